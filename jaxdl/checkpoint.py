@@ -1,0 +1,301 @@
+"""Saving and restoring training states through Orbax, and a fingerprint of parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from jaxdl.errors import UserError
+from jaxdl.files import named_cause
+
+# How many parameters a message names before it only counts.
+_NAMED = 5
+
+
+class Checkpoints:
+    """The checkpoints of one run: the last few and, beside them, the best by a metric.
+
+    A checkpoint appears under its name only when it is whole, and an older one goes only after that, so a process
+    killed at any moment leaves a good one. Saving goes on in the background after `save` returns; `wait` and `close`
+    end it. An error in the background is raised by the next call.
+
+    Args:
+        directory: the folder, made at the first `save`.
+        best_metric: name of the metric, among those given to `save`, that says which checkpoint is the best; of equal
+            ones the earliest is. None keeps the last ones only.
+        best_mode: whether the best value is the largest or the smallest.
+        keep: how many of the last to keep.
+        read_only: for a folder that another process may be writing: nothing is changed, `save` must not be called.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        best_metric: str | None = None,
+        best_mode: Literal["min", "max"] = "max",
+        keep: int = 1,
+        *,
+        read_only: bool = False,
+    ):
+        self.directory = Path(directory).absolute()
+        self._best_metric = best_metric
+        self._sign = 1.0 if best_mode == "max" else -1.0
+        self._keep = keep
+        self._read_only = read_only
+        self._open: Any = None
+        self._silence = _OrbaxSilence()
+        logging.getLogger("absl").addFilter(self._silence)
+
+    def save(self, step: int, state: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        """Saves a state; one that was saved at the same step stays as it is, since a step determines its state.
+
+        The arrays are copied to the host before this returns, so the caller may donate them at once.
+
+        Args:
+            step: number of train steps done.
+            state: a pytree of arrays, typed PRNG keys included.
+            metrics: figures by name; only the best metric's is looked at, and it may be missing or not finite: then the
+                checkpoint cannot become the best.
+
+        Raises:
+            UserError: this or an earlier checkpoint cannot be written.
+        """
+        import orbax.checkpoint as ocp
+
+        rank = self._rank(int(step), metrics or {})
+        with self._disk_errors():
+            if self._open is not None and not self.directory.exists():
+                # Orbax would make it again, and the run would go on in a folder that lacks all the rest.
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            manager = self._manager()
+            if step not in manager.all_steps():
+                manager.save(int(step), args=ocp.args.StandardSave(_host_copy(state)), metrics=rank)
+
+    def restore(self, like: Any, step: int | Literal["last", "best"] | None = None) -> Any:
+        """Restores a state.
+
+        Args:
+            like: a pytree of arrays or of `jax.ShapeDtypeStruct`; gives structure, shapes, dtypes and, where it has
+                them, shardings.
+            step: which one; None means the last. ``"best"`` without any measured checkpoint means the last, too.
+
+        Returns:
+            A pytree like `like` of arrays on the default device, or as `like` shards them.
+
+        Raises:
+            UserError: there is no such checkpoint, it does not fit `like`, or it is damaged.
+        """
+        import orbax.checkpoint as ocp
+
+        self.wait()
+        with named_cause(self.directory, "read the checkpoints of"):
+            found = self._find(step)
+            path = self.directory / str(found)
+            try:
+                saved = self._manager().item_metadata(found)
+            except (ValueError, OSError, KeyError) as error:
+                raise _damaged(path, error) from error
+            _check_fits(saved, like, path)
+            wanted = jax.tree.map(_stored_form, like)
+            try:
+                restored = self._manager().restore(found, args=ocp.args.StandardRestore(wanted))
+            except (ValueError, OSError) as error:
+                raise _damaged(path, error) from error
+        return jax.tree.map(_from_stored_form, like, restored)
+
+    def steps(self) -> list[int]:
+        """Returns the steps that have a whole checkpoint, ascending."""
+        if not self.directory.exists():
+            return []
+        return sorted(self._manager().all_steps())
+
+    def latest_step(self) -> int | None:
+        """Returns the step of the last checkpoint, None when there is none."""
+        return max(self.steps(), default=None)
+
+    def best_step(self) -> int | None:
+        """Returns the step of the best checkpoint, None when none was measured."""
+        return self._manager().best_step() if self.steps() else None
+
+    def wait(self) -> None:
+        """Waits until all that was given to `save` is on the disk; raises `UserError` where that fails."""
+        if self._open is not None:
+            with self._disk_errors():
+                self._open.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits as `wait` does and gives everything free; a second call does nothing."""
+        try:
+            self.wait()
+        finally:
+            manager, self._open = self._open, None
+            if manager is not None:
+                manager.close()
+            logging.getLogger("absl").removeFilter(self._silence)
+
+    def __enter__(self) -> Checkpoints:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _manager(self) -> Any:
+        """Returns Orbax's manager, made at the first use: importing Orbax takes half a second."""
+        if self._open is None:
+            import orbax.checkpoint as ocp
+            from orbax.checkpoint import checkpoint_managers as policies
+
+            kept = policies.AnyPreservationPolicy(
+                [
+                    policies.LatestN(self._keep),
+                    policies.BestN(get_metric_fn=_by_rank, n=1, keep_checkpoints_without_metrics=False),
+                ]
+            )
+            options = ocp.CheckpointManagerOptions(
+                best_fn=_by_rank,
+                preservation_policy=kept,
+                read_only=self._read_only,
+                create=not self._read_only,
+                # What a killed process left unfinished.
+                cleanup_tmp_directories=not self._read_only,
+            )
+            handler = ocp.StandardCheckpointHandler()
+            self._open = ocp.CheckpointManager(self.directory, item_handlers=handler, options=options)
+        return self._open
+
+    def _rank(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns what is stored beside a checkpoint to compare it: a larger ``rank`` is better."""
+        value = metrics.get(self._best_metric) if self._best_metric is not None else None
+        if value is None or not math.isfinite(value):
+            return None
+        return {"metric": self._best_metric, "value": float(value), "rank": self._sign * float(value), "step": step}
+
+    def _find(self, step: int | str | None) -> int:
+        present = self.steps()
+        if not present:
+            raise UserError(f"there is no checkpoint in {self.directory}: the run ended before it saved one.")
+        if step == "best":
+            step = self.best_step()
+        if step is None or step == "last":
+            return present[-1]
+        if step not in present:
+            raise UserError(f"there is no checkpoint of step {step} in {self.directory}; there are: {present}.")
+        return int(step)
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """Turns errors of the disk, also those that TensorStore reports, into `UserError`."""
+        with named_cause(self.directory, "write a checkpoint in"):
+            try:
+                yield
+            except ValueError as error:
+                code = re.search(r"os_error_code='(\d+)'", str(error))
+                if code is None:
+                    raise
+                raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
+
+
+def params_sha256(params: Any) -> str:
+    """Returns the SHA-256 hex digest of a pytree of arrays, equal exactly where all bits are.
+
+    The leaves are taken in the order of their paths, compared as text; a path is the keys joined by ``/``. Each leaf
+    contributes ``path NUL dtype NUL shape NUL`` in UTF-8 (the dtype's name such as ``float32``, the shape's sizes
+    joined by commas, empty for a scalar) and then its elements, in row-major order, little-endian. Typed PRNG keys
+    count as their uint32 words.
+    """
+    digest = hashlib.sha256()
+    for path, leaf in sorted(_named_leaves(params).items()):
+        array = np.asarray(_words(leaf))
+        shape = ",".join(map(str, array.shape))
+        digest.update(f"{path}\0{array.dtype.name}\0{shape}\0".encode())
+        digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).tobytes())
+    return digest.hexdigest()
+
+
+def _by_rank(stored: Mapping[str, Any]) -> tuple[float, int]:
+    return stored["rank"], -stored["step"]
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _words(leaf: Any) -> Any:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+
+
+def _host_copy(state: Any) -> Any:
+    """Copies a state to the host; a mere view would change when the next step takes over the array's memory."""
+    words = jax.tree.map(_words, state)
+    for leaf in jax.tree.leaves(words):
+        if isinstance(leaf, jax.Array):
+            leaf.copy_to_host_async()  # all copies on their way before the first is waited for
+    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), words)
+
+
+def _stored_form(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Returns the shape under which a leaf lies in the checkpoint, and where it shall be restored to."""
+    sharding = None if _is_key(leaf) else getattr(leaf, "sharding", None)
+    shape = jax.eval_shape(_words, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+    default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding or default)
+
+
+def _from_stored_form(like: Any, restored: jax.Array) -> jax.Array:
+    if not _is_key(like):
+        return restored
+    names: list[Any] = []
+
+    def look(key: jax.Array) -> jax.Array:
+        names.append(jax.random.key_impl(key))  # asks for an array, and `like` may be a mere shape
+        return key
+
+    jax.eval_shape(look, jax.ShapeDtypeStruct(like.shape, like.dtype))
+    return jax.random.wrap_key_data(restored, impl=names[0])
+
+
+def _named_leaves(tree: Any) -> dict[str, Any]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def _check_fits(saved: Any, like: Any, path: Path) -> None:
+    """Raises `UserError` naming the arrays in which a checkpoint and a state differ."""
+
+    def described(tree: Any) -> dict[str, str]:
+        return {name: f"{np.dtype(a.dtype).name}{list(a.shape)}" for name, a in _named_leaves(tree).items()}
+
+    in_file = described(getattr(saved, "tree", saved))
+    in_model = described(jax.tree.map(_stored_form, like))
+    differing = [
+        f"{name} is {in_file.get(name, 'missing')} in the checkpoint and {in_model.get(name, 'missing')} in the model"
+        for name in sorted({**in_file, **in_model}, key=lambda name: (not name.startswith("params/"), name))
+        if in_file.get(name) != in_model.get(name)
+    ]
+    if differing:
+        more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
+        listed = "; ".join(differing[:_NAMED])
+        raise UserError(f"the checkpoint {path} does not fit: {listed}{more}. Use the experiment that wrote it.")
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:200]
+    return UserError(f"the checkpoint {path} cannot be read ({reason}); restore it, or use another one.")
+
+
+class _OrbaxSilence(logging.Filter):
+    """Keeps Orbax's own messages from the terminal: what matters of them is raised, too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return f"{os.sep}orbax{os.sep}" not in record.pathname

@@ -1,0 +1,122 @@
+"""Experiments as JSON and back. Reading executes nothing: types are looked up by name, never imported."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from jaxdl.errors import UserError, unknown
+from jaxdl.experiment import Experiment
+from jaxdl.fields import check_value, own_fields, replace, show, walk
+
+_TYPE = "type"
+
+
+def to_config(value: Any) -> dict[str, Any]:
+    """Returns a dataclass tree as JSON values; each part carries its name in its family under ``"type"``."""
+    config: dict[str, Any] = {}
+    for field in own_fields(value):
+        if field.is_part:
+            family = field.declaration.family
+            named = {_TYPE: family.name_of(field.value)} if family else {}
+            config[field.path] = named | to_config(field.value)
+        else:
+            config[field.path] = _plain(field.value)
+    return config
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a field of an experiment holds {value!r}, which has no JSON form")
+
+
+def from_config(config: Mapping[str, Any], default: Experiment) -> Experiment:
+    """Rebuilds an experiment from its JSON form.
+
+    Args:
+        config: what `to_config` returned.
+        default: the experiment as its file defines it; types that stand in no family are taken from it, so that a
+            user's own module can be read back without importing what a file names.
+
+    Raises:
+        UserError: a field, type or value that the experiment does not have.
+    """
+    own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part}
+    return _read(config, default, own_types, "")
+
+
+def _read(config: Any, default: Any, own_types: Mapping[str, Any], prefix: str) -> Any:
+    if not isinstance(config, Mapping):
+        raise UserError(f"config: {prefix.rstrip('.') or 'experiment'} must be an object, not {config!r}.")
+    declared = {field.path: field for field in own_fields(default)}
+    changes = {}
+    for name, raw in config.items():
+        if name == _TYPE:
+            continue
+        if name not in declared:
+            raise unknown("field in config:", prefix + name, (prefix + known for known in declared))
+        field = dataclasses.replace(declared[name], path=prefix + name)
+        if field.is_part:
+            start = _start(raw, field, own_types)
+            changes[name] = _read(raw, start, own_types, field.path + ".")
+        else:
+            changes[name] = _typed(raw, field.type)
+            check_value(field, changes[name])
+    return replace(default, changes)
+
+
+def _start(raw: Any, field: Any, own_types: Mapping[str, Any]) -> Any:
+    """Returns a part of the type that the config names, to be filled from the config."""
+    family = field.declaration.family
+    if family is None or not isinstance(raw, Mapping):
+        return field.value
+    name = raw.get(_TYPE)
+    if name == family.name_of(field.value):
+        return field.value
+    if isinstance(name, str) and name in family.members:
+        return family.members[name]()
+    if name in own_types:
+        return own_types[name]
+    raise unknown(f"{family.noun} in config:", str(name), [*family.members, *own_types])
+
+
+def _typed(raw: Any, annotation: Any) -> Any:
+    """Turns JSON lists into the tuples, and whole numbers into the floats, that the annotation asks for."""
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        if raw is None:
+            return None
+        arguments = tuple(a for a in arguments if a is not types.NoneType)
+        return _typed(raw, arguments[0]) if len(arguments) == 1 else raw
+    if isinstance(raw, list) and typing.get_origin(annotation) is tuple:
+        return tuple(_typed(item, arguments[0]) for item in raw)
+    if annotation is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    return raw
+
+
+def differences(one: Experiment, other: Experiment) -> list[str]:
+    """Lists the fields in which two experiments differ, as ``path=value (not other value)``."""
+    left, right = _leaves(one), _leaves(other)
+    return [
+        f"{path}={left.get(path, 'absent')} (not {right.get(path, 'absent')})"
+        for path in {**left, **right}
+        if left.get(path) != right.get(path)
+    ]
+
+
+def _leaves(experiment: Experiment) -> dict[str, str]:
+    leaves = {}
+    for field in walk(experiment):
+        family = field.declaration.family
+        if family:
+            leaves[field.path] = family.name_of(field.value)
+        elif not field.is_part:
+            leaves[field.path] = show(field.value)
+    return leaves

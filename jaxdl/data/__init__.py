@@ -1,0 +1,48 @@
+"""Data sources: what an example is, and where examples come from."""
+
+from __future__ import annotations
+
+from jaxdl.data.bits import Bits
+from jaxdl.data.digits import Digits
+from jaxdl.data.images import find_images, load_images
+from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
+from jaxdl.data.tfds import Tfds, check_name
+from jaxdl.errors import UserError
+from jaxdl.fields import Family
+
+
+def _from_tfds(name: str) -> Tfds:
+    """Makes a source from a TFDS name; whether TFDS has such a set is seen when it is loaded."""
+    prefix, colon, _ = name.partition(":")
+    if colon:
+        raise UserError(
+            f"unknown data set {name!r}: there is no kind of source {prefix + ':'!r}. "
+            "Give an embedded set (bits, digits) or a name of tensorflow-datasets such as fashion_mnist."
+        )
+    if check_name(name):
+        raise UserError(
+            f"unknown data set {name!r}: neither an embedded set (bits, digits) "
+            "nor spelled like a name of tensorflow-datasets such as fashion_mnist or emnist/letters."
+        )
+    return Tfds(name=name)
+
+
+DATA = Family("data set", {"digits": Digits, "bits": Bits}, other=_from_tfds)
+
+__all__ = [
+    "DATA",
+    "Bits",
+    "Data",
+    "Dataset",
+    "Digits",
+    "Notify",
+    "Spec",
+    "Split",
+    "Tfds",
+    "default_data_dir",
+    "examples",
+    "find_images",
+    "fingerprint",
+    "load_images",
+]

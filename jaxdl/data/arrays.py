@@ -1,0 +1,205 @@
+"""A prepared TFDS image set as arrays: decoded once, kept as ``.npy`` files beside the set, and loaded from there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
+from jaxdl.errors import UserError
+
+# Part of the key of what is kept: raised when decoding changes.
+_FORMAT = 1
+_INDEX = "index.json"
+
+
+def kept_folder(prepared: Path) -> Path:
+    """Returns where the arrays of a prepared set are kept: ``3.0.1-jaxdl`` beside ``3.0.1``."""
+    return prepared.with_name(prepared.name + "-jaxdl")
+
+
+def kept(prepared: Path, name: str) -> Dataset | None:
+    """Loads the arrays kept of a prepared set; None where there are none, or the prepared set has changed since.
+
+    Only NumPy is needed: neither TFDS nor Pillow is imported.
+    """
+    folder = kept_folder(prepared)
+    try:
+        index = json.loads((folder / _INDEX).read_text())
+        if index["key"] != _key(prepared):
+            return None
+        splits = {
+            split: {key: np.load(folder / file, allow_pickle=False) for key, file in arrays.items()}
+            for split, arrays in index["arrays"].items()
+        }
+    except (OSError, ValueError, EOFError, KeyError):  # absent, or damaged: the prepared set is decoded again
+        return None
+    return _dataset(name, Spec.from_json(index["spec"]), splits, index["fingerprint"])
+
+
+def keep(dataset: Dataset, prepared: Path, drafts: Path) -> None:
+    """Keeps the arrays of a prepared set for `kept`.
+
+    Args:
+        dataset: what `decode` returned.
+        prepared: the folder of the prepared set.
+        drafts: an existing folder on the same file system, for files that are not whole yet.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    folder, key = kept_folder(prepared), _key(prepared)
+    folder.mkdir(exist_ok=True)
+    # The key in the names: a process that reads the old index meanwhile finds the old arrays or none, never mixed ones.
+    files = {s: {k: f"{s}-{k}-{key[:12]}.npy" for k in split} for s, split in dataset.splits.items()}
+    for split, arrays in files.items():
+        for name, file in arrays.items():
+            np.save(drafts / file, dataset.splits[split][name], allow_pickle=False)
+            os.replace(drafts / file, folder / file)
+    spec = dataclasses.asdict(dataset.spec)
+    index = {"key": key, "spec": spec, "fingerprint": dataset.fingerprint, "arrays": files}
+    (drafts / _INDEX).write_text(json.dumps(index, indent=1))
+    os.replace(drafts / _INDEX, folder / _INDEX)
+    present = {file for arrays in files.values() for file in arrays.values()}
+    for old in folder.glob("*.npy"):
+        if old.name not in present:
+            old.unlink(missing_ok=True)
+
+
+def _key(prepared: Path) -> str:
+    """Returns a digest that changes when any file of a prepared set does: of names, sizes and times of change."""
+    stats = sorted((path.name, path.stat()) for path in prepared.iterdir() if path.is_file())
+    seen = [_FORMAT, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
+def _dataset(name: str, spec: Spec, splits: Mapping[str, Split], digest: str) -> Dataset:
+    return Dataset(spec, splits, name, name, fingerprint=digest, train_examples=examples(splits["train"]))
+
+
+def decode(prepared: Path, name: str) -> Dataset:
+    """Decodes all images and labels of a prepared set, each once, in TFDS's order.
+
+    Images become (examples, height, width, channels) uint8, labels (examples,) int32. A set without a test split is
+    tested on its validation split; otherwise the set's own validation split is left aside.
+
+    Raises:
+        UserError: the set is no image classification with images of one size, or its files are damaged.
+    """
+    import tensorflow_datasets as tfds
+
+    with _damage_named(prepared):
+        info = tfds.builder_from_directory(prepared).info
+    image, label = supervised_features(info, name)
+    test = "test" if "test" in info.splits else "validation"
+    if "train" not in info.splits or test not in info.splits:
+        raise UserError(f"{name} has the splits {', '.join(info.splits)}; it needs train, and test or validation.")
+    with _damage_named(prepared):
+        splits = {
+            split: _decode_split(info.splits[source], image, label, info.features[image].shape[-1], name)
+            for split, source in (("train", "train"), ("test", test))
+        }
+    labels = info.features[label]
+    shape = splits["train"]["inputs"].shape[1:]
+    spec = Spec(shape, "uint8", 1 / 255, (), labels.num_classes, tuple(labels.names))
+    return _dataset(name, spec, splits, fingerprint(splits["train"], splits["test"]))
+
+
+def supervised_features(info: Any, name: str) -> tuple[str, str]:
+    """Returns the names of the image and of the label of a TFDS set.
+
+    Raises:
+        UserError: the set has not exactly one 8-bit image as input and one class label as target.
+    """
+    from tensorflow_datasets.core import features
+
+    kinds = dict(info.features.items()) if isinstance(info.features, features.FeaturesDict) else {}
+    chosen = info.supervised_keys if info.supervised_keys and len(info.supervised_keys) == 2 else tuple(kinds)
+    images = [key for key in chosen if isinstance(kinds.get(key), features.Image) and kinds[key].np_dtype == np.uint8]
+    labels = [key for key in chosen if isinstance(kinds.get(key), features.ClassLabel)]
+    if len(images) != 1 or len(labels) != 1:
+        listed = ", ".join(f"{key} ({type(kind).__name__})" for key, kind in sorted(kinds.items()))
+        raise UserError(f"{name} holds {listed}; of TFDS's sets, those of one 8-bit image and a class label are read.")
+    return images[0], labels[0]
+
+
+def _decode_split(split: Any, image: str, label: str, channels: int, name: str) -> Split:
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    count = split.num_examples
+    inputs, targets = np.empty((0, 0, 0, 0), np.uint8), np.empty(count, np.int32)
+    row = -1
+    for row, record in enumerate(_records(split)):
+        values = tf_example_pb2.Example.FromString(record).features.feature
+        pixels = _pixels(values[image].bytes_list.value[0], channels)
+        if row == 0:
+            inputs = np.empty((count, *pixels.shape), np.uint8)
+        elif pixels.shape != inputs.shape[1:]:
+            sizes = " and ".join("x".join(map(str, shape[:2])) for shape in (inputs.shape[1:], pixels.shape))
+            raise UserError(f"{name} has images of different sizes, such as {sizes}; all must have one size.")
+        inputs[row], targets[row] = pixels, values[label].int64_list.value[0]
+    if row + 1 != count:
+        raise ValueError(f"{row + 1} of {count} examples in the split {split.name}")
+    return {"inputs": inputs, "targets": targets}
+
+
+def _records(split: Any) -> Iterator[bytes]:
+    """Yields the serialised examples of a split, in order, one file in memory at a time."""
+    for path in split.filepaths:
+        if ".tfrecord" in path.name:
+            yield from _tfrecords(Path(path))
+        else:
+            yield from _array_records(str(path))
+
+
+def _array_records(path: str) -> list[bytes]:
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    reader = ArrayRecordReader(path)
+    try:
+        return reader.read_all()
+    finally:
+        reader.close()
+
+
+def _tfrecords(path: Path) -> Iterator[bytes]:
+    """Reads the records that TensorFlow writes: length (8 bytes), its checksum (4), the record, its checksum (4)."""
+    with path.open("rb") as file:
+        while header := file.read(12):
+            (length,) = struct.unpack("<Q", header[:8])
+            record = file.read(length)
+            if len(record) != length or len(file.read(4)) != 4:
+                raise ValueError(f"{path.name} is cut short")
+            yield record
+
+
+def _pixels(encoded: bytes, channels: int) -> np.ndarray:
+    """Decodes one image file to (height, width, channels) uint8."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(encoded)) as image:
+        mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+@contextlib.contextmanager
+def _damage_named(prepared: Path) -> Iterator[None]:
+    """Names the folder and the way out when its files turn out to be damaged."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as problem:  # each reader, of records, protocol buffers and images, has its own exceptions
+        reason = str(problem).partition("\n")[0].partition(";")[0]
+        raise UserError(f"{prepared} is damaged ({reason}). Remove it, and it will be prepared again.") from problem

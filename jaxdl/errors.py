@@ -1,0 +1,25 @@
+"""The one exception that means: the user can mend this."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A cause the user can mend, in one line that names it and the way out.
+
+    ``launch.py`` prints the message without a traceback and exits with status 2.
+    """
+
+
+def did_you_mean(given: str, possible: Iterable[str]) -> str:
+    """Returns ``" Did you mean X?"`` for the nearest spelling, or an empty string when nothing is near."""
+    nearest = difflib.get_close_matches(given, list(possible), n=1, cutoff=0.6)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def unknown(noun: str, given: str, possible: Iterable[str]) -> UserError:
+    """Makes the error for a name that is not among those possible, with the nearest spelling and the whole choice."""
+    names = sorted(possible)
+    return UserError(f"unknown {noun} {given!r}.{did_you_mean(given, names)} Choose from: {', '.join(names)}.")

@@ -1,0 +1,53 @@
+"""TensorBoard event files, written without TensorFlow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class EventFile:
+    """Appends numbers to a new event file of a folder, in this thread, so that an error is met where it happens.
+
+    tensorboardX's own `SummaryWriter` writes in a thread that dies silently, and makes the file's name of the machine's
+    name and the second of opening: two writers within one second take the same file.
+    """
+
+    def __init__(self, folder: Path, last_good_step: int | None = None):
+        """Opens the file.
+
+        Args:
+            folder: where it goes.
+            last_good_step: TensorBoard forgets what earlier files of the folder say about later steps.
+
+        Raises:
+            OSError: the file cannot be made; so do the methods where it cannot be written.
+        """
+        from tensorboardX.proto import event_pb2
+        from tensorboardX.record_writer import RecordWriter
+
+        self._protocol = event_pb2
+        # TensorBoard reads the files in the order of their names, so they are numbered, whatever the clock says.
+        number = len(list(folder.glob("events.out.tfevents.*")))
+        self._file = RecordWriter(str(folder / f"events.out.tfevents.{number:06d}.jaxdl"))
+        self._put(file_version="brain.Event:2")
+        if last_good_step is not None:
+            start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            self._put(step=last_good_step + 1, session_log=start)
+
+    def write(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Appends one event with all the numbers, by tag, and flushes it."""
+        from tensorboardX.proto.summary_pb2 import Summary
+
+        values = [Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
+        self._put(step=step, summary=Summary(value=values))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flushes and closes the file."""
+        self._file.close()
+
+    def _put(self, **fields: Any) -> None:
+        self._file.write(self._protocol.Event(wall_time=time.time(), **fields).SerializeToString())

@@ -1,0 +1,81 @@
+"""An experiment is a value: what to train, on what, towards what, how and for how long."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from flax import linen as nn
+
+from jaxdl.data import DATA, Data, Spec
+from jaxdl.fields import above_zero, at_least, own_fields, part, replace, static, traced
+from jaxdl.metrics import check_metrics
+from jaxdl.models import MODELS
+from jaxdl.objectives import OBJECTIVES, Objective
+from jaxdl.optim import OPTIMIZERS, Optimizer
+
+
+def _check_watch(value: str) -> str | None:
+    split, _, metric = value.partition("/")
+    known = split in ("train", "validation") and metric
+    return None if known else "must be SPLIT/METRIC with the split train or validation, such as validation/accuracy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How long to train, in which portions, and which state to keep.
+
+    Attributes:
+        epochs: passes over the train split.
+        batch_size: examples in one train step.
+        eval_batch_size: examples in one eval step; figures do not depend on it, only speed and memory do.
+        watch: the metric, as ``SPLIT/METRIC``, that decides which checkpoint is the best and when to stop early.
+        patience: stop after this many epochs without a better `watch`; None never stops early.
+        final: the state that is tested and summarised at the end: after the last epoch, or the best by `watch`.
+        overfit_batches: train and validate on the first N batches only, to see that the model can learn them; 0 uses all.
+        fast_dev_run: one small batch through train, validation, test, checkpoint and report.
+    """
+
+    epochs: int = static(10, "passes over the train split", check=at_least(1))
+    batch_size: int = static(128, "examples in one train step", check=at_least(1))
+    eval_batch_size: int = static(500, "examples in one eval step; changes speed, not figures", check=at_least(1))
+    watch: str = static("validation/accuracy", "metric that decides the best checkpoint", check=_check_watch)
+    patience: int | None = static(None, "stop after this many epochs without a better --watch", check=above_zero)
+    final: Literal["last", "best"] = static("last", "state to test at the end: the last, or the best by --watch")
+    overfit_batches: int = static(0, "train and validate on the first N batches only; 0 uses all", check=at_least(0))
+    fast_dev_run: bool = static(False, "one small batch through train, validation, test, checkpoint and report")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """The whole recipe. `dataclasses.replace` or `jaxdl.replace` varies it; every field is a flag of ``launch.py``.
+
+    Attributes:
+        name: the experiment's name, which is also that of its file in ``experiments/``.
+        data: where examples come from.
+        model: a Linen module called as ``model.apply(variables, inputs, train=..., lengths=...)``; where it has a field
+            ``outputs`` that is None, the size of the last layer follows the data.
+        objective: the loss.
+        optimizer: the optimizer with its learning-rate schedule.
+        training: the training budget.
+        metrics: names of the metrics measured on validation and test beside the loss (see `jaxdl.metrics`).
+        seed: seed of the initial parameters, the order of the data and dropout, in [0, 2**32).
+    """
+
+    name: str
+    data: Data = part(DATA, "data set: an embedded one (digits, bits) or a TFDS name such as fashion_mnist")
+    model: nn.Module = part(MODELS, "model")
+    objective: Objective = part(OBJECTIVES, "loss to minimise")
+    optimizer: Optimizer = part(OPTIMIZERS, "optimizer")
+    training: Training = dataclasses.field(default=Training())
+    metrics: tuple[str, ...] = static(("accuracy",), "measured beside the loss", check=check_metrics)
+    seed: int = traced(0, "seed of parameters, data order and dropout", check=at_least(0))
+
+    def for_spec(self, spec: Spec) -> Experiment:
+        """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open."""
+        follows = any(f.path == "outputs" and f.value is None for f in own_fields(self.model))
+        return replace(self, {"model.outputs": spec.outputs}) if follows else self
+
+    def steps_per_epoch(self, train_examples: int) -> int:
+        """Returns the number of train steps in one epoch; the last batch is filled up, so it is a ceiling."""
+        return -(-train_examples // self.training.batch_size)

@@ -1,0 +1,86 @@
+"""Text files that are written whole or not at all, and errors of the disk in words."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxdl.errors import UserError
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Writes a whole text file so that a reader sees the old one or the new one and nothing between.
+
+    The new content lies on the disk before it takes the name; the mode follows the user's umask.
+
+    Raises:
+        UserError: it cannot be written; the old file is still there.
+    """
+    draft = path.with_name(f".{path.name}.tmp")
+    with named_cause(path, "write"):
+        try:
+            with open(draft, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Appends a line as a whole.
+
+    Raises:
+        UserError: it cannot be written; the file has its former length.
+    """
+    with named_cause(path, "write"):
+        # Opened each time, so that a folder that was removed is noticed.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            before = os.fstat(descriptor).st_size
+            try:
+                while line:
+                    line = line[os.write(descriptor, line) :]
+            except OSError:
+                os.ftruncate(descriptor, before)
+                raise
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def named_cause(path: Path, action: str) -> Iterator[None]:
+    """Turns an error of the operating system into one line: what could not be done, where, why, and the way out.
+
+    Args:
+        path: the file or folder concerned.
+        action: what is being done to it, such as ``"write"``.
+    """
+    gone = "the folder was removed while it was in use" if action.startswith("write") else "check the path"
+    try:
+        yield
+    except OSError as error:
+        way_out = {
+            errno.ENOSPC: "free some space",
+            errno.EDQUOT: "free some space",
+            errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+            errno.ENOENT: gone,
+            errno.EACCES: "check the permissions",
+        }.get(error.errno or 0, "check the path and the disk")
+        raise UserError(f"cannot {action} {path}: {error.strerror or error}; {way_out}.") from error
+
+
+def _sync_folder(path: Path) -> None:
+    """Makes the new name last through a power failure, too."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,244 @@
+"""Dataclass fields as absl flags: every field of an experiment, its model's own included, by dotted path or last name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from absl import flags
+
+from jaxdl.data import default_data_dir
+from jaxdl.errors import UserError, did_you_mean
+from jaxdl.experiment import Experiment
+from jaxdl.fields import Field, check_value, own_fields, parse, replace, show, static, type_name, walk
+
+MODES = ("train", "eval", "predict", "summary", "export")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a command asks for beside the recipe.
+
+    Attributes:
+        experiment: name of the experiment; empty where a run directory names it.
+        mode: what to do.
+        platform: backend to run on; empty takes JAX's own choice.
+        data_dir: folder of prepared data sets and original archives.
+        run_dir: this run's directory; empty makes a new one below ``runs/``.
+        input: image file, folder of images or ``.npy`` file to predict for.
+        output: file to write: CSV predictions, or the exported program.
+        list: print the experiments and stop.
+        help: print the flags and stop.
+    """
+
+    experiment: str = static("", "name of the experiment (see --list)")
+    mode: Literal["train", "eval", "predict", "summary", "export"] = static("train", "what to do")
+    platform: Literal["", "cpu", "gpu", "tpu"] = static("", "backend to run on; JAX's own choice where not given")
+    data_dir: str = static("", "folder of prepared data sets; TFDS's own where not given")
+    run_dir: str = static("", "this run's directory; runs/NAME/<UTC time>-<6 hex digits> where not given")
+    input: str = static("", "with --mode=predict: an image, a folder of images, or a .npy file of examples")
+    output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
+    list: bool = static(False, "print the experiments and stop")
+    help: bool = static(False, "print this and stop")
+
+    @property
+    def data_folder(self) -> str:
+        return self.data_dir or str(default_data_dir())
+
+
+class _FieldParser(flags.ArgumentParser[Any]):
+    """Reads and checks one field's value; what absl reports as an illegal value is our own one-line message."""
+
+    def __init__(self, field: Field):
+        super().__init__()
+        self.field = field
+
+    def parse(self, argument: Any) -> Any:
+        if not isinstance(argument, str):
+            return argument
+        try:
+            value = parse(argument, self.field.type)
+        except ValueError:
+            kind = type_name(self.field.type)
+            raise UserError(f"--{self.field.path}={argument}: must be {kind}.") from None
+        check_value(self.field, value)
+        return value
+
+    def flag_type(self) -> str:
+        return type_name(self.field.type)
+
+
+class _PartParser(flags.ArgumentParser[Any]):
+    """Reads the name of a family's member and makes that member."""
+
+    def __init__(self, field: Field):
+        super().__init__()
+        assert field.declaration.family is not None
+        self.family = field.declaration.family
+
+    def parse(self, argument: Any) -> Any:
+        return self.family.make(argument) if isinstance(argument, str) else argument
+
+    def flag_type(self) -> str:
+        return "|".join(self.family.members)
+
+
+class _ShowSerializer(flags.ArgumentSerializer[Any]):
+    def serialize(self, value: Any) -> str:
+        return show(value)
+
+
+def _settable(experiment: Experiment) -> list[Field]:
+    """Lists the fields that are flags: all but the name, and parts that have no family to choose from."""
+    return [
+        field
+        for field in walk(experiment)
+        if field.path != "name" and (field.declaration.family is not None or not field.is_part)
+    ]
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Returns the last names that stand for just one of the dotted paths."""
+    options = {field.path for field in own_fields(Options())}
+    counts = Counter(path.rpartition(".")[2] for path in paths)
+    shorts = {path.rpartition(".")[2]: path for path in paths}
+    return {name: path for name, path in shorts.items() if counts[name] == 1 and name not in options}
+
+
+def _define(values: flags.FlagValues, name: str, field: Field) -> None:
+    """Defines the flag `name` for `field`; its default is a mark that tells "not given" from any given value."""
+    help_text = field.declaration.help
+    if field.type is bool:
+        flags.DEFINE_boolean(name, None, help_text, flag_values=values)
+        return
+    parser = _PartParser(field) if field.declaration.family else _FieldParser(field)
+    flags.DEFINE(parser, name, None, help_text, values, _ShowSerializer())
+
+
+def _given(values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the values given on the command line by dotted path; `names` maps flag names to paths.
+
+    A flag counts as given by absl's own mark, not by its value, since ``none`` is a value.
+    """
+    given: dict[str, Any] = {}
+    for name, path in names.items():
+        if values[name].present:
+            if path in given and given[path] != values[name].value:
+                raise UserError(f"--{path} is given twice, as --{name} too; give it once.")
+            given[path] = values[name].value
+    return given
+
+
+def _flag_names(fields: Sequence[Field]) -> dict[str, str]:
+    paths = [field.path for field in fields]
+    return {path: path for path in paths} | short_names(paths)
+
+
+def _parse(fields: Sequence[Field], arguments: Sequence[str], *, all_known: bool) -> tuple[dict[str, Any], list[str]]:
+    """Parses arguments as flags for `fields`.
+
+    Returns:
+        The given values by path, and the arguments that are none of these flags.
+
+    Raises:
+        UserError: a wrong value, or an unknown flag where `all_known`.
+    """
+    values = flags.FlagValues()
+    by_path = {field.path: field for field in fields}
+    names = _flag_names(fields)
+    for name, path in names.items():
+        _define(values, name, by_path[path])
+    try:
+        rest = values(["launch.py", *arguments], known_only=not all_known)
+    except flags.UnrecognizedFlagError as error:
+        raise _unknown_flag(error.flagname, fields) from None
+    except flags.Error as error:
+        raise UserError(str(error).replace("\n", " ")) from None
+    return _given(values, names), list(rest[1:])
+
+
+def _unknown_flag(name: str, fields: Sequence[Field]) -> UserError:
+    paths = [field.path for field in fields]
+    same = [path for path in paths if path.rpartition(".")[2] == name]
+    if same:
+        return UserError(f"--{name} is ambiguous: write {' or '.join('--' + path for path in same)}.")
+    nearest = did_you_mean(name, _flag_names(fields))
+    return UserError(f"unknown flag --{name}.{nearest.replace(chr(39), '').replace('mean ', 'mean --')} See --help.")
+
+
+def parse_command_line(
+    arguments: Sequence[str],
+    find_experiment: Callable[[Options], Experiment | None],
+) -> tuple[Options, Experiment | None]:
+    """Reads a command line into options and an experiment with the given fields replaced.
+
+    Args:
+        arguments: the command line without the program's name.
+        find_experiment: returns the experiment that the options name, or None where none is needed.
+
+    Raises:
+        UserError: a wrong flag, field, type or choice.
+    """
+    option_fields = own_fields(Options())
+    given, rest = _parse(option_fields, arguments, all_known=False)
+    options = dataclasses.replace(Options(), **given)
+    experiment = find_experiment(options)
+    if experiment is None:
+        _reject_rest(rest, option_fields)
+        return options, None
+    experiment = _choose_parts(experiment, rest)
+    fields = _settable(experiment)
+    given, rest = _parse([*option_fields, *fields], arguments, all_known=True)
+    if rest:
+        raise UserError(f"unexpected argument {rest[0]!r}; flags are written --name=value (see --help).")
+    changes = {f.path: given[f.path] for f in fields if f.path in given and not f.declaration.family}
+    for field in fields:
+        if field.path in changes:
+            check_value(field, changes[field.path])
+    return options, replace(experiment, changes)
+
+
+def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:
+    for argument in rest:
+        name = argument.lstrip("-").partition("=")[0]
+        if argument.startswith("-"):
+            raise _unknown_flag(name, option_fields)
+        raise UserError(f"unexpected argument {argument!r}; flags are written --name=value (see --help).")
+
+
+def _choose_parts(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
+    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first, since a part decides which it holds."""
+    chosen: set[str] = set()
+    while True:
+        parts = [field for field in walk(experiment) if field.declaration.family and field.path not in chosen]
+        given, _ = _parse(parts, arguments, all_known=False)
+        if not given:
+            return experiment
+        depth = min(path.count(".") for path in given)
+        changes = {path: value for path, value in given.items() if path.count(".") == depth}
+        chosen |= changes.keys()
+        experiment = replace(experiment, changes)
+
+
+def help_text(experiment: Experiment | None) -> str:
+    """Returns what ``--help`` prints: the options, then the experiment's fields with type, default and meaning."""
+    lines = ["usage: python launch.py --experiment=NAME [--FIELD=VALUE ...]", "", "options:"]
+    lines += [_help_line(field, field.path) for field in own_fields(Options())]
+    if experiment is None:
+        return "\n".join([*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."])
+    fields = _settable(experiment)
+    shorts = {path: name for name, path in short_names([field.path for field in fields]).items()}
+    lines += ["", f"fields of {experiment.name} (a last name such as --epochs stands for its path where just one has it):"]
+    lines += [_help_line(field, field.path, shorts.get(field.path)) for field in fields]
+    return "\n".join(lines)
+
+
+def _help_line(field: Field, path: str, short: str | None = None) -> str:
+    family = field.declaration.family
+    kind = "|".join(family.members) if family else type_name(field.type)
+    default = family.name_of(field.value) if family else show(field.value)
+    note = ", traced" if field.declaration.traced else ""
+    alias = f" (--{short})" if short and short != path else ""
+    return f"  --{path}={kind or 'TEXT'}{alias}\n      {field.declaration.help} [{default or 'none'}{note}]"

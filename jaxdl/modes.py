@@ -1,0 +1,99 @@
+"""What each ``--mode`` of ``launch.py`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.flags import Options
+from jaxdl.runtime import configure
+
+Mode = Callable[[Options, Experiment, Sequence[str], float], int]
+
+
+def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Does what the command asks for.
+
+    Args:
+        options: what to do.
+        experiment: the recipe, or that of the run in ``options.run_dir``.
+        arguments: the command line, for the record.
+        begin: `time.perf_counter` when the command began.
+
+    Returns:
+        The exit status: 0, or 1 for a training that diverged.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    configure(platform=options.platform)
+    return _MODES[options.mode](options, experiment, arguments, begin)
+
+
+def _train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.progress import banner, results_table
+    from jaxdl.record import new_run_dir
+    from jaxdl.training import train
+
+    run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
+    data_dir = Path(options.data_folder)
+    summary = train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=banner, begin=begin)
+    results_table(summary, run_dir)
+    return 0 if summary["status"] == "completed" else 1
+
+
+def _evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.inference import evaluate
+    from jaxdl.progress import banner, results_table
+
+    run_dir = _required(options, "run_dir")
+    results_table(evaluate(run_dir, experiment, Path(options.data_folder), notify=banner), run_dir)
+    return 0
+
+
+def _predict(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.files import replace_file
+    from jaxdl.inference import load_run, predictions_csv, read_inputs, read_spec
+
+    run_dir, source, output = (_required(options, name) for name in ("run_dir", "input", "output"))
+    names, inputs = read_inputs(source, read_spec(run_dir))
+    model = load_run(run_dir, experiment)
+    replace_file(output, predictions_csv(names, model.predict(inputs), model.spec.class_names))
+    print(f"{len(names)} predictions written to {output}")
+    return 0
+
+
+def _export(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.files import replace_file
+    from jaxdl.inference import export_program, load_run
+
+    run_dir, output = (_required(options, name) for name in ("run_dir", "output"))
+    program = export_program(load_run(run_dir, experiment))
+    replace_file(output, program)
+    print(f"{len(program):,} bytes written to {output}; run it with jax.export.deserialize(data).call(inputs)")
+    return 0
+
+
+def _summary(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.report.layers import print_layers
+
+    print_layers(experiment, Path(options.data_folder))
+    return 0
+
+
+def _required(options: Options, name: str) -> Path:
+    value = getattr(options, name)
+    if not value:
+        raise UserError(f"--mode={options.mode} needs --{name} (see --help).")
+    return Path(value)
+
+
+_MODES: Mapping[str, Mode] = {
+    "train": _train,
+    "eval": _evaluate,
+    "predict": _predict,
+    "export": _export,
+    "summary": _summary,
+}

@@ -1,0 +1,257 @@
+"""What training minimises: losses as pure functions of outputs and targets, and the objectives that name them.
+
+Outputs are what a model's last layer gives, (batch, ..., outputs). Every loss comes back in float32, whatever the dtype
+of the outputs: the 8 significant bits of bfloat16 are too few for a logarithm of a sum.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from jaxdl import fields
+from jaxdl.errors import UserError
+
+
+def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing: ArrayLike = 0.0) -> jax.Array:
+    """Cross-entropy between the softmax of logits and class labels or class probabilities.
+
+    Args:
+        logits: (..., classes), two classes or more.
+        labels: integers (...), or one-hot rows or probabilities (..., classes).
+        label_smoothing: share of the target probability that is spread evenly over all classes (Szegedy et al. 2016,
+            arXiv:1512.00567, section 7); may be traced.
+
+    Returns:
+        (...) float32, in nats.
+
+    Raises:
+        UserError: the shapes do not belong together, or there is only one class.
+    """
+    logits, labels = jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
+    if logits.shape[-1] < 2:
+        raise UserError("softmax cross-entropy needs at least 2 outputs; for one logit take sigmoid_cross_entropy.")
+    if labels.shape == logits.shape:
+        losses = optax.losses.safe_softmax_cross_entropy(logits, labels.astype(jnp.float32))
+    elif labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
+        losses = optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)
+    else:
+        raise UserError(
+            f"softmax cross-entropy: outputs of shape {logits.shape} need integer targets of shape {logits.shape[:-1]} "
+            f"or probabilities of shape {logits.shape}, not {labels.dtype} of shape {labels.shape}."
+        )
+    if not fields.enabled(label_smoothing):
+        return losses
+    # The smoothed target is a mixture, so its cross-entropy is the mixture of two: no one-hot rows are needed.
+    uniform = -jnp.mean(jax.nn.log_softmax(logits), axis=-1)
+    return (1 - label_smoothing) * losses + label_smoothing * uniform
+
+
+def sigmoid_cross_entropy(logits: ArrayLike, targets: ArrayLike, label_smoothing: ArrayLike = 0.0) -> jax.Array:
+    """Cross-entropy between the sigmoid of logits and yes-or-no targets, each output a question of its own.
+
+    Args:
+        logits: (..., outputs).
+        targets: 0, 1 or a probability; (..., outputs), or (...) for a single output.
+        label_smoothing: share by which targets move to one half; may be traced.
+
+    Returns:
+        (...) float32, in nats, averaged over the outputs.
+
+    Raises:
+        UserError: the shapes do not belong together.
+    """
+    logits, targets = aligned(logits, targets)
+    if fields.enabled(label_smoothing):
+        targets = (1 - label_smoothing) * targets + label_smoothing / 2
+    return jnp.mean(optax.losses.sigmoid_binary_cross_entropy(logits, targets), axis=-1)
+
+
+def squared_error(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+    """Squared difference.
+
+    Args:
+        outputs: (..., outputs).
+        targets: (..., outputs), or (...) for a single output.
+
+    Returns:
+        (...) float32, averaged over the outputs.
+
+    Raises:
+        UserError: the shapes do not belong together.
+    """
+    return jnp.mean(optax.losses.squared_error(*aligned(outputs, targets)), axis=-1)
+
+
+def absolute_error(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+    """Absolute difference; shapes and errors as in `squared_error`."""
+    outputs, targets = aligned(outputs, targets)
+    return jnp.mean(jnp.abs(outputs - targets), axis=-1)
+
+
+def huber(outputs: ArrayLike, targets: ArrayLike, delta: ArrayLike = 1.0) -> jax.Array:
+    """Half the squared difference up to `delta`, and linear beyond it; shapes and errors as in `squared_error`.
+
+    Huber 1964, "Robust estimation of a location parameter". `delta` has the unit of the targets and may be traced.
+    """
+    outputs, targets = aligned(outputs, targets)
+    return jnp.mean(optax.losses.huber_loss(outputs, targets, delta=delta), axis=-1)
+
+
+def masked_mean(values: ArrayLike, mask: ArrayLike) -> jax.Array:
+    """Mean of the values whose mask is True; 0 where there are none.
+
+    Args:
+        values: (batch, ...).
+        mask: bool, (batch,) or with more of the axes of `values`, from the left.
+
+    Returns:
+        () of the dtype of `values`.
+    """
+    values = jnp.asarray(values)
+    mask = broadcast_mask(mask, values.shape)
+    count = jnp.maximum(jnp.sum(mask, dtype=jnp.int32), 1)
+    return jnp.sum(jnp.where(mask, values, 0)) / count.astype(values.dtype)
+
+
+def broadcast_mask(mask: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
+    """Repeats a mask over the axes that it lacks on the right: (batch,) serves (batch, time) as well.
+
+    Returns:
+        `shape` bool.
+    """
+    mask = jnp.asarray(mask, bool)
+    return jnp.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
+
+
+def aligned(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
+    """Casts outputs and targets to float32 and gives both the shape (..., outputs).
+
+    Args:
+        outputs: (..., outputs), or (batch,).
+        targets: as the outputs; a single output's last axis may be missing.
+
+    Raises:
+        UserError: the shapes do not belong together. Broadcasting (batch, 1) against (batch,) would silently compare
+            every example with every other.
+    """
+    outputs, targets = jnp.asarray(outputs, jnp.float32), jnp.asarray(targets, jnp.float32)
+    if outputs.ndim == 1:
+        outputs = outputs[:, None]
+    if outputs.shape == (*targets.shape, 1):
+        targets = targets[..., None]
+    if outputs.shape != targets.shape:
+        raise UserError(
+            f"outputs of shape {outputs.shape} do not fit targets of shape {targets.shape}: choose an objective and "
+            "metrics for this kind of target, or another number of outputs."
+        )
+    return outputs, targets
+
+
+@dataclass(frozen=True)
+class Objective(abc.ABC):
+    """What training minimises, and what the outputs then mean."""
+
+    @abc.abstractmethod
+    def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+        """Returns one loss for each example or each of its time steps, (batch, ...) float32.
+
+        Raises:
+            UserError: the shapes do not belong together.
+        """
+
+    @abc.abstractmethod
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        """Returns what outputs (batch, ..., outputs) predict, float32; a single output comes without its last axis."""
+
+    def for_evaluation(self) -> Objective:
+        """Returns the objective as evaluation measures it: without label smoothing, so that losses of runs compare."""
+        regularisation = {f.path: 0.0 for f in fields.own_fields(self) if f.declaration.optional}
+        return dataclasses.replace(self, **regularisation)
+
+
+_SMOOTHING = "share of the target probability spread evenly over the classes"
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Objective):
+    """One class out of several; predicts class probabilities (batch, ..., classes)."""
+
+    label_smoothing: float = fields.traced(0.0, _SMOOTHING, optional=True, check=fields.fraction)
+
+    def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+        return softmax_cross_entropy(outputs, targets, self.label_smoothing)
+
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        return jax.nn.softmax(jnp.asarray(outputs, jnp.float32))
+
+
+@dataclass(frozen=True)
+class SigmoidCrossEntropy(Objective):
+    """Yes or no, once or for several questions at a time; predicts the probability of yes."""
+
+    label_smoothing: float = fields.traced(0.0, _SMOOTHING, optional=True, check=fields.fraction)
+
+    def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+        return sigmoid_cross_entropy(outputs, targets, self.label_smoothing)
+
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        return jax.nn.sigmoid(_values(outputs))
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Objective):
+    """Numbers, large errors weighing most; predicts the conditional mean."""
+
+    def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+        return squared_error(outputs, targets)
+
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        return _values(outputs)
+
+
+@dataclass(frozen=True)
+class MeanAbsoluteError(Objective):
+    """Numbers, all errors weighing alike; predicts the conditional median."""
+
+    def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+        return absolute_error(outputs, targets)
+
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        return _values(outputs)
+
+
+@dataclass(frozen=True)
+class Huber(Objective):
+    """Numbers among which there are outliers."""
+
+    delta: float = fields.traced(1.0, "size of an error beyond which the loss grows linearly", check=fields.above_zero)
+
+    def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+        return huber(outputs, targets, self.delta)
+
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        return _values(outputs)
+
+
+def _values(outputs: ArrayLike) -> jax.Array:
+    outputs = jnp.asarray(outputs, jnp.float32)
+    return outputs[..., 0] if outputs.shape[-1] == 1 else outputs
+
+
+OBJECTIVES = fields.Family(
+    "objective",
+    {
+        "softmax_cross_entropy": SoftmaxCrossEntropy,
+        "sigmoid_cross_entropy": SigmoidCrossEntropy,
+        "mean_squared_error": MeanSquaredError,
+        "mean_absolute_error": MeanAbsoluteError,
+        "huber": Huber,
+    },
+)

@@ -1,0 +1,167 @@
+"""Where a run came from: all that is needed to repeat it, and nothing private besides."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = (
+    "jaxdl",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "tensorflow-datasets",
+)
+# Only these variables are recorded, by name: the environment of a machine holds secrets.
+_VARIABLES = (
+    "XLA_FLAGS",
+    "LIBTPU_INIT_ARGS",
+    "JAX_PLATFORMS",
+    "JAX_ENABLE_X64",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_DEFAULT_PRNG_IMPL",
+    "JAX_DEFAULT_DTYPE_BITS",
+    "JAX_NUMPY_DTYPE_PROMOTION",
+    "JAX_THREEFRY_PARTITIONABLE",
+    "JAX_DISABLE_JIT",
+    "JAX_DEBUG_NANS",
+    "JAX_NUM_CPU_DEVICES",
+    "JAX_CPU_ENABLE_ASYNC_DISPATCH",
+    "XLA_PYTHON_CLIENT_PREALLOCATE",
+    "XLA_PYTHON_CLIENT_MEM_FRACTION",
+    "XLA_PYTHON_CLIENT_ALLOCATOR",
+)
+_SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision", "jax_default_prng_impl", "jax_threefry_partitionable")
+_LONGEST_DIFF = 200_000
+_GIT_TIMEOUT_S = 20
+
+
+def record(
+    argv: Sequence[str],
+    seed: int,
+    fingerprint: str | None,
+    *,
+    started: datetime.datetime | None = None,
+    checkout: Path | None = None,
+) -> dict[str, Any]:
+    """Returns the content of ``record.json``; starts the JAX backend where it has not started yet.
+
+    Args:
+        argv: the command line; passwords within addresses (``https://user:password@host``) are blanked.
+        seed: the experiment's seed.
+        fingerprint: the data set's fingerprint, None where no data was read.
+        started: when the run began; None means now.
+        checkout: a folder of the project's git checkout; None means the folder that holds this package.
+    """
+    started = started or datetime.datetime.now(datetime.UTC)
+    return {
+        "command": [_without_password(argument) for argument in argv],
+        "started_utc": started.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seed": int(seed),
+        "data_fingerprint": fingerprint,
+        "git": git_state(checkout or Path(__file__).parent),
+        "versions": versions(),
+        **_jax_state(),
+        "cpu": {"model": _cpu_model(), "cores": os.cpu_count(), "cores_usable": _cores_usable()},
+        "system": f"{platform.system()} {platform.machine()}",
+        "environment": recorded_environment(os.environ),
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Returns the installed versions of Python and of the packages that shape a result, without importing them."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def recorded_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables that change what XLA and JAX compute, by an allow-list."""
+    return {name: environment[name] for name in _VARIABLES if name in environment}
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Returns commit, whether the tree differs from it, and how; None outside a checkout or without git.
+
+    Files that git does not track are named but their content is not recorded. A checkout without a commit has the
+    commit None and no diff.
+    """
+    status = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    if status is None:
+        return None
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    diff = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv") if commit else None
+    return {
+        "commit": commit.strip() if commit else None,
+        "dirty": bool(status),
+        "untracked": [line[3:] for line in status.splitlines() if line.startswith("??")],
+        "diff": _shortened(diff or ""),
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Returns what git prints, None where it fails or is not there. Takes no lock in the checkout."""
+    command = ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_GIT_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def _shortened(diff: str) -> str:
+    if len(diff) <= _LONGEST_DIFF:
+        return diff
+    return f"{diff[:_LONGEST_DIFF]}\n[cut: {len(diff) - _LONGEST_DIFF} of {len(diff)} characters left out]\n"
+
+
+def _jax_state() -> dict[str, Any]:
+    import jax
+
+    counts = Counter((device.platform, device.device_kind) for device in jax.devices())
+    return {
+        "backend": jax.default_backend(),
+        "devices": [{"platform": p, "kind": kind, "count": count} for (p, kind), count in counts.items()],
+        "processes": jax.process_count(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "jax_settings": {name: _setting(getattr(jax.config, name, None)) for name in _SETTINGS},
+    }
+
+
+def _setting(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _cpu_model() -> str:
+    try:
+        described = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        described = ""
+    model = re.search(r"^model name\s*:\s*(.+)$", described, re.MULTILINE)
+    return model.group(1).strip() if model else platform.processor() or platform.machine()
+
+
+def _cores_usable() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _without_password(argument: str) -> str:
+    return re.sub(r"://[^/@\s]+@", "://***@", argument)

@@ -1,0 +1,48 @@
+"""Finds experiments by name: each is a file of its name that holds a function of its name."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+from pathlib import Path
+
+from jaxdl.errors import UserError, unknown
+from jaxdl.experiment import Experiment
+
+
+def list_experiments(directory: Path) -> dict[str, str]:
+    """Returns the first line of each experiment's docstring by name, sorted; the files are parsed, not executed."""
+    return {path.stem: _first_line(path) for path in sorted(directory.glob("*.py")) if not path.stem.startswith("_")}
+
+
+def _first_line(path: Path) -> str:
+    try:
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    except (SyntaxError, UnicodeDecodeError):
+        return "(does not parse)"
+    return (docstring or "").partition("\n")[0]
+
+
+def load_experiment(name: str, directory: Path) -> Experiment:
+    """Returns the experiment `name` of the folder `directory`, with the values its file gives it.
+
+    Raises:
+        UserError: there is no such experiment, or its file does not hold a function of its name without arguments that
+            returns an `Experiment` of that name.
+    """
+    names = list_experiments(directory)
+    if name not in names:
+        raise unknown("experiment", name, names)
+    path = directory / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"experiments.{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function = getattr(module, name, None)
+    if not callable(function) or inspect.signature(function).parameters:
+        raise UserError(f"{path} must define the function {name}() without arguments.")
+    experiment = function()
+    if not isinstance(experiment, Experiment) or experiment.name != name:
+        raise UserError(f"{name}() in {path} must return an Experiment with name={name!r}.")
+    return experiment

@@ -1,0 +1,158 @@
+"""Plots as SVG text that stands within a page and takes its colours.
+
+Matplotlib draws in stand-in colours that are then replaced by the page's own, so that one drawing fits light and dark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import html
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Colours that occur nowhere else, and what the page puts in their place.
+_INK, _LINE = "#010203", "#010204"
+_SERIES = {"train": "#010205", "validation": "#010206", "test": "#010207"}
+_OTHER = "#010208"
+_PAGE = {
+    _INK: "var(--ink)",
+    _LINE: "var(--line)",
+    _SERIES["train"]: "var(--train)",
+    _SERIES["validation"]: "var(--validation)",
+    _SERIES["test"]: "var(--test)",
+    _OTHER: "var(--other)",
+}
+# More classes than this get no numbers and no names in the confusion matrix: they would not be readable.
+_MOST_NAMED = 30
+_LONGEST_NAME = 24
+
+
+def learning_curve(
+    title: str,
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x_label: str = "epoch",
+    reference: tuple[str, float] | None = None,
+) -> str:
+    """Returns a plot of one metric.
+
+    Args:
+        title: shown above.
+        series: for each split the positions on the x axis and the values; a value that is not finite leaves a gap.
+        x_label: what the positions are.
+        reference: name and value of a level to compare with, such as the smallest loss that can be reached.
+    """
+    with _drawing() as Figure:
+        figure = Figure(figsize=(4.6, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        for split, (positions, values) in series.items():
+            finite = [value if np.isfinite(value) else np.nan for value in values]
+            marker = "o" if len(finite) <= 40 else ""
+            colour = _SERIES.get(split, _OTHER)
+            axes.plot(list(positions), finite, color=colour, label=_plain(split), marker=marker, markersize=3, lw=1.6)
+        if reference is not None:
+            axes.axhline(reference[1], color=_INK, lw=1, ls="--", label=_plain(reference[0]))
+        axes.set_title(title, fontsize=10, color=_INK, loc="left", parse_math=False)
+        axes.set_xlabel(x_label, fontsize=9, color=_INK, parse_math=False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        _dress(axes)
+        legend = axes.legend(fontsize=8, frameon=False, labelcolor=_INK)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        return _svg(figure, title)
+
+
+def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: Sequence[str] = ()) -> str:
+    """Returns a heat map of a confusion matrix, shaded by the share of each true class.
+
+    Args:
+        title: shown above.
+        counts: (classes, classes) numbers of examples by true class (rows) and predicted class (columns).
+        class_names: names of the classes; their numbers are shown where none are given.
+    """
+    matrix = np.asarray(counts, dtype=np.float64)
+    classes = len(matrix)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    named = classes <= _MOST_NAMED
+    with _drawing() as Figure:
+        side = 1.6 + (0.36 * classes if named else 4.4)
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes = figure.add_subplot()
+        # A transparent ink of one colour reads on a light page and on a dark one.
+        shading = np.zeros((classes, classes, 4))
+        shading[..., :3] = np.array([37, 99, 235]) / 255
+        shading[..., 3] = 0.85 * shares**0.5
+        axes.imshow(shading, interpolation="nearest")
+        if named:
+            names = list(class_names) if len(class_names) == classes else [str(n) for n in range(classes)]
+            names = [name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in names]
+            ticks: dict[str, Any] = {"fontsize": 8, "color": _INK, "parse_math": False}
+            axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 2 else 0, **ticks)
+            axes.set_yticks(range(classes), names, **ticks)
+            for row, column in zip(*np.nonzero(matrix), strict=True):
+                number = f"{matrix[row, column]:.0f}"
+                axes.text(column, row, number, ha="center", va="center", fontsize=7, color=_INK)
+        axes.set_title(title, fontsize=10, color=_INK, loc="left", parse_math=False)
+        axes.set_xlabel("predicted class", fontsize=9, color=_INK)
+        axes.set_ylabel("true class", fontsize=9, color=_INK)
+        _dress(axes, grid=False)
+        return _svg(figure, title)
+
+
+@contextlib.contextmanager
+def _drawing() -> Iterator[type[Figure]]:
+    """Gives Matplotlib's figure, with settings of its own rather than those of the user's configuration files."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "jaxdl"})
+        yield Figure
+
+
+def _dress(axes: Axes, grid: bool = True) -> None:
+    axes.patch.set_visible(False)
+    axes.tick_params(labelsize=8, color=_LINE, labelcolor=_INK)
+    for spine in axes.spines.values():
+        spine.set_color(_LINE)
+    if grid:
+        axes.grid(color=_LINE, lw=0.6)
+        axes.set_axisbelow(True)
+
+
+def _plain(label: str) -> str:
+    """Keeps a legend's entry: Matplotlib leaves out those that begin with an underscore."""
+    return f" {label}" if label.startswith("_") else label
+
+
+def _svg(figure: Figure, title: str) -> str:
+    """Returns the figure as one ``<svg>`` element that names nothing outside the page."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    figure.patch.set_visible(False)
+    FigureCanvasSVG(figure)
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        # The page's fonts draw the text; that Matplotlib's own lack a letter does not matter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'\sxmlns(:xlink)?="[^"]*"|<!--.*?-->|font-family: [^;"]*; ?', "", text, flags=re.DOTALL)
+    # Several drawings stand in one page, and each calls its parts axes_1, patch_2 and so on.
+    prefix = "p" + hashlib.sha256(text.encode()).hexdigest()[:8]
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    for drawn, shown in _PAGE.items():
+        text = text.replace(drawn, shown)
+    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)

@@ -1,0 +1,158 @@
+"""The three pure functions of training: make a state, train on one batch, evaluate one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from jaxdl.data import Spec
+from jaxdl.experiment import Experiment
+from jaxdl.fields import replace, traced_values
+from jaxdl.metrics import Mean, Metric, metric
+from jaxdl.objectives import masked_mean
+
+Batch = Mapping[str, jax.Array]
+Hyperparameters = Mapping[str, jax.Array | float]
+Sums = dict[str, jax.Array]
+
+
+class TrainState(struct.PyTreeNode):
+    """All that training carries from one step to the next; nothing static inside.
+
+    Attributes:
+        step: () int32, number of train steps done.
+        params: the model's parameters.
+        model_state: its other variable collections, such as ``batch_stats``; may be empty.
+        opt_state: the optax state.
+        key: () typed PRNG key; never advanced: each step folds its number in.
+    """
+
+    step: jax.Array
+    params: Any
+    model_state: Any
+    opt_state: Any
+    key: jax.Array
+
+
+class Steps(NamedTuple):
+    """The pure functions of one experiment; jit, vmap and shard them as any other.
+
+    Attributes:
+        init_state: ``(seed) -> TrainState``; seed () uint32.
+        train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, and ``accuracy``
+            where the experiment measures it.
+        eval_step: ``(state, batch) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns those of all batches
+            into figures (see `jaxdl.metrics`).
+        predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; of the batch
+            only ``inputs`` and ``lengths`` are read.
+    """
+
+    init_state: Callable[[Any], TrainState]
+    train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
+    eval_step: Callable[[TrainState, Batch], Sums]
+    predict_step: Callable[[TrainState, Batch], jax.Array]
+
+
+def hyperparameters(experiment: Experiment) -> dict[str, float]:
+    """Returns the numbers that enter the train step as data, by dotted path (the seed enters through the state)."""
+    return {path: value for path, value in traced_values(experiment).items() if path != "seed"}
+
+
+def element_mask(batch: Batch) -> jax.Array:
+    """Returns which targets count: (batch,), or (batch, time) for sequence targets, where steps past `lengths` do not.
+
+    A batch is ``inputs`` (batch, ...), ``targets`` (batch, ...), and optionally ``mask`` (batch,) bool, False for
+    padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence.
+    """
+    targets = batch["targets"]
+    mask = batch.get("mask")
+    if mask is None:
+        mask = jnp.ones(targets.shape[:1], bool)
+    if "lengths" in batch and targets.ndim >= 2:
+        return mask[:, None] & (jnp.arange(targets.shape[1]) < batch["lengths"][:, None])
+    return mask
+
+
+def eval_metrics(experiment: Experiment) -> list[Metric]:
+    """Returns the loss and the experiment's metrics, as evaluation measures them.
+
+    The loss is measured against the labels as they are, without smoothing: figures of different runs compare, and one
+    compiled program evaluates them all.
+    """
+    objective = experiment.objective.for_evaluation()
+    return [Mean("loss", False, objective.losses, "loss"), *map(metric, experiment.metrics)]
+
+
+def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
+    """Returns the pure step functions of an experiment on data of the given spec.
+
+    Args:
+        experiment: the recipe.
+        spec: what one example is.
+        total_steps: train steps of the whole training, which the learning-rate schedule is stretched over.
+    """
+    experiment = experiment.for_spec(spec)
+    measures_accuracy = "accuracy" in experiment.metrics
+
+    def inputs_of(batch: Batch) -> jax.Array:
+        return batch["inputs"].astype(jnp.float32) * spec.scale
+
+    def init_state(seed: Any) -> TrainState:
+        key = jax.random.key(seed)
+        params_key, dropout_key, state_key = jax.random.split(key, 3)
+        example = jnp.zeros((1, *spec.input_shape), jnp.float32)
+        variables = experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
+        model_state = {name: value for name, value in variables.items() if name != "params"}
+        params = variables["params"]
+        opt_state = experiment.optimizer.transformation(total_steps).init(params)
+        return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
+
+    def apply(model: Any, state: TrainState, batch: Batch) -> jax.Array:
+        variables = {"params": state.params, **state.model_state}
+        return model.apply(variables, inputs_of(batch), train=False, lengths=batch.get("lengths"))
+
+    def train_step(
+        state: TrainState, batch: Batch, hparams: Hyperparameters
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        recipe = replace(experiment, hparams)
+        targets, mask = batch["targets"], element_mask(batch)
+        dropout_key = jax.random.fold_in(state.key, state.step)
+
+        def loss_of(params: Any) -> tuple[jax.Array, Any]:
+            outputs, model_state = recipe.model.apply(
+                {"params": params, **state.model_state},
+                inputs_of(batch),
+                train=True,
+                lengths=batch.get("lengths"),
+                rngs={"dropout": dropout_key},
+                mutable=list(state.model_state),
+            )
+            return masked_mean(recipe.objective.losses(outputs, targets), mask), (outputs, model_state)
+
+        (loss, (outputs, model_state)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        transformation = recipe.optimizer.transformation(total_steps)
+        updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
+        params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
+        metrics = {"loss": loss}
+        if measures_accuracy:
+            sums = metric("accuracy").partial(outputs, targets, mask)
+            metrics["accuracy"] = sums["correct"] / jnp.maximum(sums["count"], 1)
+        return state.replace(
+            step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state
+        ), metrics
+
+    def eval_step(state: TrainState, batch: Batch) -> Sums:
+        outputs = apply(experiment.model, state, batch)
+        sums: Sums = {}
+        for figure in eval_metrics(experiment):
+            sums |= figure.partial(outputs, batch["targets"], element_mask(batch))
+        return sums
+
+    def predict_step(state: TrainState, batch: Batch) -> jax.Array:
+        return experiment.objective.predictions(apply(experiment.model, state, batch))
+
+    return Steps(init_state, train_step, eval_step, predict_step)

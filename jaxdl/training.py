@@ -1,0 +1,314 @@
+"""One training from an experiment to its run directory: data, epochs, checkpoints, test, summary and report."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from jaxdl import provenance
+from jaxdl.checkpoint import Checkpoints, params_sha256
+from jaxdl.config import differences, from_config, to_config
+from jaxdl.data import Dataset, examples
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.fields import replace
+from jaxdl.loop import Epoch, Metrics, Trainer
+from jaxdl.metrics import metric
+from jaxdl.progress import Progress
+from jaxdl.record import CONFIG, SUMMARY, RunDirectory, read_config, read_metrics, read_summary
+from jaxdl.report import write_report
+from jaxdl.step import TrainState
+
+# Checkpoints are written at most this often, and at the end, so that a run of a few seconds is not slowed by them.
+_SECONDS_BETWEEN_CHECKPOINTS = 30.0
+_SMALL_BATCH = 8
+
+
+class Diverged(Exception):
+    """The train loss is no longer a finite number."""
+
+
+@dataclasses.dataclass
+class Watch:
+    """Follows the metric that decides which epoch was the best, and whether to go on.
+
+    Attributes:
+        metric: name as ``SPLIT/METRIC``.
+        patience: epochs without improvement after which to stop, or None.
+        best: the best value so far, None before the first.
+        since_best: epochs since then.
+    """
+
+    metric: str
+    patience: int | None
+    best: float | None = None
+    since_best: int = 0
+
+    def observe(self, figures: dict[str, Any]) -> bool:
+        """Takes the figures of an epoch, by ``SPLIT/METRIC``; returns whether they are the best so far.
+
+        Raises:
+            UserError: the watched metric is not measured.
+        """
+        if self.metric not in figures:
+            measured = ", ".join(sorted(figures))
+            raise UserError(f"--watch={self.metric}: not measured by this run. Choose from: {measured}.")
+        value = figures[self.metric]
+        better = math.isfinite(value) and (
+            self.best is None or (value < self.best if self.mode == "min" else value > self.best)
+        )
+        self.best, self.since_best = (value, 0) if better else (self.best, self.since_best + 1)
+        return better
+
+    @property
+    def mode(self) -> Literal["min", "max"]:
+        name = self.metric.partition("/")[2]
+        return "max" if name != "loss" and metric(name).higher_is_better else "min"
+
+    @property
+    def exhausted(self) -> bool:
+        return self.patience is not None and self.since_best >= self.patience
+
+
+def shortened(experiment: Experiment) -> Experiment:
+    """Returns the experiment as ``--fast_dev_run`` runs it: one epoch of one small batch."""
+    if not experiment.training.fast_dev_run:
+        return experiment
+    small = min(_SMALL_BATCH, experiment.training.batch_size)
+    changes = {"epochs": 1, "batch_size": small, "eval_batch_size": small}
+    return replace(experiment, {f"training.{name}": value for name, value in changes.items()})
+
+
+def load_data(experiment: Experiment, data_dir: Path, notify: Callable[[str], None]) -> Dataset:
+    """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
+
+    Raises:
+        UserError: the data cannot be had, or a split is empty.
+    """
+    dataset = experiment.data.load(data_dir, notify)
+    training = experiment.training
+    splits = {name: dict(arrays) for name, arrays in dataset.splits.items()}
+    if training.overfit_batches:
+        wanted = training.overfit_batches * training.batch_size
+        splits["train"] = _first(splits["train"], wanted)
+        splits["validation"] = splits["train"]
+    if training.fast_dev_run:
+        splits = {name: _first(arrays, training.batch_size) for name, arrays in splits.items()}
+    for name in ("train", "test"):
+        if not examples(splits[name]):
+            raise UserError(f"the {name} split of {dataset.used} holds no example; check --data and --data.validation.")
+    return dataclasses.replace(dataset, splits=splits)
+
+
+def _first(arrays: dict[str, Any], count: int) -> dict[str, Any]:
+    return {name: array[:count] for name, array in arrays.items()}
+
+
+def train(
+    experiment: Experiment,
+    *,
+    run_dir: Path,
+    data_dir: Path,
+    arguments: Sequence[str] = (),
+    notify: Callable[[str], None] = print,
+    begin: float | None = None,
+) -> dict[str, Any]:
+    """Trains, validates, tests and leaves the run directory; goes on where an unfinished run of the same recipe stopped.
+
+    Args:
+        experiment: the recipe.
+        run_dir: a new folder, or that of an unfinished run.
+        data_dir: folder of prepared data sets and original archives.
+        arguments: the command line, for the record.
+        notify: takes messages about the data.
+        begin: `time.perf_counter` at the start, for ``wall_seconds``.
+
+    Returns:
+        What stands in ``summary.json``.
+
+    Raises:
+        UserError: the data cannot be had, or the folder holds something else or is in use.
+    """
+    begin = time.perf_counter() if begin is None else begin
+    experiment = shortened(experiment)
+    with RunDirectory.create(run_dir, experiment.name) as run:
+        try:
+            _check_continues(run.path, experiment)
+            dataset = load_data(experiment, data_dir, notify)
+        except BaseException:
+            run.discard_if_new()
+            raise
+        experiment = experiment.for_spec(dataset.spec)
+        run.write_config(to_config(experiment))
+        record = provenance.record(arguments, experiment.seed, dataset.fingerprint)
+        run.write_record(record | {"spec": dataclasses.asdict(dataset.spec)})
+        summary = _Session(experiment, dataset, run, begin).run_to_end()
+        write_report(run.path)
+    return summary
+
+
+def _check_continues(path: Path, experiment: Experiment) -> None:
+    """Refuses a folder whose run is finished, or has another recipe."""
+    if not (path / CONFIG).exists():
+        return
+    before = from_config(read_config(path), experiment)
+    changed = [line for line in differences(experiment, before) if not line.startswith("model.outputs=")]
+    if changed:
+        raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
+    if (path / SUMMARY).exists() and read_summary(path).get("status") == "completed":
+        raise UserError(f"{path} holds a finished run: use --mode=eval or --mode=predict, or give another --run_dir.")
+
+
+class _Session:
+    """One training while it runs: the programs, the run directory, and the figures so far."""
+
+    def __init__(self, experiment: Experiment, dataset: Dataset, run: RunDirectory, begin: float):
+        training = experiment.training
+        self.experiment = experiment
+        self.dataset = dataset
+        self.run = run
+        self.begin = begin
+        self.watch = Watch(training.watch, training.patience)
+        self.checkpoints = Checkpoints(run.checkpoints, training.watch, self.watch.mode)
+        self.trainer = Trainer(experiment, dataset)
+        self.epoch = self.step = 0
+        self.train_seconds = 0.0
+        self.trained_examples = 0
+        self.figures: dict[str, Any] = {}
+        self.params_sha256 = ""
+        self._saved_at = time.perf_counter()
+        self._best: tuple[int, TrainState, dict[str, float]] | None = None
+
+    def run_to_end(self) -> dict[str, Any]:
+        """Trains and tests; the summary is written whatever happens."""
+        status = "failed"
+        try:
+            state = self._train(self._start())
+            self._test(self._final(state))
+            status = "completed"
+        except KeyboardInterrupt:
+            status = "preempted"
+            raise
+        except Diverged:
+            status = "diverged"
+        finally:
+            self.checkpoints.close()
+            summary = self._summary(status)
+            self.run.write_summary(summary)
+        return summary
+
+    def _start(self) -> TrainState:
+        """Returns the state to go on from: a new one, or that of the last checkpoint in the run directory."""
+        step = self.checkpoints.latest_step()
+        if step is None:
+            self.run.rewind(0)
+            return self.trainer.init_state()
+        self.run.rewind(step)
+        self.step, self.epoch = step, step // self.trainer.steps_per_epoch
+        for line in read_metrics(self.run.path):
+            figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
+            self.figures |= figures
+            if self.watch.metric in figures:
+                self.watch.observe(figures)
+        return self.checkpoints.restore(self.trainer.state_shapes(), step)
+
+    def _train(self, state: TrainState) -> TrainState:
+        training = self.experiment.training
+        total = self.trainer.total_steps
+        with Progress(self.experiment.name, training.epochs, total, first_step=self.step) as progress:
+            for epoch in self.trainer.train(state, on_progress=progress.update):
+                state = epoch.state
+                self._take(epoch)
+                progress.end_epoch(epoch.step, epoch.number, epoch.metrics, self._examples_per_second())
+                self._check_finite(epoch.metrics["train"])
+                if self.watch.observe(self.figures):
+                    # A copy, because the next epoch trains in the memory of this state.
+                    self._best = (epoch.step, jax.tree.map(jnp.copy, state), self._scalars())
+                done = epoch.number == training.epochs or self.watch.exhausted
+                if done or time.perf_counter() - self._saved_at > _SECONDS_BETWEEN_CHECKPOINTS:
+                    self._save(state)
+                if self.watch.exhausted:
+                    break
+        return state
+
+    def _take(self, epoch: Epoch) -> None:
+        """Adds an epoch's figures to the run directory and to the totals."""
+        self.epoch, self.step = epoch.number, epoch.step
+        self.train_seconds += epoch.train_seconds
+        self.trained_examples += self.trainer.steps_per_epoch * self.experiment.training.batch_size
+        for split, metrics in epoch.metrics.items():
+            self._log(split, metrics)
+
+    def _log(self, split: str, metrics: Metrics) -> None:
+        self.figures |= {f"{split}/{name}": value for name, value in metrics.items()}
+        self.run.log_metrics(self.step, self.epoch, split, {k: v for k, v in metrics.items() if not isinstance(v, list)})
+
+    def _check_finite(self, metrics: Metrics) -> None:
+        if not math.isfinite(metrics["loss"]):
+            raise Diverged(f"the train loss of epoch {self.epoch} is {metrics['loss']}")
+
+    def _save(self, state: TrainState) -> None:
+        """Writes the best state since the last writing, if there is a better one, and the present state."""
+        if self._best is not None and self._best[0] != self.step:
+            self.checkpoints.save(*self._best)
+        self.checkpoints.save(self.step, state, self._scalars())
+        self._best = None
+        self._saved_at = time.perf_counter()
+
+    def _final(self, state: TrainState) -> TrainState:
+        """Returns the state to test, and notes the digest of its parameters."""
+        if self.experiment.training.final == "best":
+            state = self.checkpoints.restore(self.trainer.state_shapes(), "best")
+        self.params_sha256 = params_sha256(state.params)
+        return state
+
+    def _test(self, state: TrainState) -> None:
+        self._log("test", self.trainer.evaluate(state, "test"))
+
+    def _scalars(self) -> dict[str, float]:
+        return {name: value for name, value in self.figures.items() if not isinstance(value, list)}
+
+    def _examples_per_second(self) -> float:
+        return self.trained_examples / self.train_seconds if self.train_seconds else 0.0
+
+    def _summary(self, status: str) -> dict[str, Any]:
+        data, shapes = self.dataset, self.trainer.state_shapes()
+        return {
+            "experiment": self.experiment.name,
+            "status": status,
+            "step": self.step,
+            "epoch": self.epoch,
+            "metrics": self.figures,
+            "best": {"metric": self.watch.metric, "value": self.watch.best},
+            "data": data_summary(data),
+            "train_examples_per_second": self._examples_per_second(),
+            "compile_seconds": self.trainer.compile_seconds,
+            "wall_seconds": time.perf_counter() - self.begin,
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
+            "params_sha256": self.params_sha256,
+        }
+
+
+def data_summary(dataset: Dataset) -> dict[str, Any]:
+    """Returns what the summary says of the data.
+
+    ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out.
+    """
+    return {
+        "requested": dataset.requested,
+        "used": dataset.used,
+        "substituted": dataset.substituted,
+        "train_examples": dataset.train_examples,
+        "validation_examples": examples(dataset.splits["validation"]) if "validation" in dataset.splits else 0,
+        "test_examples": examples(dataset.splits["test"]),
+        "best_loss": dataset.spec.best_loss,
+        "class_names": list(dataset.spec.class_names),
+        "fingerprint": dataset.fingerprint,
+    }

@@ -1,0 +1,64 @@
+"""Runs an experiment: ``python launch.py --experiment=mnist_cnn``; ``--list`` and ``--help`` say what else there is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+_BEGIN = time.perf_counter()  # before the imports below, which take most of a short run's start
+
+from jaxdl.errors import UserError  # noqa: E402
+from jaxdl.experiment import Experiment  # noqa: E402
+from jaxdl.flags import Options, help_text, parse_command_line  # noqa: E402
+from jaxdl.registry import list_experiments, load_experiment  # noqa: E402
+
+EXPERIMENTS = Path(__file__).resolve().parent / "experiments"
+
+
+def find_experiment(options: Options) -> Experiment | None:
+    """Returns the experiment that the command names, or that its run directory was made by."""
+    if options.list or (options.help and not options.experiment):
+        return None
+    if options.run_dir and options.mode in ("eval", "predict", "export"):
+        from jaxdl.config import from_config
+        from jaxdl.record import read_config
+
+        config = read_config(Path(options.run_dir))
+        name = str(config.get("name", ""))
+        if options.experiment not in ("", name):
+            raise UserError(f"{options.run_dir} holds a run of {name!r}, not of {options.experiment!r}.")
+        return from_config(config, load_experiment(name, EXPERIMENTS))
+    if not options.experiment:
+        raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")
+    return load_experiment(options.experiment, EXPERIMENTS)
+
+
+def list_text() -> str:
+    """Returns the experiments, a line each."""
+    experiments = list_experiments(EXPERIMENTS)
+    width = max(map(len, experiments), default=0)
+    return "\n".join(f"{name:{width}}  {line}" for name, line in experiments.items())
+
+
+def main(arguments: list[str], begin: float) -> int:
+    """Runs one command; returns its exit status: 0, 1 for a training that diverged, 2 for what the user can mend."""
+    try:
+        options, experiment = parse_command_line(arguments, find_experiment)
+        if options.list:
+            print(list_text())
+            return 0
+        if options.help:
+            print(help_text(experiment))
+            return 0
+        assert experiment is not None
+        from jaxdl.modes import run
+
+        return run(options, experiment, arguments, begin)
+    except UserError as error:
+        print(f"launch.py: error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], _BEGIN))

@@ -1,0 +1,34 @@
+"""What several tests share: the real data, if they are there, and small recipes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import jaxdl
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of original archives; tests that need it are skipped on machines without."""
+    folder = Path(os.environ.get("JAXDL_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "mnist").is_dir():
+        pytest.skip("no original archives here: set JAXDL_TEST_DATA to a folder with mnist/*.gz")
+    return folder
+
+
+@pytest.fixture
+def recipe() -> jaxdl.Experiment:
+    """A recipe that trains in a second."""
+    return jaxdl.Experiment(
+        name="recipe",
+        data=jaxdl.Digits(),
+        model=jaxdl.MLP(features=(16,), dropout=0.1),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(learning_rate=1e-2),
+        training=jaxdl.Training(epochs=2, batch_size=64),
+    )

@@ -1,0 +1,156 @@
+"""MNIST prepared once for all tests, small sets written by TFDS, and servers on the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxdl.data import Tfds
+from jaxdl.data.archives import manual_dir
+
+NAMES = tuple(f"{part}-{kind}.gz" for part in ("t10k", "train") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+
+
+@pytest.fixture(scope="session")
+def mnist_archives(real_data: Path) -> Path:
+    """The folder of MNIST's four original archives."""
+    return real_data / "mnist"
+
+
+@pytest.fixture(scope="session")
+def link_archives(mnist_archives: Path) -> Callable[..., Path]:
+    """Puts links to MNIST's archives where the user of a data folder would put the archives; returns that folder."""
+
+    def link(data_dir: Path, names: Sequence[str] = NAMES) -> Path:
+        manual = manual_dir(data_dir)
+        manual.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (manual / name).symlink_to(mnist_archives / name)
+        return manual
+
+    return link
+
+
+@pytest.fixture(scope="session")
+def prepared_mnist(link_archives: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which MNIST has been prepared from its original archives; tests leave it as it is."""
+    data_dir = tmp_path_factory.mktemp("mnist")
+    link_archives(data_dir)
+    Tfds("mnist").load(data_dir, lambda line: None)
+    return data_dir
+
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Servers:
+    """Servers on the loopback interface; each method starts one and returns its base URL."""
+
+    def __init__(self, closing: contextlib.ExitStack):
+        self._closing = closing
+
+    def start(self, answer: Answer) -> str:
+        """Answers each GET request with a call of `answer`."""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    answer(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        self._closing.callback(server.server_close)
+        self._closing.callback(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    def content(self, content: bytes, announced: int | None = None) -> str:
+        """Answers every request with the same bytes; `announced` is the length in the header if not their number."""
+        return self.start(lambda request: _send(request, content, announced))
+
+    def folder(self, folder: Path) -> str:
+        """Serves the files of a folder, as a mirror of original archives does."""
+        return self.start(lambda request: _send(request, (folder / request.path.rpartition("/")[2]).read_bytes()))
+
+    def silent(self, content: bytes | None = None, announced: int = 1000) -> str:
+        """Accepts connections and says nothing, or falls silent after `content`."""
+        released = threading.Event()
+        self._closing.callback(released.set)
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            if content is not None:
+                _send(request, content, announced)
+                request.wfile.flush()
+            released.wait()
+
+        return self.start(answer)
+
+    def none(self) -> str:
+        """Returns a URL at which nothing listens."""
+        with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+            return f"http://127.0.0.1:{server.server_port}"
+
+
+def _send(request: BaseHTTPRequestHandler, content: bytes, announced: int | None = None) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(content) if announced is None else announced))
+    request.end_headers()
+    request.wfile.write(content)
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    with contextlib.ExitStack() as closing:
+        yield Servers(closing)
+
+
+@pytest.fixture(scope="session")
+def write_image_set() -> Callable[..., Path]:
+    """Lets TFDS write a small set of random images, ``tiny/1.0.0``; returns its folder."""
+    return _write_image_set
+
+
+def _write_image_set(data_dir: Path, shapes: Sequence[tuple[int, int, int]], *, test: str = "test") -> Path:
+    """Writes one example a shape in train, and one more a shape in `test`; labels are 0, 1, 2, 0, 1, ..."""
+    import tensorflow_datasets as tfds
+    from PIL import Image
+    from tensorflow_datasets.core import registered
+
+    channels = shapes[0][2]
+
+    with registered.skip_registration():
+
+        class Tiny(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.0.0")
+
+            def _info(self):
+                image = tfds.features.Image(shape=(None, None, channels))
+                label = tfds.features.ClassLabel(names=["cat", "dog", "owl"])
+                features = tfds.features.FeaturesDict({"image": image, "label": label})
+                return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=("image", "label"))
+
+            def _split_generators(self, dl_manager):
+                return {"train": self._generate_examples(0), test: self._generate_examples(1)}
+
+            def _generate_examples(self, seed):
+                random = np.random.RandomState(seed)
+                for key, shape in enumerate(shapes):
+                    file = io.BytesIO()
+                    pixels = random.randint(0, 256, shape).astype(np.uint8)
+                    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(file, "PNG")
+                    yield key, {"image": file.getvalue(), "label": key % 3}
+
+    builder = Tiny(data_dir=data_dir)
+    builder.download_and_prepare(file_format="array_record")
+    return Path(builder.data_dir)

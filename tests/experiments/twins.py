@@ -1,0 +1,26 @@
+"""A tiny twin of each experiment: the same recipe on less data and smaller layers, done in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jaxdl
+
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
+
+# What each twin changes, and the test accuracy that it must reach to show that it learns.
+TWINS: dict[str, tuple[dict[str, Any], float]] = {
+    "mnist_cnn": ({"data": jaxdl.Digits(), "model.features": (8, 16), "model.dense": (32,), "training.epochs": 8}, 0.85),
+    "mnist_cnn_small": ({"data": jaxdl.Digits(), "model.features": (8, 16), "model.padding": "SAME"}, 0.85),
+    "mnist_mlp": ({"data": jaxdl.Digits(), "model.features": (32,)}, 0.85),
+    "mnist_rnn": ({"data": jaxdl.Digits(), "model.features": (32,), "training.batch_size": 32}, 0.85),
+    "digits_cnn": ({"model.features": (8, 8), "training.epochs": 4}, 0.85),
+    "digits_mlp": ({"model.features": (32,), "training.epochs": 4}, 0.85),
+    "bits_rnn": ({"data": jaxdl.Bits(train_examples=1000, test_examples=200), "training.epochs": 2}, 0.5),
+}
+
+
+def twin(name: str) -> jaxdl.Experiment:
+    """Returns the tiny twin of an experiment."""
+    return jaxdl.replace(jaxdl.load_experiment(name, EXPERIMENTS), TWINS[name][0])

@@ -1,0 +1,49 @@
+"""Plots leave the user's own Matplotlib alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import jaxdl.errors
+
+ROOT = Path(jaxdl.errors.__file__).parents[1]
+
+
+def run(text: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(text)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_matplotlib_comes_with_the_first_plot_and_without_pyplot() -> None:
+    out = run("""
+        import sys
+        import jaxdl.report
+        print("matplotlib" in sys.modules)
+        from jaxdl.report.plots import learning_curve
+        learning_curve("loss", {"train": ([1, 2], [0.5, 0.25])})
+        print("matplotlib" in sys.modules, "matplotlib.pyplot" in sys.modules)
+    """)
+    assert out.split() == ["False", "True", "False"]
+
+
+def test_the_users_settings_neither_change_the_plot_nor_are_changed(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 17\nsvg.fonttype: path\naxes.facecolor: red\n")
+    text = """
+        import matplotlib
+        from jaxdl.report.plots import learning_curve
+        before = dict(matplotlib.rcParams)
+        svg = learning_curve("loss", {"train": ([1, 2], [0.5, 0.25])})
+        assert dict(matplotlib.rcParams) == before
+        print(svg)
+    """
+    assert run(text, MATPLOTLIBRC=str(tmp_path / "matplotlibrc")) == run(text)

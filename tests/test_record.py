@@ -1,0 +1,370 @@
+"""The run directory: one owner at a time, whole files or none, and nothing written into what is not ours."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaxdl.errors
+from jaxdl.errors import UserError
+from jaxdl.record import (
+    RunDirectory,
+    new_run_dir,
+    read_config,
+    read_metrics,
+    read_record,
+    read_summary,
+)
+
+ROOT = Path(jaxdl.errors.__file__).parents[1]
+
+
+def script(text: str, *arguments: object) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def listing(path: Path) -> list[str]:
+    return sorted(str(p.relative_to(path)) for p in path.rglob("*"))
+
+
+def test_a_new_run_directory_is_named_by_time_and_chance(tmp_path: Path) -> None:
+    paths = {new_run_dir(tmp_path / "runs", "mnist_cnn") for _ in range(20)}
+    assert len(paths) == 20
+    for path in paths:
+        assert path.parent == tmp_path / "runs" / "mnist_cnn"
+        time, _, digits = path.name.partition("-")
+        written = datetime.datetime.strptime(time, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.UTC)
+        assert abs(datetime.datetime.now(datetime.UTC) - written) < datetime.timedelta(seconds=10)
+        assert re.fullmatch("[0-9a-f]{6}", digits)
+    assert listing(tmp_path) == []
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "a" / "b", "x") as run:
+        run.write_config({"name": "x", "model": {"features": (32, 64)}})
+        run.write_record({"seed": 1})
+        run.log_metrics(10, 1, "train", {"loss": np.float32(0.5), "accuracy": 1})
+        run.log_metrics(10, 1, "validation", {"loss": 0.25, "confusion": np.array([[1, 0], [0, 2]])})
+        run.write_summary({"experiment": "x", "metrics": {"test/loss": 0.125}})
+    assert read_config(run.path) == {"name": "x", "model": {"features": [32, 64]}}
+    assert read_record(run.path) == {"seed": 1}
+    assert read_metrics(run.path) == [
+        {"step": 10, "epoch": 1, "split": "train", "loss": 0.5, "accuracy": 1},
+        {"step": 10, "epoch": 1, "split": "validation", "loss": 0.25, "confusion": [[1, 0], [0, 2]]},
+    ]
+    assert read_summary(run.path)["metrics"] == {"test/loss": 0.125}
+
+
+def test_numbers_that_are_not_finite_are_valid_json_and_come_back(tmp_path: Path) -> None:
+    def refuse(name: str) -> Any:
+        raise AssertionError(f"{name} is no JSON")
+
+    figures = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": np.float32("nan")}
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.write_config({"name": "x"})
+        run.log_metrics(1, 1, "train", figures)
+        run.write_summary({"metrics": figures})
+    line = json.loads((tmp_path / "metrics.jsonl").read_text(), parse_constant=refuse)
+    assert [line[name] for name in "abcd"] == ["nan", "inf", "-inf", "nan"]
+    json.loads((tmp_path / "summary.json").read_text(), parse_constant=refuse)
+    for read in (read_metrics(tmp_path)[0], read_summary(tmp_path)["metrics"]):
+        np.testing.assert_equal([read[name] for name in "abcd"], [math.nan, math.inf, -math.inf, math.nan])
+
+
+def tensorboard_scalars(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Reads a folder with TensorBoard's own reader."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    reader = EventAccumulator(str(path), size_guidance={"scalars": 0})
+    reader.Reload()
+    return {tag: [(e.step, e.value) for e in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}
+
+
+def test_tensorboard_reads_the_numbers(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "x") as run:
+        for step in (1, 2, 3):
+            run.log_metrics(step, step, "train", {"loss": 1 / step})
+            run.log_metrics(step, step, "validation", {"accuracy": step / 4, "confusion": [[1]]})
+        before_closing = tensorboard_scalars(tmp_path)
+    expected = {
+        "train/loss": [(1, 1.0), (2, 0.5), (3, np.float32(1 / 3))],
+        "validation/accuracy": [(1, 0.25), (2, 0.5), (3, 0.75)],
+    }
+    assert before_closing == tensorboard_scalars(tmp_path) == expected
+
+
+def test_a_rewound_run_has_neither_gaps_nor_repeats(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.write_config({"name": "x"})
+        for step in (1, 2, 3):
+            run.log_metrics(step, step, "train", {"loss": float(step)})
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 4, "epo')  # what a power failure leaves
+    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged \(line 4: "):
+        read_metrics(tmp_path)
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.rewind(2)
+        for step in (3, 4):
+            run.log_metrics(step, step, "train", {"loss": 10.0 * step})
+    losses = [(line["step"], line["loss"]) for line in read_metrics(tmp_path)]
+    assert losses == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
+    assert tensorboard_scalars(tmp_path) == {"train/loss": losses}
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the run directory ``tmp_path/run``."""
+    text = """
+        import sys, time
+        from pathlib import Path
+        from jaxdl.record import RunDirectory
+        run = RunDirectory.create(Path(sys.argv[1]), "x")
+        run.write_config({"name": "x"})
+        print("held", flush=True)
+        time.sleep(60)
+    """
+    with subprocess.Popen(
+        script(text, tmp_path / "run"), env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_directory_in_use_is_refused_until_its_process_is_killed(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    before = listing(tmp_path)
+    with pytest.raises(UserError, match=f"{tmp_path}/run is in use by process {holder.pid}"):
+        RunDirectory.create(tmp_path / "run", "x")
+    assert listing(tmp_path) == before
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with RunDirectory.create(tmp_path / "run", "x"):
+        pass
+
+
+def test_one_process_holds_a_directory_once_and_gives_it_back(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "x")
+    with pytest.raises(UserError, match=f"in use by process {os.getpid()}"):
+        RunDirectory.create(tmp_path, "x")
+    run.close()
+    run.close()
+    RunDirectory.create(tmp_path, "x").close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "x")
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    try:
+        run.close()
+        RunDirectory.create(tmp_path, "x").close()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match="file is a file"):
+        RunDirectory.create(tmp_path / "file", "x")
+    with pytest.raises(UserError, match="cannot .*file/below: Not a directory"):
+        RunDirectory.create(tmp_path / "file" / "below", "x")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("files", [{"notes.txt": "mine"}, {"config.json": '{"model_type": "bert"}'}])
+def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match="is not empty and no run directory"):
+        RunDirectory.create(tmp_path, "x")
+    assert listing(tmp_path) == sorted(files)
+
+
+def test_a_run_of_another_experiment_is_refused(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "mnist_cnn") as run:
+        run.write_config({"name": "mnist_cnn"})
+    before = listing(tmp_path)
+    with pytest.raises(UserError, match="belongs to experiment 'mnist_cnn', not 'mnist_mlp'"):
+        RunDirectory.create(tmp_path, "mnist_mlp")
+    assert listing(tmp_path) == before
+    RunDirectory.create(tmp_path, "mnist_cnn").close()
+
+
+def test_a_copied_run_is_known_by_its_files(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"name": "x"}')
+    RunDirectory.create(tmp_path, "x").close()
+    (tmp_path / "config.json").write_text('{"name": "y"}')
+    with pytest.raises(UserError, match="belongs to experiment 'y'"):
+        RunDirectory.create(tmp_path, "x")
+
+
+def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o555)
+    text = """
+        import os, sys
+        from pathlib import Path
+        from jaxdl.errors import UserError
+        from jaxdl.record import RunDirectory
+        folder = os.open(sys.argv[1], os.O_RDONLY)
+        if os.getuid() == 0:
+            os.setuid(65534)  # root may write anywhere
+        os.fchdir(folder)
+        for path in (Path("."), Path("new") / "run"):
+            try:
+                RunDirectory.create(path, "x")
+            except UserError as error:
+                print(error)
+    """
+    done = subprocess.run(script(text, folder), env=environment(), capture_output=True, text=True)
+    first, second = done.stdout.splitlines()
+    assert first == "cannot create the run directory .: Permission denied; check the permissions.", done.stderr
+    assert second == "cannot create the run directory new/run: Permission denied; check the permissions."
+    assert listing(folder) == []
+
+
+def test_a_run_that_ends_before_it_began_leaves_nothing(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path / "runs" / "x" / "1", "x") as run:
+        run.discard_if_new()
+    assert listing(tmp_path) == []
+    with RunDirectory.create(tmp_path / "runs" / "1", "x") as run:
+        (tmp_path / "runs" / "other").mkdir()
+        run.discard_if_new()
+    assert listing(tmp_path) == ["runs", "runs/other"]
+    with RunDirectory.create(tmp_path / "runs" / "2", "x") as run:
+        run.write_config({"name": "x"})
+        run.discard_if_new()
+    assert (tmp_path / "runs" / "2" / "config.json").exists()
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_files_have_the_users_umask(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with RunDirectory.create(tmp_path / "run", "x") as run:
+            run.write_config({"name": "x"})
+            run.log_metrics(1, 1, "train", {"loss": 1.0})
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "run").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask, path
+    assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o777 & ~mask
+
+
+def test_a_reader_never_meets_half_a_file(tmp_path: Path) -> None:
+    text = """
+        import sys
+        from pathlib import Path
+        from jaxdl.record import RunDirectory
+        run = RunDirectory.create(Path(sys.argv[1]), "x")
+        for n in range(10**9):
+            run.write_config({"name": "x", "n": n, "padding": [n] * 50_000})
+            if n == 0:
+                print("begun", flush=True)
+    """
+    with subprocess.Popen(script(text, tmp_path), env=environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "begun\n"
+        seen = set()
+        for _ in range(30):
+            config = read_config(tmp_path)
+            assert set(config["padding"]) == {config["n"]} and len(config["padding"]) == 50_000
+            seen.add(config["n"])
+        process.kill()
+    assert len(seen) > 1
+    assert read_config(tmp_path)["name"] == "x"
+
+
+FULL_DISK = """
+    import resource, sys
+    from pathlib import Path
+    from jaxdl.errors import UserError
+    from jaxdl.record import RunDirectory
+    run = RunDirectory.create(Path(sys.argv[1]), "x")
+    run.write_config({"name": "x"})
+    run.log_metrics(1, 1, "train", {"loss": 1.0})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+    for write in (
+        lambda: run.write_config({"name": "x", "more": "x" * 1000}),
+        lambda: run.log_metrics(2, 1, "train", {"loss" * 1000: 1.0}),
+    ):
+        try:
+            write()
+        except UserError as error:
+            print(error)
+"""
+
+
+def test_a_full_disk_is_named_and_the_files_before_are_intact(tmp_path: Path) -> None:
+    done = subprocess.run(script(FULL_DISK, tmp_path), env=environment(), capture_output=True, text=True)
+    way_out = "File too large; raise the limit on file sizes (ulimit -f)."
+    assert done.stdout.splitlines() == [
+        f"cannot write {tmp_path}/config.json: {way_out}",
+        f"cannot write {tmp_path}/metrics.jsonl: {way_out}",
+    ], done.stderr
+    assert read_config(tmp_path) == {"name": "x"}
+    assert read_metrics(tmp_path) == [{"step": 1, "epoch": 1, "split": "train", "loss": 1.0}]
+    assert not [p for p in tmp_path.iterdir() if p.name.endswith(".tmp")]
+
+
+def test_a_directory_removed_while_in_use_is_named(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "x")
+    run.log_metrics(1, 1, "train", {"loss": 1.0})
+    shutil.rmtree(tmp_path / "run")
+    for name, write in (
+        ("summary.json", lambda: run.write_summary({})),
+        ("metrics.jsonl", lambda: run.log_metrics(2, 1, "train", {"loss": 1.0})),
+    ):
+        with pytest.raises(
+            UserError, match=f"cannot write .*{name}: No such file or directory; the folder was removed"
+        ):
+            write()
+    run.close()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff", "[" * 100_000, '{"a": nul}'])
+def test_damaged_files_are_named(tmp_path: Path, text: str) -> None:
+    for name, read in (("config.json", read_config), ("summary.json", read_summary), ("record.json", read_record)):
+        (tmp_path / "config.json").write_text("{}")
+        (tmp_path / name).write_text(text, encoding="latin-1")
+        with pytest.raises(UserError, match=f"{tmp_path}/{name} is damaged") as caught:
+            read(tmp_path)
+        assert "\n" not in str(caught.value)
+    (tmp_path / "config.json").write_text('{"name": "x"}')
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n' + text + "\n", encoding="latin-1")
+    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged"):
+        read_metrics(tmp_path)
+
+
+def test_a_place_without_a_run_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        for read in (read_config, read_record, read_summary, read_metrics):
+            with pytest.raises(UserError, match=f"there is no run in {path}"):
+                read(path)
+    (tmp_path / "config.json").write_text("{}")
+    assert read_metrics(tmp_path) == []
+    with pytest.raises(UserError, match=r"summary\.json is missing: the run has not got that far"):
+        read_summary(tmp_path)

@@ -1,0 +1,154 @@
+"""A training from experiment to run directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.record import read_metrics, read_summary
+from jaxdl.training import Watch
+
+
+def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> dict[str, object]:
+    return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=tmp_path / "run", data_dir=tmp_path)
+
+
+def test_the_run_directory_holds_what_the_contract_names(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    run(recipe, tmp_path)
+    folder = tmp_path / "run"
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "record.json", "metrics.jsonl", "checkpoints", "summary.json", "report.html"} <= names
+    assert any(name.startswith("events.out.tfevents.") for name in names)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["experiment"] == "recipe"
+    assert summary["status"] == "completed"
+    assert (summary["epoch"], summary["step"]) == (2, 2 * -(-1293 // 64)) or summary["epoch"] == 2
+    assert summary["metrics"].keys() >= {"test/accuracy", "test/loss", "validation/accuracy", "train/loss"}
+    data = summary["data"]
+    assert (data["requested"], data["used"], data["substituted"]) == ("digits", "digits", False)
+    assert data["train_examples"] + data["test_examples"] == 1797
+    assert len(data["fingerprint"]) == len(summary["params_sha256"]) == 64
+    assert summary["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
+    for name in ("train_examples_per_second", "compile_seconds", "wall_seconds"):
+        assert summary[name] > 0, name
+    record = json.loads((folder / "record.json").read_text())
+    assert record["seed"] == 0
+    assert record["data_fingerprint"] == data["fingerprint"]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["split"]) for line in lines] == [
+        (1, "train"), (1, "validation"), (2, "train"), (2, "validation"), (2, "test"),
+    ]  # fmt: skip
+
+
+def test_two_runs_of_a_recipe_are_equal_to_the_bit_and_another_seed_is_not(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    one, two, other = (
+        run(recipe, tmp_path / name, seed=seed) for name, seed in (("one", 0), ("two", 0), ("other", 1))
+    )
+    assert one["params_sha256"] == two["params_sha256"] != other["params_sha256"]
+    assert one["metrics"] == two["metrics"]
+
+
+def test_evaluating_a_finished_run_gives_its_figures(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    summary = run(recipe, tmp_path)
+    again = jaxdl.evaluate(tmp_path / "run", recipe, tmp_path)
+    assert again["metrics"]["test/accuracy"] == summary["metrics"]["test/accuracy"]
+    assert again["metrics"]["test/loss"] == summary["metrics"]["test/loss"]
+    assert again["metrics"]["validation/loss"] == summary["metrics"]["validation/loss"]
+
+
+def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    """A learning rate that grows until it harms makes an early epoch the best."""
+    bad = jaxdl.replace(recipe, {"optimizer": jaxdl.Adam(learning_rate=0.5), "training.epochs": 6, "training.final": "best"})
+    summary = run(bad, tmp_path)
+    history = [line["accuracy"] for line in read_metrics(tmp_path / "run") if line["split"] == "validation"]
+    best = max(history)
+    assert summary["best"] == {"metric": "validation/accuracy", "value": best}
+    assert jaxdl.evaluate(tmp_path / "run", bad, tmp_path)["metrics"]["validation/accuracy"] == best
+    last = jaxdl.replace(bad, {"training.final": "last"})
+    assert jaxdl.evaluate(tmp_path / "run", last, tmp_path)["metrics"]["validation/accuracy"] == history[-1]
+
+
+def test_early_stopping_ends_after_the_epochs_of_patience(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    still = {"optimizer": jaxdl.SGD(learning_rate=1e-12), "training.epochs": 50, "training.patience": 2}
+    summary = run(recipe, tmp_path, **still)
+    assert summary["epoch"] == 3
+    assert summary["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best"),
+    [("validation/accuracy", [0.5, 0.7, 0.6], 0.7), ("validation/loss", [0.5, 0.7, float("nan"), 0.4], 0.4)],
+)
+def test_watch_knows_which_way_is_better(metric: str, values: list[float], best: float) -> None:
+    watch = Watch(metric, patience=None)
+    for value in values:
+        watch.observe({metric: value})
+    assert watch.best == best
+
+
+def test_a_watched_metric_that_is_not_measured_is_named(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--watch=validation/f1: not measured"):
+        run(recipe, tmp_path, **{"training.watch": "validation/f1"})
+
+
+def test_fast_dev_run_goes_through_everything_with_one_small_batch(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    summary = run(recipe, tmp_path, **{"training.fast_dev_run": True})
+    assert (summary["status"], summary["epoch"], summary["step"]) == ("completed", 1, 1)
+    assert summary["data"]["test_examples"] == summary["data"]["validation_examples"] == 8
+    assert (tmp_path / "run" / "report.html").exists()
+    assert list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_overfitting_a_batch_learns_it_by_heart(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    overfit = {"training.overfit_batches": 1, "training.epochs": 60, "model.dropout": 0.0, "optimizer.learning_rate": 0.02}
+    summary = run(recipe, tmp_path, **overfit)
+    assert summary["step"] == 60
+    assert summary["metrics"]["validation/accuracy"] == 1.0
+
+
+def test_a_training_that_diverges_says_so(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    mse = {"objective": jaxdl.SoftmaxCrossEntropy(), "optimizer": jaxdl.SGD(learning_rate=1e30)}
+    summary = run(recipe, tmp_path, **mse)
+    assert summary["status"] == "diverged"
+    assert read_summary(tmp_path / "run")["status"] == "diverged"
+
+
+def test_a_finished_run_is_not_trained_again(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    run(recipe, tmp_path)
+    before = (tmp_path / "run" / "summary.json").read_bytes()
+    with pytest.raises(UserError, match="holds a finished run"):
+        run(recipe, tmp_path)
+    with pytest.raises(UserError, match=r"another recipe: seed=7 \(not 0\)"):
+        run(recipe, tmp_path, seed=7)
+    with pytest.raises(UserError, match="belongs to experiment 'recipe', not 'other'"):
+        run(recipe, tmp_path, name="other")
+    assert (tmp_path / "run" / "summary.json").read_bytes() == before
+
+
+def test_an_unfinished_run_goes_on_to_the_same_bits(
+    recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jaxdl.training._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole = run(recipe, tmp_path / "whole", **{"training.epochs": 4})
+
+    class Stop(Exception):
+        pass
+
+    def stop(self: object, *arguments: object) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxdl.training._Session._test", stop)
+        with pytest.raises(Stop):
+            run(recipe, tmp_path / "cut", **{"training.epochs": 4})
+    assert read_summary(tmp_path / "cut" / "run")["status"] == "failed"
+    resumed = run(recipe, tmp_path / "cut", **{"training.epochs": 4})
+    assert resumed["params_sha256"] == whole["params_sha256"]
+    assert resumed["metrics"] == whole["metrics"]
+    assert read_metrics(tmp_path / "cut" / "run") == read_metrics(tmp_path / "whole" / "run")
