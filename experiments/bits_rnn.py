@@ -1,4 +1,4 @@
-"""A sequence of 0 and 1: a recurrent network predicts the next bit at every step, and is held against the best possible.
+"""A sequence of 0 and 1: a recurrent network predicts the next bit at every step.
 
     python launch.py --experiment=bits_rnn
 

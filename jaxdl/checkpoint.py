@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,7 +81,8 @@ class Checkpoints:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             manager = self._manager()
             if step not in manager.all_steps():
-                manager.save(int(step), args=ocp.args.StandardSave(_host_copy(state)), metrics=rank)
+                # Forced, for Orbax passes over a step that is before the last one without a word.
+                manager.save(int(step), args=ocp.args.StandardSave(_host_copy(state)), metrics=rank, force=True)
 
     def restore(self, like: Any, step: int | Literal["last", "best"] | None = None) -> Any:
         """Restores a state.
@@ -154,17 +156,10 @@ class Checkpoints:
         """Returns Orbax's manager, made at the first use: importing Orbax takes half a second."""
         if self._open is None:
             import orbax.checkpoint as ocp
-            from orbax.checkpoint import checkpoint_managers as policies
 
-            kept = policies.AnyPreservationPolicy(
-                [
-                    policies.LatestN(self._keep),
-                    policies.BestN(get_metric_fn=_by_rank, n=1, keep_checkpoints_without_metrics=False),
-                ]
-            )
             options = ocp.CheckpointManagerOptions(
                 best_fn=_by_rank,
-                preservation_policy=kept,
+                preservation_policy=_Preserved(self._keep),
                 read_only=self._read_only,
                 create=not self._read_only,
                 # What a killed process left unfinished.
@@ -221,6 +216,19 @@ def params_sha256(params: Any) -> str:
         digest.update(f"{path}\0{array.dtype.name}\0{shape}\0".encode())
         digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).tobytes())
     return digest.hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Preserved:
+    """Orbax's protocol for which checkpoints stay: those of the `keep` highest steps, and the best one."""
+
+    keep: int
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        last = sorted(checkpoint.step for checkpoint in checkpoints)[-self.keep :]
+        ranked = [checkpoint for checkpoint in checkpoints if checkpoint.metrics]
+        best = max(ranked, key=lambda checkpoint: _by_rank(checkpoint.metrics), default=None)
+        return [checkpoint is best or checkpoint.step in last for checkpoint in checkpoints]
 
 
 def _by_rank(stored: Mapping[str, Any]) -> tuple[float, int]:

@@ -76,14 +76,14 @@ def _start(raw: Any, field: Any, own_types: Mapping[str, Any]) -> Any:
     family = field.declaration.family
     if family is None or not isinstance(raw, Mapping):
         return field.value
-    name = raw.get(_TYPE)
+    name = str(raw.get(_TYPE))
     if name == family.name_of(field.value):
         return field.value
-    if isinstance(name, str) and name in family.members:
+    if name in family.members:
         return family.members[name]()
     if name in own_types:
         return own_types[name]
-    raise unknown(f"{family.noun} in config:", str(name), [*family.members, *own_types])
+    raise unknown(f"{family.noun} in config:", name, [*family.members, *own_types])
 
 
 def _typed(raw: Any, annotation: Any) -> Any:

@@ -32,7 +32,7 @@ class Training:
         watch: the metric, as ``SPLIT/METRIC``, that decides which checkpoint is the best and when to stop early.
         patience: stop after this many epochs without a better `watch`; None never stops early.
         final: the state that is tested and summarised at the end: after the last epoch, or the best by `watch`.
-        overfit_batches: train and validate on the first N batches only, to see that the model can learn them; 0 uses all.
+        overfit_batches: train and validate on the first N batches only, to see that the model can learn; 0 uses all.
         fast_dev_run: one small batch through train, validation, test, checkpoint and report.
     """
 
@@ -76,6 +76,6 @@ class Experiment:
         follows = any(f.path == "outputs" and f.value is None for f in own_fields(self.model))
         return replace(self, {"model.outputs": spec.outputs}) if follows else self
 
-    def steps_per_epoch(self, train_examples: int) -> int:
-        """Returns the number of train steps in one epoch; the last batch is filled up, so it is a ceiling."""
-        return -(-train_examples // self.training.batch_size)
+    def steps_per_epoch(self, examples: int) -> int:
+        """Returns the number of train steps in which an epoch visits so many examples; the last batch is filled up."""
+        return -(-examples // self.training.batch_size)

@@ -1,6 +1,6 @@
 """Fields of frozen dataclasses: what each means, how it is checked, and whether it shapes the compiled program.
 
-A field is *static* (it shapes the program: layer sizes, batch size), *traced* (a number that enters the program as data:
+A field is *static* (it shapes the program: layer sizes, batch size), *traced* (a number that enters it as data:
 learning rate, dropout rate, seed) or a *part* (another dataclass, picked by name from a family). The declaration on the
 field is the only place that says so; flags, the JSON form, compilation and sweeps all follow it.
 """
@@ -79,9 +79,7 @@ def static(default: Any, help: str, *, check: Callable[[Any], str | None] | None
     return dataclasses.field(default=default, metadata={_KEY: Declaration(help, check=check)})
 
 
-def traced(
-    default: Any, help: str, *, optional: bool = False, check: Callable[[Any], str | None] | None = None
-) -> Any:
+def traced(default: Any, help: str, *, optional: bool = False, check: Callable[[Any], str | None] | None = None) -> Any:
     """Declares a number that enters the compiled program as data, so that another value needs no new compilation.
 
     Args:

@@ -1,4 +1,4 @@
-"""Text files that are written whole or not at all, and errors of the disk in words."""
+"""Files that are written whole or not at all, and errors of the disk in words."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from jaxdl.errors import UserError
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Writes a whole text file so that a reader sees the old one or the new one and nothing between.
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Writes a whole file, text in UTF-8, so that a reader sees the old one or the new one and nothing between.
 
     The new content lies on the disk before it takes the name; the mode follows the user's umask.
 
@@ -22,8 +22,8 @@ def replace_file(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.tmp")
     with named_cause(path, "write"):
         try:
-            with open(draft, "w", encoding="utf-8") as file:
-                file.write(text)
+            with open(draft, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(draft, path)

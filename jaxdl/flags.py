@@ -1,4 +1,4 @@
-"""Dataclass fields as absl flags: every field of an experiment, its model's own included, by dotted path or last name."""
+"""Dataclass fields as absl flags: every field of an experiment, its model's included, by path or last name."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:
 
 
 def _choose_parts(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
-    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first, since a part decides which it holds."""
+    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first, since a part decides what it holds."""
     chosen: set[str] = set()
     while True:
         parts = [field for field in walk(experiment) if field.declaration.family and field.path not in chosen]
@@ -227,10 +227,15 @@ def help_text(experiment: Experiment | None) -> str:
     lines = ["usage: python launch.py --experiment=NAME [--FIELD=VALUE ...]", "", "options:"]
     lines += [_help_line(field, field.path) for field in own_fields(Options())]
     if experiment is None:
-        return "\n".join([*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."])
+        return "\n".join(
+            [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."]
+        )
     fields = _settable(experiment)
     shorts = {path: name for name, path in short_names([field.path for field in fields]).items()}
-    lines += ["", f"fields of {experiment.name} (a last name such as --epochs stands for its path where just one has it):"]
+    lines += [
+        "",
+        f"fields of {experiment.name} (a last name such as --epochs stands for its path where just one has it):",
+    ]
     lines += [_help_line(field, field.path, shorts.get(field.path)) for field in fields]
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib.util
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -81,11 +82,9 @@ def read_spec(run_dir: Path) -> Spec:
     Raises:
         UserError: there is no run, or its record is damaged.
     """
-    raw = read_record(run_dir).get("spec")
     try:
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}  # type: ignore[union-attr]
-        return Spec(**values)
-    except (AttributeError, TypeError):
+        return Spec.from_json(read_record(run_dir)["spec"])
+    except (AttributeError, KeyError, TypeError):
         raise UserError(f"{run_dir / 'record.json'} does not say what the data was; train again.") from None
 
 
@@ -129,12 +128,12 @@ def predictions_csv(names: Sequence[str], predictions: np.ndarray, class_names: 
 
     Args:
         names: (examples,) what stands in the column ``file``.
-        predictions: (examples, classes) probabilities where `class_names` has as many names, else (examples, ...) values.
+        predictions: (examples, classes) probabilities where `class_names` has as many, else (examples, ...) values.
         class_names: names of the classes, empty where there are none.
 
     Returns:
-        With classes the columns ``file``, ``prediction`` (the most probable class), ``probability`` (its), and one for the
-        probability of each class under its name; otherwise ``file`` and ``prediction``, or ``prediction_0`` and so on.
+        With classes the columns ``file``, ``prediction`` (the most probable class), ``probability`` (its), and the probability of
+        each class under its name; otherwise ``file`` and ``prediction``, or ``prediction_0`` and so on.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -169,7 +168,9 @@ def read_inputs(path: Path, spec: Spec) -> tuple[list[str], np.ndarray]:
 
     if path.suffix != ".npy":
         if len(spec.input_shape) != 3:
-            raise UserError(f"this model takes no images; --input must be a .npy file of shape (n, *{spec.input_shape}).")
+            raise UserError(
+                f"this model takes no images; --input must be a .npy file of shape (n, *{spec.input_shape})."
+            )
         files = find_images(path)
         return [str(file) for file in files], load_images(files, spec)
     try:
@@ -185,9 +186,14 @@ def read_inputs(path: Path, spec: Spec) -> tuple[list[str], np.ndarray]:
 def export_program(model: TrainedModel) -> bytes:
     """Returns the predict function with its parameters as a serialised `jax.export` program (StableHLO).
 
-    It takes inputs (batch, *spec.input_shape) of dtype spec.input_dtype, for any batch, and needs nothing of jaxdl to run:
+    It takes inputs (batch, *spec.input_shape) of dtype spec.input_dtype, for any batch, and needs no jaxdl to run:
     ``jax.export.deserialize(data).call(inputs)``. It is lowered for the CPU, CUDA and TPU.
+
+    Raises:
+        UserError: the extra that JAX needs to serialise programs is not installed.
     """
+    if importlib.util.find_spec("flatbuffers") is None:
+        raise UserError("exporting needs one more package: pip install -c constraints.txt -e '.[export]'.")
     from jax import export
 
     def predict(inputs: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Training as compiled programs over data that is already on the device: many steps a call, no host work between steps."""
+"""Training as compiled programs over data on the device: many steps a call, no host work between steps."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.data import Dataset, examples
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.step import Batch, Steps, Sums, TrainState, eval_metrics, hyperparameters, make_steps
 
@@ -51,13 +52,18 @@ def put_on_device(dataset: Dataset) -> DeviceData:
     return DeviceData(jax.device_put(joined), ranges)
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """Returns the order in which an epoch visits the train split: a permutation, (count,) int32, of (seed, epoch) alone.
+def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarray:
+    """Returns the order in which an epoch visits the train split, of (seed, epoch) alone.
 
-    Made on the host: at 55,000 examples that takes 1 to 4 ms, where a sort inside the compiled program takes 5 to 30 ms.
+    Made on the host: at 55,000 examples that takes 1 to 4 ms, where a sort in the compiled program takes 5 to 30 ms.
     By `RandomState`, because NumPy froze its stream for good, so that other versions give the same order.
+
+    Returns:
+        (passes * count,) int32: one permutation of ``range(count)`` after the other.
     """
-    return np.random.RandomState([seed, epoch]).permutation(count).astype(np.int32)
+    numbers = range(epoch * passes, (epoch + 1) * passes)
+    orders = [np.random.RandomState([seed, number]).permutation(count) for number in numbers]
+    return np.concatenate(orders).astype(np.int32)
 
 
 def _take(arrays: Mapping[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
@@ -107,8 +113,8 @@ def run_eval_steps(
     """Evaluates the examples ``start`` to ``stop`` once each; the last batch is masked.
 
     Returns:
-        The partial sums of each batch, with one leading axis of `most_batches`; those past the last batch are zero. They
-        are added on the host in double precision, so that figures do not depend on the batch size.
+        The partial sums of each batch, with one leading axis of `most_batches`; those past the last are zero. They are
+        added on the host in double precision, so that figures do not depend on the batch size.
     """
 
     def sums_of(i: jax.Array) -> Sums:
@@ -160,13 +166,13 @@ class Trainer:
         self.experiment = experiment.for_spec(dataset.spec)
         self.spec = dataset.spec
         self.data = put_on_device(dataset)
-        self.steps_per_epoch = experiment.steps_per_epoch(self.data.size("train"))
+        self._passes = dataset.passes
+        self.steps_per_epoch = experiment.steps_per_epoch(self.data.size("train") * dataset.passes)
         self.total_steps = self.steps_per_epoch * experiment.training.epochs
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
         self._steps_per_call = max(1, self.steps_per_epoch // 50)
-        self._train_program: Callable[..., tuple[TrainState, dict[str, jax.Array]]] | None = None
-        self._eval_program: Callable[..., Sums] | None = None
+        self._programs: dict[str, Callable[..., Any]] = {}
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
     def state_shapes(self) -> TrainState:
@@ -175,14 +181,45 @@ class Trainer:
 
     def init_state(self) -> TrainState:
         """Returns the state before the first step, from the experiment's seed."""
-        seed = np.uint32(self.experiment.seed)
-        return self._compile(jax.jit(self.steps.init_state), seed)(seed)
+        return self._program("init")(np.uint32(self.experiment.seed))
 
-    def _compile(self, program: Any, *arguments: Any) -> Callable[..., Any]:
-        begin = time.perf_counter()
-        compiled = program.lower(*arguments).compile()
-        self.compile_seconds += time.perf_counter() - begin
-        return compiled
+    def compile(self) -> None:
+        """Traces and compiles all programs now, from shapes alone, instead of each when it is first needed.
+
+        Raises:
+            UserError: the model, the objective or a metric does not fit the data.
+        """
+        for name in ("init", "train", "eval"):
+            self._program(name)
+
+    def _program(self, name: str) -> Callable[..., Any]:
+        if name not in self._programs:
+            begin = time.perf_counter()
+            lower = {"init": self._lower_init, "train": self._lower_train, "eval": self._lower_eval}[name]
+            try:
+                self._programs[name] = lower().compile()
+            except ValueError as error:
+                reason = " ".join(str(error).split())
+                raise UserError(f"the model does not fit the data: {reason}") from error
+            self.compile_seconds += time.perf_counter() - begin
+        return self._programs[name]
+
+    def _lower_init(self) -> Any:
+        return jax.jit(self.steps.init_state).lower(np.uint32(0))
+
+    def _lower_train(self) -> Any:
+        program = functools.partial(run_train_steps, self.steps, self.experiment.training.batch_size)
+        order = jax.ShapeDtypeStruct((self.data.size("train") * self._passes,), jnp.int32)
+        arguments = (self.data.arrays, order, self._hparams(), np.int32(0), np.int32(0))
+        return jax.jit(program, donate_argnums=0).lower(self.state_shapes(), *arguments)
+
+    def _lower_eval(self) -> Any:
+        most = max(-(-self.data.size(name) // self._eval_batch) for name in self.data.ranges)
+        program = functools.partial(run_eval_steps, self.steps, self._eval_batch, most)
+        return jax.jit(program).lower(self.state_shapes(), self.data.arrays, np.int32(0), np.int32(0))
+
+    def _hparams(self) -> dict[str, np.float32]:
+        return {path: np.float32(value) for path, value in hyperparameters(self.experiment).items()}
 
     def train(
         self, state: TrainState, *, on_progress: Callable[[int, int, Metrics, float], None] | None = None
@@ -191,18 +228,14 @@ class Trainer:
 
         Args:
             state: where to go on from; its memory is given up to the training.
-            on_progress: called about twice a second with the step, the epoch (1 for the first), the train metrics since the
-                last call, and the examples per second.
+            on_progress: called about twice a second with the step, the epoch (1 for the first), the train metrics since
+                the last call, and the examples per second.
         """
-        hparams = {path: np.float32(value) for path, value in hyperparameters(self.experiment).items()}
+        hparams = self._hparams()
         first_epoch = int(state.step) // self.steps_per_epoch
         for epoch in range(first_epoch, self.experiment.training.epochs):
-            order = jax.device_put(epoch_order(self.experiment.seed, epoch, self.data.size("train")))
-            if self._train_program is None:
-                program = functools.partial(run_train_steps, self.steps, self.experiment.training.batch_size)
-                zero = np.int32(0)
-                arguments = (state, self.data.arrays, order, hparams, zero, zero)
-                self._train_program = self._compile(jax.jit(program, donate_argnums=0), *arguments)
+            order = self._order(epoch)
+            self._program("train")  # compiled before the clock starts
             begin = time.perf_counter()
             state, metrics = self._train_epoch(state, order, hparams, epoch, on_progress)
             seconds = time.perf_counter() - begin
@@ -210,6 +243,9 @@ class Trainer:
             if self.data.size("validation"):
                 splits["validation"] = self.evaluate(state, "validation")
             yield Epoch(epoch + 1, (epoch + 1) * self.steps_per_epoch, state, splits, seconds)
+
+    def _order(self, epoch: int) -> jax.Array:
+        return jax.device_put(epoch_order(self.experiment.seed, epoch, self.data.size("train"), self._passes))
 
     def _train_epoch(
         self,
@@ -220,7 +256,7 @@ class Trainer:
         on_progress: Callable[[int, int, Metrics, float], None] | None,
     ) -> tuple[TrainState, Metrics]:
         """Runs one epoch in calls of about half a second; reads each call's metrics while the next one runs."""
-        assert self._train_program is not None
+        run_steps = self._program("train")
         totals: dict[str, float] = {}
         last_read = time.perf_counter()
 
@@ -243,7 +279,7 @@ class Trainer:
         while done < self.steps_per_epoch:
             steps = min(self._steps_per_call, self.steps_per_epoch - done)
             bounds = (np.int32(done), np.int32(steps))
-            state, sums = self._train_program(state, self.data.arrays, order, hparams, *bounds)
+            state, sums = run_steps(state, self.data.arrays, order, hparams, *bounds)
             done += steps
             if pending is not None:
                 # One call late: the device already works on the next call, so it never waits for Python.
@@ -256,11 +292,7 @@ class Trainer:
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         start, stop = (np.int32(bound) for bound in self.data.ranges[split])
-        if self._eval_program is None:
-            most = max(-(-self.data.size(name) // self._eval_batch) for name in self.data.ranges)
-            program = functools.partial(run_eval_steps, self.steps, self._eval_batch, most)
-            self._eval_program = self._compile(jax.jit(program), state, self.data.arrays, start, stop)
-        partials = jax.device_get(self._eval_program(state, self.data.arrays, start, stop))
+        partials = jax.device_get(self._program("eval")(state, self.data.arrays, start, stop))
         batches = -(-self.data.size(split) // self._eval_batch)
         partials = jax.tree.map(lambda values: values[:batches], partials)
         figures: Metrics = {}

@@ -249,18 +249,14 @@ class RSquared(Metric):
             return jnp.sum(jnp.where(rows[:, None], values, 0), 0)
 
         count = _count(rows)
-        size = jnp.maximum(count, 1).astype(jnp.float32)
         first = jnp.where(count > 0, targets[jnp.argmax(rows)], 0)
-        offset = sums(targets - first) / size
-        deviations = targets - first - offset
-        rest = sums(deviations)  # what rounding the offset left over
+        offset = sums(targets - first) / jnp.maximum(count, 1)
         return {
             "count": count,
             "squared_residuals": sums((outputs - targets) ** 2),
             "first_target": first,
             "mean_offset": offset,
-            "mean_rest": rest / size,
-            "target_squares": sums(deviations**2) - rest**2 / size,
+            "target_squares": sums((targets - first - offset) ** 2),
         }
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -268,10 +264,8 @@ class RSquared(Metric):
         counts = wide["count"][:, None]
         if not counts.sum():
             return {self.name: math.nan}
-        # Any number in place of the first mean gives the same result; an exact one makes equal targets cancel exactly.
-        means = wide["first_target"] + wide["mean_offset"] + wide["mean_rest"]
-        means = means - means[np.argmax(counts[:, 0] > 0)]
-        mean = (counts * means).sum(0) / counts.sum()
+        means = wide["first_target"] + wide["mean_offset"]
+        mean = (counts * means).sum(0) / counts.sum()  # exact where all targets are equal: 24 bits times a count
         total = (wide["target_squares"] + counts * (means - mean) ** 2).sum(0)
         residual = wide["squared_residuals"].sum(0)
         explained = 1 - residual / np.where(total > 0, total, 1)

@@ -33,23 +33,23 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
 
 
 def _train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    from jaxdl.progress import banner, results_table
+    from jaxdl.progress import announce, results_table
     from jaxdl.record import new_run_dir
     from jaxdl.training import train
 
     run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
     data_dir = Path(options.data_folder)
-    summary = train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=banner, begin=begin)
+    summary = train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=announce, begin=begin)
     results_table(summary, run_dir)
     return 0 if summary["status"] == "completed" else 1
 
 
 def _evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     from jaxdl.inference import evaluate
-    from jaxdl.progress import banner, results_table
+    from jaxdl.progress import announce, results_table
 
     run_dir = _required(options, "run_dir")
-    results_table(evaluate(run_dir, experiment, Path(options.data_folder), notify=banner), run_dir)
+    results_table(evaluate(run_dir, experiment, Path(options.data_folder), notify=announce), run_dir)
     return 0
 
 
@@ -77,9 +77,21 @@ def _export(options: Options, experiment: Experiment, arguments: Sequence[str], 
 
 
 def _summary(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    from jaxdl.report.layers import print_layers
+    import jax
+    import numpy as np
+    from rich.console import Console
 
-    print_layers(experiment, Path(options.data_folder))
+    from jaxdl.report import layer_table, render
+    from jaxdl.report.layers import tree_bytes
+    from jaxdl.step import make_steps
+
+    spec = experiment.data.spec(Path(options.data_folder))
+    experiment = experiment.for_spec(spec)
+    state = jax.eval_shape(make_steps(experiment, spec, total_steps=1).init_state, np.uint32(0))
+    size = experiment.training.batch_size
+    opt_bytes = tree_bytes(state.opt_state)
+    table = layer_table(experiment.model, spec.input_shape, batch_size=size, optimizer_bytes=opt_bytes, train=True)
+    Console(highlight=False).print(render(table))
     return 0
 
 

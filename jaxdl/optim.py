@@ -179,8 +179,8 @@ def _scale_by_deviation(decay: Any, eps: Any) -> optax.GradientTransformation:
     """Divides by the running standard deviation, as `optax.scale_by_stddev` but never by the root of a negative number.
 
     The variance as mean of squares minus square of mean, which optax takes, comes out below -eps in float32 where
-    gradients are large and steady. The equal form for running means (Finch 2009, "Incremental calculation of weighted
-    mean and variance", section 9) cannot.
+    gradients are steady, and the step is then NaN. The equal form for running means (Finch 2009, "Incremental
+    calculation of weighted mean and variance", section 9) cannot.
     """
 
     def init(params: Any) -> _DeviationState:

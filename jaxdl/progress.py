@@ -1,6 +1,6 @@
 """What a run shows in the terminal: progress while it trains, and a short table at its end.
 
-Progress and banners go to stderr, results to stdout, so that ``> results.txt`` keeps the results and shows the rest.
+Progress and messages go to stderr, results to stdout, so that ``> results.txt`` keeps the results and shows the rest.
 Names and texts that come from data are shown as they are: nothing in them is taken for markup or for a terminal's
 commands.
 """
@@ -96,12 +96,13 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Writes a text, above the bar where there is one."""
+        shown = "\n".join(printable(line) for line in text.splitlines())
         if self._live is None:
-            print(printable(text), file=self._file, flush=True)
+            print(shown, file=self._file, flush=True)
         else:
             from rich.text import Text
 
-            self._live.console.print(Text(printable(text)), soft_wrap=True)
+            self._live.console.print(Text(shown), soft_wrap=True)
 
     def __enter__(self) -> Progress:
         from rich.console import Console
@@ -175,12 +176,13 @@ def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None
     from rich.text import Text
 
     console = Console(file=sys.stdout if file is None else file, highlight=False)
-    data = data_used(summary.get("data", {}))
+    about_data = summary.get("data") or {}
+    data = data_used(about_data)
     console.print(_metrics_table(summary, data))
     lines = [("status", str(summary.get("status", "unknown"))), ("data", data)]
-    best = summary.get("data", {}).get("best_loss")
+    best = about_data.get("best_loss")
     if best is not None:
-        lines.append(("best possible", f"loss {figure(best)}, which no model can beat on this data"))
+        lines.append(("best possible", f"loss {figure(best)}, below which no model can come in expectation"))
     if "parameters" in summary:
         lines.append(("parameters", f"{summary['parameters']:,}"))
     if summary.get("train_examples_per_second"):
@@ -194,21 +196,15 @@ def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None
         console.print(Text(f"{name:<13}  {printable(value)}"), soft_wrap=True)
 
 
-def banner(text: str, file: TextIO | None = None) -> None:
-    """Prints a text within a frame that cannot be missed.
+def announce(text: str, file: TextIO | None = None) -> None:
+    """Prints a message about a run, such as where its data come from.
 
     Args:
         text: one or more lines.
         file: where to write; None means stderr.
     """
-    from rich.box import HEAVY
-    from rich.console import Console
-    from rich.panel import Panel
-    from rich.text import Text
-
-    console = Console(file=sys.stderr if file is None else file, highlight=False)
-    lines = "\n".join(printable(line) for line in text.splitlines())
-    console.print(Panel(Text(lines, style="bold"), box=HEAVY, border_style="yellow", padding=(1, 2)))
+    lines = [printable(line) for line in text.splitlines()]
+    print("\n".join(lines), file=sys.stderr if file is None else file, flush=True)
 
 
 def data_used(data: Mapping[str, Any]) -> str:
@@ -253,7 +249,7 @@ def figure(value: float) -> str:
     """Returns a number with four significant digits or, from 1000 on, as a whole number."""
     if not math.isfinite(value) or isinstance(value, int):
         return f"{value:,}" if isinstance(value, int) else str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}" if 0.1 <= abs(value) else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}" if abs(value) >= 0.1 else f"{value:.4g}"
 
 
 def _is_number(value: Any) -> bool:

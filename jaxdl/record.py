@@ -121,16 +121,18 @@ class RunDirectory:
             self._events.write(int(step), numbers)
 
     def rewind(self, step: int) -> None:
-        """Drops what was logged after `step`, and a last line that was cut short: call it before resuming from `step`.
+        """Drops what a run that goes on from `step` will log again; call it before.
 
-        TensorBoard is told to forget the later events, too.
+        That is all of later steps, the test figures of any step, since a run tests after its last one, and a last line
+        that was cut short. TensorBoard is told to forget the later steps, too.
         """
         file = self.path / METRICS
         if file.exists():
             with named_cause(file, "read"):
                 content = file.read_text(encoding="utf-8", errors="replace")
             whole_lines = content[: content.rfind("\n") + 1].splitlines(keepends=True)
-            kept = [line for n, line in enumerate(whole_lines, 1) if _parse(line, file, n).get("step", 0) <= step]
+            parsed = [(line, _parse(line, file, number)) for number, line in enumerate(whole_lines, 1)]
+            kept = [line for line, entry in parsed if entry.get("step", 0) <= step and entry.get("split") != "test"]
             replace_file(file, "".join(kept))
         self._last_good_step = step
 

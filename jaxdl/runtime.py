@@ -29,7 +29,7 @@ def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: 
     """
     if xla_flags:
         _add_xla_flags()
-    if compilation_cache and jax.config.jax_compilation_cache_dir is None:
+    if compilation_cache and getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         jax.config.update("jax_compilation_cache_dir", str(_cache_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -55,7 +55,9 @@ def _select(platform: str) -> None:
         return
     if not _has(platform):
         present = ", ".join(name for name in ("cpu", "gpu", "tpu") if _has(name))
-        raise UserError(f"--platform={platform}: there is none on this machine, or its jaxlib is not installed. Here: {present}.")
+        raise UserError(
+            f"--platform={platform}: there is none on this machine, or its jaxlib is not installed. Here: {present}."
+        )
 
 
 def _has(platform: str) -> bool:

@@ -85,7 +85,7 @@ class Exponential(Schedule):
         steps = max(1, round(self.every * total_steps))
         if not self.staircase:
             return optax.exponential_decay(1.0, steps, self.rate)
-        # By whole numbers: optax rounds a float32 quotient down, which comes out one step late where 121 / 121 < 1.
+        # In whole numbers: optax rounds a float32 quotient down, which XLA makes 41 * (1 / 41) < 1, so one step late.
         once = optax.exponential_decay(1.0, 1, self.rate)
         return lambda count: once(count // steps)
 
@@ -116,7 +116,7 @@ class Piecewise(Schedule):
                 f"schedule.boundaries={fields.show(self.boundaries)} and schedule.factors={fields.show(self.factors)}: "
                 "must be equally many."
             )
-        # A factor holds from the first step by which its share is done; rounding first keeps 0.7 * 10 at 7.
+        # A factor holds from the first step by which its share is done; rounding first keeps 0.07 * 100 at 7.
         done = [math.ceil(round(share * total_steps, 6)) for share in self.boundaries]
         steps = [max(0, step - warmup_steps) for step in done]
         return optax.join_schedules([optax.constant_schedule(f) for f in (1.0, *self.factors)], steps)

@@ -39,14 +39,14 @@ class TrainState(struct.PyTreeNode):
 
 
 class Steps(NamedTuple):
-    """The pure functions of one experiment; jit, vmap and shard them as any other.
+    """The pure functions of one experiment, jitted; vmap, shard or jit them into larger programs as any other.
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, and ``accuracy``
             where the experiment measures it.
-        eval_step: ``(state, batch) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns those of all batches
-            into figures (see `jaxdl.metrics`).
+        eval_step: ``(state, batch) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns those of all
+            batches into figures (see `jaxdl.metrics`).
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; of the batch
             only ``inputs`` and ``lengths`` are read.
     """
@@ -141,9 +141,7 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
         if measures_accuracy:
             sums = metric("accuracy").partial(outputs, targets, mask)
             metrics["accuracy"] = sums["correct"] / jnp.maximum(sums["count"], 1)
-        return state.replace(
-            step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state
-        ), metrics
+        return state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state), metrics
 
     def eval_step(state: TrainState, batch: Batch) -> Sums:
         outputs = apply(experiment.model, state, batch)
@@ -155,4 +153,4 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
     def predict_step(state: TrainState, batch: Batch) -> jax.Array:
         return experiment.objective.predictions(apply(experiment.model, state, batch))
 
-    return Steps(init_state, train_step, eval_step, predict_step)
+    return Steps(jax.jit(init_state), jax.jit(train_step), jax.jit(eval_step), jax.jit(predict_step))

@@ -95,6 +95,8 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Callable[[str], No
     dataset = experiment.data.load(data_dir, notify)
     training = experiment.training
     splits = {name: dict(arrays) for name, arrays in dataset.splits.items()}
+    if training.overfit_batches or training.fast_dev_run:
+        dataset = dataclasses.replace(dataset, passes=1)
     if training.overfit_batches:
         wanted = training.overfit_batches * training.batch_size
         splits["train"] = _first(splits["train"], wanted)
@@ -120,7 +122,7 @@ def train(
     notify: Callable[[str], None] = print,
     begin: float | None = None,
 ) -> dict[str, Any]:
-    """Trains, validates, tests and leaves the run directory; goes on where an unfinished run of the same recipe stopped.
+    """Trains, validates, tests and leaves the run directory; goes on where an unfinished run of the recipe stopped.
 
     Args:
         experiment: the recipe.
@@ -142,14 +144,16 @@ def train(
         try:
             _check_continues(run.path, experiment)
             dataset = load_data(experiment, data_dir, notify)
+            experiment = experiment.for_spec(dataset.spec)
+            trainer = Trainer(experiment, dataset)
+            trainer.compile()
         except BaseException:
             run.discard_if_new()
             raise
-        experiment = experiment.for_spec(dataset.spec)
         run.write_config(to_config(experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint)
         run.write_record(record | {"spec": dataclasses.asdict(dataset.spec)})
-        summary = _Session(experiment, dataset, run, begin).run_to_end()
+        summary = _Session(trainer, dataset, run, begin).run_to_end()
         write_report(run.path)
     return summary
 
@@ -169,15 +173,15 @@ def _check_continues(path: Path, experiment: Experiment) -> None:
 class _Session:
     """One training while it runs: the programs, the run directory, and the figures so far."""
 
-    def __init__(self, experiment: Experiment, dataset: Dataset, run: RunDirectory, begin: float):
-        training = experiment.training
-        self.experiment = experiment
+    def __init__(self, trainer: Trainer, dataset: Dataset, run: RunDirectory, begin: float):
+        training = trainer.experiment.training
+        self.experiment = trainer.experiment
+        self.trainer = trainer
         self.dataset = dataset
         self.run = run
         self.begin = begin
         self.watch = Watch(training.watch, training.patience)
         self.checkpoints = Checkpoints(run.checkpoints, training.watch, self.watch.mode)
-        self.trainer = Trainer(experiment, dataset)
         self.epoch = self.step = 0
         self.train_seconds = 0.0
         self.trained_examples = 0
@@ -199,9 +203,11 @@ class _Session:
         except Diverged:
             status = "diverged"
         finally:
-            self.checkpoints.close()
-            summary = self._summary(status)
-            self.run.write_summary(summary)
+            try:
+                self.checkpoints.close()
+            finally:
+                summary = self._summary(status)
+                self.run.write_summary(summary)
         return summary
 
     def _start(self) -> TrainState:
@@ -248,7 +254,7 @@ class _Session:
 
     def _log(self, split: str, metrics: Metrics) -> None:
         self.figures |= {f"{split}/{name}": value for name, value in metrics.items()}
-        self.run.log_metrics(self.step, self.epoch, split, {k: v for k, v in metrics.items() if not isinstance(v, list)})
+        self.run.log_metrics(self.step, self.epoch, split, metrics)
 
     def _check_finite(self, metrics: Metrics) -> None:
         if not math.isfinite(metrics["loss"]):

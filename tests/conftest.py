@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-import jaxdl
+# Many tests compile the same small programs, some in processes of their own: each is compiled once for all of them.
+_CACHE = tempfile.TemporaryDirectory(prefix="jaxdl-tests-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import jaxdl  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -98,7 +98,7 @@ def test_the_stand_in_is_named_everywhere(tmp_path: Path) -> None:
     assert summary["data"]["used"] == "digits"
     assert summary["data"]["substituted"] is True
     assert "digits (stand-in for mnist)" in done.stdout
-    assert "stand-in" in done.stderr
+    assert "STAND-IN DATA" in done.stderr
     assert "stand-in" in (tmp_path / "run" / "report.html").read_text()
 
 

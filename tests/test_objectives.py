@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis.strategies as st
 import jax
@@ -160,26 +161,40 @@ def test_softmax_over_one_class_is_refused_for_it_would_learn_nothing() -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_large_logits_give_finite_losses_and_gradients(smoothing: float) -> None:
     size = 1e30
-    two = jnp.array([[size, -size], [-size, size]], jnp.float32)
-    labels = jnp.array([0, 0])
-    losses, gradient = jax.vjp(lambda x: softmax_cross_entropy(x, labels, smoothing), two)
-    np.testing.assert_allclose(losses, [smoothing * size, (2 - smoothing) * size], rtol=1e-5)
-    assert np.all(np.isfinite(gradient(jnp.ones(2))[0]))
-    one_hot = jax.nn.one_hot(labels, 2)
-    np.testing.assert_allclose(softmax_cross_entropy(two, one_hot, smoothing), losses, rtol=1e-6)
-
-    one = jnp.array([[size], [-size]], jnp.float32)
-    losses, gradient = jax.vjp(lambda x: sigmoid_cross_entropy(x, jnp.array([1, 1]), smoothing), one)
+    two, labels = jnp.array([[size, -size], [-size, size]]), jnp.array([0, 0])
+    for targets in (labels, jax.nn.one_hot(labels, 2)):
+        losses, gradient = losses_and_gradient(softmax_cross_entropy, two, targets, smoothing)
+        np.testing.assert_allclose(losses, [smoothing * size, (2 - smoothing) * size], rtol=1e-5)
+        assert np.all(np.isfinite(gradient))
+    one = jnp.array([[size], [-size]])
+    losses, gradient = losses_and_gradient(sigmoid_cross_entropy, one, jnp.array([1, 1]), smoothing)
     np.testing.assert_allclose(losses, [smoothing / 2 * size, (1 - smoothing / 2) * size], rtol=1e-5)
-    assert np.all(np.isfinite(gradient(jnp.ones(2))[0]))
+    assert np.all(np.isfinite(gradient))
+
+
+def losses_and_gradient(loss: Callable, logits: jax.Array, *rest: Any) -> tuple[jax.Array, jax.Array]:
+    """Each loss, and the gradient of their sum."""
+
+    def total(logits: jax.Array) -> tuple[jax.Array, jax.Array]:
+        losses = loss(logits, *rest)
+        return jnp.sum(losses), losses
+
+    gradient, losses = jax.jit(jax.grad(total, has_aux=True))(logits)
+    return losses, gradient
+
+
+def test_a_class_ruled_out_costs_nothing_where_it_is_not_the_label() -> None:
+    logits = jnp.array([[1.0, 1.0, -jnp.inf]])
+    np.testing.assert_allclose(softmax_cross_entropy(logits, jnp.array([0])), [np.log(2)], rtol=1e-6)
+    np.testing.assert_allclose(softmax_cross_entropy(logits, jnp.array([[1.0, 0, 0]])), [np.log(2)], rtol=1e-6)
 
 
 def test_gradients_are_probability_minus_target() -> None:
     logits, labels = logits_of(3, 2.0, (5, 4)), np.array([0, 3, 1, 1, 2])
-    gradient = jax.jit(jax.grad(lambda x: jnp.sum(softmax_cross_entropy(x, labels))))(logits)
+    _, gradient = losses_and_gradient(softmax_cross_entropy, logits, labels)
     np.testing.assert_allclose(gradient, jax.nn.softmax(logits) - np.eye(4)[labels], atol=1e-6)
     binary = np.array([0, 1, 1, 0, 1])
-    gradient = jax.jit(jax.grad(lambda x: jnp.sum(sigmoid_cross_entropy(x, binary))))(logits[:, :1])
+    _, gradient = losses_and_gradient(sigmoid_cross_entropy, logits[:, :1], binary)
     np.testing.assert_allclose(gradient[:, 0], expit(logits[:, 0]) - binary, atol=1e-6)
 
 

@@ -50,9 +50,7 @@ def test_the_record_holds_what_the_contract_names(checkout: Path) -> None:
     assert set(record["versions"]) >= {"python", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorflow-datasets"}
     assert record["backend"] == jax.default_backend()
     device = jax.devices()[0]
-    assert record["devices"] == [
-        {"platform": device.platform, "kind": device.device_kind, "count": len(jax.devices())}
-    ]
+    assert record["devices"] == [{"platform": device.platform, "kind": device.device_kind, "count": len(jax.devices())}]
     assert record["cpu"]["cores"] == os.cpu_count() and record["cpu"]["model"]
 
 

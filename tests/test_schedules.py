@@ -68,6 +68,12 @@ def test_exponential_multiplies_the_rate_in(
     np.testing.assert_allclose(factors(schedule, total), expected(after, steps), rtol=1e-4, atol=1e-12)
 
 
+@pytest.mark.parametrize("total_steps", [41, 61, 121])
+def test_a_compiled_staircase_steps_down_exactly_where_a_share_is_done(total_steps: int) -> None:
+    factor = jax.jit(Exponential(rate=0.5, staircase=True).factor(total_steps))
+    assert [float(factor(total_steps + offset)) for offset in (-1, 0, 1)] == [1, 0.5, 0.5]
+
+
 @settings(deadline=None, max_examples=15)
 @given(
     total=TOTALS,
@@ -87,6 +93,8 @@ def test_piecewise_changes_once_each_share_is_done(
 def test_piecewise_factors_are_shares_of_the_peak_at_whole_steps() -> None:
     schedule = Piecewise(boundaries=(0.3, 0.7), factors=(0.5, 0.0))
     np.testing.assert_array_equal(factors(schedule, 10), [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0, 0, 0, 0])
+    of_a_hundred = factors(Piecewise(boundaries=(0.07,), factors=(0.5,)), 100)
+    np.testing.assert_array_equal(of_a_hundred, [1] * 7 + [0.5] * 94)  # though 0.07 * 100 > 7
 
 
 @settings(deadline=None, max_examples=15)

@@ -47,9 +47,7 @@ def test_the_run_directory_holds_what_the_contract_names(recipe: jaxdl.Experimen
 def test_two_runs_of_a_recipe_are_equal_to_the_bit_and_another_seed_is_not(
     recipe: jaxdl.Experiment, tmp_path: Path
 ) -> None:
-    one, two, other = (
-        run(recipe, tmp_path / name, seed=seed) for name, seed in (("one", 0), ("two", 0), ("other", 1))
-    )
+    one, two, other = (run(recipe, tmp_path / name, seed=seed) for name, seed in (("one", 0), ("two", 0), ("other", 1)))
     assert one["params_sha256"] == two["params_sha256"] != other["params_sha256"]
     assert one["metrics"] == two["metrics"]
 
@@ -64,7 +62,9 @@ def test_evaluating_a_finished_run_gives_its_figures(recipe: jaxdl.Experiment, t
 
 def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     """A learning rate that grows until it harms makes an early epoch the best."""
-    bad = jaxdl.replace(recipe, {"optimizer": jaxdl.Adam(learning_rate=0.5), "training.epochs": 6, "training.final": "best"})
+    bad = jaxdl.replace(
+        recipe, {"optimizer": jaxdl.Adam(learning_rate=0.5), "training.epochs": 6, "training.final": "best"}
+    )
     summary = run(bad, tmp_path)
     history = [line["accuracy"] for line in read_metrics(tmp_path / "run") if line["split"] == "validation"]
     best = max(history)
@@ -106,7 +106,12 @@ def test_fast_dev_run_goes_through_everything_with_one_small_batch(recipe: jaxdl
 
 
 def test_overfitting_a_batch_learns_it_by_heart(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
-    overfit = {"training.overfit_batches": 1, "training.epochs": 60, "model.dropout": 0.0, "optimizer.learning_rate": 0.02}
+    overfit = {
+        "training.overfit_batches": 1,
+        "training.epochs": 60,
+        "model.dropout": 0.0,
+        "optimizer.learning_rate": 0.02,
+    }
     summary = run(recipe, tmp_path, **overfit)
     assert summary["step"] == 60
     assert summary["metrics"]["validation/accuracy"] == 1.0

@@ -28,7 +28,7 @@ def _from_tfds(name: str) -> Tfds:
     return Tfds(name=name)
 
 
-DATA = Family("data set", {"digits": Digits, "bits": Bits}, other=_from_tfds)
+DATA = Family("data set", {"digits": Digits, "bits": Bits, "tfds": Tfds}, other=_from_tfds)
 
 __all__ = [
     "DATA",

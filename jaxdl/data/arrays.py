@@ -109,10 +109,31 @@ def decode(prepared: Path, name: str) -> Dataset:
             split: _decode_split(info.splits[source], image, label, info.features[image].shape[-1], name)
             for split, source in (("train", "train"), ("test", test))
         }
-    labels = info.features[label]
-    shape = splits["train"]["inputs"].shape[1:]
-    spec = Spec(shape, "uint8", 1 / 255, (), labels.num_classes, tuple(labels.names))
+    spec = _spec(splits["train"]["inputs"].shape[1:], info.features[label])
     return _dataset(name, spec, splits, fingerprint(splits["train"], splits["test"]))
+
+
+def _spec(shape: tuple[int, ...], labels: Any) -> Spec:
+    return Spec(shape, "uint8", 1 / 255, (), labels.num_classes, tuple(labels.names))
+
+
+def described(builder: Any, name: str) -> Spec:
+    """Returns what TFDS's builder class says of one example, without any data.
+
+    Raises:
+        UserError: the set is no image classification, or the builder does not say how large the images are.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as nowhere:
+        info = builder(data_dir=nowhere, config=name.partition("/")[2] or None).info
+        image, label = supervised_features(info, name)
+        shape = info.features[image].shape
+        if None in shape:
+            raise UserError(
+                f"tensorflow-datasets does not say how large the images of {name} are; prepare the set first."
+            )
+        return _spec(tuple(shape), info.features[label])
 
 
 def supervised_features(info: Any, name: str) -> tuple[str, str]:

@@ -66,6 +66,9 @@ class Bits(Data):
     def requested(self) -> str:
         return "bits"
 
+    def spec(self, data_dir: Path) -> Spec:
+        return Spec((self.length, 1), "uint8", 1.0, (self.length,), 1, best_loss=self.best_loss)
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         if self.length <= max(self.lags):
             raise UserError(
@@ -74,7 +77,7 @@ class Bits(Data):
         train = self._generate(self.train_examples, _TRAIN_SEED)
         test = self._generate(self.test_examples, _TEST_SEED)
         return Dataset(
-            spec=Spec((self.length, 1), "uint8", 1.0, (self.length,), 1, best_loss=self.best_loss),
+            spec=self.spec(data_dir),
             splits={"train": train, "test": test},
             requested=self.requested,
             used="bits",

@@ -34,6 +34,9 @@ class Digits(Data):
     def requested(self) -> str:
         return "digits"
 
+    def spec(self, data_dir: Path) -> Spec:
+        return Spec((8, 8, 1), "uint8", 1 / 16, (), 10, tuple(map(str, range(10))))
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         from sklearn.datasets import load_digits
 
@@ -44,7 +47,7 @@ class Digits(Data):
         train = {"inputs": inputs[~is_test], "targets": targets[~is_test]}
         test = {"inputs": inputs[is_test], "targets": targets[is_test]}
         return Dataset(
-            spec=Spec((8, 8, 1), "uint8", 1 / 16, (), 10, tuple(map(str, range(10)))),
+            spec=self.spec(data_dir),
             splits={"train": train, "test": test},
             requested=self.requested,
             used="digits",

@@ -35,7 +35,7 @@ class Limits:
     """
 
     address_seconds: float = 2.5
-    connect_seconds: float = 6.0
+    connect_seconds: float = 5.0
     silent_seconds: float = 15.0
 
 

@@ -50,14 +50,21 @@ def prepared_folder(data_dir: Path, name: str) -> Path | None:
 def _default_config(folder: Path) -> str:
     """Returns the config that TFDS noted as a set's default when it prepared one, or an empty string."""
     note = folder / ".config" / "metadata.json"
-    return json.loads(note.read_text()).get("default_config_name", "") if note.is_file() else ""
+    return _read_json(note).get("default_config_name", "") if note.is_file() else ""
 
 
 def _is_readable(folder: Path) -> bool:
     info = folder / "dataset_info.json"
     if not info.is_file() or not (folder / "features.json").is_file():
         return False
-    return json.loads(info.read_text()).get("fileFormat", "tfrecord") in _READABLE_FORMATS
+    return _read_json(info).get("fileFormat", "tfrecord") in _READABLE_FORMATS
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as problem:
+        raise UserError(f"{path} is damaged ({problem}). Remove {path.parent}, and it will be made again.") from problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,11 +165,9 @@ def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -
 
 
 def _check_folder(data_dir: Path) -> None:
-    """Makes sure that the data folder exists, unless it is TFDS's default, which is made when first needed."""
-    if data_dir.is_dir() or (not data_dir.exists() and data_dir == default_data_dir()):
-        return
-    problem = "is not a folder" if data_dir.exists() else "does not exist"
-    raise UserError(f"data_dir={data_dir} {problem}: make it, or name another with --data_dir=DIR.")
+    """Makes sure that the data folder, which is made when first needed, is none other than a folder."""
+    if data_dir.exists() and not data_dir.is_dir():
+        raise UserError(f"data_dir={data_dir} is not a folder: name another with --data_dir=DIR.")
 
 
 def _check_writable(request: Request, archives: Sequence[Archive], *, expected: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxdl.data.spec import Dataset, Split, examples
+from jaxdl.data.spec import Dataset, Spec, Split, examples
 from jaxdl.fields import fraction, static
 
 Notify = Callable[[str], None]
@@ -53,6 +53,14 @@ class Data(abc.ABC):
     @abc.abstractmethod
     def requested(self) -> str:
         """The name under which this set is asked for."""
+
+    @abc.abstractmethod
+    def spec(self, data_dir: Path) -> Spec:
+        """Returns what one example is, without loading any.
+
+        Raises:
+            UserError: nothing is known of the set.
+        """
 
     @abc.abstractmethod
     def read(self, data_dir: Path, notify: Notify) -> Dataset:

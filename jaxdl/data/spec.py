@@ -54,6 +54,8 @@ class Dataset:
         used: name of the set that this is; differs from `requested` only when a stand-in was used.
         fingerprint: sha256, in hexadecimal, of train (validation included) and test as stored: see `fingerprint`.
         train_examples: size of the source's own train split, before validation was cut from it.
+        passes: passes over train that make one epoch; more than 1 only for a stand-in, which is many times smaller
+            than the set whose recipe it is trained with.
     """
 
     spec: Spec
@@ -62,6 +64,7 @@ class Dataset:
     used: str
     fingerprint: str
     train_examples: int
+    passes: int = 1
 
     @property
     def substituted(self) -> bool:

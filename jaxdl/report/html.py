@@ -28,7 +28,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
 th { font-weight: 600; } td.number, th.number { text-align: right; }
 td { overflow-wrap: anywhere; } td.value { white-space: pre-wrap; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } svg { max-width: 100%; height: auto; }
+.plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0 0 1rem; max-width: 100%; }
+figcaption { font-size: .9rem; font-weight: 600; margin-bottom: .3rem; } svg { max-width: 100%; height: auto; }
 pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: auto; font-size: 13px; }
 """
 _SUMMARY_LINES = (
@@ -138,7 +139,8 @@ def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: s
     plots = []
     for name in sorted(series, key=lambda name: (name != "loss", name)):
         reference = ("best possible", float(best)) if name == "loss" and isinstance(best, int | float) else None
-        plots.append(learning_curve(_titled(name, used), series[name], reference=reference))
+        title = _titled(name, used)
+        plots.append(_figure(title, learning_curve(title, series[name], reference=reference)))
     return _section("Learning curves", f'<div class="plots">{"".join(plots)}</div>')
 
 
@@ -153,7 +155,8 @@ def _confusions(summary: Mapping[str, Any], data: Mapping[str, Any], used: str) 
 
         names = [str(c) for c in data.get("class_names") or ()]
         names = names if len(names) == len(counts) else [str(n) for n in range(len(counts))]
-        parts.append(confusion_matrix(_titled(f"{split} confusion", used), counts, names))
+        title = _titled(f"{split} confusion", used)
+        parts.append(_figure(title, confusion_matrix(title, counts, names)))
         parts.append(_per_class(np.asarray(counts, np.float64), names, used))
     return _section("Classes", "".join(parts))
 
@@ -184,6 +187,10 @@ def _record(record: Mapping[str, Any]) -> str:
     if git.get("diff"):
         parts.append(f"<details><summary>git diff</summary><pre>{_text(git['diff'])}</pre></details>")
     return _section("Record", "".join(parts))
+
+
+def _figure(title: str, drawing: str) -> str:
+    return f"<figure><figcaption>{_text(title)}</figcaption>{drawing}</figure>"
 
 
 def _section(title: str, content: str) -> str:

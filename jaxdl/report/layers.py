@@ -279,14 +279,14 @@ def _programs_in(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
 
 
 def _multiply_adds(equation: core.JaxprEqn) -> int:
-    shapes = [variable.aval.shape for variable in equation.invars if hasattr(variable.aval, "shape")]
+    shapes = [getattr(variable.aval, "shape", ()) for variable in equation.invars]
+    outputs = math.prod(getattr(equation.outvars[0].aval, "shape", ())) if equation.outvars else 0
     if equation.primitive.name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
-        return math.prod(equation.outvars[0].aval.shape) * math.prod(shapes[0][axis] for axis in contracted)
+        return outputs * math.prod(shapes[0][axis] for axis in contracted)
     if equation.primitive.name == "conv_general_dilated":
         # The kernel is (outputs, inputs of one group, *window) in some order; an output takes all but the first axis.
-        outputs = shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
-        return math.prod(equation.outvars[0].aval.shape) * math.prod(shapes[1]) // outputs
+        return outputs * math.prod(shapes[1]) // shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
     return 0
 
 

@@ -47,24 +47,25 @@ def learning_curve(
     """Returns a plot of one metric.
 
     Args:
-        title: shown above.
+        title: said to those who cannot see the plot; the page shows it above.
         series: for each split the positions on the x axis and the values; a value that is not finite leaves a gap.
         x_label: what the positions are.
         reference: name and value of a level to compare with, such as the smallest loss that can be reached.
     """
     with _drawing() as Figure:
-        figure = Figure(figsize=(4.6, 2.9), layout="constrained")
+        from matplotlib.ticker import MaxNLocator
+
+        figure = Figure(figsize=(4.6, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for split, (positions, values) in series.items():
             finite = [value if np.isfinite(value) else np.nan for value in values]
             marker = "o" if len(finite) <= 40 else ""
             colour = _SERIES.get(split, _OTHER)
-            axes.plot(list(positions), finite, color=colour, label=_plain(split), marker=marker, markersize=3, lw=1.6)
+            axes.plot(list(positions), finite, color=colour, label=_entry(split), marker=marker, markersize=3, lw=1.6)
         if reference is not None:
-            axes.axhline(reference[1], color=_INK, lw=1, ls="--", label=_plain(reference[0]))
-        axes.set_title(title, fontsize=10, color=_INK, loc="left", parse_math=False)
+            axes.axhline(reference[1], color=_INK, lw=1, ls="--", label=_entry(reference[0]))
         axes.set_xlabel(x_label, fontsize=9, color=_INK, parse_math=False)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _dress(axes)
         legend = axes.legend(fontsize=8, frameon=False, labelcolor=_INK)
         for text in legend.get_texts():
@@ -76,7 +77,7 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
     """Returns a heat map of a confusion matrix, shaded by the share of each true class.
 
     Args:
-        title: shown above.
+        title: said to those who cannot see the plot; the page shows it above.
         counts: (classes, classes) numbers of examples by true class (rows) and predicted class (columns).
         class_names: names of the classes; their numbers are shown where none are given.
     """
@@ -84,8 +85,10 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
     classes = len(matrix)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     named = classes <= _MOST_NAMED
+    names = list(class_names) if len(class_names) == classes else [str(n) for n in range(classes)]
+    names = [_short(name) for name in names]
     with _drawing() as Figure:
-        side = 1.6 + (0.36 * classes if named else 4.4)
+        side = 1.4 + (0.36 * classes + 0.09 * max(map(len, names)) if named else 4.4)
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot()
         # A transparent ink of one colour reads on a light page and on a dark one.
@@ -94,15 +97,12 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
         shading[..., 3] = 0.85 * shares**0.5
         axes.imshow(shading, interpolation="nearest")
         if named:
-            names = list(class_names) if len(class_names) == classes else [str(n) for n in range(classes)]
-            names = [name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in names]
             ticks: dict[str, Any] = {"fontsize": 8, "color": _INK, "parse_math": False}
             axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 2 else 0, **ticks)
             axes.set_yticks(range(classes), names, **ticks)
             for row, column in zip(*np.nonzero(matrix), strict=True):
                 number = f"{matrix[row, column]:.0f}"
                 axes.text(column, row, number, ha="center", va="center", fontsize=7, color=_INK)
-        axes.set_title(title, fontsize=10, color=_INK, loc="left", parse_math=False)
         axes.set_xlabel("predicted class", fontsize=9, color=_INK)
         axes.set_ylabel("true class", fontsize=9, color=_INK)
         _dress(axes, grid=False)
@@ -131,9 +131,14 @@ def _dress(axes: Axes, grid: bool = True) -> None:
         axes.set_axisbelow(True)
 
 
-def _plain(label: str) -> str:
-    """Keeps a legend's entry: Matplotlib leaves out those that begin with an underscore."""
-    return f" {label}" if label.startswith("_") else label
+def _short(name: str) -> str:
+    """Returns a name that leaves room for the plot; the page's tables show the whole one."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def _entry(label: str) -> str:
+    """Returns a legend's entry; Matplotlib would leave out one that begins with an underscore."""
+    return f" {_short(label)}" if label.startswith("_") else _short(label)
 
 
 def _svg(figure: Figure, title: str) -> str:

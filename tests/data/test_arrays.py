@@ -162,7 +162,9 @@ def test_a_damaged_record_names_the_folder_and_the_way_out(prepared):
     content = bytearray(path.read_bytes())
     content[content.index(b"PNG") + 100] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"1\.0\.0 is damaged \(.*\)\. Remove it, and it will be prepared again\.") as error:
+    with pytest.raises(
+        UserError, match=r"1\.0\.0 is damaged \(.*\)\. Remove it, and it will be prepared again\."
+    ) as error:
         decode(prepared, "tiny")
     assert "\n" not in str(error.value)
 

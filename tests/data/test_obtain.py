@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import os
 import signal
 import subprocess
@@ -10,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from array_record.python.array_record_module import ArrayRecordReader
 
 import jaxdl
-from jaxdl.data import default_data_dir
 from jaxdl.data.archives import manual_dir
 from jaxdl.data.download import Limits
 from jaxdl.data.obtain import Request, Unavailable, obtain, prepared_folder
@@ -33,6 +32,14 @@ get = functools.partial(Request, notify=ignore, limits=SHORT)
 @pytest.fixture
 def mirror(servers, mnist_archives):
     return servers.folder(mnist_archives)
+
+
+def records(path):
+    reader = ArrayRecordReader(str(path))
+    try:
+        return reader.read_all()
+    finally:
+        reader.close()
 
 
 def files(folder):
@@ -72,6 +79,15 @@ def test_the_config_is_part_of_the_place(tmp_path):
     assert prepared_folder(tmp_path, "emnist") == letters
 
 
+def test_a_damaged_description_names_the_way_out(tmp_path, write_image_set):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
+    (folder / "dataset_info.json").write_text("{")
+    with pytest.raises(
+        UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}, and it will be made"
+    ):
+        obtain(get("tiny", tmp_path))
+
+
 def test_a_set_that_tfds_does_not_know_is_used_where_it_is_prepared(tmp_path, write_image_set):
     folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
     assert obtain(get("tiny", tmp_path)) == folder
@@ -80,6 +96,7 @@ def test_a_set_that_tfds_does_not_know_is_used_where_it_is_prepared(tmp_path, wr
 # Step 2: original archives.
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_leaves_nothing_half_prepared(tmp_path, link_archives):
     link_archives(tmp_path)
     code = f"""
@@ -89,7 +106,7 @@ obtain(Request("mnist", pathlib.Path({str(tmp_path)!r})))
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not any("array_record" in name for name in files(tmp_path)):  # the writing has begun
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -104,6 +121,7 @@ obtain(Request("mnist", pathlib.Path({str(tmp_path)!r})))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["downloads", "mnist"], "the killed one's folder is gone"
 
 
+@pytest.mark.slow
 def test_two_processes_prepare_once(tmp_path, link_archives):
     link_archives(tmp_path)
     code = f"""
@@ -124,9 +142,9 @@ print(Tfds("mnist").load(pathlib.Path({str(tmp_path)!r})).fingerprint)
 def test_an_archive_that_is_no_original_is_refused_before_the_network_is_asked(tmp_path, name):
     path = manual_dir(tmp_path) / "t10k-labels-idx1-ubyte.gz"
     path.parent.mkdir(parents=True)
-    path.write_bytes(gzip.compress(bytes(5000)))
+    path.write_bytes(bytes(40))
     before = files(tmp_path)
-    with pytest.raises(UserError, match=rf"{path} is cut short: it has 3\d of [45],\d\d\d bytes"):
+    with pytest.raises(UserError, match=rf"{path} is cut short: it has 40 of [45],\d\d\d bytes"):
         obtain(get(name, tmp_path, mirror="http://no-such-host.invalid"))
     assert files(tmp_path) == before
 
@@ -137,14 +155,16 @@ def test_an_altered_archive_is_refused(tmp_path, link_archives, mnist_archives):
     content[1_000_000] ^= 1
     (manual / TRAIN_IMAGES).unlink()
     (manual / TRAIN_IMAGES).write_bytes(content)
-    with pytest.raises(UserError, match=rf"{TRAIN_IMAGES} is altered: its sha256 is \w{{64}}, that of the original 440fca"):
+    with pytest.raises(
+        UserError, match=rf"{TRAIN_IMAGES} is altered: its sha256 is \w{{64}}, that of the original 440fca"
+    ):
         obtain(get("mnist", tmp_path))
     assert not (tmp_path / "mnist").exists()
 
 
 def test_the_archives_of_mnist_do_not_stand_in_the_way_of_fashion_mnist(tmp_path, link_archives):
     link_archives(tmp_path)
-    with pytest.raises(Unavailable, match="no connection to no-such-host.invalid"):
+    with pytest.raises(Unavailable, match=r"no connection to no-such-host\.invalid"):
         obtain(get("fashion_mnist", tmp_path, mirror="http://no-such-host.invalid"))
 
 
@@ -154,11 +174,13 @@ def test_the_archives_of_mnist_do_not_stand_in_the_way_of_fashion_mnist(tmp_path
 def test_a_mirror_gives_the_same_prepared_set(tmp_path, mirror, prepared_mnist):
     lines = []
     folder = obtain(get("mnist", tmp_path, mirror=mirror, notify=lines.append))
-    # The library that writes the records puts random bytes between them; the description holds counts and sizes.
-    info = "dataset_info.json"
-    assert (folder / info).read_text() == (prepared_mnist / "mnist" / "3.0.1" / info).read_text()
-    assert files(tmp_path)[:7] == ["downloads", "downloads/manual", *files(tmp_path)[2:6], "mnist"]
-    assert any(line.startswith("Downloading: ") and line.endswith(f"of 11.1 MiB ({TRAIN_IMAGES})") for line in lines)
+    other = prepared_mnist / "mnist" / "3.0.1"
+    assert (folder / "dataset_info.json").read_text() == (other / "dataset_info.json").read_text()
+    assert [records(path) for path in sorted(folder.glob("*-of-*"))] == [
+        records(path) for path in sorted(other.glob("*-of-*"))
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["downloads", "mnist"]
+    assert "Downloading: 11.1 of 11.1 MiB (train-labels-idx1-ubyte.gz)" in lines
 
 
 def test_only_what_is_missing_is_downloaded(tmp_path, servers, mnist_archives, link_archives, monkeypatch):
@@ -237,19 +259,18 @@ def test_a_server_that_does_not_deliver_leaves_nothing_and_is_named(tmp_path, se
 def test_when_some_archives_are_there_and_the_others_cannot_be_had_the_missing_are_named(tmp_path, link_archives):
     manual = link_archives(tmp_path)
     (manual / TRAIN_IMAGES).unlink()
-    with pytest.raises(UserError, match=rf"{manual} holds some archives of mnist but not {TRAIN_IMAGES}, which could not"):
+    with pytest.raises(
+        UserError, match=rf"{manual} holds some archives of mnist but not {TRAIN_IMAGES}, which could not"
+    ):
         obtain(get("mnist", tmp_path, mirror="http://no-such-host.invalid"))
 
 
 # The data folder, and names.
 
 
-def test_a_folder_that_does_not_exist_is_an_error_unless_it_is_the_default(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"data_dir=.*/none does not exist: make it, or name another with --data_dir"):
-        obtain(get("mnist", tmp_path / "none"))
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+def test_a_folder_that_does_not_exist_yet_holds_nothing_and_is_not_made_in_vain(tmp_path):
     with pytest.raises(Unavailable):
-        obtain(get("mnist", default_data_dir(), mirror="http://no-such-host.invalid"))
+        obtain(get("mnist", tmp_path / "none", mirror="http://no-such-host.invalid"))
     assert files(tmp_path) == []
 
 

@@ -70,6 +70,7 @@ def test_the_prepared_set_is_one_of_tfds_and_nothing_else_is_left(prepared_mnist
     assert [path.name for path in (prepared_mnist / "downloads").iterdir()] == ["manual"]
 
 
+@pytest.mark.slow
 def test_preparing_decoding_and_loading_need_no_tensorflow_and_start_no_backend(link_archives, tmp_path):
     link_archives(tmp_path)
     code = f"""

@@ -24,9 +24,8 @@ def test_the_folder_goes_with_everything_in_it(tmp_path):
         assert folder.parent == tmp_path / "data"
         (folder / "draft").write_text("half")
     assert list((tmp_path / "data").iterdir()) == []
-    with pytest.raises(RuntimeError), workspace(tmp_path / "data", ignore) as folder:
-        (folder / "draft").write_text("half")
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), workspace(tmp_path / "data", ignore) as folder:
+        (folder / "none").read_text()
     assert list((tmp_path / "data").iterdir()) == []
 
 

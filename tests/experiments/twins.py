@@ -11,7 +11,10 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
 # What each twin changes, and the test accuracy that it must reach to show that it learns.
 TWINS: dict[str, tuple[dict[str, Any], float]] = {
-    "mnist_cnn": ({"data": jaxdl.Digits(), "model.features": (8, 16), "model.dense": (32,), "training.epochs": 8}, 0.85),
+    "mnist_cnn": (
+        {"data": jaxdl.Digits(), "model.features": (8, 16), "model.dense": (32,), "training.epochs": 8},
+        0.85,
+    ),
     "mnist_cnn_small": ({"data": jaxdl.Digits(), "model.features": (8, 16), "model.padding": "SAME"}, 0.85),
     "mnist_mlp": ({"data": jaxdl.Digits(), "model.features": (32,)}, 0.85),
     "mnist_rnn": ({"data": jaxdl.Digits(), "model.features": (32,), "training.batch_size": 32}, 0.85),

@@ -68,7 +68,12 @@ def summary(**changes: Any) -> dict[str, Any]:
         "status": "completed",
         "step": 30,
         "epoch": 3,
-        "metrics": {"test/accuracy": 0.98765, "test/loss": 0.125, "validation/accuracy": 0.5, "test/confusion": CONFUSION},
+        "metrics": {
+            "test/accuracy": 0.98765,
+            "test/loss": 0.125,
+            "validation/accuracy": 0.5,
+            "test/confusion": CONFUSION,
+        },
         "data": {
             "requested": "mnist",
             "used": "digits",
@@ -139,6 +144,7 @@ def test_the_stand_in_is_named_beside_every_figure(text: str) -> None:
     assert ["accuracy", "0.5000", "0.9877", stand_in] in page.rows
     assert ["loss", "", "0.1250", stand_in] in page.rows
     labels = [a["aria-label"] for tag, a in page.elements if tag == "svg"]
+    assert labels == re.findall("<figcaption>(.*?)</figcaption>", text)
     assert labels == [f"loss, {stand_in}", f"accuracy, {stand_in}", f"test confusion, {stand_in}"]
     assert "Not measured on mnist: the stand-in digits was used in its place." in page.text
 
@@ -212,7 +218,7 @@ def test_many_classes_are_drawn_without_names(tmp_path: Path) -> None:
     classes = 300
     diagonal = [[int(row == column) for column in range(classes)] for row in range(classes)]
     path = write_report(write_run(tmp_path / "run", summary(metrics={"test/confusion": diagonal})))
-    assert path.stat().st_size < 500_000
+    assert path.stat().st_size < 300_000
 
 
 def test_a_place_without_a_run_is_named_and_left_alone(tmp_path: Path) -> None:

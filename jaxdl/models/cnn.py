@@ -1,0 +1,110 @@
+"""Convolutional network for images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+from flax import linen as nn
+
+from jaxdl import ops
+from jaxdl.fields import above_zero, at_least, fraction, static, traced
+from jaxdl.models.activation import activation_named, check_activation
+from jaxdl.models.layers import Convolution, Dropout, Normalization, Normalize, output_size
+
+
+class CNN(nn.Module):
+    """Convolutions, some followed by pooling and dropout; then dense layers with dropout, and a dense layer of outputs.
+
+    Each convolution and each dense layer but the last has normalisation and activation after it.
+
+    Attributes:
+        features: channels of each convolution.
+        outputs: size of the last layer; None: taken from an experiment's data.
+        kernel: height and width of the convolutions' kernels.
+        padding: ``"VALID"``: a convolution shrinks the image by the kernel's size less one; ``"SAME"``: it keeps the
+            size.
+        pool_after: numbers of the convolutions, the first being 1, that pooling follows.
+        pool: what pooling takes of each window.
+        pool_window: height and width of the windows, which do not overlap; a rest at the right and lower edge is left
+            out.
+        dropout: share of activations dropped in training after each pooling, or before the dense layers if nothing is
+            pooled.
+        dense: units of each dense layer before the last.
+        dense_dropout: share of their activations that are dropped in training.
+        activation: name of the activation (see `jaxdl.models.activation`).
+        normalization: what stands before each activation.
+    """
+
+    features: tuple[int, ...] = static((32, 64), "channels of each convolution", check=at_least(1))
+    outputs: int | None = static(None, "size of the last layer; none: taken from the data", check=above_zero)
+    kernel: tuple[int, int] = static((3, 3), "height and width of the kernels", check=at_least(1))
+    padding: Literal["VALID", "SAME"] = static("VALID", "whether convolutions shrink the image or keep its size")
+    pool_after: tuple[int, ...] = static((2,), "numbers of the convolutions that pooling follows", check=at_least(1))
+    pool: Literal["max", "average"] = static("max", "what pooling takes of each window")
+    pool_window: tuple[int, int] = static((2, 2), "height and width of the pooling windows", check=at_least(1))
+    dropout: float = traced(0.0, "share of activations dropped after pooling", optional=True, check=fraction)
+    dense: tuple[int, ...] = static((128,), "units of each dense layer before the last", check=at_least(1))
+    dense_dropout: float = traced(0.0, "share of dense activations dropped", optional=True, check=fraction)
+    activation: str = static("relu", "activation of the hidden layers", check=check_activation)
+    normalization: Normalization = static("none", "normalisation before each activation")
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        """Returns the outputs, without activation.
+
+        Args:
+            inputs: (batch, height, width, channels).
+            train: whether to drop activations and to normalise by the batch's own statistics.
+            lengths: not used; every model takes it.
+
+        Returns:
+            (batch, outputs).
+
+        Raises:
+            ValueError: `outputs` is None, the inputs are no images, or they are too small for the layers.
+        """
+        del lengths
+        outputs = output_size(self, self.outputs)
+        self._check(inputs)
+        hidden = inputs
+        for number, channels in enumerate(self.features, 1):
+            if self.padding == "VALID":
+                self._check_fits(f"convolution {number}", self.kernel, hidden, inputs)
+            hidden = Convolution(channels, self.kernel, self.padding, name=f"convolution_{number}")(hidden)
+            hidden = self._activate(hidden, f"normalize_{number}", train)
+            if number in self.pool_after:
+                self._check_fits(f"pooling after convolution {number}", self.pool_window, hidden, inputs)
+                pool = ops.max_pool if self.pool == "max" else ops.average_pool
+                hidden = pool(hidden, self.pool_window)
+            if number in self.pool_after or (not self.pool_after and number == len(self.features)):
+                hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
+        hidden = hidden.reshape(hidden.shape[0], -1)
+        for number, units in enumerate(self.dense, 1):
+            hidden = nn.Dense(units, name=f"dense_{number}")(hidden)
+            hidden = self._activate(hidden, f"normalize_dense_{number}", train)
+            hidden = Dropout(self.dense_dropout, name=f"dropout_dense_{number}")(hidden, train)
+        return nn.Dense(outputs, name="output")(hidden)
+
+    def _activate(self, hidden: jax.Array, name: str, train: bool) -> jax.Array:
+        hidden = Normalize(self.normalization, name=name)(hidden, train)
+        return activation_named(self.activation)(hidden)
+
+    def _check(self, inputs: jax.Array) -> None:
+        if inputs.ndim != 4:
+            raise ValueError(f"CNN takes images of shape (batch, height, width, channels), got {inputs.shape}")
+        beyond = [number for number in self.pool_after if not 1 <= number <= len(self.features)]
+        if beyond:
+            raise ValueError(
+                f"CNN: pool_after={self.pool_after} names convolution {beyond[0]}, but features={self.features} makes "
+                f"{len(self.features)}; the first is 1"
+            )
+
+    def _check_fits(self, layer: str, window: tuple[int, int], hidden: jax.Array, inputs: jax.Array) -> None:
+        height, width = hidden.shape[1:3]
+        if height < window[0] or width < window[1]:
+            raise ValueError(
+                f"CNN: {layer} has a window of {window[0]}x{window[1]} and gets {height}x{width} of images of "
+                f"{inputs.shape[1]}x{inputs.shape[2]}; take larger images, padding='SAME', or fewer convolutions "
+                "(features) or poolings (pool_after)"
+            )

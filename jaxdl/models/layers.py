@@ -1,0 +1,104 @@
+"""The layers that the models share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax
+from flax import linen as nn
+
+from jaxdl import ops
+from jaxdl.fields import at_least, enabled, fraction, static, traced
+
+Normalization = Literal["none", "batch", "layer", "group"]
+_MOST_GROUPS = 32
+_SMALLEST_GROUP = 4
+
+
+class Convolution(nn.Module):
+    """A convolution over (batch, height, width, channels) with the parameters and initialisers of `flax.linen.Conv`.
+
+    Attributes:
+        features: number of output channels.
+        window: height and width of the kernel.
+        padding: ``"VALID"`` shrinks the image by the window less one, ``"SAME"`` keeps its size.
+    """
+
+    features: int = static(32, "number of output channels", check=at_least(1))
+    window: tuple[int, int] = static((3, 3), "height and width of the kernel", check=at_least(1))
+    padding: Literal["VALID", "SAME"] = static("VALID", "whether the image shrinks or is padded with zeros")
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Returns (batch, height, width, features) for inputs of shape (batch, height, width, channels)."""
+        shape = (*self.window, inputs.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
+        return ops.convolution(inputs, kernel, padding=self.padding) + bias
+
+
+class Dropout(nn.Module):
+    """Sets a share of the activations to zero in training and scales the others; draws from the stream ``dropout``.
+
+    Attributes:
+        rate: probability of being dropped; zero leaves dropout out of the program, a tracer is allowed.
+    """
+
+    rate: float = traced(0.5, "share of activations that are dropped", optional=True, check=fraction)
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
+        """Returns the shape and dtype of `inputs`, and `inputs` themselves unless `train`."""
+        if not train or not enabled(self.rate):
+            return inputs
+        return ops.dropout(inputs, self.rate, self.make_rng("dropout"))
+
+
+class Normalize(nn.Module):
+    """Normalises activations in the way that a name stands for.
+
+    ``batch``: each channel over the batch and the image, by the batch's own statistics in training and by running
+    averages (collection ``batch_stats``) otherwise (Ioffe and Szegedy 2015). ``layer``: each position over its
+    channels (Ba et al. 2016). ``group``: each example over groups of channels and the image (Wu and He 2018); as many
+    groups as divide the channels, at most 32, of at least 4 channels each, so that a group of a dense layer holds
+    something to average.
+
+    Attributes:
+        kind: which of them, or ``"none"``.
+    """
+
+    kind: Normalization = static("none", "normalisation")
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
+        """Returns the shape of `inputs`, (batch, ..., channels)."""
+        if self.kind == "none":
+            return inputs
+        if self.kind == "batch":
+            return nn.BatchNorm(use_running_average=not train, name="batch")(inputs)
+        if self.kind == "layer":
+            return nn.LayerNorm(name="layer")(inputs)
+        if self.kind == "group":
+            return nn.GroupNorm(num_groups=_groups(inputs.shape[-1]), name="group")(inputs)
+        raise ValueError(f"normalization={self.kind!r}: must be one of none, batch, layer, group")
+
+
+def _groups(channels: int) -> int:
+    most = max(1, min(_MOST_GROUPS, channels // _SMALLEST_GROUP))
+    return max(number for number in range(1, most + 1) if channels % number == 0)
+
+
+def output_size(model: nn.Module, outputs: int | None) -> int:
+    """Returns the size of a model's last layer.
+
+    Raises:
+        ValueError: it is None, which only an experiment can fill in from its data.
+    """
+    if outputs is None:
+        name = type(model).__name__
+        raise ValueError(
+            f"{name}: outputs is None, so the size of the last layer is open; give it, as in {name}(outputs=10), "
+            "or use the model in an experiment, where it follows the data"
+        )
+    return outputs

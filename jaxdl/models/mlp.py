@@ -1,0 +1,53 @@
+"""Multilayer perceptron."""
+
+from __future__ import annotations
+
+import jax
+from flax import linen as nn
+
+from jaxdl.fields import above_zero, at_least, fraction, static, traced
+from jaxdl.models.activation import activation_named, check_activation
+from jaxdl.models.layers import Dropout, Normalization, Normalize, output_size
+
+
+class MLP(nn.Module):
+    """Dense layers one after the other, each with normalisation, activation and dropout; then a dense layer of outputs.
+
+    Attributes:
+        features: units of each hidden layer; none makes a linear model.
+        outputs: size of the last layer; None: taken from an experiment's data.
+        activation: name of the activation after each hidden layer (see `jaxdl.models.activation`).
+        normalization: what stands between each hidden layer and its activation.
+        dropout: share of each hidden layer's activations that are dropped in training.
+    """
+
+    features: tuple[int, ...] = static((128,), "units of each hidden layer", check=at_least(1))
+    outputs: int | None = static(None, "size of the last layer; none: taken from the data", check=above_zero)
+    activation: str = static("relu", "activation of the hidden layers", check=check_activation)
+    normalization: Normalization = static("none", "normalisation before each activation")
+    dropout: float = traced(0.0, "share of hidden activations dropped", optional=True, check=fraction)
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        """Returns the outputs, without activation.
+
+        Args:
+            inputs: (batch, ...), flattened to (batch, features).
+            train: whether to drop activations and to normalise by the batch's own statistics.
+            lengths: not used; every model takes it.
+
+        Returns:
+            (batch, outputs).
+
+        Raises:
+            ValueError: `outputs` is None.
+        """
+        del lengths
+        outputs = output_size(self, self.outputs)
+        hidden = inputs.reshape(inputs.shape[0], -1)
+        for number, units in enumerate(self.features, 1):
+            hidden = nn.Dense(units, name=f"dense_{number}")(hidden)
+            hidden = Normalize(self.normalization, name=f"normalize_{number}")(hidden, train)
+            hidden = activation_named(self.activation)(hidden)
+            hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
+        return nn.Dense(outputs, name="output")(hidden)

@@ -1,0 +1,139 @@
+"""Recurrent network for sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxdl import ops
+from jaxdl.fields import above_zero, at_least, fraction, static, traced
+from jaxdl.models.layers import Dropout, output_size
+
+Cell = Literal["simple", "lstm", "gru"]
+# Of each kind the number of gates, and the function.
+_CELLS: dict[str, tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]] = {
+    "simple": (1, ops.simple_rnn),
+    "lstm": (4, ops.lstm),
+    "gru": (3, ops.gru),
+}
+
+
+class RecurrentLayer(nn.Module):
+    """One recurrence over time, in one direction; `jaxdl.ops.recurrence` has the equations.
+
+    Parameters: ``kernel`` (features, gates * units), ``recurrent_kernel`` (units, gates * units), orthogonal in each
+    gate (Saxe et al. 2014), ``bias`` (gates * units,), and for the GRU ``recurrent_bias`` of the same shape. Blocks are
+    i, f, g, o for the LSTM, whose forget gate starts with bias 1 (Jozefowicz et al. 2015); r, z, n for the GRU.
+
+    Attributes:
+        units: size of the state.
+        cell: simple (tanh), LSTM or GRU.
+        reverse: whether to run from the last valid step to the first.
+    """
+
+    units: int = static(128, "size of the state", check=at_least(1))
+    cell: Cell = static("lstm", "kind of the recurrence")
+    reverse: bool = static(False, "run from the last valid step to the first")
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """Returns the state after each step, (batch, time, units), and after the last that was run, (batch, units).
+
+        Args:
+            inputs: (batch, time, features).
+            lengths: (batch,) integers, number of valid steps; None: all are valid.
+        """
+        if self.cell not in _CELLS:
+            raise ValueError(f"cell={self.cell!r}: must be one of {', '.join(_CELLS)}")
+        gates, run = _CELLS[self.cell]
+        shape = (self.units, gates * self.units)
+        initial_bias = _forget_nothing if self.cell == "lstm" else nn.initializers.zeros_init()
+        parameters = [
+            self.param("kernel", nn.initializers.lecun_normal(), (inputs.shape[-1], shape[1])),
+            self.param("recurrent_kernel", _orthogonal_gates, shape),
+            self.param("bias", initial_bias, shape[1:]),
+        ]
+        if self.cell == "gru":
+            parameters.append(self.param("recurrent_bias", initial_bias, shape[1:]))
+        inputs, *parameters = nn.dtypes.promote_dtype(inputs, *parameters)
+        outputs, final = run(inputs, *parameters, lengths=lengths, reverse=self.reverse)
+        return outputs, final[0]
+
+
+class RNN(nn.Module):
+    """Recurrent layers one above the other, and a dense layer of outputs on the last valid step or on every step.
+
+    Attributes:
+        features: units of each layer, and of each direction where there are two.
+        outputs: size of the last layer; None: taken from an experiment's data.
+        cell: simple (tanh), LSTM or GRU.
+        bidirectional: whether each layer also runs from the last valid step to the first; the states of both
+            directions are joined, forward first.
+        every_step: whether there are outputs for every step or for the whole sequence: then from the last state of each
+            direction, that is after the last valid step and, backward, after the first.
+        dropout: share of each layer's outputs that are dropped in training.
+    """
+
+    features: tuple[int, ...] = static((128,), "units of each layer", check=at_least(1))
+    outputs: int | None = static(None, "size of the last layer; none: taken from the data", check=above_zero)
+    cell: Cell = static("lstm", "kind of the recurrence")
+    bidirectional: bool = static(False, "each layer runs in both directions")
+    every_step: bool = static(False, "outputs for every step instead of one for the sequence")
+    dropout: float = traced(0.0, "share of each layer's outputs dropped", optional=True, check=fraction)
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        """Returns the outputs, without activation.
+
+        Args:
+            inputs: (batch, time, ...), flattened to (batch, time, features).
+            train: whether to drop activations.
+            lengths: (batch,) integers, number of valid steps, which come first; what the other steps hold never
+                changes the outputs of valid ones. None: all are valid.
+
+        Returns:
+            (batch, outputs), or (batch, time, outputs) with `every_step`.
+
+        Raises:
+            ValueError: `outputs` is None, there is no layer, or the inputs have no time axis.
+        """
+        outputs = output_size(self, self.outputs)
+        if inputs.ndim < 2 or not self.features:
+            raise ValueError(
+                f"RNN needs inputs of shape (batch, time, ...) and at least one layer, got {inputs.shape} and "
+                f"features={self.features}"
+            )
+        hidden = inputs.reshape(*inputs.shape[:2], -1)
+        last = hidden
+        for number, units in enumerate(self.features, 1):
+            hidden, last = self._layer(units, number, hidden, lengths)
+            if number < len(self.features) or self.every_step:
+                hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
+        if not self.every_step:
+            hidden = Dropout(self.dropout, name=f"dropout_{len(self.features)}")(last, train)
+        return nn.Dense(outputs, name="output")(hidden)
+
+    def _layer(
+        self, units: int, number: int, hidden: jax.Array, lengths: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
+        forward = RecurrentLayer(units, self.cell, name=f"forward_{number}")(hidden, lengths)
+        if not self.bidirectional:
+            return forward
+        backward = RecurrentLayer(units, self.cell, reverse=True, name=f"backward_{number}")(hidden, lengths)
+        every, last = zip(forward, backward, strict=True)
+        return jnp.concatenate(every, -1), jnp.concatenate(last, -1)
+
+
+def _orthogonal_gates(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    units = shape[0]
+    keys = jax.random.split(key, shape[1] // units)
+    return jnp.concatenate([nn.initializers.orthogonal()(each, (units, units), dtype) for each in keys], -1)
+
+
+def _forget_nothing(key: jax.Array, shape: tuple[int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+    del key
+    return jnp.repeat(jnp.array([0, 1, 0, 0], dtype), shape[0] // 4)

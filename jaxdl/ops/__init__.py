@@ -1,0 +1,12 @@
+"""Convolution, pooling, dropout and recurrences as pure functions, in the form that the backend runs fast.
+
+The caller sees one signature; which form is built is decided while the program is traced. Values and gradients are
+those of JAX's own operations.
+"""
+
+from jaxdl.ops.convolution import convolution
+from jaxdl.ops.dropout import dropout
+from jaxdl.ops.pooling import average_pool, max_pool
+from jaxdl.ops.recurrence import gru, lstm, simple_rnn
+
+__all__ = ["average_pool", "convolution", "dropout", "gru", "lstm", "max_pool", "simple_rnn"]

@@ -1,0 +1,50 @@
+"""Dropout that draws 16 random bits for an element instead of 64."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.extend
+import jax.numpy as jnp
+
+from jaxdl import fields
+
+_LEVELS = 1 << 16
+
+
+def dropout(inputs: jax.Array, rate: float | jax.Array, key: jax.Array) -> jax.Array:
+    """Sets each element to zero with probability `rate` and scales the others so that the mean is kept.
+
+    The kept share is `rate`'s complement rounded to a multiple of 2**-16, at least one, and the scale is the inverse
+    of that rounded share, so that the mean is kept exactly. Source: Srivastava et al., "Dropout: a simple way to
+    prevent neural networks from overfitting", JMLR 2014 (there the scaling is at test time).
+
+    Args:
+        inputs: any shape, floating dtype.
+        rate: probability in [0, 1); may be a tracer. The Python number 0 (or None) leaves dropout out of the program.
+        key: random key.
+
+    Returns:
+        The shape and dtype of `inputs`.
+    """
+    if not fields.enabled(rate):
+        return inputs
+    kept = jnp.clip(jnp.round((1 - jnp.asarray(rate, jnp.float32)) * _LEVELS), 1, _LEVELS)
+    keep = _sixteen_bits(key, inputs.shape) < kept.astype(jnp.uint32)
+    return jnp.where(keep, inputs * (_LEVELS / kept).astype(inputs.dtype), jnp.zeros((), inputs.dtype))
+
+
+def _sixteen_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Uniform integers below 2**16, as uint32: two from each random word."""
+    size = math.prod(shape)
+    words = _words(key, (size + 1) // 2)
+    return jnp.concatenate([words & (_LEVELS - 1), words >> 16])[:size].reshape(shape)
+
+
+def _words(key: jax.Array, count: int) -> jax.Array:
+    """Uniform uint32. Threefry makes two words at a time, of which `jax.random.bits` gives the exclusive or."""
+    if str(jax.random.key_impl(key)) == "threefry2x32":
+        data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+        return jax.extend.random.threefry_2x32(data, jnp.arange(count, dtype=jnp.uint32))
+    return jax.random.bits(key, (count,), jnp.uint32)

@@ -1,0 +1,208 @@
+"""Recurrences against a plain NumPy loop, and their gradients against JAX's own of a plain scan."""
+
+from __future__ import annotations
+
+import functools
+from functools import partial
+
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from jax import lax
+
+from jaxdl import ops
+
+CELLS = {
+    "tanh": (1, 1, ops.simple_rnn),
+    "relu": (1, 1, partial(ops.simple_rnn, activation="relu")),
+    "lstm": (4, 2, ops.lstm),
+    "gru": (3, 1, ops.gru),
+}
+
+
+def sigmoid(x, np=np):
+    return 1 / (1 + np.exp(-x))
+
+
+def plain_step(cell, state, p, recurrent_kernel, recurrent_bias, np=np):
+    """One step as the textbooks write it, for NumPy or for JAX."""
+    h = state[0]
+    q = h @ recurrent_kernel
+    if cell == "tanh":
+        return (np.tanh(p + q),)
+    if cell == "relu":
+        return (np.maximum(p + q, 0),)
+    if cell == "lstm":
+        i, f, g, o = np.split(p + q, 4, -1)
+        c = sigmoid(f, np) * state[1] + sigmoid(i, np) * np.tanh(g)
+        return sigmoid(o, np) * np.tanh(c), c
+    (p_r, p_z, p_n), (q_r, q_z, q_n) = np.split(p, 3, -1), np.split(q + recurrent_bias, 3, -1)
+    r, z = sigmoid(p_r + q_r, np), sigmoid(p_z + q_z, np)
+    n = np.tanh(p_n + r * q_n)
+    return ((1 - z) * n + z * h,)
+
+
+def numpy_loop(cell, parameters, inputs, lengths, reverse, initial):
+    kernel, recurrent_kernel, bias, *rest = [np.asarray(p, np.float64) for p in parameters]
+    batch, time, _ = inputs.shape
+    outputs = np.zeros((batch, time, recurrent_kernel.shape[0]))
+    finals = []
+    for example in range(batch):
+        state = tuple(np.asarray(s[example], np.float64) for s in initial)
+        for step in reversed(range(time)) if reverse else range(time):
+            if step < lengths[example]:
+                p = np.asarray(inputs[example, step], np.float64) @ kernel + bias
+                state = plain_step(cell, state, p, recurrent_kernel, *(rest or [0.0]))
+            outputs[example, step] = state[0]
+        finals.append(state)
+    return outputs, tuple(np.stack(s) for s in zip(*finals, strict=True))
+
+
+def plain_scan(cell, parameters, inputs, lengths, reverse, initial):
+    """The recurrence without any of what the package adds: masks by selection, gradients by JAX."""
+    kernel, recurrent_kernel, bias, *rest = parameters
+
+    def body(state, at_step):
+        x, valid = at_step
+        following = plain_step(cell, state, x @ kernel + bias, recurrent_kernel, *(rest or [0.0]), np=jnp)
+        state = tuple(jnp.where(valid[:, None], a, b) for a, b in zip(following, state, strict=True))
+        return state, state[0]
+
+    valid = jnp.arange(inputs.shape[1])[:, None] < lengths
+    final, outputs = lax.scan(body, initial, (jnp.swapaxes(inputs, 0, 1), valid), reverse=reverse)
+    return jnp.swapaxes(outputs, 0, 1), final
+
+
+def make_case(cell, batch, time, features, units, seed):
+    gates, states, run = CELLS[cell]
+    keys = iter(jax.random.split(jax.random.key(seed), 9))
+    shapes = [(features, gates * units), (units, gates * units), (gates * units,)] + [(gates * units,)] * (
+        cell == "gru"
+    )
+    parameters = [0.5 * jax.random.normal(next(keys), shape) for shape in shapes]
+    inputs = jax.random.normal(next(keys), (batch, time, features))
+    initial = tuple(0.5 * jax.random.normal(next(keys), (batch, units)) for _ in range(states))
+    return run, parameters, inputs, initial
+
+
+# Few shapes, so that each cell is compiled once a direction: (batch, time, features, units).
+SHAPES = [(3, 5, 2, 4), (1, 1, 1, 1)]
+
+
+@st.composite
+def cases(draw):
+    batch, time, features, units = shape = draw(st.sampled_from(SHAPES))
+    cell = draw(st.sampled_from(sorted(CELLS)))
+    lengths = jnp.array(draw(st.lists(st.integers(0, time), min_size=batch, max_size=batch)))
+    return cell, make_case(cell, *shape, draw(st.integers(0, 99)))[1:], lengths, draw(st.booleans())
+
+
+@functools.cache
+def values_and_gradients(recur, cell: str, reverse: bool):
+    """Compiles outputs, final state and the gradients of a weighted sum of them."""
+
+    def loss(parameters, inputs, initial, lengths):
+        outputs, final = recur(cell, parameters, inputs, lengths, reverse, initial)
+        weights = jnp.cos(jnp.arange(outputs.size, dtype=jnp.float32)).reshape(outputs.shape)
+        return (weights * outputs).sum() + sum((state**2).sum() for state in final), (outputs, final)
+
+    return jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))
+
+
+def own(cell, parameters, inputs, lengths, reverse, initial):
+    return CELLS[cell][2](inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
+
+
+@settings(deadline=None, max_examples=40)
+@given(cases())
+def test_values_equal_a_numpy_loop_and_gradients_those_of_jax_for_a_plain_scan(case) -> None:
+    cell, (parameters, inputs, initial), lengths, reverse = case
+    gradients, results = values_and_gradients(own, cell, reverse)(parameters, inputs, initial, lengths)
+    expected = numpy_loop(cell, parameters, inputs, lengths, reverse, initial)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), results, expected)
+    plain, _ = values_and_gradients(plain_scan, cell, reverse)(parameters, inputs, initial, lengths)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), gradients, plain)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_without_lengths_and_initial_state_all_steps_run_from_zero(cell: str) -> None:
+    run, parameters, inputs, initial = make_case(cell, 3, 4, 2, 5, 0)
+    zeros = jax.tree.map(jnp.zeros_like, initial)
+    expected = run(inputs, *parameters, lengths=jnp.full(3, 4), initial=zeros)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), run(inputs, *parameters), expected)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_a_padded_sequence_gives_what_it_gives_alone(cell: str, reverse: bool) -> None:
+    run, parameters, inputs, _ = make_case(cell, 3, 6, 2, 4, 1)
+    lengths = jnp.array([2, 6, 4])
+    run = jax.jit(run, static_argnames="reverse")
+    outputs, final = run(inputs, *parameters, lengths=lengths, reverse=reverse)
+    for example, length in enumerate(lengths.tolist()):
+        alone, last = run(inputs[example : example + 1, :length], *parameters, reverse=reverse)
+        np.testing.assert_allclose(outputs[example, :length], alone[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(final[0][example], last[0][0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_not_even_nan_in_the_padding_reaches_results_or_gradients(cell: str) -> None:
+    run, parameters, inputs, _ = make_case(cell, 2, 5, 2, 4, 2)
+    lengths = jnp.array([2, 5])
+    spoiled = inputs.at[0, 2:].set(jnp.nan)
+
+    def loss(parameters, inputs):
+        outputs, final = run(inputs, *parameters, lengths=lengths)
+        return (outputs**2).sum() + (final[0] ** 2).sum()
+
+    compiled = jax.jit(jax.value_and_grad(loss))
+    got, expected = compiled(parameters, spoiled), compiled(parameters, inputs)
+    jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_second_derivatives_equal_those_of_jax(cell: str) -> None:
+    _, parameters, inputs, initial = make_case(cell, 2, 3, 2, 3, 3)
+    lengths = jnp.array([3, 2])
+
+    def penalty(recur, parameters):
+        gradients = jax.grad(lambda p: (recur(p) ** 2).sum())(parameters)
+        return sum((g**2).sum() for g in gradients)
+
+    recurrences = [lambda p, f=f: f(cell, p, inputs, lengths, False, initial)[0] for f in (own, plain_scan)]
+    got, expected = (jax.jit(jax.grad(partial(penalty, recur)))(parameters) for recur in recurrences)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), got, expected)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: str) -> None:
+    run, parameters, inputs, _ = make_case(cell, 2, 3, 2, 3, 4)
+    several = [jnp.stack([p, 0.5 * p]) for p in parameters]
+    gradient = jax.jit(jax.grad(lambda p: (run(inputs, *p)[0] ** 2).sum()))
+    got = jax.jit(jax.vmap(gradient))(several)
+    for number in range(2):
+        expected = gradient([p[number] for p in several])
+        jax.tree.map(
+            partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
+            jax.tree.map(lambda g, n=number: g[n], got),
+            expected,
+        )
+
+
+def test_remat_changes_nothing() -> None:
+    run, parameters, inputs, _ = make_case("lstm", 2, 3, 2, 3, 5)
+    loss = lambda p: (run(inputs, *p)[0] ** 2).sum()  # noqa: E731
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
+        jax.grad(jax.checkpoint(loss))(parameters),
+        jax.grad(loss)(parameters),
+    )
+
+
+def test_an_unknown_activation_is_named() -> None:
+    _, parameters, inputs, _ = make_case("tanh", 1, 2, 2, 3, 0)
+    with pytest.raises(ValueError, match="sine"):
+        ops.simple_rnn(inputs, *parameters, activation="sine")
