@@ -209,7 +209,7 @@ def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:
 
 
 def _choose_parts(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
-    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first, since a part decides what it holds."""
+    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first: a part decides what it holds."""
     chosen: set[str] = set()
     while True:
         parts = [field for field in walk(experiment) if field.declaration.family and field.path not in chosen]

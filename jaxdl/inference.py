@@ -132,8 +132,8 @@ def predictions_csv(names: Sequence[str], predictions: np.ndarray, class_names: 
         class_names: names of the classes, empty where there are none.
 
     Returns:
-        With classes the columns ``file``, ``prediction`` (the most probable class), ``probability`` (its), and the probability of
-        each class under its name; otherwise ``file`` and ``prediction``, or ``prediction_0`` and so on.
+        With classes the columns ``file``, ``prediction`` (the most probable class), ``probability`` (its), and that
+        of each class under its name; otherwise ``file`` and ``prediction``, or ``prediction_0`` and so on.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
