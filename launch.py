@@ -42,7 +42,8 @@ def list_text() -> str:
 
 
 def main(arguments: list[str], begin: float) -> int:
-    """Runs one command; returns its exit status: 0, 1 for a training that diverged, 2 for what the user can mend."""
+    """Runs one command; returns its exit status: 0, 1 for a training that diverged, 2 for what the user can mend,
+    130 for Ctrl-C."""
     try:
         options, experiment = parse_command_line(arguments, find_experiment)
         if options.list:
@@ -58,6 +59,8 @@ def main(arguments: list[str], begin: float) -> int:
     except UserError as error:
         print(f"launch.py: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

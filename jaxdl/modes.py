@@ -10,6 +10,9 @@ from jaxdl.experiment import Experiment
 from jaxdl.flags import Options
 from jaxdl.runtime import configure
 
+# What a shell reports of a program that SIGINT ended.
+_INTERRUPTED = 130
+
 Mode = Callable[[Options, Experiment, Sequence[str], float], int]
 
 
@@ -23,7 +26,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         begin: `time.perf_counter` when the command began.
 
     Returns:
-        The exit status: 0, or 1 for a training that diverged.
+        The exit status: 0, 1 for a training that diverged, 130 for one that was interrupted.
 
     Raises:
         UserError: something that the user can mend.
@@ -39,9 +42,20 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
 
     run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
     data_dir = Path(options.data_folder)
-    summary = train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=announce, begin=begin)
+    try:
+        summary = train(
+            experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=announce, begin=begin
+        )
+    except KeyboardInterrupt:
+        announce(
+            f"interrupted: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
+        )
+        return _INTERRUPTED
     results_table(summary, run_dir)
-    return 0 if summary["status"] == "completed" else 1
+    if summary["status"] == "diverged":
+        announce("the train loss is not a finite number any more: lower --learning_rate, or clip with --clip_norm=1.")
+        return 1
+    return 0
 
 
 def _evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:

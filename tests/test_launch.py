@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -184,3 +185,36 @@ def test_importing_jaxdl_is_light_and_starts_no_backend() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+    arguments = ["--experiment=digits_mlp", "--epochs=100000", "--run_dir=run"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "launch.py"), *arguments],
+        cwd=tmp_path, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 3/" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(60) == 130
+    assert "--run_dir=run goes on from the last checkpoint" in rest
+    assert "Traceback" not in rest
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
+
+
+def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
+    done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")
+    assert done.returncode == 1
+    assert "lower --learning_rate" in done.stderr
+    assert "diverged" in done.stdout
+
+
+def test_a_model_that_does_not_fit_the_data_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+    done = launch(tmp_path, "--experiment=digits_cnn", "--model.features=4,4,4,4,4", "--padding=VALID")
+    assert done.returncode == 2
+    assert "convolution 3 has a window of 3x3" in done.stderr or "window" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files_below(tmp_path) == []
