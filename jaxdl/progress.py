@@ -91,7 +91,8 @@ class Progress:
         """
         self._advance(step, epoch, examples_per_second)
         parts = [f"{printable(split)} {_figures(figures)}" for split, figures in metrics.items() if _figures(figures)]
-        line = [self._name, f"epoch {epoch}/{self._epochs}", f"step {step}", *parts, self._pace(), *self._times()]
+        # Short enough for one line of most terminals; the bar has the rest.
+        line = [f"epoch {epoch}/{self._epochs}", *parts, self._pace(), self._times()[1]]
         self.say("  ".join(part for part in line if part))
 
     def say(self, text: str) -> None:

@@ -12,6 +12,8 @@ from jaxdl.fields import above_zero, at_least, fraction, static, traced
 from jaxdl.models.activation import activation_named, check_activation
 from jaxdl.models.layers import Convolution, Dropout, Normalization, Normalize, output_size
 
+_POOLS = {"max": ops.max_pool, "average": ops.average_pool}
+
 
 class CNN(nn.Module):
     """Convolutions, some followed by pooling and dropout; then dense layers with dropout, and a dense layer of outputs.
@@ -75,8 +77,7 @@ class CNN(nn.Module):
             hidden = self._activate(hidden, f"normalize_{number}", train)
             if number in self.pool_after:
                 self._check_fits(f"pooling after convolution {number}", self.pool_window, hidden, inputs)
-                pool = ops.max_pool if self.pool == "max" else ops.average_pool
-                hidden = pool(hidden, self.pool_window)
+                hidden = _POOLS[self.pool](hidden, self.pool_window)
             if number in self.pool_after or (not self.pool_after and number == len(self.features)):
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
         hidden = hidden.reshape(hidden.shape[0], -1)
@@ -93,6 +94,8 @@ class CNN(nn.Module):
     def _check(self, inputs: jax.Array) -> None:
         if inputs.ndim != 4:
             raise ValueError(f"CNN takes images of shape (batch, height, width, channels), got {inputs.shape}")
+        if self.pool not in _POOLS:
+            raise ValueError(f"CNN: pool={self.pool!r}: must be max or average")
         beyond = [number for number in self.pool_after if not 1 <= number <= len(self.features)]
         if beyond:
             raise ValueError(

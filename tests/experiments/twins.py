@@ -12,15 +12,15 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 # What each twin changes, and the test accuracy that it must reach to show that it learns.
 TWINS: dict[str, tuple[dict[str, Any], float]] = {
     "mnist_cnn": (
-        {"data": jaxdl.Digits(), "model.features": (8, 16), "model.dense": (32,), "training.epochs": 8},
+        {"data": jaxdl.Digits(), "model.features": (16, 16), "model.dense": (64,), "training.batch_size": 16},
         0.85,
     ),
     "mnist_cnn_small": ({"data": jaxdl.Digits(), "model.features": (8, 16), "model.padding": "SAME"}, 0.85),
     "mnist_mlp": ({"data": jaxdl.Digits(), "model.features": (32,)}, 0.85),
     "mnist_rnn": ({"data": jaxdl.Digits(), "model.features": (32,), "training.batch_size": 32}, 0.85),
-    "digits_cnn": ({"model.features": (8, 8), "training.epochs": 4}, 0.85),
-    "digits_mlp": ({"model.features": (32,), "training.epochs": 4}, 0.85),
-    "bits_rnn": ({"data": jaxdl.Bits(train_examples=1000, test_examples=200), "training.epochs": 2}, 0.5),
+    "digits_cnn": ({"model.features": (8, 16), "training.epochs": 10}, 0.85),
+    "digits_mlp": ({"model.features": (32,), "training.epochs": 5}, 0.85),
+    "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
 }
 
 

@@ -1,0 +1,90 @@
+"""Convolution, dropout and normalisation as layers."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from jaxdl.models import CNN, MLP, RNN
+from jaxdl.models.layers import Convolution, Dropout, Normalize
+
+IMAGES = jax.random.normal(jax.random.key(0), (6, 5, 4, 12))
+
+
+@pytest.mark.parametrize("padding", ["VALID", "SAME"])
+def test_convolution_is_that_of_flax_with_the_same_parameters(padding: str) -> None:
+    own, flax = Convolution(7, (3, 2), padding), nn.Conv(7, (3, 2), padding=padding)
+    variables = own.init(jax.random.key(1), IMAGES)
+    jax.tree.map(np.testing.assert_array_equal, variables, flax.init(jax.random.key(1), IMAGES))
+    np.testing.assert_allclose(own.apply(variables, IMAGES), flax.apply(variables, IMAGES), rtol=1e-4, atol=1e-5)
+
+
+def test_convolution_takes_bytes() -> None:
+    layer = Convolution(3)
+    images = jnp.ones((1, 4, 4, 1), jnp.uint8)
+    assert layer.apply(layer.init(jax.random.key(0), images), images).dtype == jnp.float32
+
+
+def test_dropout_needs_a_key_in_training_only() -> None:
+    assert Dropout(0.5).apply({}, IMAGES, False) is IMAGES
+    assert Dropout(0.0).apply({}, IMAGES, True) is IMAGES
+    dropped = Dropout(0.5).apply({}, IMAGES, True, rngs={"dropout": jax.random.key(0)})
+    assert 0.3 < float((dropped == 0).mean()) < 0.7
+    with pytest.raises(Exception, match="dropout"):
+        Dropout(0.5).apply({}, IMAGES, True)
+
+
+def normalized(kind: str, inputs: jax.Array) -> jax.Array:
+    layer = Normalize(kind)
+    variables = layer.init(jax.random.key(0), inputs, False)
+    return layer.apply(variables, inputs, True, mutable=["batch_stats"])[0]
+
+
+@pytest.mark.parametrize("inputs", [3 * IMAGES + 1, 3 * IMAGES[:, 0, 0] + 1], ids=["images", "vectors"])
+def test_each_kind_has_mean_zero_and_variance_one_over_what_it_names(inputs: jax.Array) -> None:
+    spatial = tuple(range(1, inputs.ndim - 1))
+    grouped = normalized("group", inputs).reshape(*inputs.shape[:-1], 3, 4)
+    for outputs, axes in (
+        (normalized("batch", inputs), (0, *spatial)),
+        (normalized("layer", inputs), (-1,)),
+        (grouped, (*spatial, -1)),
+    ):
+        np.testing.assert_allclose(outputs.mean(axes), 0, atol=1e-4)
+        np.testing.assert_allclose(outputs.var(axes), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 7, 10, 128])
+def test_groups_divide_any_number_of_channels_and_hold_more_than_one(channels: int) -> None:
+    inputs = jax.random.normal(jax.random.key(0), (2, 3, 3, channels))
+    outputs = normalized("group", inputs)
+    assert outputs.shape == inputs.shape
+    assert channels < 2 or bool(normalized("group", inputs[:, 0, 0]).any())
+
+
+def test_none_returns_the_inputs_and_has_no_parameters() -> None:
+    assert Normalize("none").init(jax.random.key(0), IMAGES, True) == {}
+    assert normalized("none", IMAGES) is IMAGES
+
+
+def test_batch_statistics_are_collected_in_training_and_used_afterwards() -> None:
+    layer = Normalize("batch")
+    variables = layer.init(jax.random.key(0), IMAGES, False)
+    _, updated = layer.apply(variables, IMAGES, True, mutable=["batch_stats"])
+    axes = (0, 1, 2)
+    np.testing.assert_allclose(updated["batch_stats"]["batch"]["mean"], 0.01 * IMAGES.mean(axes), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(updated["batch_stats"]["batch"]["var"], 0.99 + 0.01 * IMAGES.var(axes), rtol=1e-5)
+    outputs = layer.apply({**variables, **updated}, IMAGES[:1], False)
+    stats = updated["batch_stats"]["batch"]
+    np.testing.assert_allclose(
+        outputs, (IMAGES[:1] - stats["mean"]) / np.sqrt(stats["var"] + 1e-5), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("model", [MLP(), CNN(), RNN()], ids=["mlp", "cnn", "rnn"])
+def test_a_model_without_outputs_says_what_to_do(model: nn.Module) -> None:
+    name = type(model).__name__
+    with pytest.raises(ValueError, match=rf"{name}: outputs is None.*{name}\(outputs=10\)"):
+        model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)))
