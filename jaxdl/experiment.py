@@ -21,6 +21,10 @@ def _check_watch(value: str) -> str | None:
     return None if known else "must be SPLIT/METRIC with the split train or validation, such as validation/accuracy"
 
 
+def _check_seed(value: int) -> str | None:
+    return None if 0 <= value < 2**32 else "must be at least 0 and below 2**32"
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """How long to train, in which portions, and which state to keep.
@@ -39,7 +43,7 @@ class Training:
     epochs: int = static(10, "passes over the train split", check=at_least(1))
     batch_size: int = static(128, "examples in one train step", check=at_least(1))
     eval_batch_size: int = static(500, "examples in one eval step; changes speed, not figures", check=at_least(1))
-    watch: str = static("validation/accuracy", "metric that decides the best checkpoint", check=_check_watch)
+    watch: str = static("validation/loss", "metric that decides the best checkpoint", check=_check_watch)
     patience: int | None = static(None, "stop after this many epochs without a better --watch", check=above_zero)
     final: Literal["last", "best"] = static("last", "state to test at the end: the last, or the best by --watch")
     overfit_batches: int = static(0, "train and validate on the first N batches only; 0 uses all", check=at_least(0))
@@ -69,7 +73,7 @@ class Experiment:
     optimizer: Optimizer = part(OPTIMIZERS, "optimizer")
     training: Training = dataclasses.field(default=Training())
     metrics: tuple[str, ...] = static(("accuracy",), "measured beside the loss", check=check_metrics)
-    seed: int = traced(0, "seed of parameters, data order and dropout", check=at_least(0))
+    seed: int = traced(0, "seed of parameters, data order and dropout", check=_check_seed)
 
     def for_spec(self, spec: Spec) -> Experiment:
         """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open."""

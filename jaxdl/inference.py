@@ -21,7 +21,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.loop import Metrics, Trainer
 from jaxdl.record import read_record
 from jaxdl.step import Steps, TrainState, make_steps
-from jaxdl.training import Watch, data_summary, load_data, shortened
+from jaxdl.training import data_summary, load_data, shortened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +70,7 @@ def load_run(run_dir: Path, experiment: Experiment) -> TrainedModel:
     experiment = experiment.for_spec(spec)
     steps = make_steps(experiment, spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
-    watch = Watch(experiment.training.watch, patience=None)
-    with Checkpoints(run_dir / "checkpoints", watch.metric, watch.mode, read_only=True) as checkpoints:
+    with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
         state = checkpoints.restore(jax.eval_shape(steps.init_state, np.uint32(0)), which)
     return TrainedModel(experiment, spec, steps, state)
 

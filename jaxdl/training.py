@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,11 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.loop import Epoch, Metrics, Trainer
-from jaxdl.metrics import metric
 from jaxdl.progress import Progress
 from jaxdl.record import CONFIG, SUMMARY, RunDirectory, read_config, read_metrics, read_summary
 from jaxdl.report import write_report
 from jaxdl.step import TrainState
+from jaxdl.watch import Watch
 
 # Checkpoints are written at most this often, and at the end, so that a run of a few seconds is not slowed by them.
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -33,48 +33,6 @@ _SMALL_BATCH = 8
 
 class Diverged(Exception):
     """The train loss is no longer a finite number."""
-
-
-@dataclasses.dataclass
-class Watch:
-    """Follows the metric that decides which epoch was the best, and whether to go on.
-
-    Attributes:
-        metric: name as ``SPLIT/METRIC``.
-        patience: epochs without improvement after which to stop, or None.
-        best: the best value so far, None before the first.
-        since_best: epochs since then.
-    """
-
-    metric: str
-    patience: int | None
-    best: float | None = None
-    since_best: int = 0
-
-    def observe(self, figures: dict[str, Any]) -> bool:
-        """Takes the figures of an epoch, by ``SPLIT/METRIC``; returns whether they are the best so far.
-
-        Raises:
-            UserError: the watched metric is not measured.
-        """
-        if self.metric not in figures:
-            measured = ", ".join(sorted(figures))
-            raise UserError(f"--watch={self.metric}: not measured by this run. Choose from: {measured}.")
-        value = figures[self.metric]
-        better = math.isfinite(value) and (
-            self.best is None or (value < self.best if self.mode == "min" else value > self.best)
-        )
-        self.best, self.since_best = (value, 0) if better else (self.best, self.since_best + 1)
-        return better
-
-    @property
-    def mode(self) -> Literal["min", "max"]:
-        name = self.metric.partition("/")[2]
-        return "max" if name != "loss" and metric(name).higher_is_better else "min"
-
-    @property
-    def exhausted(self) -> bool:
-        return self.patience is not None and self.since_best >= self.patience
 
 
 def shortened(experiment: Experiment) -> Experiment:
@@ -145,6 +103,7 @@ def train(
             _check_continues(run.path, experiment)
             dataset = load_data(experiment, data_dir, notify)
             experiment = experiment.for_spec(dataset.spec)
+            watch = Watch.of(experiment, dataset)
             trainer = Trainer(experiment, dataset)
             trainer.compile()
         except BaseException:
@@ -153,7 +112,7 @@ def train(
         run.write_config(to_config(experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint)
         run.write_record(record | {"spec": dataclasses.asdict(dataset.spec)})
-        summary = _Session(trainer, dataset, run, begin).run_to_end()
+        summary = _Session(trainer, dataset, run, watch, begin).run_to_end()
         write_report(run.path)
     return summary
 
@@ -173,15 +132,14 @@ def _check_continues(path: Path, experiment: Experiment) -> None:
 class _Session:
     """One training while it runs: the programs, the run directory, and the figures so far."""
 
-    def __init__(self, trainer: Trainer, dataset: Dataset, run: RunDirectory, begin: float):
-        training = trainer.experiment.training
+    def __init__(self, trainer: Trainer, dataset: Dataset, run: RunDirectory, watch: Watch, begin: float):
         self.experiment = trainer.experiment
         self.trainer = trainer
         self.dataset = dataset
         self.run = run
         self.begin = begin
-        self.watch = Watch(training.watch, training.patience)
-        self.checkpoints = Checkpoints(run.checkpoints, training.watch, self.watch.mode)
+        self.watch = watch
+        self.checkpoints = Checkpoints(run.checkpoints, watch.metric, watch.mode)
         self.epoch = self.step = 0
         self.train_seconds = 0.0
         self.trained_examples = 0
@@ -221,8 +179,7 @@ class _Session:
         for line in read_metrics(self.run.path):
             figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
             self.figures |= figures
-            if self.watch.metric in figures:
-                self.watch.observe(figures)
+            self.watch.observe(figures)
         return self.checkpoints.restore(self.trainer.state_shapes(), step)
 
     def _train(self, state: TrainState) -> TrainState:

@@ -10,7 +10,6 @@ import pytest
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.record import read_metrics, read_summary
-from jaxdl.training import Watch
 
 
 def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> dict[str, object]:
@@ -62,9 +61,13 @@ def test_evaluating_a_finished_run_gives_its_figures(recipe: jaxdl.Experiment, t
 
 def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     """A learning rate that grows until it harms makes an early epoch the best."""
-    bad = jaxdl.replace(
-        recipe, {"optimizer": jaxdl.Adam(learning_rate=0.5), "training.epochs": 6, "training.final": "best"}
-    )
+    changes = {
+        "optimizer": jaxdl.Adam(learning_rate=0.5),
+        "training.epochs": 6,
+        "training.final": "best",
+        "training.watch": "validation/accuracy",
+    }
+    bad = jaxdl.replace(recipe, changes)
     summary = run(bad, tmp_path)
     history = [line["accuracy"] for line in read_metrics(tmp_path / "run") if line["split"] == "validation"]
     best = max(history)
@@ -81,20 +84,21 @@ def test_early_stopping_ends_after_the_epochs_of_patience(recipe: jaxdl.Experime
     assert summary["status"] == "completed"
 
 
-@pytest.mark.parametrize(
-    ("metric", "values", "best"),
-    [("validation/accuracy", [0.5, 0.7, 0.6], 0.7), ("validation/loss", [0.5, 0.7, float("nan"), 0.4], 0.4)],
-)
-def test_watch_knows_which_way_is_better(metric: str, values: list[float], best: float) -> None:
-    watch = Watch(metric, patience=None)
-    for value in values:
-        watch.observe({metric: value})
-    assert watch.best == best
-
-
-def test_a_watched_metric_that_is_not_measured_is_named(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--watch=validation/f1: not measured"):
+def test_a_watched_metric_that_is_not_measured_is_named_before_anything_is_written(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"--watch=validation/f1: .* measures: train/accuracy, train/loss, validation/"):
         run(recipe, tmp_path, **{"training.watch": "validation/f1"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_validation_split_training_goes_through(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    summary = run(recipe, tmp_path, **{"data.validation": 0.0})
+    assert summary["status"] == "completed"
+    assert summary["best"] == {"metric": None, "value": None}
+    assert not any(name.startswith("validation/") for name in summary["metrics"])
+    with pytest.raises(UserError, match="--watch=validation/loss"):
+        run(recipe, tmp_path / "other", **{"data.validation": 0.0, "training.patience": 1})
 
 
 def test_fast_dev_run_goes_through_everything_with_one_small_batch(recipe: jaxdl.Experiment, tmp_path: Path) -> None:

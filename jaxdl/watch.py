@@ -1,0 +1,72 @@
+"""Which epoch was the best so far, and whether to go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jaxdl.data import Dataset
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.metrics import metric
+
+
+@dataclasses.dataclass
+class Watch:
+    """Follows the metric that decides which epoch was the best, and how long there has been no better one.
+
+    Attributes:
+        metric: name as ``SPLIT/METRIC``; None watches nothing.
+        patience: epochs without improvement after which to stop, or None.
+        best: the best value so far, None before the first.
+        since_best: epochs since then.
+    """
+
+    metric: str | None
+    patience: int | None = None
+    best: float | None = None
+    since_best: int = 0
+
+    @classmethod
+    def of(cls, experiment: Experiment, dataset: Dataset) -> Watch:
+        """Returns the watch that an experiment asks for.
+
+        Without a validation split nothing is watched where nothing depends on it.
+
+        Raises:
+            UserError: the metric is not measured on that split, or the split is not there.
+        """
+        training = experiment.training
+        split, _, name = training.watch.partition("/")
+        measured = {"train": {"loss", "accuracy"} & {"loss", *experiment.metrics}}
+        if "validation" in dataset.splits:
+            measured["validation"] = {"loss", *experiment.metrics}
+        elif split == "validation" and training.patience is None and training.final == "last":
+            return cls(None)
+        if name not in measured.get(split, ()) or (name != "loss" and metric(name).higher_is_better is None):
+            names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
+            possible = ", ".join(name for name in names if not name.endswith("/confusion"))
+            raise UserError(f"--watch={training.watch}: nothing to compare by. This run measures: {possible}.")
+        return cls(training.watch, training.patience)
+
+    def observe(self, figures: Mapping[str, Any]) -> bool:
+        """Takes figures by ``SPLIT/METRIC``; returns whether the watched one is among them and the best so far."""
+        if self.metric is None or self.metric not in figures:
+            return False
+        value = figures[self.metric]
+        better = math.isfinite(value) and (
+            self.best is None or (value < self.best if self.mode == "min" else value > self.best)
+        )
+        self.best, self.since_best = (value, 0) if better else (self.best, self.since_best + 1)
+        return better
+
+    @property
+    def mode(self) -> Literal["min", "max"]:
+        name = (self.metric or "").partition("/")[2]
+        return "max" if name not in ("", "loss") and metric(name).higher_is_better else "min"
+
+    @property
+    def exhausted(self) -> bool:
+        return self.patience is not None and self.since_best >= self.patience
