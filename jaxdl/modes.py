@@ -42,9 +42,10 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
 
     run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
     data_dir = Path(options.data_folder)
+    command = ["launch.py", *arguments]
     try:
         summary = train(
-            experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=announce, begin=begin
+            experiment, run_dir=run_dir, data_dir=data_dir, arguments=command, notify=announce, begin=begin
         )
     except KeyboardInterrupt:
         announce(

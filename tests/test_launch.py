@@ -35,6 +35,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "test" in done.stdout
     assert str(folder / "run") in done.stdout
     assert "epoch 2/2" in done.stderr
+    record = json.loads((folder / "run" / "record.json").read_text())
+    assert record["command"] == ["launch.py", *QUICK, f"--run_dir={folder / 'run'}"]
     return folder / "run"
 
 
