@@ -44,9 +44,7 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
     data_dir = Path(options.data_folder)
     command = ["launch.py", *arguments]
     try:
-        summary = train(
-            experiment, run_dir=run_dir, data_dir=data_dir, arguments=command, notify=announce, begin=begin
-        )
+        summary = train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=command, notify=announce, begin=begin)
     except KeyboardInterrupt:
         announce(
             f"interrupted: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
