@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,6 +30,8 @@ def find_experiment(options: Options) -> Experiment | None:
         if options.experiment not in ("", name):
             raise UserError(f"{options.run_dir} holds a run of {name!r}, not of {options.experiment!r}.")
         return from_config(config, load_experiment(name, EXPERIMENTS))
+    if not options.experiment and options.mode in ("eval", "predict", "export"):
+        raise UserError(f"--mode={options.mode} needs --run_dir=DIR of a finished run.")
     if not options.experiment:
         raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")
     return load_experiment(options.experiment, EXPERIMENTS)
@@ -61,6 +64,13 @@ def main(arguments: list[str], begin: float) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # of the user's own files: what we write or fetch ourselves says more
+        where = f" {error.filename}" if error.filename else ""
+        print(f"launch.py: error: cannot read{where}: {error.strerror or error}; check the path.", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Literal
 from flax import linen as nn
 
 from jaxdl.data import DATA, Data, Spec
+from jaxdl.errors import UserError
 from jaxdl.fields import above_zero, at_least, own_fields, part, replace, static, traced
 from jaxdl.metrics import check_metrics
 from jaxdl.models import MODELS
@@ -19,6 +20,10 @@ def _check_watch(value: str) -> str | None:
     split, _, metric = value.partition("/")
     known = split in ("train", "validation") and metric
     return None if known else "must be SPLIT/METRIC with the split train or validation, such as validation/accuracy"
+
+
+def _check_batch_size(value: int) -> str | None:
+    return None if 1 <= value < 2**24 else "must be at least 1 and below 2**24"
 
 
 def _check_seed(value: int) -> str | None:
@@ -41,8 +46,8 @@ class Training:
     """
 
     epochs: int = static(10, "passes over the train split", check=at_least(1))
-    batch_size: int = static(128, "examples in one train step", check=at_least(1))
-    eval_batch_size: int = static(500, "examples in one eval step; changes speed, not figures", check=at_least(1))
+    batch_size: int = static(128, "examples in one train step", check=_check_batch_size)
+    eval_batch_size: int = static(500, "examples in one eval step; changes speed, not figures", check=_check_batch_size)
     watch: str = static("validation/loss", "metric that decides the best checkpoint", check=_check_watch)
     patience: int | None = static(None, "stop after this many epochs without a better --watch", check=above_zero)
     final: Literal["last", "best"] = static("last", "state to test at the end: the last, or the best by --watch")
@@ -76,9 +81,19 @@ class Experiment:
     seed: int = traced(0, "seed of parameters, data order and dropout", check=_check_seed)
 
     def for_spec(self, spec: Spec) -> Experiment:
-        """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open."""
-        follows = any(f.path == "outputs" and f.value is None for f in own_fields(self.model))
-        return replace(self, {"model.outputs": spec.outputs}) if follows else self
+        """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open.
+
+        Raises:
+            UserError: the recipe's own size is too small for the data's classes.
+        """
+        outputs = next((field for field in own_fields(self.model) if field.path == "outputs"), None)
+        if outputs is None:
+            return self
+        if outputs.value is None:
+            return replace(self, {"model.outputs": spec.outputs})
+        if isinstance(outputs.value, int) and outputs.value < len(spec.class_names):
+            raise UserError(f"model.outputs={outputs.value}: the data has {spec.outputs} classes; leave it out.")
+        return self
 
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps in which an epoch visits so many examples; the last batch is filled up."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -222,7 +223,9 @@ def check_value(field: Field, value: Any) -> None:
         UserError: the value has the wrong type, or the declared check rejects it.
     """
     problem = None
-    if not _has_type(value, field.type):
+    if isinstance(value, float) and not math.isfinite(value):
+        problem = "must be a finite number"
+    elif not _has_type(value, field.type):
         problem = f"must be {type_name(field.type)}"
         if typing.get_origin(field.type) is Literal and isinstance(value, str):
             raise unknown(f"value for {field.path}:", value, map(str, typing.get_args(field.type)))
@@ -273,8 +276,10 @@ def parse(text: str, annotation: Any) -> Any:
                 continue
         raise ValueError(text)
     if origin is tuple:
-        items = [item.strip() for item in text.strip().strip("()").split(",") if item.strip()]
-        return tuple(parse(item, arguments[0]) for item in items)
+        inner = text.strip()
+        inner = inner[1:-1] if inner.startswith("(") and inner.endswith(")") else inner
+        items = inner.rstrip(",").split(",") if inner.strip(" ,") else []
+        return tuple(parse(item.strip(), arguments[0]) for item in items)
     if annotation is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ValueError(text)

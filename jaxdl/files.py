@@ -23,7 +23,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
     with named_cause(path, "write"):
         try:
             with open(draft, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
+                file.write(content.encode(errors="surrogateescape") if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(draft, path)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from absl import flags
 
-from jaxdl.data import default_data_dir
+from jaxdl.data import Tfds, default_data_dir
 from jaxdl.errors import UserError, did_you_mean
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, check_value, own_fields, parse, replace, show, static, type_name, walk
@@ -154,8 +154,12 @@ def _parse(fields: Sequence[Field], arguments: Sequence[str], *, all_known: bool
         rest = values(["launch.py", *arguments], known_only=not all_known)
     except flags.UnrecognizedFlagError as error:
         raise _unknown_flag(error.flagname, fields) from None
+    except flags.IllegalFlagValueError as error:
+        # Only booleans come here: all else is read by our own parsers.
+        flag, _, text = str(error).removeprefix("flag --").partition("=")
+        raise UserError(f"--{flag}={text.partition(':')[0]}: must be true or false.") from None
     except flags.Error as error:
-        raise UserError(str(error).replace("\n", " ")) from None
+        raise UserError(" ".join(str(error).split())) from None
     return _given(values, names), list(rest[1:])
 
 
@@ -182,6 +186,9 @@ def parse_command_line(
         UserError: a wrong flag, field, type or choice.
     """
     option_fields = own_fields(Options())
+    arguments = ["--help" if argument == "-h" else argument for argument in arguments]
+    if any(argument.lstrip("-").startswith("undefok") for argument in arguments):
+        raise UserError("--undefok is not supported: an unknown flag is always an error.")
     given, rest = _parse(option_fields, arguments, all_known=False)
     options = dataclasses.replace(Options(), **given)
     experiment = find_experiment(options)
@@ -217,9 +224,24 @@ def _choose_parts(experiment: Experiment, arguments: Sequence[str]) -> Experimen
         if not given:
             return experiment
         depth = min(path.count(".") for path in given)
-        changes = {path: value for path, value in given.items() if path.count(".") == depth}
+        present = {field.path: field.value for field in parts}
+        changes = {path: _named(value, present[path]) for path, value in given.items() if path.count(".") == depth}
         chosen |= changes.keys()
         experiment = replace(experiment, changes)
+
+
+def _named(part: Any, present: Any) -> Any:
+    """Returns the part that a flag names; where the recipe has one of its kind, the recipe's values stay.
+
+    So ``--data=fashion_mnist`` changes the name of a TFDS source and nothing else of it.
+    """
+    if type(part) is not type(present):
+        return part
+    plain = type(part)()
+    own = {field.path: field.value for field in own_fields(part) if field.value != getattr(plain, field.path)}
+    if isinstance(part, Tfds):
+        own["name"] = part.name
+    return replace(present, own)
 
 
 def help_text(experiment: Experiment | None) -> str:
@@ -246,4 +268,4 @@ def _help_line(field: Field, path: str, short: str | None = None) -> str:
     default = family.name_of(field.value) if family else show(field.value)
     note = ", traced" if field.declaration.traced else ""
     alias = f" (--{short})" if short and short != path else ""
-    return f"  --{path}={kind or 'TEXT'}{alias}\n      {field.declaration.help} [{default or 'none'}{note}]"
+    return f"  --{path}={kind or 'TEXT'}{alias}\n      {field.declaration.help} [{default or 'not set'}{note}]"

@@ -20,7 +20,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.loop import Metrics, Trainer
 from jaxdl.record import read_record
-from jaxdl.step import Steps, TrainState, make_steps
+from jaxdl.step import Steps, TrainState, make_steps, state_shapes
 from jaxdl.training import data_summary, load_data, shortened
 
 
@@ -71,7 +71,7 @@ def load_run(run_dir: Path, experiment: Experiment) -> TrainedModel:
     steps = make_steps(experiment, spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
-        state = checkpoints.restore(jax.eval_shape(steps.init_state, np.uint32(0)), which)
+        state = checkpoints.restore(state_shapes(steps), which)
     return TrainedModel(experiment, spec, steps, state)
 
 
@@ -117,7 +117,7 @@ def evaluate(
         "status": "evaluated",
         "step": int(model.state.step),
         "metrics": figures,
-        "data": data_summary(dataset),
+        "data": data_summary(dataset, model.experiment),
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(model.state.params)),
     }
 
@@ -167,15 +167,16 @@ def read_inputs(path: Path, spec: Spec) -> tuple[list[str], np.ndarray]:
 
     if path.suffix != ".npy":
         if len(spec.input_shape) != 3:
-            raise UserError(
-                f"this model takes no images; --input must be a .npy file of shape (n, *{spec.input_shape})."
-            )
+            sizes = ", ".join(map(str, spec.input_shape))
+            raise UserError(f"this model takes no images; --input must be a .npy file of shape (n, {sizes}).")
         files = find_images(path)
         return [str(file) for file in files], load_images(files, spec)
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"--input={path} cannot be read as an array: {error}.") from None
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"--input={path} holds several arrays (.npz); give one array of examples.")
     if array.shape[1:] != spec.input_shape or array.dtype != spec.input_dtype or not len(array):
         wanted = f"{spec.input_dtype} of shape (n, {', '.join(map(str, spec.input_shape))})"
         raise UserError(f"--input={path} is {array.dtype} of shape {array.shape}; the model takes {wanted}.")

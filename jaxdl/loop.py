@@ -16,7 +16,17 @@ import numpy as np
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.step import Batch, Steps, Sums, TrainState, eval_metrics, hyperparameters, make_steps
+from jaxdl.step import (
+    Batch,
+    Steps,
+    Sums,
+    TrainState,
+    eval_metrics,
+    hyperparameters,
+    make_steps,
+    model_errors,
+    state_shapes,
+)
 
 Metrics = dict[str, Any]
 # A call of the train program lasts about this long, so that progress is seen and a signal is answered, while the cost
@@ -80,25 +90,27 @@ def run_train_steps(
     first: jax.Array,
     count: jax.Array,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Runs train steps ``first`` to ``first + count`` of one epoch; the numbers are traced, so one program serves all.
+    """Runs train steps `first` to ``first + count`` of one epoch; the numbers are traced, so one program serves all.
 
     The last batch of an epoch is filled up with the epoch's first examples: each example is used at least once.
 
     Returns:
-        The new state and the sums of the metrics over the steps, () float32 each.
+        The new state, and the metrics of each step of the epoch, (steps,) float32 each, zero for those not run here.
+        They are added on the host in double precision, so that figures do not depend on how an epoch is cut into calls.
     """
     size = order.shape[0]
 
     def body(i: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]) -> tuple[TrainState, dict[str, jax.Array]]:
-        state, sums = carry
+        state, rows = carry
         positions = (i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size
         state, metrics = steps.train_step(state, _take(arrays, order[positions]), hparams)
-        return state, jax.tree.map(jnp.add, sums, metrics)
+        return state, jax.tree.map(lambda row, value: row.at[i].set(value), rows, metrics)
 
     first_batch = _take(arrays, order[jnp.arange(batch_size) % size])
     shapes = jax.eval_shape(steps.train_step, state, first_batch, hparams)[1]
-    zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    return jax.lax.fori_loop(first, first + count, body, (state, zeros))
+    steps_per_epoch = -(-size // batch_size)
+    rows = jax.tree.map(lambda shape: jnp.zeros((steps_per_epoch, *shape.shape), shape.dtype), shapes)
+    return jax.lax.fori_loop(first, first + count, body, (state, rows))
 
 
 def run_eval_steps(
@@ -167,8 +179,11 @@ class Trainer:
         self.spec = dataset.spec
         self.data = put_on_device(dataset)
         self._passes = dataset.passes
-        self.steps_per_epoch = experiment.steps_per_epoch(self.data.size("train") * dataset.passes)
+        self.examples_per_epoch = self.data.size("train") * dataset.passes
+        self.steps_per_epoch = experiment.steps_per_epoch(self.examples_per_epoch)
         self.total_steps = self.steps_per_epoch * experiment.training.epochs
+        if self.total_steps >= 2**31:
+            raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
         self._steps_per_call = max(1, self.steps_per_epoch // 50)
@@ -177,7 +192,7 @@ class Trainer:
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state; computes nothing."""
-        return jax.eval_shape(self.steps.init_state, np.uint32(0))
+        return state_shapes(self.steps)
 
     def init_state(self) -> TrainState:
         """Returns the state before the first step, from the experiment's seed."""
@@ -196,11 +211,8 @@ class Trainer:
         if name not in self._programs:
             begin = time.perf_counter()
             lower = {"init": self._lower_init, "train": self._lower_train, "eval": self._lower_eval}[name]
-            try:
+            with model_errors():
                 self._programs[name] = lower().compile()
-            except ValueError as error:
-                reason = " ".join(str(error).split())
-                raise UserError(f"the model does not fit the data: {reason}") from error
             self.compile_seconds += time.perf_counter() - begin
         return self._programs[name]
 
@@ -257,20 +269,19 @@ class Trainer:
     ) -> tuple[TrainState, Metrics]:
         """Runs one epoch in calls of about half a second; reads each call's metrics while the next one runs."""
         run_steps = self._program("train")
-        totals: dict[str, float] = {}
+        rows: dict[str, list[np.ndarray]] = {}
         last_read = time.perf_counter()
 
-        def take(done: int, steps: int, sums: Any) -> None:
+        def take(done: int, steps: int, metrics: Mapping[str, jax.Array]) -> None:
             nonlocal last_read
-            read = jax.device_get(sums)
-            # The loss first, as everywhere; the compiled program returns names in alphabetical order.
-            values = {name: float(read[name]) for name in sorted(read, key=lambda name: (name != "loss", name))}
+            read = jax.device_get(metrics)
             now = time.perf_counter()
             seconds, last_read = now - last_read, now
-            for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + value
+            # The loss first, as everywhere; the compiled program returns names in alphabetical order.
+            for name in sorted(read, key=lambda name: (name != "loss", name)):
+                rows.setdefault(name, []).append(read[name][done - steps : done])
             if on_progress is not None:
-                means = {name: value / steps for name, value in values.items()}
+                means = {name: float(values[-1].mean(dtype=np.float64)) for name, values in rows.items()}
                 rate = steps * self.experiment.training.batch_size / seconds
                 on_progress(epoch * self.steps_per_epoch + done, epoch + 1, means, rate)
             growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
@@ -281,15 +292,15 @@ class Trainer:
         while done < self.steps_per_epoch:
             steps = min(self._steps_per_call, self.steps_per_epoch - done)
             bounds = (np.int32(done), np.int32(steps))
-            state, sums = run_steps(state, self.data.arrays, order, hparams, *bounds)
+            state, metrics = run_steps(state, self.data.arrays, order, hparams, *bounds)
             done += steps
             if pending is not None:
                 # One call late: the device already works on the next call, so it never waits for Python.
                 take(*pending)
-            pending = (done, steps, sums)
+            pending = (done, steps, metrics)
         assert pending is not None
         take(*pending)
-        return state, {name: value / self.steps_per_epoch for name, value in totals.items()}
+        return state, {name: float(np.concatenate(values).mean(dtype=np.float64)) for name, values in rows.items()}
 
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""

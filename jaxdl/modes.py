@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,10 +11,18 @@ from jaxdl.experiment import Experiment
 from jaxdl.flags import Options
 from jaxdl.runtime import configure
 
-# What a shell reports of a program that SIGINT ended.
-_INTERRUPTED = 130
+# What a shell reports of a program that SIGINT or SIGTERM ended.
+_INTERRUPTED, _TERMINATED = 130, 143
 
 Mode = Callable[[Options, Experiment, Sequence[str], float], int]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a training as Ctrl-C does."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
 
 
 def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -26,7 +35,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         begin: `time.perf_counter` when the command began.
 
     Returns:
-        The exit status: 0, 1 for a training that diverged, 130 for one that was interrupted.
+        The exit status: 0, 1 for a training that diverged, 130 or 143 for one that was stopped.
 
     Raises:
         UserError: something that the user can mend.
@@ -43,13 +52,14 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
     run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
     data_dir = Path(options.data_folder)
     command = ["launch.py", *arguments]
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         summary = train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=command, notify=announce, begin=begin)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         announce(
             f"interrupted: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
         )
-        return _INTERRUPTED
+        return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
     results_table(summary, run_dir)
     if summary["status"] == "diverged":
         announce("the train loss is not a finite number any more: lower --learning_rate, or clip with --clip_norm=1.")
@@ -70,7 +80,7 @@ def _predict(options: Options, experiment: Experiment, arguments: Sequence[str],
     from jaxdl.files import replace_file
     from jaxdl.inference import load_run, predictions_csv, read_inputs, read_spec
 
-    run_dir, source, output = (_required(options, name) for name in ("run_dir", "input", "output"))
+    run_dir, source, output = _required(options, "run_dir"), _required(options, "input"), _output(options)
     names, inputs = read_inputs(source, read_spec(run_dir))
     model = load_run(run_dir, experiment)
     replace_file(output, predictions_csv(names, model.predict(inputs), model.spec.class_names))
@@ -82,7 +92,7 @@ def _export(options: Options, experiment: Experiment, arguments: Sequence[str], 
     from jaxdl.files import replace_file
     from jaxdl.inference import export_program, load_run
 
-    run_dir, output = (_required(options, name) for name in ("run_dir", "output"))
+    run_dir, output = _required(options, "run_dir"), _output(options)
     program = export_program(load_run(run_dir, experiment))
     replace_file(output, program)
     print(f"{len(program):,} bytes written to {output}; run it with jax.export.deserialize(data).call(inputs)")
@@ -90,17 +100,15 @@ def _export(options: Options, experiment: Experiment, arguments: Sequence[str], 
 
 
 def _summary(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    import jax
-    import numpy as np
     from rich.console import Console
 
     from jaxdl.report import layer_table, render
     from jaxdl.report.layers import tree_bytes
-    from jaxdl.step import make_steps
+    from jaxdl.step import make_steps, state_shapes
 
     spec = experiment.data.spec(Path(options.data_folder))
     experiment = experiment.for_spec(spec)
-    state = jax.eval_shape(make_steps(experiment, spec, total_steps=1).init_state, np.uint32(0))
+    state = state_shapes(make_steps(experiment, spec, total_steps=1))
     size = experiment.training.batch_size
     opt_bytes = tree_bytes(state.opt_state)
     table = layer_table(experiment.model, spec.input_shape, batch_size=size, optimizer_bytes=opt_bytes, train=True)
@@ -113,6 +121,13 @@ def _required(options: Options, name: str) -> Path:
     if not value:
         raise UserError(f"--mode={options.mode} needs --{name} (see --help).")
     return Path(value)
+
+
+def _output(options: Options) -> Path:
+    output = _required(options, "output")
+    if not output.parent.is_dir():
+        raise UserError(f"--output={output}: there is no folder {output.parent}; make it, or name another file.")
+    return output
 
 
 _MODES: Mapping[str, Mode] = {

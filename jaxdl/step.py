@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from jaxdl.data import Spec
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace, traced_values
 from jaxdl.metrics import Mean, Metric, metric
@@ -62,19 +65,41 @@ def hyperparameters(experiment: Experiment) -> dict[str, float]:
     return {path: value for path, value in traced_values(experiment).items() if path != "seed"}
 
 
-def element_mask(batch: Batch) -> jax.Array:
-    """Returns which targets count: (batch,), or (batch, time) for sequence targets, where steps past `lengths` do not.
+def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
+    """Returns which losses count: (batch,), or (batch, time) for one loss a step, where those past `lengths` do not.
 
     A batch is ``inputs`` (batch, ...), ``targets`` (batch, ...), and optionally ``mask`` (batch,) bool, False for
     padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence.
+
+    Args:
+        batch: the batch.
+        shape: shape of the losses, (batch,) or (batch, time).
     """
-    targets = batch["targets"]
     mask = batch.get("mask")
     if mask is None:
-        mask = jnp.ones(targets.shape[:1], bool)
-    if "lengths" in batch and targets.ndim >= 2:
-        return mask[:, None] & (jnp.arange(targets.shape[1]) < batch["lengths"][:, None])
+        mask = jnp.ones(shape[:1], bool)
+    if "lengths" in batch and len(shape) >= 2:
+        return mask[:, None] & (jnp.arange(shape[1]) < batch["lengths"][:, None])
     return mask
+
+
+@contextlib.contextmanager
+def model_errors() -> Iterator[None]:
+    """Turns what a model says of inputs that it cannot take into a `UserError` of one line."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}") from error
+
+
+def state_shapes(steps: Steps) -> TrainState:
+    """Returns the shapes and dtypes of a state; computes nothing.
+
+    Raises:
+        UserError: the model does not fit the data.
+    """
+    with model_errors():
+        return jax.eval_shape(steps.init_state, np.uint32(0))
 
 
 def eval_metrics(experiment: Experiment) -> list[Metric]:
@@ -119,7 +144,7 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
         state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         recipe = replace(experiment, hparams)
-        targets, mask = batch["targets"], element_mask(batch)
+        targets = batch["targets"]
         dropout_key = jax.random.fold_in(state.key, state.step)
 
         def loss_of(params: Any) -> tuple[jax.Array, Any]:
@@ -131,9 +156,11 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
                 rngs={"dropout": dropout_key},
                 mutable=list(state.model_state),
             )
-            return masked_mean(recipe.objective.losses(outputs, targets), mask), (outputs, model_state)
+            losses = recipe.objective.losses(outputs, targets)
+            mask = element_mask(batch, losses.shape)
+            return masked_mean(losses, mask), (outputs, mask, model_state)
 
-        (loss, (outputs, model_state)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        (loss, (outputs, mask, model_state)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         transformation = recipe.optimizer.transformation(total_steps)
         updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
         params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
@@ -145,9 +172,11 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
 
     def eval_step(state: TrainState, batch: Batch) -> Sums:
         outputs = apply(experiment.model, state, batch)
+        targets = batch["targets"]
+        mask = element_mask(batch, jax.eval_shape(experiment.objective.losses, outputs, targets).shape)
         sums: Sums = {}
         for figure in eval_metrics(experiment):
-            sums |= figure.partial(outputs, batch["targets"], element_mask(batch))
+            sums |= figure.partial(outputs, targets, mask)
         return sums
 
     def predict_step(state: TrainState, batch: Batch) -> jax.Array:

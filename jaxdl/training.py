@@ -20,8 +20,9 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.loop import Epoch, Metrics, Trainer
+from jaxdl.objectives import SigmoidCrossEntropy, SoftmaxCrossEntropy
 from jaxdl.progress import Progress
-from jaxdl.record import CONFIG, SUMMARY, RunDirectory, read_config, read_metrics, read_summary
+from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, read_config, read_metrics, read_record, read_summary
 from jaxdl.report import write_report
 from jaxdl.step import TrainState
 from jaxdl.watch import Watch
@@ -32,7 +33,7 @@ _SMALL_BATCH = 8
 
 
 class Diverged(Exception):
-    """The train loss is no longer a finite number."""
+    """A loss is no longer a finite number."""
 
 
 def shortened(experiment: Experiment) -> Experiment:
@@ -103,6 +104,7 @@ def train(
             _check_continues(run.path, experiment)
             dataset = load_data(experiment, data_dir, notify)
             experiment = experiment.for_spec(dataset.spec)
+            _check_same_data(run.path, dataset)
             watch = Watch.of(experiment, dataset)
             trainer = Trainer(experiment, dataset)
             trainer.compile()
@@ -112,9 +114,7 @@ def train(
         run.write_config(to_config(experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint)
         run.write_record(record | {"spec": dataclasses.asdict(dataset.spec)})
-        summary = _Session(trainer, dataset, run, watch, begin).run_to_end()
-        write_report(run.path)
-    return summary
+        return _Session(trainer, dataset, run, watch, begin).run_to_end()
 
 
 def _check_continues(path: Path, experiment: Experiment) -> None:
@@ -127,6 +127,15 @@ def _check_continues(path: Path, experiment: Experiment) -> None:
         raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     if (path / SUMMARY).exists() and read_summary(path).get("status") == "completed":
         raise UserError(f"{path} holds a finished run: use --mode=eval or --mode=predict, or give another --run_dir.")
+
+
+def _check_same_data(path: Path, dataset: Dataset) -> None:
+    """Refuses to go on with other data than the run was begun with."""
+    if (path / RECORD).exists() and read_record(path).get("data_fingerprint") != dataset.fingerprint:
+        raise UserError(
+            f"{path} was begun with other data than {dataset.used} as it is now: give the --data_dir of its beginning, "
+            "or another --run_dir."
+        )
 
 
 class _Session:
@@ -166,6 +175,7 @@ class _Session:
             finally:
                 summary = self._summary(status)
                 self.run.write_summary(summary)
+                write_report(self.run.path)
         return summary
 
     def _start(self) -> TrainState:
@@ -179,19 +189,22 @@ class _Session:
         for line in read_metrics(self.run.path):
             figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
             self.figures |= figures
-            self.watch.observe(figures)
+            self.watch.observe(figures, line["step"])
         return self.checkpoints.restore(self.trainer.state_shapes(), step)
 
     def _train(self, state: TrainState) -> TrainState:
         training = self.experiment.training
         total = self.trainer.total_steps
+        if self.watch.exhausted:
+            return state  # an earlier process stopped here, and did not come to test
         with Progress(self.experiment.name, training.epochs, total, first_step=self.step) as progress:
             for epoch in self.trainer.train(state, on_progress=progress.update):
                 state = epoch.state
                 self._take(epoch)
                 progress.end_epoch(epoch.step, epoch.number, epoch.metrics, self._examples_per_second())
-                self._check_finite(epoch.metrics["train"])
-                if self.watch.observe(self.figures):
+                for split, metrics in epoch.metrics.items():
+                    self._check_finite(split, metrics)
+                if self.watch.observe(self.figures, epoch.step):
                     # A copy, because the next epoch trains in the memory of this state.
                     self._best = (epoch.step, jax.tree.map(jnp.copy, state), self._scalars())
                 done = epoch.number == training.epochs or self.watch.exhausted
@@ -205,7 +218,7 @@ class _Session:
         """Adds an epoch's figures to the run directory and to the totals."""
         self.epoch, self.step = epoch.number, epoch.step
         self.train_seconds += epoch.train_seconds
-        self.trained_examples += self.trainer.steps_per_epoch * self.experiment.training.batch_size
+        self.trained_examples += self.trainer.examples_per_epoch
         for split, metrics in epoch.metrics.items():
             self._log(split, metrics)
 
@@ -213,9 +226,9 @@ class _Session:
         self.figures |= {f"{split}/{name}": value for name, value in metrics.items()}
         self.run.log_metrics(self.step, self.epoch, split, metrics)
 
-    def _check_finite(self, metrics: Metrics) -> None:
+    def _check_finite(self, split: str, metrics: Metrics) -> None:
         if not math.isfinite(metrics["loss"]):
-            raise Diverged(f"the train loss of epoch {self.epoch} is {metrics['loss']}")
+            raise Diverged(f"the {split} loss after epoch {self.epoch} is {metrics['loss']}")
 
     def _save(self, state: TrainState) -> None:
         """Writes the best state since the last writing, if there is a better one, and the present state."""
@@ -229,11 +242,19 @@ class _Session:
         """Returns the state to test, and notes the digest of its parameters."""
         if self.experiment.training.final == "best":
             state = self.checkpoints.restore(self.trainer.state_shapes(), "best")
+            self.figures |= self._figures("validation", state)
         self.params_sha256 = params_sha256(state.params)
         return state
 
     def _test(self, state: TrainState) -> None:
-        self._log("test", self.trainer.evaluate(state, "test"))
+        metrics = self.trainer.evaluate(state, "test")
+        self._log("test", metrics)
+        self._check_finite("test", metrics)
+
+    def _figures(self, split: str, state: TrainState) -> dict[str, Any]:
+        if not self.trainer.data.size(split):
+            return {}
+        return {f"{split}/{name}": value for name, value in self.trainer.evaluate(state, split).items()}
 
     def _scalars(self) -> dict[str, float]:
         return {name: value for name, value in self.figures.items() if not isinstance(value, list)}
@@ -249,8 +270,8 @@ class _Session:
             "step": self.step,
             "epoch": self.epoch,
             "metrics": self.figures,
-            "best": {"metric": self.watch.metric, "value": self.watch.best},
-            "data": data_summary(data),
+            "best": {"metric": self.watch.metric, "value": self.watch.best, "step": self.watch.best_step},
+            "data": data_summary(data, self.experiment),
             "train_examples_per_second": self._examples_per_second(),
             "compile_seconds": self.trainer.compile_seconds,
             "wall_seconds": time.perf_counter() - self.begin,
@@ -259,11 +280,13 @@ class _Session:
         }
 
 
-def data_summary(dataset: Dataset) -> dict[str, Any]:
+def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
     """Returns what the summary says of the data.
 
-    ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out.
+    ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
+    bounds a cross-entropy, so it is given only where the objective is one.
     """
+    is_cross_entropy = isinstance(experiment.objective, SigmoidCrossEntropy | SoftmaxCrossEntropy)
     return {
         "requested": dataset.requested,
         "used": dataset.used,
@@ -271,7 +294,7 @@ def data_summary(dataset: Dataset) -> dict[str, Any]:
         "train_examples": dataset.train_examples,
         "validation_examples": examples(dataset.splits["validation"]) if "validation" in dataset.splits else 0,
         "test_examples": examples(dataset.splits["test"]),
-        "best_loss": dataset.spec.best_loss,
+        "best_loss": dataset.spec.best_loss if is_cross_entropy else None,
         "class_names": list(dataset.spec.class_names),
         "fingerprint": dataset.fingerprint,
     }

@@ -21,12 +21,14 @@ class Watch:
         metric: name as ``SPLIT/METRIC``; None watches nothing.
         patience: epochs without improvement after which to stop, or None.
         best: the best value so far, None before the first.
+        best_step: train steps done then.
         since_best: epochs since then.
     """
 
     metric: str | None
     patience: int | None = None
     best: float | None = None
+    best_step: int | None = None
     since_best: int = 0
 
     @classmethod
@@ -51,15 +53,23 @@ class Watch:
             raise UserError(f"--watch={training.watch}: nothing to compare by. This run measures: {possible}.")
         return cls(training.watch, training.patience)
 
-    def observe(self, figures: Mapping[str, Any]) -> bool:
-        """Takes figures by ``SPLIT/METRIC``; returns whether the watched one is among them and the best so far."""
+    def observe(self, figures: Mapping[str, Any], step: int) -> bool:
+        """Takes figures by ``SPLIT/METRIC``; returns whether the watched one is among them and the best so far.
+
+        Args:
+            figures: the figures of an epoch.
+            step: train steps done.
+        """
         if self.metric is None or self.metric not in figures:
             return False
         value = figures[self.metric]
         better = math.isfinite(value) and (
             self.best is None or (value < self.best if self.mode == "min" else value > self.best)
         )
-        self.best, self.since_best = (value, 0) if better else (self.best, self.since_best + 1)
+        if better:
+            self.best, self.best_step, self.since_best = value, step, 0
+        else:
+            self.since_best += 1
         return better
 
     @property

@@ -90,7 +90,10 @@ def test_parse(text: str, annotation: object, value: object) -> None:
     assert fields.parse(text, annotation) == value
 
 
-@pytest.mark.parametrize(("text", "annotation"), [("x", int), ("1.5", int), ("maybe", bool), ("1,x", tuple[int, ...])])
+@pytest.mark.parametrize(
+    ("text", "annotation"),
+    [("x", int), ("1.5", int), ("maybe", bool), ("1,x", tuple[int, ...]), ("1,,2", tuple[int, ...])],
+)
 def test_parse_refuses_another_type(text: str, annotation: object) -> None:
     with pytest.raises(ValueError, match=r".*"):
         fields.parse(text, annotation)

@@ -48,6 +48,8 @@ def test_without_flags_the_recipe_stays() -> None:
         (["--optimizer=sgd", "--schedule=one_cycle"], "optimizer.schedule", jaxdl.OneCycle()),
         (["--data=fashion_mnist"], "data", jaxdl.Tfds("fashion_mnist")),
         (["--data=digits"], "data", jaxdl.Digits()),
+        (["--data=mnist", "--optimizer=adam"], "optimizer.schedule", jaxdl.Cosine()),
+        (["--model=cnn"], "model.features", (4, 8)),
         (["--model=mlp", "--model.features=5"], "model", jaxdl.MLP(features=(5,))),
         (["--metrics=accuracy,top_3"], "metrics", ("accuracy", "top_3")),
     ],

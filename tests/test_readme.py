@@ -31,3 +31,4 @@ def test_the_readme_begins_with_the_two_bash_blocks() -> None:
     assert languages[:2] == ["bash", "bash"]
     assert "launch.py --experiment=mnist_cnn" in BLOCKS[0][1]
     assert "pytest" in BLOCKS[1][1]
+    assert "EXPECT_" not in README.read_text(encoding="utf-8")

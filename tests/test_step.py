@@ -105,10 +105,11 @@ def test_padding_changes_no_sum(valid: int) -> None:
 
 
 def test_lengths_mask_the_steps_of_a_sequence() -> None:
-    sequences = {"targets": np.zeros((2, 4)), "lengths": np.array([1, 3]), "mask": np.array([True, True])}
+    sequences = {"lengths": np.array([1, 3]), "mask": np.array([True, True])}
     expected = [[True, False, False, False], [True, True, True, False]]
-    np.testing.assert_array_equal(element_mask(sequences), expected)
-    np.testing.assert_array_equal(element_mask(sequences | {"mask": np.array([False, True])})[0], [False] * 4)
+    np.testing.assert_array_equal(element_mask(sequences, (2, 4)), expected)
+    np.testing.assert_array_equal(element_mask(sequences, (2,)), [True, True])  # one-hot labels: no time axis
+    np.testing.assert_array_equal(element_mask(sequences | {"mask": np.array([False, True])}, (2, 4))[0], [False] * 4)
 
 
 def test_evaluation_leaves_batch_statistics_and_smoothing_alone() -> None:

@@ -25,7 +25,8 @@ def test_the_run_directory_holds_what_the_contract_names(recipe: jaxdl.Experimen
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["experiment"] == "recipe"
     assert summary["status"] == "completed"
-    assert (summary["epoch"], summary["step"]) == (2, 2 * -(-1293 // 64)) or summary["epoch"] == 2
+    fitted = summary["data"]["train_examples"] - summary["data"]["validation_examples"]
+    assert (summary["epoch"], summary["step"]) == (2, 2 * -(-fitted // 64))
     assert summary["metrics"].keys() >= {"test/accuracy", "test/loss", "validation/accuracy", "train/loss"}
     data = summary["data"]
     assert (data["requested"], data["used"], data["substituted"]) == ("digits", "digits", False)
@@ -71,7 +72,8 @@ def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, t
     summary = run(bad, tmp_path)
     history = [line["accuracy"] for line in read_metrics(tmp_path / "run") if line["split"] == "validation"]
     best = max(history)
-    assert summary["best"] == {"metric": "validation/accuracy", "value": best}
+    assert summary["best"]["value"] == best == summary["metrics"]["validation/accuracy"]
+    assert summary["best"]["step"] < summary["step"]
     assert jaxdl.evaluate(tmp_path / "run", bad, tmp_path)["metrics"]["validation/accuracy"] == best
     last = jaxdl.replace(bad, {"training.final": "last"})
     assert jaxdl.evaluate(tmp_path / "run", last, tmp_path)["metrics"]["validation/accuracy"] == history[-1]
@@ -95,7 +97,7 @@ def test_a_watched_metric_that_is_not_measured_is_named_before_anything_is_writt
 def test_without_a_validation_split_training_goes_through(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     summary = run(recipe, tmp_path, **{"data.validation": 0.0})
     assert summary["status"] == "completed"
-    assert summary["best"] == {"metric": None, "value": None}
+    assert summary["best"] == {"metric": None, "value": None, "step": None}
     assert not any(name.startswith("validation/") for name in summary["metrics"])
     with pytest.raises(UserError, match="--watch=validation/loss"):
         run(recipe, tmp_path / "other", **{"data.validation": 0.0, "training.patience": 1})
@@ -128,6 +130,35 @@ def test_a_training_that_diverges_says_so(recipe: jaxdl.Experiment, tmp_path: Pa
     assert read_summary(tmp_path / "run")["status"] == "diverged"
 
 
+@pytest.mark.parametrize("rate", [1e30, 3e38])
+def test_a_last_step_that_diverges_is_seen_by_what_follows_it(
+    recipe: jaxdl.Experiment, tmp_path: Path, rate: float
+) -> None:
+    """The train loss is measured before the step, so a single one shows nothing."""
+    one_step = {"optimizer": jaxdl.SGD(learning_rate=rate), "training.epochs": 1, "training.batch_size": 1300}
+    assert run(recipe, tmp_path, **one_step)["status"] == "diverged"
+
+
+def test_too_few_outputs_for_the_classes_are_refused(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="model.outputs=5: the data has 10 classes"):
+        run(recipe, tmp_path, **{"model.outputs": 5})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_best_possible_loss_stands_beside_cross_entropies_only(tmp_path: Path) -> None:
+    bits = jaxdl.Experiment(
+        name="bits",
+        data=jaxdl.Bits(train_examples=64, test_examples=32),
+        model=jaxdl.RNN(features=(4,), cell="gru", every_step=True),
+        objective=jaxdl.SigmoidCrossEntropy(),
+        optimizer=jaxdl.Adam(),
+        training=jaxdl.Training(epochs=1, batch_size=32),
+    )
+    assert run(bits, tmp_path / "one")["data"]["best_loss"] == pytest.approx(0.2294, abs=1e-4)
+    squares = {"objective": jaxdl.MeanSquaredError(), "metrics": ("r_squared",)}
+    assert run(bits, tmp_path / "two", **squares)["data"]["best_loss"] is None
+
+
 def test_a_finished_run_is_not_trained_again(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     run(recipe, tmp_path)
     before = (tmp_path / "run" / "summary.json").read_bytes()
@@ -140,11 +171,14 @@ def test_a_finished_run_is_not_trained_again(recipe: jaxdl.Experiment, tmp_path:
     assert (tmp_path / "run" / "summary.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(("patience", "rate"), [(None, 1e-2), (1, 0.3)])
 def test_an_unfinished_run_goes_on_to_the_same_bits(
-    recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: int | None, rate: float
 ) -> None:
+    """With patience and too large a rate it has already stopped early, and only the test is left to do."""
     monkeypatch.setattr("jaxdl.training._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    whole = run(recipe, tmp_path / "whole", **{"training.epochs": 4})
+    changes = {"training.epochs": 4, "training.patience": patience, "optimizer.learning_rate": rate}
+    whole = run(recipe, tmp_path / "whole", **changes)
 
     class Stop(Exception):
         pass
@@ -155,9 +189,13 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr("jaxdl.training._Session._test", stop)
         with pytest.raises(Stop):
-            run(recipe, tmp_path / "cut", **{"training.epochs": 4})
+            run(recipe, tmp_path / "cut", **changes)
     assert read_summary(tmp_path / "cut" / "run")["status"] == "failed"
-    resumed = run(recipe, tmp_path / "cut", **{"training.epochs": 4})
+    monkeypatch.setattr("jaxdl.data.digits._SPLIT_SEED", 1)
+    with pytest.raises(UserError, match="was begun with other data"):
+        run(recipe, tmp_path / "cut", **changes)
+    monkeypatch.setattr("jaxdl.data.digits._SPLIT_SEED", 1998)
+    resumed = run(recipe, tmp_path / "cut", **changes)
     assert resumed["params_sha256"] == whole["params_sha256"]
     assert resumed["metrics"] == whole["metrics"]
     assert read_metrics(tmp_path / "cut" / "run") == read_metrics(tmp_path / "whole" / "run")

@@ -1,20 +1,20 @@
 """Recurrent layers over whole sequences: simple, LSTM and GRU.
 
-The product with the inputs is one matrix product for all steps, outside the recurrence. Backwards, the loop only
-makes the gradients of the gates and keeps them; the gradient of the recurrent kernel is then one product over all
-steps, instead of one small product and one sum in each.
+The product with the inputs is one matrix product for all steps, outside the recurrence. Backwards through LSTM and
+GRU, the loop only makes the gradients of the gates and keeps them; the gradient of the recurrent kernel is then one
+product over all steps, instead of one small product and one sum in each. The simple recurrence gains nothing by that
+and has JAX's own gradient.
 
 All functions share the rules for sequences of different lengths: a step at or beyond a sequence's length changes
 nothing, so the state is carried through unchanged, whatever the inputs hold there; with `reverse` a sequence
-therefore starts at its own last valid step. Forward-mode differentiation is not supported.
+therefore starts at its own last valid step. Forward-mode differentiation works for the simple recurrence only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -128,12 +128,12 @@ class _Cell:
         states: number of arrays in the state; the first is h.
         step: (state, p, q) to the next state and what `pullback` needs.
         pullback: (what was kept, gradient of the next state) to the gradients of the state, of p and of q, the last
-            None where it equals that of p.
+            None where it equals that of p; or None for JAX's own gradient of the loop.
     """
 
     states: int
     step: Callable[[State, jax.Array, jax.Array], tuple[State, Any]]
-    pullback: Callable[[Any, State], tuple[State, jax.Array, jax.Array | None]]
+    pullback: Callable[[Any, State], tuple[State, jax.Array, jax.Array | None]] | None = None
 
 
 def _run(
@@ -157,45 +157,47 @@ def _run(
     projected = jnp.swapaxes(inputs, 0, 1) @ kernel + bias
     if initial is None:
         initial = (jnp.zeros((batch, units), projected.dtype),) * cell.states
-    if recurrent_bias is None:
-        recurrent_bias = jnp.zeros((), projected.dtype)
-    outputs, final = _recur(cell, reverse, projected, recurrent_kernel, recurrent_bias, initial, valid)
+    run = _loop if cell.pullback is None else _loop_with_pullback
+    outputs, final = run(cell, reverse, _Arrays(projected, recurrent_kernel, recurrent_bias, initial, valid))
     return jnp.swapaxes(outputs, 0, 1), final
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _recur(
-    cell: _Cell,
-    reverse: bool,
-    projected: jax.Array,
-    recurrent_kernel: jax.Array,
-    recurrent_bias: jax.Array,
-    initial: State,
-    valid: jax.Array | None,
-) -> tuple[jax.Array, State]:
-    """Returns h after each step, (time, batch, units), and the final state; `projected` is x W + b, steps first."""
-    outputs, final, _ = _scan(cell, reverse, projected, recurrent_kernel, recurrent_bias, initial, valid, keep=False)
-    return outputs, final
+class _Arrays(NamedTuple):
+    """What the loop over time works on.
+
+    Attributes:
+        projected: x W + b, (time, batch, gates * units).
+        kernel: the recurrent kernel, (units, gates * units).
+        bias: the recurrent bias, (gates * units,), or None.
+        initial: the state before the first step.
+        valid: (time, batch, 1) bool, or None where all steps are valid.
+    """
+
+    projected: jax.Array
+    kernel: jax.Array
+    bias: jax.Array | None
+    initial: State
+    valid: jax.Array | None
 
 
-def _scan(
-    cell: _Cell,
-    reverse: bool,
-    projected: jax.Array,
-    recurrent_kernel: jax.Array,
-    recurrent_bias: jax.Array,
-    initial: State,
-    valid: jax.Array | None,
-    keep: bool,
-) -> tuple[jax.Array, State, Any]:
+def _loop(cell: _Cell, reverse: bool, arrays: _Arrays) -> tuple[jax.Array, State]:
+    """Returns h after each step, (time, batch, units), and the final state."""
+    results, _ = _scan(cell, reverse, arrays, keep=False)
+    return results
+
+
+def _scan(cell: _Cell, reverse: bool, arrays: _Arrays, keep: bool) -> tuple[tuple[jax.Array, State], Any]:
+    """Returns the results of the loop, and what the pullback needs of each step if it is to be kept."""
+
     def body(state: State, at_step: tuple[jax.Array, jax.Array | None]) -> tuple[State, tuple[jax.Array, Any]]:
         p, is_valid = at_step
-        following, kept = cell.step(state, p, state[0] @ recurrent_kernel + recurrent_bias)
+        q = state[0] @ arrays.kernel
+        following, kept = cell.step(state, p, q if arrays.bias is None else q + arrays.bias)
         following = _select(is_valid, following, state)
         return following, (following[0], kept if keep else None)
 
-    final, (outputs, kept) = lax.scan(body, initial, (projected, valid), reverse=reverse)
-    return outputs, final, kept
+    final, (outputs, kept) = lax.scan(body, arrays.initial, (arrays.projected, arrays.valid), reverse=reverse)
+    return (outputs, final), kept
 
 
 def _select(condition: jax.Array | None, chosen: State, other: State) -> State:
@@ -204,62 +206,47 @@ def _select(condition: jax.Array | None, chosen: State, other: State) -> State:
     return tuple(jnp.where(condition, a, b) for a, b in zip(chosen, other, strict=True))
 
 
-def _recur_forward(
-    cell: _Cell,
-    reverse: bool,
-    projected: jax.Array,
-    recurrent_kernel: jax.Array,
-    recurrent_bias: jax.Array,
-    initial: State,
-    valid: jax.Array | None,
-) -> tuple[tuple[jax.Array, State], tuple]:
-    outputs, final, kept = _scan(cell, reverse, projected, recurrent_kernel, recurrent_bias, initial, valid, keep=True)
-    return (outputs, final), (outputs, kept, recurrent_kernel, recurrent_bias, initial, valid)
+_loop_with_pullback = jax.custom_vjp(_loop, nondiff_argnums=(0, 1))
 
 
-def _recur_backward(cell: _Cell, reverse: bool, residuals: tuple, gradients: tuple[jax.Array, State]) -> tuple:
-    outputs, kept, recurrent_kernel, recurrent_bias, initial, valid = residuals
+def _forward(cell: _Cell, reverse: bool, arrays: _Arrays) -> tuple[tuple[jax.Array, State], tuple]:
+    results, kept = _scan(cell, reverse, arrays, keep=True)
+    return results, (kept, results[0], *arrays[1:])
+
+
+def _backward(cell: _Cell, reverse: bool, residuals: tuple, gradients: tuple[jax.Array, State]) -> tuple[_Arrays]:
+    kept, outputs, kernel, bias, initial, valid = residuals
     of_outputs, of_final = gradients
-    turned = recurrent_kernel.T
+    turned = kernel.T
+    pullback: Callable = cell.pullback  # type: ignore[assignment]
 
     def body(of_state: State, at_step: tuple) -> tuple[State, tuple[jax.Array, jax.Array | None]]:
         of_output, kept_here, is_valid = at_step
         of_state = (of_state[0] + of_output, *of_state[1:])
         nothing = tuple(map(jnp.zeros_like, of_state))
-        of_previous, of_p, of_q = cell.pullback(kept_here, _select(is_valid, of_state, nothing))
+        of_previous, of_p, of_q = pullback(kept_here, _select(is_valid, of_state, nothing))
         through_product = (of_p if of_q is None else of_q) @ turned
         of_previous = (of_previous[0] + through_product, *of_previous[1:])
         return _select(is_valid, of_previous, of_state), (of_p, of_q)
 
-    of_initial, (of_projected, of_product) = lax.scan(body, of_final, (of_outputs, kept, valid), reverse=not reverse)
-    if of_product is None:
-        of_product = of_projected
+    of_initial, (of_p, of_q) = lax.scan(body, of_final, (of_outputs, kept, valid), reverse=not reverse)
+    of_q = of_p if of_q is None else of_q
     first = initial[0][None]
     before = jnp.concatenate([outputs[1:], first] if reverse else [first, outputs[:-1]])
-    of_kernel = jnp.einsum("tbu,tbg->ug", before, of_product)
-    of_bias = of_product.sum((0, 1)) if recurrent_bias.ndim else jnp.zeros_like(recurrent_bias)
-    return of_projected, of_kernel, of_bias, of_initial, None
+    of_kernel = jnp.einsum("tbu,tbg->ug", before, of_q)
+    of_bias = None if bias is None else of_q.sum((0, 1))
+    return (_Arrays(of_p, of_kernel, of_bias, of_initial, None),)
 
 
-_recur.defvjp(_recur_forward, _recur_backward)
+_loop_with_pullback.defvjp(_forward, _backward)
 
 
-def _tanh_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, jax.Array]:
-    h = jnp.tanh(p + q)
-    return (h,), h
+def _tanh_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, None]:
+    return (jnp.tanh(p + q),), None
 
 
-def _tanh_pullback(h: jax.Array, of_next: State) -> tuple[State, jax.Array, None]:
-    return (jnp.zeros_like(h),), of_next[0] * (1 - h * h), None
-
-
-def _relu_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, jax.Array]:
-    h = jax.nn.relu(p + q)
-    return (h,), h
-
-
-def _relu_pullback(h: jax.Array, of_next: State) -> tuple[State, jax.Array, None]:
-    return (jnp.zeros_like(h),), jnp.where(h > 0, of_next[0], 0), None
+def _relu_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, None]:
+    return (jax.nn.relu(p + q),), None
 
 
 def _lstm_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, tuple[jax.Array, ...]]:
@@ -304,6 +291,6 @@ def _gru_pullback(kept: tuple[jax.Array, ...], of_next: State) -> tuple[State, j
     return (of_h * z,), of_p, jnp.concatenate([of_r, of_z, of_n * r], -1)
 
 
-_SIMPLE = {"tanh": _Cell(1, _tanh_step, _tanh_pullback), "relu": _Cell(1, _relu_step, _relu_pullback)}
+_SIMPLE = {"tanh": _Cell(1, _tanh_step), "relu": _Cell(1, _relu_step)}
 _LSTM = _Cell(2, _lstm_step, _lstm_pullback)
 _GRU = _Cell(1, _gru_step, _gru_pullback)

@@ -308,7 +308,7 @@ def test_an_unknown_name_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install 'jaxdl\[tf\]'"),
+        ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install -c constraints.txt -e '.\[tf\]'"),
         ("imdb_reviews", r"imdb_reviews holds label \(ClassLabel\), text \(Text\); of TFDS's sets"),
     ],
 )

@@ -37,6 +37,7 @@ def test_the_docstring_gives_command_source_and_measured_result(name: str) -> No
     assert "Recipe:" in docstring
     assert "Expected" in docstring
     assert "measured" in docstring
+    assert "EXPECT_" not in docstring
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -191,6 +191,14 @@ def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: st
         )
 
 
+def test_the_simple_recurrence_can_be_differentiated_forward() -> None:
+    run, parameters, inputs, _ = make_case("tanh", 2, 3, 2, 3, 6)
+    loss = lambda p: (run(inputs, *p, lengths=jnp.array([2, 3]))[0] ** 2).sum()  # noqa: E731
+    _, change = jax.jvp(loss, (parameters,), (parameters,))
+    expected = sum((a * b).sum() for a, b in zip(jax.grad(loss)(parameters), parameters, strict=True))
+    np.testing.assert_allclose(change, expected, rtol=1e-4)
+
+
 def test_remat_changes_nothing() -> None:
     run, parameters, inputs, _ = make_case("lstm", 2, 3, 2, 3, 5)
     loss = lambda p: (run(inputs, *p)[0] ** 2).sum()  # noqa: E731
