@@ -1,7 +1,7 @@
 """Convolution, pooling, dropout and recurrences as pure functions, in the form that the backend runs fast.
 
-The caller sees one signature; which form is built is decided while the program is traced. Values and gradients are
-those of JAX's own operations.
+The caller sees one signature; where platforms need different forms, the choice is made when a program is lowered.
+Values and gradients are those of JAX's own operations.
 """
 
 from jaxdl.ops.convolution import convolution

@@ -141,7 +141,7 @@ def render(table: LayerTable) -> Group:
     from rich.text import Text
 
     right = {"justify": "right", "no_wrap": True}
-    rich_table = Table(box=SIMPLE_HEAD, show_footer=True)
+    rich_table = Table(box=SIMPLE_HEAD, show_footer=True, pad_edge=False, collapse_padding=True)
     rich_table.add_column("layer", footer="total", overflow="fold")
     rich_table.add_column("type", overflow="fold")
     rich_table.add_column("output shape", overflow="fold")
@@ -149,7 +149,7 @@ def render(table: LayerTable) -> Group:
     rich_table.add_column("multiply-adds", footer=f"{table.multiply_adds:,}", **right)  # type: ignore[arg-type]
     rich_table.add_column("output", **right)  # type: ignore[arg-type]
     for layer in table.layers:
-        shape = ", ".join(map(str, layer.output_shape))
+        shape = ",".join(map(str, layer.output_shape))
         times = f" x {layer.calls}" if layer.calls > 1 else ""
         cells = (layer.path, layer.type, f"({shape}){times}", f"{layer.parameters:,}", f"{layer.multiply_adds:,}")
         rich_table.add_row(*map(Text, (*cells, readable_bytes(layer.output_bytes))))
@@ -207,8 +207,11 @@ class _Trace:
             self._in_cell = False
         arrays = [leaf for leaf in jax.tree.leaves(output) if hasattr(leaf, "shape")]
         taken = [leaf.shape for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "shape")]
-        call.output = jax.ShapeDtypeStruct(arrays[-1].shape, arrays[-1].dtype) if arrays else None
-        call.changes_shape = bool(arrays) and bool(taken) and arrays[-1].shape != taken[0]
+        if arrays:
+            # Of several, the largest, and of equal ones the last: a recurrence returns its states beside its outputs.
+            shown = max(reversed(arrays), key=lambda array: math.prod(array.shape))
+            call.output = jax.ShapeDtypeStruct(shown.shape, shown.dtype)
+            call.changes_shape = bool(taken) and shown.shape != taken[0]
         return output
 
 
@@ -216,11 +219,11 @@ def _rows(trace: _Trace, program: core.Jaxpr, params: Any, batch_size: int) -> I
     """Yields the rows, each with what was traced in its own calls."""
     multiply_adds: dict[Path, int] = {}
     turns: dict[int, int] = {}
-    for number, turn, count in _operations(program):
+    for number, called, turn, count in _operations(program):
         path = trace.calls[number].path if number is not None else ()
         multiply_adds[path] = multiply_adds.get(path, 0) + count * turn
         if number is not None:
-            turns[number] = max(turns.get(number, 1), turn)
+            turns[number] = max(turns.get(number, 1), called)
     parameters: dict[Path, int] = {}
     paths = {call.path for call in trace.calls}
     for keys, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
@@ -248,19 +251,20 @@ def _rows(trace: _Trace, program: core.Jaxpr, params: Any, batch_size: int) -> I
 
 
 def _operations(
-    program: core.Jaxpr, within: int | None = None, turns: int = 1
-) -> Iterator[tuple[int | None, int, int]]:
-    """Yields, for each operation, the number of the innermost call around it, how often it runs, its multiply-adds.
+    program: core.Jaxpr, within: int | None = None, called: int = 1, turns: int = 1
+) -> Iterator[tuple[int | None, int, int, int]]:
+    """Yields for each operation the innermost call around it, how often that is made, how often it runs, its cost.
 
     A loop whose number of turns is known only when it runs counts once, a branch as the dearest of its cases.
     """
     for equation in program.eqns:
         marks = re.findall(r"@(\d+)@", str(equation.source_info.name_stack))
         number = int(marks[-1]) if marks else within
-        yield number, turns, _multiply_adds(equation)
-        inner = [list(_operations(p, number, turns * _turns(equation))) for p in _programs_in(equation.params)]
+        calls = called if number == within else turns
+        yield number, calls, turns, _multiply_adds(equation)
+        inner = [list(_operations(p, number, calls, turns * _turns(equation))) for p in _programs_in(equation.params)]
         if equation.primitive.name == "cond" and inner:
-            inner = [max(inner, key=lambda found: sum(turn * count for _, turn, count in found))]
+            inner = [max(inner, key=lambda found: sum(turn * count for *_, turn, count in found))]
         for found in inner:
             yield from found
 

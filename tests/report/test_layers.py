@@ -172,7 +172,7 @@ def test_the_table_shows_rows_totals_and_memory() -> None:
     console.print(render(table))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     lines = [line.split() for line in text.splitlines()]
-    assert ["Conv_0", "Conv", "(128,", "26,", "26,", "32)", "320", "194,688", "10.6", "MiB"] in lines
+    assert ["Conv_0", "Conv", "(128,26,26,32)", "320", "194,688", "10.6", "MiB"] in lines
     assert ["total", f"{table.parameters:,}", f"{table.multiply_adds:,}"] in lines
     assert ["optimizer", "state", "5.0", "MiB"] in lines
 
@@ -181,3 +181,12 @@ def test_sizes_are_readable() -> None:
     assert [readable_bytes(n) for n in (0, 1023, 1024, 1536, 5 * 2**30)] == [
         "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 GiB",
     ]  # fmt: skip
+
+
+def test_a_recurrent_model_has_one_row_for_all_steps_of_a_layer() -> None:
+    import jaxdl
+
+    table = layer_table(jaxdl.RNN(features=(8,), outputs=3), (5, 4), batch_size=2)
+    layer = table.layers[0]
+    assert (layer.output_shape, layer.calls, layer.output_bytes) == ((2, 5, 8), 1, 2 * 5 * 8 * 4)
+    assert layer.multiply_adds == 5 * (4 + 8) * 4 * 8
