@@ -198,7 +198,8 @@ def test_importing_jaxdl_is_light_and_starts_no_backend() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     arguments = ["--experiment=digits_mlp", "--epochs=100000", "--run_dir=run"]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "launch.py"), *arguments],
@@ -208,9 +209,9 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     for line in process.stderr:
         if "epoch 3/" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest = process.stderr.read()
-    assert process.wait(60) == 130
+    assert process.wait(60) == status
     assert "--run_dir=run goes on from the last checkpoint" in rest
     assert "Traceback" not in rest
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
