@@ -201,17 +201,24 @@ def test_importing_jaxdl_is_light_and_starts_no_backend() -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     arguments = ["--experiment=digits_mlp", "--epochs=100000", "--run_dir=run"]
+    # Where the tests themselves run in the background, SIGINT is ignored, and a child would inherit that.
+    heed = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "launch.py"), *arguments],
-        cwd=tmp_path, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", heed, sys.executable, str(ROOT / "launch.py"), *arguments],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
-    for line in process.stderr:
-        if "epoch 3/" in line:
-            break
-    process.send_signal(number)
-    rest = process.stderr.read()
-    assert process.wait(60) == status
+    try:
+        for line in process.stderr:
+            if "epoch 3/" in line:
+                break
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == status
     assert "--run_dir=run goes on from the last checkpoint" in rest
     assert "Traceback" not in rest
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
