@@ -201,12 +201,8 @@ _B2 = "share of the running mean of squared gradients that is kept"
 
 
 @dataclass(frozen=True)
-class Adam(Optimizer):
-    """m / (sqrt(s) + eps), m and s bias-corrected running means of gradients and squared gradients.
-
-    Kingma & Ba 2015, arXiv:1412.6980; Nesterov's form: Dozat 2016, "Incorporating Nesterov momentum into Adam". The
-    paper's defaults, as in optax.
-    """
+class _AdamDirection(Optimizer, abc.ABC):
+    """m / (sqrt(s) + eps), m and s bias-corrected running means of gradients and squared gradients."""
 
     b1: float = fields.traced(0.9, _B1, check=fields.fraction)
     b2: float = fields.traced(0.999, _B2, check=fields.fraction)
@@ -218,19 +214,21 @@ class Adam(Optimizer):
 
 
 @dataclass(frozen=True)
-class AdamW(Optimizer):
+class Adam(_AdamDirection):
+    """m / (sqrt(s) + eps), m and s bias-corrected running means of gradients and squared gradients.
+
+    Kingma & Ba 2015, arXiv:1412.6980; Nesterov's form: Dozat 2016, "Incorporating Nesterov momentum into Adam". The
+    paper's defaults, as in optax.
+    """
+
+
+@dataclass(frozen=True)
+class AdamW(_AdamDirection):
     """Adam with weight decay by default (Loshchilov & Hutter 2019, arXiv:1711.05101); 1e-4 as in optax."""
 
     weight_decay: float = fields.traced(
         1e-4, "share of each weight taken away, times the learning rate", optional=True, check=fields.at_least(0)
     )
-    b1: float = fields.traced(0.9, _B1, check=fields.fraction)
-    b2: float = fields.traced(0.999, _B2, check=fields.fraction)
-    eps: float = fields.traced(1e-8, _EPS, check=fields.above_zero)
-    nesterov: bool = fields.static(False, "look ahead along the running mean")
-
-    def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        return optax.chain(optax.scale_by_adam(self.b1, self.b2, self.eps, nesterov=self.nesterov), decay)
 
 
 @dataclass(frozen=True)
