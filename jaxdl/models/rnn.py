@@ -23,7 +23,7 @@ _CELLS: dict[str, tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...
 
 
 class RecurrentLayer(nn.Module):
-    """One recurrence over time, in one direction; `jaxdl.ops.recurrence` has the equations.
+    """One recurrence over time; `jaxdl.ops.recurrence` has the equations.
 
     Parameters: ``kernel`` (features, gates * units), ``recurrent_kernel`` (units, gates * units), orthogonal in each
     gate (Saxe et al. 2014), ``bias`` (gates * units,), and for the GRU ``recurrent_bias`` of the same shape. Blocks are
@@ -32,24 +32,19 @@ class RecurrentLayer(nn.Module):
     Attributes:
         units: size of the state.
         cell: simple (tanh), LSTM or GRU.
-        reverse: whether to run from the last valid step to the first.
     """
 
     units: int = static(128, "size of the state", check=at_least(1))
     cell: Cell = static("lstm", "kind of the recurrence")
-    reverse: bool = static(False, "run from the last valid step to the first")
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """Returns the state after each step, (batch, time, units), and after the last that was run, (batch, units).
+    def weights(self, inputs: jax.Array) -> list[jax.Array]:
+        """Returns the parameters in the order of the function's arguments, in the dtype that goes with the inputs.
 
         Args:
             inputs: (batch, time, features).
-            lengths: (batch,) integers, number of valid steps; None: all are valid.
         """
-        if self.cell not in _CELLS:
-            raise ValueError(f"cell={self.cell!r}: must be one of {', '.join(_CELLS)}")
-        gates, run = _CELLS[self.cell]
+        gates, _ = self._kind()
         shape = (self.units, gates * self.units)
         initial_bias = _forget_nothing if self.cell == "lstm" else nn.initializers.zeros_init()
         parameters = [
@@ -59,9 +54,35 @@ class RecurrentLayer(nn.Module):
         ]
         if self.cell == "gru":
             parameters.append(self.param("recurrent_bias", initial_bias, shape[1:]))
-        inputs, *parameters = nn.dtypes.promote_dtype(inputs, *parameters)
-        outputs, final = run(inputs, *parameters, lengths=lengths, reverse=self.reverse)
+        return nn.dtypes.promote_dtype(inputs, *parameters)[1:]
+
+    def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """Returns the state after each step, (batch, time, units), and after the last that was run, (batch, units).
+
+        Args:
+            inputs: (batch, time, features).
+            lengths: (batch,) integers, number of valid steps; None: all are valid.
+        """
+        outputs, final = self._kind()[1](inputs, *self.weights(inputs), lengths=lengths)
         return outputs, final[0]
+
+    def beside(
+        self, other: RecurrentLayer, inputs: jax.Array, lengths: jax.Array | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Runs this layer forward and another one of its kind backward.
+
+        Returns:
+            The states of both, joined along the last axis, this layer's first; as `__call__` otherwise.
+        """
+        weights, of_other = self.weights(inputs), other.weights(inputs)
+        forward, backward = ops.bidirectional(self._kind()[1], inputs, weights, of_other, lengths=lengths)
+        (outputs, final), (other_outputs, other_final) = forward, backward
+        return jnp.concatenate([outputs, other_outputs], -1), jnp.concatenate([final[0], other_final[0]], -1)
+
+    def _kind(self) -> tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]:
+        if self.cell not in _CELLS:
+            raise ValueError(f"cell={self.cell!r}: must be one of {', '.join(_CELLS)}")
+        return _CELLS[self.cell]
 
 
 class RNN(nn.Module):
@@ -120,12 +141,10 @@ class RNN(nn.Module):
     def _layer(
         self, units: int, number: int, hidden: jax.Array, lengths: jax.Array | None
     ) -> tuple[jax.Array, jax.Array]:
-        forward = RecurrentLayer(units, self.cell, name=f"forward_{number}")(hidden, lengths)
+        layer = RecurrentLayer(units, self.cell, name=f"forward_{number}")
         if not self.bidirectional:
-            return forward
-        backward = RecurrentLayer(units, self.cell, reverse=True, name=f"backward_{number}")(hidden, lengths)
-        every, last = zip(forward, backward, strict=True)
-        return jnp.concatenate(every, -1), jnp.concatenate(last, -1)
+            return layer(hidden, lengths)
+        return layer.beside(RecurrentLayer(units, self.cell, name=f"backward_{number}"), hidden, lengths)
 
 
 def _orthogonal_gates(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype = jnp.float32) -> jax.Array:

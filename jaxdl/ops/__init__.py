@@ -7,6 +7,6 @@ Values and gradients are those of JAX's own operations.
 from jaxdl.ops.convolution import convolution
 from jaxdl.ops.dropout import dropout
 from jaxdl.ops.pooling import average_pool, max_pool
-from jaxdl.ops.recurrence import gru, lstm, simple_rnn
+from jaxdl.ops.recurrence import bidirectional, gru, lstm, simple_rnn
 
-__all__ = ["average_pool", "convolution", "dropout", "gru", "lstm", "max_pool", "simple_rnn"]
+__all__ = ["average_pool", "bidirectional", "convolution", "dropout", "gru", "lstm", "max_pool", "simple_rnn"]

@@ -1,26 +1,31 @@
 """Recurrent layers over whole sequences: simple, LSTM and GRU.
 
-The product with the inputs is one matrix product for all steps, outside the recurrence. Backwards through LSTM and
-GRU, the loop only makes the gradients of the gates and keeps them; the gradient of the recurrent kernel is then one
-product over all steps, instead of one small product and one sum in each. The simple recurrence gains nothing by that
-and has JAX's own gradient.
+The product with the inputs is one matrix product for all steps, outside the recurrence. Backwards, the loop only makes
+the gradients of the gates and keeps them; the gradients of both kernels and of the bias are then one product over all
+steps, instead of three small ones and their sums in each.
+
+Inside, batch is the last axis: a gate is then a contiguous block of rows, so that taking gates apart and putting their
+gradients together copies whole blocks, and both products of a step are in the one layout that XLA's CPU backend runs
+fastest. On the CPU a train step takes 0.6 to 0.7 times what it takes with batch first.
 
 All functions share the rules for sequences of different lengths: a step at or beyond a sequence's length changes
 nothing, so the state is carried through unchanged, whatever the inputs hold there; with `reverse` a sequence
-therefore starts at its own last valid step. Forward-mode differentiation works for the simple recurrence only.
+therefore starts at its own last valid step. Forward-mode differentiation does not work.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-State = tuple[jax.Array, ...]
+from jaxdl.ops.cells import GRU, LSTM, SIMPLE, Cell, State
+
+_LONG = 64
 
 
 def simple_rnn(
@@ -52,9 +57,9 @@ def simple_rnn(
     Raises:
         ValueError: `activation` is neither of the two.
     """
-    if activation not in _SIMPLE:
+    if activation not in SIMPLE:
         raise ValueError(f"activation={activation!r}: must be 'tanh' or 'relu'")
-    return _run(_SIMPLE[activation], inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial)
+    return _run(SIMPLE[activation], inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial)
 
 
 def lstm(
@@ -84,7 +89,7 @@ def lstm(
     Returns:
         h after each step, (batch, time, units), in the order of the inputs; and the final state (h, c).
     """
-    return _run(_LSTM, inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial)
+    return _run(LSTM, inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial)
 
 
 def gru(
@@ -117,27 +122,71 @@ def gru(
     Returns:
         h after each step, (batch, time, units), in the order of the inputs; and the final state (h,).
     """
-    return _run(_GRU, inputs, kernel, recurrent_kernel, bias, recurrent_bias, lengths, reverse, initial)
+    return _run(GRU, inputs, kernel, recurrent_kernel, bias, recurrent_bias, lengths, reverse, initial)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Cell:
-    """The elementwise part of a recurrence; `p` is the inputs' share of the gates at one step, `q` that of h.
+def bidirectional(
+    run: Callable[..., tuple[jax.Array, State]],
+    inputs: jax.Array,
+    forward: Sequence[jax.Array],
+    backward: Sequence[jax.Array],
+    *,
+    lengths: jax.Array | None = None,
+) -> tuple[tuple[jax.Array, State], tuple[jax.Array, State]]:
+    """Runs one recurrence from the first step to the last and another one back, side by side in one loop.
+
+    At the valid steps equals ``run(inputs, *forward, lengths=lengths)`` and ``run(inputs, *backward, lengths=lengths,
+    reverse=True)`` up to rounding; half the steps of twice the size take about 0.8 of the time on the CPU.
+
+    Args:
+        run: `lstm`, `gru` or `simple_rnn`.
+        inputs: (batch, time, features).
+        forward: the weights of the first, in the order of its arguments.
+        backward: those of the second, of the same shapes.
+        lengths: (batch,) integers, number of valid steps; None: all are valid.
+
+    Returns:
+        What each of the two calls returns.
+    """
+    both = jnp.stack([inputs, _turned(inputs, lengths)])
+    weights = [jnp.stack(pair) for pair in zip(forward, backward, strict=True)]
+    outputs, final = jax.vmap(lambda x, w: run(x, *w, lengths=lengths))(both, weights)
+    ahead, back = (tuple(state[direction] for state in final) for direction in (0, 1))
+    return (outputs[0], ahead), (_turned(outputs[1], lengths), back)
+
+
+def _turned(sequences: jax.Array, lengths: jax.Array | None) -> jax.Array:
+    """Turns the valid steps of (batch, time, ...) around; past them each step repeats the one that is valid last."""
+    if lengths is None:
+        return sequences[:, ::-1]
+    places = jnp.maximum(lengths[:, None] - 1 - jnp.arange(sequences.shape[1]), 0)
+    return jnp.take_along_axis(sequences, places[:, :, None], 1)
+
+
+class _Arrays(NamedTuple):
+    """What a recurrence works on, sizes of gates joined: ``gates * units``.
 
     Attributes:
-        states: number of arrays in the state; the first is h.
-        step: (state, p, q) to the next state and what `pullback` needs.
-        pullback: (what was kept, gradient of the next state) to the gradients of the state, of p and of q, the last
-            None where it equals that of p; or None for JAX's own gradient of the loop.
+        inputs: (features, time, batch).
+        kernel: (gates * units, features).
+        recurrent_kernel: (gates * units, units).
+        bias: (gates * units, 1).
+        recurrent_bias: (gates * units, 1), or None.
+        initial: the state before the first step, each (units, batch).
+        valid: (time, 1, batch) bool, or None where all steps are valid.
     """
 
-    states: int
-    step: Callable[[State, jax.Array, jax.Array], tuple[State, Any]]
-    pullback: Callable[[Any, State], tuple[State, jax.Array, jax.Array | None]] | None = None
+    inputs: jax.Array
+    kernel: jax.Array
+    recurrent_kernel: jax.Array
+    bias: jax.Array
+    recurrent_bias: jax.Array | None
+    initial: State
+    valid: jax.Array | None
 
 
 def _run(
-    cell: _Cell,
+    cell: Cell,
     inputs: jax.Array,
     kernel: jax.Array,
     recurrent_kernel: jax.Array,
@@ -149,55 +198,57 @@ def _run(
 ) -> tuple[jax.Array, State]:
     batch, time, _ = inputs.shape
     units = recurrent_kernel.shape[0]
+    inputs = inputs.transpose(2, 1, 0)
     valid = None
     if lengths is not None:
-        valid = jnp.arange(time)[:, None, None] < lengths[None, :, None]
+        valid = jnp.arange(time)[:, None, None] < lengths[None, None, :]
         # Whatever stands in the padding, NaN included, must not reach the kernel's gradient as NaN times zero.
-        inputs = jnp.where(jnp.swapaxes(valid, 0, 1), inputs, 0)
-    projected = jnp.swapaxes(inputs, 0, 1) @ kernel + bias
+        inputs = jnp.where(valid[:, 0], inputs, 0)
     if initial is None:
-        initial = (jnp.zeros((batch, units), projected.dtype),) * cell.states
-    run = _loop if cell.pullback is None else _loop_with_pullback
-    outputs, final = run(cell, reverse, _Arrays(projected, recurrent_kernel, recurrent_bias, initial, valid))
-    return jnp.swapaxes(outputs, 0, 1), final
+        initial = (jnp.zeros((batch, units), jnp.result_type(inputs, kernel)),) * cell.states
+    factors = jnp.repeat(jnp.array([0.5 if halved else 1.0 for halved in cell.halved], kernel.dtype), units)
+    arrays = _Arrays(
+        inputs,
+        (kernel * factors).T,
+        (recurrent_kernel * factors).T,
+        (bias * factors)[:, None],
+        None if recurrent_bias is None else (recurrent_bias * factors)[:, None],
+        tuple(state.T for state in initial),
+        valid,
+    )
+    outputs, final = _loop(cell, reverse, arrays)
+    return outputs.transpose(2, 0, 1), tuple(state.T for state in final)
 
 
-class _Arrays(NamedTuple):
-    """What the loop over time works on.
-
-    Attributes:
-        projected: x W + b, (time, batch, gates * units).
-        kernel: the recurrent kernel, (units, gates * units).
-        bias: the recurrent bias, (gates * units,), or None.
-        initial: the state before the first step.
-        valid: (time, batch, 1) bool, or None where all steps are valid.
-    """
-
-    projected: jax.Array
-    kernel: jax.Array
-    bias: jax.Array | None
-    initial: State
-    valid: jax.Array | None
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _loop(cell: Cell, reverse: bool, arrays: _Arrays) -> tuple[jax.Array, State]:
+    """Returns h after each step, (time, units, batch), and the final state."""
+    states, final, _ = _scan(cell, reverse, arrays)
+    return states[0], final
 
 
-def _loop(cell: _Cell, reverse: bool, arrays: _Arrays) -> tuple[jax.Array, State]:
-    """Returns h after each step, (time, batch, units), and the final state."""
-    results, _ = _scan(cell, reverse, arrays, keep=False)
-    return results
+def _scan(cell: Cell, reverse: bool, arrays: _Arrays) -> tuple[State, State, Any]:
+    """Returns the states after each step, the final state, and what the pullback needs of each step besides."""
+    features, time, batch = arrays.inputs.shape
+    flat = arrays.kernel @ arrays.inputs.reshape(features, time * batch)
+    projected = flat.reshape(-1, time, batch)
 
-
-def _scan(cell: _Cell, reverse: bool, arrays: _Arrays, keep: bool) -> tuple[tuple[jax.Array, State], Any]:
-    """Returns the results of the loop, and what the pullback needs of each step if it is to be kept."""
-
-    def body(state: State, at_step: tuple[jax.Array, jax.Array | None]) -> tuple[State, tuple[jax.Array, Any]]:
-        p, is_valid = at_step
-        q = state[0] @ arrays.kernel
-        following, kept = cell.step(state, p, q if arrays.bias is None else q + arrays.bias)
+    def body(state: State, at_step: tuple[jax.Array, jax.Array | None]) -> tuple[State, tuple[State, Any]]:
+        number, is_valid = at_step
+        p = lax.dynamic_index_in_dim(projected, number, 1, keepdims=False) + arrays.bias
+        q = arrays.recurrent_kernel @ state[0]
+        following, kept = cell.step(state, p, q if arrays.recurrent_bias is None else q + arrays.recurrent_bias)
         following = _select(is_valid, following, state)
-        return following, (following[0], kept if keep else None)
+        return following, (following, kept)
 
-    final, (outputs, kept) = lax.scan(body, arrays.initial, (arrays.projected, arrays.valid), reverse=reverse)
-    return (outputs, final), kept
+    steps = (jnp.arange(time), arrays.valid)
+    final, (states, kept) = lax.scan(body, arrays.initial, steps, reverse=reverse, unroll=_unroll(time))
+    return states, final, kept
+
+
+def _unroll(time: int) -> int:
+    """Two steps to an iteration save some of the loop's own cost; for short sequences there is nothing to save."""
+    return 2 if time >= _LONG else 1
 
 
 def _select(condition: jax.Array | None, chosen: State, other: State) -> State:
@@ -206,91 +257,65 @@ def _select(condition: jax.Array | None, chosen: State, other: State) -> State:
     return tuple(jnp.where(condition, a, b) for a, b in zip(chosen, other, strict=True))
 
 
-_loop_with_pullback = jax.custom_vjp(_loop, nondiff_argnums=(0, 1))
+def _forward(cell: Cell, reverse: bool, arrays: _Arrays) -> tuple[tuple[jax.Array, State], tuple]:
+    states, final, kept = _scan(cell, reverse, arrays)
+    return (states[0], final), (arrays, states, kept)
 
 
-def _forward(cell: _Cell, reverse: bool, arrays: _Arrays) -> tuple[tuple[jax.Array, State], tuple]:
-    results, kept = _scan(cell, reverse, arrays, keep=True)
-    return results, (kept, results[0], *arrays[1:])
-
-
-def _backward(cell: _Cell, reverse: bool, residuals: tuple, gradients: tuple[jax.Array, State]) -> tuple[_Arrays]:
-    kept, outputs, kernel, bias, initial, valid = residuals
+def _backward(cell: Cell, reverse: bool, residuals: tuple, gradients: tuple[jax.Array, State]) -> tuple[_Arrays]:
+    arrays, after, kept = residuals
     of_outputs, of_final = gradients
-    turned = kernel.T
-    pullback: Callable = cell.pullback  # type: ignore[assignment]
+    before = tuple(_shifted(states, first, reverse) for states, first in zip(after, arrays.initial, strict=True))
+    turned = arrays.recurrent_kernel.T
 
     def body(of_state: State, at_step: tuple) -> tuple[State, tuple[jax.Array, jax.Array | None]]:
-        of_output, kept_here, is_valid = at_step
+        of_output, before_here, after_here, kept_here, is_valid = at_step
         of_state = (of_state[0] + of_output, *of_state[1:])
-        nothing = tuple(map(jnp.zeros_like, of_state))
-        of_previous, of_p, of_q = pullback(kept_here, _select(is_valid, of_state, nothing))
-        through_product = (of_p if of_q is None else of_q) @ turned
-        of_previous = (of_previous[0] + through_product, *of_previous[1:])
-        return _select(is_valid, of_previous, of_state), (of_p, of_q)
+        counted = _select(is_valid, of_state, tuple(map(jnp.zeros_like, of_state)))
+        of_before, of_p, of_q = cell.pullback(before_here, after_here, kept_here, counted)
+        through_product = turned @ (of_p if of_q is None else of_q)
+        of_before = (of_before[0] + through_product, *of_before[1:])
+        return _select(is_valid, of_before, of_state), (of_p, of_q)
 
-    of_initial, (of_p, of_q) = lax.scan(body, of_final, (of_outputs, kept, valid), reverse=not reverse)
-    of_q = of_p if of_q is None else of_q
-    first = initial[0][None]
-    before = jnp.concatenate([outputs[1:], first] if reverse else [first, outputs[:-1]])
-    of_kernel = jnp.einsum("tbu,tbg->ug", before, of_q)
-    of_bias = None if bias is None else of_q.sum((0, 1))
-    return (_Arrays(of_p, of_kernel, of_bias, of_initial, None),)
+    steps = (of_outputs, before, after, kept, arrays.valid)
+    of_initial, (of_p, of_q) = lax.scan(body, of_final, steps, reverse=not reverse, unroll=_unroll(len(of_outputs)))
+    return (_of_arrays(arrays, before[0], of_p, of_q, of_initial),)
 
 
-_loop_with_pullback.defvjp(_forward, _backward)
+def _shifted(states: jax.Array, first: jax.Array, reverse: bool) -> jax.Array:
+    """The state before each step from those after each."""
+    return jnp.concatenate([states[1:], first[None]] if reverse else [first[None], states[:-1]])
 
 
-def _tanh_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, None]:
-    return (jnp.tanh(p + q),), None
+def _of_arrays(
+    arrays: _Arrays, before: jax.Array, of_p: jax.Array, of_q: jax.Array | None, of_initial: State
+) -> _Arrays:
+    """Forms the gradients of weights and inputs from those of the gates, (time, gates * units, batch).
+
+    A row of ones beside the inputs makes the bias's gradient part of the product.
+    """
+    features, time, batch = arrays.inputs.shape
+    units = before.shape[1]
+    ones = jnp.ones((time, 1, batch), before.dtype)
+    inputs = arrays.inputs.transpose(1, 0, 2)
+    flat = of_p.transpose(1, 0, 2).reshape(-1, time * batch)
+    of_recurrent_bias = None
+    if of_q is None:
+        both = _over_steps(flat, [before, inputs, ones])
+        of_recurrent, of_kernel, of_bias = both[:, :units], both[:, units:-1], both[:, -1:]
+    else:
+        of_p_weights = _over_steps(flat, [inputs, ones])
+        of_q_weights = _over_steps(of_q.transpose(1, 0, 2).reshape(-1, time * batch), [before, ones])
+        of_kernel, of_bias = of_p_weights[:, :-1], of_p_weights[:, -1:]
+        of_recurrent, of_recurrent_bias = of_q_weights[:, :-1], of_q_weights[:, -1:]
+    of_inputs = (arrays.kernel.T @ flat).reshape(features, time, batch)
+    return _Arrays(of_inputs, of_kernel, of_recurrent, of_bias, of_recurrent_bias, of_initial, None)
 
 
-def _relu_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, None]:
-    return (jax.nn.relu(p + q),), None
+def _over_steps(gates: jax.Array, rows: list[jax.Array]) -> jax.Array:
+    """The product of (gates * units, time * batch) with arrays of (time, rows, batch), over time and batch."""
+    joined = jnp.concatenate(rows, 1).transpose(0, 2, 1)
+    return gates @ joined.reshape(gates.shape[1], -1)
 
 
-def _lstm_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, tuple[jax.Array, ...]]:
-    c = state[1]
-    # sigmoid(x) = (1 + tanh(x / 2)) / 2: one tanh over all four gates at once is cheaper than four separate passes.
-    half, units = jnp.array(0.5, p.dtype), c.shape[-1]
-    scale = jnp.repeat(jnp.array([0.5, 0.5, 1.0, 0.5], p.dtype), units)
-    gates = jnp.tanh((p + q) * scale)
-    i, f, g, o = jnp.split(gates, 4, -1)
-    i, f, o = half + half * i, half + half * f, half + half * o
-    following = f * c + i * g
-    squashed = jnp.tanh(following)
-    return (o * squashed, following), (i, f, g, o, c, squashed)
-
-
-def _lstm_pullback(kept: tuple[jax.Array, ...], of_next: State) -> tuple[State, jax.Array, None]:
-    i, f, g, o, c, squashed = kept
-    of_h, of_c = of_next
-    of_c = of_c + of_h * o * (1 - squashed * squashed)
-    of_gates = jnp.concatenate(
-        [of_c * g * i * (1 - i), of_c * c * f * (1 - f), of_c * i * (1 - g * g), of_h * squashed * o * (1 - o)], -1
-    )
-    return (jnp.zeros_like(of_h), of_c * f), of_gates, None
-
-
-def _gru_step(state: State, p: jax.Array, q: jax.Array) -> tuple[State, tuple[jax.Array, ...]]:
-    (h,) = state
-    units = h.shape[-1]
-    r, z = jnp.split(jax.nn.sigmoid(p[..., : 2 * units] + q[..., : 2 * units]), 2, -1)
-    candidate = q[..., 2 * units :]
-    n = jnp.tanh(p[..., 2 * units :] + r * candidate)
-    return ((1 - z) * n + z * h,), (r, z, n, candidate, h)
-
-
-def _gru_pullback(kept: tuple[jax.Array, ...], of_next: State) -> tuple[State, jax.Array, jax.Array]:
-    r, z, n, candidate, h = kept
-    (of_h,) = of_next
-    of_n = of_h * (1 - z) * (1 - n * n)
-    of_r = of_n * candidate * r * (1 - r)
-    of_z = of_h * (h - n) * z * (1 - z)
-    of_p = jnp.concatenate([of_r, of_z, of_n], -1)
-    return (of_h * z,), of_p, jnp.concatenate([of_r, of_z, of_n * r], -1)
-
-
-_SIMPLE = {"tanh": _Cell(1, _tanh_step), "relu": _Cell(1, _relu_step)}
-_LSTM = _Cell(2, _lstm_step, _lstm_pullback)
-_GRU = _Cell(1, _gru_step, _gru_pullback)
+_loop.defvjp(_forward, _backward)

@@ -191,12 +191,29 @@ def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: st
         )
 
 
-def test_the_simple_recurrence_can_be_differentiated_forward() -> None:
-    run, parameters, inputs, _ = make_case("tanh", 2, 3, 2, 3, 6)
-    loss = lambda p: (run(inputs, *p, lengths=jnp.array([2, 3]))[0] ** 2).sum()  # noqa: E731
-    _, change = jax.jvp(loss, (parameters,), (parameters,))
-    expected = sum((a * b).sum() for a, b in zip(jax.grad(loss)(parameters), parameters, strict=True))
-    np.testing.assert_allclose(change, expected, rtol=1e-4)
+@pytest.mark.parametrize("lengths", [None, [2, 6, 4]])
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_both_directions_in_one_loop_equal_two_loops(cell: str, lengths: list[int] | None) -> None:
+    run, forward, inputs, _ = make_case(cell, 3, 6, 2, 4, 7)
+    backward = make_case(cell, 3, 6, 2, 4, 8)[1]
+    known = None if lengths is None else jnp.array(lengths)
+    counted = jnp.ones((3, 6, 1)) if known is None else (jnp.arange(6) < known[:, None])[..., None]
+
+    def loss(run_both, weights, inputs):
+        results = run_both(*weights, inputs)
+        return sum((counted * jnp.cos(outputs)).sum() + (final[0] ** 2).sum() for outputs, final in results)
+
+    def one_loop(ahead, back, inputs):
+        return ops.bidirectional(run, inputs, ahead, back, lengths=known)
+
+    def two_loops(ahead, back, inputs):
+        return run(inputs, *ahead, lengths=known), run(inputs, *back, lengths=known, reverse=True)
+
+    got, expected = (
+        jax.jit(jax.value_and_grad(partial(loss, both), (0, 1)))((forward, backward), inputs)
+        for both in (one_loop, two_loops)
+    )
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, expected)
 
 
 def test_remat_changes_nothing() -> None:
