@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 _BEGIN = time.perf_counter()  # before the imports below, which take most of a short run's start
+gc.disable()  # until `main` runs the command: importing makes many objects and no garbage
 
 from jaxdl.errors import UserError  # noqa: E402
-from jaxdl.experiment import Experiment  # noqa: E402
 from jaxdl.flags import Options, help_text, parse_command_line  # noqa: E402
 from jaxdl.registry import list_experiments, load_experiment  # noqa: E402
+
+if TYPE_CHECKING:
+    from jaxdl.experiment import Experiment
 
 EXPERIMENTS = Path(__file__).resolve().parent / "experiments"
 
@@ -58,6 +63,8 @@ def main(arguments: list[str], begin: float) -> int:
         assert experiment is not None
         from jaxdl.modes import run
 
+        gc.freeze()  # what the imports made stays until the end, so it is not looked through again
+        gc.enable()
         return run(options, experiment, arguments, begin)
     except UserError as error:
         print(f"launch.py: error: {error}", file=sys.stderr)

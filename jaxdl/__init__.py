@@ -1,31 +1,38 @@
 """jaxdl: pure-function Flax models, compiled training and experiment definitions that are values.
 
-Importing it starts no backend and imports neither TensorFlow, TFDS, scikit-learn nor matplotlib.
+Each name is imported when it is first asked for, so that importing jaxdl costs next to nothing; it starts no backend.
 """
 
-from jaxdl.config import from_config, to_config
-from jaxdl.data import Bits, Data, Dataset, Digits, Spec, Tfds, default_data_dir
-from jaxdl.errors import UserError
-from jaxdl.experiment import Experiment, Training
-from jaxdl.fields import replace, static, traced
-from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-from jaxdl.loop import Epoch, Trainer
-from jaxdl.metrics import metric
-from jaxdl.models import CNN, MLP, RNN
-from jaxdl.objectives import (
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    Objective,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
-)
-from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop
-from jaxdl.registry import list_experiments, load_experiment
-from jaxdl.runtime import configure
-from jaxdl.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
-from jaxdl.step import Steps, TrainState, hyperparameters, make_steps
-from jaxdl.training import train
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxdl.config import from_config, to_config
+    from jaxdl.data import Bits, Data, Dataset, Digits, Spec, Tfds, default_data_dir
+    from jaxdl.errors import UserError
+    from jaxdl.experiment import Experiment, Training
+    from jaxdl.fields import replace, static, traced
+    from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
+    from jaxdl.loop import Epoch, Trainer
+    from jaxdl.metrics import metric
+    from jaxdl.models import CNN, MLP, RNN
+    from jaxdl.objectives import (
+        Huber,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        Objective,
+        SigmoidCrossEntropy,
+        SoftmaxCrossEntropy,
+    )
+    from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop
+    from jaxdl.registry import list_experiments, load_experiment
+    from jaxdl.runtime import configure
+    from jaxdl.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
+    from jaxdl.step import Steps, TrainState, hyperparameters, make_steps
+    from jaxdl.training import train
 
 __all__ = [
     "CNN",
@@ -83,3 +90,39 @@ __all__ = [
     "traced",
     "train",
 ]
+
+_NAMES = {
+    "jaxdl.config": "from_config to_config",
+    "jaxdl.data": "Bits Data Dataset Digits Spec Tfds default_data_dir",
+    "jaxdl.errors": "UserError",
+    "jaxdl.experiment": "Experiment Training",
+    "jaxdl.fields": "replace static traced",
+    "jaxdl.inference": "TrainedModel evaluate export_program load_run",
+    "jaxdl.loop": "Epoch Trainer",
+    "jaxdl.metrics": "metric",
+    "jaxdl.models": "CNN MLP RNN",
+    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
+    "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
+    "jaxdl.registry": "list_experiments load_experiment",
+    "jaxdl.runtime": "configure",
+    "jaxdl.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
+    "jaxdl.step": "Steps TrainState hyperparameters make_steps",
+    "jaxdl.training": "train",
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # a type checker shall take any other name for a mistake
+
+    def __getattr__(name: str) -> Any:
+        """Imports a public name from its module, or a module of this package."""
+        if name in _MODULES:
+            value = getattr(importlib.import_module(_MODULES[name]), name)
+            globals()[name] = value  # asked only once
+            return value
+        if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,12 +10,11 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
-
-from flax import linen as nn
 
 from jaxdl.errors import UserError, unknown
 
@@ -157,14 +156,24 @@ def own_fields(value: Any) -> list[Field]:
     """Lists the fields of one dataclass value, without those of its parts; paths have one component."""
     annotations: dict[str, Any] = {}
     for cls in reversed(type(value).__mro__):
-        if dataclasses.is_dataclass(cls) and cls is not nn.Module:
+        if dataclasses.is_dataclass(cls) and cls is not _linen_module():
             annotations |= inspect.get_annotations(cls, eval_str=True)
-    skipped = _LINEN_FIELDS if isinstance(value, nn.Module) else frozenset()
+    skipped = _LINEN_FIELDS if _is_linen(value) else frozenset()
     return [
         Field(f.name, annotations[f.name], getattr(value, f.name), f.metadata.get(_KEY, Declaration()))
         for f in dataclasses.fields(value)
         if f.init and f.name not in skipped
     ]
+
+
+def _linen_module() -> type | None:
+    """Returns Linen's `Module`, or None where nothing has imported Linen, so that ``--help`` need not import it."""
+    return getattr(sys.modules.get("flax.linen"), "Module", None)
+
+
+def _is_linen(value: Any) -> bool:
+    module = _linen_module()
+    return module is not None and isinstance(value, module)
 
 
 def walk(value: Any, prefix: str = "") -> Iterator[Field]:
@@ -196,7 +205,7 @@ def replace(value: Any, changes: Mapping[str, Any]) -> Any:
             raise KeyError(name)
     for name, inner in below.items():
         here[name] = replace(here.get(name, getattr(value, name)), inner)
-    return value.clone(**here) if isinstance(value, nn.Module) else dataclasses.replace(value, **here)
+    return value.clone(**here) if _is_linen(value) else dataclasses.replace(value, **here)
 
 
 def traced_values(value: Any) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from absl import flags
 
-from jaxdl.data import Tfds, default_data_dir
 from jaxdl.errors import UserError, did_you_mean
-from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, check_value, own_fields, parse, replace, show, static, type_name, walk
+
+if TYPE_CHECKING:
+    from jaxdl.experiment import Experiment
 
 MODES = ("train", "eval", "predict", "summary", "export")
 
@@ -29,6 +30,8 @@ class Options:
         run_dir: this run's directory; empty makes a new one below ``runs/``.
         input: image file, folder of images or ``.npy`` file to predict for.
         output: file to write: CSV predictions, or the exported program.
+        profile: trace a part of the training and print where the time of a step goes.
+        xla_flags: add the XLA flags of `jaxdl.runtime.configure`.
         list: print the experiments and stop.
         help: print the flags and stop.
     """
@@ -40,11 +43,17 @@ class Options:
     run_dir: str = static("", "this run's directory; runs/NAME/<UTC time>-<6 hex digits> where not given")
     input: str = static("", "with --mode=predict: an image, a folder of images, or a .npy file of examples")
     output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
+    profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
+    xla_flags: bool = static(
+        True, "add the XLA flags that are measured to be faster, where XLA_FLAGS does not set them"
+    )
     list: bool = static(False, "print the experiments and stop")
     help: bool = static(False, "print this and stop")
 
     @property
     def data_folder(self) -> str:
+        from jaxdl.data import default_data_dir  # here, so that --list and --help import no JAX
+
         return self.data_dir or str(default_data_dir())
 
 
@@ -237,6 +246,8 @@ def _named(part: Any, present: Any) -> Any:
     """
     if type(part) is not type(present):
         return part
+    from jaxdl.data import Tfds
+
     plain = type(part)()
     own = {field.path: field.value for field in own_fields(part) if field.value != getattr(plain, field.path)}
     if isinstance(part, Tfds):

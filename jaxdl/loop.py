@@ -7,7 +7,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.step import (
+    INPUT_SCOPE,
     Batch,
     Steps,
     Sums,
@@ -102,8 +103,10 @@ def run_train_steps(
 
     def body(i: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]) -> tuple[TrainState, dict[str, jax.Array]]:
         state, rows = carry
-        positions = (i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size
-        state, metrics = steps.train_step(state, _take(arrays, order[positions]), hparams)
+        with jax.named_scope(INPUT_SCOPE):
+            positions = (i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size
+            batch = _take(arrays, order[positions])
+        state, metrics = steps.train_step(state, batch, hparams)
         return state, jax.tree.map(lambda row, value: row.at[i].set(value), rows, metrics)
 
     first_batch = _take(arrays, order[jnp.arange(batch_size) % size])
@@ -163,6 +166,22 @@ class Epoch:
     train_seconds: float
 
 
+class Observer(Protocol):
+    """Stands beside the loop that calls the train program; see `jaxdl.profiling.Recorder`.
+
+    Attributes:
+        paused_seconds: time that it took for itself so far, in seconds.
+    """
+
+    paused_seconds: float
+
+    def before_call(self, steps: int) -> int:
+        """Returns how many train steps the next call may run, 1 to `steps`."""
+
+    def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
+        """Takes note of a call that was begun, with arrays that it will give."""
+
+
 class Trainer:
     """The compiled programs of one experiment on one data set, and the data on the device.
 
@@ -216,6 +235,10 @@ class Trainer:
             self.compile_seconds += time.perf_counter() - begin
         return self._programs[name]
 
+    def train_program_text(self) -> str:
+        """Returns the train program after XLA's optimisation, in XLA's text form."""
+        return self._program("train").as_text()  # type: ignore[attr-defined]
+
     def _lower_init(self) -> Any:
         return jax.jit(self.steps.init_state).lower(np.uint32(0))
 
@@ -234,7 +257,11 @@ class Trainer:
         return {path: np.float32(value) for path, value in hyperparameters(self.experiment).items()}
 
     def train(
-        self, state: TrainState, *, on_progress: Callable[[int, int, Metrics, float], None] | None = None
+        self,
+        state: TrainState,
+        *,
+        on_progress: Callable[[int, int, Metrics, float], None] | None = None,
+        observer: Observer | None = None,
     ) -> Iterator[Epoch]:
         """Trains on from `state`, at an epoch's start, until the budget is spent; yields after each epoch.
 
@@ -242,15 +269,17 @@ class Trainer:
             state: where to go on from; its memory is given up to the training.
             on_progress: called about twice a second with the step, the epoch (1 for the first), the train metrics since
                 the last call, and the examples per second.
+            observer: told of each call of the train program, such as a profiler; the time it takes for itself does not
+                count as training.
         """
         hparams = self._hparams()
         first_epoch = int(state.step) // self.steps_per_epoch
         for epoch in range(first_epoch, self.experiment.training.epochs):
             order = self._order(epoch)
             self._program("train")  # compiled before the clock starts
-            begin = time.perf_counter()
-            state, metrics = self._train_epoch(state, order, hparams, epoch, on_progress)
-            seconds = time.perf_counter() - begin
+            begin = time.perf_counter() - (observer.paused_seconds if observer else 0.0)
+            state, metrics = self._train_epoch(state, order, hparams, epoch, on_progress, observer)
+            seconds = time.perf_counter() - (observer.paused_seconds if observer else 0.0) - begin
             splits = {"train": metrics}
             if self.data.size("validation"):
                 splits["validation"] = self.evaluate(state, "validation")
@@ -266,6 +295,7 @@ class Trainer:
         hparams: Mapping[str, Any],
         epoch: int,
         on_progress: Callable[[int, int, Metrics, float], None] | None,
+        observer: Observer | None,
     ) -> tuple[TrainState, Metrics]:
         """Runs one epoch in calls of about half a second; reads each call's metrics while the next one runs."""
         run_steps = self._program("train")
@@ -291,9 +321,13 @@ class Trainer:
         pending: tuple[int, int, Any] | None = None
         while done < self.steps_per_epoch:
             steps = min(self._steps_per_call, self.steps_per_epoch - done)
+            if observer is not None:
+                steps = observer.before_call(steps)
             bounds = (np.int32(done), np.int32(steps))
             state, metrics = run_steps(state, self.data.arrays, order, hparams, *bounds)
             done += steps
+            if observer is not None:
+                observer.after_call(steps, metrics, done == self.steps_per_epoch)
             if pending is not None:
                 # One call late: the device already works on the next call, so it never waits for Python.
                 take(*pending)

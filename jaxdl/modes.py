@@ -40,7 +40,9 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     Raises:
         UserError: something that the user can mend.
     """
-    configure(platform=options.platform)
+    if options.profile and options.mode != "train":
+        raise UserError(f"--profile traces a training: it does not go with --mode={options.mode}.")
+    configure(platform=options.platform, xla_flags=options.xla_flags)
     return _MODES[options.mode](options, experiment, arguments, begin)
 
 
@@ -54,13 +56,25 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
     command = ["launch.py", *arguments]
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        summary = train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=command, notify=announce, begin=begin)
+        summary = train(
+            experiment,
+            run_dir=run_dir,
+            data_dir=data_dir,
+            arguments=command,
+            notify=announce,
+            begin=begin,
+            profile=options.profile,
+        )
     except KeyboardInterrupt as stop:
         announce(
             f"interrupted: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
         )
         return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
     results_table(summary, run_dir)
+    if options.profile:
+        from jaxdl.profiling import print_profile
+
+        print_profile(run_dir)
     if summary["status"] == "diverged":
         announce("the train loss is not a finite number any more: lower --learning_rate, or clip with --clip_norm=1.")
         return 1

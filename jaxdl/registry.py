@@ -6,9 +6,12 @@ import ast
 import importlib.util
 import inspect
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxdl.errors import UserError, unknown
-from jaxdl.experiment import Experiment
+
+if TYPE_CHECKING:
+    from jaxdl.experiment import Experiment
 
 
 def list_experiments(directory: Path) -> dict[str, str]:
@@ -34,6 +37,8 @@ def load_experiment(name: str, directory: Path) -> Experiment:
     names = list_experiments(directory)
     if name not in names:
         raise unknown("experiment", name, names)
+    from jaxdl.experiment import Experiment  # here, so that listing imports no JAX
+
     path = directory / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"experiments.{name}", path)
     assert spec is not None and spec.loader is not None

@@ -21,6 +21,8 @@ from jaxdl.objectives import masked_mean
 Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
+# Names by which a profile knows operations (see `jaxdl.profiling`); all that makes a batch belongs under the first.
+INPUT_SCOPE, OPTIMIZER_SCOPE = "input_pipeline", "optimizer_update"
 
 
 class TrainState(struct.PyTreeNode):
@@ -124,7 +126,8 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
     measures_accuracy = "accuracy" in experiment.metrics
 
     def inputs_of(batch: Batch) -> jax.Array:
-        return batch["inputs"].astype(jnp.float32) * spec.scale
+        with jax.named_scope(INPUT_SCOPE):
+            return batch["inputs"].astype(jnp.float32) * spec.scale
 
     def init_state(seed: Any) -> TrainState:
         key = jax.random.key(seed)
@@ -161,9 +164,10 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
             return masked_mean(losses, mask), (outputs, mask, model_state)
 
         (loss, (outputs, mask, model_state)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        transformation = recipe.optimizer.transformation(total_steps)
-        updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
-        params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
+        with jax.named_scope(OPTIMIZER_SCOPE):
+            transformation = recipe.optimizer.transformation(total_steps)
+            updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
+            params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
         metrics = {"loss": loss}
         if measures_accuracy:
             sums = metric("accuracy").partial(outputs, targets, mask)

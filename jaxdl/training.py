@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,9 @@ from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, read_config, rea
 from jaxdl.report import write_report
 from jaxdl.step import TrainState
 from jaxdl.watch import Watch
+
+if TYPE_CHECKING:
+    from jaxdl.profiling import Profiler
 
 # Checkpoints are written at most this often, and at the end, so that a run of a few seconds is not slowed by them.
 _SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -80,6 +84,7 @@ def train(
     arguments: Sequence[str] = (),
     notify: Callable[[str], None] = print,
     begin: float | None = None,
+    profile: bool = False,
 ) -> dict[str, Any]:
     """Trains, validates, tests and leaves the run directory; goes on where an unfinished run of the recipe stopped.
 
@@ -89,7 +94,10 @@ def train(
         data_dir: folder of prepared data sets and original archives.
         arguments: the command line, for the record.
         notify: takes messages about the data.
-        begin: `time.perf_counter` at the start, for ``wall_seconds``.
+        begin: `time.perf_counter` at the start, for ``wall_seconds`` and for ``seconds_to_first_step``, which ends when
+            the metrics of the first call of the train program are on the host.
+        profile: trace a part of the training into ``RUN_DIR/profile/`` and say in its ``profile.json`` where the time
+            of a step goes (see `jaxdl.profiling`).
 
     Returns:
         What stands in ``summary.json``.
@@ -107,6 +115,7 @@ def train(
             _check_same_data(run.path, dataset)
             watch = Watch.of(experiment, dataset)
             trainer = Trainer(experiment, dataset)
+            profiler = _profiler(run.path, trainer) if profile else None
             trainer.compile()
         except BaseException:
             run.discard_if_new()
@@ -114,7 +123,16 @@ def train(
         run.write_config(to_config(experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint)
         run.write_record(record | {"spec": dataclasses.asdict(dataset.spec)})
-        return _Session(trainer, dataset, run, watch, begin).run_to_end()
+        summary = _Session(trainer, dataset, run, watch, begin, profiler).run_to_end()
+        if profiler is not None:
+            profiler.write(notify)
+        return summary
+
+
+def _profiler(run_dir: Path, trainer: Trainer) -> Profiler:
+    from jaxdl.profiling import Profiler
+
+    return Profiler(run_dir, trainer)
 
 
 def _check_continues(path: Path, experiment: Experiment) -> None:
@@ -141,12 +159,21 @@ def _check_same_data(path: Path, dataset: Dataset) -> None:
 class _Session:
     """One training while it runs: the programs, the run directory, and the figures so far."""
 
-    def __init__(self, trainer: Trainer, dataset: Dataset, run: RunDirectory, watch: Watch, begin: float):
+    def __init__(
+        self,
+        trainer: Trainer,
+        dataset: Dataset,
+        run: RunDirectory,
+        watch: Watch,
+        begin: float,
+        profiler: Profiler | None,
+    ):
         self.experiment = trainer.experiment
         self.trainer = trainer
         self.dataset = dataset
         self.run = run
         self.begin = begin
+        self.profiler = profiler
         self.watch = watch
         self.checkpoints = Checkpoints(run.checkpoints, watch.metric, watch.mode)
         self.epoch = self.step = 0
@@ -154,6 +181,7 @@ class _Session:
         self.trained_examples = 0
         self.figures: dict[str, Any] = {}
         self.params_sha256 = ""
+        self.seconds_to_first_step: float | None = None
         self._saved_at = time.perf_counter()
         self._best: tuple[int, TrainState, dict[str, float]] | None = None
 
@@ -197,8 +225,18 @@ class _Session:
         total = self.trainer.total_steps
         if self.watch.exhausted:
             return state  # an earlier process stopped here, and did not come to test
-        with Progress(self.experiment.name, training.epochs, total, first_step=self.step) as progress:
-            for epoch in self.trainer.train(state, on_progress=progress.update):
+
+        def report(step: int, epoch: int, metrics: Metrics, examples_per_second: float) -> None:
+            if self.seconds_to_first_step is None:
+                self.seconds_to_first_step = time.perf_counter() - self.begin
+            progress.update(step, epoch, metrics, examples_per_second)
+
+        recording = self.profiler.recording(total - self.step) if self.profiler else contextlib.nullcontext()
+        with (
+            Progress(self.experiment.name, training.epochs, total, first_step=self.step) as progress,
+            recording as seen,
+        ):
+            for epoch in self.trainer.train(state, on_progress=report, observer=seen):
                 state = epoch.state
                 self._take(epoch)
                 progress.end_epoch(epoch.step, epoch.number, epoch.metrics, self._examples_per_second())
@@ -274,6 +312,7 @@ class _Session:
             "data": data_summary(data, self.experiment),
             "train_examples_per_second": self._examples_per_second(),
             "compile_seconds": self.trainer.compile_seconds,
+            "seconds_to_first_step": self.seconds_to_first_step,
             "wall_seconds": time.perf_counter() - self.begin,
             "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
             "params_sha256": self.params_sha256,

@@ -186,16 +186,28 @@ def test_an_exported_program_predicts_as_the_run_does(finished: Path, tmp_path: 
     np.testing.assert_allclose([float(row[str(name)]) for name in range(10)], probabilities[0], rtol=1e-4, atol=1e-6)
 
 
-def test_importing_jaxdl_is_light_and_starts_no_backend() -> None:
+@pytest.mark.parametrize("flag", ["--list", "--help"])
+def test_listing_and_helping_import_neither_jax_nor_numpy(tmp_path: Path, flag: str) -> None:
     code = (
-        "import sys, jaxdl\n"
-        "heavy = {'tensorflow', 'tensorflow_datasets', 'matplotlib', 'sklearn', 'orbax', 'ray', 'optuna', 'PIL'}\n"
-        "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"
-        "from jax._src import xla_bridge\n"
-        "assert not xla_bridge._backends\n"
+        f"import runpy, sys; sys.argv = ['launch.py', {flag!r}]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end: status = end.code\n"
+        "print(status, sorted({'jax', 'jaxlib', 'flax', 'optax', 'numpy', 'rich'} & sys.modules.keys()))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "digits_mlp" in done.stdout if flag == "--list" else "--experiment=" in done.stdout
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.parametrize(("off", "active"), [((), True), (("--noxla_flags",), False), (("--xla_flags=false",), False)])
+def test_the_record_says_which_xla_flags_were_active(
+    tmp_path: Path, off: tuple[str, ...], active: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    done = launch(tmp_path, "--experiment=digits_mlp", "--fast_dev_run", "--run_dir=run", *off)
     assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert ("--xla_cpu_experimental_ynn_fusion_type=" in record["xla_flags"]) is active
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -35,6 +35,7 @@ def test_the_run_directory_holds_what_the_contract_names(recipe: jaxdl.Experimen
     assert summary["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
     for name in ("train_examples_per_second", "compile_seconds", "wall_seconds"):
         assert summary[name] > 0, name
+    assert summary["compile_seconds"] < summary["seconds_to_first_step"] < summary["wall_seconds"]
     record = json.loads((folder / "record.json").read_text())
     assert record["seed"] == 0
     assert record["data_fingerprint"] == data["fingerprint"]

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from jaxdl.data import Digits, examples
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +26,23 @@ def test_the_two_splits_hold_every_digit_of_the_original_once(digits):
     got = sorted((i.tobytes(), t) for split in both for i, t in zip(split["inputs"], split["targets"], strict=True))
     assert got == expected
     assert [examples(split) for split in both] == [1438, 359]
+
+
+def test_the_arrays_are_those_of_the_original_to_the_byte_and_in_its_order(digits):
+    original = load_digits()
+    rows = [image.tobytes() for image in original.images.astype(np.uint8)]
+    position = {row: index for index, row in enumerate(rows)}
+    assert len(position) == len(rows) == 1797  # no image twice, so each tells where it stood
+    for split in digits.splits.values():
+        order = [position[image.tobytes()] for image in split["inputs"]]
+        assert order == sorted(order)
+        assert split["targets"].tobytes() == original.target[order].astype(np.int32).tobytes()
+
+
+def test_reading_them_does_not_import_scikit_learn():
+    code = "import sys, jaxdl, pathlib; jaxdl.Digits().load(pathlib.Path()); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_inputs_are_stored_as_uint8_from_0_to_16_and_scaled_to_one(digits):

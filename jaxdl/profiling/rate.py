@@ -1,0 +1,104 @@
+"""How many floating-point operations a train step asks for, and how many a second the device can do."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections import Counter
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+from jax.interpreters.partial_eval import dce_jaxpr
+
+from jaxdl.loop import Trainer
+from jaxdl.report.layers import _multiply_adds, _programs_in, _turns
+from jaxdl.step import hyperparameters
+
+# Twice as large each time, from what fits any cache to what fills the largest accelerator.
+_SIZES = tuple(2**power for power in range(8, 15))
+
+
+@dataclasses.dataclass(frozen=True)
+class Peak:
+    """The best rate at which a device was seen to multiply two square matrices.
+
+    Attributes:
+        flops_per_second: floating-point operations a second; a multiply-add is two.
+        size: rows of the matrices that it was reached with.
+    """
+
+    flops_per_second: float
+    size: int
+
+
+def step_flops(trainer: Trainer) -> dict[str, int]:
+    """Counts the floating-point operations of one train step, forward, backward and update, by dtype.
+
+    Counted in the traced step, before compilation: matrix products and convolutions, two for each multiply-add, loops
+    as often as they turn. XLA's own ``cost_analysis`` would count a loop's body once, and what it hands to a library as
+    nothing. Element-wise operations are not counted, as is usual, nor products with the zeros that the gradient of a
+    strided convolution puts between elements; products with zeros at an image's edges are.
+
+    Returns:
+        Operations by the dtype of what is multiplied, such as ``{"float32": 1000}``; empty where nothing is.
+    """
+    size = trainer.experiment.training.batch_size
+    arrays = trainer.data.arrays
+    batch = {name: jax.ShapeDtypeStruct((size, *array.shape[1:]), array.dtype) for name, array in arrays.items()}
+    step = jax.make_jaxpr(trainer.steps.train_step)(trainer.state_shapes(), batch, hyperparameters(trainer.experiment))
+    # The gradients of the inputs, for one, are traced, but nobody asks for them.
+    needed, _ = dce_jaxpr(step.jaxpr, [True] * len(step.jaxpr.outvars))
+    return {dtype: 2 * count for dtype, count in _counted(needed).items()}
+
+
+def _counted(program: core.Jaxpr) -> Counter[str]:
+    """Counts multiply-adds by dtype; of a branch, the dearest case."""
+    counted: Counter[str] = Counter()
+    for equation in program.eqns:
+        own = _multiply_adds(equation)
+        if own:
+            holes = math.prod(equation.params.get("lhs_dilation") or ())
+            counted[str(equation.invars[0].aval.dtype)] += own // holes  # type: ignore[attr-defined]
+        inner = [_counted(part) for part in _programs_in(equation.params)]
+        if equation.primitive.name == "cond" and inner:
+            inner = [max(inner, key=lambda case: case.total())]
+        for part in inner:
+            for dtype, count in part.items():
+                counted[dtype] += count * _turns(equation)
+    return counted
+
+
+def measured_peak(dtype: Any, seconds: float = 1.0) -> Peak:
+    """Measures the rate of square matrix products, the best of several sizes and runs, at JAX's default precision.
+
+    Args:
+        dtype: of the matrices.
+        seconds: about how long to measure; compilation comes on top.
+    """
+    best = Peak(0.0, 0)
+    keys = jax.random.split(jax.random.key(0))
+    multiply = jax.jit(jnp.matmul)
+    for size in _SIZES:
+        left, right = (jax.random.normal(key, (size, size), jnp.float32).astype(dtype) for key in keys)
+        begin = time.perf_counter()
+        jax.block_until_ready(multiply(left, right))  # compiles
+        runs = [_seconds_of(multiply, left, right)]
+        # A part of the time for each size, so that a short disturbance does not decide.
+        while sum(runs) < seconds / 6 and len(runs) < 1000:
+            runs.append(_seconds_of(multiply, left, right))
+        rate = 2 * size**3 / min(runs)
+        if rate > best.flops_per_second:
+            best = Peak(rate, size)
+        # The next size takes eight times as long.
+        if 8 * min(runs) > seconds / 3 or time.perf_counter() - begin > seconds:
+            break
+    return best
+
+
+def _seconds_of(multiply: Any, left: jax.Array, right: jax.Array) -> float:
+    begin = time.perf_counter()
+    jax.block_until_ready(multiply(left, right))
+    return time.perf_counter() - begin
