@@ -42,6 +42,8 @@ class Training:
         patience: stop after this many epochs without a better `watch`; None never stops early.
         final: the state that is tested and summarised at the end: after the last epoch, or the best by `watch`.
         overfit_batches: train and validate on the first N batches only, to see that the model can learn; 0 uses all.
+        precision: what the model computes in; parameters, optimizer, statistics and loss stay float32 (Micikevicius et
+            al. 2018, "Mixed precision training", without the scaling of losses, which bfloat16 does not need).
         fast_dev_run: one small batch through train, validation, test, checkpoint and report.
     """
 
@@ -52,6 +54,7 @@ class Training:
     patience: int | None = static(None, "stop after this many epochs without a better --watch", check=above_zero)
     final: Literal["last", "best"] = static("last", "state to test at the end: the last, or the best by --watch")
     overfit_batches: int = static(0, "train and validate on the first N batches only; 0 uses all", check=at_least(0))
+    precision: Literal["float32", "bfloat16"] = static("float32", "what the model computes in; parameters stay float32")
     fast_dev_run: bool = static(False, "one small batch through train, validation, test, checkpoint and report")
 
 

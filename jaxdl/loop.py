@@ -33,6 +33,9 @@ Metrics = dict[str, Any]
 # A call of the train program lasts about this long, so that progress is seen and a signal is answered, while the cost
 # of a call (some tens of microseconds) stays invisible.
 _SECONDS_PER_CALL = 0.5
+# But it has at least so many steps: each call is given fresh memory, whose first use costs as much as a third of a step
+# where a step uses hundreds of megabytes.
+_FEWEST_STEPS_PER_CALL = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +81,13 @@ def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarra
 
 
 def _take(arrays: Mapping[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
-    return {key: value.at[index].get(mode="promise_in_bounds") for key, value in arrays.items()}
+    """Copies examples as flat rows: on the CPU that takes a tenth of what a gather of images takes."""
+
+    def rows(array: jax.Array) -> jax.Array:
+        taken = array.reshape(array.shape[0], -1).at[index].get(mode="promise_in_bounds")
+        return taken.reshape(*index.shape, *array.shape[1:])
+
+    return {key: rows(value) for key, value in arrays.items()}
 
 
 def run_train_steps(
@@ -205,7 +214,7 @@ class Trainer:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
-        self._steps_per_call = max(1, self.steps_per_epoch // 50)
+        self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
         self._programs: dict[str, Callable[..., Any]] = {}
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
@@ -315,7 +324,7 @@ class Trainer:
                 rate = steps * self.experiment.training.batch_size / seconds
                 on_progress(epoch * self.steps_per_epoch + done, epoch + 1, means, rate)
             growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
-            self._steps_per_call = max(1, math.ceil(steps * growth))
+            self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
 
         done = 0
         pending: tuple[int, int, Any] | None = None

@@ -124,10 +124,14 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
     """
     experiment = experiment.for_spec(spec)
     measures_accuracy = "accuracy" in experiment.metrics
+    precision = jnp.dtype(experiment.training.precision)
 
     def inputs_of(batch: Batch) -> jax.Array:
         with jax.named_scope(INPUT_SCOPE):
-            return batch["inputs"].astype(jnp.float32) * spec.scale
+            return (batch["inputs"].astype(jnp.float32) * spec.scale).astype(precision)
+
+    def variables_of(params: Any, model_state: Any) -> dict[str, Any]:
+        return {"params": jax.tree.map(lambda param: param.astype(precision), params), **model_state}
 
     def init_state(seed: Any) -> TrainState:
         key = jax.random.key(seed)
@@ -140,8 +144,9 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
         return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
 
     def apply(model: Any, state: TrainState, batch: Batch) -> jax.Array:
-        variables = {"params": state.params, **state.model_state}
-        return model.apply(variables, inputs_of(batch), train=False, lengths=batch.get("lengths"))
+        variables = variables_of(state.params, state.model_state)
+        outputs = model.apply(variables, inputs_of(batch), train=False, lengths=batch.get("lengths"))
+        return outputs.astype(jnp.float32)
 
     def train_step(
         state: TrainState, batch: Batch, hparams: Hyperparameters
@@ -152,13 +157,14 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
 
         def loss_of(params: Any) -> tuple[jax.Array, Any]:
             outputs, model_state = recipe.model.apply(
-                {"params": params, **state.model_state},
+                variables_of(params, state.model_state),
                 inputs_of(batch),
                 train=True,
                 lengths=batch.get("lengths"),
                 rngs={"dropout": dropout_key},
                 mutable=list(state.model_state),
             )
+            outputs = outputs.astype(jnp.float32)
             losses = recipe.objective.losses(outputs, targets)
             mask = element_mask(batch, losses.shape)
             return masked_mean(losses, mask), (outputs, mask, model_state)

@@ -18,8 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("--experiment=digits_mlp", "--epochs=2")
 
 
-def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def launch(folder: Path, *arguments: str, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"TFDS_DATA_DIR": str(folder / "data"), "COLUMNS": "120"}
+    if cache is not None:
+        environment["XDG_CACHE_HOME"] = str(cache)
+        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     return subprocess.run(
         [sys.executable, str(ROOT / "launch.py"), *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
@@ -112,6 +115,16 @@ def test_the_stand_in_is_named_everywhere(tmp_path: Path) -> None:
     assert "digits (stand-in for mnist)" in done.stdout
     assert "STAND-IN DATA" in done.stderr
     assert "stand-in" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_second_start_compiles_nothing_whatever_the_learning_rate_and_the_seed(tmp_path: Path) -> None:
+    kept = []
+    for changes in ([], ["--learning_rate=0.1", "--seed=3"]):
+        done = launch(tmp_path, *QUICK, *changes, cache=tmp_path)
+        assert done.returncode == 0, done.stderr
+        programs = [path.name for path in (tmp_path / "jaxdl" / "compiled").iterdir() if path.name.endswith("-cache")]
+        kept.append(sorted(programs))
+    assert kept[0] and kept[1] == kept[0]
 
 
 def test_evaluating_gives_the_figures_of_the_training(finished: Path, tmp_path: Path) -> None:

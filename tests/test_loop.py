@@ -47,6 +47,15 @@ def test_orders_differ_between_epochs_and_seeds() -> None:
     assert len(orders) == 9
 
 
+def test_training_compiles_one_program_for_train_and_one_for_eval(caplog: pytest.LogCaptureFixture) -> None:
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        trainer = jaxdl.Trainer(experiment(**{"training.epochs": 4}), blobs())
+        for epoch in trainer.train(trainer.init_state()):
+            trainer.evaluate(epoch.state, "test")
+    compiled = [message.split()[1] for message in caplog.messages if message.startswith("Compiling ")]
+    assert sorted(compiled) == ["jit(init_state)", "jit(run_eval_steps)", "jit(run_train_steps)"]
+
+
 def test_the_compiled_epochs_equal_a_plain_loop_over_the_pure_steps() -> None:
     recipe, dataset = experiment(), blobs()
     steps = jaxdl.make_steps(recipe, dataset.spec, 12)

@@ -148,3 +148,30 @@ def test_a_binary_sequence_model_trains_on_every_step() -> None:
     assert metrics["loss"] == pytest.approx(0.69, abs=0.2)
     assert steps.eval_step(state, data)["count"] == 30
     assert steps.predict_step(state, data).shape == (5, 6)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        jaxdl.CNN(features=(8,), kernel=(2, 2), pool_after=(1,), dense=(8,), normalization="batch", dropout=0.1),
+        jaxdl.RNN(features=(8,), cell="gru"),
+    ],
+)
+def test_bfloat16_computes_in_it_and_keeps_the_state_in_float32(model: nn.Module) -> None:
+    recipes = [experiment(**{"model": model, "training.precision": kind}) for kind in ("float32", "bfloat16")]
+    losses, text = [], ""
+    for recipe in recipes:
+        steps = jaxdl.make_steps(recipe, SPEC, 10)
+        state = steps.init_state(0)
+        arguments = (state, batch(), jaxdl.hyperparameters(recipe))
+        new, metrics = steps.train_step(*arguments)
+        assert jax.tree.map(jnp.shape, new) == jax.tree.map(jnp.shape, state)
+        kinds = {leaf.dtype for leaf in jax.tree.leaves(new) if jnp.issubdtype(leaf.dtype, jnp.floating)}
+        assert kinds == {jnp.dtype("float32")}
+        losses.append(float(metrics["loss"]))
+        assert steps.predict_step(state, batch()).dtype == jnp.float32
+        text = str(jax.make_jaxpr(steps.train_step)(*arguments))
+    products = [line for line in text.splitlines() if "dot_general" in line or "conv_general_dilated" in line]
+    assert products and all("bf16" in line for line in products if ":" in line.partition("=")[0])
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.05)
