@@ -33,9 +33,6 @@ Metrics = dict[str, Any]
 # A call of the train program lasts about this long, so that progress is seen and a signal is answered, while the cost
 # of a call (some tens of microseconds) stays invisible.
 _SECONDS_PER_CALL = 0.5
-# But it has at least so many steps: each call is given fresh memory, whose first use costs as much as a third of a step
-# where a step uses hundreds of megabytes.
-_FEWEST_STEPS_PER_CALL = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,7 +211,7 @@ class Trainer:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
-        self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
+        self._steps_per_call = max(1, self.steps_per_epoch // 50)
         self._programs: dict[str, Callable[..., Any]] = {}
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
@@ -324,7 +321,7 @@ class Trainer:
                 rate = steps * self.experiment.training.batch_size / seconds
                 on_progress(epoch * self.steps_per_epoch + done, epoch + 1, means, rate)
             growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
-            self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
+            self._steps_per_call = max(1, math.ceil(steps * growth))
 
         done = 0
         pending: tuple[int, int, Any] | None = None
