@@ -30,9 +30,11 @@ from jaxdl.step import (
 )
 
 Metrics = dict[str, Any]
-# A call of the train program lasts about this long, so that progress is seen and a signal is answered, while the cost
-# of a call (some tens of microseconds) stays invisible.
-_SECONDS_PER_CALL = 0.5
+# A call of the train program lasts about this long: short enough that progress is seen and a signal is answered soon,
+# long enough that what a call costs stays small. On the CPU each call is given fresh memory for its temporaries, whose
+# first use took as long as 1.5 steps of `mnist_cnn` (0.09 s); hence also a least number of steps.
+_SECONDS_PER_CALL = 2.0
+_FEWEST_STEPS_PER_CALL = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +213,7 @@ class Trainer:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
-        self._steps_per_call = max(1, self.steps_per_epoch // 50)
+        self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
         self._programs: dict[str, Callable[..., Any]] = {}
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
@@ -273,7 +275,7 @@ class Trainer:
 
         Args:
             state: where to go on from; its memory is given up to the training.
-            on_progress: called about twice a second with the step, the epoch (1 for the first), the train metrics since
+            on_progress: called every two seconds or so with the step, the epoch (1 for the first), the train metrics since
                 the last call, and the examples per second.
             observer: told of each call of the train program, such as a profiler; the time it takes for itself does not
                 count as training.
@@ -303,7 +305,7 @@ class Trainer:
         on_progress: Callable[[int, int, Metrics, float], None] | None,
         observer: Observer | None,
     ) -> tuple[TrainState, Metrics]:
-        """Runs one epoch in calls of about half a second; reads each call's metrics while the next one runs."""
+        """Runs one epoch in calls of about two seconds; reads each call's metrics while the next one runs."""
         run_steps = self._program("train")
         rows: dict[str, list[np.ndarray]] = {}
         last_read = time.perf_counter()
@@ -321,7 +323,7 @@ class Trainer:
                 rate = steps * self.experiment.training.batch_size / seconds
                 on_progress(epoch * self.steps_per_epoch + done, epoch + 1, means, rate)
             growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
-            self._steps_per_call = max(1, math.ceil(steps * growth))
+            self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
 
         done = 0
         pending: tuple[int, int, Any] | None = None

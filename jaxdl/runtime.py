@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from pathlib import Path
 
 import jax
@@ -20,14 +18,9 @@ _CPU_FLAGS = (
 )
 # XLA ends the process on a flag that it does not know, so flags are set only for jaxlibs with which they were tried.
 _TRIED_JAXLIBS = ((0, 10), (0, 12))
-# Parameters of glibc's mallopt (malloc.h), with the values that make it keep what is freed, up to 1 GiB a piece.
-_MALLOPT = {-8: 1, -3: 2**30, -1: 2**31 - 1}  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-_MALLOC_VARIABLES = ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
 
 
-def configure(
-    *, platform: str = "", xla_flags: bool = True, compilation_cache: bool = True, keep_memory: bool = True
-) -> None:
+def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: bool = True) -> None:
     """Makes the settings that measurements justify, where the user has made none; call it before the first computation.
 
     Args:
@@ -35,17 +28,12 @@ def configure(
         xla_flags: add the XLA flags that are measured to be faster on this jaxlib, unless ``XLA_FLAGS`` sets them.
         compilation_cache: keep compiled programs in the user's cache folder, so that a second start compiles nothing;
             a cache that ``JAX_COMPILATION_CACHE_DIR`` names is left as it is.
-        keep_memory: have glibc keep freed memory instead of giving it back to the system, unless the environment sets
-            its allocator. A compiled program on the CPU allocates its temporaries at each call; with memory fresh from
-            the system, a step that uses 500 MB takes 1.4 times as long.
 
     Raises:
         UserError: the platform is not on this machine.
     """
     if xla_flags:
         _add_xla_flags()
-    if keep_memory:
-        _keep_memory()
     if compilation_cache and getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         jax.config.update("jax_compilation_cache_dir", str(_cache_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -60,15 +48,6 @@ def _add_xla_flags() -> None:
     present = os.environ.get("XLA_FLAGS", "")
     missing = [flag for flag in _CPU_FLAGS if flag.partition("=")[0] not in present]
     os.environ["XLA_FLAGS"] = " ".join([*present.split(), *missing])
-
-
-def _keep_memory() -> None:
-    if sys.platform != "linux" or any(name in os.environ for name in _MALLOC_VARIABLES):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, other C libraries may not
-    if mallopt is not None:
-        for parameter, value in _MALLOPT.items():
-            mallopt(parameter, value)
 
 
 def _cache_folder() -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -45,26 +44,3 @@ def test_the_measured_flags_and_the_cache_are_set(tmp_path: Path) -> None:
 def test_what_the_user_has_set_stays(call: str, environment: dict[str, str], flags: str, tmp_path: Path) -> None:
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
     assert after_configure(call=call, **environment) == f"{flags} | {tmp_path}".strip()
-
-
-@pytest.mark.skipif(sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
-@pytest.mark.parametrize(("variables", "kept"), [({}, True), ({"MALLOC_ARENA_MAX": "8"}, False)])
-def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variables: dict[str, str], kept: bool) -> None:
-    """Four programs' worth of temporaries: memory fresh from the system is seen as page faults."""
-    code = """
-import resource, jax, jax.numpy as jnp, jaxdl
-jaxdl.configure(platform="cpu", compilation_cache=False)
-program = jax.jit(lambda x: jnp.cumsum(jnp.outer(x, x), 0)[-1].sum())
-x = jnp.arange(4000.0)
-program(x).block_until_ready()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(4):
-    program(x).block_until_ready()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-    clean = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "MALLOC_ARENA_MAX")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=clean | variables, capture_output=True, text=True, check=True
-    )
-    pages = 4 * 4000 * 4000 * 4 // os.sysconf("SC_PAGE_SIZE")
-    assert (int(done.stdout) < pages / 4) is kept
