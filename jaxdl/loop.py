@@ -275,8 +275,8 @@ class Trainer:
 
         Args:
             state: where to go on from; its memory is given up to the training.
-            on_progress: called every two seconds or so with the step, the epoch (1 for the first), the train metrics since
-                the last call, and the examples per second.
+            on_progress: called about every two seconds with the step, the epoch (1 for the first), the train metrics
+                since the last call, and the examples per second.
             observer: told of each call of the train program, such as a profiler; the time it takes for itself does not
                 count as training.
         """

@@ -1,0 +1,36 @@
+"""What a framework's library says of the device that it computes on; only that library is imported."""
+
+from __future__ import annotations
+
+
+def name(library: str) -> str:
+    """Returns the name of the default device of ``jax``, ``torch`` or ``tensorflow``; ``cpu`` for any CPU."""
+    if library == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    if library == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu"
+
+
+def peak_bytes(library: str) -> int | None:
+    """Returns the most device memory that the library's arrays have taken so far; None on a CPU."""
+    if name(library) == "cpu":
+        return None
+    if library == "jax":
+        import jax
+
+        return int((jax.devices()[0].memory_stats() or {})["peak_bytes_in_use"])
+    if library == "torch":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    import tensorflow as tf
+
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])

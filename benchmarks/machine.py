@@ -1,0 +1,47 @@
+"""What the figures were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+
+def gpu_name() -> str | None:
+    """Returns the name of the first NVIDIA GPU as its driver tells it; None where there is none."""
+    if not shutil.which("nvidia-smi"):
+        return None
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False)
+    names = answer.stdout.splitlines()
+    return names[0].strip() if answer.returncode == 0 and names else None
+
+
+def describe() -> dict[str, Any]:
+    """Returns the machine's processor, cores, memory, system and GPU, for JSON."""
+    return {
+        "system": platform.platform(terse=True),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpu": gpu_name(),
+    }
+
+
+def commit(root: Path) -> str:
+    """Returns the git commit of a checkout, ``-dirty`` where the files differ from it; ``unknown`` without git."""
+    describe = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    answer = subprocess.run(describe, capture_output=True, text=True, check=False) if shutil.which("git") else None
+    return answer.stdout.strip() if answer and answer.returncode == 0 else "unknown"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
