@@ -41,6 +41,11 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": nn.tanh,
 }
 
+# Those that never decrease, element by element: the maximum of their values is their value of the maximum.
+_RISING = (nn.celu, nn.elu, nn.hard_sigmoid, nn.hard_tanh, _identity, nn.leaky_relu, nn.log_sigmoid, nn.relu, nn.relu6)
+_RISING_TOO = (nn.selu, nn.sigmoid, nn.soft_sign, nn.softplus, nn.tanh)
+MONOTONE = frozenset(name for name, function in ACTIVATIONS.items() if function in _RISING + _RISING_TOO)
+
 
 def activation_named(name: str) -> Activation:
     """Returns the activation of that name; softmax and log_softmax work along the last axis.

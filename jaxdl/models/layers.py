@@ -29,13 +29,21 @@ class Convolution(nn.Module):
     padding: Literal["VALID", "SAME"] = static("VALID", "whether the image shrinks or is padded with zeros")
 
     @nn.compact
-    def __call__(self, inputs: jax.Array) -> jax.Array:
-        """Returns (batch, height, width, features) for inputs of shape (batch, height, width, channels)."""
+    def __call__(self, inputs: jax.Array, pool_window: tuple[int, int] | None = None) -> jax.Array:
+        """Returns (batch, height, width, features) for inputs of shape (batch, height, width, channels).
+
+        Args:
+            inputs: the images.
+            pool_window: pool the result by the maximum of such windows, at less cost than afterwards.
+        """
         shape = (*self.window, inputs.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
-        return ops.convolution(inputs, kernel, padding=self.padding) + bias
+        if pool_window is None:
+            return ops.convolution(inputs, kernel, padding=self.padding) + bias
+        # The bias is the same for a whole window, so that it may as well come after.
+        return ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding) + bias
 
 
 class Dropout(nn.Module):

@@ -8,5 +8,16 @@ from jaxdl.ops.convolution import convolution
 from jaxdl.ops.dropout import dropout
 from jaxdl.ops.pooling import average_pool, max_pool
 from jaxdl.ops.recurrence import bidirectional, gru, lstm, simple_rnn
+from jaxdl.ops.stage import convolution_max_pool
 
-__all__ = ["average_pool", "bidirectional", "convolution", "dropout", "gru", "lstm", "max_pool", "simple_rnn"]
+__all__ = [
+    "average_pool",
+    "bidirectional",
+    "convolution",
+    "convolution_max_pool",
+    "dropout",
+    "gru",
+    "lstm",
+    "max_pool",
+    "simple_rnn",
+]

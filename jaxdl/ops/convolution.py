@@ -65,10 +65,10 @@ def convolution(
         )
     steps, holes = per_dimension(strides, spatial, "strides"), per_dimension(dilation, spatial, "dilation")
     reach = _reach(kernel.shape[:spatial], holes)
-    window = _Window(steps, padding_pairs(inputs.shape[1:-1], reach, steps, padding), holes)
+    window = Window(steps, padding_pairs(inputs.shape[1:-1], reach, steps, padding), holes)
     if groups != 1 or 0 in window.outputs(inputs.shape[1:-1], kernel.shape[:spatial]):
         return _library(inputs, kernel, window, groups=groups)
-    return _canonical(inputs, kernel, window)
+    return canonical(inputs, kernel, window)
 
 
 def per_dimension(value: int | Sequence[int], spatial: int, name: str) -> Sizes:
@@ -101,7 +101,7 @@ def padding_pairs(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Window:
+class Window:
     """How a kernel moves over an image; each attribute has one entry for each spatial dimension."""
 
     strides: Sizes
@@ -120,14 +120,21 @@ def _reach(size: Sequence[int], dilation: Sequence[int]) -> Sizes:
 
 
 def _library(
-    inputs: jax.Array, kernel: jax.Array, window: _Window, *, groups: int = 1, input_dilation: Sizes | None = None
+    inputs: jax.Array, kernel: jax.Array, window: Window, *, groups: int = 1, input_dilation: Sizes | None = None
 ) -> jax.Array:
     letters = "HW"[-(inputs.ndim - 2) :]
+    padding = window.padding
+    if any(n < 0 for pair in padding for n in pair):
+        # Cut off before: XLA's CPU backend reads beyond an image whose padding is negative.
+        holes = input_dilation or (1,) * len(padding)
+        cut = ((min(before, 0), min(after, 0), hole - 1) for (before, after), hole in zip(padding, holes, strict=True))
+        inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
+        padding, input_dilation = tuple((max(before, 0), max(after, 0)) for before, after in padding), None
     return lax.conv_general_dilated(
         inputs,
         kernel,
         window.strides,
-        window.padding,
+        padding,
         lhs_dilation=input_dilation,
         rhs_dilation=window.dilation,
         feature_group_count=groups,
@@ -136,7 +143,8 @@ def _library(
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _canonical(inputs: jax.Array, kernel: jax.Array, window: _Window) -> jax.Array:
+def canonical(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    """`convolution` without groups and with at least one output, settings checked."""
     library = partial(_library, window=window)
     # Patches of one channel, no larger than the outputs; kernels of 5x5 are no faster as a product.
     if inputs.shape[-1] == 1 and 1 < math.prod(kernel.shape[:-2]) <= min(_MOST_PATCH_ELEMENTS, kernel.shape[-1]):
@@ -146,14 +154,15 @@ def _canonical(inputs: jax.Array, kernel: jax.Array, window: _Window) -> jax.Arr
 
 
 def _canonical_forward(
-    inputs: jax.Array, kernel: jax.Array, window: _Window
+    inputs: jax.Array, kernel: jax.Array, window: Window
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _canonical(inputs, kernel, window), (inputs, kernel)
+    return canonical(inputs, kernel, window), (inputs, kernel)
 
 
-def _canonical_backward(
-    window: _Window, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+def canonical_backward(
+    window: Window, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
+    """Returns the gradients of inputs and kernel from that of the outputs; `residuals` are inputs and kernel."""
     inputs, kernel = residuals
 
     # Two choices, not one of two results, so that a gradient nobody asks for is left out of the program.
@@ -171,10 +180,10 @@ def _canonical_backward(
     )
 
 
-_canonical.defvjp(_canonical_forward, _canonical_backward)
+canonical.defvjp(_canonical_forward, canonical_backward)
 
 
-def _input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: _Window) -> jax.Array:
+def _input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
     """The output gradient, spread by the strides, convolved with the kernel turned around."""
     spatial = tuple(range(len(size)))
     turned = jnp.swapaxes(lax.rev(kernel, spatial), -1, -2)
@@ -182,10 +191,10 @@ def _input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window:
     spread = _reach(gradient.shape[1:-1], window.strides)
     before = [reach[axis] - 1 - window.padding[axis][0] for axis in spatial]
     around = tuple((before[axis], size[axis] + reach[axis] - 1 - spread[axis] - before[axis]) for axis in spatial)
-    return _library(gradient, turned, _Window((1,) * len(size), around, window.dilation), input_dilation=window.strides)
+    return _library(gradient, turned, Window((1,) * len(size), around, window.dilation), input_dilation=window.strides)
 
 
-def _kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: _Window) -> jax.Array:
+def _kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
     """The inputs convolved with the output gradient as a kernel as large as the image; batch is the summed channel."""
     spatial = range(1, inputs.ndim - 1)
     images = inputs.transpose(inputs.ndim - 1, *spatial, 0)
@@ -196,11 +205,11 @@ def _kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window
         (before, n - length - before)
         for (before, _), n, length in zip(window.padding, needed, inputs.shape[1:-1], strict=True)
     )
-    result = _library(images, filters, _Window(window.dilation, around, window.strides))
+    result = _library(images, filters, Window(window.dilation, around, window.strides))
     return result.transpose(*spatial, 0, inputs.ndim - 1)
 
 
-def _patch_product(inputs: jax.Array, kernel: jax.Array, window: _Window) -> jax.Array:
+def _patch_product(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """One matrix product over patches: twice as fast as the library for images of one channel."""
     size, features = kernel.shape[:-2], kernel.shape[-1]
     around = ((0, 0, 0), *((before, after, 0) for before, after in window.padding), (0, 0, 0))

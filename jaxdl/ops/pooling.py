@@ -21,7 +21,7 @@ from jax import lax
 from jaxdl.ops.convolution import Pairs, Sizes, padding_pairs, per_dimension
 
 # Larger windows make more slices than the library's own loop over a window costs.
-_MOST_SLICES = 16
+MOST_SLICES = 16
 
 
 def max_pool(
@@ -81,7 +81,7 @@ def average_pool(
     # For windows side by side the library's own form is as fast or faster, its gradient too.
     if sizes != steps and _sliced(inputs, sizes, pairs):
         padded = _pad(inputs, jnp.zeros((), inputs.dtype), pairs)
-        total = functools.reduce(operator.add, _window_elements(padded, sizes, steps))
+        total = functools.reduce(operator.add, window_elements(padded, sizes, steps))
     else:
         around = ((0, 0), *pairs, (0, 0))
         total = lax.reduce_window(inputs, 0.0, lax.add, (1, *sizes, 1), (1, *steps, 1), around)
@@ -106,7 +106,7 @@ def _sliced(inputs: jax.Array, window: Sizes, pairs: Pairs) -> bool:
     """Whether to pool by slices: for small windows that fit at least once."""
     lengths = [size + before + after for size, (before, after) in zip(inputs.shape[1:-1], pairs, strict=True)]
     fits = all(length >= size for length, size in zip(lengths, window, strict=True))
-    return fits and math.prod(window) <= _MOST_SLICES
+    return fits and math.prod(window) <= MOST_SLICES
 
 
 def _pad(inputs: jax.Array, value: jax.Array, pairs: Pairs) -> jax.Array:
@@ -117,7 +117,7 @@ def _output_size(size: Sequence[int], window: Sizes, strides: Sizes) -> Sizes:
     return tuple((n - wide) // step + 1 for n, wide, step in zip(size, window, strides, strict=True))
 
 
-def _window_elements(inputs: jax.Array, window: Sizes, strides: Sizes) -> list[jax.Array]:
+def window_elements(inputs: jax.Array, window: Sizes, strides: Sizes) -> list[jax.Array]:
     """The first elements of all windows, then the second ones, and so on, each (batch, ..., channels) of the output."""
     outputs = _output_size(inputs.shape[1:-1], window, strides)
     elements = []
@@ -129,24 +129,29 @@ def _window_elements(inputs: jax.Array, window: Sizes, strides: Sizes) -> list[j
 
 @partial(jax.custom_vjp, nondiff_argnums=(1, 2))
 def _sliced_maximum(inputs: jax.Array, window: Sizes, strides: Sizes) -> jax.Array:
-    return functools.reduce(jnp.maximum, _window_elements(inputs, window, strides))
+    return maximum(window_elements(inputs, window, strides))
 
 
 def _sliced_maximum_forward(inputs: jax.Array, window: Sizes, strides: Sizes) -> tuple[jax.Array, tuple]:
-    places = _place_of_maximum(_window_elements(inputs, window, strides))
+    places = place_of_maximum(window_elements(inputs, window, strides))
     return _sliced_maximum(inputs, window, strides), (places, inputs.shape[1:-1])
 
 
 def _sliced_maximum_backward(window: Sizes, strides: Sizes, residuals: tuple, gradient: jax.Array) -> tuple[jax.Array]:
     places, size = residuals
-    spread = _spread_tiles if window == strides else _spread_overlapping
+    spread = spread_tiles if window == strides else _spread_overlapping
     return (spread(places, gradient, window, strides, size),)
 
 
 _sliced_maximum.defvjp(_sliced_maximum_forward, _sliced_maximum_backward)
 
 
-def _place_of_maximum(elements: list[jax.Array]) -> jax.Array:
+def maximum(elements: list[jax.Array]) -> jax.Array:
+    """The greatest of a list of arrays, element by element."""
+    return functools.reduce(jnp.maximum, elements)
+
+
+def place_of_maximum(elements: list[jax.Array]) -> jax.Array:
     """Which element of its window is chosen, as uint8; the comparison is that of select-and-scatter, for NaN too."""
     best, places = elements[0], jnp.zeros(elements[0].shape, jnp.uint8)
     for place, element in enumerate(elements[1:], 1):
@@ -156,7 +161,7 @@ def _place_of_maximum(elements: list[jax.Array]) -> jax.Array:
     return places
 
 
-def _spread_tiles(places: jax.Array, gradient: jax.Array, window: Sizes, strides: Sizes, size: Sizes) -> jax.Array:
+def spread_tiles(places: jax.Array, gradient: jax.Array, window: Sizes, strides: Sizes, size: Sizes) -> jax.Array:
     """Windows side by side: every input belongs to one window, so one comparison says what it gets."""
     del strides
     inner = tuple(range(2, 2 * len(window) + 1, 2))

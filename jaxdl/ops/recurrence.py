@@ -229,9 +229,8 @@ def _loop(cell: Cell, reverse: bool, arrays: _Arrays) -> tuple[jax.Array, State]
 
 def _scan(cell: Cell, reverse: bool, arrays: _Arrays) -> tuple[State, State, Any]:
     """Returns the states after each step, the final state, and what the pullback needs of each step besides."""
-    features, time, batch = arrays.inputs.shape
-    flat = arrays.kernel @ arrays.inputs.reshape(features, time * batch)
-    projected = flat.reshape(-1, time, batch)
+    time = arrays.inputs.shape[1]
+    projected = jnp.tensordot(arrays.kernel, arrays.inputs, 1)
 
     def body(state: State, at_step: tuple[jax.Array, jax.Array | None]) -> tuple[State, tuple[State, Any]]:
         number, is_valid = at_step
@@ -294,28 +293,26 @@ def _of_arrays(
 
     A row of ones beside the inputs makes the bias's gradient part of the product.
     """
-    features, time, batch = arrays.inputs.shape
     units = before.shape[1]
-    ones = jnp.ones((time, 1, batch), before.dtype)
+    ones = jnp.ones_like(before[:, :1])
     inputs = arrays.inputs.transpose(1, 0, 2)
-    flat = of_p.transpose(1, 0, 2).reshape(-1, time * batch)
+    of_p = of_p.transpose(1, 0, 2)
     of_recurrent_bias = None
     if of_q is None:
-        both = _over_steps(flat, [before, inputs, ones])
+        both = _over_steps(of_p, [before, inputs, ones])
         of_recurrent, of_kernel, of_bias = both[:, :units], both[:, units:-1], both[:, -1:]
     else:
-        of_p_weights = _over_steps(flat, [inputs, ones])
-        of_q_weights = _over_steps(of_q.transpose(1, 0, 2).reshape(-1, time * batch), [before, ones])
+        of_p_weights = _over_steps(of_p, [inputs, ones])
+        of_q_weights = _over_steps(of_q.transpose(1, 0, 2), [before, ones])
         of_kernel, of_bias = of_p_weights[:, :-1], of_p_weights[:, -1:]
         of_recurrent, of_recurrent_bias = of_q_weights[:, :-1], of_q_weights[:, -1:]
-    of_inputs = (arrays.kernel.T @ flat).reshape(features, time, batch)
+    of_inputs = jnp.tensordot(arrays.kernel.T, of_p, 1)
     return _Arrays(of_inputs, of_kernel, of_recurrent, of_bias, of_recurrent_bias, of_initial, None)
 
 
 def _over_steps(gates: jax.Array, rows: list[jax.Array]) -> jax.Array:
-    """The product of (gates * units, time * batch) with arrays of (time, rows, batch), over time and batch."""
-    joined = jnp.concatenate(rows, 1).transpose(0, 2, 1)
-    return gates @ joined.reshape(gates.shape[1], -1)
+    """The product of (gates * units, time, batch) with arrays of (time, rows, batch), over time and batch."""
+    return jnp.tensordot(gates, jnp.concatenate(rows, 1).transpose(0, 2, 1), 2)
 
 
 _loop.defvjp(_forward, _backward)

@@ -23,6 +23,7 @@ weights = [normal(3, 16), normal(4, 16), normal(16)]
 operations = {
     "convolution": (lambda x, k: ops.convolution(x, k, padding="SAME"), normal(4, 6, 6, 3), normal(3, 3, 3, 5)),
     "one_channel": (ops.convolution, normal(4, 6, 6, 1), normal(3, 3, 1, 16)),
+    "both": (lambda x, k: ops.convolution_max_pool(x, k, 2), normal(4, 6, 6, 3), normal(3, 3, 3, 5)),
     "max_pool": (lambda x, k: ops.max_pool(x * k, 2), normal(4, 6, 6, 3), normal(3)),
     "average_pool": (lambda x, k: ops.average_pool(x * k, 3, 1), normal(4, 6, 6, 3), normal(3)),
     "lstm": (lambda x, w: ops.lstm(x, *w)[0], normal(4, 5, 3), weights),
@@ -31,7 +32,7 @@ operations = {
 function, x, w = operations[sys.argv[1]]
 program = jax.jit(jax.value_and_grad(lambda x, w: (function(x, w) ** 2).sum(), (0, 1)))
 expected = program(x, w)
-mesh = jax.make_mesh((2,), ("batch",))
+mesh = jax.make_mesh((2,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
 divided = jax.device_put(x, NamedSharding(mesh, PartitionSpec("batch")))
 everywhere = jax.device_put(w, NamedSharding(mesh, PartitionSpec()))
 got = program(divided, everywhere)
@@ -44,7 +45,7 @@ print("equal")
 
 
 @pytest.mark.parametrize(
-    "operation", ["convolution", "one_channel", "max_pool", "average_pool", "lstm", "both_directions"]
+    "operation", ["convolution", "one_channel", "both", "max_pool", "average_pool", "lstm", "both_directions"]
 )
 def test_a_batch_on_two_devices_gives_what_it_gives_on_one_and_stays_divided(operation: str) -> None:
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}

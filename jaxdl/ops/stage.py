@@ -1,0 +1,131 @@
+"""A convolution with maximum pooling after it, on the CPU some images at a time.
+
+The convolution's own result is the largest array of most networks, and is needed only to be pooled: forwards as the
+maximum and its place in each window, backwards as a gradient that is zero but there. For a whole batch it goes to main
+memory and back several times, which takes longer than the arithmetic; for a few images at a time it stays in the cache.
+A train step of convolution and pooling takes 0.35 to 0.8 of what the two take one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxdl.ops import pooling
+from jaxdl.ops.convolution import (
+    Sizes,
+    Window,
+    canonical,
+    canonical_backward,
+    convolution,
+    padding_pairs,
+    per_dimension,
+)
+
+# The second-level cache of one core of present processors; the cores work on one block together.
+_BLOCK_BYTES = 2**20 * (os.cpu_count() or 1)
+
+
+def convolution_max_pool(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    window: int | Sequence[int],
+    *,
+    padding: str | Sequence[tuple[int, int]] = "VALID",
+) -> jax.Array:
+    """Equals ``max_pool(convolution(inputs, kernel, padding=padding), window)``, windows side by side.
+
+    A rest at the lower and right edge that fills no window is left out. Values are the same; the gradient of the kernel
+    is the same up to rounding. Forward-mode differentiation does not work.
+
+    Args:
+        inputs: (batch, width, channels) or (batch, height, width, channels).
+        kernel: (width, channels, features) or (height, width, channels, features), of the same dtype.
+        window: size of the pooling windows, for all spatial dimensions or for each.
+        padding: of the convolution: ``"VALID"``, ``"SAME"`` or (before, after) for each spatial dimension.
+
+    Returns:
+        (batch, width, features) or (batch, height, width, features).
+
+    Raises:
+        ValueError: as `convolution` and `max_pool`.
+    """
+    spatial = inputs.ndim - 2
+    sizes = per_dimension(window, spatial, "window")
+    ones, reach = (1,) * spatial, kernel.shape[:spatial]
+    if spatial not in (1, 2) or kernel.ndim != inputs.ndim or math.prod(sizes) > pooling.MOST_SLICES:
+        return pooling.max_pool(convolution(inputs, kernel, padding=padding), sizes)
+    move = Window(ones, padding_pairs(inputs.shape[1:-1], reach, ones, padding), ones)
+    outputs = move.outputs(inputs.shape[1:-1], reach)
+    if any(n < wide for n, wide in zip(outputs, sizes, strict=True)):
+        return pooling.max_pool(convolution(inputs, kernel, padding=padding), sizes)
+    return _stage(inputs, kernel, move, sizes)
+
+
+def _images_at_a_time(batch: int, image_bytes: int) -> int:
+    """Returns how many images make a block, a divisor of the batch; the batch itself where blocks would not pay."""
+    wanted = max(1, _BLOCK_BYTES // image_bytes)
+    size = max(n for n in range(1, min(wanted, batch) + 1) if batch % n == 0)
+    return size if 4 * size > wanted else batch
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _stage(inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes) -> jax.Array:
+    return _forward(inputs, kernel, move, window)[0]
+
+
+def _forward(inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes) -> tuple[jax.Array, tuple]:
+    def block(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+        elements = pooling.window_elements(canonical(inputs, kernel, move), window, window)
+        return pooling.maximum(elements), pooling.place_of_maximum(elements)
+
+    def in_blocks(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+        blocks = _blocks(inputs, kernel, move)
+        if len(blocks) == 1:
+            return block(inputs, kernel)
+        results = lax.map(lambda images: block(images, kernel), blocks)
+        return jax.tree.map(lambda array: array.reshape(len(inputs), *array.shape[2:]), results)
+
+    pooled, places = lax.platform_dependent(inputs, kernel, cpu=in_blocks, default=block)
+    return pooled, (inputs, kernel, places)
+
+
+def _backward(move: Window, window: Sizes, residuals: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    inputs, kernel, places = residuals
+    outputs = move.outputs(inputs.shape[1:-1], kernel.shape[:-2])
+
+    def block(inputs: jax.Array, kernel: jax.Array, places: jax.Array, gradient: jax.Array) -> tuple:
+        spread = pooling.spread_tiles(places, gradient, window, window, outputs)
+        return canonical_backward(move, (inputs, kernel), spread)
+
+    def in_blocks(inputs: jax.Array, kernel: jax.Array, places: jax.Array, gradient: jax.Array) -> tuple:
+        def add(total: jax.Array, at_block: tuple) -> tuple[jax.Array, jax.Array]:
+            images, places, gradient = at_block
+            of_images, of_kernel = block(images, kernel, places, gradient)
+            return total + of_kernel, of_images
+
+        blocks = _blocks(inputs, kernel, move)
+        if len(blocks) == 1:
+            return block(inputs, kernel, places, gradient)
+        others = [array.reshape(*blocks.shape[:2], *array.shape[1:]) for array in (places, gradient)]
+        start = jnp.zeros(kernel.shape, jnp.promote_types(kernel.dtype, jnp.float32))
+        of_kernel, of_inputs = lax.scan(add, start, (blocks, *others))
+        return of_inputs.reshape(inputs.shape), of_kernel.astype(kernel.dtype)
+
+    return lax.platform_dependent(inputs, kernel, places, gradient, cpu=in_blocks, default=block)
+
+
+def _blocks(inputs: jax.Array, kernel: jax.Array, move: Window) -> jax.Array:
+    """Divides a batch: (blocks, images, ...)."""
+    outputs = move.outputs(inputs.shape[1:-1], kernel.shape[:-2])
+    size = _images_at_a_time(len(inputs), math.prod(outputs) * kernel.shape[-1] * inputs.dtype.itemsize)
+    return inputs.reshape(len(inputs) // size, size, *inputs.shape[1:])
+
+
+_stage.defvjp(_forward, _backward)
