@@ -11,7 +11,7 @@ import jaxlib.version
 from jaxdl.errors import UserError
 
 # On the CPU, XLA's own convolution (Eigen) is up to six times faster than the one that YNNPACK puts in its place,
-# and its own matrix product 1.6 times at the sizes of a recurrence; YNNPACK's sums stay. See benchmarks/flags.py.
+# and its own matrix product 1.6 times at the sizes of a recurrence; YNNPACK's sums stay.
 _CPU_FLAGS = (
     "--xla_cpu_experimental_ynn_fusion_type="
     "-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION,-LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
