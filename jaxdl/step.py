@@ -131,7 +131,9 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
             return (batch["inputs"].astype(jnp.float32) * spec.scale).astype(precision)
 
     def variables_of(params: Any, model_state: Any) -> dict[str, Any]:
-        return {"params": jax.tree.map(lambda param: param.astype(precision), params), **model_state}
+        # What a model itself keeps in another dtype than float32 is its own choice.
+        cast = lambda param: param.astype(precision) if param.dtype == jnp.float32 else param  # noqa: E731
+        return {"params": jax.tree.map(cast, params), **model_state}
 
     def init_state(seed: Any) -> TrainState:
         key = jax.random.key(seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections import Counter
 from typing import Any
@@ -14,7 +13,7 @@ from jax.extend import core
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxdl.loop import Trainer
-from jaxdl.report.layers import _multiply_adds, _programs_in, _turns
+from jaxdl.report.layers import equation_multiply_adds, equation_turns, inner_programs
 from jaxdl.step import hyperparameters
 
 # Twice as large each time, from what fits any cache to what fills the largest accelerator.
@@ -58,16 +57,15 @@ def _counted(program: core.Jaxpr) -> Counter[str]:
     """Counts multiply-adds by dtype; of a branch, the dearest case."""
     counted: Counter[str] = Counter()
     for equation in program.eqns:
-        own = _multiply_adds(equation)
+        own = equation_multiply_adds(equation)
         if own:
-            holes = math.prod(equation.params.get("lhs_dilation") or ())
-            counted[str(equation.invars[0].aval.dtype)] += own // holes  # type: ignore[attr-defined]
-        inner = [_counted(part) for part in _programs_in(equation.params)]
+            counted[str(equation.invars[0].aval.dtype)] += own  # type: ignore[attr-defined]
+        inner = [_counted(part) for part in inner_programs(equation.params)]
         if equation.primitive.name == "cond" and inner:
             inner = [max(inner, key=lambda case: case.total())]
         for part in inner:
             for dtype, count in part.items():
-                counted[dtype] += count * _turns(equation)
+                counted[dtype] += count * equation_turns(equation)
     return counted
 
 

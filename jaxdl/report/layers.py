@@ -261,19 +261,24 @@ def _operations(
         marks = re.findall(r"@(\d+)@", str(equation.source_info.name_stack))
         number = int(marks[-1]) if marks else within
         calls = called if number == within else turns
-        yield number, calls, turns, _multiply_adds(equation)
-        inner = [list(_operations(p, number, calls, turns * _turns(equation))) for p in _programs_in(equation.params)]
+        yield number, calls, turns, equation_multiply_adds(equation)
+        inner = [
+            list(_operations(p, number, calls, turns * equation_turns(equation)))
+            for p in inner_programs(equation.params)
+        ]
         if equation.primitive.name == "cond" and inner:
             inner = [max(inner, key=lambda found: sum(turn * count for *_, turn, count in found))]
         for found in inner:
             yield from found
 
 
-def _turns(equation: core.JaxprEqn) -> int:
+def equation_turns(equation: core.JaxprEqn) -> int:
+    """Returns how often the programs inside an equation run each time that it runs itself."""
     return equation.params["length"] if equation.primitive.name == "scan" else 1
 
 
-def _programs_in(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
+def inner_programs(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
+    """Yields the programs that an equation with these parameters holds: bodies of loops and calls, branches."""
     for value in params.values():
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, core.ClosedJaxpr):
@@ -282,7 +287,11 @@ def _programs_in(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
                 yield item
 
 
-def _multiply_adds(equation: core.JaxprEqn) -> int:
+def equation_multiply_adds(equation: core.JaxprEqn) -> int:
+    """Returns the multiply-adds of a matrix product or convolution, 0 for any other equation.
+
+    Zeros that a transposed convolution puts between the inputs (``lhs_dilation``) are not counted.
+    """
     shapes = [getattr(variable.aval, "shape", ()) for variable in equation.invars]
     outputs = math.prod(getattr(equation.outvars[0].aval, "shape", ())) if equation.outvars else 0
     if equation.primitive.name == "dot_general":
@@ -290,7 +299,8 @@ def _multiply_adds(equation: core.JaxprEqn) -> int:
         return outputs * math.prod(shapes[0][axis] for axis in contracted)
     if equation.primitive.name == "conv_general_dilated":
         # The kernel is (outputs, inputs of one group, *window) in some order; an output takes all but the first axis.
-        return outputs * math.prod(shapes[1]) // shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
+        each = math.prod(shapes[1]) // shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
+        return outputs * each // math.prod(equation.params["lhs_dilation"])
     return 0
 
 
