@@ -19,6 +19,8 @@ from jaxdl.registry import list_experiments, load_experiment  # noqa: E402
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
+# The modes whose experiment is that of a run directory.
+_OF_A_RUN = ("eval", "predict", "export", "reproduce")
 EXPERIMENTS = Path(__file__).resolve().parent / "experiments"
 
 
@@ -26,7 +28,7 @@ def find_experiment(options: Options) -> Experiment | None:
     """Returns the experiment that the command names, or that its run directory was made by."""
     if options.list or (options.help and not options.experiment):
         return None
-    if options.run_dir and options.mode in ("eval", "predict", "export"):
+    if options.run_dir and options.mode in _OF_A_RUN:
         from jaxdl.config import from_config
         from jaxdl.record import read_config
 
@@ -35,7 +37,7 @@ def find_experiment(options: Options) -> Experiment | None:
         if options.experiment not in ("", name):
             raise UserError(f"{options.run_dir} holds a run of {name!r}, not of {options.experiment!r}.")
         return from_config(config, load_experiment(name, EXPERIMENTS))
-    if not options.experiment and options.mode in ("eval", "predict", "export"):
+    if not options.experiment and options.mode in _OF_A_RUN:
         raise UserError(f"--mode={options.mode} needs --run_dir=DIR of a finished run.")
     if not options.experiment:
         raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")

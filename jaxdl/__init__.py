@@ -10,13 +10,14 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxdl.checkpoint import params_sha256
     from jaxdl.config import from_config, to_config
     from jaxdl.data import Bits, Data, Dataset, Digits, Spec, Tfds, default_data_dir
     from jaxdl.errors import UserError
-    from jaxdl.experiment import Experiment, Training
+    from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.loop import Epoch, Trainer
+    from jaxdl.loop import Epoch, Pause, Trainer
     from jaxdl.metrics import metric
     from jaxdl.models import CNN, MLP, RNN
     from jaxdl.objectives import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from jaxdl.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.step import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.training import train
+    from jaxdl.verification import reproduce, verify_resume
 
 __all__ = [
     "CNN",
@@ -44,6 +46,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Bits",
+    "Checkpointing",
     "Constant",
     "Cosine",
     "Data",
@@ -60,6 +63,7 @@ __all__ = [
     "Objective",
     "OneCycle",
     "Optimizer",
+    "Pause",
     "Piecewise",
     "RMSprop",
     "Schedule",
@@ -84,21 +88,25 @@ __all__ = [
     "load_run",
     "make_steps",
     "metric",
+    "params_sha256",
     "replace",
+    "reproduce",
     "static",
     "to_config",
     "traced",
     "train",
+    "verify_resume",
 ]
 
 _NAMES = {
+    "jaxdl.checkpoint": "params_sha256",
     "jaxdl.config": "from_config to_config",
     "jaxdl.data": "Bits Data Dataset Digits Spec Tfds default_data_dir",
     "jaxdl.errors": "UserError",
-    "jaxdl.experiment": "Experiment Training",
+    "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
-    "jaxdl.loop": "Epoch Trainer",
+    "jaxdl.loop": "Epoch Pause Trainer",
     "jaxdl.metrics": "metric",
     "jaxdl.models": "CNN MLP RNN",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
@@ -108,6 +116,7 @@ _NAMES = {
     "jaxdl.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
     "jaxdl.step": "Steps TrainState hyperparameters make_steps",
     "jaxdl.training": "train",
+    "jaxdl.verification": "reproduce verify_resume",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -10,9 +10,10 @@ import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -22,14 +23,33 @@ from jaxdl.files import named_cause
 
 # How many parameters a message names before it only counts.
 _NAMED = 5
+# The parts of a checkpoint, each a folder in it.
+_STATE, _ROWS, _ABOUT = "state", "rows", "about"
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        step: train steps done.
+        state: the training state.
+        rows: the metrics of each step of the epoch under way, (steps of an epoch,) by name; None at an epoch's start.
+        about: what stands in its ``about/``: ``step``, ``digests``, and what `Checkpoints.save` was given.
+    """
+
+    step: int
+    state: Any
+    rows: dict[str, np.ndarray] | None
+    about: dict[str, Any]
 
 
 class Checkpoints:
     """The checkpoints of one run: the last few and, beside them, the best by a metric.
 
     A checkpoint appears under its name only when it is whole, and an older one goes only after that, so a process
-    killed at any moment leaves a good one. Saving goes on in the background after `save` returns; `wait` and `close`
-    end it. An error in the background is raised by the next call.
+    killed at any moment leaves a good one. Each holds digests of its arrays, by which damage is recognised. Saving goes
+    on in the background after `save` returns; `wait` and `close` end it. An error in the background is raised by the
+    next call.
 
     Args:
         directory: the folder, made at the first `save`.
@@ -58,7 +78,15 @@ class Checkpoints:
         self._silence = _OrbaxSilence()
         logging.getLogger("absl").addFilter(self._silence)
 
-    def save(self, step: int, state: Any, metrics: Mapping[str, Any] | None = None) -> None:
+    def save(
+        self,
+        step: int,
+        state: Any,
+        metrics: Mapping[str, Any] | None = None,
+        *,
+        rows: Mapping[str, np.ndarray] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         """Saves a state; one that was saved at the same step stays as it is, since a step determines its state.
 
         The arrays are copied to the host before this returns, so the caller may donate them at once.
@@ -68,6 +96,8 @@ class Checkpoints:
             state: a pytree of arrays, typed PRNG keys included.
             metrics: figures by name; only the best metric's is looked at, and it may be missing or not finite: then the
                 checkpoint cannot become the best.
+            rows: see `Saved`.
+            about: JSON values to store beside the arrays.
 
         Raises:
             UserError: this or an earlier checkpoint cannot be written.
@@ -80,9 +110,16 @@ class Checkpoints:
                 # Orbax would make it again, and the run would go on in a folder that lacks all the rest.
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             manager = self._manager()
-            if step not in manager.all_steps():
-                # Forced, for Orbax passes over a step that is before the last one without a word.
-                manager.save(int(step), args=ocp.args.StandardSave(_host_copy(state)), metrics=rank, force=True)
+            if step in manager.all_steps():
+                return
+            arrays = {_STATE: _host_copy(state)}
+            if rows is not None:
+                arrays[_ROWS] = {name: np.array(row) for name, row in rows.items()}
+            digests = {name: params_sha256(tree) for name, tree in arrays.items()}
+            items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
+            items[_ABOUT] = ocp.args.JsonSave({**(about or {}), "step": int(step), "digests": digests})
+            # Forced, for Orbax passes over a step that is before the last one without a word.
+            manager.save(int(step), args=ocp.args.Composite(**items), metrics=rank, force=True)
 
     def restore(self, like: Any, step: int | Literal["last", "best"] | None = None) -> Any:
         """Restores a state.
@@ -98,23 +135,56 @@ class Checkpoints:
         Raises:
             UserError: there is no such checkpoint, it does not fit `like`, or it is damaged.
         """
-        import orbax.checkpoint as ocp
-
         self.wait()
         with named_cause(self.directory, "read the checkpoints of"):
             found = self._find(step)
-            path = self.directory / str(found)
             try:
-                saved = self._manager().item_metadata(found)
-            except (ValueError, OSError, KeyError) as error:
-                raise _damaged(path, error) from error
-            _check_fits(saved, like, path)
-            wanted = jax.tree.map(_stored_form, like)
-            try:
-                restored = self._manager().restore(found, args=ocp.args.StandardRestore(wanted))
-            except (ValueError, OSError) as error:
-                raise _damaged(path, error) from error
-        return jax.tree.map(_from_stored_form, like, restored)
+                return self._read(found, like, None).state
+            except _Damaged as error:
+                raise UserError(f"{error}; restore it, or use another one.") from error
+
+    def resume(self, like: Any, rows_like: Mapping[str, Any], notify: Callable[[str], None] = print) -> Saved | None:
+        """Restores the newest checkpoint that is not damaged; None where there is none at all.
+
+        Damaged ones are moved aside, to ``checkpoints/damaged-STEP``.
+
+        Args:
+            like: as in `restore`.
+            rows_like: shapes and dtypes of `Saved.rows`.
+            notify: told of each damaged checkpoint, and what is done about it.
+
+        Raises:
+            UserError: a checkpoint does not fit, or all are damaged.
+        """
+        self.wait()
+        damaged: list[_Damaged] = []
+        with named_cause(self.directory, "read the checkpoints of"):
+            for step in reversed(self.steps()):
+                try:
+                    saved = self._read(step, like, rows_like)
+                except _Damaged as error:
+                    damaged.append(error)
+                    continue
+                for each in damaged:
+                    notify(f"{each}; it is set aside, and the run goes on from step {step:,}.")
+                self._set_aside([each.step for each in damaged])
+                return saved
+        if damaged:
+            raise UserError(
+                f"{damaged[0]}, and there is no older one; restore it, or start again with a new --run_dir."
+            )
+        return None
+
+    def about(self, step: int) -> dict[str, Any]:
+        """Returns what a checkpoint says of itself; see `Saved`.
+
+        Raises:
+            UserError: there is no such checkpoint, or it is damaged.
+        """
+        try:
+            return self._about(self._find(step))
+        except _Damaged as error:
+            raise UserError(f"{error}; restore it, or use another one.") from error
 
     def steps(self) -> list[int]:
         """Returns the steps that have a whole checkpoint, ascending."""
@@ -141,9 +211,7 @@ class Checkpoints:
         try:
             self.wait()
         finally:
-            manager, self._open = self._open, None
-            if manager is not None:
-                manager.close()
+            self._close_manager()
             logging.getLogger("absl").removeFilter(self._silence)
 
     def __enter__(self) -> Checkpoints:
@@ -165,9 +233,73 @@ class Checkpoints:
                 # What a killed process left unfinished.
                 cleanup_tmp_directories=not self._read_only,
             )
-            handler = ocp.StandardCheckpointHandler()
-            self._open = ocp.CheckpointManager(self.directory, item_handlers=handler, options=options)
+            handlers = {
+                _STATE: ocp.StandardCheckpointHandler(),
+                _ROWS: ocp.StandardCheckpointHandler(),
+                _ABOUT: ocp.JsonCheckpointHandler(),
+            }
+            self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
         return self._open
+
+    def _close_manager(self) -> None:
+        manager, self._open = self._open, None
+        if manager is not None:
+            manager.close()
+
+    def _read(self, step: int, like: Any, rows_like: Mapping[str, Any] | None) -> Saved:
+        """Reads one checkpoint and compares its digests.
+
+        Args:
+            step: which one.
+            like: what the state looks like.
+            rows_like: what the rows look like; None leaves them out.
+
+        Raises:
+            UserError: it does not fit.
+            _Damaged: it cannot be read, or is not what was written.
+        """
+        import orbax.checkpoint as ocp
+
+        path = self.directory / str(step)
+        manager = self._manager()
+        about = self._about(step)
+        digests = about["digests"]
+        with _damage_named(path, step):
+            in_file = manager.item_metadata(step)[_STATE]
+        _check_fits(in_file, like, path)
+        wanted = {_STATE: like}
+        if rows_like is not None and _ROWS in digests:
+            wanted[_ROWS] = dict(rows_like)
+        stored = jax.tree.map(_stored_form, wanted)
+        items = {name: ocp.args.StandardRestore(tree) for name, tree in stored.items()}
+        with _damage_named(path, step):
+            restored = manager.restore(step, args=ocp.args.Composite(**items))
+        for name in wanted:
+            if params_sha256(restored[name]) != digests[name]:
+                raise _Damaged(path, step, f"the digest of its {name} is not the one that was written with it")
+        state = jax.tree.map(_from_stored_form, like, restored[_STATE])
+        rows = {name: np.asarray(row) for name, row in restored[_ROWS].items()} if _ROWS in wanted else None
+        return Saved(step, state, rows, about)
+
+    def _about(self, step: int) -> dict[str, Any]:
+        import orbax.checkpoint as ocp
+
+        with _damage_named(self.directory / str(step), step):
+            about = self._manager().restore(step, args=ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()}))[_ABOUT]
+            if about["step"] != step or not isinstance(about["digests"][_STATE], str):
+                raise ValueError("it does not say what it holds")
+        return about
+
+    def _set_aside(self, steps: Sequence[int]) -> None:
+        if not steps or self._read_only:
+            return
+        self._close_manager()  # Orbax remembers what it has seen
+        for step in steps:
+            target = self.directory / f"damaged-{step}"
+            with named_cause(target, "move a damaged checkpoint to"):
+                if target.exists():
+                    shutil.rmtree(target)
+                (self.directory / str(step)).rename(target)
 
     def _rank(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         """Returns what is stored beside a checkpoint to compare it: a larger ``rank`` is better."""
@@ -194,6 +326,9 @@ class Checkpoints:
         with named_cause(self.directory, "write a checkpoint in"):
             try:
                 yield
+            except TimeoutError as error:  # Orbax goes by the time of day
+                why = "it took too long, or the clock was set forward meanwhile; run the same command again"
+                raise UserError(f"cannot write a checkpoint in {self.directory}: {why}.") from error
             except ValueError as error:
                 code = re.search(r"os_error_code='(\d+)'", str(error))
                 if code is None:
@@ -297,9 +432,23 @@ def _check_fits(saved: Any, like: Any, path: Path) -> None:
         raise UserError(f"the checkpoint {path} does not fit: {listed}{more}. Use the experiment that wrote it.")
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:200]
-    return UserError(f"the checkpoint {path} cannot be read ({reason}); restore it, or use another one.")
+class _Damaged(Exception):
+    """A checkpoint cannot be read, or is not what was written."""
+
+    def __init__(self, path: Path, step: int, reason: object):
+        super().__init__(f"the checkpoint {path} is damaged ({' '.join(str(reason).split())[:200]})")
+        self.step = step
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path, step: int) -> Iterator[None]:
+    """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `_Damaged`."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # of any kind: Orbax raises bare `Exception`, too
+        raise _Damaged(path, step, error) from error
 
 
 class _OrbaxSilence(logging.Filter):

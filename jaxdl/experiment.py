@@ -10,6 +10,7 @@ from flax import linen as nn
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError
 from jaxdl.fields import above_zero, at_least, own_fields, part, replace, static, traced
+from jaxdl.interval import Interval
 from jaxdl.metrics import check_metrics
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
@@ -30,6 +31,29 @@ def _check_seed(value: int) -> str | None:
     return None if 0 <= value < 2**32 else "must be at least 0 and below 2**32"
 
 
+def _check_interval(value: str) -> str | None:
+    try:
+        Interval.parse(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpointing:
+    """How often a run is saved, and how much of that is kept. Results do not depend on it.
+
+    Attributes:
+        every: time, steps or epochs between two savings, such as ``30s``, ``5min``, ``500steps`` or ``1epoch``; the end
+            of the training is always saved.
+        keep: how many of the last checkpoints to keep, beside the best one. With two, one that is damaged on the disk
+            leaves another to go on from.
+    """
+
+    every: str = static("30s", "between two savings: 30s, 5min, 500steps, 1epoch", check=_check_interval)
+    keep: int = static(2, "how many of the last checkpoints to keep beside the best", check=at_least(1))
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """How long to train, in which portions, and which state to keep.
@@ -44,6 +68,8 @@ class Training:
         overfit_batches: train and validate on the first N batches only, to see that the model can learn; 0 uses all.
         precision: what the model computes in; parameters, optimizer, statistics and loss stay float32 (Micikevicius et
             al. 2018, "Mixed precision training", without the scaling of losses, which bfloat16 does not need).
+        nan: what to do where a loss, a gradient or a parameter is no longer a finite number: stop the run at that step
+            and say where it began; skip the update and count it; or go on.
         fast_dev_run: one small batch through train, validation, test, checkpoint and report.
     """
 
@@ -55,6 +81,7 @@ class Training:
     final: Literal["last", "best"] = static("last", "state to test at the end: the last, or the best by --watch")
     overfit_batches: int = static(0, "train and validate on the first N batches only; 0 uses all", check=at_least(0))
     precision: Literal["float32", "bfloat16"] = static("float32", "what the model computes in; parameters stay float32")
+    nan: Literal["stop", "skip", "ignore"] = static("stop", "where a loss, gradient or parameter is not finite")
     fast_dev_run: bool = static(False, "one small batch through train, validation, test, checkpoint and report")
 
 
@@ -70,6 +97,7 @@ class Experiment:
         objective: the loss.
         optimizer: the optimizer with its learning-rate schedule.
         training: the training budget.
+        checkpoint: how often the run is saved.
         metrics: names of the metrics measured on validation and test beside the loss (see `jaxdl.metrics`).
         seed: seed of the initial parameters, the order of the data and dropout, in [0, 2**32).
     """
@@ -80,6 +108,7 @@ class Experiment:
     objective: Objective = part(OBJECTIVES, "loss to minimise")
     optimizer: Optimizer = part(OPTIMIZERS, "optimizer")
     training: Training = dataclasses.field(default=Training())
+    checkpoint: Checkpointing = dataclasses.field(default=Checkpointing())
     metrics: tuple[str, ...] = static(("accuracy",), "measured beside the loss", check=check_metrics)
     seed: int = traced(0, "seed of parameters, data order and dropout", check=_check_seed)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from absl import flags
 
 from jaxdl.errors import UserError, did_you_mean
-from jaxdl.fields import Field, check_value, own_fields, parse, replace, show, static, type_name, walk
+from jaxdl.fields import Field, at_least, check_value, own_fields, parse, replace, show, static, type_name, walk
 
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
-MODES = ("train", "eval", "predict", "summary", "export")
+MODES = ("train", "eval", "predict", "summary", "export", "reproduce", "verify_resume")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,19 +31,25 @@ class Options:
         input: image file, folder of images or ``.npy`` file to predict for.
         output: file to write: CSV predictions, or the exported program.
         profile: trace a part of the training and print where the time of a step goes.
+        accept_changed_data: go on with other data than those that a run was begun with.
+        kills: how often to stop the training that is compared with an uninterrupted one.
         xla_flags: add the XLA flags of `jaxdl.runtime.configure`.
         list: print the experiments and stop.
         help: print the flags and stop.
     """
 
     experiment: str = static("", "name of the experiment (see --list)")
-    mode: Literal["train", "eval", "predict", "summary", "export"] = static("train", "what to do")
+    mode: Literal["train", "eval", "predict", "summary", "export", "reproduce", "verify_resume"] = static(
+        "train", "what to do"
+    )
     platform: Literal["", "cpu", "gpu", "tpu"] = static("", "backend to run on; JAX's own choice where not given")
     data_dir: str = static("", "folder of prepared data sets; TFDS's own where not given")
     run_dir: str = static("", "this run's directory; runs/NAME/<UTC time>-<6 hex digits> where not given")
     input: str = static("", "with --mode=predict: an image, a folder of images, or a .npy file of examples")
     output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
     profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
+    accept_changed_data: bool = static(False, "go on with other data than those the run was begun with")
+    kills: int = static(10, "with --mode=verify_resume: how often to stop the training", check=at_least(1))
     xla_flags: bool = static(
         True, "add the XLA flags that are measured to be faster, where XLA_FLAGS does not set them"
     )

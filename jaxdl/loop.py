@@ -6,30 +6,32 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any, Protocol, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.data import Dataset, examples
+from jaxdl.data import Dataset
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.programs import batch_of_step, epoch_order, put_on_device, run_eval_steps, run_train_steps
 from jaxdl.step import (
-    INPUT_SCOPE,
+    SKIPPED,
     Batch,
-    Steps,
-    Sums,
     TrainState,
     eval_metrics,
     hyperparameters,
+    make_loss_and_gradients,
     make_steps,
     model_errors,
     state_shapes,
 )
 
 Metrics = dict[str, Any]
+Rows = dict[str, np.ndarray]
+OnProgress = Callable[[int, int, Metrics, float], None]
 # A call of the train program lasts about this long: short enough that progress is seen and a signal is answered soon,
 # long enough that what a call costs stays small. On the CPU each call is given fresh memory for its temporaries, whose
 # first use took as long as 1.5 steps of `mnist_cnn` (0.09 s); hence also a least number of steps.
@@ -37,122 +39,18 @@ _SECONDS_PER_CALL = 2.0
 _FEWEST_STEPS_PER_CALL = 4
 
 
-@dataclasses.dataclass(frozen=True)
-class DeviceData:
-    """Every split of a data set in one set of arrays on the device, as stored, so that one program serves all splits.
+class Diverged(Exception):
+    """A number of the training is no longer finite, and the recipe says to stop then.
 
     Attributes:
-        arrays: ``inputs`` (examples, ...), ``targets`` (examples, ...) and the like.
-        ranges: first and one past the last example of each split, by name.
+        step: train steps done, that which made the number included.
+        what: what is not finite, such as ``train loss``.
     """
 
-    arrays: dict[str, jax.Array]
-    ranges: Mapping[str, tuple[int, int]]
-
-    def size(self, split: str) -> int:
-        """Returns the number of examples in a split, 0 where there is none of that name."""
-        start, stop = self.ranges.get(split, (0, 0))
-        return stop - start
-
-
-def put_on_device(dataset: Dataset) -> DeviceData:
-    """Copies all splits to the default device, train first."""
-    names = ("train", *(name for name in dataset.splits if name != "train"))
-    bounds = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
-    keys = dataset.splits["train"].keys()
-    joined = {key: np.concatenate([dataset.splits[name][key] for name in names]) for key in keys}
-    ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
-    return DeviceData(jax.device_put(joined), ranges)
-
-
-def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarray:
-    """Returns the order in which an epoch visits the train split, of (seed, epoch) alone.
-
-    Made on the host: at 55,000 examples that takes 1 to 4 ms, where a sort in the compiled program takes 5 to 30 ms.
-    By `RandomState`, because NumPy froze its stream for good, so that other versions give the same order.
-
-    Returns:
-        (passes * count,) int32: one permutation of ``range(count)`` after the other.
-    """
-    numbers = range(epoch * passes, (epoch + 1) * passes)
-    orders = [np.random.RandomState([seed, number]).permutation(count) for number in numbers]
-    return np.concatenate(orders).astype(np.int32)
-
-
-def _take(arrays: Mapping[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
-    """Copies examples as flat rows: on the CPU that takes a tenth of what a gather of images takes."""
-
-    def rows(array: jax.Array) -> jax.Array:
-        taken = array.reshape(array.shape[0], -1).at[index].get(mode="promise_in_bounds")
-        return taken.reshape(*index.shape, *array.shape[1:])
-
-    return {key: rows(value) for key, value in arrays.items()}
-
-
-def run_train_steps(
-    steps: Steps,
-    batch_size: int,
-    state: TrainState,
-    arrays: Batch,
-    order: jax.Array,
-    hparams: Mapping[str, Any],
-    first: jax.Array,
-    count: jax.Array,
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Runs train steps `first` to ``first + count`` of one epoch; the numbers are traced, so one program serves all.
-
-    The last batch of an epoch is filled up with the epoch's first examples: each example is used at least once.
-
-    Returns:
-        The new state, and the metrics of each step of the epoch, (steps,) float32 each, zero for those not run here.
-        They are added on the host in double precision, so that figures do not depend on how an epoch is cut into calls.
-    """
-    size = order.shape[0]
-
-    def body(i: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]) -> tuple[TrainState, dict[str, jax.Array]]:
-        state, rows = carry
-        with jax.named_scope(INPUT_SCOPE):
-            positions = (i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size
-            batch = _take(arrays, order[positions])
-        state, metrics = steps.train_step(state, batch, hparams)
-        return state, jax.tree.map(lambda row, value: row.at[i].set(value), rows, metrics)
-
-    first_batch = _take(arrays, order[jnp.arange(batch_size) % size])
-    shapes = jax.eval_shape(steps.train_step, state, first_batch, hparams)[1]
-    steps_per_epoch = -(-size // batch_size)
-    rows = jax.tree.map(lambda shape: jnp.zeros((steps_per_epoch, *shape.shape), shape.dtype), shapes)
-    return jax.lax.fori_loop(first, first + count, body, (state, rows))
-
-
-def run_eval_steps(
-    steps: Steps,
-    batch_size: int,
-    most_batches: int,
-    state: TrainState,
-    arrays: Batch,
-    start: jax.Array,
-    stop: jax.Array,
-) -> Sums:
-    """Evaluates the examples ``start`` to ``stop`` once each; the last batch is masked.
-
-    Returns:
-        The partial sums of each batch, with one leading axis of `most_batches`; those past the last are zero. They are
-        added on the host in double precision, so that figures do not depend on the batch size.
-    """
-
-    def sums_of(i: jax.Array) -> Sums:
-        positions = start + i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
-        batch = _take(arrays, jnp.minimum(positions, stop - 1))
-        return steps.eval_step(state, batch | {"mask": positions < stop})
-
-    shapes = jax.eval_shape(sums_of, jax.ShapeDtypeStruct((), jnp.int32))
-    buffers = jax.tree.map(lambda s: jnp.zeros((most_batches, *s.shape), s.dtype), shapes)
-    batches = (stop - start + batch_size - 1) // batch_size
-
-    def body(i: jax.Array, buffers: Sums) -> Sums:
-        return jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, sums_of(i))
-
-    return jax.lax.fori_loop(0, batches, body, buffers)
+    def __init__(self, step: int, what: str):
+        super().__init__(f"the {what} of step {step:,} is not finite")
+        self.step = step
+        self.what = what
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +62,8 @@ class Epoch:
         step: train steps done since the start of the training.
         state: the state after it, valid until the next epoch is asked for (its memory is then used again).
         metrics: figures by split: ``{"train": {...}, "validation": {...}}``.
-        train_seconds: time of the train steps alone, in seconds.
+        train_seconds: time of those of its train steps that this process ran, in seconds.
+        examples: how many examples these visited.
     """
 
     number: int
@@ -172,6 +71,33 @@ class Epoch:
     state: TrainState
     metrics: dict[str, Metrics]
     train_seconds: float
+    examples: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Pause:
+    """The training stands still between two calls of the train program, because the caller asked for it.
+
+    Attributes:
+        step: train steps done since the start of the training.
+        state: the state after them, valid until the training goes on.
+        rows: the metrics of each step of the epoch under way, (steps of an epoch,) float32 by name, zero for those to
+            come; `Trainer.train` takes them to go on from here.
+    """
+
+    step: int
+    state: TrainState
+    rows: Rows
+
+
+class Pauses(Protocol):
+    """Says when the training shall stand still; see `Pause`. It also does after every epoch."""
+
+    def at_most(self, step: int) -> int:
+        """Returns how many steps may be run in one call after `step`, at least 1."""
+
+    def due(self, step: int) -> bool:
+        """Returns whether to stand still after `step`, which is not the last of its epoch."""
 
 
 class Observer(Protocol):
@@ -190,6 +116,28 @@ class Observer(Protocol):
         """Takes note of a call that was begun, with arrays that it will give."""
 
 
+class _NoPauses:
+    """Never stands still within an epoch."""
+
+    def at_most(self, step: int) -> int:
+        return 2**31
+
+    def due(self, step: int) -> bool:
+        return False
+
+
+class _NoObserver:
+    """Looks away."""
+
+    paused_seconds = 0.0
+
+    def before_call(self, steps: int) -> int:
+        return steps
+
+    def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
+        pass
+
+
 class Trainer:
     """The compiled programs of one experiment on one data set, and the data on the device.
 
@@ -199,6 +147,7 @@ class Trainer:
 
     Attributes:
         compile_seconds: time spent on tracing and compiling so far, in seconds.
+        steps_per_call: about how many steps the next call of the train program runs; results do not depend on it.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset):
@@ -213,7 +162,7 @@ class Trainer:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
-        self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
+        self.steps_per_call = max(_FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
         self._programs: dict[str, Callable[..., Any]] = {}
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
@@ -253,7 +202,7 @@ class Trainer:
     def _lower_train(self) -> Any:
         program = functools.partial(run_train_steps, self.steps, self.experiment.training.batch_size)
         order = jax.ShapeDtypeStruct((self.data.size("train") * self._passes,), jnp.int32)
-        arguments = (self.data.arrays, order, self._hparams(), np.int32(0), np.int32(0))
+        arguments = (self.data.arrays, order, self.hparams(), np.int32(0), np.int32(0))
         return jax.jit(program, donate_argnums=0).lower(self.state_shapes(), *arguments)
 
     def _lower_eval(self) -> Any:
@@ -261,88 +210,115 @@ class Trainer:
         program = functools.partial(run_eval_steps, self.steps, self._eval_batch, most)
         return jax.jit(program).lower(self.state_shapes(), self.data.arrays, np.int32(0), np.int32(0))
 
-    def _hparams(self) -> dict[str, np.float32]:
+    def hparams(self) -> dict[str, Any]:
+        """Returns the numbers that enter the train step as data; see `jaxdl.step.hyperparameters`."""
         return {path: np.float32(value) for path, value in hyperparameters(self.experiment).items()}
+
+    @overload
+    def train(
+        self,
+        state: TrainState,
+        *,
+        rows: Rows | None = None,
+        pauses: None = None,
+        on_progress: OnProgress | None = None,
+        observer: Observer | None = None,
+    ) -> Iterator[Epoch]: ...
+
+    @overload
+    def train(
+        self,
+        state: TrainState,
+        *,
+        rows: Rows | None = None,
+        pauses: Pauses,
+        on_progress: OnProgress | None = None,
+        observer: Observer | None = None,
+    ) -> Iterator[Epoch | Pause]: ...
 
     def train(
         self,
         state: TrainState,
         *,
-        on_progress: Callable[[int, int, Metrics, float], None] | None = None,
+        rows: Rows | None = None,
+        pauses: Pauses | None = None,
+        on_progress: OnProgress | None = None,
         observer: Observer | None = None,
-    ) -> Iterator[Epoch]:
-        """Trains on from `state`, at an epoch's start, until the budget is spent; yields after each epoch.
+    ) -> Iterator[Epoch | Pause]:
+        """Trains on from `state` until the budget is spent; yields after each epoch, and where `pauses` asks for it.
 
         Args:
             state: where to go on from; its memory is given up to the training.
+            rows: of the `Pause` that gave `state`, where it is in the middle of an epoch.
+            pauses: when to stand still within an epoch; None: never.
             on_progress: called about every two seconds with the step, the epoch (1 for the first), the train metrics
                 since the last call, and the examples per second.
             observer: told of each call of the train program, such as a profiler; the time it takes for itself does not
                 count as training.
+
+        Raises:
+            Diverged: a train loss is not a finite number, and the recipe says to stop then.
         """
-        hparams = self._hparams()
-        first_epoch = int(state.step) // self.steps_per_epoch
+        pauses, observer = pauses or _NoPauses(), observer or _NoObserver()
+        first_epoch, done = divmod(int(state.step), self.steps_per_epoch)
         for epoch in range(first_epoch, self.experiment.training.epochs):
-            order = self._order(epoch)
             self._program("train")  # compiled before the clock starts
-            begin = time.perf_counter() - (observer.paused_seconds if observer else 0.0)
-            state, metrics = self._train_epoch(state, order, hparams, epoch, on_progress, observer)
-            seconds = time.perf_counter() - (observer.paused_seconds if observer else 0.0) - begin
-            splits = {"train": metrics}
+            run = _EpochRun(self, epoch, done, rows or {}, on_progress, observer)
+            state = yield from run.steps(state, pauses)
+            splits = {"train": run.means()}
             if self.data.size("validation"):
                 splits["validation"] = self.evaluate(state, "validation")
-            yield Epoch(epoch + 1, (epoch + 1) * self.steps_per_epoch, state, splits, seconds)
+            visited = max(0, self.examples_per_epoch - done * self.experiment.training.batch_size)
+            yield Epoch(epoch + 1, (epoch + 1) * self.steps_per_epoch, state, splits, run.seconds, visited)
+            rows, done = None, 0
+
+    def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
+        """Runs train steps and nothing else, as `train` does, to the same bits.
+
+        Args:
+            state: where to begin; its memory is given up.
+            count: how many steps, at least 1, that must not go beyond the last.
+
+        Returns:
+            The state after them, and the loss of each, (count,) float32.
+        """
+        losses = []
+        while count:
+            epoch, done = divmod(int(state.step), self.steps_per_epoch)
+            steps = min(count, self.steps_per_epoch - done)
+            state, metrics = self.call(state, self._order(epoch), done, steps)
+            losses.append(np.asarray(metrics["loss"])[done : done + steps])
+            count -= steps
+        return state, np.concatenate(losses)
+
+    def call(
+        self, state: TrainState, order: jax.Array, done: int, steps: int
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        """Begins one call of the train program; see `jaxdl.programs.run_train_steps`."""
+        bounds = (np.int32(done), np.int32(steps))
+        return self._program("train")(state, self.data.arrays, order, self.hparams(), *bounds)
+
+    def batch(self, step: int) -> Batch:
+        """Returns the examples that the train step after `step` steps is made on."""
+        epoch, number = divmod(step, self.steps_per_epoch)
+        return batch_of_step(self.data.arrays, self._order(epoch), number, self.experiment.training.batch_size)
+
+    def gradients(self, state: TrainState) -> Any:
+        """Returns the gradients by which the train step after `state` goes, before they are clipped."""
+        function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps)
+        return function(state, self.batch(int(state.step)), self.hparams())[1]
+
+    def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns the shapes of `Pause.rows`; computes nothing."""
+        shapes = jax.eval_shape(self.steps.train_step, self.state_shapes(), self._batch_shapes(), self.hparams())[1]
+        return {name: jax.ShapeDtypeStruct((self.steps_per_epoch,), shape.dtype) for name, shape in shapes.items()}
+
+    def _batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        size = self.experiment.training.batch_size
+        return {name: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype) for name, a in self.data.arrays.items()}
 
     def _order(self, epoch: int) -> jax.Array:
         return jax.device_put(epoch_order(self.experiment.seed, epoch, self.data.size("train"), self._passes))
-
-    def _train_epoch(
-        self,
-        state: TrainState,
-        order: jax.Array,
-        hparams: Mapping[str, Any],
-        epoch: int,
-        on_progress: Callable[[int, int, Metrics, float], None] | None,
-        observer: Observer | None,
-    ) -> tuple[TrainState, Metrics]:
-        """Runs one epoch in calls of about two seconds; reads each call's metrics while the next one runs."""
-        run_steps = self._program("train")
-        rows: dict[str, list[np.ndarray]] = {}
-        last_read = time.perf_counter()
-
-        def take(done: int, steps: int, metrics: Mapping[str, jax.Array]) -> None:
-            nonlocal last_read
-            read = jax.device_get(metrics)
-            now = time.perf_counter()
-            seconds, last_read = now - last_read, now
-            # The loss first, as everywhere; the compiled program returns names in alphabetical order.
-            for name in sorted(read, key=lambda name: (name != "loss", name)):
-                rows.setdefault(name, []).append(read[name][done - steps : done])
-            if on_progress is not None:
-                means = {name: float(values[-1].mean(dtype=np.float64)) for name, values in rows.items()}
-                rate = steps * self.experiment.training.batch_size / seconds
-                on_progress(epoch * self.steps_per_epoch + done, epoch + 1, means, rate)
-            growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
-            self._steps_per_call = max(_FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
-
-        done = 0
-        pending: tuple[int, int, Any] | None = None
-        while done < self.steps_per_epoch:
-            steps = min(self._steps_per_call, self.steps_per_epoch - done)
-            if observer is not None:
-                steps = observer.before_call(steps)
-            bounds = (np.int32(done), np.int32(steps))
-            state, metrics = run_steps(state, self.data.arrays, order, hparams, *bounds)
-            done += steps
-            if observer is not None:
-                observer.after_call(steps, metrics, done == self.steps_per_epoch)
-            if pending is not None:
-                # One call late: the device already works on the next call, so it never waits for Python.
-                take(*pending)
-            pending = (done, steps, metrics)
-        assert pending is not None
-        take(*pending)
-        return state, {name: float(np.concatenate(values).mean(dtype=np.float64)) for name, values in rows.items()}
 
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
@@ -354,3 +330,102 @@ class Trainer:
         for figure in eval_metrics(self.experiment):
             figures |= figure.result(partials)
         return figures
+
+
+class _EpochRun:
+    """The train steps of one epoch, in calls of about two seconds; each call's metrics are read while the next runs.
+
+    Attributes:
+        seconds: time of the steps that were run here, in seconds.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        epoch: int,
+        done: int,
+        rows: Mapping[str, np.ndarray],
+        on_progress: OnProgress | None,
+        observer: Observer,
+    ):
+        self._trainer = trainer
+        self._epoch = epoch
+        self._done = done
+        self._rows: Rows = {name: np.array(values) for name, values in rows.items()}
+        self._on_progress = on_progress
+        self._observer = observer
+        self.seconds = 0.0
+        self._began = self._last_read = self._observer_began = 0.0
+
+    def steps(self, state: TrainState, pauses: Pauses) -> Generator[Pause, None, TrainState]:
+        """Runs the steps that are left; yields where `pauses` asks for it, and returns the state after the last."""
+        trainer, observer, total = self._trainer, self._observer, self._trainer.steps_per_epoch
+        order = trainer._order(self._epoch)
+        before = self._epoch * total
+        pending: tuple[int, int, Any] | None = None
+        self._start_clock()
+        while self._done < total:
+            most = min(trainer.steps_per_call, total - self._done, pauses.at_most(before + self._done))
+            steps = observer.before_call(most)
+            state, metrics = trainer.call(state, order, self._done, steps)
+            self._done += steps
+            observer.after_call(steps, metrics, self._done == total)
+            if pending is not None:
+                # One call late: the device already works on the next call, so it never waits for Python.
+                self._take(*pending)
+            pending = (self._done, steps, metrics)
+            if self._done < total and pauses.due(before + self._done):
+                self._take(*pending)
+                pending = None
+                self._stop_clock()
+                yield Pause(before + self._done, state, self._rows)
+                self._start_clock()
+        if pending is not None:
+            self._take(*pending)
+        self._stop_clock()
+        return state
+
+    def means(self) -> Metrics:
+        """Returns the means over all steps in double precision, and how many were skipped, which count in no mean."""
+        rows = self._in_order(self._rows)
+        skipped = rows.pop(SKIPPED, None)
+        taken = slice(None) if skipped is None else skipped == 0
+        means = {name: _mean(row[taken]) for name, row in rows.items()}
+        return means if skipped is None else means | {SKIPPED: int(skipped.sum())}
+
+    @staticmethod
+    def _in_order(rows: Mapping[str, Any]) -> dict[str, Any]:
+        """The loss first, as everywhere; the compiled program returns names in alphabetical order."""
+        return {name: rows[name] for name in sorted(rows, key=lambda name: (name != "loss", name))}
+
+    def _take(self, done: int, steps: int, metrics: Mapping[str, jax.Array]) -> None:
+        """Reads the metrics of one call."""
+        read = jax.device_get(metrics)
+        now = time.perf_counter()
+        seconds, self._last_read = now - self._last_read, now
+        for name, values in self._in_order(read).items():
+            row = self._rows.setdefault(name, np.zeros_like(values))
+            row[done - steps : done] = values[done - steps : done]
+        if self._trainer.experiment.training.nan == "stop":
+            wrong = np.flatnonzero(~np.isfinite(self._rows["loss"][done - steps : done]))
+            if wrong.size:
+                first = self._epoch * self._trainer.steps_per_epoch + done - steps + int(wrong[0])
+                raise Diverged(first + 1, "train loss")
+        if self._on_progress is not None:
+            means = {name: _mean(row[done - steps : done]) for name, row in self._in_order(self._rows).items()}
+            rate = steps * self._trainer.experiment.training.batch_size / seconds
+            self._on_progress(self._epoch * self._trainer.steps_per_epoch + done, self._epoch + 1, means, rate)
+        growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
+        self._trainer.steps_per_call = max(_FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
+
+    def _start_clock(self) -> None:
+        self._last_read = self._began = time.perf_counter()
+        self._observer_began = self._observer.paused_seconds
+
+    def _stop_clock(self) -> None:
+        of_observer = self._observer.paused_seconds - self._observer_began
+        self.seconds += time.perf_counter() - self._began - of_observer
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean(dtype=np.float64)) if values.size else math.nan

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import jax
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.flags import Options
 from jaxdl.runtime import configure
+from jaxdl.stopping import Terminated
 
 # What a shell reports of a program that SIGINT or SIGTERM ended.
 _INTERRUPTED, _TERMINATED = 130, 143
 
 Mode = Callable[[Options, Experiment, Sequence[str], float], int]
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a training as Ctrl-C does."""
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -43,7 +45,22 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     if options.profile and options.mode != "train":
         raise UserError(f"--profile traces a training: it does not go with --mode={options.mode}.")
     configure(platform=options.platform, xla_flags=options.xla_flags)
-    return _MODES[options.mode](options, experiment, arguments, begin)
+    with out_of_memory():
+        return _MODES[options.mode](options, experiment, arguments, begin)
+
+
+@contextlib.contextmanager
+def out_of_memory() -> Iterator[None]:
+    """Turns a want of memory, of the machine or of its accelerator, into `UserError`."""
+    way_out = "lower --batch_size or --eval_batch_size, make the model smaller, or free memory"
+    try:
+        yield
+    except MemoryError as error:
+        raise UserError(f"out of memory: {way_out}.") from error
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise UserError(f"out of memory ({' '.join(str(error).split())[:150]}): {way_out}.") from error
 
 
 def _train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -64,10 +81,11 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
             notify=announce,
             begin=begin,
             profile=options.profile,
+            accept_changed_data=options.accept_changed_data,
         )
     except KeyboardInterrupt as stop:
         announce(
-            f"interrupted: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
+            f"stopped: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
         )
         return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
     results_table(summary, run_dir)
@@ -76,9 +94,42 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
 
         print_profile(run_dir)
     if summary["status"] == "diverged":
-        announce("the train loss is not a finite number any more: lower --learning_rate, or clip with --clip_norm=1.")
+        announce(_divergence_message(summary["divergence"]))
         return 1
     return 0
+
+
+def _divergence_message(found: Mapping[str, Any]) -> str:
+    from jaxdl.divergence import Divergence
+
+    divergence = Divergence(found["step"], tuple(found["first"]), found["loss"], found["learning_rate"])
+    return (
+        f"{divergence.message()}. Lower --learning_rate, clip with --clip_norm=1, or leave such updates out with "
+        "--nan=skip. The last good checkpoint, if there is one, is kept."
+    )
+
+
+def _reproduce(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.progress import announce
+    from jaxdl.record import new_run_dir
+    from jaxdl.verification import reproduce
+
+    original, copy = _required(options, "run_dir"), new_run_dir(Path("runs"), experiment.name)
+    found = reproduce(original, copy, experiment, Path(options.data_folder), ["launch.py", *arguments], announce)
+    announce(found.text())
+    return 0 if found.identical else 1
+
+
+def _verify_resume(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.progress import announce
+    from jaxdl.record import new_run_dir
+    from jaxdl.verification import short_command, verify_resume
+
+    folder = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), f"{experiment.name}-verify_resume")
+    command = short_command(Path(sys.argv[0]), arguments, experiment)
+    found = verify_resume(command, folder, options.kills, experiment.seed, announce)
+    announce(found.text())
+    return 0 if found.identical else 1
 
 
 def _evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -150,4 +201,6 @@ _MODES: Mapping[str, Mode] = {
     "predict": _predict,
     "export": _export,
     "summary": _summary,
+    "reproduce": _reproduce,
+    "verify_resume": _verify_resume,
 }

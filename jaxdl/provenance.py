@@ -79,6 +79,55 @@ def record(
     }
 
 
+# What of a record shapes the bits of a result, beside the recipe.
+_CONDITIONS = (
+    "seed",
+    "data_fingerprint",
+    "git.commit",
+    "git.diff",
+    "versions",
+    "backend",
+    "devices",
+    "processes",
+    "xla_flags",
+    "jax_settings",
+    "cpu.model",
+    "cpu.cores_usable",
+    "system",
+    "environment",
+)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Lists where two records differ in what may change the bits of a result, as ``name: value (was other value)``.
+
+    Args:
+        before: content of ``record.json``.
+        now: that of another run.
+    """
+    found = []
+    for path in _CONDITIONS:
+        one, other = (_leaves(path, _entry(record, path)) for record in (before, now))
+        for name in sorted({**one, **other}):
+            if one.get(name) != other.get(name):
+                long = name == "git.diff"
+                found.append(f"{name}: {'changed' if long else f'{other.get(name)} (was {one.get(name)})'}")
+    return found
+
+
+def _entry(record: Mapping[str, Any], path: str) -> Any:
+    value: Any = record
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _leaves(path: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {f"{path}.{key}": item for key, item in value.items()}
+    return {path: value}
+
+
 def versions() -> dict[str, str | None]:
     """Returns the installed versions of Python and of the packages that shape a result, without importing them."""
     found: dict[str, str | None] = {"python": platform.python_version()}

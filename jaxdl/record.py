@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import datetime
 import fcntl
+import hashlib
 import json
 import math
 import os
@@ -120,20 +121,40 @@ class RunDirectory:
                 self._events = EventFile(self.path, self._last_good_step)
             self._events.write(int(step), numbers)
 
-    def rewind(self, step: int) -> None:
+    def mark(self) -> dict[str, Any]:
+        """Returns what ``metrics.jsonl`` is now, for `rewind`; what it holds lies on the disk when this returns."""
+        file = self.path / METRICS
+        with named_cause(file, "write"):
+            if not file.exists():
+                return {"bytes": 0, "sha256": hashlib.sha256().hexdigest()}
+            with open(file, "rb") as opened:
+                os.fsync(opened.fileno())
+                content = opened.read()
+        return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+    def rewind(self, step: int, mark: Mapping[str, Any] | None = None) -> None:
         """Drops what a run that goes on from `step` will log again; call it before.
 
-        That is all of later steps, the test figures of any step, since a run tests after its last one, and a last line
-        that was cut short. TensorBoard is told to forget the later steps, too.
+        TensorBoard is told to forget the later steps, too.
+
+        Args:
+            step: train steps done.
+            mark: what `mark` returned then; None drops all.
+
+        Raises:
+            UserError: what was in ``metrics.jsonl`` then is not there any more.
         """
         file = self.path / METRICS
-        if file.exists():
-            with named_cause(file, "read"):
-                content = file.read_text(encoding="utf-8", errors="replace")
-            whole_lines = content[: content.rfind("\n") + 1].splitlines(keepends=True)
-            parsed = [(line, _parse(line, file, number)) for number, line in enumerate(whole_lines, 1)]
-            kept = [line for line, entry in parsed if entry.get("step", 0) <= step and entry.get("split") != "test"]
-            replace_file(file, "".join(kept))
+        with named_cause(file, "read"):
+            content = file.read_bytes() if file.exists() else b""
+        kept = content[: mark["bytes"]] if mark else b""
+        if mark and hashlib.sha256(kept).hexdigest() != mark["sha256"]:
+            raise UserError(
+                f"{file} is not what it was when step {step:,} was saved: it had {mark['bytes']:,} bytes then and has "
+                f"{len(content):,} now, or they were changed. Restore it, or start again with a new --run_dir."
+            )
+        if kept != content:
+            replace_file(file, kept)
         self._last_good_step = step
 
     def discard_if_new(self) -> None:

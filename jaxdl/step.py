@@ -23,6 +23,7 @@ Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
 # Names by which a profile knows operations (see `jaxdl.profiling`); all that makes a batch belongs under the first.
 INPUT_SCOPE, OPTIMIZER_SCOPE = "input_pipeline", "optimizer_update"
+SKIPPED = "skipped"
 
 
 class TrainState(struct.PyTreeNode):
@@ -49,7 +50,7 @@ class Steps(NamedTuple):
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, and ``accuracy``
-            where the experiment measures it.
+            where the experiment measures it, and ``skipped``, 1 for an update that was dropped, with ``nan="skip"``.
         eval_step: ``(state, batch) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns those of all
             batches into figures (see `jaxdl.metrics`).
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; of the batch
@@ -122,76 +123,122 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
         spec: what one example is.
         total_steps: train steps of the whole training, which the learning-rate schedule is stretched over.
     """
-    experiment = experiment.for_spec(spec)
-    measures_accuracy = "accuracy" in experiment.metrics
-    precision = jnp.dtype(experiment.training.precision)
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps)
+    return Steps(
+        jax.jit(functions.init_state),
+        jax.jit(functions.train_step),
+        jax.jit(functions.eval_step),
+        jax.jit(functions.predict_step),
+    )
 
-    def inputs_of(batch: Batch) -> jax.Array:
-        with jax.named_scope(INPUT_SCOPE):
-            return (batch["inputs"].astype(jnp.float32) * spec.scale).astype(precision)
 
-    def variables_of(params: Any, model_state: Any) -> dict[str, Any]:
-        # What a model itself keeps in another dtype than float32 is its own choice.
-        cast = lambda param: param.astype(precision) if param.dtype == jnp.float32 else param  # noqa: E731
-        return {"params": jax.tree.map(cast, params), **model_state}
+def make_loss_and_gradients(
+    experiment: Experiment, spec: Spec, total_steps: int
+) -> Callable[[TrainState, Batch, Hyperparameters], tuple[jax.Array, Any]]:
+    """Returns ``(state, batch, hparams) -> (loss, gradients)``, jitted: what a train step goes by, before clipping.
 
-    def init_state(seed: Any) -> TrainState:
+    Args:
+        experiment: the recipe.
+        spec: what one example is.
+        total_steps: train steps of the whole training.
+    """
+    return jax.jit(_Functions(experiment.for_spec(spec), spec, total_steps).loss_and_gradients)
+
+
+class _Functions:
+    """The functions of `Steps` before jit; what they read of this object is constant."""
+
+    def __init__(self, experiment: Experiment, spec: Spec, total_steps: int):
+        self._experiment = experiment
+        self._spec = spec
+        self._total_steps = total_steps
+        self._precision = jnp.dtype(experiment.training.precision)
+
+    def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
         params_key, dropout_key, state_key = jax.random.split(key, 3)
-        example = jnp.zeros((1, *spec.input_shape), jnp.float32)
-        variables = experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
+        example = jnp.zeros((1, *self._spec.input_shape), jnp.float32)
+        variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
         model_state = {name: value for name, value in variables.items() if name != "params"}
         params = variables["params"]
-        opt_state = experiment.optimizer.transformation(total_steps).init(params)
+        opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
         return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
 
-    def apply(model: Any, state: TrainState, batch: Batch) -> jax.Array:
-        variables = variables_of(state.params, state.model_state)
-        outputs = model.apply(variables, inputs_of(batch), train=False, lengths=batch.get("lengths"))
-        return outputs.astype(jnp.float32)
-
     def train_step(
-        state: TrainState, batch: Batch, hparams: Hyperparameters
+        self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        recipe = replace(experiment, hparams)
+        recipe = replace(self._experiment, hparams)
+        loss, (outputs, mask, model_state), gradients = self._differentiate(recipe, state, batch)
+        with jax.named_scope(OPTIMIZER_SCOPE):
+            transformation = recipe.optimizer.transformation(self._total_steps)
+            updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
+            params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
+        metrics = {"loss": loss}
+        if "accuracy" in recipe.metrics:
+            sums = metric("accuracy").partial(outputs, batch["targets"], mask)
+            metrics["accuracy"] = sums["correct"] / jnp.maximum(sums["count"], 1)
+        following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
+        if recipe.training.nan == "skip":
+            finite = jnp.isfinite(loss) & _all_finite(gradients)
+            kept = state.replace(step=following.step)
+            # Keys stay as they are, so both states have the same one.
+            following = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, kept)
+            metrics[SKIPPED] = 1.0 - finite
+        return following, metrics
+
+    def loss_and_gradients(self, state: TrainState, batch: Batch, hparams: Hyperparameters) -> tuple[jax.Array, Any]:
+        loss, _, gradients = self._differentiate(replace(self._experiment, hparams), state, batch)
+        return loss, gradients
+
+    def eval_step(self, state: TrainState, batch: Batch) -> Sums:
+        outputs = self._apply(state, batch)
         targets = batch["targets"]
+        objective = self._experiment.objective
+        mask = element_mask(batch, jax.eval_shape(objective.losses, outputs, targets).shape)
+        sums: Sums = {}
+        for figure in eval_metrics(self._experiment):
+            sums |= figure.partial(outputs, targets, mask)
+        return sums
+
+    def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
+        return self._experiment.objective.predictions(self._apply(state, batch))
+
+    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, tuple, Any]:
+        """Returns the loss; outputs, mask and the model's new state; and the gradients of the parameters."""
         dropout_key = jax.random.fold_in(state.key, state.step)
 
-        def loss_of(params: Any) -> tuple[jax.Array, Any]:
+        def loss_of(params: Any) -> tuple[jax.Array, tuple]:
             outputs, model_state = recipe.model.apply(
-                variables_of(params, state.model_state),
-                inputs_of(batch),
+                self._variables(params, state.model_state),
+                self._inputs(batch),
                 train=True,
                 lengths=batch.get("lengths"),
                 rngs={"dropout": dropout_key},
                 mutable=list(state.model_state),
             )
             outputs = outputs.astype(jnp.float32)
-            losses = recipe.objective.losses(outputs, targets)
+            losses = recipe.objective.losses(outputs, batch["targets"])
             mask = element_mask(batch, losses.shape)
             return masked_mean(losses, mask), (outputs, mask, model_state)
 
-        (loss, (outputs, mask, model_state)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        with jax.named_scope(OPTIMIZER_SCOPE):
-            transformation = recipe.optimizer.transformation(total_steps)
-            updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
-            params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
-        metrics = {"loss": loss}
-        if measures_accuracy:
-            sums = metric("accuracy").partial(outputs, targets, mask)
-            metrics["accuracy"] = sums["correct"] / jnp.maximum(sums["count"], 1)
-        return state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state), metrics
+        (loss, more), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        return loss, more, gradients
 
-    def eval_step(state: TrainState, batch: Batch) -> Sums:
-        outputs = apply(experiment.model, state, batch)
-        targets = batch["targets"]
-        mask = element_mask(batch, jax.eval_shape(experiment.objective.losses, outputs, targets).shape)
-        sums: Sums = {}
-        for figure in eval_metrics(experiment):
-            sums |= figure.partial(outputs, targets, mask)
-        return sums
+    def _apply(self, state: TrainState, batch: Batch) -> jax.Array:
+        variables = self._variables(state.params, state.model_state)
+        model: Any = self._experiment.model
+        outputs = model.apply(variables, self._inputs(batch), train=False, lengths=batch.get("lengths"))
+        return outputs.astype(jnp.float32)
 
-    def predict_step(state: TrainState, batch: Batch) -> jax.Array:
-        return experiment.objective.predictions(apply(experiment.model, state, batch))
+    def _inputs(self, batch: Batch) -> jax.Array:
+        with jax.named_scope(INPUT_SCOPE):
+            return (batch["inputs"].astype(jnp.float32) * self._spec.scale).astype(self._precision)
 
-    return Steps(jax.jit(init_state), jax.jit(train_step), jax.jit(eval_step), jax.jit(predict_step))
+    def _variables(self, params: Any, model_state: Any) -> dict[str, Any]:
+        # What a model itself keeps in another dtype than float32 is its own choice.
+        cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
+        return {"params": jax.tree.map(cast, params), **model_state}
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

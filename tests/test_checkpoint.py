@@ -207,7 +207,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     for damage in ("cut", "removed"):
         with Checkpoints(tmp_path / damage) as checkpoints:
             checkpoints.save(1, {"a": jnp.zeros(3), "b": jnp.ones((2, 2))})
-        for file in (tmp_path / damage / "1" / "default").rglob("d/*"):
+        for file in (tmp_path / damage / "1" / "state").rglob("d/*"):
             if damage == "cut":
                 file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
             else:
@@ -232,7 +232,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert len(lines) == 2, done.stderr
     for line, damage in zip(lines, ("cut", "removed"), strict=True):
-        assert line.startswith(f"the checkpoint {tmp_path}/{damage}/1 cannot be read (")
+        assert line.startswith(f"the checkpoint {tmp_path}/{damage}/1 is damaged (")
 
 
 def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number
 def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
     done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")
     assert done.returncode == 1
-    assert "lower --learning_rate" in done.stderr
+    assert "Lower --learning_rate" in done.stderr and "no longer finite: " in done.stderr
     assert "diverged" in done.stdout
 
 
@@ -262,3 +262,16 @@ def test_a_model_that_does_not_fit_the_data_is_named_and_nothing_is_left(tmp_pat
     assert "CNN: pooling after convolution 2 has a window of 2x2" in done.stderr
     assert "Traceback" not in done.stderr
     assert files_below(tmp_path) == []
+
+
+def test_a_run_is_reproduced_and_its_resumption_proved(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    assert launch(tmp_path, *QUICK, f"--run_dir={run_dir}").returncode == 0
+    again = launch(tmp_path, *QUICK, f"--run_dir={run_dir}")
+    assert again.returncode == 0 and "holds this run already, and it is finished" in again.stderr
+    reproduced = launch(tmp_path, "--mode=reproduce", f"--run_dir={run_dir}")
+    assert reproduced.returncode == 0, reproduced.stderr
+    assert "reproduced to the bit in runs/digits_mlp/" in reproduced.stderr
+    proved = launch(tmp_path, *QUICK, "--mode=verify_resume", "--kills=2", f"--run_dir={tmp_path / 'proof'}")
+    assert proved.returncode == 0, proved.stderr
+    assert "stopped 2 times in all" in proved.stderr and "ended with the same bits" in proved.stderr

@@ -115,20 +115,37 @@ def test_tensorboard_reads_the_numbers(tmp_path: Path) -> None:
 def test_a_rewound_run_has_neither_gaps_nor_repeats(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path, "x") as run:
         run.write_config({"name": "x"})
-        for step in (1, 2, 3):
+        for step in (1, 2):
             run.log_metrics(step, step, "train", {"loss": float(step)})
-        run.log_metrics(2, 2, "test", {"accuracy": 0.5})
+        mark = run.mark()
+        run.log_metrics(3, 3, "train", {"loss": 3.0})
+        run.log_metrics(3, 3, "test", {"accuracy": 0.5})
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 4, "epo')  # what a power failure leaves
     with pytest.raises(UserError, match=r"metrics\.jsonl is damaged \(line 5: "):
         read_metrics(tmp_path)
     with RunDirectory.create(tmp_path, "x") as run:
-        run.rewind(2)
+        run.rewind(2, mark)
         for step in (3, 4):
             run.log_metrics(step, step, "train", {"loss": 10.0 * step})
     losses = [(line["step"], line["loss"]) for line in read_metrics(tmp_path)]
     assert losses == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
     assert tensorboard_scalars(tmp_path)["train/loss"] == losses
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"step": 1, "epoch": 1, "split": "train", "loss": 7.0}\n' * 2])
+def test_metrics_that_were_cut_or_changed_are_refused_and_left_as_they_are(tmp_path: Path, damage: bytes) -> None:
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.write_config({"name": "x"})
+        run.log_metrics(1, 1, "train", {"loss": 1.0})
+        run.log_metrics(2, 2, "train", {"loss": 2.0})
+        mark = run.mark()
+        (tmp_path / "metrics.jsonl").write_bytes(damage)
+        with pytest.raises(
+            UserError, match=r"metrics\.jsonl is not what it was when step 2 was saved: it had \d+ bytes"
+        ):
+            run.rewind(2, mark)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == damage
 
 
 @pytest.fixture

@@ -161,10 +161,14 @@ def test_the_best_possible_loss_stands_beside_cross_entropies_only(tmp_path: Pat
 
 
 def test_a_finished_run_is_not_trained_again(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
-    run(recipe, tmp_path)
+    finished = run(recipe, tmp_path)
     before = (tmp_path / "run" / "summary.json").read_bytes()
-    with pytest.raises(UserError, match="holds a finished run"):
-        run(recipe, tmp_path)
+    (tmp_path / "run" / "report.html").unlink()  # as after a kill between the two files
+    messages: list[str] = []
+    again = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=messages.append)
+    assert again["params_sha256"] == finished["params_sha256"]
+    assert messages == [f"{tmp_path}/run holds this run already, and it is finished."]
+    assert (tmp_path / "run" / "report.html").exists()
     with pytest.raises(UserError, match=r"another recipe: seed=7 \(not 0\)"):
         run(recipe, tmp_path, seed=7)
     with pytest.raises(UserError, match="belongs to experiment 'recipe', not 'other'"):
@@ -177,8 +181,12 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
     recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: int | None, rate: float
 ) -> None:
     """With patience and too large a rate it has already stopped early, and only the test is left to do."""
-    monkeypatch.setattr("jaxdl.training._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    changes = {"training.epochs": 4, "training.patience": patience, "optimizer.learning_rate": rate}
+    changes = {
+        "training.epochs": 4,
+        "training.patience": patience,
+        "optimizer.learning_rate": rate,
+        "checkpoint.every": "1epoch",
+    }
     whole = run(recipe, tmp_path / "whole", **changes)
 
     class Stop(Exception):
