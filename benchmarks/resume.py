@@ -1,0 +1,254 @@
+"""What checkpoints cost, and how fast a stopped training goes on: jaxdl, Keras's BackupAndRestore, Lightning.
+
+    python -m benchmarks.resume [--pairs=3] [--frameworks=jaxdl,keras,lightning] [--data_dir=DIR] [--output=DIR]
+
+The network and optimizer are those of mnist_cnn (1.2 million parameters with Adam's two moments), on 12,800 images of
+MNIST. Each process trains 2 or 6 epochs, without checkpoints or with one each epoch (jaxdl also at its default of one
+every 30 s); the difference between the two lengths is the time of four epochs, free of start and compilation. To go on,
+a process is killed once its first checkpoint is there and started again; the time is from the start of the process to
+the end of its first new train step. All of it in turns, in fresh processes; the compilation cache is kept, as on a
+user's machine. Writes resume.json. Needs the extra ``bench``. Exit status: 0, 1 where a process failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import data
+from benchmarks.workloads import WORKLOADS
+
+_RECIPE = WORKLOADS["mnist_cnn"]
+_EXAMPLES, _SHORT, _LONG = 12_800, 2, 6
+FRAMEWORKS = ("jaxdl", "keras", "lightning")
+SAVES = {"jaxdl": ("none", "epoch", "default"), "keras": ("none", "epoch"), "lightning": ("none", "epoch")}
+
+
+def train_jaxdl(options: argparse.Namespace) -> None:
+    """Trains through `jaxdl.train`, whose data source cuts the train split."""
+    import jaxdl
+
+    jaxdl.configure(platform="cpu")
+    every = {"none": "1000h", "epoch": "1epoch", "default": "30s"}[options.save]
+    experiment = jaxdl.load_experiment("mnist_cnn", Path(__file__).resolve().parents[1] / "experiments")
+    changes = {"training.epochs": options.epochs, "checkpoint.every": every, "data": _Cut(folder=str(options.data))}
+    summary = jaxdl.train(
+        jaxdl.replace(experiment, changes), run_dir=options.run_dir, data_dir=options.data, begin=options.started
+    )
+    _report(options, summary["seconds_to_first_step"])
+
+
+def _Cut(folder: str) -> Any:
+    from benchmarks.frameworks.jaxdl_ import Stored
+
+    return Stored(folder, 10, validation=0.0)
+
+
+def _load(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    inputs, targets = data.load(options.data, "train")
+    return data.as_float(inputs), targets
+
+
+def train_keras(options: argparse.Namespace) -> None:
+    """Trains with `fit` on TensorFlow; BackupAndRestore saves after each epoch and goes on from there."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+
+    from benchmarks.frameworks.keras_ import network_of, optimizer_of
+
+    keras.utils.set_random_seed(0)
+    inputs, targets = _load(options)
+    network = network_of(keras, _RECIPE)
+    network.compile(
+        optimizer=optimizer_of(keras, _RECIPE, options.epochs * _EXAMPLES // _RECIPE.batch_size),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    first: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: first.append(time.monotonic()))
+    callbacks = [clock]
+    if options.save == "epoch":
+        callbacks.append(keras.callbacks.BackupAndRestore(str(options.run_dir), delete_checkpoint=False))
+    network.fit(inputs, targets, batch_size=_RECIPE.batch_size, epochs=options.epochs, verbose=0, callbacks=callbacks)
+    _report(options, first[0] - options.started)
+
+
+def train_lightning(options: argparse.Namespace) -> None:
+    """Trains with Lightning's Trainer; ModelCheckpoint saves after each epoch, ``ckpt_path="last"`` goes on."""
+    import lightning
+    import torch
+
+    from benchmarks.frameworks.torch_ import network_of
+
+    inputs, targets = _load(options)
+    first: list[float] = []
+
+    class Module(lightning.LightningModule):
+        """The network with its loss and optimizer."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network_of(_RECIPE)
+
+        def training_step(self, batch: Any, number: int) -> Any:
+            images, labels = batch
+            return torch.nn.functional.cross_entropy(self.network(images), labels)
+
+        def on_train_batch_end(self, *arguments: Any) -> None:
+            first.append(time.monotonic())
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.AdamW(self.parameters(), lr=2e-3, weight_decay=1e-4)
+
+    images = torch.from_numpy(inputs.transpose(0, 3, 1, 2).copy())
+    dataset = torch.utils.data.TensorDataset(images, torch.from_numpy(targets.astype(np.int64)))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=_RECIPE.batch_size, shuffle=True)
+    saves = options.save == "epoch"
+    keeper = lightning.pytorch.callbacks.ModelCheckpoint(options.run_dir, save_last=True, every_n_epochs=1)
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=options.epochs, logger=False, enable_progress_bar=False,
+        enable_model_summary=False, enable_checkpointing=saves, callbacks=[keeper] if saves else [],
+        default_root_dir=options.run_dir,
+    )  # fmt: skip
+    last = options.run_dir / "last.ckpt"
+    trainer.fit(Module(), loader, ckpt_path=str(last) if last.exists() else None)
+    _report(options, first[0] - options.started)
+
+
+def _report(options: argparse.Namespace, first_step: float) -> None:
+    print(json.dumps({"first_step": first_step}))
+
+
+class Bench:
+    """Runs the processes of one comparison.
+
+    Args:
+        options: see `main`.
+        folder: where the data and runs lie.
+    """
+
+    def __init__(self, options: argparse.Namespace, folder: Path):
+        self.folder = folder
+        self.data = folder / "data"
+        self.environment = os.environ | {
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "JAX_PLATFORMS": "cpu",
+        }
+        self.runs = 0
+
+    def start(self, framework: str, save: str, epochs: int, run_dir: Path) -> subprocess.Popen[str]:
+        """Starts one training."""
+        command = [sys.executable, "-m", "benchmarks.resume", "--worker", framework, "--save", save]
+        command += ["--epochs", str(epochs), "--data", str(self.data), "--run_dir", str(run_dir)]
+        command += ["--started", repr(time.monotonic())]
+        return subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def finish(self, process: subprocess.Popen[str]) -> dict[str, float]:
+        """Waits for a training and returns what it reports.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        output, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(map(str, process.args[3:6]))}: {errors.strip().splitlines()[-1:]}")
+        return json.loads(output.splitlines()[-1])
+
+    def new_dir(self) -> Path:
+        """Returns a path that no other run has."""
+        self.runs += 1
+        return self.folder / "runs" / str(self.runs)
+
+    def epoch_seconds(self, framework: str, save: str) -> float:
+        """Returns the seconds of one epoch, from two trainings of different lengths."""
+        seconds = {}
+        for epochs in (_SHORT, _LONG):
+            begin = time.monotonic()
+            self.finish(self.start(framework, save, epochs, self.new_dir()))
+            seconds[epochs] = time.monotonic() - begin
+        return (seconds[_LONG] - seconds[_SHORT]) / (_LONG - _SHORT)
+
+    def resume_seconds(self, framework: str) -> float:
+        """Returns the seconds from the start of a process that goes on to its first new step."""
+        run_dir = self.new_dir()
+        process = self.start(framework, "epoch", _LONG, run_dir)
+        while process.poll() is None and not _saved(framework, run_dir):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        return self.finish(self.start(framework, "epoch", _LONG, run_dir))["first_step"]
+
+
+def _saved(framework: str, run_dir: Path) -> bool:
+    if framework == "jaxdl":
+        folder = run_dir / "checkpoints"
+        return folder.exists() and any(path.name.isdigit() for path in folder.iterdir())
+    return any(run_dir.glob("last.ckpt" if framework == "lightning" else "**/*.json"))
+
+
+def spread(values: list[float]) -> str:
+    """Returns median, least and largest."""
+    return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
+
+
+def main(arguments: list[str]) -> int:
+    """Runs all pairs, or one training with ``--worker``; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--frameworks", default=",".join(FRAMEWORKS), help="names, with commas between")
+    parser.add_argument("--data_dir", type=Path, help="where MNIST is prepared")
+    parser.add_argument("--output", type=Path, default=Path("runs/resume"), help="folder of the runs and resume.json")
+    for name, kind in (("worker", str), ("save", str), ("epochs", int), ("started", float)):
+        parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
+    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--run_dir", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.worker:
+        {"jaxdl": train_jaxdl, "keras": train_keras, "lightning": train_lightning}[options.worker](options)
+        return 0
+    folder = options.output.resolve()
+    bench = Bench(options, folder)
+    _write_data(bench.data, options.data_dir)
+    results: dict[str, Any] = {}
+    for number in range(1, options.pairs + 1):
+        for framework in options.frameworks.split(","):
+            into = results.setdefault(framework, {"epoch_seconds": {}, "resume_seconds": []})
+            for save in SAVES[framework]:
+                into["epoch_seconds"].setdefault(save, []).append(bench.epoch_seconds(framework, save))
+            into["resume_seconds"].append(bench.resume_seconds(framework))
+            print(f"[{number}/{options.pairs}] {framework}: {json.dumps(into)}", flush=True)
+        (folder / "resume.json").write_text(json.dumps(results, indent=2) + "\n")
+    for framework, figures in results.items():
+        plain = figures["epoch_seconds"]["none"]
+        for save, seconds in figures["epoch_seconds"].items():
+            over = [with_ / without for with_, without in zip(seconds, plain, strict=True)]
+            print(f"{framework}, {save}: {spread(seconds)} s an epoch, {spread(over)} of that without checkpoints")
+        print(f"{framework}: {spread(figures['resume_seconds'])} s to the first new step")
+    return 0
+
+
+def _write_data(folder: Path, data_dir: Path | None) -> None:
+    if folder.exists():
+        return
+    splits = data.make(_RECIPE, data_dir)
+    folder.mkdir(parents=True)
+    for split, (inputs, targets) in splits.items():
+        np.save(folder / f"{split}-inputs.npy", inputs[:_EXAMPLES])
+        np.save(folder / f"{split}-targets.npy", targets[:_EXAMPLES])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
