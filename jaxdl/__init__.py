@@ -10,14 +10,15 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxdl.checkpoint import params_sha256
     from jaxdl.config import from_config, to_config
     from jaxdl.data import Bits, Data, Dataset, Digits, Spec, Tfds, default_data_dir
+    from jaxdl.digest import params_sha256
+    from jaxdl.epoch import Epoch, Pause
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.loop import Epoch, Pause, Trainer
+    from jaxdl.loop import Trainer
     from jaxdl.metrics import metric
     from jaxdl.models import CNN, MLP, RNN
     from jaxdl.objectives import (
@@ -99,14 +100,15 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.checkpoint": "params_sha256",
+    "jaxdl.digest": "params_sha256",
     "jaxdl.config": "from_config to_config",
     "jaxdl.data": "Bits Data Dataset Digits Spec Tfds default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
-    "jaxdl.loop": "Epoch Pause Trainer",
+    "jaxdl.epoch": "Epoch Pause",
+    "jaxdl.loop": "Trainer",
     "jaxdl.metrics": "metric",
     "jaxdl.models": "CNN MLP RNN",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",

@@ -1,11 +1,10 @@
-"""Saving and restoring training states through Orbax, and a fingerprint of parameters."""
+"""Saving and restoring training states through Orbax."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import errno
-import hashlib
 import logging
 import math
 import os
@@ -18,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from jaxdl.digest import is_key, named_leaves, params_sha256, words
 from jaxdl.errors import UserError
 from jaxdl.files import named_cause
 
@@ -336,23 +336,6 @@ class Checkpoints:
                 raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
-def params_sha256(params: Any) -> str:
-    """Returns the SHA-256 hex digest of a pytree of arrays, equal exactly where all bits are.
-
-    The leaves are taken in the order of their paths, compared as text; a path is the keys joined by ``/``. Each leaf
-    contributes ``path NUL dtype NUL shape NUL`` in UTF-8 (the dtype's name such as ``float32``, the shape's sizes
-    joined by commas, empty for a scalar) and then its elements, in row-major order, little-endian. Typed PRNG keys
-    count as their uint32 words.
-    """
-    digest = hashlib.sha256()
-    for path, leaf in sorted(_named_leaves(params).items()):
-        array = np.asarray(_words(leaf))
-        shape = ",".join(map(str, array.shape))
-        digest.update(f"{path}\0{array.dtype.name}\0{shape}\0".encode())
-        digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).tobytes())
-    return digest.hexdigest()
-
-
 @dataclasses.dataclass(frozen=True)
 class _Preserved:
     """Orbax's protocol for which checkpoints stay: those of the `keep` highest steps, and the best one."""
@@ -370,33 +353,25 @@ def _by_rank(stored: Mapping[str, Any]) -> tuple[float, int]:
     return stored["rank"], -stored["step"]
 
 
-def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _words(leaf: Any) -> Any:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
 def _host_copy(state: Any) -> Any:
     """Copies a state to the host; a mere view would change when the next step takes over the array's memory."""
-    words = jax.tree.map(_words, state)
-    for leaf in jax.tree.leaves(words):
+    arrays = jax.tree.map(words, state)
+    for leaf in jax.tree.leaves(arrays):
         if isinstance(leaf, jax.Array):
             leaf.copy_to_host_async()  # all copies on their way before the first is waited for
-    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), words)
+    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), arrays)
 
 
 def _stored_form(leaf: Any) -> jax.ShapeDtypeStruct:
     """Returns the shape under which a leaf lies in the checkpoint, and where it shall be restored to."""
-    sharding = None if _is_key(leaf) else getattr(leaf, "sharding", None)
-    shape = jax.eval_shape(_words, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+    sharding = None if is_key(leaf) else getattr(leaf, "sharding", None)
+    shape = jax.eval_shape(words, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
     default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding or default)
 
 
 def _from_stored_form(like: Any, restored: jax.Array) -> jax.Array:
-    if not _is_key(like):
+    if not is_key(like):
         return restored
     names: list[Any] = []
 
@@ -408,16 +383,11 @@ def _from_stored_form(like: Any, restored: jax.Array) -> jax.Array:
     return jax.random.wrap_key_data(restored, impl=names[0])
 
 
-def _named_leaves(tree: Any) -> dict[str, Any]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
-
-
 def _check_fits(saved: Any, like: Any, path: Path) -> None:
     """Raises `UserError` naming the arrays in which a checkpoint and a state differ."""
 
     def described(tree: Any) -> dict[str, str]:
-        return {name: f"{np.dtype(a.dtype).name}{list(a.shape)}" for name, a in _named_leaves(tree).items()}
+        return {name: f"{np.dtype(a.dtype).name}{list(a.shape)}" for name, a in named_leaves(tree).items()}
 
     in_file = described(getattr(saved, "tree", saved))
     in_model = described(jax.tree.map(_stored_form, like))

@@ -16,12 +16,14 @@ import numpy as np
 
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.data import Spec
+from jaxdl.epoch import Metrics
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.loop import Metrics, Trainer
+from jaxdl.loop import Trainer
 from jaxdl.record import read_record
+from jaxdl.session import data_summary
 from jaxdl.step import Steps, TrainState, make_steps, state_shapes
-from jaxdl.training import data_summary, load_data, shortened
+from jaxdl.training import load_data, shortened
 
 
 @dataclasses.dataclass(frozen=True)

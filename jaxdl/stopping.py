@@ -58,7 +58,7 @@ class StopSignals:
 
 
 class SavingPauses:
-    """Stands still where the run is to be saved, or has been asked to stop; a `jaxdl.loop.Pauses`.
+    """Stands still where the run is to be saved, or has been asked to stop; a `jaxdl.epoch.Pauses`.
 
     Args:
         every: how often the run is saved.

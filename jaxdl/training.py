@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import jax
-import jax.numpy as jnp
+from typing import TYPE_CHECKING, Any
 
 from jaxdl import provenance
-from jaxdl.checkpoint import Checkpoints, params_sha256
 from jaxdl.config import differences, from_config, to_config
 from jaxdl.data import Dataset, examples
-from jaxdl.divergence import Divergence, all_finite, locate
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
-from jaxdl.interval import Interval
-from jaxdl.loop import Diverged, Epoch, Metrics, Pause, Rows, Trainer
-from jaxdl.objectives import SigmoidCrossEntropy, SoftmaxCrossEntropy
-from jaxdl.progress import Progress
+from jaxdl.loop import Trainer
 from jaxdl.record import (
     CONFIG,
     RECORD,
@@ -32,13 +22,11 @@ from jaxdl.record import (
     SUMMARY,
     RunDirectory,
     read_config,
-    read_metrics,
     read_record,
     read_summary,
 )
 from jaxdl.report import write_report
-from jaxdl.step import TrainState
-from jaxdl.stopping import SavingPauses, StopSignals
+from jaxdl.session import Session
 from jaxdl.watch import Watch
 
 if TYPE_CHECKING:
@@ -143,7 +131,7 @@ def train(
             raise
         run.write_config(to_config(experiment))
         _write_record(run, arguments, experiment, dataset, notify)
-        summary = _Session(trainer, dataset, run, watch, begin, profiler, notify).run_to_end()
+        summary = Session(trainer, dataset, run, watch, begin, profiler, notify).run_to_end()
         if profiler is not None:
             profiler.write(notify)
         return summary
@@ -199,247 +187,3 @@ def _write_record(
         )
     again = {"command": now["command"], "started_utc": now["started_utc"], "changed": changed}
     run.write_record(record | {"resumptions": [*record.get("resumptions", []), again]})
-
-
-class _Session:
-    """One training while it runs: the programs, the run directory, and the figures so far."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        dataset: Dataset,
-        run: RunDirectory,
-        watch: Watch,
-        begin: float,
-        profiler: Profiler | None,
-        notify: Callable[[str], None],
-    ):
-        self.experiment = trainer.experiment
-        self.trainer = trainer
-        self.dataset = dataset
-        self.run = run
-        self.begin = begin
-        self.profiler = profiler
-        self.notify = notify
-        self.watch = watch
-        self.checkpoints = Checkpoints(run.checkpoints, watch.metric, watch.mode, self.experiment.checkpoint.keep)
-        self.epoch = self.step = 0
-        self.train_seconds = 0.0
-        self.trained_examples = 0
-        self.figures: dict[str, Any] = {}
-        self.params_sha256 = ""
-        self.divergence: Divergence | None = None
-        self.seconds_to_first_step: float | None = None
-        self._best: _Best | None = None
-
-    def run_to_end(self) -> dict[str, Any]:
-        """Trains and tests; the summary is written however that ends.
-
-        What cannot be gone on with is refused before anything is written.
-        """
-        try:
-            start = self._start()
-        except BaseException:
-            self.checkpoints.close()
-            raise
-        try:
-            state = self._train(*start)
-            self._test(self._final(state))
-        except Diverged as error:
-            self.divergence = self._locate(error)
-            return self._conclude("diverged")
-        except BaseException as error:
-            with contextlib.suppress(UserError):  # the first error says more than what follows from it
-                self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
-            raise
-        return self._conclude("completed")
-
-    def _conclude(self, status: str) -> dict[str, Any]:
-        self.checkpoints.close()
-        summary = self._summary(status)
-        self.run.write_summary(summary)
-        write_report(self.run.path)
-        return summary
-
-    def _start(self) -> tuple[TrainState, Rows | None]:
-        """Returns what to go on from: a new state, or that of the last checkpoint in the run directory."""
-        saved = self.checkpoints.resume(self.trainer.state_shapes(), self.trainer.row_shapes(), self.notify)
-        if saved is None:
-            self.run.rewind(0)
-            return self.trainer.init_state(), None
-        self.run.rewind(saved.step, saved.about["metrics"])
-        self.step, self.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
-        for line in read_metrics(self.run.path):
-            figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
-            self.figures |= figures
-            self.watch.observe(figures, line["step"])
-        return saved.state, saved.rows
-
-    def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
-        training = self.experiment.training
-        total = self.trainer.total_steps
-        if self.watch.exhausted:
-            return state  # an earlier process stopped here, and did not come to test
-
-        def report(step: int, epoch: int, metrics: Metrics, examples_per_second: float) -> None:
-            if self.seconds_to_first_step is None:
-                self.seconds_to_first_step = time.perf_counter() - self.begin
-            progress.update(step, epoch, metrics, examples_per_second)
-
-        signals = StopSignals()
-        every = Interval.parse(self.experiment.checkpoint.every)
-        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.step, signals)
-        recording = self.profiler.recording(total - self.step) if self.profiler else contextlib.nullcontext()
-        with (
-            signals,
-            Progress(self.experiment.name, training.epochs, total, first_step=self.step) as progress,
-            recording as seen,
-        ):
-            points = self.trainer.train(state, rows=rows, pauses=pauses, on_progress=report, observer=seen)
-            for point in points:
-                state, self.step = point.state, point.step
-                if isinstance(point, Epoch):
-                    self._take(point)
-                    progress.end_epoch(point.step, point.number, point.metrics, self._examples_per_second())
-                    self._check_figures(point)
-                over = point.step == total or self.watch.exhausted
-                if over or pauses.due(point.step):
-                    self._save(point)
-                    pauses.saved(point.step)
-                if signals.received is not None:
-                    self.checkpoints.wait()  # an error of this saving must be told
-                    signals.raise_received()
-                if over:
-                    break
-        return state
-
-    def _take(self, epoch: Epoch) -> None:
-        """Adds an epoch's figures to the run directory and to the totals, and keeps its state if it is the best."""
-        self.epoch = epoch.number
-        self.train_seconds += epoch.train_seconds
-        self.trained_examples += epoch.examples
-        for split, metrics in epoch.metrics.items():
-            self._log(split, metrics)
-        if self.watch.observe(self.figures, epoch.step):
-            # A copy, because the next epoch trains in the memory of this state.
-            copy = jax.tree.map(jnp.copy, epoch.state)
-            self._best = _Best(epoch.step, copy, self._scalars(), self._about())
-
-    def _log(self, split: str, metrics: Metrics) -> None:
-        self.figures |= {f"{split}/{name}": value for name, value in metrics.items()}
-        self.run.log_metrics(self.step, self.epoch, split, metrics)
-
-    def _check_figures(self, epoch: Epoch) -> None:
-        for split, metrics in epoch.metrics.items():
-            self._check_loss(split, metrics)
-
-    def _check_loss(self, split: str, metrics: Metrics) -> None:
-        if self.experiment.training.nan == "stop" and not math.isfinite(metrics["loss"]):
-            raise Diverged(self.step, f"{split} loss")
-
-    def _save(self, point: Epoch | Pause) -> None:
-        """Writes the best state since the last writing, if there is a better one, and the present state."""
-        if self.experiment.training.nan == "stop" and not all_finite(point.state.params):
-            raise Diverged(point.step, "parameters")
-        if self._best is not None and self._best.step != point.step:
-            best = self._best
-            self.checkpoints.save(best.step, best.state, best.figures, about=best.about)
-        rows = point.rows if isinstance(point, Pause) else None
-        # Within an epoch the figures are those of an earlier state, so it cannot be the best.
-        figures = None if isinstance(point, Pause) else self._scalars()
-        self.checkpoints.save(point.step, point.state, figures, rows=rows, about=self._about())
-        self._best = None
-
-    def _about(self) -> dict[str, Any]:
-        """Returns what a checkpoint says of itself, and what is needed to go on from it."""
-        return {
-            "experiment": self.experiment.name,
-            "epoch": self.epoch,
-            "versions": provenance.versions(),
-            "metrics": self.run.mark(),
-        }
-
-    def _locate(self, error: Diverged) -> Divergence:
-        """Looks for the step at which the numbers ceased to be finite, from the last good state on."""
-        self.notify(f"{error}: looking for the step at which it began ...")
-        saved = self.checkpoints.resume(self.trainer.state_shapes(), self.trainer.row_shapes(), self.notify)
-        state = self.trainer.init_state() if saved is None else saved.state
-        found = locate(self.trainer, state, min(error.step, self.trainer.total_steps))
-        if found is None:  # the parameters are finite, and only what a split made of them is not
-            rate = self.experiment.optimizer.learning_rate_at(error.step, self.trainer.total_steps)
-            found = Divergence(error.step, (error.what,), math.nan, float(rate))
-        self.step = found.step
-        self.epoch = found.step // self.trainer.steps_per_epoch
-        return found
-
-    def _final(self, state: TrainState) -> TrainState:
-        """Returns the state to test, and notes the digest of its parameters."""
-        if self.experiment.training.final == "best":
-            state = self.checkpoints.restore(self.trainer.state_shapes(), "best")
-            self.figures |= self._figures("validation", state)
-        self.params_sha256 = params_sha256(state.params)
-        return state
-
-    def _test(self, state: TrainState) -> None:
-        metrics = self.trainer.evaluate(state, "test")
-        self._log("test", metrics)
-        self._check_loss("test", metrics)
-
-    def _figures(self, split: str, state: TrainState) -> dict[str, Any]:
-        if not self.trainer.data.size(split):
-            return {}
-        return {f"{split}/{name}": value for name, value in self.trainer.evaluate(state, split).items()}
-
-    def _scalars(self) -> dict[str, float]:
-        return {name: value for name, value in self.figures.items() if not isinstance(value, list)}
-
-    def _examples_per_second(self) -> float:
-        return self.trained_examples / self.train_seconds if self.train_seconds else 0.0
-
-    def _summary(self, status: str) -> dict[str, Any]:
-        data, shapes = self.dataset, self.trainer.state_shapes()
-        return {
-            "experiment": self.experiment.name,
-            "status": status,
-            "step": self.step,
-            "epoch": self.epoch,
-            "metrics": self.figures,
-            "best": {"metric": self.watch.metric, "value": self.watch.best, "step": self.watch.best_step},
-            "divergence": dataclasses.asdict(self.divergence) if self.divergence else None,
-            "data": data_summary(data, self.experiment),
-            "train_examples_per_second": self._examples_per_second(),
-            "compile_seconds": self.trainer.compile_seconds,
-            "seconds_to_first_step": self.seconds_to_first_step,
-            "wall_seconds": time.perf_counter() - self.begin,
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
-            "params_sha256": self.params_sha256,
-        }
-
-
-class _Best(NamedTuple):
-    """The best state so far, until it is written."""
-
-    step: int
-    state: TrainState
-    figures: dict[str, float]
-    about: dict[str, Any]
-
-
-def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
-    """Returns what the summary says of the data.
-
-    ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
-    bounds a cross-entropy, so it is given only where the objective is one.
-    """
-    is_cross_entropy = isinstance(experiment.objective, SigmoidCrossEntropy | SoftmaxCrossEntropy)
-    return {
-        "requested": dataset.requested,
-        "used": dataset.used,
-        "substituted": dataset.substituted,
-        "train_examples": dataset.train_examples,
-        "validation_examples": examples(dataset.splits["validation"]) if "validation" in dataset.splits else 0,
-        "test_examples": examples(dataset.splits["test"]),
-        "best_loss": dataset.spec.best_loss if is_cross_entropy else None,
-        "class_names": list(dataset.spec.class_names),
-        "fingerprint": dataset.fingerprint,
-    }

@@ -20,7 +20,8 @@ import pytest
 from flax import struct
 
 import jaxdl.errors
-from jaxdl.checkpoint import Checkpoints, params_sha256
+from jaxdl.checkpoint import Checkpoints
+from jaxdl.digest import params_sha256
 from jaxdl.errors import UserError
 
 ROOT = Path(jaxdl.errors.__file__).parents[1]

@@ -13,7 +13,8 @@ import pytest
 from flax import linen as nn
 
 import jaxdl
-from jaxdl.checkpoint import Checkpoints, params_sha256
+from jaxdl.checkpoint import Checkpoints
+from jaxdl.digest import params_sha256
 from jaxdl.divergence import Divergence, all_finite, locate
 from jaxdl.fields import static
 from jaxdl.record import read_metrics, read_summary

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxdl
-from jaxdl.checkpoint import params_sha256
+from jaxdl.digest import params_sha256
+from jaxdl.epoch import Pause
 from jaxdl.interval import Interval
-from jaxdl.loop import Pause
 from jaxdl.record import read_summary
 from jaxdl.stopping import SavingPauses, StopSignals, Terminated
 from tests.small import blobs
