@@ -6,11 +6,20 @@ import difflib
 from collections.abc import Iterable
 
 
+def printable(text: str) -> str:
+    """Returns a text in which all that could steer a terminal is spelled out, such as ``\\x1b``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class UserError(Exception):
     """A cause the user can mend, in one line that names it and the way out.
 
-    ``launch.py`` prints the message without a traceback and exits with status 2.
+    What a message quotes, from a command line or a file, is made `printable`. ``launch.py`` prints the message without
+    a traceback and exits with status 2.
     """
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
 
 
 def did_you_mean(given: str, possible: Iterable[str]) -> str:

@@ -175,8 +175,9 @@ def read_inputs(path: Path, spec: Spec) -> tuple[list[str], np.ndarray]:
         return [str(file) for file in files], load_images(files, spec)
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"--input={path} cannot be read as an array: {error}.") from None
+    except Exception as error:  # of any kind: on a damaged header NumPy lets errors of Python's tokenizer through
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"--input={path} cannot be read as an array: {reason}.") from None
     if not isinstance(array, np.ndarray):
         raise UserError(f"--input={path} holds several arrays (.npz); give one array of examples.")
     if array.shape[1:] != spec.input_shape or array.dtype != spec.input_dtype or not len(array):

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from jaxdl.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.live import Live
@@ -220,11 +222,6 @@ def duration(seconds: float) -> str:
         return "-:--"
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
-def printable(text: str) -> str:
-    """Returns a text in which all that could steer a terminal is spelled out, such as ``\\x1b``."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def split_metrics(metrics: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:

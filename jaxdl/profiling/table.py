@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from jaxdl.errors import printable
 from jaxdl.profiling.profiler import read_profile
-from jaxdl.progress import printable
 
 _SHOWN = 12
 

@@ -1,0 +1,174 @@
+"""What is read from files and command lines: whatever stands there, a value comes back or one line of `UserError`.
+
+``JAXDL_FUZZ_CASES=100000`` draws that many cases for each parser instead of a few.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.flags import parse_command_line
+from jaxdl.inference import read_inputs, read_spec
+from jaxdl.record import read_config, read_metrics, read_record, read_summary
+
+CASES = int(os.environ.get("JAXDL_FUZZ_CASES", "300"))
+fuzzed = settings(
+    max_examples=CASES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+RECIPE = jaxdl.Experiment(
+    name="recipe",
+    data=jaxdl.Digits(),
+    model=jaxdl.CNN(features=(4,), pool_after=(1,), dropout=0.1),
+    objective=jaxdl.SoftmaxCrossEntropy(),
+    optimizer=jaxdl.AdamW(schedule=jaxdl.Cosine(warmup=0.1)),
+    training=jaxdl.Training(epochs=2),
+)
+CONFIG = jaxdl.to_config(RECIPE)
+SPEC = jaxdl.Spec((8, 8, 1), "uint8", 1 / 255, (), 10, tuple(map(str, range(10))))
+
+
+@st.composite
+def changed_configs(draw: st.DrawFn) -> Any:
+    """A config in which a few values, or names, are anything."""
+    config = json.loads(json.dumps(CONFIG))
+    for _ in range(draw(st.integers(1, 3))):
+        place = config
+        while True:
+            name = draw(st.sampled_from(sorted(place)))
+            if not isinstance(place[name], dict) or not place[name] or draw(st.booleans()):
+                break
+            place = place[name]
+        if draw(st.integers(0, 4)):
+            place[name] = draw(JSON)
+        else:
+            place[draw(st.text(max_size=8))] = place.pop(name)
+    return config
+
+
+@st.composite
+def changed_bytes(draw: st.DrawFn, original: bytes) -> bytes:
+    """A file of which some bytes were changed, cut or put in."""
+    content = bytearray(original)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(content)))
+        match draw(st.sampled_from(("set", "cut", "insert"))):
+            case "set" if place < len(content):
+                content[place] = draw(st.integers(0, 255))
+            case "cut":
+                del content[place : place + draw(st.integers(1, 64))]
+            case _:
+                content[place:place] = draw(st.binary(max_size=16))
+    return bytes(content)
+
+
+def npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def png(mode: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new(mode, (8, 8), 3).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def one_line(error: UserError) -> None:
+    """A message is one line that ends as a sentence does."""
+    assert str(error) and "\n" not in str(error), str(error)
+
+
+@fuzzed
+@given(changed_configs() | JSON)
+def test_a_config_is_read_or_refused(config: Any) -> None:
+    try:
+        experiment = jaxdl.from_config(config, RECIPE)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert isinstance(experiment, jaxdl.Experiment)
+        assert jaxdl.from_config(jaxdl.to_config(experiment), RECIPE) == experiment
+
+
+@fuzzed
+@given(changed_bytes(json.dumps(CONFIG).encode()) | st.binary(max_size=200))
+def test_a_file_of_a_run_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    for name in ("config.json", "record.json", "summary.json", "metrics.jsonl"):
+        (tmp_path / name).write_bytes(content)
+    for read in (read_config, read_record, read_summary, read_metrics, read_spec):
+        try:
+            read(tmp_path)
+        except UserError as error:
+            one_line(error)
+
+
+@fuzzed
+@given(
+    changed_bytes(npy(np.zeros((2, 8, 8, 1), np.uint8)))
+    | st.binary(max_size=300)
+    | st.sampled_from([npy(np.array([{"a": 1}], object)), npy(np.zeros((0, 8, 8, 1), np.uint8))])
+)
+def test_an_array_file_is_read_or_refused_and_never_unpickled(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "inputs.npy"
+    file.write_bytes(content)
+    try:
+        names, inputs = read_inputs(file, SPEC)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert len(names) == len(inputs) and inputs.shape[1:] == (8, 8, 1) and inputs.dtype == np.uint8
+
+
+@fuzzed
+@given(changed_bytes(png("L")) | changed_bytes(png("RGB")) | st.binary(max_size=300))
+def test_an_image_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "image.png"
+    file.write_bytes(content)
+    try:
+        _, inputs = read_inputs(file, SPEC)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert inputs.shape == (1, 8, 8, 1)
+
+
+FLAG_NAMES = ["epochs", "learning_rate", "model.features", "data", "optimizer", "seed", "nan", "every", "mode", "x"]
+
+
+@fuzzed
+@given(
+    st.lists(
+        st.text(max_size=12)
+        | st.builds("--{}={}".format, st.sampled_from(FLAG_NAMES), st.text(max_size=12) | st.integers() | st.floats())
+        | st.builds("--{}".format, st.sampled_from(FLAG_NAMES)),
+        max_size=4,
+    )
+)
+def test_a_command_line_is_read_or_refused(arguments: list[str]) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            _, experiment = parse_command_line(arguments, lambda options: RECIPE)
+        except UserError as error:
+            one_line(error)
+        else:
+            assert isinstance(experiment, jaxdl.Experiment)
