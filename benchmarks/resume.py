@@ -164,7 +164,8 @@ class Bench:
         """
         output, errors = process.communicate()
         if process.returncode:
-            raise RuntimeError(f"{' '.join(map(str, process.args[3:6]))}: {errors.strip().splitlines()[-1:]}")
+            assert isinstance(process.args, list)  # as `start` gave them
+            raise RuntimeError(f"{' '.join(process.args[3:6])}: {errors.strip().splitlines()[-1:]}")
         return json.loads(output.splitlines()[-1])
 
     def new_dir(self) -> Path:

@@ -69,19 +69,31 @@ class Session:
         self._best: _Best | None = None
         self._versions = provenance.versions()
 
-    def run_to_end(self) -> dict[str, Any]:
-        """Trains and tests; the summary is written however that ends.
+    def start(self) -> tuple[TrainState, Rows | None]:
+        """Returns what to go on from: a new state, or that of the last checkpoint in the run directory.
 
-        What cannot be gone on with is refused before anything is written.
+        Raises:
+            UserError: what the run directory holds cannot be gone on with; it stays as it is.
         """
         try:
-            start = self._start()
+            saved = self.checkpoints.resume(self.trainer.state_shapes(), self.trainer.row_shapes(), self.notify)
+            self.run.rewind(saved.step, saved.about["metrics"]) if saved else self.run.rewind(0)
         except BaseException:
             self.checkpoints.close()
             raise
+        if saved is None:
+            return self.trainer.init_state(), None
+        self.step, self.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
+        for line in read_metrics(self.run.path):
+            figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
+            self.figures |= figures
+            self.watch.observe(figures, line["step"])
+        return saved.state, saved.rows
+
+    def run_to_end(self, state: TrainState, rows: Rows | None) -> dict[str, Any]:
+        """Trains on from what `start` returned, and tests; the summary is written however that ends."""
         try:
-            state = self._train(*start)
-            self._test(self._final(state))
+            self._test(self._final(self._train(state, rows)))
         except Diverged as error:
             self.divergence = self._locate(error)
             return self._conclude("diverged")
@@ -92,25 +104,13 @@ class Session:
         return self._conclude("completed")
 
     def _conclude(self, status: str) -> dict[str, Any]:
-        self.checkpoints.close()
-        summary = self._summary(status)
-        self.run.write_summary(summary)
-        write_report(self.run.path)
+        try:
+            self.checkpoints.close()
+        finally:
+            summary = self._summary(status)
+            self.run.write_summary(summary)
+            write_report(self.run.path)
         return summary
-
-    def _start(self) -> tuple[TrainState, Rows | None]:
-        """Returns what to go on from: a new state, or that of the last checkpoint in the run directory."""
-        saved = self.checkpoints.resume(self.trainer.state_shapes(), self.trainer.row_shapes(), self.notify)
-        if saved is None:
-            self.run.rewind(0)
-            return self.trainer.init_state(), None
-        self.run.rewind(saved.step, saved.about["metrics"])
-        self.step, self.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
-        for line in read_metrics(self.run.path):
-            figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
-            self.figures |= figures
-            self.watch.observe(figures, line["step"])
-        return saved.state, saved.rows
 
     def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
         training = self.experiment.training

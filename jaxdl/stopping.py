@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -47,9 +48,11 @@ class StopSignals:
         self.received = number
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        if sys.stderr.isatty():
-            # The progress bar hides the cursor; should a second signal end the process, nobody would show it again.
-            os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
+        # The progress bar hides the cursor; should a second signal end the process, nobody would show it again. Written
+        # past Python's own buffer, which may be in use where the signal came.
+        cursor = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""
+        with contextlib.suppress(OSError):
+            os.write(2, f"{cursor}\nstopping: saving first; a second signal ends the run at once\n".encode())
 
     def raise_received(self) -> None:
         """Raises `KeyboardInterrupt`, or `Terminated`, where a signal asked to stop."""

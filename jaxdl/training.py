@@ -126,12 +126,14 @@ def train(
             trainer = Trainer(experiment, dataset)
             profiler = _profiler(run.path, trainer) if profile else None
             trainer.compile()
+            session = Session(trainer, dataset, run, watch, begin, profiler, notify)
+            state, rows = session.start()
         except BaseException:
             run.discard_if_new()
             raise
         run.write_config(to_config(experiment))
         _write_record(run, arguments, experiment, dataset, notify)
-        summary = Session(trainer, dataset, run, watch, begin, profiler, notify).run_to_end()
+        summary = session.run_to_end(state, rows)
         if profiler is not None:
             profiler.write(notify)
         return summary

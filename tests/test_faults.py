@@ -131,9 +131,11 @@ def test_metrics_that_were_cut_short_are_noticed(recipe: jaxdl.Experiment, cut: 
     file = cut / "metrics.jsonl"
     whole_lines = file.read_bytes()
     file.write_bytes(whole_lines[: len(whole_lines) // 3])
+    others = {name: (cut / name).read_bytes() for name in ("config.json", "record.json", "summary.json")}
     with pytest.raises(UserError, match=r"metrics\.jsonl is not what it was when step \d+ was saved"):
         run(recipe, cut)
     assert file.read_bytes() == whole_lines[: len(whole_lines) // 3]
+    assert others == {name: (cut / name).read_bytes() for name in others}
 
 
 def test_a_last_line_that_was_cut_short_is_written_again(recipe: jaxdl.Experiment, whole: Path, cut: Path) -> None:

@@ -98,6 +98,16 @@ def one_line(error: UserError) -> None:
     assert str(error) and "\n" not in str(error), str(error)
 
 
+def inputs_are_read_or_refused(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    try:
+        names, inputs = read_inputs(file, SPEC)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert len(names) == len(inputs) and inputs.shape[1:] == (8, 8, 1) and inputs.dtype == np.uint8
+
+
 @fuzzed
 @given(changed_configs() | JSON)
 def test_a_config_is_read_or_refused(config: Any) -> None:
@@ -129,27 +139,13 @@ def test_a_file_of_a_run_is_read_or_refused(tmp_path: Path, content: bytes) -> N
     | st.sampled_from([npy(np.array([{"a": 1}], object)), npy(np.zeros((0, 8, 8, 1), np.uint8))])
 )
 def test_an_array_file_is_read_or_refused_and_never_unpickled(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "inputs.npy"
-    file.write_bytes(content)
-    try:
-        names, inputs = read_inputs(file, SPEC)
-    except UserError as error:
-        one_line(error)
-    else:
-        assert len(names) == len(inputs) and inputs.shape[1:] == (8, 8, 1) and inputs.dtype == np.uint8
+    inputs_are_read_or_refused(tmp_path / "inputs.npy", content)
 
 
 @fuzzed
 @given(changed_bytes(png("L")) | changed_bytes(png("RGB")) | st.binary(max_size=300))
 def test_an_image_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "image.png"
-    file.write_bytes(content)
-    try:
-        _, inputs = read_inputs(file, SPEC)
-    except UserError as error:
-        one_line(error)
-    else:
-        assert inputs.shape == (1, 8, 8, 1)
+    inputs_are_read_or_refused(tmp_path / "image.png", content)
 
 
 FLAG_NAMES = ["epochs", "learning_rate", "model.features", "data", "optimizer", "seed", "nan", "every", "mode", "x"]
