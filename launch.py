@@ -13,7 +13,8 @@ _BEGIN = time.perf_counter()  # before the imports below, which take most of a s
 gc.disable()  # until `main` runs the command: importing makes many objects and no garbage
 
 from jaxdl.errors import UserError  # noqa: E402
-from jaxdl.flags import Options, help_text, parse_command_line  # noqa: E402
+from jaxdl.flags import help_text, parse_command_line  # noqa: E402
+from jaxdl.options import Options  # noqa: E402
 from jaxdl.registry import list_experiments, load_experiment  # noqa: E402
 
 if TYPE_CHECKING:

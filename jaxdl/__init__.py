@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from jaxdl.runtime import configure
     from jaxdl.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.step import Steps, TrainState, hyperparameters, make_steps
+    from jaxdl.sweeps.api import sweep
+    from jaxdl.sweeps.results import SweepResults
+    from jaxdl.sweeps.sweep import Execution
     from jaxdl.training import train
     from jaxdl.verification import reproduce, verify_resume
 
@@ -54,6 +57,7 @@ __all__ = [
     "Dataset",
     "Digits",
     "Epoch",
+    "Execution",
     "Experiment",
     "Exponential",
     "Huber",
@@ -72,6 +76,7 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "Spec",
     "Steps",
+    "SweepResults",
     "Tfds",
     "TrainState",
     "TrainedModel",
@@ -93,6 +98,7 @@ __all__ = [
     "replace",
     "reproduce",
     "static",
+    "sweep",
     "to_config",
     "traced",
     "train",
@@ -117,6 +123,9 @@ _NAMES = {
     "jaxdl.runtime": "configure",
     "jaxdl.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
     "jaxdl.step": "Steps TrainState hyperparameters make_steps",
+    "jaxdl.sweeps.api": "sweep",
+    "jaxdl.sweeps.results": "SweepResults",
+    "jaxdl.sweeps.sweep": "Execution",
     "jaxdl.training": "train",
     "jaxdl.verification": "reproduce verify_resume",
 }

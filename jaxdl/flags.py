@@ -4,63 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from jaxdl.errors import UserError, did_you_mean
-from jaxdl.fields import Field, at_least, check_value, own_fields, parse, replace, show, static, type_name, walk
+from jaxdl.fields import Field, check_value, own_fields, parse, replace, show, type_name, walk
+from jaxdl.options import SWEEP_OBJECTIVE, Options
 
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
-MODES = ("train", "eval", "predict", "summary", "export", "reproduce", "verify_resume")
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What a command asks for beside the recipe.
-
-    Attributes:
-        experiment: name of the experiment; empty where a run directory names it.
-        mode: what to do.
-        platform: backend to run on; empty takes JAX's own choice.
-        data_dir: folder of prepared data sets and original archives.
-        run_dir: this run's directory; empty makes a new one below ``runs/``.
-        input: image file, folder of images or ``.npy`` file to predict for.
-        output: file to write: CSV predictions, or the exported program.
-        profile: trace a part of the training and print where the time of a step goes.
-        accept_changed_data: go on with other data than those that a run was begun with.
-        kills: how often to stop the training that is compared with an uninterrupted one.
-        xla_flags: add the XLA flags of `jaxdl.runtime.configure`.
-        list: print the experiments and stop.
-        help: print the flags and stop.
-    """
-
-    experiment: str = static("", "name of the experiment (see --list)")
-    mode: Literal["train", "eval", "predict", "summary", "export", "reproduce", "verify_resume"] = static(
-        "train", "what to do"
-    )
-    platform: Literal["", "cpu", "gpu", "tpu"] = static("", "backend to run on; JAX's own choice where not given")
-    data_dir: str = static("", "folder of prepared data sets; TFDS's own where not given")
-    run_dir: str = static("", "this run's directory; runs/NAME/<UTC time>-<6 hex digits> where not given")
-    input: str = static("", "with --mode=predict: an image, a folder of images, or a .npy file of examples")
-    output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
-    profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
-    accept_changed_data: bool = static(False, "go on with other data than those the run was begun with")
-    kills: int = static(10, "with --mode=verify_resume: how often to stop the training", check=at_least(1))
-    xla_flags: bool = static(
-        True, "add the XLA flags that are measured to be faster, where XLA_FLAGS does not set them"
-    )
-    list: bool = static(False, "print the experiments and stop")
-    help: bool = static(False, "print this and stop")
-
-    @property
-    def data_folder(self) -> str:
-        from jaxdl.data import default_data_dir  # here, so that --list and --help import no JAX
-
-        return self.data_dir or str(default_data_dir())
+# Options that may be given several times; each time adds to what was given.
+_REPEATABLE = frozenset({"sweep"})
 
 
 class _FieldParser(flags.ArgumentParser[Any]):
@@ -105,7 +62,7 @@ class _ShowSerializer(flags.ArgumentSerializer[Any]):
         return show(value)
 
 
-def _settable(experiment: Experiment) -> list[Field]:
+def settable(experiment: Experiment) -> list[Field]:
     """Lists the fields that are flags: all but the name, and parts that have no family to choose from."""
     return [
         field
@@ -128,6 +85,9 @@ def _define(values: flags.FlagValues, name: str, field: Field) -> None:
     if field.type is bool:
         flags.DEFINE_boolean(name, None, help_text, flag_values=values)
         return
+    if name in _REPEATABLE:
+        flags.DEFINE_multi_string(name, None, help_text, flag_values=values)
+        return
     parser = _PartParser(field) if field.declaration.family else _FieldParser(field)
     flags.DEFINE(parser, name, None, help_text, values, _ShowSerializer())
 
@@ -142,7 +102,7 @@ def _given(values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]
         if values[name].present:
             if path in given and given[path] != values[name].value:
                 raise UserError(f"--{path} is given twice, as --{name} too; give it once.")
-            given[path] = values[name].value
+            given[path] = tuple(values[name].value or ()) if name in _REPEATABLE else values[name].value
     return given
 
 
@@ -201,7 +161,7 @@ def parse_command_line(
         UserError: a wrong flag, field, type or choice.
     """
     option_fields = own_fields(Options())
-    arguments = ["--help" if argument == "-h" else argument for argument in arguments]
+    arguments = [_spelled_out(argument) for argument in arguments]
     if any(argument.lstrip("-").startswith("undefok") for argument in arguments):
         raise UserError("--undefok is not supported: an unknown flag is always an error.")
     given, rest = _parse(option_fields, arguments, all_known=False)
@@ -211,7 +171,7 @@ def parse_command_line(
         _reject_rest(rest, option_fields)
         return options, None
     experiment = _choose_parts(experiment, rest)
-    fields = _settable(experiment)
+    fields = settable(experiment)
     given, rest = _parse([*option_fields, *fields], arguments, all_known=True)
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r}; flags are written --name=value (see --help).")
@@ -220,6 +180,17 @@ def parse_command_line(
         if field.path in changes:
             check_value(field, changes[field.path])
     return options, replace(experiment, changes)
+
+
+def _spelled_out(argument: str) -> str:
+    """Returns an argument under the name of its flag.
+
+    ``--objective`` names the loss, and in a sweep the figure to compare by, which alone has a slash.
+    """
+    if argument == "-h":
+        return "--help"
+    name, _, value = argument.partition("=")
+    return f"--{SWEEP_OBJECTIVE}={value}" if name.lstrip("-") == "objective" and "/" in value else argument
 
 
 def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:
@@ -240,12 +211,12 @@ def _choose_parts(experiment: Experiment, arguments: Sequence[str]) -> Experimen
             return experiment
         depth = min(path.count(".") for path in given)
         present = {field.path: field.value for field in parts}
-        changes = {path: _named(value, present[path]) for path, value in given.items() if path.count(".") == depth}
+        changes = {path: named_part(value, present[path]) for path, value in given.items() if path.count(".") == depth}
         chosen |= changes.keys()
         experiment = replace(experiment, changes)
 
 
-def _named(part: Any, present: Any) -> Any:
+def named_part(part: Any, present: Any) -> Any:
     """Returns the part that a flag names; where the recipe has one of its kind, the recipe's values stay.
 
     So ``--data=fashion_mnist`` changes the name of a TFDS source and nothing else of it.
@@ -261,6 +232,21 @@ def _named(part: Any, present: Any) -> Any:
     return replace(present, own)
 
 
+def without_options(arguments: Sequence[str], names: Collection[str]) -> list[str]:
+    """Returns a command line without some of its options, in whichever form they are given."""
+    switches = {field.path for field in own_fields(Options()) if field.type is bool}
+    kept, passes_over = [], False
+    for argument in map(_spelled_out, arguments):
+        name, equals, _ = argument.lstrip("-").partition("=")
+        if passes_over:
+            passes_over = False
+        elif argument.startswith("-") and (name in names or name.removeprefix("no") in switches & set(names)):
+            passes_over = not equals and name.removeprefix("no") not in switches
+        else:
+            kept.append(argument)
+    return kept
+
+
 def help_text(experiment: Experiment | None) -> str:
     """Returns what ``--help`` prints: the options, then the experiment's fields with type, default and meaning."""
     lines = ["usage: python launch.py --experiment=NAME [--FIELD=VALUE ...]", "", "options:"]
@@ -269,7 +255,7 @@ def help_text(experiment: Experiment | None) -> str:
         return "\n".join(
             [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."]
         )
-    fields = _settable(experiment)
+    fields = settable(experiment)
     shorts = {path: name for name, path in short_names([field.path for field in fields]).items()}
     lines += [
         "",

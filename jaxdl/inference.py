@@ -23,7 +23,8 @@ from jaxdl.loop import Trainer
 from jaxdl.record import read_record
 from jaxdl.session import data_summary
 from jaxdl.step import Steps, TrainState, make_steps, state_shapes
-from jaxdl.training import load_data, shortened
+from jaxdl.training import shortened
+from jaxdl.workshop import load_data
 
 
 @dataclasses.dataclass(frozen=True)

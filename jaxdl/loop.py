@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, overload
@@ -27,7 +29,16 @@ from jaxdl.epoch import (
 )
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.programs import batch_of_step, epoch_order, put_on_device, run_eval_steps, run_train_steps
+from jaxdl.fields import Field, show, walk
+from jaxdl.programs import (
+    DeviceData,
+    batch_of_step,
+    epoch_order,
+    is_read,
+    put_on_device,
+    run_eval_steps,
+    run_train_steps,
+)
 from jaxdl.step import (
     Batch,
     TrainState,
@@ -39,6 +50,22 @@ from jaxdl.step import (
     state_shapes,
 )
 
+# Fields that no program depends on: they say what is done between its calls.
+_BETWEEN_CALLS = ("checkpoint.", "training.watch", "training.patience", "training.final", "name")
+
+
+def program_key(experiment: Experiment) -> tuple[tuple[str, str], ...]:
+    """Returns what the compiled programs depend on: trainings with the same key need no compilation of their own.
+
+    That is each static field with its value, and which of the traced ones enter the programs as data.
+    """
+    fields = [field for field in walk(experiment) if not field.path.startswith(_BETWEEN_CALLS)]
+    return tuple((f.path, "traced" if f.enters_as_data else _static_value(f)) for f in fields)
+
+
+def _static_value(field: Field) -> str:
+    return type(field.value).__qualname__ if field.is_part else show(field.value)
+
 
 class Trainer:
     """The compiled programs of one experiment on one data set, and the data on the device.
@@ -46,16 +73,17 @@ class Trainer:
     Args:
         experiment: the recipe.
         dataset: the data; needs at least one train example.
+        data: the same data, where they are on the device already.
 
     Attributes:
         compile_seconds: time spent on tracing and compiling so far, in seconds.
         steps_per_call: about how many steps the next call of the train program runs; results do not depend on it.
     """
 
-    def __init__(self, experiment: Experiment, dataset: Dataset):
+    def __init__(self, experiment: Experiment, dataset: Dataset, data: DeviceData | None = None):
         self.experiment = experiment.for_spec(dataset.spec)
         self.spec = dataset.spec
-        self.data = put_on_device(dataset)
+        self.data = data or put_on_device(dataset)
         self._passes = dataset.passes
         self.examples_per_epoch = self.data.size("train") * dataset.passes
         self.steps_per_epoch = experiment.steps_per_epoch(self.examples_per_epoch)
@@ -66,7 +94,22 @@ class Trainer:
         self.compile_seconds = 0.0
         self.steps_per_call = max(FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
         self._programs: dict[str, Callable[..., Any]] = {}
+        self._lowered: dict[str, Any] = {}
+        self._compiling = threading.RLock()
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
+
+    def variant(self, experiment: Experiment) -> Trainer:
+        """Returns the trainer of a recipe that differs in traced fields alone: it shares data and programs with this.
+
+        What is compiled by one of them is there for all. What a recipe says of saving and stopping may differ, too.
+
+        Args:
+            experiment: a recipe with the same `program_key`.
+        """
+        other = copy.copy(self)
+        other.experiment = experiment.for_spec(self.spec)
+        other.compile_seconds = 0.0
+        return other
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state; computes nothing."""
@@ -86,13 +129,56 @@ class Trainer:
             self._program(name)
 
     def _program(self, name: str) -> Callable[..., Any]:
-        if name not in self._programs:
-            begin = time.perf_counter()
-            lower = {"init": self._lower_init, "train": self._lower_train, "eval": self._lower_eval}[name]
-            with model_errors():
-                self._programs[name] = lower().compile()
-            self.compile_seconds += time.perf_counter() - begin
-        return self._programs[name]
+        with self._compiling:  # variants may train in threads of their own
+            if name not in self._programs:
+                begin = time.perf_counter()
+                self._programs[name] = self._lower(name).compile()
+                del self._lowered[name]
+                self.compile_seconds += time.perf_counter() - begin
+            return self._programs[name]
+
+    def _lower(self, name: str) -> Any:
+        with self._compiling:
+            if name not in self._lowered:
+                lower = {"init": self._lower_init, "train": self._lower_train, "eval": self._lower_eval}[name]
+                with model_errors():
+                    self._lowered[name] = lower()
+            return self._lowered[name]
+
+    @property
+    def compiled(self) -> tuple[str, ...]:
+        """The programs that were compiled so far, here or by a variant."""
+        return tuple(self._programs)
+
+    def memory_needed(self) -> int:
+        """Returns the bytes of device memory that the train program needs beside the data; compiles it."""
+        analysis = self._program("train").memory_analysis()  # type: ignore[attr-defined]
+        given = analysis.argument_size_in_bytes - sum(array.nbytes for array in self.data.arrays.values())
+        made = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
+        return given + made + analysis.temp_size_in_bytes
+
+    def source_text(self, name: str) -> str:
+        """Returns a program that is not yet compiled, ``init``, ``train`` or ``eval``, in StableHLO's text form.
+
+        Raises:
+            UserError: the model, the objective or a metric does not fit the data.
+        """
+        return self._lower(name).as_text()
+
+    def reads(self) -> set[str]:
+        """Returns the paths of the numbers that enter the programs as data and are read there."""
+        state, batch, hparams = self.state_shapes(), self._batch_shapes(), self.hparams()
+        found: set[str] = set()
+        for step in (self.steps.train_step, self.steps.eval_step):
+            closed = jax.make_jaxpr(step)(state, batch, hparams)
+            # Last among the flat arguments, in alphabetical order.
+            arguments = closed.jaxpr.invars[len(closed.jaxpr.invars) - len(hparams) :]
+            found |= {
+                path
+                for path, argument in zip(sorted(hparams), arguments, strict=True)
+                if is_read(closed.jaxpr, argument)
+            }
+        return found
 
     def train_program_text(self) -> str:
         """Returns the train program after XLA's optimisation, in XLA's text form."""
@@ -110,7 +196,8 @@ class Trainer:
     def _lower_eval(self) -> Any:
         most = max(-(-self.data.size(name) // self._eval_batch) for name in self.data.ranges)
         program = functools.partial(run_eval_steps, self.steps, self._eval_batch, most)
-        return jax.jit(program).lower(self.state_shapes(), self.data.arrays, np.int32(0), np.int32(0))
+        arguments = (self.data.arrays, self.hparams(), np.int32(0), np.int32(0))
+        return jax.jit(program).lower(self.state_shapes(), *arguments)
 
     def hparams(self) -> dict[str, Any]:
         """Returns the numbers that enter the train step as data; see `jaxdl.step.hyperparameters`."""
@@ -226,7 +313,7 @@ class Trainer:
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         start, stop = (np.int32(bound) for bound in self.data.ranges[split])
-        partials = jax.device_get(self._program("eval")(state, self.data.arrays, start, stop))
+        partials = jax.device_get(self._program("eval")(state, self.data.arrays, self.hparams(), start, stop))
         batches = -(-self.data.size(split) // self._eval_batch)
         partials = jax.tree.map(lambda values: values[:batches], partials)
         figures: Metrics = {}

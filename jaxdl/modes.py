@@ -13,7 +13,7 @@ import jax
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.flags import Options
+from jaxdl.options import OF_SWEEPS, Options
 from jaxdl.runtime import configure
 from jaxdl.stopping import Terminated
 
@@ -44,9 +44,22 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     """
     if options.profile and options.mode != "train":
         raise UserError(f"--profile traces a training: it does not go with --mode={options.mode}.")
+    _check_sweep(options)
     configure(platform=options.platform, xla_flags=options.xla_flags)
     with out_of_memory():
         return _MODES[options.mode](options, experiment, arguments, begin)
+
+
+def _check_sweep(options: Options) -> None:
+    """Refuses options of sweeps where there is none, and modes that sweep nothing."""
+    if options.sweeps and options.mode != "train":
+        raise UserError(f"--sweep trains: it does not go with --mode={options.mode}.")
+    if options.sweeps and (options.profile or options.run_dir):
+        name = "profile" if options.profile else "run_dir"
+        raise UserError(f"--{name} is of one run; a sweep has many: give --sweep_dir, or leave out --sweep.")
+    for name in OF_SWEEPS:
+        if not options.sweeps and getattr(options, name) != getattr(Options(), name):
+            raise UserError(f"--{name} is of a sweep: give --sweep=FIELD=VALUES, too.")
 
 
 @contextlib.contextmanager
@@ -64,6 +77,8 @@ def out_of_memory() -> Iterator[None]:
 
 
 def _train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    if options.sweeps:
+        return _sweep(options, experiment, arguments)
     from jaxdl.progress import announce, results_table
     from jaxdl.record import new_run_dir
     from jaxdl.training import train
@@ -99,6 +114,16 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
     return 0
 
 
+def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
+    from jaxdl.sweeps.command import run_sweep
+
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return run_sweep(options, experiment, arguments)
+    except KeyboardInterrupt as stop:
+        return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
+
+
 def _divergence_message(found: Mapping[str, Any]) -> str:
     from jaxdl.divergence import Divergence
 
@@ -130,6 +155,37 @@ def _verify_resume(options: Options, experiment: Experiment, arguments: Sequence
     found = verify_resume(command, folder, options.kills, experiment.seed, announce)
     announce(found.text())
     return 0 if found.identical else 1
+
+
+def _lr_find(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.progress import announce
+    from jaxdl.record import new_run_dir
+    from jaxdl.search.learning_rate import lr_find, write_range_test
+
+    found = lr_find(
+        experiment,
+        data_dir=Path(options.data_folder),
+        low=options.lr_low,
+        high=options.lr_high,
+        steps=options.lr_steps,
+        notify=announce,
+    )
+    folder = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), f"{experiment.name}-lr_find")
+    print(found.text())
+    print(f"plot: {write_range_test(found, experiment.name, folder)}")
+    return 0
+
+
+def _batch_find(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    from jaxdl.progress import announce
+    from jaxdl.search.batch_size import batch_find, fastest, largest
+
+    found = batch_find(experiment, data_dir=Path(options.data_folder), notify=announce)
+    best, most = fastest(found), largest(found)
+    print(f"fastest: --batch_size={best.size}, {best.examples_per_second:,.0f} examples/s")
+    print(f"largest that was tried and fits: --batch_size={most.size}")
+    print("Another batch size is another training: choose the learning rate anew, with --mode=lr_find.")
+    return 0
 
 
 def _evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -203,4 +259,6 @@ _MODES: Mapping[str, Mode] = {
     "summary": _summary,
     "reproduce": _reproduce,
     "verify_resume": _verify_resume,
+    "lr_find": _lr_find,
+    "batch_find": _batch_find,
 }

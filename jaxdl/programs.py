@@ -120,6 +120,7 @@ def run_eval_steps(
     most_batches: int,
     state: TrainState,
     arrays: Batch,
+    hparams: Mapping[str, Any],
     start: jax.Array,
     stop: jax.Array,
 ) -> Sums:
@@ -133,7 +134,7 @@ def run_eval_steps(
     def sums_of(i: jax.Array) -> Sums:
         positions = start + i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
         batch = take(arrays, jnp.minimum(positions, stop - 1))
-        return steps.eval_step(state, batch | {"mask": positions < stop})
+        return steps.eval_step(state, batch | {"mask": positions < stop}, hparams)
 
     shapes = jax.eval_shape(sums_of, jax.ShapeDtypeStruct((), jnp.int32))
     buffers = jax.tree.map(lambda s: jnp.zeros((most_batches, *s.shape), s.dtype), shapes)
@@ -143,3 +144,16 @@ def run_eval_steps(
         return jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, sums_of(i))
 
     return jax.lax.fori_loop(0, batches, body, buffers)
+
+
+def is_read(jaxpr: Any, variable: Any) -> bool:
+    """Returns whether a traced function makes anything of one of its arguments, functions jitted within it included."""
+    if any(variable is outcome for outcome in jaxpr.outvars):
+        return True
+    for equation in jaxpr.eqns:
+        for place, given in enumerate(equation.invars):
+            if given is variable:
+                inner = equation.params.get("jaxpr") if equation.primitive.name in ("jit", "pjit") else None
+                if inner is None or is_read(inner.jaxpr, inner.jaxpr.invars[place]):
+                    return True
+    return False

@@ -17,7 +17,6 @@ which Python's ``float`` reads, and read back as numbers.
 from __future__ import annotations
 
 import datetime
-import fcntl
 import hashlib
 import json
 import math
@@ -30,9 +29,9 @@ from typing import Any
 from jaxdl.errors import UserError
 from jaxdl.events import EventFile
 from jaxdl.files import append_line, named_cause, replace_file
+from jaxdl.locks import LOCK, FolderLock
 
 CONFIG, RECORD, SUMMARY, METRICS, REPORT = "config.json", "record.json", "summary.json", "metrics.jsonl", "report.html"
-_LOCK = ".jaxdl.lock"
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -52,9 +51,9 @@ class RunDirectory:
         path: the folder.
     """
 
-    def __init__(self, path: Path, lock: int, created: Sequence[Path] = ()):
+    def __init__(self, path: Path, lock: FolderLock, created: Sequence[Path] = ()):
         self.path = path
-        self._lock: int | None = lock
+        self._lock: FolderLock | None = lock
         self._created = tuple(created)  # folders that were not there before, innermost first
         self._events: EventFile | None = None
         self._last_good_step: int | None = None
@@ -76,14 +75,13 @@ class RunDirectory:
         with named_cause(path, "create the run directory"):
             created = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        lock = FolderLock(path, "run directory", "--run_dir")
         try:
-            _lock(descriptor, path)
             _check_free(path, experiment)  # again: another process may have been faster between the check and the lock
         except BaseException:
-            os.close(descriptor)
+            lock.release()
             raise
-        return cls(path, descriptor, created)
+        return cls(path, lock, created)
 
     @property
     def checkpoints(self) -> Path:
@@ -159,10 +157,10 @@ class RunDirectory:
 
     def discard_if_new(self) -> None:
         """Takes back what `create` made where nothing was written since: for a run that ends before it has begun."""
-        if {entry.name for entry in self.path.iterdir()} != {_LOCK}:
+        if {entry.name for entry in self.path.iterdir()} != {LOCK}:
             return
         with named_cause(self.path, "remove"):
-            (self.path / _LOCK).unlink()
+            (self.path / LOCK).unlink()
             for folder in self._created:
                 if any(folder.iterdir()):
                     return  # another run has come to lie beside this one
@@ -178,9 +176,7 @@ class RunDirectory:
                 with named_cause(self.path, "write TensorBoard events to"):
                     self._events.close()
         finally:
-            # Unlocking, not only closing: a child forked meanwhile would hold the lock through its copy.
-            fcntl.flock(lock, fcntl.LOCK_UN)
-            os.close(lock)
+            lock.release()
 
     def __enter__(self) -> RunDirectory:
         return self
@@ -240,26 +236,10 @@ def _check_free(path: Path, experiment: str) -> None:
     signed = [(name, key) for name, key in ((CONFIG, "name"), (SUMMARY, "experiment")) if name in present]
     owners = {owner for name, key in signed if isinstance(owner := _read(path, name).get(key), str)}
     # A config.json alone proves nothing, many programs write one; so it has to name an experiment.
-    if present and _LOCK not in present and not owners:
+    if present and LOCK not in present and not owners:
         raise UserError(f"the folder {path} is not empty and no run directory: {way_out}.")
     for owner in owners - {experiment}:
         raise UserError(f"the run directory {path} belongs to experiment {owner!r}, not {experiment!r}: {way_out}.")
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    """Takes the lock and writes this process's number into it; raises `UserError` where another holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-        who = f"process {holder}" if holder.isdigit() else "another process"
-        message = f"the run directory {path} is in use by {who}: wait for it, or give another --run_dir."
-        raise UserError(message) from error
-    except OSError as error:
-        raise UserError(f"cannot lock the run directory {path}: {error.strerror}; give one on a local disk.") from error
-    with named_cause(path, "write the lock of"):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -29,12 +30,17 @@ from jaxdl.record import (
     read_metrics,
 )
 from jaxdl.report import write_report
+from jaxdl.setting import Setting
 from jaxdl.step import TrainState
 from jaxdl.stopping import SavingPauses, StopSignals
 from jaxdl.watch import Watch
 
 if TYPE_CHECKING:
     from jaxdl.profiling import Profiler
+
+
+class GivenUp(Exception):
+    """The training was given up before its end, because the setting's judge said so."""
 
 
 class Session:
@@ -49,6 +55,7 @@ class Session:
         begin: float,
         profiler: Profiler | None,
         notify: Callable[[str], None],
+        setting: Setting,
     ):
         self.experiment = trainer.experiment
         self.trainer = trainer
@@ -57,12 +64,14 @@ class Session:
         self.begin = begin
         self.profiler = profiler
         self.notify = notify
+        self.setting = setting
         self.watch = watch
         self.checkpoints = Checkpoints(run.checkpoints, watch.metric, watch.mode, self.experiment.checkpoint.keep)
         self.epoch = self.step = 0
         self.train_seconds = 0.0
         self.trained_examples = 0
         self.figures: dict[str, Any] = {}
+        self.given_up = False
         self.params_sha256 = ""
         self.divergence: Divergence | None = None
         self.seconds_to_first_step: float | None = None
@@ -84,10 +93,12 @@ class Session:
         if saved is None:
             return self.trainer.init_state(), None
         self.step, self.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
-        for line in read_metrics(self.run.path):
-            figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
-            self.figures |= figures
-            self.watch.observe(figures, line["step"])
+        for epoch, lines in itertools.groupby(read_metrics(self.run.path), lambda line: line["epoch"]):
+            for line in lines:
+                figures = {f"{line['split']}/{k}": v for k, v in line.items() if k not in ("step", "epoch", "split")}
+                self.figures |= figures
+                self.watch.observe(figures, line["step"])
+            self._ask_judge(epoch)
         return saved.state, saved.rows
 
     def run_to_end(self, state: TrainState, rows: Rows | None) -> dict[str, Any]:
@@ -97,6 +108,8 @@ class Session:
         except Diverged as error:
             self.divergence = self._locate(error)
             return self._conclude("diverged")
+        except GivenUp:
+            return self._conclude("preempted")
         except BaseException as error:
             with contextlib.suppress(UserError):  # the first error says more than what follows from it
                 self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
@@ -109,12 +122,14 @@ class Session:
         finally:
             summary = self._summary(status)
             self.run.write_summary(summary)
-            write_report(self.run.path)
+            write_report(self.run.path, plots=self.setting.plots)
         return summary
 
     def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
         training = self.experiment.training
         total = self.trainer.total_steps
+        if self.given_up:
+            raise GivenUp
         if self.watch.exhausted:
             return state  # an earlier process stopped here, and did not come to test
 
@@ -123,13 +138,14 @@ class Session:
                 self.seconds_to_first_step = time.perf_counter() - self.begin
             progress.update(step, epoch, metrics, examples_per_second)
 
-        signals = StopSignals()
+        signals = self.setting.signals or StopSignals()
+        bar = Progress(self.experiment.name, training.epochs, total, first_step=self.step)
         every = Interval.parse(self.experiment.checkpoint.every)
         pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.step, signals)
         recording = self.profiler.recording(total - self.step) if self.profiler else contextlib.nullcontext()
         with (
-            signals,
-            Progress(self.experiment.name, training.epochs, total, first_step=self.step) as progress,
+            contextlib.nullcontext() if self.setting.signals else signals,
+            contextlib.nullcontext(self.setting.display) if self.setting.display else bar as progress,
             recording as seen,
         ):
             points = self.trainer.train(state, rows=rows, pauses=pauses, on_progress=report, observer=seen)
@@ -139,7 +155,7 @@ class Session:
                     self._take(point)
                     progress.end_epoch(point.step, point.number, point.metrics, self._examples_per_second())
                     self._check_figures(point)
-                over = point.step == total or self.watch.exhausted
+                over = point.step == total or self.watch.exhausted or self.given_up
                 if over or pauses.due(point.step):
                     self._save(point)
                     pauses.saved(point.step)
@@ -148,7 +164,15 @@ class Session:
                     signals.raise_received()
                 if over:
                     break
+        if self.given_up:
+            raise GivenUp
         return state
+
+    def _ask_judge(self, epoch: int) -> None:
+        """Asks whether to give up here; at the end of the training there is nothing left to give up."""
+        if self.setting.judge is not None:
+            verdict = self.setting.judge(epoch, self._scalars())
+            self.given_up = verdict and epoch < self.experiment.training.epochs
 
     def _take(self, epoch: Epoch) -> None:
         """Adds an epoch's figures to the run directory and to the totals, and keeps its state if it is the best."""
@@ -161,6 +185,7 @@ class Session:
             # A copy, because the next epoch trains in the memory of this state.
             copy = jax.tree.map(jnp.copy, epoch.state)
             self._best = _Best(epoch.step, copy, self._scalars(), self._about())
+        self._ask_judge(epoch.number)
 
     def _log(self, split: str, metrics: Metrics) -> None:
         self.figures |= {f"{split}/{name}": value for name, value in metrics.items()}

@@ -51,15 +51,15 @@ class Steps(NamedTuple):
         init_state: ``(seed) -> TrainState``; seed () uint32.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, and ``accuracy``
             where the experiment measures it, and ``skipped``, 1 for an update that was dropped, with ``nan="skip"``.
-        eval_step: ``(state, batch) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns those of all
-            batches into figures (see `jaxdl.metrics`).
+        eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
+            those of all batches into figures (see `jaxdl.metrics`); hparams where they are not the experiment's own.
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; of the batch
             only ``inputs`` and ``lengths`` are read.
     """
 
     init_state: Callable[[Any], TrainState]
     train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
-    eval_step: Callable[[TrainState, Batch], Sums]
+    eval_step: Callable[..., Sums]
     predict_step: Callable[[TrainState, Batch], jax.Array]
 
 
@@ -190,18 +190,19 @@ class _Functions:
         loss, _, gradients = self._differentiate(replace(self._experiment, hparams), state, batch)
         return loss, gradients
 
-    def eval_step(self, state: TrainState, batch: Batch) -> Sums:
-        outputs = self._apply(state, batch)
+    def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
+        recipe = replace(self._experiment, hparams or {})
+        outputs = self._apply(recipe, state, batch)
         targets = batch["targets"]
-        objective = self._experiment.objective
+        objective = recipe.objective
         mask = element_mask(batch, jax.eval_shape(objective.losses, outputs, targets).shape)
         sums: Sums = {}
-        for figure in eval_metrics(self._experiment):
+        for figure in eval_metrics(recipe):
             sums |= figure.partial(outputs, targets, mask)
         return sums
 
     def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
-        return self._experiment.objective.predictions(self._apply(state, batch))
+        return self._experiment.objective.predictions(self._apply(self._experiment, state, batch))
 
     def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, tuple, Any]:
         """Returns the loss; outputs, mask and the model's new state; and the gradients of the parameters."""
@@ -224,9 +225,9 @@ class _Functions:
         (loss, more), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         return loss, more, gradients
 
-    def _apply(self, state: TrainState, batch: Batch) -> jax.Array:
+    def _apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> jax.Array:
         variables = self._variables(state.params, state.model_state)
-        model: Any = self._experiment.model
+        model: Any = recipe.model
         outputs = model.apply(variables, self._inputs(batch), train=False, lengths=batch.get("lengths"))
         return outputs.astype(jnp.float32)
 

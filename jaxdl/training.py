@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdl import provenance
 from jaxdl.config import differences, from_config, to_config
-from jaxdl.data import Dataset, examples
+from jaxdl.data import Dataset
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
@@ -27,7 +27,9 @@ from jaxdl.record import (
 )
 from jaxdl.report import write_report
 from jaxdl.session import Session
+from jaxdl.setting import Setting
 from jaxdl.watch import Watch
+from jaxdl.workshop import Workshop
 
 if TYPE_CHECKING:
     from jaxdl.profiling import Profiler
@@ -46,33 +48,6 @@ def shortened(experiment: Experiment) -> Experiment:
     return replace(experiment, {f"training.{name}": value for name, value in changes.items()})
 
 
-def load_data(experiment: Experiment, data_dir: Path, notify: Callable[[str], None]) -> Dataset:
-    """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
-
-    Raises:
-        UserError: the data cannot be had, or a split is empty.
-    """
-    dataset = experiment.data.load(data_dir, notify)
-    training = experiment.training
-    splits = {name: dict(arrays) for name, arrays in dataset.splits.items()}
-    if training.overfit_batches or training.fast_dev_run:
-        dataset = dataclasses.replace(dataset, passes=1)
-    if training.overfit_batches:
-        wanted = training.overfit_batches * training.batch_size
-        splits["train"] = _first(splits["train"], wanted)
-        splits["validation"] = splits["train"]
-    if training.fast_dev_run:
-        splits = {name: _first(arrays, training.batch_size) for name, arrays in splits.items()}
-    for name in ("train", "test"):
-        if not examples(splits[name]):
-            raise UserError(f"the {name} split of {dataset.used} holds no example; check --data and --data.validation.")
-    return dataclasses.replace(dataset, splits=splits)
-
-
-def _first(arrays: dict[str, Any], count: int) -> dict[str, Any]:
-    return {name: array[:count] for name, array in arrays.items()}
-
-
 def train(
     experiment: Experiment,
     *,
@@ -83,6 +58,8 @@ def train(
     begin: float | None = None,
     profile: bool = False,
     accept_changed_data: bool = False,
+    workshop: Workshop | None = None,
+    setting: Setting | None = None,
 ) -> dict[str, Any]:
     """Trains, validates, tests and leaves the run directory; goes on where an unfinished run of the recipe stopped.
 
@@ -101,6 +78,8 @@ def train(
         profile: trace a part of the training into ``RUN_DIR/profile/`` and say in its ``profile.json`` where the time
             of a step goes (see `jaxdl.profiling`).
         accept_changed_data: go on with other data than those that an unfinished run was begun with.
+        workshop: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
+        setting: who may stop the training, and where it shows how far it is.
 
     Returns:
         What stands in ``summary.json``.
@@ -110,23 +89,25 @@ def train(
     """
     begin = time.perf_counter() if begin is None else begin
     experiment = shortened(experiment)
+    workshop = workshop or Workshop(data_dir, notify)
+    setting = setting or Setting()
     with RunDirectory.create(run_dir, experiment.name) as run:
         try:
             finished = _earlier_summary(run.path, experiment)
             if finished is not None:
                 notify(f"{run.path} holds this run already, and it is finished.")
                 if not (run.path / REPORT).exists():
-                    write_report(run.path)
+                    write_report(run.path, plots=setting.plots)
                 return finished
-            dataset = load_data(experiment, data_dir, notify)
+            dataset = workshop.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
             if not accept_changed_data:
                 _check_same_data(run.path, dataset)
             watch = Watch.of(experiment, dataset)
-            trainer = Trainer(experiment, dataset)
+            trainer = workshop.trainer(experiment)
             profiler = _profiler(run.path, trainer) if profile else None
             trainer.compile()
-            session = Session(trainer, dataset, run, watch, begin, profiler, notify)
+            session = Session(trainer, dataset, run, watch, begin, profiler, notify, setting)
             state, rows = session.start()
         except BaseException:
             run.discard_if_new()

@@ -23,6 +23,7 @@ from jaxdl.checkpoint import Checkpoints
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files import replace_file
+from jaxdl.flags import without_options
 from jaxdl.record import METRICS, read_record, read_summary
 
 Notify = Callable[[str], None]
@@ -167,26 +168,13 @@ def short_command(launch: Path, arguments: Sequence[str], experiment: Experiment
 
     It is saved every second, so that a training of seconds meets kills in the middle of an epoch, too.
     """
-    command = [sys.executable, str(launch), *_without(arguments, ("mode", "run_dir", "kills"))]
+    command = [sys.executable, str(launch), *without_options(arguments, ("mode", "run_dir", "kills"))]
     given = {argument.lstrip("-").partition("=")[0] for argument in arguments if argument.startswith("-")}
     if not given & {"epochs", "training.epochs"}:
         command.append(f"--training.epochs={min(_SHORT_EPOCHS, experiment.training.epochs)}")
     if not given & {"every", "checkpoint.every"}:
         command.append("--checkpoint.every=1s")
     return command
-
-
-def _without(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
-    kept, passes_over = [], False
-    for argument in arguments:
-        name, equals, _ = argument.lstrip("-").partition("=")
-        if passes_over:
-            passes_over = False
-        elif argument.startswith("-") and name in names:
-            passes_over = not equals
-        else:
-            kept.append(argument)
-    return kept
 
 
 def verify_resume(

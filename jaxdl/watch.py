@@ -41,16 +41,10 @@ class Watch:
             UserError: the metric is not measured on that split, or the split is not there.
         """
         training = experiment.training
-        split, _, name = training.watch.partition("/")
-        measured = {"train": {"loss", "accuracy"} & {"loss", *experiment.metrics}}
-        if "validation" in dataset.splits:
-            measured["validation"] = {"loss", *experiment.metrics}
-        elif split == "validation" and training.patience is None and training.final == "last":
+        no_validation = training.watch.startswith("validation/") and "validation" not in dataset.splits
+        if no_validation and training.patience is None and training.final == "last":
             return cls(None)
-        if name not in measured.get(split, ()) or (name != "loss" and metric(name).higher_is_better is None):
-            names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
-            possible = ", ".join(name for name in names if not name.endswith("/confusion"))
-            raise UserError(f"--watch={training.watch}: nothing to compare by. This run measures: {possible}.")
+        check_measured("--watch", training.watch, experiment, dataset)
         return cls(training.watch, training.patience)
 
     def observe(self, figures: Mapping[str, Any], step: int) -> bool:
@@ -80,3 +74,25 @@ class Watch:
     @property
     def exhausted(self) -> bool:
         return self.patience is not None and self.since_best >= self.patience
+
+
+def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Dataset) -> None:
+    """Checks that a figure by which states or runs are compared is measured after each epoch.
+
+    Args:
+        flag: the option that names it.
+        figure: ``SPLIT/METRIC``.
+        experiment: the recipe.
+        dataset: its data.
+
+    Raises:
+        UserError: it is not.
+    """
+    split, _, name = figure.partition("/")
+    measured = {"train": {"loss", "accuracy"} & {"loss", *experiment.metrics}}
+    if "validation" in dataset.splits:
+        measured["validation"] = {"loss", *experiment.metrics}
+    if name not in measured.get(split, ()) or (name != "loss" and metric(name).higher_is_better is None):
+        names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
+        possible = ", ".join(name for name in names if not name.endswith("/confusion"))
+        raise UserError(f"{flag}={figure}: nothing to compare by. This run measures: {possible}.")

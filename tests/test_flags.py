@@ -6,7 +6,8 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
-from jaxdl.flags import Options, help_text, parse_command_line
+from jaxdl.flags import help_text, parse_command_line
+from jaxdl.options import Options
 
 
 def recipe() -> jaxdl.Experiment:

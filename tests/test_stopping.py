@@ -131,7 +131,7 @@ ENDLESS = """
     from pathlib import Path
     import jaxdl
     from jaxdl import modes
-    from jaxdl.flags import Options
+    from jaxdl.options import Options
     recipe = jaxdl.Experiment(
         name="endless",
         data=jaxdl.Digits(),

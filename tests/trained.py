@@ -15,8 +15,8 @@ import jaxdl
 from jaxdl import modes
 from jaxdl.errors import UserError
 from jaxdl.fields import at_least, static
-from jaxdl.flags import Options
 from jaxdl.models.layers import Convolution, Dropout, Normalize
+from jaxdl.options import Options
 from tests.experiments.twins import twin
 
 

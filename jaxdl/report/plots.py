@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Colours that occur nowhere else, and what the page puts in their place.
-_INK, _LINE = "#010203", "#010204"
-_SERIES = {"train": "#010205", "validation": "#010206", "test": "#010207"}
-_OTHER = "#010208"
+INK, LINE = "#010203", "#010204"
+SERIES = {"train": "#010205", "validation": "#010206", "test": "#010207"}
+OTHER = "#010208"
 _PAGE = {
-    _INK: "var(--ink)",
-    _LINE: "var(--line)",
-    _SERIES["train"]: "var(--train)",
-    _SERIES["validation"]: "var(--validation)",
-    _SERIES["test"]: "var(--test)",
-    _OTHER: "var(--other)",
+    INK: "var(--ink)",
+    LINE: "var(--line)",
+    SERIES["train"]: "var(--train)",
+    SERIES["validation"]: "var(--validation)",
+    SERIES["test"]: "var(--test)",
+    OTHER: "var(--other)",
 }
 # More classes than this get no numbers and no names in the confusion matrix: they would not be readable.
 _MOST_NAMED = 30
@@ -52,7 +52,7 @@ def learning_curve(
         x_label: what the positions are.
         reference: name and value of a level to compare with, such as the smallest loss that can be reached.
     """
-    with _drawing() as Figure:
+    with drawing() as Figure:
         from matplotlib.ticker import MaxNLocator
 
         figure = Figure(figsize=(4.6, 2.7), layout="constrained")
@@ -60,17 +60,17 @@ def learning_curve(
         for split, (positions, values) in series.items():
             finite = [value if np.isfinite(value) else np.nan for value in values]
             marker = "o" if len(finite) <= 40 else ""
-            colour = _SERIES.get(split, _OTHER)
+            colour = SERIES.get(split, OTHER)
             axes.plot(list(positions), finite, color=colour, label=_entry(split), marker=marker, markersize=3, lw=1.6)
         if reference is not None:
-            axes.axhline(reference[1], color=_INK, lw=1, ls="--", label=_entry(reference[0]))
-        axes.set_xlabel(x_label, fontsize=9, color=_INK, parse_math=False)
+            axes.axhline(reference[1], color=INK, lw=1, ls="--", label=_entry(reference[0]))
+        axes.set_xlabel(x_label, fontsize=9, color=INK, parse_math=False)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _dress(axes)
-        legend = axes.legend(fontsize=8, frameon=False, labelcolor=_INK)
+        dress(axes)
+        legend = axes.legend(fontsize=8, frameon=False, labelcolor=INK)
         for text in legend.get_texts():
             text.set_parse_math(False)
-        return _svg(figure, title)
+        return svg(figure, title)
 
 
 def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: Sequence[str] = ()) -> str:
@@ -86,8 +86,8 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     named = classes <= _MOST_NAMED
     names = list(class_names) if len(class_names) == classes else [str(n) for n in range(classes)]
-    names = [_short(name) for name in names]
-    with _drawing() as Figure:
+    names = [shortened_name(name) for name in names]
+    with drawing() as Figure:
         side = 1.4 + (0.36 * classes + 0.09 * max(map(len, names)) if named else 4.4)
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot()
@@ -97,20 +97,23 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
         shading[..., 3] = 0.85 * shares**0.5
         axes.imshow(shading, interpolation="nearest")
         if named:
-            ticks: dict[str, Any] = {"fontsize": 8, "color": _INK, "parse_math": False}
+            ticks: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
             axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 2 else 0, **ticks)
             axes.set_yticks(range(classes), names, **ticks)
             for row, column in zip(*np.nonzero(matrix), strict=True):
                 number = f"{matrix[row, column]:.0f}"
-                axes.text(column, row, number, ha="center", va="center", fontsize=7, color=_INK)
-        axes.set_xlabel("predicted class", fontsize=9, color=_INK)
-        axes.set_ylabel("true class", fontsize=9, color=_INK)
-        _dress(axes, grid=False)
-        return _svg(figure, title)
+                axes.text(column, row, number, ha="center", va="center", fontsize=7, color=INK)
+        axes.set_xlabel("predicted class", fontsize=9, color=INK)
+        axes.set_ylabel("true class", fontsize=9, color=INK)
+        dress(axes, grid=False)
+        return svg(figure, title)
+
+
+# What the plots of a run and those of a sweep share.
 
 
 @contextlib.contextmanager
-def _drawing() -> Iterator[type[Figure]]:
+def drawing() -> Iterator[type[Figure]]:
     """Gives Matplotlib's figure, with settings of its own rather than those of the user's configuration files."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -121,27 +124,28 @@ def _drawing() -> Iterator[type[Figure]]:
         yield Figure
 
 
-def _dress(axes: Axes, grid: bool = True) -> None:
+def dress(axes: Axes, grid: bool = True) -> None:
+    """Gives axes the page's colours and letter sizes."""
     axes.patch.set_visible(False)
-    axes.tick_params(labelsize=8, color=_LINE, labelcolor=_INK)
+    axes.tick_params(labelsize=8, color=LINE, labelcolor=INK)
     for spine in axes.spines.values():
-        spine.set_color(_LINE)
+        spine.set_color(LINE)
     if grid:
-        axes.grid(color=_LINE, lw=0.6)
+        axes.grid(color=LINE, lw=0.6)
         axes.set_axisbelow(True)
 
 
-def _short(name: str) -> str:
+def shortened_name(name: str) -> str:
     """Returns a name that leaves room for the plot; the page's tables show the whole one."""
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def _entry(label: str) -> str:
     """Returns a legend's entry; Matplotlib would leave out one that begins with an underscore."""
-    return f" {_short(label)}" if label.startswith("_") else _short(label)
+    return f" {shortened_name(label)}" if label.startswith("_") else shortened_name(label)
 
 
-def _svg(figure: Figure, title: str) -> str:
+def svg(figure: Figure, title: str) -> str:
     """Returns the figure as one ``<svg>`` element that names nothing outside the page."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 

@@ -1,0 +1,271 @@
+"""What a sweep costs: jaxdl in one command, single runs one after another, Optuna and Hydra with PyTorch and Keras.
+
+    python -m benchmarks.sweeps [--trials=64] [--rounds=3] [--cases=jaxdl,singles,optuna-torch,...] [--data_dir=DIR]
+
+The recipe is mnist_mlp for one epoch on the 55,000 images that it trains on, with 16 learning rates and as many seeds
+as give the trials; each trial is tested on the 10,000 test images. Optuna's study and Hydra's basic launcher run the
+trials one after the other in one process, with the data loaded once (Optuna) or for each job (Hydra, whose jobs share
+nothing); PyTorch trains on tensors in memory without a DataLoader, Keras with `fit` on TensorFlow. ``singles`` starts
+``launch.py`` once for each trial. Wall time of the whole command, in turns, fresh processes; jaxdl's compilation cache
+is kept, as on a user's machine, after one run that fills it. Writes sweeps.json. Needs the extra ``bench``.
+
+Exit status: 0; 1 where a command failed; 2 for bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import data, machine
+from benchmarks.process import ROOT
+from benchmarks.workloads import WORKLOADS
+
+_RECIPE = WORKLOADS["mnist_mlp"]
+_RATES = 16
+CASES = ("jaxdl", "singles", "optuna-torch", "optuna-keras", "hydra-torch", "hydra-keras")
+
+
+def rates() -> list[float]:
+    """Returns the learning rates, from 1e-4 to 1e-2."""
+    return [float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 1e-2, _RATES)]
+
+
+def grid(trials: int) -> list[tuple[float, int]]:
+    """Returns learning rate and seed of each trial."""
+    return [(rate, seed) for rate in rates() for seed in range(trials // _RATES)]
+
+
+def train_torch(folder: Path, rate: float, seed: int) -> float:
+    """Trains one epoch in PyTorch and returns the test accuracy."""
+    import torch
+
+    from benchmarks.frameworks.torch_ import network_of, optimizer_of
+
+    torch.manual_seed(seed)
+    inputs, labels, test_inputs, test_labels = (torch.from_numpy(array) for array in _arrays(folder))
+    labels, test_labels = labels.long(), test_labels.long()
+    recipe = dataclasses.replace(_RECIPE, optimizer=dataclasses.replace(_RECIPE.optimizer, learning_rate=rate))
+    network = network_of(recipe)
+    steps = len(labels) // recipe.batch_size
+    optimizer, schedule = optimizer_of(network, recipe, steps)
+    network.train()
+    for batch in torch.randperm(len(labels))[: steps * recipe.batch_size].split(recipe.batch_size):
+        loss = torch.nn.functional.cross_entropy(network(inputs[batch]), labels[batch])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    network.eval()
+    with torch.inference_mode():
+        return float((network(test_inputs).argmax(-1) == test_labels).float().mean())
+
+
+def train_keras(folder: Path, rate: float, seed: int) -> float:
+    """Trains one epoch in Keras on TensorFlow and returns the test accuracy."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+
+    from benchmarks.frameworks.keras_ import network_of, optimizer_of
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    inputs, labels, test_inputs, test_labels = _arrays(folder)
+    recipe = dataclasses.replace(_RECIPE, optimizer=dataclasses.replace(_RECIPE.optimizer, learning_rate=rate))
+    network = network_of(keras, recipe)
+    network.compile(
+        optimizer=optimizer_of(keras, recipe, -(-len(labels) // recipe.batch_size)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        steps_per_execution=16,
+    )
+    network.fit(inputs, labels, batch_size=recipe.batch_size, epochs=1, verbose=0)
+    return float(network.evaluate(test_inputs, test_labels, batch_size=500, verbose=0)[1])
+
+
+_loaded: dict[Path, tuple[np.ndarray, ...]] = {}
+
+
+def _arrays(folder: Path) -> tuple[np.ndarray, ...]:
+    """Returns inputs and labels of both splits, float32 and int32; a process loads them once."""
+    if folder not in _loaded:
+        splits = [data.load(folder, split) for split in ("train", "test")]
+        _loaded[folder] = tuple(array for inputs, labels in splits for array in (data.as_float(inputs), labels))
+    return _loaded[folder]
+
+
+TRAIN = {"torch": train_torch, "keras": train_keras}
+
+
+def run_optuna(library: str, folder: Path, trials: int) -> None:
+    """Runs the trials in one study, kept in SQLite as jaxdl keeps its own."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    space = {"learning_rate": rates(), "seed": list(range(trials // _RATES))}
+
+    def objective(trial: optuna.Trial) -> float:
+        rate = trial.suggest_categorical("learning_rate", space["learning_rate"])
+        return TRAIN[library](folder, rate, trial.suggest_categorical("seed", space["seed"]))
+
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.GridSampler(space), storage="sqlite:///study.db"
+    )
+    study.optimize(objective, n_trials=trials)
+    print(json.dumps({"best": study.best_value, "trials": len(study.trials)}))
+
+
+def run_hydra(library: str, folder: Path, trials: int) -> None:
+    """Runs the trials as Hydra's multirun; each job prints its accuracy."""
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    ConfigStore.instance().store("config", OmegaConf.create({"learning_rate": 1e-3, "seed": 0}))
+    figures = []
+
+    @hydra.main(version_base=None, config_name="config")
+    def job(config: Any) -> None:
+        figures.append(TRAIN[library](folder, config.learning_rate, config.seed))
+
+    sys.argv = [
+        "hydra", "--multirun", "hydra.sweep.dir=multirun", "hydra/job_logging=disabled", "hydra/hydra_logging=disabled",
+        f"learning_rate={','.join(map(str, rates()))}", f"seed={','.join(map(str, range(trials // _RATES)))}",
+    ]  # fmt: skip
+    job()
+    print(json.dumps({"best": max(figures), "trials": len(figures)}))
+
+
+def run_jaxdl(folder: Path, trials: int, data_dir: str) -> None:
+    """Runs the trials as one sweep."""
+    sweep = [f"--sweep=learning_rate={','.join(map(str, rates()))}", f"--sweep=seed=0:{trials // _RATES}"]
+    command = [*_launch(data_dir), *sweep, "--objective=validation/accuracy", "--sweep_dir=sweep"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    summary = json.loads(Path("sweep/summary.json").read_text())
+    best = summary["best"]["metrics"]["test/accuracy"]
+    print(json.dumps({"best": best, "trials": summary["trials"]["completed"], "compiled": summary["compiled"]}))
+
+
+def run_singles(folder: Path, trials: int, data_dir: str) -> None:
+    """Runs the trials as one command each."""
+    figures = []
+    for number, (rate, seed) in enumerate(grid(trials)):
+        flags = [f"--learning_rate={rate}", f"--seed={seed}", f"--run_dir=runs/{number}"]
+        subprocess.run([*_launch(data_dir), *flags], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        figures.append(json.loads(Path(f"runs/{number}/summary.json").read_text())["metrics"]["test/accuracy"])
+    print(json.dumps({"best": max(figures), "trials": len(figures)}))
+
+
+def _launch(data_dir: str) -> list[str]:
+    flags = [
+        "--experiment=mnist_mlp",
+        "--epochs=1",
+        "--platform=cpu",
+        *([f"--data_dir={data_dir}"] if data_dir else []),
+    ]
+    return [sys.executable, str(ROOT / "launch.py"), *flags]
+
+
+def work(options: argparse.Namespace) -> None:
+    """Runs one case in this process, in the present folder."""
+    tool, _, library = options.worker.partition("-")
+    if tool == "jaxdl":
+        run_jaxdl(options.folder, options.trials, options.data_dir)
+    elif tool == "singles":
+        run_singles(options.folder, options.trials, options.data_dir)
+    else:
+        {"optuna": run_optuna, "hydra": run_hydra}[tool](library, options.folder, options.trials)
+
+
+def measure(case: str, options: argparse.Namespace, folder: Path, cache: Path) -> dict[str, Any]:
+    """Runs one case in a fresh process and folder, and returns its wall time in seconds and what it printed."""
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(cache),
+        "PYTHONPATH": str(ROOT),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "JAX_PLATFORMS": "cpu",
+    }
+    command = [sys.executable, "-m", "benchmarks.sweeps", f"--worker={case}", f"--folder={folder}"]
+    command += [f"--trials={options.trials}", f"--data_dir={options.data_dir}"]
+    with tempfile.TemporaryDirectory() as place:
+        begin = time.monotonic()
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+        seconds = time.monotonic() - begin
+    if done.returncode:
+        raise RuntimeError(f"{case}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    if found["trials"] != options.trials:
+        raise RuntimeError(f"{case}: {found['trials']} trials instead of {options.trials}")
+    return {"case": case, "seconds": seconds, **found}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the comparison, or one case of it; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=64, help=f"a multiple of {_RATES} (64)")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument(
+        "--data_dir", default="", help="where MNIST is or is to be prepared; default: TFDS's own folder"
+    )
+    parser.add_argument("--output", type=Path, default=Path("runs/benchmarks"))
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    options.data_dir = options.data_dir and str(Path(options.data_dir).absolute())
+    cases = options.cases.split(",")
+    if options.trials < 1 or options.trials % _RATES or not set(cases) <= set(CASES):
+        parser.error(f"--trials must be a multiple of {_RATES}, and --cases some of {', '.join(CASES)}")
+    if options.worker:
+        work(options)
+        return 0
+    options.output.mkdir(parents=True, exist_ok=True)
+    folder = data.folder_of(_RECIPE, options.output.absolute() / "work")
+    if not folder.exists():
+        write = [sys.executable, "-m", "benchmarks.data", "--workload=mnist_mlp", f"--folder={folder}"]
+        subprocess.run([*write, *([f"--data_dir={options.data_dir}"] if options.data_dir else [])], check=True)
+    cache = options.output.absolute() / "work" / "cache"
+    runs: list[dict[str, Any]] = []
+    try:
+        measure("jaxdl", options, folder, cache)  # fills the compilation cache
+        for number in range(1, options.rounds + 1):
+            for case in cases:
+                runs.append({"round": number, **measure(case, options, folder, cache)})
+                print(f"[{number}/{options.rounds}] {case}: {runs[-1]['seconds']:.1f} s, best {runs[-1]['best']:.4f}")
+    except RuntimeError as error:
+        print(f"benchmarks.sweeps: {error}", file=sys.stderr)
+        return 1
+    results = {"machine": machine.describe(), "trials": options.trials, "runs": runs, "ratios": ratios(runs)}
+    (options.output / "sweeps.json").write_text(json.dumps(results, indent=1) + "\n")
+    for case, ratio in results["ratios"].items():
+        print(f"jaxdl takes {ratio:.3f} of {case} (median of {options.rounds})")
+    return 0
+
+
+def ratios(runs: list[dict[str, Any]]) -> dict[str, float]:
+    """Returns the median, over the rounds, of jaxdl's time as a share of each other's."""
+    by_round: dict[int, dict[str, float]] = {}
+    for run in runs:
+        by_round.setdefault(run["round"], {})[run["case"]] = run["seconds"]
+    others = [case for case in CASES if case != "jaxdl" and all(case in times for times in by_round.values())]
+    return {
+        case: statistics.median(times["jaxdl"] / times[case] for times in by_round.values())
+        for case in others
+        if all("jaxdl" in times for times in by_round.values())
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

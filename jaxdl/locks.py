@@ -1,0 +1,58 @@
+"""A folder that one process holds alone, until it lets go or dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from jaxdl.errors import UserError
+from jaxdl.files import named_cause
+
+LOCK = ".jaxdl.lock"
+
+
+class FolderLock:
+    """The lock of a folder, held from when it is made until `release`, or the death of the process.
+
+    Args:
+        folder: an existing folder; a file `LOCK` is made in it.
+        noun: what the folder is called in messages, such as ``"run directory"``.
+        flag: the option that names another one, such as ``"--run_dir"``.
+
+    Raises:
+        UserError: another process holds it, or the folder cannot be locked.
+    """
+
+    def __init__(self, folder: Path, noun: str, flag: str):
+        with named_cause(folder, f"create the {noun}"):
+            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(descriptor, f"the {noun} {folder}", flag)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Gives the folder free; a second call does nothing."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            # Unlocking, not only closing: a child forked meanwhile would hold the lock through its copy.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: str, flag: str) -> None:
+    """Takes the lock and writes this process's number into it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        who = f"process {holder}" if holder.isdigit() else "another process"
+        raise UserError(f"{folder} is in use by {who}: wait for it, or give another {flag}.") from error
+    except OSError as error:
+        raise UserError(f"cannot lock {folder}: {error.strerror}; give one on a local disk.") from error
+    with named_cause(Path(folder), "write the lock of"):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)

@@ -1,0 +1,79 @@
+"""The parts of a page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --line: #d5dae0; --page: #ffffff; --card: #f6f8fa;
+  --train: #2563eb; --validation: #d97706; --test: #059669; --other: #7c3aed; --alarm: #b45309; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --soft: #98a2ad; --line: #363d46; --page: #14171b;
+  --card: #1c2026; --train: #6ea8fe; --validation: #f5b04c; --test: #4fd1a1; --other: #b79bff; --alarm: #f5b04c; } }
+body { background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 62rem;
+  margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
+p.sub { color: var(--soft); margin-top: .2rem; }
+p.banner { border: 2px solid var(--alarm); border-radius: 6px; padding: .6rem .9rem; font-weight: 600; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top; }
+th { font-weight: 600; } td.number, th.number { text-align: right; }
+td { overflow-wrap: anywhere; } td.value { white-space: pre-wrap; }
+.plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0 0 1rem; max-width: 100%; }
+figcaption { font-size: .9rem; font-weight: 600; margin-bottom: .3rem; } svg { max-width: 100%; height: auto; }
+pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: auto; font-size: 13px; }
+"""
+
+
+def page(title: str, sections: Iterable[str]) -> str:
+    """Returns a whole page; empty sections are left out."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, sections)) + "\n</body></html>\n"
+    )
+
+
+def plotted(title: str, drawing: str) -> str:
+    """Returns a plot with its title."""
+    return f"<figure><figcaption>{escaped(title)}</figcaption>{drawing}</figure>"
+
+
+def section(title: str, content: str) -> str:
+    """Returns a section, nothing where there is no content."""
+    return f"<h2>{escaped(title)}</h2>\n{content}" if content else ""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:
+    """Returns a table; the columns `numbers` are set flush right."""
+    aligned = set(numbers)
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        kinds = [' class="number"' if n in aligned else "" for n in range(len(row))]
+        return "".join(f"<{tag}{kind}>{escaped(cell)}</{tag}>" for kind, cell in zip(kinds, row, strict=True))
+
+    body = "".join(f"<tr>{cells('td', row)}</tr>\n" for row in rows)
+    return f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Returns a table of names and values."""
+    rows = (f'<tr><th>{escaped(k)}</th><td class="value">{escaped(in_words(v))}</td></tr>' for k, v in values.items())
+    return f"<table><tbody>{''.join(rows)}</tbody></table>" if values else ""
+
+
+def in_words(value: Any) -> str:
+    """Returns a JSON value in words."""
+    if isinstance(value, list):
+        return ", ".join(in_words(item) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {in_words(item)}" for key, item in value.items())
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return str(value)
+
+
+def escaped(value: Any) -> str:
+    """Returns what stands for a text in a page, so that nothing in it is taken for markup."""
+    return html.escape(str(value), quote=True)

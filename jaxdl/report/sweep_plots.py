@@ -1,0 +1,229 @@
+"""Plots of a sweep as SVG text; see `jaxdl.report.plots`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdl.report.plots import INK, LINE, OTHER, SERIES, drawing, dress, shortened_name, svg
+
+_BEST, _OTHERS = SERIES["validation"], SERIES["train"]
+_TEXT: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
+_EARLY = 20  # steps that show the loss before anything was learned
+_LABEL: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False}
+
+
+class Scale(NamedTuple):
+    """How the values of a field lie along an axis.
+
+    Attributes:
+        name: the field.
+        positions: where the value of each trial lies.
+        ticks: positions that are named.
+        names: their names.
+        log: whether positions are to be shown in the logarithm.
+    """
+
+    name: str
+    positions: Sequence[float]
+    ticks: Sequence[float] = ()
+    names: Sequence[str] = ()
+    log: bool = False
+
+    def fractions(self) -> np.ndarray:
+        """Returns the positions as fractions of the whole span, (trials,) float64 in [0, 1]."""
+        place = np.asarray(self.positions, np.float64)
+        return _fractions(np.log(place) if self.log else place)
+
+
+def _fractions(values: np.ndarray) -> np.ndarray:
+    low, high = np.nanmin(values), np.nanmax(values)
+    return (values - low) / (high - low) if high > low else np.full(values.shape, 0.5)
+
+
+def curves(title: str, lines: Sequence[tuple[Sequence[float], Sequence[float]]], best: int | None, y_label: str) -> str:
+    """Returns the learning curves of all trials, the best one standing out.
+
+    Args:
+        title: said to those who cannot see the plot.
+        lines: for each trial the epochs and the figures.
+        best: which of them is the best.
+        y_label: what the figures are.
+    """
+    with drawing() as Figure:
+        from matplotlib.ticker import MaxNLocator
+
+        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        alpha = max(0.15, min(0.6, 8 / max(1, len(lines))))
+        for number, (epochs, figures) in enumerate(lines):
+            if number != best:
+                axes.plot(list(epochs), _finite(figures), color=_OTHERS, alpha=alpha, lw=1, marker=_marker(epochs))
+        if best is not None:
+            epochs, figures = lines[best]
+            axes.plot(list(epochs), _finite(figures), color=_BEST, lw=2, marker=_marker(epochs), label="best")
+            axes.legend(fontsize=8, frameon=False, labelcolor=INK)
+        axes.set_xlabel("epoch", **_LABEL)
+        axes.set_ylabel(y_label, **_LABEL)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        dress(axes)
+        return svg(figure, title)
+
+
+def _marker(epochs: Sequence[float]) -> str:
+    return "o" if len(epochs) == 1 else ""
+
+
+def _finite(values: Sequence[float]) -> list[float]:
+    return [value if math.isfinite(value) else math.nan for value in values]
+
+
+def slice_plot(title: str, scale: Scale, figures: Sequence[float], best: int, y_label: str) -> str:
+    """Returns the figure to compare by over the values of one field, a dot for each trial.
+
+    Args:
+        title: said to those who cannot see the plot.
+        scale: the field.
+        figures: of each trial.
+        best: which of them is the best.
+        y_label: what the figures are.
+    """
+    with drawing() as Figure:
+        figure = Figure(figsize=(3.6, 2.7), layout="constrained")
+        axes = figure.add_subplot()
+        axes.scatter(scale.positions, _finite(figures), s=18, color=_OTHERS, alpha=0.6, linewidths=0)
+        axes.scatter([scale.positions[best]], [figures[best]], s=40, color=_BEST, linewidths=0)
+        if scale.log:
+            axes.set_xscale("log")
+        dress(axes)
+        if scale.names:
+            axes.set_xticks(list(scale.ticks), [shortened_name(name) for name in scale.names], **_TEXT)
+        axes.set_xlabel(scale.name, **_LABEL)
+        axes.set_ylabel(y_label, **_LABEL)
+        return svg(figure, title)
+
+
+def parallel_coordinates(title: str, scales: Sequence[Scale], quality: Sequence[float], best: int) -> str:
+    """Returns one line for each trial through its values, stronger the better the trial.
+
+    Args:
+        title: said to those who cannot see the plot.
+        scales: the fields, and last the figure to compare by.
+        quality: of each trial, 0 for the worst to 1 for the best.
+        best: which of them is the best.
+    """
+    with drawing() as Figure:
+        figure = Figure(figsize=(1.6 + 1.7 * len(scales), 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        columns = np.stack([scale.fractions() for scale in scales], axis=1)
+        places = range(len(scales))
+        for number in np.argsort(quality):
+            if number != best:
+                axes.plot(places, columns[number], color=_OTHERS, alpha=0.1 + 0.6 * quality[number] ** 2, lw=1)
+        axes.plot(places, columns[best], color=_BEST, lw=2.2)
+        for place, scale in zip(places, scales, strict=True):
+            axes.axvline(place, color=LINE, lw=1)
+            for fraction, name in _named_fractions(scale):
+                axes.text(place + 0.03, fraction, shortened_name(name), va="center", **_TEXT)
+        axes.set_xticks(places, [shortened_name(scale.name) for scale in scales], **_TEXT)
+        axes.set_xlim(-0.15, len(scales) - 0.55)
+        axes.set_yticks([])
+        dress(axes, grid=False)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        return svg(figure, title)
+
+
+def _named_fractions(scale: Scale) -> list[tuple[float, str]]:
+    """Returns which heights of a column are named: its values where they are few, else the two ends."""
+    if scale.names:
+        place = np.asarray(scale.ticks, np.float64)
+        low, high = min(scale.positions), max(scale.positions)
+        return [
+            (float((tick - low) / (high - low)) if high > low else 0.5, name)
+            for tick, name in zip(place, scale.names, strict=True)
+            if low <= tick <= high
+        ]
+    ends = sorted({min(scale.positions), max(scale.positions)})
+    return [
+        (fraction, f"{end:.4g}") for fraction, end in zip((0.0, 1.0) if len(ends) > 1 else (0.5,), ends, strict=True)
+    ]
+
+
+def heat_map(title: str, row: Scale, column: Scale, means: np.ndarray, quality: np.ndarray) -> str:
+    """Returns the mean figure for each pair of values of two fields.
+
+    Args:
+        title: said to those who cannot see the plot.
+        row: the first field; its names stand for the rows.
+        column: the second field.
+        means: (rows, columns) float64, nan where no trial was completed.
+        quality: (rows, columns) float64, 0 for the worst to 1 for the best.
+    """
+    rows, columns = means.shape
+    with drawing() as Figure:
+        figure = Figure(figsize=(1.8 + 0.75 * columns, 1.3 + 0.42 * rows), layout="constrained")
+        axes = figure.add_subplot()
+        shading = np.zeros((rows, columns, 4))
+        shading[..., :3] = np.array([37, 99, 235]) / 255  # transparent: reads on a light page and on a dark one
+        shading[..., 3] = np.nan_to_num(0.08 + 0.72 * quality)
+        axes.imshow(shading, interpolation="nearest", aspect="auto")
+        for y, x in zip(*np.nonzero(np.isfinite(means)), strict=True):
+            axes.text(x, y, f"{means[y, x]:.4g}", ha="center", va="center", **{**_TEXT, "fontsize": 7})
+        axes.set_xticks(range(columns), [shortened_name(name) for name in column.names], **_TEXT)
+        axes.set_yticks(range(rows), [shortened_name(name) for name in row.names], **_TEXT)
+        axes.set_xlabel(column.name, **_LABEL)
+        axes.set_ylabel(row.name, **_LABEL)
+        dress(axes, grid=False)
+        return svg(figure, title)
+
+
+def importances(title: str, shares: Sequence[tuple[str, float]]) -> str:
+    """Returns bars of how much of the variance of the figure each field explains.
+
+    Args:
+        title: said to those who cannot see the plot.
+        shares: fields with their shares, which sum to 1, the largest first.
+    """
+    with drawing() as Figure:
+        figure = Figure(figsize=(4.8, 0.9 + 0.32 * len(shares)), layout="constrained")
+        axes = figure.add_subplot()
+        places = range(len(shares))
+        axes.barh(places, [share for _, share in shares], color=OTHER, height=0.6)
+        axes.set_yticks(places, [shortened_name(name) for name, _ in shares], **_TEXT)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("share of the variance", **_LABEL)
+        dress(axes)
+        return svg(figure, title)
+
+
+def range_test(
+    title: str, rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, suggestion: float | None
+) -> str:
+    """Returns the train loss over the learning rate.
+
+    Args:
+        title: said to those who cannot see the plot.
+        rates: (steps,) the learning rates.
+        losses: (steps,) the loss at each; what is not finite leaves a gap.
+        smoothed: (steps,) its running mean.
+        suggestion: a rate to point at.
+    """
+    with drawing() as Figure:
+        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(rates, _finite(losses.tolist()), color=_OTHERS, alpha=0.3, lw=1)
+        axes.plot(rates, smoothed, color=_OTHERS, lw=2)
+        if suggestion is not None:
+            axes.axvline(suggestion, color=_BEST, lw=1.6, ls="--", label=f"suggested {suggestion:.2g}")
+            axes.legend(fontsize=8, frameon=False, labelcolor=INK)
+        axes.set_xscale("log")
+        axes.set_ylim(0.95 * float(np.min(smoothed)), 1.6 * float(np.max(smoothed[:_EARLY])))
+        axes.set_xlabel("learning rate", **_LABEL)
+        axes.set_ylabel("train loss", **_LABEL)
+        dress(axes)
+        return svg(figure, title)

@@ -1,0 +1,171 @@
+"""Sweeps from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from jaxdl.data import default_data_dir
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.progress import announce
+from jaxdl.sweeps.axis import Range
+from jaxdl.sweeps.definition import Definition, direction_of
+from jaxdl.sweeps.directory import SweepDirectory, continued
+from jaxdl.sweeps.plan import make_plan
+from jaxdl.sweeps.results import SweepResults
+from jaxdl.sweeps.sampling import grid_values
+from jaxdl.sweeps.schedule import check_values
+from jaxdl.sweeps.space import Space, make_space
+from jaxdl.sweeps.sweep import Execution, Sweep
+from jaxdl.sweeps.table import TABLE, numbers_left
+from jaxdl.workshop import Workshop
+
+
+def sweep(
+    experiment: Experiment,
+    space: Mapping[str, Any],
+    *,
+    sweep_dir: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    mode: Literal["", "grid", "random", "tpe"] = "",
+    trials: int = 0,
+    objective: str = "",
+    direction: Literal["", "minimize", "maximize"] = "",
+    prune: Literal["none", "asha", "hyperband"] = "none",
+    sweep_seed: int = 0,
+    execution: Execution | None = None,
+    extend: bool = False,
+    notify: Callable[[str], None] = announce,
+) -> SweepResults:
+    """Trains an experiment with other values of some of its fields, again and again, and compares what comes of it.
+
+    What an earlier process left unfinished in the same `sweep_dir` is gone on with.
+
+    Args:
+        experiment: the recipe.
+        space: the values of each field, by its dotted path or by its last name where just one field has it: a text as
+            behind ``--sweep=FIELD=`` (``"1e-4,1e-3"``, ``"log(1e-4,1e-1)"``), or an iterable of values.
+        sweep_dir: the sweep's directory; None takes one below ``runs/`` that follows from what the sweep is.
+        data_dir: folder of prepared data sets; None takes TFDS's own.
+        mode: how values are chosen; empty: all combinations where there are finitely many, else at random.
+        trials: how many trainings there are in all; 0: as many as the grid has.
+        objective: the figure to compare by, ``SPLIT/METRIC``; empty takes the experiment's ``training.watch``.
+        direction: whether less or more of it is better; empty: what its name says.
+        prune: how trainings that fall behind are stopped early.
+        sweep_seed: seed of what is drawn.
+        execution: where and how trials run.
+        extend: add trials to an earlier sweep with fewer.
+        notify: takes messages.
+
+    Raises:
+        UserError: something does not go together, the data cannot be had, or the folder is something else.
+        KeyboardInterrupt: it was asked to stop, and has saved what was under way.
+    """
+    execution = execution or Execution()
+    definition = make_definition(
+        experiment,
+        make_space(experiment, space),
+        mode=mode,
+        trials=trials,
+        objective=objective,
+        direction=direction,
+        prune=prune,
+        sweep_seed=sweep_seed,
+        lag=execution.width(),
+    )
+    results = conduct(
+        definition,
+        execution,
+        sweep_dir=Path(sweep_dir) if sweep_dir else None,
+        data_dir=Path(data_dir) if data_dir else default_data_dir(),
+        command=["launch.py", f"--experiment={experiment.name}"],
+        extend=extend,
+        notify=notify,
+    )
+    assert results is not None
+    return results
+
+
+def conduct(
+    definition: Definition,
+    execution: Execution,
+    *,
+    sweep_dir: Path | None,
+    data_dir: Path,
+    command: Sequence[str],
+    extend: bool = False,
+    dry_run: bool = False,
+    notify: Callable[[str], None] = announce,
+) -> SweepResults | None:
+    """Plans a sweep and runs it; see `sweep`. Nothing is written before all that can be refused was looked at.
+
+    Args:
+        definition: the sweep.
+        execution: where and how trials run.
+        sweep_dir: see `sweep`.
+        data_dir: folder of prepared data sets.
+        command: the command line of the recipe without the sweep.
+        extend: see `sweep`.
+        dry_run: tell the plan and return None.
+        notify: takes messages.
+    """
+    name = definition.experiment.name
+    sweep_dir = sweep_dir or Path("runs") / name / f"sweep-{definition.digest()}"
+    check_values(definition)
+    before, definition = continued(sweep_dir, definition, extend)
+    left = numbers_left(sweep_dir / TABLE, before, definition)
+    workshop = Workshop(data_dir, notify)
+    if left:
+        notify(make_plan(definition, workshop, left).text())
+    if dry_run:
+        return None
+    with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
+        return Sweep(directory, execution, workshop, data_dir, command, notify).run()
+
+
+def make_definition(
+    experiment: Experiment,
+    space: Space,
+    *,
+    mode: str = "",
+    trials: int = 0,
+    objective: str = "",
+    direction: str = "",
+    prune: str = "none",
+    sweep_seed: int = 0,
+    lag: int = 1,
+) -> Definition:
+    """Returns a sweep with what is not given filled in; see `jaxdl.options.Options`.
+
+    Raises:
+        UserError: what is given does not go together.
+    """
+    mode = mode or ("grid" if space.is_finite else "random")
+    if mode == "grid":
+        ranges = [axis for axis in space.axes if isinstance(axis.values, Range)]
+        if ranges:
+            raise UserError(
+                f"--sweep={ranges[0].path}={ranges[0].spec}: a range has no grid; give a list of values, or "
+                "--sweep_mode=random with --trials=N."
+            )
+        most = len(grid_values([space]))
+        if trials > most:
+            raise UserError(f"--trials={trials}: the grid has {most} combinations; leave it out, or give more values.")
+        trials = trials or most
+    if trials < 1:
+        raise UserError(f"--sweep_mode={mode} draws as many combinations as --trials=N says; give it.")
+    objective = objective or experiment.training.watch
+    own_direction = direction_of(objective)
+    return Definition(
+        experiment=experiment,
+        space=space,
+        mode=mode,  # type: ignore[arg-type]
+        trials=trials,
+        objective=objective,
+        direction=direction or own_direction,  # type: ignore[arg-type]
+        prune=prune,  # type: ignore[arg-type]
+        sweep_seed=sweep_seed,
+        lag=lag if mode == "tpe" or prune != "none" else 1,
+    )

@@ -1,0 +1,224 @@
+"""What a sweep varies in one field, as users write it: ``1e-4,1e-3``, ``0:5``, ``log(1e-4,1e-1)``."""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from jaxdl.errors import UserError
+from jaxdl.fields import Field, check_value, parse, show, type_name
+
+_CALL = re.compile(r"\s*(log|uniform|int|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
+_COUNT = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*", re.ASCII)
+_FORMS = "1e-4,1e-3 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(32,64)"
+# A range such as 0:1000000000 is a slip of the hand, not a list to be made.
+_MOST_VALUES = 100_000
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A finite list of values.
+
+    Attributes:
+        values: of the field's type; for a part, such as the optimizer, the names of its family's members.
+    """
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Range:
+    """All numbers between two bounds.
+
+    Attributes:
+        low: the smallest.
+        high: the largest.
+        log: drawn evenly in the logarithm.
+        whole: whole numbers only.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One field and the values that a sweep gives it.
+
+    Attributes:
+        path: the field's dotted path.
+        spec: the values as a user would write them.
+        values: the same, read.
+        listed: the field holds a list, so that a number drawn from a `Range` stands for a list of one.
+    """
+
+    path: str
+    spec: str
+    values: Choices | Range
+    listed: bool = False
+
+    def value(self, drawn: Any) -> Any:
+        """Returns what the field gets for something drawn: a value of `Choices`, or a number of a `Range`."""
+        return (drawn,) if self.listed and isinstance(self.values, Range) else drawn
+
+
+def parse_axis(field: Field, spec: str) -> Axis:
+    """Reads the values of one field.
+
+    A list (``32,64``; where the field itself is a list, values stand in parentheses, ``(64),(128,64)``, and a bare one
+    is a list of one), whole numbers as in Python's ``range`` (``0:5``, ``0:10:2``, without the end), or a distribution:
+    ``log(LOW,HIGH)``, ``uniform(LOW,HIGH)``, ``int(LOW,HIGH)`` with the end, ``choice(VALUE,...)``.
+
+    Args:
+        field: the field with its full path.
+        spec: what stands behind ``--sweep=FIELD=``.
+
+    Raises:
+        UserError: it is none of these, it is empty, or a value does not fit the field.
+    """
+    call, count = _CALL.fullmatch(spec), _COUNT.fullmatch(spec)
+    if call is not None and _closes_last(call[2]):
+        name, inside = call[1], call[2]
+        return _list_axis(field, spec, _items(inside)) if name == "choice" else _range_axis(field, spec, name, inside)
+    if count is not None:
+        start, stop, step = int(count[1]), int(count[2]), int(count[3] or 1)
+        if step == 0:
+            raise _wrong(field, spec, "a step of 0 never ends")
+        numbers = range(start, stop, step)
+        if len(numbers) > _MOST_VALUES:
+            raise _wrong(field, spec, f"{len(numbers):,} values are too many to list; write int({start},{stop - 1})")
+        return _list_axis(field, spec, map(str, numbers))
+    return _list_axis(field, spec, _items(spec))
+
+
+def axis_of(field: Field, values: Any) -> Axis:
+    """Returns the axis for what Python code gives: a text as in `parse_axis`, or an iterable of the field's values.
+
+    Raises:
+        UserError: a value does not fit the field.
+    """
+    if isinstance(values, str):
+        return parse_axis(field, values)
+    if not isinstance(values, Iterable):
+        values = (values,)
+    plain = [_plain(value, field.type) for value in values]
+    return _checked(field, ",".join(map(_shown, plain)), plain)
+
+
+def _plain(value: Any, annotation: Any) -> Any:
+    """Returns a value of Python's own types, as the field holds it: a NumPy number as a number, a list as a tuple."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    holds_list = _element(annotation) is not None
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    if holds_list and value is not None:
+        return (value,)
+    return float(value) if annotation is float and type(value) is int else value
+
+
+def _list_axis(field: Field, spec: str, items: Iterable[str]) -> Axis:
+    values = []
+    for item in items:
+        if not item:
+            raise _wrong(field, spec, f"a value is empty; write {_FORMS}")
+        values.append(_parsed(field, spec, item))
+    return _checked(field, spec, values)
+
+
+def _parsed(field: Field, spec: str, item: str) -> Any:
+    if field.declaration.family is not None:
+        return item
+    try:
+        return parse(item, field.type)
+    except ValueError:
+        raise _wrong(field, spec, f"{item!r} must be {type_name(field.type)}") from None
+
+
+def _checked(field: Field, spec: str, values: list[Any]) -> Axis:
+    """Returns the axis of listed values, each of them checked."""
+    if not values:
+        raise _wrong(field, spec, f"there is no value in it; write {_FORMS}")
+    for number, value in enumerate(values):
+        if field.declaration.family is not None:
+            field.declaration.family.make(value)
+        else:
+            check_value(field, value)
+        if value in values[:number]:
+            raise _wrong(field, spec, f"{show(value)} stands there twice")
+    return Axis(field.path, spec.strip(), Choices(tuple(values)))
+
+
+def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
+    element = _element(field.type)
+    number = _number_type(element if element is not None else field.type)
+    if number is None or field.declaration.family is not None:
+        raise _wrong(field, spec, f"{field.path} is no number but {type_name(field.type) or 'a choice'}; give a list")
+    items = _items(inside)
+    if len(items) != 2:
+        raise _wrong(field, spec, f"write {kind}(LOW,HIGH)")
+    whole = number is int or kind == "int"
+    if number is int and kind == "uniform":
+        raise _wrong(field, spec, f"{field.path} is a whole number; write int({inside})")
+    try:
+        low, high = (int(item) if whole else float(item) for item in items)
+    except ValueError:
+        raise _wrong(field, spec, f"write {kind}(LOW,HIGH) with {'whole ' if whole else ''}numbers") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise _wrong(field, spec, "the range is empty: the first number must be below the second")
+    if kind == "log" and low <= 0:
+        raise _wrong(field, spec, "a logarithmic range must begin above 0")
+    axis = Axis(field.path, spec.strip(), Range(low, high, kind == "log", whole), element is not None)
+    for bound in (low, high):
+        check_value(field, axis.value(bound))
+    return axis
+
+
+def _number_type(annotation: Any) -> type | None:
+    """Returns int or float where the annotation is that, with or without None."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = [a for a in typing.get_args(annotation) if a is not types.NoneType]
+        annotation = kinds[0] if len(kinds) == 1 else None
+    return annotation if annotation in (int, float) else None
+
+
+def _element(annotation: Any) -> Any:
+    """Returns the type of the elements of a field that holds a list, None for all others."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is tuple else None
+
+
+def _items(text: str) -> list[str]:
+    """Splits at the commas that stand in no parentheses; an empty text has no items."""
+    items, depth, begin = [], 0, 0
+    for place, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            items.append(text[begin:place].strip())
+            begin = place + 1
+    items.append(text[begin:].strip())
+    return [] if items == [""] else items
+
+
+def _closes_last(inside: str) -> bool:
+    """Returns whether parentheses match, so that the text is the inside of one pair: not that of ``(1),log(2``."""
+    depth = 0
+    for character in inside:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _shown(value: Any) -> str:
+    return f"({show(value)})" if isinstance(value, tuple) else show(value)
+
+
+def _wrong(field: Field, spec: str, problem: str) -> UserError:
+    return UserError(f"--sweep={field.path}={spec}: {problem}.")

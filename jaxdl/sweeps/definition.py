@@ -1,0 +1,191 @@
+"""What a sweep is: the recipe, what is varied and how, and what is to be best; a value that its directory keeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jaxdl.config import differences, from_config, to_config
+from jaxdl.errors import UserError, unknown
+from jaxdl.experiment import Experiment
+from jaxdl.metrics import metric
+from jaxdl.sweeps.axis import Choices
+from jaxdl.sweeps.space import Space, make_space
+
+Mode = Literal["grid", "random", "tpe"]
+Prune = Literal["none", "asha", "hyperband"]
+Direction = Literal["minimize", "maximize"]
+MODES: tuple[Mode, ...] = ("grid", "random", "tpe")
+SEED = "seed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """All on which the result of a sweep depends.
+
+    Attributes:
+        experiment: the recipe that is varied.
+        space: the fields and their values.
+        mode: all combinations, combinations drawn at random, or drawn by what earlier trials gave (TPE: Bergstra et al.
+            2011, "Algorithms for hyper-parameter optimization").
+        trials: how many trainings there are in all.
+        objective: the figure to compare by, ``SPLIT/METRIC`` as in ``summary.json``.
+        direction: whether less or more of it is better.
+        prune: how trainings that fall behind are stopped early: not at all, by asynchronous successive halving (Li et
+            al. 2020, arXiv:1810.05934), or by Hyperband (Li et al. 2018, arXiv:1603.06560).
+        sweep_seed: seed of what is drawn.
+        lag: how many trials may run at the same time, where their results decide about later ones; else 1.
+        grids: with `mode` grid, earlier spaces that this one extends: their trials come first.
+    """
+
+    experiment: Experiment
+    space: Space
+    mode: Mode
+    trials: int
+    objective: str
+    direction: Direction
+    prune: Prune = "none"
+    sweep_seed: int = 0
+    lag: int = 1
+    grids: tuple[Space, ...] = ()
+
+    @property
+    def learns(self) -> bool:
+        """Whether results of trials decide about later ones."""
+        return self.mode == "tpe" or self.prune != "none"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds with which each drawn combination is run; empty where the seed is drawn, or not varied at all."""
+        if self.mode == "grid":
+            return ()
+        listed = [axis.values for axis in self.space.axes if axis.path == SEED]
+        return listed[0].values if listed and isinstance(listed[0], Choices) else ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the definition in JSON's types; `from_json` reads it."""
+        return {
+            "experiment": to_config(self.experiment),
+            "fields": self.space.specs(),
+            "mode": self.mode,
+            "trials": self.trials,
+            "objective": self.objective,
+            "direction": self.direction,
+            "prune": self.prune,
+            "sweep_seed": self.sweep_seed,
+            "lag": self.lag,
+            "grids": [space.specs() for space in self.grids],
+        }
+
+    def digest(self) -> str:
+        """Returns 8 hex digits of all but the number of trials, so that a sweep is found again when it is extended."""
+        value = {key: item for key, item in self.to_json().items() if key not in ("trials", "lag", "grids")}
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
+    """Reads what `Definition.to_json` returned.
+
+    Args:
+        value: the JSON object.
+        default: the experiment as its file defines it; see `jaxdl.config.from_config`.
+
+    Raises:
+        UserError: something in it is missing or is not what it must be.
+    """
+    try:
+        experiment = from_config(value["experiment"], default)
+        space = make_space(experiment, _strings(value["fields"]))
+        return Definition(
+            experiment=experiment,
+            space=space,
+            mode=_one_of(value["mode"], MODES, "sweep mode"),
+            trials=_count(value["trials"]),
+            objective=str(value["objective"]),
+            direction=_one_of(value["direction"], ("minimize", "maximize"), "direction"),
+            prune=_one_of(value["prune"], ("none", "asha", "hyperband"), "way to prune"),
+            sweep_seed=int(value["sweep_seed"]),
+            lag=_count(value["lag"]),
+            grids=tuple(make_space(experiment, _strings(specs)) for specs in value["grids"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"the definition of the sweep is damaged ({error!r}): give another --sweep_dir.") from error
+
+
+def _strings(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
+        raise TypeError(value)
+    return dict(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(value)
+    return value
+
+
+def _one_of(value: Any, possible: tuple[Any, ...], noun: str) -> Any:
+    if value not in possible:
+        raise unknown(noun, str(value), possible)
+    return value
+
+
+def changes(before: Definition, now: Definition) -> list[str]:
+    """Lists where two definitions differ, as ``name=value (not earlier value)``, the number of trials left out."""
+    found = differences(now.experiment, before.experiment)
+    old, new = before.space.specs(), now.space.specs()
+    for path in {**old, **new}:
+        if old.get(path) != new.get(path):
+            found.append(f"--sweep={path}={new.get(path, 'absent')} (not {old.get(path, 'absent')})")
+    for name in ("mode", "objective", "direction", "prune", "sweep_seed", "lag"):
+        one, other = getattr(before, name), getattr(now, name)
+        if one != other:
+            found.append(f"{name}={other} (not {one})")
+    return found
+
+
+def direction_of(objective: str) -> Direction:
+    """Returns whether less or more of a figure is better.
+
+    Raises:
+        UserError: it is no figure to compare by, or one of the test split, on which nothing may be tuned.
+    """
+    split, _, name = objective.partition("/")
+    if split == "test":
+        raise UserError(
+            f"--objective={objective}: who picks by the test split has no data left that says how good the pick is; "
+            f"give validation/{name or 'loss'}."
+        )
+    if split not in ("train", "validation") or not name:
+        raise UserError(f"--objective={objective}: write SPLIT/METRIC, such as validation/accuracy or train/loss.")
+    if name == "loss":
+        return "minimize"
+    better = metric(name).higher_is_better
+    if better is None:
+        raise UserError(f"--objective={objective}: {name} is no figure to compare by.")
+    return "maximize" if better else "minimize"
+
+
+def extended(before: Definition, now: Definition) -> Definition:
+    """Returns a sweep that goes on from an earlier one with more trials.
+
+    Raises:
+        UserError: more than the number of trials has changed; for a grid, values may be added.
+    """
+    same = now
+    if now.mode == before.mode == "grid":
+        lost = [values for values in before.space.grid() if values not in list(now.space.grid())]
+        if lost:
+            shown = ", ".join(f"{path}={value}" for path, value in lost[0].items())
+            raise UserError(f"--extend: the earlier grid has {shown}, which the new one lacks; add to its values.")
+        same = dataclasses.replace(now, space=before.space)
+        now = dataclasses.replace(now, grids=(*before.grids, before.space))
+    found = changes(before, same)
+    if found:
+        raise UserError(f"--extend adds trials and changes nothing else, but here {'; '.join(found)}.")
+    if now.trials < before.trials:
+        raise UserError(f"--extend: there are {before.trials} trials already, more than --trials={now.trials}.")
+    return now

@@ -1,0 +1,126 @@
+"""The sweep directory: the definition, the trial table, a run directory for each trial, and what came of it all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.files import named_cause, replace_file
+from jaxdl.locks import LOCK, FolderLock
+from jaxdl.sweeps.definition import Definition, changes, extended, from_json
+
+DEFINITION = "sweep.json"
+
+
+class SweepDirectory:
+    """A sweep's folder, held by this process alone until `close` or the death of the process; a context manager.
+
+    Attributes:
+        path: the folder.
+        definition: what the sweep is; where it is extended, with its earlier grids.
+    """
+
+    def __init__(self, path: Path, definition: Definition, lock: FolderLock):
+        self.path = path
+        self.definition = definition
+        self._lock = lock
+
+    @classmethod
+    def create(cls, path: Path, definition: Definition, *, extend: bool = False) -> SweepDirectory:
+        """Makes the folder, or takes up an earlier sweep of the same definition, and locks it.
+
+        Args:
+            path: a folder that is new, empty, or a sweep directory.
+            definition: what the sweep is to be.
+            extend: take up an earlier sweep with fewer trials.
+
+        Raises:
+            UserError: the folder is something else, or in use, or its sweep is another one. Nothing was written.
+        """
+        before, definition = continued(path, definition, extend)
+        with named_cause(path, "create the sweep directory"):
+            path.mkdir(parents=True, exist_ok=True)
+        directory = cls(path, definition, FolderLock(path, "sweep directory", "--sweep_dir"))
+        try:
+            if before is None or before.to_json() != definition.to_json():
+                directory.write_json(DEFINITION, definition.to_json())
+        except BaseException:
+            directory.close()
+            raise
+        return directory
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file."""
+        replace_file(self.path / name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Gives the folder free; a second call does nothing."""
+        self._lock.release()
+
+    def __enter__(self) -> SweepDirectory:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def read_definition(path: Path, default: Experiment) -> Definition:
+    """Reads the definition of the sweep in a folder.
+
+    Args:
+        path: the sweep directory.
+        default: the experiment as its file defines it.
+
+    Raises:
+        UserError: there is none, it is damaged, or it is of another experiment.
+    """
+    file = path / DEFINITION
+    with named_cause(file, "read"):
+        text = file.read_text(encoding="utf-8", errors="replace")
+    try:
+        value = json.loads(text)
+        name = value["experiment"]["name"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{file} is damaged: restore it, or give another --sweep_dir.") from error
+    if name != default.name:
+        raise UserError(f"{path} holds a sweep of {name!r}, not of {default.name!r}: give another --sweep_dir.")
+    return from_json(value, default)
+
+
+def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | None, Definition]:
+    """Returns what the sweep in a folder was, None where there is none, and what it is from now on; writes nothing.
+
+    Raises:
+        UserError: see `SweepDirectory.create`.
+    """
+    _check_free(path)
+    if not (path / DEFINITION).exists():
+        if extend:
+            raise UserError(f"--extend: there is no sweep in {path}; give the --sweep_dir of one.")
+        return None, now
+    before = read_definition(path, now.experiment)
+    if extend:
+        return before, extended(before, now)
+    found = changes(before, now)
+    if found:
+        raise UserError(f"{path} holds another sweep: {'; '.join(found)}. Give another --sweep_dir.")
+    if now.trials != before.trials:
+        raise UserError(
+            f"{path} holds a sweep of {before.trials} trials, not of {now.trials}: give --extend to add trials, or "
+            "another --sweep_dir."
+        )
+    return before, before
+
+
+def _check_free(path: Path) -> None:
+    with named_cause(path, "use the sweep directory"):
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise UserError(f"the sweep directory {path} is a file: give another --sweep_dir.")
+        present = {entry.name for entry in path.iterdir()}
+    if present and DEFINITION not in present and present != {LOCK}:
+        raise UserError(f"the folder {path} is not empty and no sweep directory: give another --sweep_dir.")

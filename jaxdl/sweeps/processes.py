@@ -1,0 +1,170 @@
+"""Trials in worker processes of this machine, among which its cores and accelerators are shared out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any
+
+import cloudpickle
+
+from jaxdl.stopping import StopSignals
+from jaxdl.sweeps.executor import Finished, Notify
+from jaxdl.sweeps.trial import Job, Outcome
+
+# Of an accelerator's memory; the rest is for what is not allocated through XLA, such as the libraries' own.
+_MEMORY_SHARE = 0.9
+# How often a signal to this process is looked for while all workers are busy.
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    environment: Mapping[str, str]
+    cores: Sequence[int]
+    job: Job | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one worker gets of the machine.
+
+    Attributes:
+        cores: numbers of the cores that it may use.
+        environment: variables that show it its accelerator and its part of that one's memory.
+    """
+
+    cores: tuple[int, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def shares(workers: int, cores: Sequence[int], accelerators: int) -> list[Share]:
+    """Shares cores and accelerators out among workers, evenly; where there are more workers, several have one.
+
+    Args:
+        workers: how many there are.
+        cores: numbers of the cores that this process may use.
+        accelerators: how many GPUs there are.
+    """
+    found = []
+    for number in range(workers):
+        low, high = number * len(cores) // workers, (number + 1) * len(cores) // workers
+        own = tuple(cores[low:high]) or (cores[number % len(cores)],)
+        environment: dict[str, str] = {}
+        if accelerators:
+            device = number % accelerators
+            on_device = len(range(device, workers, accelerators))
+            environment = {
+                "CUDA_VISIBLE_DEVICES": str(device),
+                "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_MEMORY_SHARE / on_device:.3f}",
+            }
+        found.append(Share(own, environment))
+    return found
+
+
+class Processes:
+    """Runs trials in worker processes; one that dies costs the trial that it was at, and is replaced.
+
+    Args:
+        parts: what each worker gets of the machine.
+        settings: keyword arguments of `jaxdl.runtime.configure` in each worker.
+        signals: asks to stop.
+        notify: takes messages.
+    """
+
+    def __init__(self, parts: Sequence[Share], settings: Mapping[str, Any], signals: StopSignals, notify: Notify):
+        self.width = len(parts)
+        self._parts = parts
+        self._settings = settings
+        self._signals = signals
+        self._notify = notify
+        self._workers: list[_Worker] = []
+        self._told_to_stop = False
+
+    def __enter__(self) -> Processes:
+        self._workers = [self._start(part) for part in self._parts]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for worker in self._workers:
+            worker.connection.close()  # a worker that finds its connection closed ends
+        for worker in self._workers:
+            try:
+                worker.process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+
+    def submit(self, job: Job) -> None:
+        worker = next(worker for worker in self._workers if worker.job is None)
+        worker.job = job
+        with contextlib.suppress(OSError):  # it has died: `wait` finds that out
+            worker.connection.send_bytes(cloudpickle.dumps(("run", job)))
+
+    def wait(self) -> Finished:
+        while True:
+            if self._signals.received is not None:
+                self._stop()
+            busy = {worker.connection: worker for worker in self._workers if worker.job is not None}
+            if not busy:
+                self._signals.raise_received()
+            for ready in wait(list(busy), _SECONDS_BETWEEN_LOOKS):
+                finished = self._read(busy[ready])  # type: ignore[index]
+                if finished is not None:
+                    return finished
+
+    def _read(self, worker: _Worker) -> Finished | None:
+        """Reads one message of a worker; returns its job where that is over."""
+        job = worker.job
+        assert job is not None
+        try:
+            kind, content = cloudpickle.loads(worker.connection.recv_bytes())
+        except (EOFError, OSError):
+            return self._lost(worker)
+        if kind == "say":
+            self._notify(content)
+            return None
+        worker.job = None
+        if kind == "stopped":
+            return None
+        return Finished(job, content)
+
+    def _lost(self, worker: _Worker) -> Finished | None:
+        """Replaces a worker that died."""
+        status = worker.process.wait()
+        job, worker.job = worker.job, None
+        worker.connection.close()
+        assert job is not None
+        if self._signals.received is not None:
+            return None
+        place = self._workers.index(worker)
+        self._workers[place] = self._start(self._parts[place])
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        return Finished(job, Outcome("failed", reason=f"lost its worker process ({how})", again=True))
+
+    def _stop(self) -> None:
+        if not self._told_to_stop:
+            self._told_to_stop = True
+            for worker in self._workers:
+                with contextlib.suppress(OSError):
+                    worker.connection.send_bytes(cloudpickle.dumps(("stop", None)))
+
+    def _start(self, part: Share) -> _Worker:
+        ours, theirs = Pipe()
+        command = [sys.executable, "-m", "jaxdl.sweeps.worker", str(theirs.fileno())]
+        # The folders from which this process imports, because an experiment's own modules may lie there.
+        path = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
+        environment = {**os.environ, **part.environment, "PYTHONPATH": path}
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], close_fds=True
+        )
+        theirs.close()
+        ours.send_bytes(cloudpickle.dumps(("begin", (part.cores, dict(self._settings)))))
+        return _Worker(process, ours, part.environment, part.cores)

@@ -1,0 +1,155 @@
+"""Trials on a Ray cluster, placed by the CPUs and GPUs that each needs.
+
+The sweep directory must lie on a shared disk."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxdl.errors import UserError
+from jaxdl.stopping import StopSignals
+from jaxdl.sweeps.executor import Finished, Notify
+from jaxdl.sweeps.trial import Job, Outcome
+
+# How often a signal to this process is looked for while all trials are running.
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError("--executor=ray needs Ray: pip install 'jaxdl[ray]'.") from error
+    return ray
+
+
+def connect(address: str) -> None:
+    """Connects to a cluster, or starts one on this machine; does nothing where that was done.
+
+    Args:
+        address: of the cluster's head, ``auto`` for the one of this machine; empty starts one.
+
+    Raises:
+        UserError: Ray is not installed, or there is no cluster at that address.
+    """
+    ray = _ray()
+    if ray.is_initialized():
+        return
+    # The folders from which this process imports, because an experiment's own modules may lie there.
+    path = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            **({} if address else {"include_dashboard": False}),
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"--ray_address={address}: no Ray cluster can be reached there ({reason}).") from error
+
+
+def places(cpus: float, gpus: float) -> int:
+    """Returns how many trials the cluster that is connected has room for, at least 1."""
+    resources: Mapping[str, float] = _ray().cluster_resources()
+    room = [resources.get("CPU", 0) / cpus] if cpus else []
+    room += [resources.get("GPU", 0) / gpus] if gpus else []
+    return max(1, int(min(room, default=1)))
+
+
+@functools.cache
+def _workshop(data_dir: Path, settings: tuple[tuple[str, Any], ...]) -> Any:
+    """Returns what the trials of one worker process share."""
+    from jaxdl.runtime import configure
+    from jaxdl.workshop import Workshop
+
+    configure(**dict(settings))
+    return Workshop(data_dir, print)
+
+
+def _run(job: Job, settings: tuple[tuple[str, Any], ...]) -> Outcome:
+    """Runs one trial, in a worker process of Ray; its own main thread gets the signal that cancels it."""
+    from jaxdl.sweeps.runner import run_trial
+    from jaxdl.sweeps.worker import Silent
+
+    return run_trial(job, _workshop(job.data_dir, settings), display=Silent())
+
+
+class RayCluster:
+    """Runs trials as tasks of Ray; one whose worker or node is lost can be begun again.
+
+    Args:
+        width: how many trials may be under way at the same time.
+        cpus: CPUs that each trial needs.
+        gpus: GPUs that each trial needs; a fraction shares one.
+        settings: keyword arguments of `jaxdl.runtime.configure` in each worker.
+        signals: asks to stop.
+        notify: takes messages.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        cpus: float,
+        gpus: float,
+        settings: Mapping[str, Any],
+        signals: StopSignals,
+        notify: Notify,
+    ):
+        self.width = width
+        self._task = _ray().remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_run)
+        self._settings = tuple(sorted(settings.items()))
+        self._signals = signals
+        self._notify = notify
+        self._jobs: dict[Any, Job] = {}
+        self._told_to_stop = False
+
+    def __enter__(self) -> RayCluster:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for reference in self._jobs:
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                _ray().cancel(reference, force=True)
+        _ray().shutdown()
+
+    def submit(self, job: Job) -> None:
+        self._jobs[self._task.remote(job, self._settings)] = job
+
+    def wait(self) -> Finished:
+        while True:
+            if self._signals.received is not None:
+                self._stop()
+            if not self._jobs:
+                self._signals.raise_received()
+            ready, _ = _ray().wait(list(self._jobs), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS)
+            for reference in ready:
+                outcome = self._outcome(reference)
+                job = self._jobs.pop(reference)
+                if outcome is not None:
+                    return Finished(job, outcome)
+
+    def _outcome(self, reference: Any) -> Outcome | None:
+        """Returns what came of a task that is over, None where it was stopped."""
+        ray = _ray()
+        try:
+            return ray.get(reference)
+        except ray.exceptions.TaskCancelledError:
+            return None
+        except ray.exceptions.RayError as error:
+            if self._signals.received is not None:
+                return None
+            reason = " ".join(str(error).split())[:200]
+            return Outcome("failed", reason=f"lost its worker ({type(error).__name__}: {reason})", again=True)
+
+    def _stop(self) -> None:
+        if not self._told_to_stop:
+            self._told_to_stop = True
+            for reference in self._jobs:
+                _ray().cancel(reference, force=False, recursive=False)

@@ -1,0 +1,252 @@
+"""What came of a sweep: its table in several forms, statistics over seeds, and the best trial."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxdl.fields import show
+from jaxdl.files import named_cause, replace_file
+from jaxdl.progress import figure
+from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.trial import Trial, as_row
+
+if TYPE_CHECKING:
+    import pandas
+
+_CONFIDENCE = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Trials that differ in their seed alone.
+
+    Attributes:
+        values: what they have in common, by dotted path.
+        trials: numbers of those that were completed.
+        mean: of the figure to compare by; None where no trial was completed.
+        deviation: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
+        interval: half the width of its confidence interval of 95 %, from Student's t; None for fewer than two.
+    """
+
+    values: Mapping[str, Any]
+    trials: tuple[int, ...]
+    mean: float | None
+    deviation: float | None
+    interval: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepResults:
+    """What came of a sweep.
+
+    Attributes:
+        definition: what the sweep is.
+        sweep_dir: its directory.
+        status: ``completed``, or ``preempted`` where trials are left.
+        trials: all trials, by number.
+        wall_seconds: time of the command, in seconds.
+    """
+
+    definition: Definition
+    sweep_dir: Path
+    status: str
+    trials: Sequence[Trial]
+    wall_seconds: float = 0.0
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row for each trial, with the same keys: ready for ``pandas.DataFrame(results.rows)``."""
+        rows = [as_row(trial) for trial in self.trials]
+        keys = dict.fromkeys(key for row in rows for key in row)
+        return [{key: row.get(key) for key in keys} for row in rows]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Returns the rows as a data frame, indexed by trial; needs pandas."""
+        import pandas
+
+        return pandas.DataFrame(self.rows).set_index("trial")
+
+    @property
+    def best(self) -> Trial | None:
+        """The completed trial with the best figure, of equal ones the first; None where none was completed."""
+        sign = 1 if self.definition.direction == "minimize" else -1
+        done = [(sign * trial.objective, trial.number) for trial in self.trials if _completed(trial)]  # type: ignore[operator]
+        return self.trials[min(done)[1]] if done else None
+
+    @property
+    def groups(self) -> list[Group]:
+        """Statistics over the seeds, the best combination first."""
+        found: dict[tuple[tuple[str, str], ...], list[Trial]] = {}
+        for trial in self.trials:
+            key = tuple((path, show(value)) for path, value in trial.values.items() if path != SEED)
+            found.setdefault(key, []).append(trial)
+        groups = [_group(trials) for trials in found.values()]
+        sign = 1 if self.definition.direction == "minimize" else -1
+        return sorted(groups, key=lambda group: math.inf if group.mean is None else sign * group.mean)
+
+    def count(self, state: str) -> int:
+        """Returns how many trials are in a state."""
+        return sum(trial.state == state for trial in self.trials)
+
+
+def _completed(trial: Trial) -> bool:
+    return trial.state == "completed" and trial.objective is not None
+
+
+def _group(trials: Sequence[Trial]) -> Group:
+    done = [trial for trial in trials if _completed(trial)]
+    figures = [trial.objective for trial in done if trial.objective is not None]
+    deviation = statistics.stdev(figures) if len(figures) > 1 else None
+    interval = None
+    if deviation is not None:
+        from scipy import stats
+
+        quantile = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, len(figures) - 1))
+        interval = quantile * deviation / math.sqrt(len(figures))
+    return Group(
+        {path: value for path, value in trials[0].values.items() if path != SEED},
+        tuple(trial.number for trial in done),
+        statistics.fmean(figures) if figures else None,
+        deviation,
+        interval,
+    )
+
+
+def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
+    """Returns what stands in the sweep's ``summary.json``."""
+    best = results.best
+    definition = results.definition
+    return {
+        "experiment": definition.experiment.name,
+        "status": results.status,
+        "objective": definition.objective,
+        "direction": definition.direction,
+        "trials": {state: results.count(state) for state in ("completed", "pruned", "failed", "running", "waiting")},
+        "best": None
+        if best is None
+        else {
+            "trial": best.number,
+            "values": {path: show(value) for path, value in best.values.items()},
+            "objective": best.objective,
+            "metrics": dict(best.outcome.metrics) if best.outcome else {},
+            "data": best.outcome.data if best.outcome else "",
+            "command": best_command(best, command),
+        },
+        "groups": [
+            {**dataclasses.asdict(group), "values": {path: show(value) for path, value in group.values.items()}}
+            for group in results.groups
+        ],
+        "wall_seconds": results.wall_seconds,
+    }
+
+
+def best_command(trial: Trial, command: Sequence[str]) -> str:
+    """Returns a command line that runs a trial again."""
+    values = [f"--{path}={show(value)}" for path, value in trial.values.items()]
+    return shlex.join(["python", *command, *values])
+
+
+def write_tables(results: SweepResults) -> None:
+    """Writes the rows as ``results.csv`` and ``results.parquet``, and the groups as Markdown and LaTeX.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    folder = results.sweep_dir
+    replace_file(folder / "results.csv", csv_text(results))
+    replace_file(folder / "results.parquet", _parquet(results))
+    head, rows = group_table(results)
+    replace_file(folder / "results.md", markdown_table(head, rows))
+    replace_file(folder / "results.tex", latex_table(head, rows))
+
+
+def csv_text(results: SweepResults) -> str:
+    """Returns the rows as CSV with a header (RFC 4180, lines ended by a line feed)."""
+    text = io.StringIO()
+    rows = results.rows
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else show(value) if isinstance(value, tuple | float | bool) else value
+
+
+def _parquet(results: SweepResults) -> bytes:
+    import pyarrow
+    from pyarrow import parquet
+
+    # Lists and parts as text: a column of a file has one type.
+    rows = [{k: show(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in results.rows]
+    columns = {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else ())}
+    buffer = pyarrow.BufferOutputStream()
+    with named_cause(results.sweep_dir, "write"):
+        parquet.write_table(pyarrow.table(columns), buffer)
+    return buffer.getvalue().to_pybytes()
+
+
+def _column(values: Sequence[Any]) -> list[Any]:
+    """Returns a column in one type: numbers where all are, else text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int} or kinds <= {float} or kinds <= {bool} or kinds <= {str}:
+        return list(values)
+    if kinds <= {int, float}:
+        return [None if value is None else float(value) for value in values]
+    return [None if value is None else show(value) for value in values]
+
+
+def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
+    """Returns head and rows of the table over seeds, the best combination first."""
+    name = results.definition.objective
+    paths = [axis.path for axis in results.definition.space.axes if axis.path != SEED]
+    data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
+    head = [*paths, "trials", f"{name} (mean)", "standard deviation", "95 % interval", "measured on"]
+    rows = [
+        [
+            *(show(group.values[path]) if path in group.values else "" for path in paths),
+            str(len(group.trials)),
+            *("" if value is None else figure(value) for value in (group.mean, group.deviation)),
+            "" if group.interval is None or group.mean is None else f"± {figure(group.interval)}",
+            data,
+        ]
+        for group in results.groups
+    ]
+    return head, rows
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def latex_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in LaTeX, for the package ``booktabs``."""
+    body = "".join("  " + " & ".join(map(_latex, row)) + r" \\" + "\n" for row in rows)
+    return (
+        f"\\begin{{tabular}}{{{'l' * len(head)}}}\n  \\toprule\n  {' & '.join(map(_latex, head))} \\\\\n"
+        f"  \\midrule\n{body}  \\bottomrule\n\\end{{tabular}}\n"
+    )
+
+
+_LATEX = {
+    **{character: "\\" + character for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+}
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)

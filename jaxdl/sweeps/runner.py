@@ -1,0 +1,93 @@
+"""Running one trial: a training as any other, of which the rest of the sweep hears whatever becomes of it."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxdl.errors import UserError
+from jaxdl.files import replace_file
+from jaxdl.progress import data_used
+from jaxdl.record import read_metrics
+from jaxdl.setting import Display, Setting
+from jaxdl.stopping import StopSignals
+from jaxdl.sweeps.pruning import Judgement
+from jaxdl.sweeps.trial import Job, Outcome, State
+from jaxdl.training import train
+from jaxdl.workshop import Workshop
+
+TRACEBACK = "error.txt"
+
+
+def run_trial(
+    job: Job,
+    workshop: Workshop,
+    *,
+    signals: StopSignals | None = None,
+    display: Display | None = None,
+    notify: Callable[[str], None] = print,
+) -> Outcome:
+    """Trains, and returns what came of it; no failure of the training gets out.
+
+    Args:
+        job: what to run; goes on where an earlier attempt stopped.
+        workshop: data and programs of earlier trials.
+        signals: asks it to stop.
+        display: shows how far it is.
+        notify: takes messages.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop, and has saved its state.
+    """
+    begin = time.perf_counter()
+    try:
+        summary = train(
+            job.experiment,
+            run_dir=job.run_dir,
+            data_dir=job.data_dir,
+            arguments=job.command,
+            notify=notify,
+            workshop=workshop,
+            setting=Setting(signals, display, Judgement(job), plots=False),
+        )
+    except UserError as error:
+        return _failed(str(error), begin)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+            return _failed("out of memory", begin, again=True)
+        replace_file(job.run_dir.parent / f"{job.run_dir.name}-{TRACEBACK}", traceback.format_exc())
+        return _failed(f"{type(error).__name__}: {text[:200]}", begin, again=True)
+    return _outcome(job, summary, time.perf_counter() - begin)
+
+
+def _failed(reason: str, begin: float, *, again: bool = False) -> Outcome:
+    return Outcome("failed", reason=reason, seconds=time.perf_counter() - begin, again=again)
+
+
+def _outcome(job: Job, summary: Mapping[str, Any], seconds: float) -> Outcome:
+    """Returns what the files of a training that ended say of it."""
+    split, _, name = job.objective.partition("/")
+    lines = [line for line in read_metrics(job.run_dir) if line["split"] == split and name in line]
+    metrics = {key: value for key, value in summary["metrics"].items() if isinstance(value, int | float)}
+    objective = metrics.get(job.objective)
+    state: State = {"completed": "completed", "preempted": "pruned"}.get(summary["status"], "failed")  # type: ignore[assignment]
+    reason = ""
+    if summary["divergence"]:
+        reason = f"diverged at step {summary['divergence']['step']:,}: {', '.join(summary['divergence']['first'])}"
+    elif state == "completed" and (objective is None or not math.isfinite(objective)):
+        state, reason = "failed", f"{job.objective} is {objective}"
+    return Outcome(
+        state,
+        objective if state != "failed" else None,
+        metrics,
+        {line["epoch"]: line[name] for line in lines},
+        reason,
+        seconds,
+        summary["params_sha256"],
+        data_used(summary["data"]),
+        summary["compile_seconds"],
+    )

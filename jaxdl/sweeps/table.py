@@ -1,0 +1,167 @@
+"""The trial table of a sweep: an Optuna storage in SQLite, so that Optuna's own tools open it, too."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxdl.errors import UserError
+from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.sampling import distribution, from_optuna, quiet, to_optuna
+from jaxdl.sweeps.space import Values
+from jaxdl.sweeps.trial import Outcome, Trial
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+TABLE = "study.db"
+_ATTEMPTS, _OUTCOME = "attempts", "outcome"
+# What Optuna stores in fields of their own, so that the attribute need not repeat it.
+_OF_OPTUNA = ("state", "objective", "curve", "again")
+
+
+class Table:
+    """The trials of one sweep; only one process writes it.
+
+    Args:
+        path: the SQLite file; made where there is none.
+        definition: the sweep.
+
+    Raises:
+        UserError: the file cannot be written, or is damaged.
+    """
+
+    def __init__(self, path: Path, definition: Definition):
+        import optuna
+
+        self.path = path
+        self._axes = {axis.path: axis for axis in definition.space.axes}
+        self._minimize = definition.direction == "minimize"
+        name = definition.experiment.name
+        with self._errors(), quiet():
+            self._storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
+            study = optuna.create_study(
+                storage=self._storage, study_name=name, direction=definition.direction, load_if_exists=True
+            )
+            study.set_metric_names([definition.objective]) if not study.get_trials(deepcopy=False) else None
+            self._study_id = self._storage.get_study_id_from_name(name)
+
+    def trials(self) -> list[Trial]:
+        """Returns all trials in the order of their numbers."""
+        return [self._trial(frozen) for frozen in self._frozen()]
+
+    def add(self, values: Values) -> Trial:
+        """Adds a trial that waits to be run."""
+        from optuna.trial import TrialState, create_trial
+
+        template = create_trial(
+            state=TrialState.WAITING,
+            params={path: to_optuna(self._axes[path], value) for path, value in values.items()},
+            distributions={path: distribution(self._axes[path]) for path in values},
+        )
+        with self._errors():
+            trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
+            return Trial(self._storage.get_trial_number_from_id(trial_id), values, "waiting")
+
+    def begin(self, trial: Trial) -> Trial:
+        """Takes note of an attempt at a trial."""
+        from optuna.trial import TrialState
+
+        begun = dataclasses.replace(trial, state="running", attempts=trial.attempts + 1)
+        with self._errors():
+            trial_id = self._id(trial.number)
+            self._storage.set_trial_user_attr(trial_id, _ATTEMPTS, begun.attempts)
+            if trial.state == "waiting":
+                self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        return begun
+
+    def finish(self, trial: Trial, outcome: Outcome) -> Trial:
+        """Takes note of what came of a trial; the state last, so that it is over only when all else is there."""
+        from optuna.trial import TrialState
+
+        states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+        value = [outcome.objective] if outcome.state == "completed" and outcome.objective is not None else None
+        stored = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _OF_OPTUNA}
+        with self._errors():
+            trial_id = self._id(trial.number)
+            for epoch, figure in outcome.curve.items():
+                if math.isfinite(figure):
+                    self._storage.set_trial_intermediate_value(trial_id, epoch, figure)
+            self._storage.set_trial_user_attr(trial_id, _OUTCOME, stored)
+            self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
+        return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
+
+    def history(self, before: int) -> list[FrozenTrial]:
+        """Returns the trials numbered below `before`, as Optuna's samplers learn from them.
+
+        One that failed counts as the worst of all: the next ones should keep away from it.
+        """
+        from optuna.trial import TrialState, create_trial
+
+        history = []
+        for frozen in self._frozen()[:before]:
+            if frozen.state == TrialState.FAIL:
+                given = {"params": frozen.params, "distributions": frozen.distributions}
+                frozen = create_trial(state=TrialState.PRUNED, **given)
+            history.append(frozen)
+        return history
+
+    def _frozen(self) -> list[FrozenTrial]:
+        with self._errors():
+            return sorted(self._storage.get_all_trials(self._study_id, deepcopy=False), key=lambda trial: trial.number)
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _trial(self, frozen: FrozenTrial) -> Trial:
+        from optuna.trial import TrialState
+
+        values = {
+            path: from_optuna(axis, frozen.params[path]) for path, axis in self._axes.items() if path in frozen.params
+        }
+        attempts = int(frozen.user_attrs.get(_ATTEMPTS, 0))
+        if not frozen.state.is_finished():
+            return Trial(
+                frozen.number, values, "waiting" if frozen.state == TrialState.WAITING else "running", attempts
+            )
+        state = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}.get(frozen.state, "failed")
+        stored: Mapping[str, Any] = frozen.user_attrs.get(_OUTCOME, {})
+        objective = frozen.value if state == "completed" else _last(frozen.intermediate_values)
+        outcome = Outcome(state, objective, curve=frozen.intermediate_values, **stored)  # type: ignore[arg-type]
+        return Trial(frozen.number, values, state, attempts, outcome)  # type: ignore[arg-type]
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turns what Optuna and SQLite say of the file into one line."""
+        import sqlalchemy.exc
+        from optuna.exceptions import OptunaError
+
+        try:
+            yield
+        except (OptunaError, sqlalchemy.exc.SQLAlchemyError) as error:
+            cause = " ".join(str(error.__cause__ or error).split())[:200]
+            raise UserError(
+                f"the trial table {self.path} cannot be used ({cause}): check the disk, or give another --sweep_dir."
+            ) from error
+
+
+def numbers_left(path: Path, before: Definition | None, definition: Definition) -> list[int]:
+    """Returns the numbers of the trials that are not over.
+
+    Args:
+        path: the table's file; it need not be there.
+        before: what the sweep was; None for a new one.
+        definition: what it is from now on.
+    """
+    over: set[int] = set()
+    if before is not None and path.exists():
+        over = {trial.number for trial in Table(path, before).trials() if trial.outcome is not None}
+    return [number for number in range(definition.trials) if number not in over]
+
+
+def _last(curve: Mapping[int, float]) -> float | None:
+    return curve[max(curve)] if curve else None

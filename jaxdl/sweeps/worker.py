@@ -1,0 +1,80 @@
+"""A worker process of a sweep: ``python -m jaxdl.sweeps.worker DESCRIPTOR``, started by `jaxdl.sweeps.processes`.
+
+It reads jobs from a connection that it was given, and writes what comes of them. When the connection closes, because
+the sweep is over or its process died, it ends at once.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cloudpickle
+
+
+def main(arguments: list[str]) -> None:
+    """Runs jobs until the connection closes."""
+    connection = Connection(int(arguments[0]))
+    # Ctrl-C goes to all processes of the terminal; the sweep's own process tells the workers what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _, (cores, settings) = cloudpickle.loads(connection.recv_bytes())
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)  # before JAX starts its threads
+
+    from jaxdl.runtime import configure
+    from jaxdl.stopping import StopSignals
+    from jaxdl.sweeps.runner import run_trial
+    from jaxdl.workshop import Workshop
+
+    configure(**settings)
+    signals = StopSignals()
+    jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def listen() -> None:
+        while True:
+            try:
+                kind, content = cloudpickle.loads(connection.recv_bytes())
+            except (EOFError, OSError):
+                os._exit(1)  # nobody waits for what this process does; what it has saved is there
+            if kind == "stop":
+                signals.received = signal.SIGTERM
+                jobs.put(None)
+            else:
+                jobs.put(content)
+
+    def send(kind: str, content: Any = None) -> None:
+        connection.send_bytes(cloudpickle.dumps((kind, content)))
+
+    threading.Thread(target=listen, daemon=True).start()
+    workshop = None
+    while True:
+        job = jobs.get()
+        if job is None:
+            continue
+        if workshop is None:
+            workshop = Workshop(job.data_dir, lambda text: send("say", text))
+        try:
+            outcome = run_trial(job, workshop, signals=signals, display=Silent(), notify=lambda text: send("say", text))
+        except KeyboardInterrupt:
+            send("stopped")
+        else:
+            send("over", outcome)
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def update(self, *of_step: object) -> None:
+        """Takes note of nothing."""
+
+    def end_epoch(self, *of_epoch: object) -> None:
+        """Takes note of nothing."""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,104 @@
+"""What trainings of one process share: data sets, on the device too, and compiled programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jaxdl.data import Dataset, examples
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.fields import show, walk
+from jaxdl.loop import Trainer, program_key
+from jaxdl.programs import DeviceData, put_on_device
+
+Key = tuple[tuple[str, str], ...]
+# Beside those of the data set itself, the fields that say what is kept of it.
+_CUT_BY = ("training.overfit_batches", "training.fast_dev_run", "training.batch_size")
+
+
+def load_data(experiment: Experiment, data_dir: Path, notify: Callable[[str], None]) -> Dataset:
+    """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
+
+    Raises:
+        UserError: the data cannot be had, or a split is empty.
+    """
+    dataset = experiment.data.load(data_dir, notify)
+    training = experiment.training
+    splits = {name: dict(arrays) for name, arrays in dataset.splits.items()}
+    if _is_cut(experiment):
+        dataset = dataclasses.replace(dataset, passes=1)
+    if training.overfit_batches:
+        wanted = training.overfit_batches * training.batch_size
+        splits["train"] = _first(splits["train"], wanted)
+        splits["validation"] = splits["train"]
+    if training.fast_dev_run:
+        splits = {name: _first(arrays, training.batch_size) for name, arrays in splits.items()}
+    for name in ("train", "test"):
+        if not examples(splits[name]):
+            raise UserError(f"the {name} split of {dataset.used} holds no example; check --data and --data.validation.")
+    return dataclasses.replace(dataset, splits=splits)
+
+
+def _is_cut(experiment: Experiment) -> bool:
+    return bool(experiment.training.overfit_batches or experiment.training.fast_dev_run)
+
+
+def _first(arrays: dict[str, Any], count: int) -> dict[str, Any]:
+    return {name: array[:count] for name, array in arrays.items()}
+
+
+class Workshop:
+    """Keeps what one training made for the next ones that need the same, in whichever thread they run.
+
+    The last data set is kept, and with it the programs of every recipe that was trained on it.
+
+    Args:
+        data_dir: folder of prepared data sets and original archives.
+        notify: takes messages.
+    """
+
+    def __init__(self, data_dir: Path, notify: Callable[[str], None]):
+        self._data_dir = data_dir
+        self._notify = notify
+        self._lock = threading.RLock()
+        self._data_key: Key | None = None
+        self._dataset: Dataset | None = None
+        self._on_device: DeviceData | None = None
+        self._trainers: dict[Key, Trainer] = {}
+
+    def dataset(self, experiment: Experiment) -> Dataset:
+        """Returns the experiment's data set; see `load_data`."""
+        key = _data_key(experiment)
+        with self._lock:
+            if self._dataset is None or key != self._data_key:
+                # Let go of the old ones first: two large data sets need not fit in memory.
+                self._dataset, self._on_device, self._trainers = None, None, {}
+                self._dataset = load_data(experiment, self._data_dir, self._notify)
+                self._data_key = key
+            return self._dataset
+
+    def trainer(self, experiment: Experiment) -> Trainer:
+        """Returns a trainer for an experiment that is fitted to its data, sharing programs where it can.
+
+        Raises:
+            UserError: the data cannot be had, or the model does not fit them.
+        """
+        key = program_key(experiment)
+        with self._lock:
+            dataset = self.dataset(experiment)
+            if self._on_device is None:
+                self._on_device = put_on_device(dataset)
+            if key not in self._trainers:
+                self._trainers[key] = Trainer(experiment, dataset, self._on_device)
+            return self._trainers[key].variant(experiment)
+
+
+def _data_key(experiment: Experiment) -> Key:
+    cut = _CUT_BY if _is_cut(experiment) else ()
+    fields = [f for f in walk(experiment) if f.path.startswith("data.") or f.path in cut]
+    source = type(experiment.data).__qualname__
+    return (("data", source), *((f.path, show(f.value)) for f in fields))

@@ -1,0 +1,211 @@
+"""Whole sweeps in this process: what each trial gives, what is left behind, and how one goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from scipy import stats
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.record import read_config, read_summary
+from tests.experiments.twins import twin
+
+RECIPE = jaxdl.replace(twin("digits_mlp"), {"training.epochs": 2, "training.watch": "validation/accuracy"})
+SPACE = {"learning_rate": [1e-3, 1e-2], "seed": range(3)}
+
+
+def sweep(sweep_dir: Path, space: Any = SPACE, **given: Any) -> jaxdl.SweepResults:
+    return jaxdl.sweep(given.pop("recipe", RECIPE), space, sweep_dir=sweep_dir, notify=lambda text: None, **given)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> jaxdl.SweepResults:
+    return sweep(tmp_path_factory.mktemp("sweep") / "of_six")
+
+
+def test_each_trial_gives_what_the_same_run_alone_gives(done: jaxdl.SweepResults, tmp_path: Path) -> None:
+    assert done.status == "completed" and [trial.state for trial in done.trials] == ["completed"] * 6
+    for trial in (done.trials[1], done.trials[5]):
+        alone = jaxdl.train(
+            jaxdl.replace(RECIPE, trial.values), run_dir=tmp_path / str(trial.number), data_dir=tmp_path, notify=print
+        )
+        assert trial.outcome is not None
+        assert trial.outcome.params_sha256 == alone["params_sha256"]
+        assert trial.outcome.objective == alone["metrics"]["validation/accuracy"]
+        assert trial.outcome.metrics["test/loss"] == alone["metrics"]["test/loss"]
+
+
+def test_trials_that_differ_in_traced_fields_share_one_compilation(done: jaxdl.SweepResults) -> None:
+    seconds = [trial.outcome.compile_seconds for trial in done.trials if trial.outcome]
+    assert sum(second > 0 for second in seconds[1:]) == 0
+
+
+def test_each_trial_is_a_full_run_directory(done: jaxdl.SweepResults) -> None:
+    for trial in done.trials:
+        run_dir = done.sweep_dir / "trials" / f"{trial.number:04d}"
+        present = {path.name.partition(".out")[0] for path in run_dir.iterdir()}
+        expected = {
+            "config.json",
+            "record.json",
+            "metrics.jsonl",
+            "summary.json",
+            "report.html",
+            "checkpoints",
+            "events",
+        }
+        assert expected <= present
+        assert read_config(run_dir)["seed"] == trial.values["seed"]
+        assert read_summary(run_dir)["status"] == "completed"
+
+
+def test_the_tables_hold_the_trials_and_the_statistics_over_seeds(done: jaxdl.SweepResults) -> None:
+    with open(done.sweep_dir / "results.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["optimizer.learning_rate"]) for row in rows] == [1e-3] * 3 + [1e-2] * 3
+    assert [float(row["objective"]) for row in rows] == [trial.objective for trial in done.trials]
+    frame = done.to_pandas()
+    assert list(frame["objective"]) == [trial.objective for trial in done.trials]
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table(done.sweep_dir / "results.parquet").to_pydict()["seed"] == [0, 1, 2] * 2
+    for group in done.groups:
+        figures = [done.trials[number].objective for number in group.trials]
+        low, high = stats.t.interval(0.95, 2, np.mean(figures), stats.sem(figures))
+        assert group.mean == pytest.approx(np.mean(figures)) and group.deviation == pytest.approx(
+            np.std(figures, ddof=1)
+        )
+        assert group.mean is not None and group.interval == pytest.approx((high - low) / 2)
+    assert done.groups[0].mean >= done.groups[1].mean  # type: ignore[operator]
+    table = (done.sweep_dir / "results.md").read_text()
+    assert "| optimizer.learning_rate | trials | validation/accuracy (mean) |" in table and "| digits |" in table
+    assert r"\toprule" in (done.sweep_dir / "results.tex").read_text()
+
+
+def test_the_best_trial_is_named_with_the_command_that_runs_it(done: jaxdl.SweepResults) -> None:
+    summary = json.loads((done.sweep_dir / "summary.json").read_text())
+    best = max(done.trials, key=lambda trial: (trial.objective, -trial.number))
+    assert done.best == best and summary["best"]["trial"] == best.number
+    words = shlex.split(summary["best"]["command"])
+    assert words[:3] == ["python", "launch.py", "--experiment=digits_mlp"]
+    assert f"--optimizer.learning_rate={best.values['optimizer.learning_rate']}" in words
+    assert summary["trials"] == {"completed": 6, "pruned": 0, "failed": 0, "running": 0, "waiting": 0}
+
+
+def test_optuna_opens_the_trial_table(done: jaxdl.SweepResults) -> None:
+    study = optuna.load_study(study_name="digits_mlp", storage=f"sqlite:///{done.sweep_dir / 'study.db'}")
+    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert [trial.value for trial in study.trials] == [trial.objective for trial in done.trials]
+    assert [trial.params["seed"] for trial in study.trials] == [0, 1, 2] * 2
+    assert all(sorted(trial.intermediate_values) == [1, 2] for trial in study.trials)
+
+
+def test_a_finished_sweep_is_not_run_again(done: jaxdl.SweepResults) -> None:
+    before = (done.sweep_dir / "trials" / "0003" / "summary.json").stat().st_mtime_ns
+    again = sweep(done.sweep_dir)
+    assert again.rows == done.rows
+    assert (done.sweep_dir / "trials" / "0003" / "summary.json").stat().st_mtime_ns == before
+
+
+def test_another_definition_is_refused_with_the_difference(done: jaxdl.SweepResults) -> None:
+    before = (done.sweep_dir / "sweep.json").read_bytes()
+    with pytest.raises(UserError, match=r"holds another sweep: --sweep=seed=0,1 \(not 0,1,2\)"):
+        sweep(done.sweep_dir, {**SPACE, "seed": range(2)})
+    with pytest.raises(UserError, match=r"training.epochs=3 \(not 2\)"):
+        sweep(done.sweep_dir, recipe=jaxdl.replace(RECIPE, {"training.epochs": 3}))
+    assert (done.sweep_dir / "sweep.json").read_bytes() == before
+
+
+def test_extend_adds_trials(tmp_path: Path) -> None:
+    space = {"learning_rate": "log(1e-3,1e-1)"}
+    short = sweep(tmp_path / "s", space, trials=2)
+    with pytest.raises(UserError, match="give --extend"):
+        sweep(tmp_path / "s", space, trials=4)
+    longer = sweep(tmp_path / "s", space, trials=4, extend=True)
+    whole = sweep(tmp_path / "w", space, trials=4)
+    without_times = [{k: v for k, v in row.items() if k not in ("seconds", "attempts")} for row in longer.rows]
+    assert without_times == [{k: v for k, v in row.items() if k not in ("seconds", "attempts")} for row in whole.rows]
+    assert longer.rows[:2] == short.rows
+
+
+def test_extending_a_grid_adds_combinations(tmp_path: Path) -> None:
+    sweep(tmp_path / "s", {"optimizer": ["adam"], "seed": [0, 1]})
+    longer = sweep(tmp_path / "s", {"optimizer": ["adam", "sgd"], "seed": [0, 1, 2]}, extend=True)
+    values = [(trial.values["optimizer"], trial.values["seed"]) for trial in longer.trials]
+    assert values[:2] == [("adam", 0), ("adam", 1)]
+    assert sorted(values[2:]) == [("adam", 2), ("sgd", 0), ("sgd", 1), ("sgd", 2)]
+    assert [trial.state for trial in longer.trials] == ["completed"] * 6
+
+
+def test_a_trial_that_diverges_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+    space = {"learning_rate": [1e30, 1e-2], "optimizer": ["sgd"]}
+    found = sweep(tmp_path / "s", space)
+    assert [trial.state for trial in found.trials] == ["failed", "completed"]
+    assert found.trials[0].outcome is not None and found.trials[0].attempts == 1
+    assert found.trials[0].outcome.reason.startswith("diverged at step ")
+    assert found.best is not None and found.best.number == 1
+
+
+def test_on_failure_stop_leaves_the_others(tmp_path: Path) -> None:
+    space = {"learning_rate": [1e30, 1e-2], "optimizer": ["sgd"]}
+    found = sweep(tmp_path / "s", space, execution=jaxdl.Execution(on_failure="stop"))
+    assert found.status == "preempted" and [trial.state for trial in found.trials] == ["failed", "waiting"]
+
+
+def test_no_trial_begins_after_the_budget(tmp_path: Path) -> None:
+    found = sweep(tmp_path / "s", execution=jaxdl.Execution(budget=1e-9))
+    assert found.status == "preempted" and {trial.state for trial in found.trials} == {"waiting"}
+    assert sweep(tmp_path / "s").status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("space", "given", "message"),
+    [
+        ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "never reads optimizer.nesterov"),
+        ({"seed": [0]}, {"objective": "validation/auc"}, "auc"),
+        ({"seed": [0]}, {"objective": "train/f1"}, "nothing to compare by"),
+        ({"model.features": ["(8),(16)"]}, {}, "must be int"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    tmp_path: Path, space: Any, given: Any, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        sweep(tmp_path / "s", space, **given)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="no sweep directory"):
+        sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_damaged_table_is_named(done: jaxdl.SweepResults, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(done.sweep_dir, copy)
+    (copy / "study.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(UserError, match=r"the trial table .*study\.db cannot be used"):
+        sweep(copy)
+
+
+def test_tpe_learns_from_earlier_trials_and_draws_the_same_again(tmp_path: Path) -> None:
+    space = {"learning_rate": "log(1e-5,1)", "optimizer": ["adam", "sgd"]}
+    found = sweep(tmp_path / "a", space, mode="tpe", trials=14)
+    again = sweep(tmp_path / "b", space, mode="tpe", trials=14)
+    random = sweep(tmp_path / "c", space, mode="random", trials=14)
+    assert [trial.values for trial in found.trials] == [trial.values for trial in again.trials]
+    # Optuna's TPE draws the first ten at random.
+    assert [trial.values for trial in found.trials[10:]] != [trial.values for trial in random.trials[10:]]
+    assert all(math.isfinite(trial.objective or 0) for trial in found.trials)
