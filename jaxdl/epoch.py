@@ -162,8 +162,7 @@ class EpochRun:
         self._start_clock()
         while self._done < total:
             most = min(trainer.steps_per_call, total - self._done, pauses.at_most(before + self._done))
-            steps = observer.before_call(most)
-            state, metrics = trainer.call(state, order, self._done, steps)
+            state, metrics, steps = trainer.call(state, order, self._done, observer.before_call(most))
             self._done += steps
             observer.after_call(steps, metrics, self._done == total)
             if pending is not None:

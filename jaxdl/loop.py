@@ -7,7 +7,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,9 @@ from jaxdl.step import (
     state_shapes,
 )
 
+if TYPE_CHECKING:
+    from jaxdl.together import Together
+
 # Fields that no program depends on: they say what is done between its calls.
 _BETWEEN_CALLS = ("checkpoint.", "training.watch", "training.patience", "training.final", "name")
 
@@ -77,6 +80,7 @@ class Trainer:
 
     Attributes:
         compile_seconds: time spent on tracing and compiling so far, in seconds.
+        together: the trainings with which this one shares a program, side by side; None: it trains alone.
         steps_per_call: about how many steps the next call of the train program runs; results do not depend on it.
     """
 
@@ -94,22 +98,33 @@ class Trainer:
         self.compile_seconds = 0.0
         self.steps_per_call = max(FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
         self._programs: dict[str, Callable[..., Any]] = {}
+        self.together: Together | None = None
         self._lowered: dict[str, Any] = {}
         self._compiling = threading.RLock()
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
-    def variant(self, experiment: Experiment) -> Trainer:
+    def variant(self, experiment: Experiment, together: Together | None = None) -> Trainer:
         """Returns the trainer of a recipe that differs in traced fields alone: it shares data and programs with this.
 
         What is compiled by one of them is there for all. What a recipe says of saving and stopping may differ, too.
 
         Args:
             experiment: a recipe with the same `program_key`.
+            together: trains side by side with the others that are given it, until `close`.
         """
         other = copy.copy(self)
         other.experiment = experiment.for_spec(self.spec)
         other.compile_seconds = 0.0
+        other.together = together
+        if together is not None:
+            together.join()
         return other
+
+    def close(self) -> None:
+        """Lets those that train side by side with this go on alone; a second call does nothing."""
+        together, self.together = self.together, None
+        if together is not None:
+            together.leave()
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state; computes nothing."""
@@ -125,7 +140,7 @@ class Trainer:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
-        for name in ("init", "train", "eval"):
+        for name in ("init", "eval") if self.together else ("init", "train", "eval"):
             self._program(name)
 
     def _program(self, name: str) -> Callable[..., Any]:
@@ -251,7 +266,7 @@ class Trainer:
         pauses, observer = pauses or NoPauses(), observer or NoObserver()
         first_epoch, done = divmod(int(state.step), self.steps_per_epoch)
         for epoch in range(first_epoch, self.experiment.training.epochs):
-            self._program("train")  # compiled before the clock starts
+            self.compile()  # before the clock starts
             run = EpochRun(self, epoch, done, rows or {}, on_progress, observer)
             state = yield from run.steps(state, pauses)
             splits = {"train": run.means()}
@@ -275,17 +290,24 @@ class Trainer:
         while count:
             epoch, done = divmod(int(state.step), self.steps_per_epoch)
             steps = min(count, self.steps_per_epoch - done)
-            state, metrics = self.call(state, self.order(epoch), done, steps)
+            state, metrics, steps = self.call(state, self.order(epoch), done, steps)
             losses.append(np.asarray(metrics["loss"])[done : done + steps])
             count -= steps
         return state, np.concatenate(losses)
 
     def call(
         self, state: TrainState, order: jax.Array, done: int, steps: int
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        """Begins one call of the train program; see `jaxdl.programs.run_train_steps`."""
+    ) -> tuple[TrainState, dict[str, jax.Array], int]:
+        """Begins one call of the train program; see `jaxdl.programs.run_train_steps`.
+
+        Returns:
+            What the program gives, and how many steps it runs: fewer than asked for where another training that shares
+            the program needs it so.
+        """
+        if self.together is not None:
+            return self.together.call(self, state, order, done, steps)
         bounds = (np.int32(done), np.int32(steps))
-        return self._program("train")(state, self.data.arrays, order, self.hparams(), *bounds)
+        return *self._program("train")(state, self.data.arrays, order, self.hparams(), *bounds), steps
 
     def batch(self, step: int) -> Batch:
         """Returns the examples that the train step after `step` steps is made on."""

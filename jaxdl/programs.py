@@ -114,6 +114,39 @@ def run_train_steps(
     return jax.lax.fori_loop(first, first + count, body, (state, rows))
 
 
+def run_train_steps_together(
+    steps: Steps,
+    batch_size: int,
+    states: TrainState,
+    arrays: Batch,
+    orders: jax.Array,
+    hparams: Mapping[str, Any],
+    firsts: jax.Array,
+    count: jax.Array,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Runs `count` train steps of several trainings side by side; see `run_train_steps`.
+
+    All but `arrays` and `count` have a first axis of the trainings. They may be at different steps of their epochs.
+    """
+
+    def step(
+        state: TrainState, rows: dict[str, jax.Array], order: jax.Array, hparams: Mapping[str, Any], number: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        batch = batch_of_step(arrays, order, number, batch_size)
+        state, metrics = steps.train_step(state, batch, hparams)
+        return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
+
+    def body(i: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]) -> tuple[TrainState, dict[str, jax.Array]]:
+        return jax.vmap(step)(*carry, orders, hparams, firsts + i)
+
+    one = jax.tree.map(lambda array: array[0], (states, orders, hparams))
+    first_batch = batch_of_step(arrays, one[1], 0, batch_size)
+    shapes = jax.eval_shape(steps.train_step, one[0], first_batch, one[2])[1]
+    steps_per_epoch = -(-orders.shape[1] // batch_size)
+    rows = jax.tree.map(lambda shape: jnp.zeros((len(orders), steps_per_epoch), shape.dtype), shapes)
+    return jax.lax.fori_loop(0, count, body, (states, rows))
+
+
 def run_eval_steps(
     steps: Steps,
     batch_size: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
@@ -91,7 +92,7 @@ def train(
     experiment = shortened(experiment)
     workshop = workshop or Workshop(data_dir, notify)
     setting = setting or Setting()
-    with RunDirectory.create(run_dir, experiment.name) as run:
+    with RunDirectory.create(run_dir, experiment.name) as run, contextlib.ExitStack() as cleanup:
         try:
             finished = _earlier_summary(run.path, experiment)
             if finished is not None:
@@ -104,7 +105,8 @@ def train(
             if not accept_changed_data:
                 _check_same_data(run.path, dataset)
             watch = Watch.of(experiment, dataset)
-            trainer = workshop.trainer(experiment)
+            trainer = workshop.trainer(experiment, joins=True)
+            cleanup.callback(trainer.close)
             profiler = _profiler(run.path, trainer) if profile else None
             trainer.compile()
             session = Session(trainer, dataset, run, watch, begin, profiler, notify, setting)

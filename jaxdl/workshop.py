@@ -14,6 +14,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import show, walk
 from jaxdl.loop import Trainer, program_key
 from jaxdl.programs import DeviceData, put_on_device
+from jaxdl.together import Together
 
 Key = tuple[tuple[str, str], ...]
 # Beside those of the data set itself, the fields that say what is kept of it.
@@ -59,11 +60,17 @@ class Workshop:
     Args:
         data_dir: folder of prepared data sets and original archives.
         notify: takes messages.
+
+    Attributes:
+        side_by_side: how many trainings with the same programs are made by one batched program, each in a thread of its
+            own; 1: each trains by itself.
     """
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None]):
         self._data_dir = data_dir
         self._notify = notify
+        self.side_by_side = 1
+        self._together: dict[Key, Together] = {}
         self._lock = threading.RLock()
         self._data_key: Key | None = None
         self._dataset: Dataset | None = None
@@ -76,13 +83,17 @@ class Workshop:
         with self._lock:
             if self._dataset is None or key != self._data_key:
                 # Let go of the old ones first: two large data sets need not fit in memory.
-                self._dataset, self._on_device, self._trainers = None, None, {}
+                self._dataset, self._on_device, self._trainers, self._together = None, None, {}, {}
                 self._dataset = load_data(experiment, self._data_dir, self._notify)
                 self._data_key = key
             return self._dataset
 
-    def trainer(self, experiment: Experiment) -> Trainer:
+    def trainer(self, experiment: Experiment, *, joins: bool = False) -> Trainer:
         """Returns a trainer for an experiment that is fitted to its data, sharing programs where it can.
+
+        Args:
+            experiment: the recipe.
+            joins: train side by side with others; then `jaxdl.loop.Trainer.close` must be called at the end.
 
         Raises:
             UserError: the data cannot be had, or the model does not fit them.
@@ -94,7 +105,16 @@ class Workshop:
                 self._on_device = put_on_device(dataset)
             if key not in self._trainers:
                 self._trainers[key] = Trainer(experiment, dataset, self._on_device)
-            return self._trainers[key].variant(experiment)
+            if joins and self.side_by_side > 1 and key not in self._together:
+                self._together[key] = Together(self._trainers[key], self.side_by_side)
+            together = self._together[key] if joins and self.side_by_side > 1 else None
+            return self._trainers[key].variant(experiment, together)
+
+    def compiled(self) -> dict[str, int]:
+        """Returns how many programs of each kind were compiled so far, beside those of other data sets."""
+        together = sum(each.compile_seconds > 0 for each in self._together.values())
+        alone = [name for trainer in self._trainers.values() for name in trainer.compiled]
+        return {"train": alone.count("train") + together, "eval": alone.count("eval")}
 
 
 def _data_key(experiment: Experiment) -> Key:

@@ -102,7 +102,7 @@ def lr_find(
     program = functools.partial(_run, trainer.steps, recipe.training.batch_size)
     with model_errors():
         state = trainer.init_state()
-        losses = jax.jit(program, donate_argnums=0)(
+        losses = jax.jit(program)(
             state, trainer.data.arrays, order, others, jnp.asarray(rates, jnp.float32)
         )
     found = np.asarray(losses, np.float64)

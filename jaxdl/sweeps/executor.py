@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple, Protocol
 
 from jaxdl.setting import Display
@@ -13,6 +14,8 @@ from jaxdl.workshop import Workshop
 
 DisplayOf = Callable[[int], Display]
 Notify = Callable[[str], None]
+# How often a signal to this process is looked for while all trials are running.
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Finished(NamedTuple):
@@ -47,29 +50,53 @@ class Executor(Protocol):
 
 
 class Inline:
-    """Runs one trial after the other, in this process."""
+    """Runs trials in this process: one after the other, or several in threads.
 
-    width = 1
+    Args:
+        width: how many at the same time.
+        workshop: data and programs, which all trials share.
+        signals: asks to stop.
+        display_of: returns what shows how far a trial is.
+        notify: takes messages.
+    """
 
-    def __init__(self, workshop: Workshop, signals: StopSignals, display_of: DisplayOf, notify: Notify):
+    def __init__(self, width: int, workshop: Workshop, signals: StopSignals, display_of: DisplayOf, notify: Notify):
+        self.width = width
         self._workshop = workshop
         self._signals = signals
         self._display_of = display_of
         self._notify = notify
-        self._job: Job | None = None
+        self._jobs: dict[Future[Outcome], Job] = {}
+        self._threads = ThreadPoolExecutor(width, thread_name_prefix="trial") if width > 1 else None
 
     def submit(self, job: Job) -> None:
-        self._job = job
+        if self._threads is not None:
+            self._jobs[self._threads.submit(self._run, job)] = job
+        else:
+            self._alone = job
 
     def wait(self) -> Finished:
-        job, self._job = self._job, None
-        assert job is not None
+        if self._threads is None:
+            return Finished(self._alone, self._run(self._alone))
+        while self._jobs:
+            # With a limit, so that Python acts on signals while it waits.
+            over, _ = wait(list(self._jobs), timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+            for future in over:
+                job = self._jobs.pop(future)
+                try:
+                    return Finished(job, future.result())
+                except KeyboardInterrupt:  # it has saved its state
+                    continue
+        self._signals.raise_received()
+        raise KeyboardInterrupt
+
+    def _run(self, job: Job) -> Outcome:
         display = self._display_of(job.number)
-        outcome = run_trial(job, self._workshop, signals=self._signals, display=display, notify=self._notify)
-        return Finished(job, outcome)
+        return run_trial(job, self._workshop, signals=self._signals, display=display, notify=self._notify)
 
     def __enter__(self) -> Inline:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        pass
+        if self._threads is not None:
+            self._threads.shutdown()

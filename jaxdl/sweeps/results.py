@@ -53,6 +53,7 @@ class SweepResults:
         status: ``completed``, or ``preempted`` where trials are left.
         trials: all trials, by number.
         wall_seconds: time of the command, in seconds.
+        compiled: how many train and eval programs this process compiled, or read from the cache.
     """
 
     definition: Definition
@@ -60,6 +61,7 @@ class SweepResults:
     status: str
     trials: Sequence[Trial]
     wall_seconds: float = 0.0
+    compiled: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -144,6 +146,7 @@ def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
             {**dataclasses.asdict(group), "values": {path: show(value) for path, value in group.values.items()}}
             for group in results.groups
         ],
+        "compiled": dict(results.compiled),
         "wall_seconds": results.wall_seconds,
     }
 

@@ -62,10 +62,17 @@ def draw(definition: Definition, number: int, history: Sequence[FrozenTrial] = (
         )
         study.add_trials([_without(trial, SEED) if seeds else trial for trial in history])
         drawn = study.ask({axis.path: distribution(axis) for axis in axes}).params
-    values = {axis.path: from_optuna(axis, drawn[axis.path]) for axis in axes}
+    values = {axis.path: from_optuna(axis, _short(axis, drawn[axis.path])) for axis in axes}
     if seeds:
         values[SEED] = seeds[number % len(seeds)]
     return {axis.path: values[axis.path] for axis in definition.space.axes}
+
+
+def _short(axis: Axis, drawn: Any) -> Any:
+    """Returns a drawn number with four significant digits: more say nothing, and have to be read and typed."""
+    if isinstance(axis.values, Choices) or not isinstance(drawn, float):
+        return drawn
+    return min(max(float(f"{drawn:.4g}"), axis.values.low), axis.values.high)
 
 
 def _sampler(mode: str, sweep_seed: int, combination: int) -> BaseSampler:

@@ -95,6 +95,7 @@ class Sweep:
         self.signals = StopSignals()
         self.workshop = workshop
         self.table = Table(directory.path / TABLE, self.definition)
+        self.table.widen()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
         self._failed = False
 
@@ -125,7 +126,7 @@ class Sweep:
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
             return RayCluster(self.execution.width(), *needs, self.execution.settings, self.signals, display.say)
-        return Inline(self.workshop, self.signals, display.of, display.say)
+        return Inline(self.workshop.side_by_side, self.workshop, self.signals, display.of, display.say)
 
     def _run(self, executor: Executor, display: SweepDisplay) -> None:
         under_way: list[int] = []
@@ -158,7 +159,12 @@ class Sweep:
 
     def _conclude(self, status: str) -> SweepResults:
         results = SweepResults(
-            self.definition, self.directory.path, status, self.schedule.trials, time.perf_counter() - self.begin
+            self.definition,
+            self.directory.path,
+            status,
+            self.schedule.trials,
+            time.perf_counter() - self.begin,
+            self.workshop.compiled(),
         )
         write_tables(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))

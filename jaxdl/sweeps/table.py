@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
@@ -36,19 +37,45 @@ class Table:
     """
 
     def __init__(self, path: Path, definition: Definition):
-        import optuna
-
         self.path = path
         self._axes = {axis.path: axis for axis in definition.space.axes}
-        self._minimize = definition.direction == "minimize"
-        name = definition.experiment.name
+        self._name = definition.experiment.name
+        self._direction = definition.direction
         with self._errors(), quiet():
-            self._storage = optuna.storages.RDBStorage(f"sqlite:///{path.absolute()}")
-            study = optuna.create_study(
-                storage=self._storage, study_name=name, direction=definition.direction, load_if_exists=True
-            )
-            study.set_metric_names([definition.objective]) if not study.get_trials(deepcopy=False) else None
-            self._study_id = self._storage.get_study_id_from_name(name)
+            self._open()
+
+    def _open(self) -> None:
+        import optuna
+
+        self._storage = optuna.storages.RDBStorage(f"sqlite:///{self.path.absolute()}")
+        optuna.create_study(
+            storage=self._storage, study_name=self._name, direction=self._direction, load_if_exists=True
+        )
+        self._study_id = self._storage.get_study_id_from_name(self._name)
+
+    def widen(self) -> None:
+        """Writes the table anew where a grid was extended: in Optuna the values to choose from are fixed."""
+        with self._errors(), quiet():
+            self._widen()
+
+    def _widen(self) -> None:
+        import optuna
+
+        trials = self._frozen()
+        now = {path: distribution(axis) for path, axis in self._axes.items()}
+        if all(trial.distributions[path] == now[path] for trial in trials for path in trial.distributions):
+            return
+        draft = self.path.with_name(f".{self.path.name}.tmp")
+        draft.unlink(missing_ok=True)
+        study = optuna.create_study(
+            storage=f"sqlite:///{draft.absolute()}", study_name=self._name, direction=self._direction
+        )
+        for trial in trials:
+            trial = copy.copy(trial)
+            trial.distributions = {path: now[path] for path in trial.distributions}
+            study.add_trial(trial)
+        draft.replace(self.path)
+        self._open()
 
     def trials(self) -> list[Trial]:
         """Returns all trials in the order of their numbers."""

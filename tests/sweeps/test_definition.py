@@ -112,6 +112,7 @@ def test_drawn_values_follow_from_seed_and_number_alone() -> None:
     assert -4 <= rates.min() < -3.7 and -1.3 < rates.max() <= -1
     # Evenly in the logarithm: the mean of 200 has a standard error of 0.06.
     assert abs(rates.mean() + 2.5) < 0.25
+    assert all(float(f"{each['optimizer.learning_rate']:.4g}") == each["optimizer.learning_rate"] for each in values)
     sizes = {each["training.batch_size"] for each in values}
     assert min(sizes) >= 8 and max(sizes) <= 64 and len(sizes) > 40
     assert {show(each["model.features"]) for each in values} == {"64", "128,64"}

@@ -1,0 +1,125 @@
+"""The sweep's report: complete, escaped, and opened by a real browser without an error."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+import jaxdl
+from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.report import field_importances, render, write_sweep_report
+from jaxdl.sweeps.results import SweepResults, latex_table, markdown_table
+from jaxdl.sweeps.sampling import distribution, to_optuna
+from jaxdl.sweeps.schedule import planned_values
+from jaxdl.sweeps.space import make_space
+from jaxdl.sweeps.trial import Outcome, Trial
+from tests.experiments.twins import twin
+
+RECIPE = jaxdl.replace(twin("mnist_mlp"), {"training.watch": "validation/accuracy"})
+COMMAND = ["launch.py", "--experiment=mnist_mlp"]
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def results(folder: Path, trials: int = 30, data: str = "digits") -> SweepResults:
+    """Returns made-up results in which the learning rate matters most, and the optimizer a little."""
+    fields = {"learning_rate": "log(1e-4,1e-1)", "optimizer": "adam,sgd", "model.features": "(8),(16,8)", "seed": "0:2"}
+    definition = make_definition(RECIPE, make_space(RECIPE, fields), trials=trials)
+    made = []
+    for number, values in enumerate(planned_values(definition) or ()):
+        figure = (
+            0.9 - 0.1 * abs(np.log10(values["optimizer.learning_rate"]) + 2.5) - 0.02 * (values["optimizer"] == "sgd")
+        )
+        outcome = Outcome("completed", figure, {"validation/accuracy": figure}, {1: figure - 0.1, 2: figure}, data=data)
+        if number == 3:
+            outcome = Outcome("failed", reason="diverged at step 7: <params> & more", curve={1: 0.2}, data=data)
+        if number == 4:
+            outcome = Outcome("pruned", 0.3, {}, {1: 0.3}, data=data)
+        made.append(Trial(number, values, outcome.state, 1, outcome))  # type: ignore[arg-type]
+    return SweepResults(definition, folder, "completed", made, 12.3)
+
+
+def test_all_parts_are_there(tmp_path: Path) -> None:
+    page = render(results(tmp_path), COMMAND)
+    # Curves, importance, parallel coordinates, one plot for each of four fields, heat map.
+    assert page.count("<svg") == 8
+    labels = re.findall(r'aria-label="([^"]*)"', page)
+    assert sum("over" in label and label.startswith("validation/accuracy over") for label in labels) == 4
+    assert any(label.startswith("importance of fields") for label in labels)
+    assert any(label.startswith("mean validation/accuracy over optimizer.learning_rate and") for label in labels)
+    assert all("digits" in label for label in labels)
+    best = max(results(tmp_path).trials, key=lambda trial: trial.objective or 0)
+    assert f"--optimizer.learning_rate={best.values['optimizer.learning_rate']}" in page
+    assert "diverged at step 7: &lt;params&gt; &amp; more" in page
+
+
+def test_a_stand_in_is_named_in_a_banner(tmp_path: Path) -> None:
+    page = render(results(tmp_path, data="digits (stand-in for mnist)"), COMMAND)
+    assert '<p class="banner">' in page and "digits (stand-in for mnist)" in page
+    assert '<p class="banner">' not in render(results(tmp_path), COMMAND)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 5])
+def test_few_trials_make_a_page_too(tmp_path: Path, trials: int) -> None:
+    assert "<svg" in render(results(tmp_path, trials), COMMAND)
+
+
+def test_no_completed_trial_makes_a_page_too(tmp_path: Path) -> None:
+    made = results(tmp_path, 4)
+    failed = [Trial(trial.number, trial.values, "failed", 1, Outcome("failed", reason="no")) for trial in made.trials]
+    page = render(SweepResults(made.definition, tmp_path, "completed", failed), COMMAND)
+    assert page.count("<svg") == 0 and page.count("<td>no</td>") == 4
+
+
+def test_importances_are_optunas(tmp_path: Path) -> None:
+    made = results(tmp_path)
+    done = [trial for trial in made.trials if trial.state == "completed"]
+    study = optuna.create_study(direction="maximize")
+    for trial in done:
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={axis.path: to_optuna(axis, trial.values[axis.path]) for axis in made.definition.space.axes},
+                distributions={axis.path: distribution(axis) for axis in made.definition.space.axes},
+                value=trial.objective,
+            )
+        )
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    expected = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    found = dict(field_importances(made.definition, done))
+    assert found == pytest.approx(expected)
+    assert max(found, key=lambda path: found[path]) == "optimizer.learning_rate"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_a_browser_opens_it_without_an_error(tmp_path: Path) -> None:
+    path = write_sweep_report(results(tmp_path), COMMAND)
+    assert BROWSER is not None
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    logged = subprocess.run(
+        [*command, "--enable-logging=stderr", "--v=0", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert logged.stdout.count("<svg") == 8
+    assert "CONSOLE" not in logged.stderr
+    shot = tmp_path / "shot.png"
+    subprocess.run(
+        [*command, f"--screenshot={shot}", "--window-size=1100,3000", path.as_uri()], check=True, timeout=120
+    )
+    from PIL import Image
+
+    with Image.open(shot) as image:
+        colours = {colour for _, colour in image.convert("RGB").getcolors(2**24)}
+    # The best trial's line and the others', as they stand in the page's style.
+    assert {(0xD9, 0x77, 0x06), (0x25, 0x63, 0xEB)} <= colours
+
+
+def test_tables_escape_what_their_languages_take_for_markup() -> None:
+    assert markdown_table(["a|b"], [["c"]]) == "| a\\|b |\n| --- |\n| c |\n"
+    assert r"50 \% \& x\_1 \textbackslash{} $\pm$" in latex_table(["h"], [["50 % & x_1 \\ ±"]])
