@@ -12,6 +12,10 @@ from jaxdl.files import named_cause
 LOCK = ".jaxdl.lock"
 
 
+class InUse(UserError):
+    """Another process holds the folder."""
+
+
 class FolderLock:
     """The lock of a folder, held from when it is made until `release`, or the death of the process.
 
@@ -21,7 +25,8 @@ class FolderLock:
         flag: the option that names another one, such as ``"--run_dir"``.
 
     Raises:
-        UserError: another process holds it, or the folder cannot be locked.
+        InUse: another process holds it.
+        UserError: the folder cannot be locked.
     """
 
     def __init__(self, folder: Path, noun: str, flag: str):
@@ -50,7 +55,7 @@ def _lock(descriptor: int, folder: str, flag: str) -> None:
     except BlockingIOError as error:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         who = f"process {holder}" if holder.isdigit() else "another process"
-        raise UserError(f"{folder} is in use by {who}: wait for it, or give another {flag}.") from error
+        raise InUse(f"{folder} is in use by {who}: wait for it, or give another {flag}.") from error
     except OSError as error:
         raise UserError(f"cannot lock {folder}: {error.strerror}; give one on a local disk.") from error
     with named_cause(Path(folder), "write the lock of"):

@@ -35,7 +35,7 @@ def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: 
     if xla_flags:
         _add_xla_flags()
     if compilation_cache and getattr(jax.config, "jax_compilation_cache_dir", None) is None:
-        jax.config.update("jax_compilation_cache_dir", str(_cache_folder()))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if platform:
@@ -50,8 +50,9 @@ def _add_xla_flags() -> None:
     os.environ["XLA_FLAGS"] = " ".join([*present.split(), *missing])
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxdl" / "compiled"
+def cache_folder() -> Path:
+    """Returns the user's folder for what is kept from one run to the next and can be made anew."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxdl"
 
 
 def _select(platform: str) -> None:

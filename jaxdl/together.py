@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
+from jaxdl.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.programs import run_train_steps_together
 from jaxdl.step import TrainState
 
@@ -43,11 +45,16 @@ class Together:
 
     Args:
         trainer: a trainer of one of them.
-        size: how many trainings the program makes side by side; with fewer members, places are left unused.
+        size: how many trainings the program makes side by side, rounded up to the same number on each of this process's
+            devices; with fewer members, places are left unused.
     """
 
     def __init__(self, trainer: Trainer, size: int):
-        self.size = size
+        devices = jax.local_devices()
+        self.size = -(-size // len(devices)) * len(devices)
+        mesh = jax.sharding.Mesh(devices, ("training",))
+        self._each, self._all = NamedSharding(mesh, PartitionSpec("training")), NamedSharding(mesh, PartitionSpec())
+        self._data = trainer.data.arrays if len(devices) == 1 else jax.device_put(trainer.data.arrays, self._all)
         self._steps = trainer.steps
         self._batch_size = trainer.experiment.training.batch_size
         self._changed = threading.Condition()
@@ -81,6 +88,32 @@ class Together:
         assert call.result is not None
         return call.result
 
+    def seconds_per_step(self, trainer: Trainer, seconds: float) -> float:
+        """Returns the time of one train step of one training when all places are taken, measured, in seconds.
+
+        Compiles the program. Raises `jax.errors.JaxRuntimeError` where it does not fit into the device's memory.
+
+        Args:
+            trainer: a trainer of one of the trainings.
+            seconds: about how long to measure.
+        """
+        self._timed(trainer, 1)  # compiles, and takes the memory for the first time
+        spent, count = 0.0, min(FEWEST_STEPS_PER_CALL, trainer.steps_per_epoch)
+        while True:
+            took = self._timed(trainer, count)
+            spent += took
+            if spent >= seconds:
+                return took / (count * self.size)
+            count = min(2 * count, trainer.steps_per_epoch)
+
+    def _timed(self, trainer: Trainer, count: int) -> float:
+        """Returns how long a call with all places taken lasts, in seconds."""
+        order = trainer.order(0)
+        calls = [_Call(trainer, trainer.init_state(), order, 0, count) for _ in range(self.size)]
+        begin = time.perf_counter()
+        self._run(calls)
+        return time.perf_counter() - begin
+
     def _run_if_complete(self) -> None:
         if not self._calls or len(self._calls) < self._members:
             return
@@ -97,14 +130,14 @@ class Together:
         steps = min(call.steps for call in calls)
         # Unused places repeat the last call; what comes of it is dropped.
         placed = [*calls, *[calls[-1]] * (self.size - len(calls))]
-        arguments = (
+        each = (
             _stacked([call.state for call in placed]),
-            calls[0].member.data.arrays,
             np.stack([np.asarray(call.order) for call in placed]),
             _stacked([call.member.hparams() for call in placed]),
             np.array([call.done for call in placed], np.int32),
-            np.int32(steps),
         )
+        states, *others = jax.device_put(each, self._each)
+        arguments = (states, self._data, *others, jax.device_put(np.int32(steps), self._all))
         states, metrics = self._compiled(arguments)(*arguments)
         states, metrics = _host(states), {name: np.asarray(rows) for name, rows in metrics.items()}
         for place, call in enumerate(calls):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
@@ -145,10 +145,15 @@ def _library(
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def canonical(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     """`convolution` without groups and with at least one output, settings checked."""
+    one, product = partial(_forward, window=window), partial(_forward_product, window=window)
+    return _vectorized(one, product, kernel_at=1)(inputs, kernel)
+
+
+def _forward(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     library = partial(_library, window=window)
     # Patches of one channel, no larger than the outputs; kernels of 5x5 are no faster as a product.
     if inputs.shape[-1] == 1 and 1 < math.prod(kernel.shape[:-2]) <= min(_MOST_PATCH_ELEMENTS, kernel.shape[-1]):
-        product = partial(_patch_product, window=window)
+        product = partial(_forward_product, window=window)
         return lax.platform_dependent(inputs, kernel, cpu=product, default=library)
     return library(inputs, kernel)
 
@@ -164,26 +169,124 @@ def canonical_backward(
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the gradients of inputs and kernel from that of the outputs; `residuals` are inputs and kernel."""
     inputs, kernel = residuals
-
-    # Two choices, not one of two results, so that a gradient nobody asks for is left out of the program.
-    def own_input_gradient(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
-        return jax.linear_transpose(lambda inputs: _library(inputs, kernel, window), inputs)(gradient)[0]
-
-    def own_kernel_gradient(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
-        return jax.linear_transpose(lambda kernel: _library(inputs, kernel, window), kernel)(gradient)[0]
-
-    to_inputs = partial(_input_gradient, size=inputs.shape[1:-1], window=window)
-    to_kernel = partial(_kernel_gradient, size=kernel.shape[:-2], window=window)
+    # Two functions, not one of two results, so that a gradient nobody asks for is left out of the program.
     return (
-        lax.platform_dependent(kernel, gradient, cpu=to_inputs, default=own_input_gradient),
-        lax.platform_dependent(inputs, gradient, cpu=to_kernel, default=own_kernel_gradient),
+        input_gradient(kernel, gradient, inputs.shape[1:-1], window),
+        kernel_gradient(inputs, gradient, kernel.shape[:-2], window),
     )
 
 
 canonical.defvjp(_canonical_forward, canonical_backward)
 
 
-def _input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
+# Both gradients are linear in each of their arguments, so that theirs are again convolutions and such gradients.
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
+    """Returns the gradient of the inputs, of spatial size `size`, from that of the outputs."""
+    shape = jax.ShapeDtypeStruct((gradient.shape[0], *size, kernel.shape[-2]), gradient.dtype)
+
+    def own(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
+        return jax.linear_transpose(lambda inputs: _library(inputs, kernel, window), shape)(gradient)[0]
+
+    def one(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
+        turned = partial(_turned_convolution, size=size, window=window)
+        return lax.platform_dependent(kernel, gradient, cpu=turned, default=own)
+
+    def product(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
+        columns = gradient @ kernel.reshape(-1, kernel.shape[-1]).T
+        return jax.linear_transpose(lambda inputs: _patches(inputs, kernel.shape[:-2], window), shape)(columns)[0]
+
+    return _vectorized(one, product, kernel_at=0)(kernel, gradient)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
+    """Returns the gradient of the kernel, of spatial size `size`, from that of the outputs."""
+    shape = jax.ShapeDtypeStruct((*size, inputs.shape[-1], gradient.shape[-1]), gradient.dtype)
+
+    def own(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
+        return jax.linear_transpose(lambda kernel: _library(inputs, kernel, window), shape)(gradient)[0]
+
+    def one(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
+        convolved = partial(_convolution_over_batch, size=size, window=window)
+        return lax.platform_dependent(inputs, gradient, cpu=convolved, default=own)
+
+    def product(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
+        patches = _patches(inputs, size, window)
+        rows = patches.reshape(-1, patches.shape[-1])
+        return (rows.T @ gradient.reshape(-1, gradient.shape[-1])).reshape(shape.shape)
+
+    return _vectorized(one, product)(inputs, gradient)
+
+
+def _input_gradient_forward(
+    kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return input_gradient(kernel, gradient, size, window), (kernel, gradient)
+
+
+def _input_gradient_backward(
+    size: Sizes, window: Window, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    kernel, gradient = residuals
+    return kernel_gradient(cotangent, gradient, kernel.shape[:-2], window), canonical(cotangent, kernel, window)
+
+
+def _kernel_gradient_forward(
+    inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return kernel_gradient(inputs, gradient, size, window), (inputs, gradient)
+
+
+def _kernel_gradient_backward(
+    size: Sizes, window: Window, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    inputs, gradient = residuals
+    return input_gradient(cotangent, gradient, inputs.shape[1:-1], window), canonical(inputs, cotangent, window)
+
+
+input_gradient.defvjp(_input_gradient_forward, _input_gradient_backward)
+kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
+
+
+Operation = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def _vectorized(one: Operation, product: Operation, kernel_at: int | None = None) -> Operation:
+    """Returns an operation with a rule of its own for `vmap`, which several trainings side by side need.
+
+    JAX would make kernels with a further axis a convolution in groups, for which neither Eigen nor cuDNN has a fast
+    form. On the CPU one follows the other; elsewhere all are one batched product over patches.
+
+    Args:
+        one: the operation on two arrays.
+        product: the same as a product over patches.
+        kernel_at: which of the two arrays is the kernel, None where neither is: with one kernel for all, the others'
+            further axis goes into their batch.
+    """
+    operation = jax.custom_batching.custom_vmap(one)
+
+    @operation.def_vmap
+    def over_first_axis(count: int, batched: Sequence[bool], *arrays: jax.Array) -> tuple[jax.Array, bool]:
+        if kernel_at is not None and not batched[kernel_at]:
+            joined = [
+                a.reshape(-1, *a.shape[2:]) if is_batched else a for a, is_batched in zip(arrays, batched, strict=True)
+            ]
+            result = operation(*joined)
+            return result.reshape(count, -1, *result.shape[1:]), True
+        each = [
+            a if is_batched else jnp.broadcast_to(a, (count, *a.shape))
+            for a, is_batched in zip(arrays, batched, strict=True)
+        ]
+        in_turn = lambda *arrays: lax.map(lambda pair: operation(*pair), arrays)  # noqa: E731
+        return lax.platform_dependent(*each, cpu=in_turn, default=jax.vmap(product)), True
+
+    return operation
+
+
+def _turned_convolution(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
     """The output gradient, spread by the strides, convolved with the kernel turned around."""
     spatial = tuple(range(len(size)))
     turned = jnp.swapaxes(lax.rev(kernel, spatial), -1, -2)
@@ -194,7 +297,7 @@ def _input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window:
     return _library(gradient, turned, Window((1,) * len(size), around, window.dilation), input_dilation=window.strides)
 
 
-def _kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
+def _convolution_over_batch(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
     """The inputs convolved with the output gradient as a kernel as large as the image; batch is the summed channel."""
     spatial = range(1, inputs.ndim - 1)
     images = inputs.transpose(inputs.ndim - 1, *spatial, 0)
@@ -209,9 +312,13 @@ def _kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window
     return result.transpose(*spatial, 0, inputs.ndim - 1)
 
 
-def _patch_product(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    """One matrix product over patches: twice as fast as the library for images of one channel."""
-    size, features = kernel.shape[:-2], kernel.shape[-1]
+def _forward_product(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+    """One matrix product over patches: on the CPU twice as fast as the library for images of one channel."""
+    return _patches(inputs, kernel.shape[:-2], window) @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def _patches(inputs: jax.Array, size: Sizes, window: Window) -> jax.Array:
+    """Returns what a kernel of spatial size `size` sees: (batch, *outputs, elements of the kernel * channels)."""
     around = ((0, 0, 0), *((before, after, 0) for before, after in window.padding), (0, 0, 0))
     padded = lax.pad(inputs, jnp.zeros((), inputs.dtype), around)
     spans = _reach(window.outputs(inputs.shape[1:-1], size), window.strides)
@@ -220,4 +327,4 @@ def _patch_product(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.
         start = [place * hole for place, hole in zip(offset, window.dilation, strict=True)]
         stop = [first + span for first, span in zip(start, spans, strict=True)]
         patches.append(padded[(slice(None), *map(slice, start, stop, window.strides))])
-    return jnp.concatenate(patches, -1) @ kernel.reshape(-1, features)
+    return jnp.concatenate(patches, -1)

@@ -102,9 +102,7 @@ def lr_find(
     program = functools.partial(_run, trainer.steps, recipe.training.batch_size)
     with model_errors():
         state = trainer.init_state()
-        losses = jax.jit(program)(
-            state, trainer.data.arrays, order, others, jnp.asarray(rates, jnp.float32)
-        )
+        losses = jax.jit(program)(state, trainer.data.arrays, order, others, jnp.asarray(rates, jnp.float32))
     found = np.asarray(losses, np.float64)
     smoothed = _smoothed(found)
     over = np.flatnonzero(~np.isfinite(smoothed) | (smoothed > _RISEN * np.fmin.accumulate(smoothed)))

@@ -73,7 +73,7 @@ def sweep(
         direction=direction,
         prune=prune,
         sweep_seed=sweep_seed,
-        lag=execution.width(),
+        lag=max(1, execution.width()),
     )
     results = conduct(
         definition,
@@ -117,12 +117,15 @@ def conduct(
     before, definition = continued(sweep_dir, definition, extend)
     left = numbers_left(sweep_dir / TABLE, before, definition)
     workshop = Workshop(data_dir, notify)
+    width = execution.width()
     if left:
-        notify(make_plan(definition, workshop, left).text())
+        plan = make_plan(definition, workshop, left, width)
+        notify(plan.text())
+        width = plan.width
     if dry_run:
         return None
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
-        return Sweep(directory, execution, workshop, data_dir, command, notify).run()
+        return Sweep(directory, execution, max(1, width), workshop, data_dir, command, notify).run()
 
 
 def make_definition(

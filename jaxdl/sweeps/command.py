@@ -42,6 +42,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
     fields = [*((name, values) for name, values in fields if name not in again), *given]
     execution = Execution(
         executor=options.executor,
+        batch=options.sweep_batch,
         workers=options.workers,
         budget=Interval.parse(options.budget).amount if options.budget else None,
         retries=options.retries,
@@ -60,7 +61,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         direction=options.direction,
         prune=options.prune,
         sweep_seed=options.sweep_seed,
-        lag=execution.width(),
+        lag=max(1, execution.width()),
     )
     command = ["launch.py", *without_options(arguments, ("sweep", "sweep_file", *OF_SWEEPS))]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from jaxdl.data import Dataset, examples
@@ -17,6 +18,7 @@ from jaxdl.session import data_summary
 from jaxdl.sweeps.axis import Axis, Choices
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.schedule import planned_values
+from jaxdl.sweeps.side_by_side import Width, choose
 from jaxdl.sweeps.space import apply
 from jaxdl.training import shortened
 from jaxdl.watch import check_measured
@@ -36,7 +38,8 @@ class Plan:
         programs: how many train programs are compiled, at most.
         data: name of the data.
         step_seconds: time of one train step of the first trial, measured, in seconds.
-        seconds: estimated time of what is left, in seconds, on one trial at a time.
+        seconds: estimated time of what is left, in seconds.
+        width: how many trials run at the same time.
     """
 
     definition: Definition
@@ -45,6 +48,7 @@ class Plan:
     data: str
     step_seconds: float
     seconds: float
+    width: int
 
     def text(self) -> str:
         """Returns the plan in a few lines."""
@@ -57,24 +61,25 @@ class Plan:
                 f"sweep of {definition.experiment.name} on {self.data}: {varied}",
                 f"  {trials}, compared by {definition.objective} ({definition.direction})",
                 f"  to compile: {self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}",
-                f"  estimated time: {duration(self.seconds)}, at {self.step_seconds * 1e3:.3g} ms a step (measured)",
+                f"  estimated time: {duration(self.seconds)}, at {self.step_seconds * 1e3:.3g} ms a step (measured), "
+                + (f"{self.width} trials at the same time" if self.width > 1 else "one trial after the other"),
             ]
         )
 
 
-def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int] | None = None) -> Plan:
+def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], width: int) -> Plan:
     """Returns the plan of a sweep, whose first program is compiled and measured for it.
 
     Args:
         definition: the sweep.
         workshop: where the data and programs are kept for the trials.
-        left: numbers of the trials that are not over; None: all.
+        left: numbers of the trials that are not over, at least one.
+        width: how many trials run at the same time; 0: in this process, as many as is measured to be the fastest.
 
     Raises:
         UserError: the data cannot be had, the sweep varies a field that the trainings never read, or the figure to
             compare by is not measured.
     """
-    numbers = range(definition.trials) if left is None else left
     values = planned_values(definition)
     exact = values is not None
     if values is None:  # TPE: what is drawn at random stands for it
@@ -90,16 +95,22 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int] | 
     check_read(definition, first, workshop)
     trainer = workshop.trainer(first)
     step_seconds, eval_seconds = measure(trainer)
-    chosen = [recipes[number] for number in numbers] if exact else recipes
-    steps = sum(_steps(recipe, dataset) for recipe in chosen) / max(1, len(chosen)) * len(numbers)
-    epochs = sum(recipe.training.epochs for recipe in chosen) / max(1, len(chosen)) * len(numbers)
+    chosen = [recipes[number] for number in left] if exact else recipes
+    programs = Counter(program_key(recipe) for recipe in chosen)
+    fastest = Width(1, 1.0)
+    if not width and not definition.learns:
+        fastest = choose(first, max(programs.values()), step_seconds, workshop)
+    steps = sum(_steps(recipe, dataset) for recipe in chosen) / len(chosen) * len(left)
+    evaluations = sum(recipe.training.epochs + 1 for recipe in chosen) / len(chosen) * len(left)
+    share = fastest.share if not width else 1 / width
     return Plan(
         definition,
-        len(numbers),
-        len({program_key(recipe) for recipe in chosen}),
+        len(left),
+        len(programs),
         data_used(data_summary(dataset, first)),
         step_seconds,
-        steps * step_seconds + (epochs + len(numbers)) * eval_seconds,
+        share * steps * step_seconds + evaluations * eval_seconds,
+        width or fastest.size,
     )
 
 

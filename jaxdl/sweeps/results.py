@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdl.fields import show
 from jaxdl.files import named_cause, replace_file
+from jaxdl.flags import short_names
 from jaxdl.progress import figure
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.trial import Trial, as_row
@@ -213,7 +214,9 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
     name = results.definition.objective
     paths = [axis.path for axis in results.definition.space.axes if axis.path != SEED]
     data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
-    head = [*paths, "trials", f"{name} (mean)", "standard deviation", "95 % interval", "measured on"]
+    short = {path: last for last, path in short_names(paths).items()}
+    names = [short.get(path, path) for path in paths]
+    head = [*names, "trials", f"{name}, mean", "standard deviation", "95 % interval", "measured on"]
     rows = [
         [
             *(show(group.values[path]) if path in group.values else "" for path in paths),

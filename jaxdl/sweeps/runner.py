@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.files import replace_file
+from jaxdl.locks import InUse
 from jaxdl.progress import data_used
 from jaxdl.record import read_metrics
 from jaxdl.setting import Display, Setting
@@ -20,6 +21,8 @@ from jaxdl.training import train
 from jaxdl.workshop import Workshop
 
 TRACEBACK = "error.txt"
+# Ray ends the workers of a process that has died within some seconds.
+_SECONDS_OF_PATIENCE = 60.0
 
 
 def run_trial(
@@ -43,16 +46,9 @@ def run_trial(
         KeyboardInterrupt: it was asked to stop, and has saved its state.
     """
     begin = time.perf_counter()
+    setting = Setting(signals, display, Judgement(job), plots=False)
     try:
-        summary = train(
-            job.experiment,
-            run_dir=job.run_dir,
-            data_dir=job.data_dir,
-            arguments=job.command,
-            notify=notify,
-            workshop=workshop,
-            setting=Setting(signals, display, Judgement(job), plots=False),
-        )
+        summary = _train(job, workshop, setting, notify)
     except UserError as error:
         return _failed(str(error), begin)
     except Exception as error:
@@ -62,6 +58,26 @@ def run_trial(
         replace_file(job.run_dir.parent / f"{job.run_dir.name}-{TRACEBACK}", traceback.format_exc())
         return _failed(f"{type(error).__name__}: {text[:200]}", begin, again=True)
     return _outcome(job, summary, time.perf_counter() - begin)
+
+
+def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str], None]) -> dict[str, Any]:
+    """Trains; waits where a worker of an earlier process, whose end it has not yet noticed, still has the trial."""
+    given_up = time.monotonic() + _SECONDS_OF_PATIENCE
+    while True:
+        try:
+            return train(
+                job.experiment,
+                run_dir=job.run_dir,
+                data_dir=job.data_dir,
+                arguments=job.command,
+                notify=notify,
+                workshop=workshop,
+                setting=setting,
+            )
+        except InUse:
+            if time.monotonic() > given_up:
+                raise
+            time.sleep(0.2)
 
 
 def _failed(reason: str, begin: float, *, again: bool = False) -> Outcome:

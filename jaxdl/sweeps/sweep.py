@@ -30,6 +30,8 @@ class Execution:
 
     Attributes:
         executor: where trials run: in this process, in worker processes, or on a Ray cluster.
+        batch: how many trials are trained side by side in one program, in this process: ``auto`` measures, ``off``, or
+            a number. Results are then the same within rounding, not to the bit.
         workers: how many trials run at the same time elsewhere; 0: one for each accelerator or each two cores.
         budget: seconds after which no further trial begins; None: no limit.
         retries: how often a trial is begun again that ran out of memory, lost its worker or met an unforeseen error.
@@ -41,6 +43,7 @@ class Execution:
     """
 
     executor: Literal["inline", "processes", "ray"] = "inline"
+    batch: str = "auto"
     workers: int = 0
     budget: float | None = None
     retries: int = 1
@@ -51,9 +54,12 @@ class Execution:
     trial_gpus: float = 0.0
 
     def width(self) -> int:
-        """Returns how many trials run at the same time, for which it looks at devices, or connects to the cluster."""
+        """Returns how many trials run at the same time, for which it looks at devices, or connects to the cluster.
+
+        0 stands for what is measured to be the fastest.
+        """
         if self.executor == "inline":
-            return 1
+            return {"auto": 0, "off": 1}[self.batch] if self.batch in ("auto", "off") else int(self.batch)
         if self.executor == "ray":
             from jaxdl.sweeps.ray_cluster import connect, places
 
@@ -81,6 +87,7 @@ class Sweep:
         self,
         directory: SweepDirectory,
         execution: Execution,
+        width: int,
         workshop: Workshop,
         data_dir: Path,
         command: Sequence[str],
@@ -89,11 +96,13 @@ class Sweep:
         self.directory = directory
         self.definition = directory.definition
         self.execution = execution
+        self.width = width
         self.command = command
         self.notify = notify
         self.begin = time.perf_counter()
         self.signals = StopSignals()
         self.workshop = workshop
+        workshop.side_by_side = width if execution.executor == "inline" else 1
         self.table = Table(directory.path / TABLE, self.definition)
         self.table.widen()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
@@ -119,14 +128,14 @@ class Sweep:
         if self.execution.executor == "processes":
             from jaxdl.sweeps.processes import Processes, shares
 
-            parts = shares(self.execution.width(), usable_cores(), accelerators())
+            parts = shares(self.width, usable_cores(), accelerators())
             return Processes(parts, self.execution.settings, self.signals, display.say)
         if self.execution.executor == "ray":
             from jaxdl.sweeps.ray_cluster import RayCluster
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
-            return RayCluster(self.execution.width(), *needs, self.execution.settings, self.signals, display.say)
-        return Inline(self.workshop.side_by_side, self.workshop, self.signals, display.of, display.say)
+            return RayCluster(self.width, *needs, self.execution.settings, self.signals, display.say)
+        return Inline(self.width, self.workshop, self.signals, display.of, display.say)
 
     def _run(self, executor: Executor, display: SweepDisplay) -> None:
         under_way: list[int] = []

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from jax import lax
 
 from jaxdl import ops
@@ -184,3 +184,47 @@ def test_a_kernel_that_does_not_fit_gives_an_empty_image_and_no_gradient() -> No
 def test_a_wrong_setting_is_named(shape, arguments, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ops.convolution(jnp.zeros(shape), jnp.zeros((3, 3, 1, 1)), **arguments)
+
+
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
+@given(case=cases())
+@settings(max_examples=20, deadline=None)
+def test_vmap_of_values_and_gradients_equals_that_of_jax(axes, case) -> None:
+    inputs, kernel, given_settings = case
+    arguments = [
+        jnp.stack([array, -array, 2 * array]) if axis == 0 else array
+        for array, axis in zip((inputs, kernel), axes, strict=True)
+    ]
+
+    def results(convolve):
+        def gradients(x, k):
+            loss = lambda x, k: (convolve(x, k, **given_settings) ** 2).sum()  # noqa: E731
+            return convolve(x, k, **given_settings), *jax.grad(loss, (0, 1))(x, k)
+
+        return jax.jit(jax.vmap(gradients, in_axes=axes))(*arguments)
+
+    for got, expected in zip(results(ops.convolution), results(jax_own), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_vmap_over_kernels_makes_no_convolution_in_groups() -> None:
+    inputs, kernel = whole_numbers((3, 2, 6, 6, 4)), whole_numbers((3, 3, 3, 4, 8), 1)
+    gradient = jax.grad(lambda x, k: (ops.convolution(x, k) ** 2).sum(), (0, 1))
+    for platform in ("cpu", "cuda"):
+        text = jax.jit(jax.vmap(gradient)).trace(inputs, kernel).lower(lowering_platforms=(platform,)).as_text()
+        assert not re.search(r"(feature|batch)_group_count = ([2-9]|\d\d)", text)
+        assert ("stablehlo.convolution" in text) == (platform == "cpu")
+
+
+@given(case=cases())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_form_for_accelerators_gives_the_same(case, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, kernel, given_settings = case
+    kernels = jnp.stack([kernel, -kernel])
+    loss = lambda x, k: (ops.convolution(x, k, **given_settings) ** 2).sum()  # noqa: E731
+    expected = jax.vmap(jax.grad(loss, (0, 1)), in_axes=(None, 0))(inputs, kernels)
+    monkeypatch.setattr(lax, "platform_dependent", lambda *arrays, default, **others: default(*arrays))
+    got = jax.vmap(jax.grad(loss, (0, 1)), in_axes=(None, 0))(inputs, kernels)
+    monkeypatch.undo()
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(a, b)

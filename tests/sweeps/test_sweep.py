@@ -86,7 +86,7 @@ def test_the_tables_hold_the_trials_and_the_statistics_over_seeds(done: jaxdl.Sw
         assert group.mean is not None and group.interval == pytest.approx((high - low) / 2)
     assert done.groups[0].mean >= done.groups[1].mean  # type: ignore[operator]
     table = (done.sweep_dir / "results.md").read_text()
-    assert "| optimizer.learning_rate | trials | validation/accuracy (mean) |" in table and "| digits |" in table
+    assert "| learning_rate | trials | validation/accuracy, mean |" in table and "| digits |" in table
     assert r"\toprule" in (done.sweep_dir / "results.tex").read_text()
 
 

@@ -1,0 +1,109 @@
+"""How many trials to train side by side in one program: what is measured to be the fastest on this device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.files import replace_file
+from jaxdl.loop import Trainer, program_key
+from jaxdl.runtime import cache_folder
+from jaxdl.search.batch_size import free_memory
+from jaxdl.together import Together
+from jaxdl.workshop import Workshop
+
+_FIRST, _MOST = 4, 256
+_MEASURED_SECONDS = 0.3
+# A wider program has to be faster by so much: what it costs to compile it, and its rounding, must pay.
+_WORTH = 0.9
+_MEMORY_SHARE = 0.6
+
+
+class Width(NamedTuple):
+    """How many trials to train side by side.
+
+    Attributes:
+        size: that number; 1: one after the other.
+        share: time of a step of one of them as a share of that of a trial that trains alone.
+    """
+
+    size: int
+    share: float
+
+
+def choose(experiment: Experiment, trials: int, alone_seconds: float, workshop: Workshop) -> Width:
+    """Returns how many trials to train side by side.
+
+    Programs of 4, 8, 16 ... trials are tried as long as each is faster than the one before. What was found is kept in
+    the user's cache folder, by program, device and versions, so that it is measured once.
+
+    Args:
+        experiment: the recipe of one of the trials, fitted to its data.
+        trials: how many trials have its programs.
+        alone_seconds: time of a train step of a trial that trains alone, in seconds.
+        workshop: data and programs.
+    """
+    most = min(trials, _MOST)
+    file = cache_folder() / "side_by_side" / f"{_digest(experiment, workshop)}-{most}.json"
+    known = _read(file)
+    if known is not None:
+        return known
+    trainer = workshop.trainer(experiment)
+    best, size = Width(1, 1.0), _FIRST
+    while size <= most and _fits(trainer, size):
+        share = _measure(trainer, size) / alone_seconds
+        if share > _WORTH * best.share:
+            break
+        best = Width(size, share)
+        size *= 2
+    _write(file, best)
+    return best
+
+
+def _digest(experiment: Experiment, workshop: Workshop) -> str:
+    """Returns a name for the programs, the data's shape and the device."""
+    device = jax.devices()[0]
+    key = (
+        program_key(experiment),
+        workshop.dataset(experiment).spec,
+        (device.platform, device.device_kind, jax.device_count()),
+        jax.__version__,
+    )
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+
+
+def _read(file: Path) -> Width | None:
+    try:
+        value = json.loads(file.read_text())
+        return Width(max(1, int(value["size"])), float(value["share"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def _write(file: Path, width: Width) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, json.dumps(width._asdict()) + "\n")
+    except (OSError, UserError):
+        return  # it is measured again the next time
+
+
+def _fits(trainer: Trainer, size: int) -> bool:
+    """Returns whether so many trainings need no more than their share of the free memory, by what one needs."""
+    return size * trainer.memory_needed() <= _MEMORY_SHARE * free_memory()
+
+
+def _measure(trainer: Trainer, size: int) -> float:
+    """Returns the time of a step of one of the trainings, in seconds; infinite where memory runs out."""
+    try:
+        return Together(trainer, size).seconds_per_step(trainer, _MEASURED_SECONDS)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return float("inf")
