@@ -51,18 +51,18 @@ def record(
     argv: Sequence[str],
     seed: int,
     fingerprint: str | None,
+    surroundings: Mapping[str, Any],
     *,
     started: datetime.datetime | None = None,
-    checkout: Path | None = None,
 ) -> dict[str, Any]:
-    """Returns the content of ``record.json``; starts the JAX backend where it has not started yet.
+    """Returns the content of ``record.json``.
 
     Args:
         argv: the command line; passwords within addresses (``https://user:password@host``) are blanked.
         seed: the experiment's seed.
         fingerprint: the data set's fingerprint, None where no data was read.
+        surroundings: what `surroundings` returned in this process.
         started: when the run began; None means now.
-        checkout: a folder of the project's git checkout; None means the folder that holds this package.
     """
     started = started or datetime.datetime.now(datetime.UTC)
     return {
@@ -70,6 +70,19 @@ def record(
         "started_utc": started.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seed": int(seed),
         "data_fingerprint": fingerprint,
+        **surroundings,
+    }
+
+
+def surroundings(checkout: Path | None = None) -> dict[str, Any]:
+    """Returns what of a record is the same for all trainings of one process: code, versions, devices and settings.
+
+    It starts the JAX backend where it has not started yet.
+
+    Args:
+        checkout: a folder of the project's git checkout; None means the folder that holds this package.
+    """
+    return {
         "git": git_state(checkout or Path(__file__).parent),
         "versions": versions(),
         **_jax_state(),
@@ -83,6 +96,7 @@ def record(
 _CONDITIONS = (
     "seed",
     "data_fingerprint",
+    "side_by_side",
     "git.commit",
     "git.diff",
     "versions",

@@ -115,7 +115,10 @@ def train(
             run.discard_if_new()
             raise
         run.write_config(to_config(experiment))
-        _write_record(run, arguments, experiment, dataset, notify)
+        record = provenance.record(arguments, experiment.seed, dataset.fingerprint, workshop.surroundings())
+        together = trainer.together.size if trainer.together else 1
+        more = {"spec": dataclasses.asdict(dataset.spec), "side_by_side": together}
+        _write_record(run, record | more, notify)
         summary = session.run_to_end(state, rows)
         if profiler is not None:
             profiler.write(notify)
@@ -151,16 +154,8 @@ def _check_same_data(path: Path, dataset: Dataset) -> None:
         )
 
 
-def _write_record(
-    run: RunDirectory,
-    arguments: Sequence[str],
-    experiment: Experiment,
-    dataset: Dataset,
-    notify: Callable[[str], None],
-) -> None:
+def _write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str], None]) -> None:
     """Writes where the run comes from; where it goes on, adds to that of its beginning what is different now."""
-    now = provenance.record(arguments, experiment.seed, dataset.fingerprint)
-    now["spec"] = dataclasses.asdict(dataset.spec)
     if not (run.path / RECORD).exists():
         run.write_record(now)
         return

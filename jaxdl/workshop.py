@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jaxdl import provenance
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -72,6 +73,7 @@ class Workshop:
         self.side_by_side = 1
         self._together: dict[Key, Together] = {}
         self._lock = threading.RLock()
+        self._surroundings: dict[str, Any] | None = None
         self._data_key: Key | None = None
         self._dataset: Dataset | None = None
         self._on_device: DeviceData | None = None
@@ -109,6 +111,13 @@ class Workshop:
                 self._together[key] = Together(self._trainers[key], self.side_by_side)
             together = self._together[key] if joins and self.side_by_side > 1 else None
             return self._trainers[key].variant(experiment, together)
+
+    def surroundings(self) -> dict[str, Any]:
+        """Returns `jaxdl.provenance.surroundings`, which takes git some time, as it was when it was first asked for."""
+        with self._lock:
+            if self._surroundings is None:
+                self._surroundings = provenance.surroundings()
+            return self._surroundings
 
     def compiled(self) -> dict[str, int]:
         """Returns how many programs of each kind were compiled so far, beside those of other data sets."""

@@ -21,7 +21,13 @@ import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.flags import parse_command_line
 from jaxdl.inference import read_inputs, read_spec
+from jaxdl.options import Options
 from jaxdl.record import read_config, read_metrics, read_record, read_summary
+from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.definition import from_json
+from jaxdl.sweeps.file import read_sweep_file
+from jaxdl.sweeps.schedule import check_values
+from jaxdl.sweeps.space import make_space, parse_flags
 
 CASES = int(os.environ.get("JAXDL_FUZZ_CASES", "300"))
 fuzzed = settings(
@@ -48,9 +54,9 @@ SPEC = jaxdl.Spec((8, 8, 1), "uint8", 1 / 255, (), 10, tuple(map(str, range(10))
 
 
 @st.composite
-def changed_configs(draw: st.DrawFn) -> Any:
-    """A config in which a few values, or names, are anything."""
-    config = json.loads(json.dumps(CONFIG))
+def changed(draw: st.DrawFn, value: Any) -> Any:
+    """JSON objects in which a few values, or names, are anything."""
+    config = json.loads(json.dumps(value))
     for _ in range(draw(st.integers(1, 3))):
         place = config
         while True:
@@ -109,7 +115,7 @@ def inputs_are_read_or_refused(file: Path, content: bytes) -> None:
 
 
 @fuzzed
-@given(changed_configs() | JSON)
+@given(changed(CONFIG) | JSON)
 def test_a_config_is_read_or_refused(config: Any) -> None:
     try:
         experiment = jaxdl.from_config(config, RECIPE)
@@ -168,3 +174,66 @@ def test_a_command_line_is_read_or_refused(arguments: list[str]) -> None:
             one_line(error)
         else:
             assert isinstance(experiment, jaxdl.Experiment)
+
+
+VALUES = st.sampled_from(
+    ["1e-3", "0.5", "3", "-1", "nan", "(8)", "(8,4)", "none", "true", "adam", "sgd", "", "1e400", "x"]
+)
+SPECS = (
+    st.lists(VALUES, max_size=4).map(",".join)
+    | st.builds(
+        "{}({})".format,
+        st.sampled_from(["log", "uniform", "int", "choice"]),
+        st.lists(VALUES, max_size=3).map(",".join),
+    )
+    | st.builds("{}:{}".format, st.integers(-3, 40), st.integers(-3, 40))
+    | st.text(max_size=12)
+)
+SWEPT = st.sampled_from([*FLAG_NAMES, "optimizer.learning_rate", "model.dropout", "training.precision", "batch_size"])
+
+
+@fuzzed
+@given(st.lists(st.builds("{}={}".format, SWEPT, SPECS) | st.text(max_size=12), max_size=3), st.integers(0, 5))
+def test_a_sweep_is_read_or_refused(flags: list[str], trials: int) -> None:
+    try:
+        definition = make_definition(RECIPE, make_space(RECIPE, parse_flags(flags)), trials=trials)
+        check_values(definition)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert from_json(json.loads(json.dumps(definition.to_json())), RECIPE).to_json() == definition.to_json()
+
+
+SWEEP_FILE = b"""mode = "random"
+trials = 4
+prune = "asha"
+[fields]
+learning_rate = "log(1e-4,1e-1)"
+"model.features" = [8, [8, 4]]
+seed = "0:3"
+"""
+
+
+@fuzzed
+@given(changed_bytes(SWEEP_FILE))
+def test_a_sweep_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_bytes(content)
+    try:
+        options, fields = read_sweep_file(file, Options())
+        make_space(RECIPE, fields)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert isinstance(options.trials, int)
+
+
+@fuzzed
+@given(changed(make_definition(RECIPE, make_space(RECIPE, {"seed": "0:3"})).to_json()))
+def test_the_definition_of_a_sweep_is_read_or_refused(value: Any) -> None:
+    try:
+        definition = from_json(value, RECIPE)
+    except UserError as error:
+        one_line(error)
+    else:
+        assert definition.trials >= 1

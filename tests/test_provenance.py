@@ -40,7 +40,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_record_holds_what_the_contract_names(checkout: Path) -> None:
     started = datetime.datetime(2024, 2, 29, 23, 59, 59, tzinfo=datetime.timezone(datetime.timedelta(hours=-1)))
     argv = ["launch.py", "--experiment=x"]
-    record = provenance.record(argv, 7, "abc", started=started, checkout=checkout)
+    record = provenance.record(argv, 7, "abc", provenance.surroundings(checkout), started=started)
     assert json.loads(json.dumps(record)) == record
     assert record["command"] == argv
     assert record["started_utc"] == "2024-03-01T00:59:59Z"
@@ -58,7 +58,8 @@ def test_no_secret_of_the_environment_is_recorded(monkeypatch: pytest.MonkeyPatc
     for name in ("AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "JAX_COORDINATOR_PASSWORD", "XLA_TOKEN"):
         monkeypatch.setenv(name, "s3cr3t")
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
-    record = provenance.record(["a", "--data.mirror=https://me:s3cr3t@host/path"], 0, None, checkout=checkout)
+    surroundings = provenance.surroundings(checkout)
+    record = provenance.record(["a", "--data.mirror=https://me:s3cr3t@host/path"], 0, None, surroundings)
     assert "s3cr3t" not in json.dumps(record)
     assert record["command"][1] == "--data.mirror=https://***@host/path"
     assert record["xla_flags"] == record["environment"]["XLA_FLAGS"] == "--xla_cpu_enable_fast_math=false"

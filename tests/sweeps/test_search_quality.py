@@ -1,0 +1,73 @@
+"""Whether the searches search: TPE against random, successive halving against whole trainings.
+
+The problem: scikit-learn's digits with one hidden layer; learning rate (logarithmic, 1e-6 to 10), momentum, dropout and
+weight decay of SGD are to be found; compared by the validation loss.
+"""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jaxdl
+from tests.experiments.twins import twin
+
+RECIPE = jaxdl.replace(
+    twin("digits_mlp"),
+    {"optimizer": jaxdl.SGD(momentum=0.5, weight_decay=1e-4, schedule=jaxdl.Cosine()), "model.features": (16,)},
+)
+SPACE = {
+    "learning_rate": "log(1e-6,10)",
+    "momentum": "uniform(0.01,0.99)",
+    "dropout": "uniform(0.01,0.9)",
+    "weight_decay": "log(1e-6,1)",
+}
+
+
+def sweep(sweep_dir: Path, **given: Any) -> jaxdl.SweepResults:
+    recipe = jaxdl.replace(RECIPE, {"training.epochs": given.pop("epochs")})
+    return jaxdl.sweep(recipe, SPACE, sweep_dir=sweep_dir, notify=lambda text: None, **given)
+
+
+@pytest.mark.slow
+def test_tpe_finds_a_better_median_than_random_over_five_seeds(tmp_path: Path) -> None:
+    best: dict[str, list[float]] = {"tpe": [], "random": []}
+    for mode, found in best.items():
+        for seed in range(5):
+            done = sweep(tmp_path / f"{mode}{seed}", mode=mode, trials=40, sweep_seed=seed, epochs=2)
+            assert done.best is not None and done.best.objective is not None
+            found.append(done.best.objective)
+    assert statistics.median(best["tpe"]) < statistics.median(best["random"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prune", ["asha", "hyperband"])
+def test_halving_reaches_the_best_of_random_in_a_third_of_its_epochs(tmp_path: Path, prune: str) -> None:
+    trials, epochs = 30, 27
+    whole = sweep(tmp_path / "random", trials=trials, epochs=epochs)
+    halved = sweep(tmp_path / prune, trials=trials, epochs=epochs, prune=prune)
+    assert whole.best is not None and whole.best.objective is not None
+    spent, reached = 0, None
+    for trial in halved.trials:
+        assert trial.outcome is not None
+        spent += max(trial.outcome.curve, default=0)
+        if reached is None and trial.state == "completed" and trial.objective <= whole.best.objective:  # type: ignore[operator]
+            reached = spent
+    if prune == "asha":
+        assert reached is not None and reached <= trials * epochs / 3
+    assert spent < 0.7 * trials * epochs and halved.count("pruned") > trials / 3
+    # What was not given up went its whole way, to the same bits.
+    for trial in halved.trials:
+        if trial.state == "completed":
+            assert trial.outcome.params_sha256 == whole.trials[trial.number].outcome.params_sha256  # type: ignore[union-attr]
+
+
+def test_pruned_trials_decide_the_same_again(tmp_path: Path) -> None:
+    once = sweep(tmp_path / "once", trials=8, epochs=9, prune="asha")
+    again = sweep(tmp_path / "again", trials=4, epochs=9, prune="asha")
+    again = sweep(tmp_path / "again", trials=8, epochs=9, prune="asha", extend=True)
+    rows = [[(t.state, t.values, t.outcome and t.outcome.curve) for t in found.trials] for found in (once, again)]
+    assert rows[0] == rows[1] and once.count("pruned") > 0
