@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from jaxdl.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.step import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
-    from jaxdl.sweeps.results import SweepResults
-    from jaxdl.sweeps.sweep import Execution
+    from jaxdl.sweeps.execution import Execution
+    from jaxdl.sweeps.results import SweepResults, load_sweep
     from jaxdl.training import train
     from jaxdl.verification import reproduce, verify_resume
 
@@ -92,6 +92,7 @@ __all__ = [
     "list_experiments",
     "load_experiment",
     "load_run",
+    "load_sweep",
     "make_steps",
     "metric",
     "params_sha256",
@@ -124,8 +125,8 @@ _NAMES = {
     "jaxdl.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
     "jaxdl.step": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
-    "jaxdl.sweeps.results": "SweepResults",
-    "jaxdl.sweeps.sweep": "Execution",
+    "jaxdl.sweeps.results": "SweepResults load_sweep",
+    "jaxdl.sweeps.execution": "Execution",
     "jaxdl.training": "train",
     "jaxdl.verification": "reproduce verify_resume",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -161,11 +162,11 @@ def parse_command_line(
         UserError: a wrong flag, field, type or choice.
     """
     option_fields = own_fields(Options())
-    arguments = [_spelled_out(argument) for argument in arguments]
+    arguments = _spelled_out(arguments)
     if any(argument.lstrip("-").startswith("undefok") for argument in arguments):
         raise UserError("--undefok is not supported: an unknown flag is always an error.")
     given, rest = _parse(option_fields, arguments, all_known=False)
-    options = dataclasses.replace(Options(), **given)
+    options = dataclasses.replace(Options(), **_with_sweep_file(given))
     experiment = find_experiment(options)
     if experiment is None:
         _reject_rest(rest, option_fields)
@@ -182,15 +183,32 @@ def parse_command_line(
     return options, replace(experiment, changes)
 
 
-def _spelled_out(argument: str) -> str:
-    """Returns an argument under the name of its flag.
+def _spelled_out(arguments: Sequence[str]) -> list[str]:
+    """Returns a command line with each argument under the name of its flag.
 
     ``--objective`` names the loss, and in a sweep the figure to compare by, which alone has a slash.
     """
-    if argument == "-h":
-        return "--help"
-    name, _, value = argument.partition("=")
-    return f"--{SWEEP_OBJECTIVE}={value}" if name.lstrip("-") == "objective" and "/" in value else argument
+    spelled: list[str] = []
+    for number, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        following = arguments[number + 1] if number + 1 < len(arguments) else ""
+        if name in ("-objective", "--objective") and "/" in (value if equals else following):
+            argument = f"--{SWEEP_OBJECTIVE}{equals}{value}"
+        spelled.append("--help" if argument == "-h" else argument)
+    return spelled
+
+
+def _with_sweep_file(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the given options, with those that the sweep file says where the command line does not say otherwise."""
+    if not given.get("sweep_file"):
+        return dict(given)
+    from jaxdl.sweeps.file import read_sweep_file  # here, so that --help reads no more than it must
+
+    said = read_sweep_file(Path(given["sweep_file"]))
+    here = given.get("sweep", ())
+    again = {field.partition("=")[0] for field in here}
+    both = (*(field for field in said["sweep"] if field.partition("=")[0] not in again), *here)
+    return {**said, **given, "sweep": both}
 
 
 def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:
@@ -236,7 +254,7 @@ def without_options(arguments: Sequence[str], names: Collection[str]) -> list[st
     """Returns a command line without some of its options, in whichever form they are given."""
     switches = {field.path for field in own_fields(Options()) if field.type is bool}
     kept, passes_over = [], False
-    for argument in map(_spelled_out, arguments):
+    for argument in _spelled_out(arguments):
         name, equals, _ = argument.lstrip("-").partition("=")
         if passes_over:
             passes_over = False

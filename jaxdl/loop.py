@@ -103,7 +103,7 @@ class Trainer:
         self._compiling = threading.RLock()
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
-    def variant(self, experiment: Experiment, together: Together | None = None) -> Trainer:
+    def variant(self, experiment: Experiment, together: Together | None = None, name: str = "") -> Trainer:
         """Returns the trainer of a recipe that differs in traced fields alone: it shares data and programs with this.
 
         What is compiled by one of them is there for all. What a recipe says of saving and stopping may differ, too.
@@ -111,13 +111,14 @@ class Trainer:
         Args:
             experiment: a recipe with the same `program_key`.
             together: trains side by side with the others that are given it, until `close`.
+            name: under which `together` expects it.
         """
         other = copy.copy(self)
         other.experiment = experiment.for_spec(self.spec)
         other.compile_seconds = 0.0
         other.together = together
         if together is not None:
-            together.join()
+            together.join(name)
         return other
 
     def close(self) -> None:
@@ -308,6 +309,13 @@ class Trainer:
             return self.together.call(self, state, order, done, steps)
         bounds = (np.int32(done), np.int32(steps))
         return *self._program("train")(state, self.data.arrays, order, self.hparams(), *bounds), steps
+
+    def time_steps(self, count: int) -> float:
+        """Returns how long the first `count` train steps take, in seconds, on a state that nobody needs."""
+        state = jax.block_until_ready(self.init_state())
+        begin = time.perf_counter()
+        self.advance(state, count)
+        return time.perf_counter() - begin
 
     def batch(self, step: int) -> Batch:
         """Returns the examples that the train step after `step` steps is made on."""

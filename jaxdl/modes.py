@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,8 @@ import jax
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.options import OF_SWEEPS, Options
+from jaxdl.memory import ran_out_of_memory
+from jaxdl.options import OF_MODES, OF_SWEEPS, Options
 from jaxdl.runtime import configure
 from jaxdl.stopping import Terminated
 
@@ -44,14 +46,21 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     """
     if options.profile and options.mode != "train":
         raise UserError(f"--profile traces a training: it does not go with --mode={options.mode}.")
-    _check_sweep(options)
+    _check_options(options)
+    if options.executor != "inline":
+        # What this process measures must leave the accelerators' memory to those that train.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     configure(platform=options.platform, xla_flags=options.xla_flags)
     with out_of_memory():
         return _MODES[options.mode](options, experiment, arguments, begin)
 
 
-def _check_sweep(options: Options) -> None:
-    """Refuses options of sweeps where there is none, and modes that sweep nothing."""
+def _check_options(options: Options) -> None:
+    """Refuses options that say nothing to what the command does."""
+    for mode, names in OF_MODES.items():
+        for name in names:
+            if options.mode != mode and getattr(options, name) != getattr(Options(), name):
+                raise UserError(f"--{name} only applies to --mode={mode}.")
     if options.sweeps and options.mode != "train":
         raise UserError(f"--sweep trains: it does not go with --mode={options.mode}.")
     if options.sweeps and (options.profile or options.run_dir):
@@ -59,7 +68,7 @@ def _check_sweep(options: Options) -> None:
         raise UserError(f"--{name} is of one run; a sweep has many: give --sweep_dir, or leave out --sweep.")
     for name in OF_SWEEPS:
         if not options.sweeps and getattr(options, name) != getattr(Options(), name):
-            raise UserError(f"--{name} is of a sweep: give --sweep=FIELD=VALUES, too.")
+            raise UserError(f"--{name} only applies to sweeps: give --sweep=FIELD=VALUES, too.")
 
 
 @contextlib.contextmanager
@@ -68,12 +77,11 @@ def out_of_memory() -> Iterator[None]:
     way_out = "lower --batch_size or --eval_batch_size, make the model smaller, or free memory"
     try:
         yield
-    except MemoryError as error:
-        raise UserError(f"out of memory: {way_out}.") from error
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not ran_out_of_memory(error):
             raise
-        raise UserError(f"out of memory ({' '.join(str(error).split())[:150]}): {way_out}.") from error
+        cause = f" ({' '.join(str(error).split())[:150]})" if str(error) else ""
+        raise UserError(f"out of memory{cause}: {way_out}.") from error
 
 
 def _train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:

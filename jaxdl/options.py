@@ -139,6 +139,12 @@ class Options:
         return bool(self.sweep or self.sweep_file)
 
 
+# Options that say something in one mode alone.
+OF_MODES = {
+    "lr_find": ("lr_low", "lr_high", "lr_steps"),
+    "predict": ("input",),
+    "verify_resume": ("kills",),
+}
 # Options that say something to a sweep alone.
 OF_SWEEPS = (
     "sweep_mode",

@@ -71,3 +71,22 @@ def _has(platform: str) -> bool:
         return bool(jax.devices(platform))
     except RuntimeError:
         return False
+
+
+def usable_cores() -> list[int]:
+    """Returns the numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def gpu_names() -> list[str]:
+    """Returns the GPUs that JAX uses as ``CUDA_VISIBLE_DEVICES`` names them; starts its backend."""
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    names = visible or [str(number) for number in range(accelerators())]
+    return names[: accelerators()]
+
+
+def accelerators() -> int:
+    """Returns how many GPUs JAX uses; starts its backend."""
+    return jax.device_count() if jax.default_backend() == "gpu" else 0

@@ -3,6 +3,8 @@
 The trainings differ in traced fields alone. Each thread trains as if it were alone; where it calls the train program,
 it waits until all others have called it, too, and one call of the batched program serves all of them. So validation,
 checkpoints, early stopping and the like need to know nothing of one another.
+
+What a training gives does not depend on who else is in the program, only on how many places it has.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxdl.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.programs import run_train_steps_together
 from jaxdl.step import TrainState
+from jaxdl.timing import seconds_each
 
 if TYPE_CHECKING:
     from jaxdl.loop import Trainer
@@ -58,14 +61,27 @@ class Together:
         self._steps = trainer.steps
         self._batch_size = trainer.experiment.training.batch_size
         self._changed = threading.Condition()
+        self._expected: set[str] = set()
         self._members = 0
         self._calls: list[_Call] = []
         self._program: Any = None
         self.compile_seconds = 0.0
 
-    def join(self) -> None:
+    def expect(self, name: str) -> None:
+        """Lets the others wait for a training that will join soon, so that all begin together."""
+        with self._changed:
+            self._expected.add(name)
+
+    def forget(self, name: str) -> None:
+        """No longer waits for a training that has not joined."""
+        with self._changed:
+            self._expected.discard(name)
+            self._run_if_complete()
+
+    def join(self, name: str) -> None:
         """Adds a member: from now on the others wait for its calls."""
         with self._changed:
+            self._expected.discard(name)
             self._members += 1
 
     def leave(self) -> None:
@@ -98,13 +114,8 @@ class Together:
             seconds: about how long to measure.
         """
         self._timed(trainer, 1)  # compiles, and takes the memory for the first time
-        spent, count = 0.0, min(FEWEST_STEPS_PER_CALL, trainer.steps_per_epoch)
-        while True:
-            took = self._timed(trainer, count)
-            spent += took
-            if spent >= seconds:
-                return took / (count * self.size)
-            count = min(2 * count, trainer.steps_per_epoch)
+        run = functools.partial(self._timed, trainer)
+        return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.steps_per_epoch, seconds) / self.size
 
     def _timed(self, trainer: Trainer, count: int) -> float:
         """Returns how long a call with all places taken lasts, in seconds."""
@@ -115,7 +126,7 @@ class Together:
         return time.perf_counter() - begin
 
     def _run_if_complete(self) -> None:
-        if not self._calls or len(self._calls) < self._members:
+        if not self._calls or len(self._calls) < self._members or self._expected:
             return
         calls, self._calls = self._calls, []
         try:
@@ -127,6 +138,7 @@ class Together:
         self._changed.notify_all()
 
     def _run(self, calls: Sequence[_Call]) -> None:
+        """Runs calls, at most as many as there are places, and notes what comes of each."""
         steps = min(call.steps for call in calls)
         # Unused places repeat the last call; what comes of it is dropped.
         placed = [*calls, *[calls[-1]] * (self.size - len(calls))]

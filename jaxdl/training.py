@@ -105,7 +105,7 @@ def train(
             if not accept_changed_data:
                 _check_same_data(run.path, dataset)
             watch = Watch.of(experiment, dataset)
-            trainer = workshop.trainer(experiment, joins=True)
+            trainer = workshop.trainer(experiment, joins=str(run.path))
             cleanup.callback(trainer.close)
             profiler = _profiler(run.path, trainer) if profile else None
             trainer.compile()

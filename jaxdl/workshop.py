@@ -72,6 +72,7 @@ class Workshop:
         self._notify = notify
         self.side_by_side = 1
         self._together: dict[Key, Together] = {}
+        self._expected: dict[str, Together] = {}
         self._lock = threading.RLock()
         self._surroundings: dict[str, Any] | None = None
         self._data_key: Key | None = None
@@ -90,12 +91,13 @@ class Workshop:
                 self._data_key = key
             return self._dataset
 
-    def trainer(self, experiment: Experiment, *, joins: bool = False) -> Trainer:
+    def trainer(self, experiment: Experiment, joins: str | None = None) -> Trainer:
         """Returns a trainer for an experiment that is fitted to its data, sharing programs where it can.
 
         Args:
             experiment: the recipe.
-            joins: train side by side with others; then `jaxdl.loop.Trainer.close` must be called at the end.
+            joins: a name for the training, which then is one of those side by side, where there are any, until
+                `jaxdl.loop.Trainer.close` is called.
 
         Raises:
             UserError: the data cannot be had, or the model does not fit them.
@@ -107,10 +109,41 @@ class Workshop:
                 self._on_device = put_on_device(dataset)
             if key not in self._trainers:
                 self._trainers[key] = Trainer(experiment, dataset, self._on_device)
-            if joins and self.side_by_side > 1 and key not in self._together:
-                self._together[key] = Together(self._trainers[key], self.side_by_side)
-            together = self._together[key] if joins and self.side_by_side > 1 else None
-            return self._trainers[key].variant(experiment, together)
+            trainer = self._trainers[key]
+            if joins is None or self.side_by_side < 2:
+                return trainer.variant(experiment)
+            return trainer.variant(experiment, self._together_of(trainer), joins)
+
+    def _together_of(self, trainer: Trainer) -> Together:
+        key = program_key(trainer.experiment)
+        if key not in self._together:
+            self._together[key] = Together(trainer, self.side_by_side)
+        return self._together[key]
+
+    def expect(self, experiment: Experiment, name: str) -> None:
+        """Lets those that train side by side wait for a training that will join them under a name; see `forget`."""
+        with self._lock:
+            fitted = experiment.for_spec(self.dataset(experiment).spec)
+            self._expected[name] = self._together_of(self.trainer(fitted))
+            self._expected[name].expect(name)
+
+    def forget(self, name: str) -> None:
+        """Waits no longer for a training, whether it has joined or not."""
+        with self._lock:
+            together = self._expected.pop(name, None)
+        if together is not None:
+            together.forget(name)
+
+    def narrow(self) -> None:
+        """Halves how many trainings the next batched programs have places for: memory ran out."""
+        with self._lock:
+            self.side_by_side = max(1, self.side_by_side // 2)
+            self._together = {}
+
+    def keep(self, together: Together, trainer: Trainer) -> None:
+        """Takes a batched program that was made to be measured for those that train side by side."""
+        self.side_by_side = together.size
+        self._together[program_key(trainer.experiment)] = together
 
     def surroundings(self) -> dict[str, Any]:
         """Returns `jaxdl.provenance.surroundings`, which takes git some time, as it was when it was first asked for."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 
+from jaxdl.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.loop import Trainer
+from jaxdl.memory import free_memory, ran_out_of_memory
+from jaxdl.timing import seconds_each
 from jaxdl.workshop import Workshop
 
 BATCH_SIZE = "training.batch_size"
@@ -96,35 +97,13 @@ def _line(found: BatchSize) -> str:
 
 def _measure(trainer: Trainer, size: int) -> float | None:
     """Returns the examples a second, None where memory runs out after all."""
-    steps = min(trainer.total_steps, 4)
     try:
-        trainer.advance(trainer.init_state(), 1)
-        seconds, done = 0.0, 0
-        while seconds < _MEASURED_SECONDS:
-            state = trainer.init_state()
-            jax.block_until_ready(state.step)
-            begin = time.perf_counter()
-            trainer.advance(state, steps)
-            seconds += time.perf_counter() - begin
-            done += steps
-            steps = min(2 * steps, trainer.total_steps)
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        trainer.time_steps(1)  # touches the memory for the first time
+        return size / seconds_each(trainer.time_steps, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not ran_out_of_memory(error):
             raise
         return None
-    return done * size / seconds
-
-
-def free_memory() -> float:
-    """Returns the free bytes of the device's memory; infinite where nobody tells."""
-    stats: dict[str, Any] = jax.local_devices()[0].memory_stats() or {}
-    if "bytes_limit" in stats:
-        return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return float(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return float("inf")
 
 
 def fastest(found: Sequence[BatchSize]) -> BatchSize:

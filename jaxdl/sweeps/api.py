@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,15 +11,17 @@ from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.progress import announce
+from jaxdl.runtime import accelerators
 from jaxdl.sweeps.axis import Range
 from jaxdl.sweeps.definition import Definition, direction_of
 from jaxdl.sweeps.directory import SweepDirectory, continued
+from jaxdl.sweeps.execution import Execution
 from jaxdl.sweeps.plan import make_plan
 from jaxdl.sweeps.results import SweepResults
 from jaxdl.sweeps.sampling import grid_values
 from jaxdl.sweeps.schedule import check_values
 from jaxdl.sweeps.space import Space, make_space
-from jaxdl.sweeps.sweep import Execution, Sweep
+from jaxdl.sweeps.sweep import Sweep
 from jaxdl.sweeps.table import TABLE, numbers_left
 from jaxdl.workshop import Workshop
 
@@ -80,7 +83,7 @@ def sweep(
         execution,
         sweep_dir=Path(sweep_dir) if sweep_dir else None,
         data_dir=Path(data_dir) if data_dir else default_data_dir(),
-        command=["launch.py", f"--experiment={experiment.name}"],
+        command=[],
         extend=extend,
         notify=notify,
     )
@@ -106,7 +109,7 @@ def conduct(
         execution: where and how trials run.
         sweep_dir: see `sweep`.
         data_dir: folder of prepared data sets.
-        command: the command line of the recipe without the sweep.
+        command: the command line of the recipe without the sweep; empty where there is none.
         extend: see `sweep`.
         dry_run: tell the plan and return None.
         notify: takes messages.
@@ -117,13 +120,20 @@ def conduct(
     before, definition = continued(sweep_dir, definition, extend)
     left = numbers_left(sweep_dir / TABLE, before, definition)
     workshop = Workshop(data_dir, notify)
-    width = execution.width()
+    inline = execution.executor == "inline"
+    width = execution.width() or definition.side_by_side
     if left:
-        plan = make_plan(definition, workshop, left, width)
-        notify(plan.text())
+        scales = not inline and bool(accelerators() or execution.executor == "ray")
+        plan = make_plan(definition, workshop, left, width, scales)
+        notify(f"{plan.text()}\n  sweep directory: {sweep_dir}")
         width = plan.width
+    else:
+        notify(f"all {definition.trials} trials of the sweep in {sweep_dir} are over.")
     if dry_run:
         return None
+    definition = dataclasses.replace(
+        definition, side_by_side=definition.side_by_side or (max(1, width) if inline else 1)
+    )
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
         return Sweep(directory, execution, max(1, width), workshop, data_dir, command, notify).run()
 

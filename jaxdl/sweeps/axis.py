@@ -152,7 +152,7 @@ def _checked(field: Field, spec: str, values: list[Any]) -> Axis:
         else:
             check_value(field, value)
         if value in values[:number]:
-            raise _wrong(field, spec, f"{show(value)} stands there twice")
+            raise _wrong(field, spec, f"{show(value)} is listed twice")
     return Axis(field.path, spec.strip(), Choices(tuple(values)))
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jaxdl.experiment import Experiment
 from jaxdl.flags import without_options
 from jaxdl.interval import Interval
 from jaxdl.options import OF_SWEEPS, Options
-from jaxdl.progress import announce
 from jaxdl.sweeps.api import conduct, make_definition
 from jaxdl.sweeps.display import print_results
-from jaxdl.sweeps.file import read_sweep_file
+from jaxdl.sweeps.execution import Execution
 from jaxdl.sweeps.results import best_command
 from jaxdl.sweeps.space import make_space, parse_flags
-from jaxdl.sweeps.sweep import Execution
 
 
 def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
@@ -34,15 +31,9 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         UserError: something that the user can mend; before anything was written.
         KeyboardInterrupt: it was asked to stop; the same command goes on.
     """
-    fields: list[tuple[str, Any]] = []
-    if options.sweep_file:
-        options, fields = read_sweep_file(Path(options.sweep_file), options)
-    given = parse_flags(options.sweep)
-    again = {name for name, _ in given}
-    fields = [*((name, values) for name, values in fields if name not in again), *given]
     execution = Execution(
         executor=options.executor,
-        batch=options.sweep_batch,
+        batch=int(options.sweep_batch) if options.sweep_batch.isdecimal() else options.sweep_batch,  # type: ignore[arg-type]
         workers=options.workers,
         budget=Interval.parse(options.budget).amount if options.budget else None,
         retries=options.retries,
@@ -54,7 +45,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
     )
     definition = make_definition(
         experiment,
-        make_space(experiment, fields),
+        make_space(experiment, parse_flags(options.sweep)),
         mode=options.sweep_mode,
         trials=options.trials,
         objective=options.sweep_objective,
@@ -64,19 +55,15 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         lag=max(1, execution.width()),
     )
     command = ["launch.py", *without_options(arguments, ("sweep", "sweep_file", *OF_SWEEPS))]
-    try:
-        results = conduct(
-            definition,
-            execution,
-            sweep_dir=Path(options.sweep_dir) if options.sweep_dir else None,
-            data_dir=Path(options.data_folder),
-            command=command,
-            extend=options.extend,
-            dry_run=options.dry_run,
-        )
-    except KeyboardInterrupt:
-        announce("stopped: the same command goes on.")
-        raise
+    results = conduct(
+        definition,
+        execution,
+        sweep_dir=Path(options.sweep_dir) if options.sweep_dir else None,
+        data_dir=Path(options.data_folder),
+        command=command,
+        extend=options.extend,
+        dry_run=options.dry_run,
+    )
     if results is None:
         return 0
     best = results.best

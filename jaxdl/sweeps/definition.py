@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from jaxdl.config import differences, from_config, to_config
@@ -18,8 +18,9 @@ from jaxdl.sweeps.space import Space, make_space
 Mode = Literal["grid", "random", "tpe"]
 Prune = Literal["none", "asha", "hyperband"]
 Direction = Literal["minimize", "maximize"]
+_NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side")
 MODES: tuple[Mode, ...] = ("grid", "random", "tpe")
-SEED = "seed"
+SEED, EPOCHS = "seed", "training.epochs"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Definition:
         sweep_seed: seed of what is drawn.
         lag: how many trials may run at the same time, where their results decide about later ones; else 1.
         grids: with `mode` grid, earlier spaces that this one extends: their trials come first.
+        side_by_side: how many trials are trained in one program, on which the last bits depend; 0: not yet chosen.
+
+    Raises:
+        UserError: mode, direction or prune is none of those.
     """
 
     experiment: Experiment
@@ -51,9 +56,15 @@ class Definition:
     sweep_seed: int = 0
     lag: int = 1
     grids: tuple[Space, ...] = ()
+    side_by_side: int = 0
+
+    def __post_init__(self) -> None:
+        one_of(self.mode, MODES, "sweep mode")
+        one_of(self.direction, ("minimize", "maximize"), "direction")
+        one_of(self.prune, ("none", "asha", "hyperband"), "way to prune")
 
     @property
-    def learns(self) -> bool:
+    def adaptive(self) -> bool:
         """Whether results of trials decide about later ones."""
         return self.mode == "tpe" or self.prune != "none"
 
@@ -64,6 +75,18 @@ class Definition:
             return ()
         listed = [axis.values for axis in self.space.axes if axis.path == SEED]
         return listed[0].values if listed and isinstance(listed[0], Choices) else ()
+
+    def loss(self, figure: float) -> float:
+        """Returns a figure as what is to be as small as possible."""
+        return figure if self.direction == "minimize" else -figure
+
+    @property
+    def most_epochs(self) -> int:
+        """The epochs of the longest training."""
+        swept = [axis.values for axis in self.space.axes if axis.path == EPOCHS]
+        if not swept:
+            return self.experiment.training.epochs
+        return max(swept[0].values) if isinstance(swept[0], Choices) else int(swept[0].high)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the definition in JSON's types; `from_json` reads it."""
@@ -78,11 +101,12 @@ class Definition:
             "sweep_seed": self.sweep_seed,
             "lag": self.lag,
             "grids": [space.specs() for space in self.grids],
+            "side_by_side": self.side_by_side,
         }
 
     def digest(self) -> str:
         """Returns 8 hex digits of all but the number of trials, so that a sweep is found again when it is extended."""
-        value = {key: item for key, item in self.to_json().items() if key not in ("trials", "lag", "grids")}
+        value = {key: item for key, item in self.to_json().items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -102,14 +126,15 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
         return Definition(
             experiment=experiment,
             space=space,
-            mode=_one_of(value["mode"], MODES, "sweep mode"),
+            mode=value["mode"],
             trials=_count(value["trials"]),
             objective=str(value["objective"]),
-            direction=_one_of(value["direction"], ("minimize", "maximize"), "direction"),
-            prune=_one_of(value["prune"], ("none", "asha", "hyperband"), "way to prune"),
+            direction=value["direction"],
+            prune=value["prune"],
             sweep_seed=int(value["sweep_seed"]),
             lag=_count(value["lag"]),
             grids=tuple(make_space(experiment, _strings(specs)) for specs in value["grids"]),
+            side_by_side=_count(value["side_by_side"], least=0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the definition of the sweep is damaged ({error!r}): give another --sweep_dir.") from error
@@ -121,26 +146,33 @@ def _strings(value: Any) -> dict[str, str]:
     return dict(value)
 
 
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+def _count(value: Any, least: int = 1) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(value)
     return value
 
 
-def _one_of(value: Any, possible: tuple[Any, ...], noun: str) -> Any:
+def one_of(value: str, possible: Sequence[str], noun: str) -> None:
+    """Checks a choice.
+
+    Raises:
+        UserError: it is none of those possible.
+    """
     if value not in possible:
         raise unknown(noun, str(value), possible)
-    return value
 
 
 def changes(before: Definition, now: Definition) -> list[str]:
-    """Lists where two definitions differ, as ``name=value (not earlier value)``, the number of trials left out."""
+    """Lists where two definitions differ, as ``name=value (not earlier value)``.
+
+    The number of trials is left out, and how many run at the same time: an earlier sweep keeps its own.
+    """
     found = differences(now.experiment, before.experiment)
     old, new = before.space.specs(), now.space.specs()
     for path in {**old, **new}:
         if old.get(path) != new.get(path):
             found.append(f"--sweep={path}={new.get(path, 'absent')} (not {old.get(path, 'absent')})")
-    for name in ("mode", "objective", "direction", "prune", "sweep_seed", "lag"):
+    for name in ("mode", "objective", "direction", "prune", "sweep_seed"):
         one, other = getattr(before, name), getattr(now, name)
         if one != other:
             found.append(f"{name}={other} (not {one})")
@@ -165,7 +197,7 @@ def direction_of(objective: str) -> Direction:
         return "minimize"
     better = metric(name).higher_is_better
     if better is None:
-        raise UserError(f"--objective={objective}: {name} is no figure to compare by.")
+        raise UserError(f"--objective={objective}: {name} cannot be ranked.")
     return "maximize" if better else "minimize"
 
 
@@ -183,6 +215,7 @@ def extended(before: Definition, now: Definition) -> Definition:
             raise UserError(f"--extend: the earlier grid has {shown}, which the new one lacks; add to its values.")
         same = dataclasses.replace(now, space=before.space)
         now = dataclasses.replace(now, grids=(*before.grids, before.space))
+    now = dataclasses.replace(now, lag=before.lag, side_by_side=before.side_by_side)
     found = changes(before, same)
     if found:
         raise UserError(f"--extend adds trials and changes nothing else, but here {'; '.join(found)}.")

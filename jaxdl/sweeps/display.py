@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 import sys
 import threading
@@ -31,19 +33,20 @@ def values_text(values: Mapping[str, Any]) -> str:
 class TrialDisplay:
     """Takes note of how far one trial is; a `jaxdl.setting.Display`.
 
-    Attributes:
-        text: that, in a few words.
+    Args:
+        epochs: of the trial.
+        tell: called with what is shown and with the share of the trial that is done.
     """
 
-    def __init__(self, epochs: int):
+    def __init__(self, epochs: int, tell: Callable[[str, float], None]):
         self._epochs = epochs
-        self.text = "starting"
+        self._tell = tell
 
     def update(
         self, step: int, epoch: int, metrics: Mapping[str, float], examples_per_second: float | None = None
     ) -> None:
         """Takes note of where the training is."""
-        self.text = f"epoch {epoch}/{self._epochs}  loss {figure(metrics['loss'])}"
+        self._show(epoch, metrics["loss"], (epoch - 0.5) / self._epochs)
 
     def end_epoch(
         self,
@@ -53,7 +56,20 @@ class TrialDisplay:
         examples_per_second: float | None = None,
     ) -> None:
         """Takes note of an epoch that ended."""
-        self.text = f"epoch {epoch}/{self._epochs}  loss {figure(metrics['train']['loss'])}"
+        self._show(epoch, metrics["train"]["loss"], epoch / self._epochs)
+
+    def _show(self, epoch: int, loss: float, done: float) -> None:
+        self._tell(f"epoch {epoch}/{self._epochs}  loss {figure(loss)}", done)
+
+
+@dataclasses.dataclass
+class _Running:
+    """A trial that is under way, what is shown of it, and which share of it is done."""
+
+    trial: Trial
+    epochs: int
+    text: str = "running"
+    done: float = 0.0
 
 
 class SweepDisplay:
@@ -81,21 +97,26 @@ class SweepDisplay:
         self._began = clock()
         self._ended: list[Trial] = []
         self._earlier = 0
-        self._running: dict[int, tuple[Trial, TrialDisplay]] = {}
+        self._running: dict[int, _Running] = {}
         self._best: Trial | None = None
         self._live: Live | None = None
         self._lock = threading.Lock()
 
-    def begin(self, trial: Trial) -> TrialDisplay:
-        """Takes note of a trial that begins, and returns what shows how far it is."""
-        display = TrialDisplay(self._definition.experiment.training.epochs)
+    def begin(self, trial: Trial, epochs: int) -> None:
+        """Takes note of a trial of so many epochs that begins."""
         with self._lock:
-            self._running[trial.number] = (trial, display)
-        return display
+            self._running[trial.number] = _Running(trial, epochs)
+
+    def show(self, number: int, text: str, done: float) -> None:
+        """Takes note of what is to be shown of a trial that runs, and of the share of it that is done."""
+        with self._lock:
+            running = self._running.get(number)
+            if running is not None:
+                running.text, running.done = text, done
 
     def of(self, number: int) -> TrialDisplay:
-        """Returns what shows how far a trial is that has begun."""
-        return self._running[number][1]
+        """Returns what takes note of how far a trial is that has begun."""
+        return TrialDisplay(self._running[number].epochs, functools.partial(self.show, number))
 
     def end(self, trial: Trial, *, earlier: bool = False) -> None:
         """Takes note of a trial that is over.
@@ -126,8 +147,7 @@ class SweepDisplay:
     def _is_best(self, trial: Trial) -> bool:
         if self._best is None or self._best.objective is None or trial.objective is None:
             return True
-        better = trial.objective < self._best.objective
-        return better if self._definition.direction == "minimize" else trial.objective > self._best.objective
+        return self._definition.loss(trial.objective) < self._definition.loss(self._best.objective)
 
     def _line(self, trial: Trial) -> str:
         """Returns the line of a trial that ended."""
@@ -148,9 +168,12 @@ class SweepDisplay:
 
     def _seconds_left(self) -> float:
         """Estimates the seconds until the last trial ends; nan before anything is known."""
-        here = len(self._ended) - self._earlier
         left = self._definition.trials - len(self._ended)
-        return 0.0 if left <= 0 else (self._clock() - self._began) / here * left if here else math.nan
+        if left <= 0:
+            return 0.0
+        under_way = sum(running.done for running in self._running.values())
+        here = len(self._ended) - self._earlier + under_way
+        return (self._clock() - self._began) / here * (left - under_way) if here else math.nan
 
     def __enter__(self) -> SweepDisplay:
         from rich.console import Console
@@ -191,8 +214,9 @@ class SweepDisplay:
         name = Text(printable(self._definition.experiment.name), style="bold")
         first.add_row(name, bar, Text(self._counts()), Text(states), Text(self._best_text()))
         rows = Table.grid(padding=(0, 2))
-        for trial, display in running[:_MOST_ROWS]:
-            rows.add_row(Text(f"  trial {trial.number}"), Text(values_text(trial.values)), Text(display.text))
+        for each in running[:_MOST_ROWS]:
+            number, values = each.trial.number, values_text(each.trial.values)
+            rows.add_row(Text(f"  trial {number}"), Text(values), Text(each.text))
         more = len(running) - _MOST_ROWS
         return Group(first, rows, *([Text(f"  and {more} more")] if more > 0 else []))
 
@@ -221,14 +245,18 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     console.print(table)
     if len(rows) > _MOST_ROWS:
         console.print(Text(f"and {len(rows) - _MOST_ROWS} more in {results.sweep_dir / 'results.csv'}"))
-    counts = {state: results.count(state) for state in ("completed", "pruned", "failed", "running", "waiting")}
+    counts = {state: results.count(state) for state in ("completed", "pruned", "failed")}
+    counts["left"] = results.definition.trials - sum(counts.values())
     lines = [("trials", ", ".join(f"{count} {state}" for state, count in counts.items() if count))]
+    if counts["left"]:
+        lines.append(("", "the same command goes on with those that are left"))
     failed = [trial for trial in results.trials if trial.state == "failed" and trial.outcome]
     if failed and failed[0].outcome:
         lines.append(("first failure", f"trial {failed[0].number}: {failed[0].outcome.reason}"))
     if results.best is not None:
         lines.append(("best", f"trial {results.best.number}: {values_text(results.best.values)}"))
-        lines.append(("again", command))
+        if command:
+            lines.append(("again", command))
     lines.append(("time", f"{results.wall_seconds:.1f} s"))
     lines.append(("sweep directory", str(results.sweep_dir)))
     for label, value in lines:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple, Protocol
 
+from jaxdl.errors import UserError
 from jaxdl.setting import Display
 from jaxdl.stopping import StopSignals
 from jaxdl.sweeps.runner import run_trial
 from jaxdl.sweeps.trial import Job, Outcome
+from jaxdl.training import shortened
 from jaxdl.workshop import Workshop
 
 DisplayOf = Callable[[int], Display]
@@ -67,16 +71,20 @@ class Inline:
         self._display_of = display_of
         self._notify = notify
         self._jobs: dict[Future[Outcome], Job] = {}
+        self._alone: Job | None = None
         self._threads = ThreadPoolExecutor(width, thread_name_prefix="trial") if width > 1 else None
 
     def submit(self, job: Job) -> None:
-        if self._threads is not None:
-            self._jobs[self._threads.submit(self._run, job)] = job
-        else:
+        if self._threads is None:
             self._alone = job
+        else:
+            with contextlib.suppress(UserError):  # the trial itself will say so
+                self._workshop.expect(shortened(job.experiment), str(job.run_dir))
+            self._jobs[self._threads.submit(self._run, job)] = job
 
     def wait(self) -> Finished:
         if self._threads is None:
+            assert self._alone is not None
             return Finished(self._alone, self._run(self._alone))
         while self._jobs:
             # With a limit, so that Python acts on signals while it waits.
@@ -92,11 +100,16 @@ class Inline:
 
     def _run(self, job: Job) -> Outcome:
         display = self._display_of(job.number)
-        return run_trial(job, self._workshop, signals=self._signals, display=display, notify=self._notify)
+        try:
+            return run_trial(job, self._workshop, signals=self._signals, display=display, notify=self._notify)
+        finally:
+            self._workshop.forget(str(job.run_dir))
 
     def __enter__(self) -> Inline:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         if self._threads is not None:
+            if kind is not None and self._signals.received is None:
+                self._signals.received = signal.SIGTERM  # nobody takes what comes of them any more
             self._threads.shutdown()

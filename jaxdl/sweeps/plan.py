@@ -16,16 +16,20 @@ from jaxdl.loop import Trainer, program_key
 from jaxdl.progress import data_used, duration
 from jaxdl.session import data_summary
 from jaxdl.sweeps.axis import Axis, Choices
-from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.schedule import planned_values
 from jaxdl.sweeps.side_by_side import Width, choose
 from jaxdl.sweeps.space import apply
+from jaxdl.timing import seconds_each
 from jaxdl.training import shortened
 from jaxdl.watch import check_measured
 from jaxdl.workshop import Workshop
 
 _MEASURED_SECONDS = 0.3
 _MOST_DRAWN = 32
+_MOST_PROGRAMS = 6
+# Fields that are read between the calls of the programs, or in making the data.
+_READ_ELSEWHERE = ("data", "training.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +60,22 @@ class Plan:
         varied = ", ".join(f"{axis.path}={axis.spec}" for axis in definition.space.axes)
         over = definition.trials - self.left
         trials = f"{definition.trials} trials ({definition.mode})" + (f", {over} of them over" if over else "")
+        at_once = f"{self.width} trials at the same time"
+        if self.width == 1:
+            at_once = "one trial after the other" + (", since each learns from those before" * definition.adaptive)
+        programs = f"{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
         return "\n".join(
             [
                 f"sweep of {definition.experiment.name} on {self.data}: {varied}",
                 f"  {trials}, compared by {definition.objective} ({definition.direction})",
-                f"  to compile: {self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}",
-                f"  estimated time: {duration(self.seconds)}, at {self.step_seconds * 1e3:.3g} ms a step (measured), "
-                + (f"{self.width} trials at the same time" if self.width > 1 else "one trial after the other"),
+                f"  to compile: {programs}",
+                f"  estimated time: {duration(self.seconds)}, {at_once}, at {self.step_seconds * 1e3:.3g} ms a step "
+                "of one alone (measured)",
             ]
         )
 
 
-def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], width: int) -> Plan:
+def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], width: int, scales: bool) -> Plan:
     """Returns the plan of a sweep, whose first program is compiled and measured for it.
 
     Args:
@@ -75,6 +83,7 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
         workshop: where the data and programs are kept for the trials.
         left: numbers of the trials that are not over, at least one.
         width: how many trials run at the same time; 0: in this process, as many as is measured to be the fastest.
+        scales: whether as many times the trials are done then; else those at the same time share what one would have.
 
     Raises:
         UserError: the data cannot be had, the sweep varies a field that the trainings never read, or the figure to
@@ -92,25 +101,25 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
     dataset = workshop.dataset(first)
     check_measured("--objective", definition.objective, first, dataset)
     first = first.for_spec(dataset.spec)
-    check_read(definition, first, workshop)
+    same_data = [recipe.for_spec(dataset.spec) for recipe in recipes if recipe.data == recipes[0].data]
+    check_read(definition, _some_of_each_program(same_data, _MOST_PROGRAMS), workshop)
     trainer = workshop.trainer(first)
     step_seconds, eval_seconds = measure(trainer)
     chosen = [recipes[number] for number in left] if exact else recipes
     programs = Counter(program_key(recipe) for recipe in chosen)
-    fastest = Width(1, 1.0)
-    if not width and not definition.learns:
-        fastest = choose(first, max(programs.values()), step_seconds, workshop)
+    chosen_width = Width(width, 1 / width if scales else 1.0) if width else Width(1, 1.0)
+    if not width and not definition.adaptive:
+        chosen_width = choose(first, max(programs.values()), step_seconds, workshop)
     steps = sum(_steps(recipe, dataset) for recipe in chosen) / len(chosen) * len(left)
     evaluations = sum(recipe.training.epochs + 1 for recipe in chosen) / len(chosen) * len(left)
-    share = fastest.share if not width else 1 / width
     return Plan(
         definition,
         len(left),
         len(programs),
         data_used(data_summary(dataset, first)),
         step_seconds,
-        share * steps * step_seconds + evaluations * eval_seconds,
-        width or fastest.size,
+        chosen_width.share * steps * step_seconds + evaluations * eval_seconds,
+        chosen_width.size,
     )
 
 
@@ -125,50 +134,45 @@ def measure(trainer: Trainer) -> tuple[float, float]:
     begin = time.perf_counter()
     trainer.evaluate(state, "test")
     eval_seconds = time.perf_counter() - begin
-    seconds, done = 0.0, 0
-    count = min(FEWEST_STEPS_PER_CALL, trainer.total_steps)
-    while seconds < _MEASURED_SECONDS:
-        state = trainer.init_state()
-        begin = time.perf_counter()
-        trainer.advance(state, count)
-        seconds += time.perf_counter() - begin
-        done += count
-        count = min(2 * count, trainer.total_steps)
-    return seconds / done, eval_seconds
+    most = trainer.total_steps
+    return seconds_each(trainer.time_steps, FEWEST_STEPS_PER_CALL, most, _MEASURED_SECONDS), eval_seconds
 
 
-def check_read(definition: Definition, experiment: Experiment, workshop: Workshop) -> None:
-    """Refuses a sweep over a field that a training never reads: its trials would all be the same.
+def check_read(definition: Definition, recipes: Sequence[Experiment], workshop: Workshop) -> None:
+    """Refuses a sweep over a field that no training reads: its trials would all be the same.
 
     A number that enters the compiled programs as data is looked for in them; of any other field, the programs of two of
     its values are compared.
 
     Args:
         definition: the sweep.
-        experiment: the first trial's recipe, fitted to its data.
+        recipes: of some trials, fitted to their data, with different programs.
         workshop: where programs are kept.
 
     Raises:
         UserError: there is such a field.
     """
-    trainer = workshop.trainer(experiment)
-    entering = {field.path for field in walk(experiment) if field.enters_as_data} - {"seed"}
-    read = trainer.reads()
     for axis in definition.space.axes:
-        unread = axis.path in entering - read if axis.path in entering else _same_programs(axis, experiment, workshop)
-        if unread:
+        if not any(_is_read(axis, recipe, workshop) for recipe in recipes):
             raise UserError(
-                f"--sweep={axis.path}={axis.spec}: with the other fields as they are, a training never reads "
-                f"{axis.path}, so all trials would be the same."
+                f"--sweep={axis.path}={axis.spec}: with the other fields as they are, no training reads {axis.path}, "
+                "so all trials would be the same."
             )
 
 
-def _same_programs(axis: Axis, experiment: Experiment, workshop: Workshop) -> bool:
-    """Returns whether two values of a field give the very same training."""
-    if not isinstance(axis.values, Choices) or len(axis.values.values) < 2:
-        return False
-    pair = [apply(experiment, {axis.path: value}) for value in axis.values.values[:2]]
-    if axis.path.startswith(("data", "training.")) or program_key(pair[0]) == program_key(pair[1]):
-        return False  # read between the calls of the programs, or traced
-    one, other = (workshop.trainer(recipe.for_spec(workshop.dataset(recipe).spec)) for recipe in pair)
-    return all(one.source_text(name) == other.source_text(name) for name in ("init", "train", "eval"))
+def _is_read(axis: Axis, recipe: Experiment, workshop: Workshop) -> bool:
+    """Returns whether a training depends on a field."""
+    if axis.path in {field.path for field in walk(recipe) if field.enters_as_data}:
+        return axis.path == SEED or axis.path in workshop.trainer(recipe).reads()
+    if not isinstance(axis.values, Choices) or len(axis.values.values) < 2 or axis.path.startswith(_READ_ELSEWHERE):
+        return True
+    spec = workshop.dataset(recipe).spec
+    one, other = (apply(recipe, {axis.path: value}).for_spec(spec) for value in axis.values.values[:2])
+    texts = [[workshop.trainer(each).source_text(name) for name in ("init", "train", "eval")] for each in (one, other)]
+    return texts[0] != texts[1]
+
+
+def _some_of_each_program(recipes: Sequence[Experiment], most: int) -> list[Experiment]:
+    """Returns recipes with different programs, at most so many."""
+    by_program = {program_key(recipe): recipe for recipe in reversed(recipes)}
+    return list(reversed(by_program.values()))[:most]

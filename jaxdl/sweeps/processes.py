@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
@@ -45,24 +45,24 @@ class Share:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def shares(workers: int, cores: Sequence[int], accelerators: int) -> list[Share]:
-    """Shares cores and accelerators out among workers, evenly; where there are more workers, several have one.
+def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Share]:
+    """Shares cores and GPUs out among workers, evenly; where there are more workers, several have one.
 
     Args:
         workers: how many there are.
         cores: numbers of the cores that this process may use.
-        accelerators: how many GPUs there are.
+        gpus: the GPUs that it uses, as ``CUDA_VISIBLE_DEVICES`` names them.
     """
     found = []
     for number in range(workers):
         low, high = number * len(cores) // workers, (number + 1) * len(cores) // workers
         own = tuple(cores[low:high]) or (cores[number % len(cores)],)
         environment: dict[str, str] = {}
-        if accelerators:
-            device = number % accelerators
-            on_device = len(range(device, workers, accelerators))
+        if gpus:
+            device = number % len(gpus)
+            on_device = len(range(device, workers, len(gpus)))
             environment = {
-                "CUDA_VISIBLE_DEVICES": str(device),
+                "CUDA_VISIBLE_DEVICES": gpus[device],
                 "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_MEMORY_SHARE / on_device:.3f}",
             }
         found.append(Share(own, environment))
@@ -76,14 +76,23 @@ class Processes:
         parts: what each worker gets of the machine.
         settings: keyword arguments of `jaxdl.runtime.configure` in each worker.
         signals: asks to stop.
+        show: takes a trial's number, what is to be shown of it, and the share of it that is done.
         notify: takes messages.
     """
 
-    def __init__(self, parts: Sequence[Share], settings: Mapping[str, Any], signals: StopSignals, notify: Notify):
+    def __init__(
+        self,
+        parts: Sequence[Share],
+        settings: Mapping[str, Any],
+        signals: StopSignals,
+        show: Callable[[int, str, float], None],
+        notify: Notify,
+    ):
         self.width = len(parts)
         self._parts = parts
         self._settings = settings
         self._signals = signals
+        self._show = show
         self._notify = notify
         self._workers: list[_Worker] = []
         self._told_to_stop = False
@@ -131,6 +140,9 @@ class Processes:
         if kind == "say":
             self._notify(content)
             return None
+        if kind == "show":
+            self._show(job.number, *content)
+            return None
         worker.job = None
         if kind == "stopped":
             return None
@@ -162,6 +174,8 @@ class Processes:
         # The folders from which this process imports, because an experiment's own modules may lie there.
         path = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
         environment = {**os.environ, **part.environment, "PYTHONPATH": path}
+        if part.environment:  # a GPU's share is the worker's own
+            environment.pop("XLA_PYTHON_CLIENT_PREALLOCATE", None)
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], close_fds=True
         )

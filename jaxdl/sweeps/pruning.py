@@ -80,7 +80,7 @@ class Judgement:
                 study = optuna.create_study(
                     study_name=_NAME,
                     direction=job.direction,
-                    pruner=_pruner(job.prune, job.experiment.training.epochs),
+                    pruner=_pruner(job.prune, job.most_epochs),
                 )
                 study.add_trials(job.rivals)
                 # In the place of those that run at the same time, because brackets go by numbers.

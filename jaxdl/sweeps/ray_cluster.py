@@ -75,10 +75,11 @@ def _workshop(data_dir: Path, settings: tuple[tuple[str, Any], ...]) -> Any:
 
 def _run(job: Job, settings: tuple[tuple[str, Any], ...]) -> Outcome:
     """Runs one trial, in a worker process of Ray; its own main thread gets the signal that cancels it."""
+    from jaxdl.sweeps.display import TrialDisplay
     from jaxdl.sweeps.runner import run_trial
-    from jaxdl.sweeps.worker import Silent
 
-    return run_trial(job, _workshop(job.data_dir, settings), display=Silent())
+    display = TrialDisplay(job.experiment.training.epochs, lambda text, done: None)  # nobody sees this process
+    return run_trial(job, _workshop(job.data_dir, settings), display=display)
 
 
 class RayCluster:
@@ -117,7 +118,6 @@ class RayCluster:
         for reference in self._jobs:
             with contextlib.suppress(Exception):  # the cluster may be gone
                 _ray().cancel(reference, force=True)
-        _ray().shutdown()
 
     def submit(self, job: Job) -> None:
         self._jobs[self._task.remote(job, self._settings)] = job

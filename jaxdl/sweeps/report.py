@@ -83,7 +83,7 @@ def _best(results: SweepResults, command: Sequence[str]) -> str:
         return ""
     facts = {path: show(value) for path, value in best.values.items()}
     facts |= {name: figure(value) for name, value in best.outcome.metrics.items()}
-    again = f"<pre>{escaped(best_command(best, command))}</pre>"
+    again = f"<pre>{escaped(best_command(best, command))}</pre>" if command else ""
     return section(f"Best: trial {best.number}", again + pairs({**facts, "measured on": best.outcome.data}))
 
 
@@ -130,8 +130,8 @@ def _fields(definition: Definition, done: Sequence[Trial], used: str) -> str:
 
 def _quality(definition: Definition, figures: np.ndarray) -> np.ndarray:
     """Returns the share of other trials that each one is at least as good as, 0 for the worst and 1 for the best."""
-    signed = figures if definition.direction == "maximize" else -figures
-    order = np.array([np.mean(signed <= value) for value in signed])
+    losses = np.array([definition.loss(figure) for figure in figures])
+    order = np.array([np.mean(losses >= loss) for loss in losses])
     low = order.min()
     return (order - low) / (1 - low) if low < 1 else np.ones_like(order)
 

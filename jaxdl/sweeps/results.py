@@ -12,17 +12,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files import named_cause, replace_file
 from jaxdl.flags import short_names
 from jaxdl.progress import figure
 from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.directory import read_definition
+from jaxdl.sweeps.table import TABLE, Table
 from jaxdl.sweeps.trial import Trial, as_row
 
 if TYPE_CHECKING:
     import pandas
-
-_CONFIDENCE = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,16 +33,18 @@ class Group:
     Attributes:
         values: what they have in common, by dotted path.
         trials: numbers of those that were completed.
+        of: how many there are in all.
         mean: of the figure to compare by; None where no trial was completed.
-        deviation: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
-        interval: half the width of its confidence interval of 95 %, from Student's t; None for fewer than two.
+        std: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
+        ci95: half the width of the mean's confidence interval of 95 %, from Student's t; None for fewer than two.
     """
 
     values: Mapping[str, Any]
     trials: tuple[int, ...]
+    of: int
     mean: float | None
-    deviation: float | None
-    interval: float | None
+    std: float | None
+    ci95: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,25 +82,49 @@ class SweepResults:
 
     @property
     def best(self) -> Trial | None:
-        """The completed trial with the best figure, of equal ones the first; None where none was completed."""
-        sign = 1 if self.definition.direction == "minimize" else -1
-        done = [(sign * trial.objective, trial.number) for trial in self.trials if _completed(trial)]  # type: ignore[operator]
-        return self.trials[min(done)[1]] if done else None
+        """The first completed trial of the best combination (see `groups`); None where none was completed."""
+        best = self.groups[0] if self.trials else None
+        return self.trials[best.trials[0]] if best is not None and best.trials else None
 
     @property
     def groups(self) -> list[Group]:
-        """Statistics over the seeds, the best combination first."""
+        """Statistics over the seeds, the best combination first.
+
+        One with a seed that failed, was given up or is yet to run comes after those without: the seeds that are left
+        may be its lucky ones.
+        """
         found: dict[tuple[tuple[str, str], ...], list[Trial]] = {}
         for trial in self.trials:
             key = tuple((path, show(value)) for path, value in trial.values.items() if path != SEED)
             found.setdefault(key, []).append(trial)
         groups = [_group(trials) for trials in found.values()]
-        sign = 1 if self.definition.direction == "minimize" else -1
-        return sorted(groups, key=lambda group: math.inf if group.mean is None else sign * group.mean)
+        most = max((group.of for group in groups), default=0)
+
+        def rank(group: Group) -> tuple[bool, float]:
+            return len(group.trials) < most, math.inf if group.mean is None else self.definition.loss(group.mean)
+
+        return sorted(groups, key=rank)
 
     def count(self, state: str) -> int:
         """Returns how many trials are in a state."""
         return sum(trial.state == state for trial in self.trials)
+
+
+def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
+    """Returns what the trial table of a sweep directory holds now, a running sweep's too.
+
+    Args:
+        sweep_dir: the sweep directory.
+        experiment: the recipe of the sweep's experiment, as its file defines it.
+
+    Raises:
+        UserError: there is no sweep, it is of another experiment, or a file is damaged.
+    """
+    sweep_dir = Path(sweep_dir)
+    definition = read_definition(sweep_dir, experiment)
+    trials = Table(sweep_dir / TABLE, definition).trials()
+    over = sum(trial.outcome is not None for trial in trials)
+    return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
 
 
 def _completed(trial: Trial) -> bool:
@@ -107,20 +134,15 @@ def _completed(trial: Trial) -> bool:
 def _group(trials: Sequence[Trial]) -> Group:
     done = [trial for trial in trials if _completed(trial)]
     figures = [trial.objective for trial in done if trial.objective is not None]
-    deviation = statistics.stdev(figures) if len(figures) > 1 else None
-    interval = None
-    if deviation is not None:
+    std = statistics.stdev(figures) if len(figures) > 1 else None
+    ci95 = None
+    if std is not None:
         from scipy import stats
 
-        quantile = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, len(figures) - 1))
-        interval = quantile * deviation / math.sqrt(len(figures))
-    return Group(
-        {path: value for path, value in trials[0].values.items() if path != SEED},
-        tuple(trial.number for trial in done),
-        statistics.fmean(figures) if figures else None,
-        deviation,
-        interval,
-    )
+        ci95 = float(stats.t.ppf(0.975, len(figures) - 1)) * std / math.sqrt(len(figures))
+    values = {path: value for path, value in trials[0].values.items() if path != SEED}
+    mean = statistics.fmean(figures) if figures else None
+    return Group(values, tuple(trial.number for trial in done), len(trials), mean, std, ci95)
 
 
 def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
@@ -141,7 +163,7 @@ def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
             "objective": best.objective,
             "metrics": dict(best.outcome.metrics) if best.outcome else {},
             "data": best.outcome.data if best.outcome else "",
-            "command": best_command(best, command),
+            "command": best_command(best, command) if command else None,
         },
         "groups": [
             {**dataclasses.asdict(group), "values": {path: show(value) for path, value in group.values.items()}}
@@ -165,11 +187,20 @@ def write_tables(results: SweepResults) -> None:
         UserError: a file cannot be written.
     """
     folder = results.sweep_dir
-    replace_file(folder / "results.csv", csv_text(results))
+    write_rows(results)
     replace_file(folder / "results.parquet", _parquet(results))
     head, rows = group_table(results)
     replace_file(folder / "results.md", markdown_table(head, rows))
     replace_file(folder / "results.tex", latex_table(head, rows))
+
+
+def write_rows(results: SweepResults) -> None:
+    """Writes the rows as ``results.csv``.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    replace_file(results.sweep_dir / "results.csv", csv_text(results))
 
 
 def csv_text(results: SweepResults) -> str:
@@ -216,13 +247,13 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
     data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
     short = {path: last for last, path in short_names(paths).items()}
     names = [short.get(path, path) for path in paths]
-    head = [*names, "trials", f"{name}, mean", "standard deviation", "95 % interval", "measured on"]
+    head = [*names, "trials", f"{name}, mean", "std", "95 % interval", "measured on"]
     rows = [
         [
             *(show(group.values[path]) if path in group.values else "" for path in paths),
-            str(len(group.trials)),
-            *("" if value is None else figure(value) for value in (group.mean, group.deviation)),
-            "" if group.interval is None or group.mean is None else f"± {figure(group.interval)}",
+            str(len(group.trials)) if len(group.trials) == group.of else f"{len(group.trials)} of {group.of}",
+            *("" if value is None else figure(value) for value in (group.mean, group.std)),
+            "" if group.ci95 is None else f"± {figure(group.ci95)}",
             data,
         ]
         for group in results.groups

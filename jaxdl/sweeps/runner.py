@@ -11,6 +11,7 @@ from typing import Any
 from jaxdl.errors import UserError
 from jaxdl.files import replace_file
 from jaxdl.locks import InUse
+from jaxdl.memory import ran_out_of_memory
 from jaxdl.progress import data_used
 from jaxdl.record import read_metrics
 from jaxdl.setting import Display, Setting
@@ -20,7 +21,7 @@ from jaxdl.sweeps.trial import Job, Outcome, State
 from jaxdl.training import train
 from jaxdl.workshop import Workshop
 
-TRACEBACK = "error.txt"
+OUT_OF_MEMORY = "out of memory"
 # Ray ends the workers of a process that has died within some seconds.
 _SECONDS_OF_PATIENCE = 60.0
 
@@ -50,13 +51,15 @@ def run_trial(
     try:
         summary = _train(job, workshop, setting, notify)
     except UserError as error:
-        return _failed(str(error), begin)
+        return _failed(str(error), begin, ends_sweep=isinstance(error.__cause__, OSError))
     except Exception as error:
-        text = " ".join(str(error).split())
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
-            return _failed("out of memory", begin, again=True)
-        replace_file(job.run_dir.parent / f"{job.run_dir.name}-{TRACEBACK}", traceback.format_exc())
-        return _failed(f"{type(error).__name__}: {text[:200]}", begin, again=True)
+        if ran_out_of_memory(error):
+            return _failed(OUT_OF_MEMORY, begin, again=True)
+        # Beside the run directory, which may not be there.
+        file = job.run_dir.with_name(f"{job.run_dir.name}-error.txt")
+        replace_file(file, traceback.format_exc())
+        text = " ".join(str(error).split())[:200]
+        return _failed(f"{type(error).__name__}: {text} (see {file})", begin, again=True)
     return _outcome(job, summary, time.perf_counter() - begin)
 
 
@@ -80,8 +83,9 @@ def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str
             time.sleep(0.2)
 
 
-def _failed(reason: str, begin: float, *, again: bool = False) -> Outcome:
-    return Outcome("failed", reason=reason, seconds=time.perf_counter() - begin, again=again)
+def _failed(reason: str, begin: float, *, again: bool = False, ends_sweep: bool = False) -> Outcome:
+    seconds = time.perf_counter() - begin
+    return Outcome("failed", reason=reason, seconds=seconds, again=again, ends_sweep=ends_sweep)
 
 
 def _outcome(job: Job, summary: Mapping[str, Any], seconds: float) -> Outcome:

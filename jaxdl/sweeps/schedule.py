@@ -54,7 +54,7 @@ class Schedule:
         if planned is not None:
             for number in range(len(self._trials), len(planned)):
                 self._trials[number] = table.add(planned[number])
-        if not definition.learns:
+        if not definition.adaptive:
             self._queue = self._by_program()
         else:
             self._queue = sorted(number for number, trial in self._trials.items() if trial.outcome is None)
@@ -84,8 +84,8 @@ class Schedule:
         if not self._queue:
             return None
         number = self._queue[0]
-        known = max(0, number - self._definition.lag + 1)
-        if self._definition.learns and any(other < known for other in under_way):
+        known = self._known(number)
+        if self._definition.adaptive and any(other < known for other in under_way):
             return None
         del self._queue[0]
         if number not in self._trials:
@@ -93,6 +93,14 @@ class Schedule:
         trial = self._trials[number]
         self._trials[number] = self._table.begin(trial)
         return self._job(trial, known)
+
+    def _known(self, number: int) -> int:
+        """Returns how many trials, from the first on, must be over before this one begins, and decide about it.
+
+        For all seeds of one combination they are the same, so that the same combination is drawn.
+        """
+        of_one = len(self._definition.seeds) or 1
+        return max(0, number - number % of_one - self._definition.lag + 1)
 
     def take(self, number: int, outcome: Outcome) -> Trial:
         """Takes note of what came of a trial."""
@@ -114,17 +122,18 @@ class Schedule:
         rivals = ()
         if definition.prune != "none":
             if self._rivals is None:
-                self._rivals = Rivals(definition.prune, definition.direction, definition.experiment.training.epochs)
+                self._rivals = Rivals(definition.prune, definition.direction, definition.most_epochs)
             rivals = self._rivals.of([self._trials[number] for number in range(known)])
         return Job(
             trial.number,
             self.experiment(trial.values),
             run_dir,
             self._data_dir,
-            (*self._command, *values, f"--run_dir={run_dir}"),
+            (*self._command, *values, f"--run_dir={run_dir}") if self._command else (),
             definition.objective,
             definition.direction,
             definition.prune,
+            definition.most_epochs,
             rivals,
         )
 
@@ -144,4 +153,4 @@ def check_values(definition: Definition) -> None:
             apply(definition.experiment, values)
         except (ValueError, TypeError) as error:
             shown = ", ".join(f"{path}={show(value)}" for path, value in values.items())
-            raise UserError(f"--sweep: {shown} makes no experiment: {' '.join(str(error).split())}.") from error
+            raise UserError(f"--sweep: {shown} is not a valid experiment: {' '.join(str(error).split())}.") from error

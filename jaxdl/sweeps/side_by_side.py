@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jaxlib
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files import replace_file
 from jaxdl.loop import Trainer, program_key
-from jaxdl.runtime import cache_folder
-from jaxdl.search.batch_size import free_memory
+from jaxdl.memory import free_memory, ran_out_of_memory
+from jaxdl.runtime import cache_folder, usable_cores
 from jaxdl.together import Together
 from jaxdl.workshop import Workshop
 
@@ -57,10 +60,12 @@ def choose(experiment: Experiment, trials: int, alone_seconds: float, workshop: 
     trainer = workshop.trainer(experiment)
     best, size = Width(1, 1.0), _FIRST
     while size <= most and _fits(trainer, size):
-        share = _measure(trainer, size) / alone_seconds
+        together = Together(trainer, size)
+        share = _measure(together, trainer) / alone_seconds
         if share > _WORTH * best.share:
             break
         best = Width(size, share)
+        workshop.keep(together, trainer)
         size *= 2
     _write(file, best)
     return best
@@ -72,8 +77,9 @@ def _digest(experiment: Experiment, workshop: Workshop) -> str:
     key = (
         program_key(experiment),
         workshop.dataset(experiment).spec,
-        (device.platform, device.device_kind, jax.device_count()),
-        jax.__version__,
+        (device.platform, device.device_kind, jax.device_count(), len(usable_cores())),
+        (jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS", "")),
+        (_FIRST, _WORTH),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 
@@ -99,11 +105,11 @@ def _fits(trainer: Trainer, size: int) -> bool:
     return size * trainer.memory_needed() <= _MEMORY_SHARE * free_memory()
 
 
-def _measure(trainer: Trainer, size: int) -> float:
+def _measure(together: Together, trainer: Trainer) -> float:
     """Returns the time of a step of one of the trainings, in seconds; infinite where memory runs out."""
     try:
-        return Together(trainer, size).seconds_per_step(trainer, _MEASURED_SECONDS)
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        return together.seconds_per_step(trainer, _MEASURED_SECONDS)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not ran_out_of_memory(error):
             raise
-        return float("inf")
+        return math.inf

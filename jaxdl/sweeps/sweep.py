@@ -2,82 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
 
-import jax
-
+from jaxdl.errors import UserError
+from jaxdl.runtime import gpu_names, usable_cores
 from jaxdl.stopping import StopSignals
 from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.display import SweepDisplay
+from jaxdl.sweeps.execution import Execution
 from jaxdl.sweeps.executor import Executor, Inline
 from jaxdl.sweeps.report import write_sweep_report
-from jaxdl.sweeps.results import SweepResults, summary, write_tables
+from jaxdl.sweeps.results import SweepResults, summary, write_rows, write_tables
+from jaxdl.sweeps.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.schedule import Schedule
 from jaxdl.sweeps.table import TABLE, Table
+from jaxdl.sweeps.trial import Outcome
 from jaxdl.workshop import Workshop
 
 SUMMARY = "summary.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Execution:
-    """How a sweep is run; nothing in it changes what comes of a trial.
-
-    Attributes:
-        executor: where trials run: in this process, in worker processes, or on a Ray cluster.
-        batch: how many trials are trained side by side in one program, in this process: ``auto`` measures, ``off``, or
-            a number. Results are then the same within rounding, not to the bit.
-        workers: how many trials run at the same time elsewhere; 0: one for each accelerator or each two cores.
-        budget: seconds after which no further trial begins; None: no limit.
-        retries: how often a trial is begun again that ran out of memory, lost its worker or met an unforeseen error.
-        on_failure: after a trial that failed for good, go on with the others, or stop.
-        settings: what `jaxdl.configure` is called with where trials run in other processes.
-        ray_address: address of the Ray cluster; empty starts one on this machine.
-        trial_cpus: CPUs that a trial needs on a Ray cluster.
-        trial_gpus: GPUs that a trial needs there; a fraction shares one.
-    """
-
-    executor: Literal["inline", "processes", "ray"] = "inline"
-    batch: str = "auto"
-    workers: int = 0
-    budget: float | None = None
-    retries: int = 1
-    on_failure: Literal["continue", "stop"] = "continue"
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    ray_address: str = ""
-    trial_cpus: float = 1.0
-    trial_gpus: float = 0.0
-
-    def width(self) -> int:
-        """Returns how many trials run at the same time, for which it looks at devices, or connects to the cluster.
-
-        0 stands for what is measured to be the fastest.
-        """
-        if self.executor == "inline":
-            return {"auto": 0, "off": 1}[self.batch] if self.batch in ("auto", "off") else int(self.batch)
-        if self.executor == "ray":
-            from jaxdl.sweeps.ray_cluster import connect, places
-
-            connect(self.ray_address)
-            return self.workers or places(self.trial_cpus, self.trial_gpus)
-        return self.workers or accelerators() or max(1, len(usable_cores()) // 2)
-
-
-def usable_cores() -> list[int]:
-    """Returns the numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def accelerators() -> int:
-    """Returns how many GPUs JAX uses; starts its backend."""
-    return jax.device_count() if jax.default_backend() == "gpu" else 0
+_SECONDS_BETWEEN_ROWS = 5.0
 
 
 class Sweep:
@@ -107,6 +53,8 @@ class Sweep:
         self.table.widen()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
         self._failed = False
+        self._failures: Counter[int] = Counter()
+        self._written = time.monotonic()
 
     def run(self) -> SweepResults:
         """Runs the trials that are left and writes what came of all."""
@@ -118,8 +66,12 @@ class Sweep:
             with self.signals, display, self._executor(display) as executor:
                 self._run(executor, display)
                 self.signals.raise_received()
-        except KeyboardInterrupt:
-            self._conclude("preempted")
+        except (KeyboardInterrupt, UserError):
+            over = sum(trial.outcome is not None for trial in self._conclude("preempted").trials)
+            self.notify(
+                f"stopped after {over} of {self.definition.trials} trials: the same command goes on "
+                f"({self.directory.path})."
+            )
             raise
         left = any(trial.outcome is None for trial in self.schedule.trials) or self.schedule.left
         return self._conclude("preempted" if left else "completed")
@@ -128,8 +80,8 @@ class Sweep:
         if self.execution.executor == "processes":
             from jaxdl.sweeps.processes import Processes, shares
 
-            parts = shares(self.width, usable_cores(), accelerators())
-            return Processes(parts, self.execution.settings, self.signals, display.say)
+            parts = shares(self.width, usable_cores(), gpu_names())
+            return Processes(parts, self.execution.settings, self.signals, display.show, display.say)
         if self.execution.executor == "ray":
             from jaxdl.sweeps.ray_cluster import RayCluster
 
@@ -144,20 +96,34 @@ class Sweep:
                 job = self.schedule.next(under_way)
                 if job is None:
                     break
-                display.begin(self.schedule.trials[job.number])
+                display.begin(self.schedule.trials[job.number], job.experiment.training.epochs)
                 under_way.append(job.number)
                 executor.submit(job)
             if not under_way:
                 return
             job, outcome = executor.wait()
             under_way.remove(job.number)
-            trial = self.schedule.trials[job.number]
-            if outcome.state == "failed" and outcome.again and trial.attempts <= self.execution.retries:
-                display.say(f"trial {trial.number} failed and is begun again: {outcome.reason}")
-                self.schedule.again(trial.number)
+            if outcome.ends_sweep:
+                raise UserError(f"trial {job.number}: {outcome.reason} The same command goes on with the sweep.")
+            if outcome.again and self._failures[job.number] < self.execution.retries:
+                self._failures[job.number] += 1
+                self._try_again(job.number, outcome, display)
                 continue
             display.end(self.schedule.take(job.number, outcome))
             self._failed |= outcome.state == "failed"
+            self._write_rows()
+
+    def _try_again(self, number: int, outcome: Outcome, display: SweepDisplay) -> None:
+        display.say(f"trial {number} failed and is begun again: {outcome.reason}")
+        if outcome.reason == OUT_OF_MEMORY:
+            self.workshop.narrow()
+        self.schedule.again(number)
+
+    def _write_rows(self) -> None:
+        """Writes the rows so far, now and then, for those who look into the folder while the sweep runs."""
+        if time.monotonic() - self._written > _SECONDS_BETWEEN_ROWS:
+            write_rows(self._results("running"))
+            self._written = time.monotonic()
 
     def _may_begin(self) -> bool:
         if self.signals.received is not None:
@@ -166,8 +132,8 @@ class Sweep:
             return False
         return self.execution.budget is None or time.perf_counter() - self.begin < self.execution.budget
 
-    def _conclude(self, status: str) -> SweepResults:
-        results = SweepResults(
+    def _results(self, status: str) -> SweepResults:
+        return SweepResults(
             self.definition,
             self.directory.path,
             status,
@@ -175,6 +141,9 @@ class Sweep:
             time.perf_counter() - self.begin,
             self.workshop.compiled(),
         )
+
+    def _conclude(self, status: str) -> SweepResults:
+        results = self._results(status)
         write_tables(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))
         write_sweep_report(results, self.command)

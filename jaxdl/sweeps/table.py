@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TABLE = "study.db"
 _ATTEMPTS, _OUTCOME = "attempts", "outcome"
-# What Optuna stores in fields of their own, so that the attribute need not repeat it.
-_OF_OPTUNA = ("state", "objective", "curve", "again")
+# What Optuna stores in fields of their own, or is of no use later.
+_OF_OPTUNA = ("state", "objective", "curve", "again", "ends_sweep")
 
 
 class Table:
@@ -157,8 +157,8 @@ class Table:
             )
         state = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}.get(frozen.state, "failed")
         stored: Mapping[str, Any] = frozen.user_attrs.get(_OUTCOME, {})
-        objective = frozen.value if state == "completed" else _last(frozen.intermediate_values)
-        outcome = Outcome(state, objective, curve=frozen.intermediate_values, **stored)  # type: ignore[arg-type]
+        values_of = {"completed": frozen.value, "pruned": _last(frozen.intermediate_values)}
+        outcome = Outcome(state, values_of.get(state), curve=frozen.intermediate_values, **stored)  # type: ignore[arg-type]
         return Trial(frozen.number, values, state, attempts, outcome)  # type: ignore[arg-type]
 
     @contextlib.contextmanager

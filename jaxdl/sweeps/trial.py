@@ -31,6 +31,7 @@ class Job:
         objective: the figure to compare by.
         direction: whether less or more of it is better.
         prune: how it may be stopped early.
+        most_epochs: epochs of the longest training of the sweep.
         rivals: the trials with which it is compared for that.
     """
 
@@ -42,6 +43,7 @@ class Job:
     objective: str
     direction: Direction
     prune: Prune = "none"
+    most_epochs: int = 0
     rivals: tuple[FrozenTrial, ...] = ()
 
 
@@ -60,6 +62,8 @@ class Outcome:
         data: name of the data that were used; a stand-in is called one.
         compile_seconds: time spent on compilation, in seconds.
         again: whether another attempt may end otherwise: not after a divergence, which repeats itself to the bit.
+        ends_sweep: the cause would meet every trial, such as a full disk: nothing is noted, so that the same command
+            goes on once it is mended.
     """
 
     state: State
@@ -72,6 +76,7 @@ class Outcome:
     data: str = ""
     compile_seconds: float = 0.0
     again: bool = False
+    ends_sweep: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,15 +108,19 @@ def trial_dir(sweep_dir: Path, number: int) -> Path:
 
 
 def as_row(trial: Trial) -> dict[str, Any]:
-    """Returns a trial as one flat row: values and figures by name, with ``number``, ``state`` and the like."""
+    """Returns a trial as one flat row: values and figures by name, with ``trial``, ``state`` and the like.
+
+    ``value`` is the figure to compare by; ``run_dir`` lies below the sweep directory.
+    """
     outcome = trial.outcome or Outcome("running")
     return {
         "trial": trial.number,
         "state": trial.state,
         **trial.values,
-        "objective": outcome.objective,
+        "value": outcome.objective,
         **outcome.metrics,
-        "data": outcome.data,
+        "measured_on": outcome.data,
+        "run_dir": str(trial_dir(Path(), trial.number)),
         "seconds": outcome.seconds,
         "attempts": trial.attempts,
         "reason": outcome.reason,

@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> None:
 
     from jaxdl.runtime import configure
     from jaxdl.stopping import StopSignals
+    from jaxdl.sweeps.display import TrialDisplay
     from jaxdl.sweeps.runner import run_trial
     from jaxdl.workshop import Workshop
 
@@ -58,22 +59,13 @@ def main(arguments: list[str]) -> None:
             continue
         if workshop is None:
             workshop = Workshop(job.data_dir, lambda text: send("say", text))
+        display = TrialDisplay(job.experiment.training.epochs, lambda text, done: send("show", (text, done)))
         try:
-            outcome = run_trial(job, workshop, signals=signals, display=Silent(), notify=lambda text: send("say", text))
+            outcome = run_trial(job, workshop, signals=signals, display=display, notify=lambda text: send("say", text))
         except KeyboardInterrupt:
             send("stopped")
         else:
             send("over", outcome)
-
-
-class Silent:
-    """A display that shows nothing."""
-
-    def update(self, *of_step: object) -> None:
-        """Takes note of nothing."""
-
-    def end_epoch(self, *of_epoch: object) -> None:
-        """Takes note of nothing."""
 
 
 if __name__ == "__main__":

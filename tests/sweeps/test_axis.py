@@ -72,7 +72,7 @@ def test_a_number_drawn_for_a_list_stands_for_a_list_of_one() -> None:
         ("optimizer.learning_rate", "fast", "'fast' must be float"),
         ("optimizer.learning_rate", "-1", "must be greater than 0"),
         ("optimizer.learning_rate", "nan", "finite"),
-        ("optimizer.learning_rate", "1e-3,0.001", "0.001 stands there twice"),
+        ("optimizer.learning_rate", "1e-3,0.001", "0.001 is listed twice"),
         ("optimizer.learning_rate", "log(0,1)", "must begin above 0"),
         ("optimizer.learning_rate", "log(1,1)", "the range is empty"),
         ("optimizer.learning_rate", "uniform(2,1)", "the range is empty"),

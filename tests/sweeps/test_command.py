@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from jaxdl.errors import UserError
-from jaxdl.options import Options
 from jaxdl.sweeps.file import read_sweep_file
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
@@ -55,8 +54,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--trials=5",), "--trials is of a sweep"),
-        (("--sweep=seed=0:2", "--mode=eval", "--run_dir=x"), ""),
+        (("--trials=5",), "--trials only applies to sweeps"),
         (("--sweep=seed=0:2", "--run_dir=x"), "--run_dir is of one run"),
         (("--sweep=seed=0:2", "--mode=summary"), "does not go with --mode=summary"),
         (("--sweep=sead=0:2",), "Did you mean 'seed'"),
@@ -77,27 +75,29 @@ def test_what_is_wrong_ends_with_status_2_and_one_line(tmp_path: Path, flags: tu
 def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     file.write_text(
-        'mode = "random"\ntrials = 6\nobjective = "validation/accuracy"\nretries = 0\n'
+        'sweep_mode = "random"\ntrials = 6\nobjective = "validation/accuracy"\nretries = 0\n'
         '[fields]\nlearning_rate = "log(1e-4,1e-1)"\n"model.features" = [64, [32, 16]]\nseed = "0:3"\n'
     )
-    options, fields = read_sweep_file(file, Options(trials=9))
-    assert (options.sweep_mode, options.trials, options.sweep_objective, options.retries) == (
-        "random",
-        9,
-        "validation/accuracy",
-        0,
-    )
-    assert fields == [("learning_rate", "log(1e-4,1e-1)"), ("model.features", [64, (32, 16)]), ("seed", "0:3")]
-    done = launch(tmp_path, f"--sweep_file={file}", "--sweep=learning_rate=1e-3,1e-2", "--dry_run")
+    assert read_sweep_file(file) == {
+        "sweep_mode": "random",
+        "trials": 6,
+        "sweep_objective": "validation/accuracy",
+        "retries": 0,
+        "sweep": ("learning_rate=log(1e-4,1e-1)", "model.features=64,(32,16)", "seed=0:3"),
+    }
+    # What the command line says counts, even where it is the default.
+    flags = ("--sweep=learning_rate=1e-3,1e-2", "--retries=1", "--trials=9", "--dry_run")
+    done = launch(tmp_path, f"--sweep_file={file}", *flags)
     assert done.returncode == 0, done.stderr
-    assert "optimizer.learning_rate=1e-3,1e-2" in done.stderr and "6 trials (random)" in done.stderr
+    assert "model.features=64,(32,16), seed=0:3, optimizer.learning_rate=1e-3,1e-2" in done.stderr
+    assert "9 trials (random)" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mode = ", "is no TOML"),
-        ("mode = 'grid'", "no table [fields]"),
+        ("sweep_mode = ", "is not valid TOML"),
+        ("sweep_mode = 'grid'", "no table [fields]"),
         ("fields = 3", "no table [fields]"),
         ("trails = 3\n[fields]\nseed='0:2'", "Did you mean 'trials'"),
         ("trials = 'many'\n[fields]\nseed='0:2'", "trials=many: must be int"),
@@ -108,5 +108,5 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, message: st
     file = tmp_path / "sweep.toml"
     file.write_text(text)
     with pytest.raises(UserError) as error:
-        read_sweep_file(file, Options())
+        read_sweep_file(file)
     assert message in str(error.value)

@@ -39,7 +39,7 @@ def test_what_is_not_given_follows_from_the_rest() -> None:
         ({"seed": "0:3"}, {"trials": 4}, "the grid has 3 combinations"),
         ({"seed": "0:3"}, {"objective": "test/accuracy"}, "test split"),
         ({"seed": "0:3"}, {"objective": "accuracy"}, "write SPLIT/METRIC"),
-        ({"seed": "0:3"}, {"objective": "validation/confusion"}, "no figure to compare by"),
+        ({"seed": "0:3"}, {"objective": "validation/confusion"}, "cannot be ranked"),
         ({"seed": "0:3"}, {"objective": "validation/acuracy"}, "acuracy"),
     ],
 )

@@ -28,7 +28,7 @@ def test_each_trial_that_ends_has_a_line_with_the_best_so_far_and_the_time_left(
     with SweepDisplay(DEFINITION, file=file, clock=lambda: now[0]) as display:
         display.end(trial(0, 0.5), earlier=True)
         for number, figure in ((1, 0.75), (2, 0.7)):
-            display.begin(trial(number, None))
+            display.begin(trial(number, None), epochs=5)
             now[0] += 30
             display.end(trial(number, figure))
         display.end(trial(3, None, "failed", "diverged at step 3: \x1b[2J"))
@@ -45,12 +45,12 @@ def test_each_trial_that_ends_has_a_line_with_the_best_so_far_and_the_time_left(
 def test_the_table_shows_what_is_running() -> None:
     display = SweepDisplay(DEFINITION, file=io.StringIO())
     display.end(trial(0, 0.5))
-    shown = display.begin(trial(1, None))
-    display.begin(trial(2, None))
-    shown.update(7, 3, {"loss": 0.25})
+    display.begin(trial(1, None), epochs=5)
+    display.begin(trial(2, None), epochs=5)
+    display.of(1).update(7, 3, {"loss": 0.25})
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
     console.print(display._rendered())
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "running 2" in text and "best 0.5000 (trial 0)" in text and "1/4" in text
-    assert "trial 1" in text and "epoch 3/" in text and "loss 0.2500" in text
+    assert "trial 1" in text and "epoch 3/5" in text and "loss 0.2500" in text
     assert "\x1b[31mname" not in text

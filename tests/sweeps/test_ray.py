@@ -42,7 +42,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
 
 
 def figures(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
-    return [(row["trial"], row["state"], row["objective"], row["params_sha256"]) for row in rows]
+    return [(row["trial"], row["state"], row["value"], row["params_sha256"]) for row in rows]
 
 
 def on(cluster: Any) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None
     recipe = jaxdl.replace(twin("digits_mlp"), {"training.watch": "validation/accuracy", "training.patience": 2})
     space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(3)}
     one = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "one", execution=jaxdl.Execution(batch="off"))
-    four = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "four", execution=jaxdl.Execution(batch="4"))
+    four = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "four", execution=jaxdl.Execution(batch=4))
     assert four.compiled == {"train": 2, "eval": 1} and one.compiled == {"train": 1, "eval": 1}
     for alone, together in zip(one.trials, four.trials, strict=True):
         assert together.values == alone.values and together.state == "completed"

@@ -1,0 +1,28 @@
+"""How much memory the device has left, and how running out of it is told."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jax
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Returns whether an error says that the machine's or the accelerator's memory is used up."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
+def free_memory() -> float:
+    """Returns the free bytes of the default device's memory; infinite where nobody tells."""
+    stats: dict[str, Any] = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in stats:
+        return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        return float(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return math.inf
