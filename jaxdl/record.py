@@ -90,15 +90,15 @@ class RunDirectory:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Writes ``config.json``; its ``name`` is what `create` compares."""
-        replace_file(self.path / CONFIG, _dump(config))
+        replace_file(self.path / CONFIG, json_text(config))
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Writes ``record.json``."""
-        replace_file(self.path / RECORD, _dump(record))
+        replace_file(self.path / RECORD, json_text(record))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes ``summary.json``."""
-        replace_file(self.path / SUMMARY, _dump(summary))
+        replace_file(self.path / SUMMARY, json_text(summary))
 
     def log_metrics(self, step: int, epoch: int, split: str, metrics: Mapping[str, Any]) -> None:
         """Appends one line to ``metrics.jsonl`` and the same numbers to the TensorBoard events, both flushed.
@@ -265,7 +265,8 @@ def _parse(text: str, file: Path, line: int | None = None) -> dict[str, Any]:
     return value
 
 
-def _dump(value: Mapping[str, Any]) -> str:
+def json_text(value: Mapping[str, Any]) -> str:
+    """Returns JSON as the files of a run have it: see above for numbers that are not finite."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

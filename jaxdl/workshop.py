@@ -20,6 +20,8 @@ from jaxdl.together import Together
 Key = tuple[tuple[str, str], ...]
 # Beside those of the data set itself, the fields that say what is kept of it.
 _CUT_BY = ("training.overfit_batches", "training.fast_dev_run", "training.batch_size")
+# Programs of so many recipes are kept; where nothing else decides, trials with the same ones follow one another.
+_MOST_TRAINERS = 16
 
 
 def load_data(experiment: Experiment, data_dir: Path, notify: Callable[[str], None]) -> Dataset:
@@ -108,6 +110,8 @@ class Workshop:
             if self._on_device is None:
                 self._on_device = put_on_device(dataset)
             if key not in self._trainers:
+                if len(self._trainers) >= _MOST_TRAINERS:  # the oldest, which those that train keep for themselves
+                    del self._trainers[next(iter(self._trainers))]
                 self._trainers[key] = Trainer(experiment, dataset, self._on_device)
             trainer = self._trainers[key]
             if joins is None or self.side_by_side < 2:

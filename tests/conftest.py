@@ -11,6 +11,7 @@ import pytest
 # Many tests compile the same small programs, some in processes of their own: each is compiled once for all of them.
 _CACHE = tempfile.TemporaryDirectory(prefix="jaxdl-tests-")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE.name)
+os.environ["XDG_CACHE_HOME"] = _CACHE.name  # what else is kept from run to run must not be that of the machine's user
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 

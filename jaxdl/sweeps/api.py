@@ -121,7 +121,7 @@ def conduct(
     left = numbers_left(sweep_dir / TABLE, before, definition)
     workshop = Workshop(data_dir, notify)
     inline = execution.executor == "inline"
-    width = execution.width() or definition.side_by_side
+    width = min(execution.width() or definition.side_by_side, definition.trials)
     if left:
         scales = not inline and bool(accelerators() or execution.executor == "ray")
         plan = make_plan(definition, workshop, left, width, scales)

@@ -17,7 +17,8 @@ _CALL = re.compile(r"\s*(log|uniform|int|choice)\s*\((.*)\)\s*", re.ASCII | re.D
 _COUNT = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*", re.ASCII)
 _FORMS = "1e-4,1e-3 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(32,64)"
 # A range such as 0:1000000000 is a slip of the hand, not a list to be made.
-_MOST_VALUES = 100_000
+_MOST_VALUES = 10_000
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def parse_axis(field: Field, spec: str) -> Axis:
         name, inside = call[1], call[2]
         return _list_axis(field, spec, _items(inside)) if name == "choice" else _range_axis(field, spec, name, inside)
     if count is not None:
+        if max(map(len, filter(None, count.groups()))) > _MOST_DIGITS:
+            raise _wrong(field, spec, "the numbers are too large")
         start, stop, step = int(count[1]), int(count[2]), int(count[3] or 1)
         if step == 0:
             raise _wrong(field, spec, "a step of 0 never ends")
@@ -146,13 +149,15 @@ def _checked(field: Field, spec: str, values: list[Any]) -> Axis:
     """Returns the axis of listed values, each of them checked."""
     if not values:
         raise _wrong(field, spec, f"there is no value in it; write {_FORMS}")
-    for number, value in enumerate(values):
+    seen: set[Any] = set()
+    for value in values:
         if field.declaration.family is not None:
             field.declaration.family.make(value)
         else:
             check_value(field, value)
-        if value in values[:number]:
+        if value in seen:
             raise _wrong(field, spec, f"{show(value)} is listed twice")
+        seen.add(value)
     return Axis(field.path, spec.strip(), Choices(tuple(values)))
 
 
@@ -169,9 +174,10 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
         raise _wrong(field, spec, f"{field.path} is a whole number; write int({inside})")
     try:
         low, high = (int(item) if whole else float(item) for item in items)
-    except ValueError:
+        finite = math.isfinite(low) and math.isfinite(high)
+    except (ValueError, OverflowError):
         raise _wrong(field, spec, f"write {kind}(LOW,HIGH) with {'whole ' if whole else ''}numbers") from None
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    if not (finite and low < high):
         raise _wrong(field, spec, "the range is empty: the first number must be below the second")
     if kind == "log" and low <= 0:
         raise _wrong(field, spec, "a logarithmic range must begin above 0")

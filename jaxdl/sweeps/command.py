@@ -54,7 +54,8 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         sweep_seed=options.sweep_seed,
         lag=max(1, execution.width()),
     )
-    command = ["launch.py", *without_options(arguments, ("sweep", "sweep_file", *OF_SWEEPS))]
+    swept = {name for path in definition.space.specs() for name in (path, path.rpartition(".")[2])}
+    command = ["launch.py", *without_options(arguments, {"sweep", "sweep_file", *OF_SWEEPS, *swept})]
     results = conduct(
         definition,
         execution,

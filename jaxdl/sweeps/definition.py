@@ -209,12 +209,16 @@ def extended(before: Definition, now: Definition) -> Definition:
     """
     same = now
     if now.mode == before.mode == "grid":
-        lost = [values for values in before.space.grid() if values not in list(now.space.grid())]
+        here = list(now.space.grid())
+        lost = [values for values in before.space.grid() if values not in here]
         if lost:
             shown = ", ".join(f"{path}={value}" for path, value in lost[0].items())
             raise UserError(f"--extend: the earlier grid has {shown}, which the new one lacks; add to its values.")
         same = dataclasses.replace(now, space=before.space)
-        now = dataclasses.replace(now, grids=(*before.grids, before.space))
+        if now.space != before.space:
+            now = dataclasses.replace(now, grids=(*before.grids, before.space))
+        else:
+            now = dataclasses.replace(now, grids=before.grids)
     now = dataclasses.replace(now, lag=before.lag, side_by_side=before.side_by_side)
     found = changes(before, same)
     if found:

@@ -10,6 +10,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files import named_cause, replace_file
 from jaxdl.locks import LOCK, FolderLock
+from jaxdl.record import json_text
 from jaxdl.sweeps.definition import Definition, changes, extended, from_json
 
 DEFINITION = "sweep.json"
@@ -54,7 +55,7 @@ class SweepDirectory:
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file."""
-        replace_file(self.path / name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        replace_file(self.path / name, json_text(value))
 
     def close(self) -> None:
         """Gives the folder free; a second call does nothing."""
@@ -122,5 +123,7 @@ def _check_free(path: Path) -> None:
         if not path.is_dir():
             raise UserError(f"the sweep directory {path} is a file: give another --sweep_dir.")
         present = {entry.name for entry in path.iterdir()}
-    if present and DEFINITION not in present and present != {LOCK}:
+    # What is left of a process that was killed at its first step.
+    present -= {LOCK, f".{DEFINITION}.tmp"}
+    if present and DEFINITION not in present:
         raise UserError(f"the folder {path} is not empty and no sweep directory: give another --sweep_dir.")

@@ -19,7 +19,9 @@ from jaxdl.workshop import Workshop
 DisplayOf = Callable[[int], Display]
 Notify = Callable[[str], None]
 # How often a signal to this process is looked for while all trials are running.
-_SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LOOKS = 0.5
+# Of an accelerator's memory; the rest is for what is not allocated through XLA, such as the libraries' own.
+MEMORY_SHARE = 0.9
 
 
 class Finished(NamedTuple):
@@ -88,7 +90,7 @@ class Inline:
             return Finished(self._alone, self._run(self._alone))
         while self._jobs:
             # With a limit, so that Python acts on signals while it waits.
-            over, _ = wait(list(self._jobs), timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+            over, _ = wait(list(self._jobs), timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
             for future in over:
                 job = self._jobs.pop(future)
                 try:

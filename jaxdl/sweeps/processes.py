@@ -14,13 +14,8 @@ from typing import Any
 import cloudpickle
 
 from jaxdl.stopping import StopSignals
-from jaxdl.sweeps.executor import Finished, Notify
+from jaxdl.sweeps.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, Notify
 from jaxdl.sweeps.trial import Job, Outcome
-
-# Of an accelerator's memory; the rest is for what is not allocated through XLA, such as the libraries' own.
-_MEMORY_SHARE = 0.9
-# How often a signal to this process is looked for while all workers are busy.
-_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @dataclass
@@ -63,7 +58,7 @@ def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Shar
             on_device = len(range(device, workers, len(gpus)))
             environment = {
                 "CUDA_VISIBLE_DEVICES": gpus[device],
-                "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_MEMORY_SHARE / on_device:.3f}",
+                "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{MEMORY_SHARE / on_device:.3f}",
             }
         found.append(Share(own, environment))
     return found
@@ -124,7 +119,7 @@ class Processes:
             busy = {worker.connection: worker for worker in self._workers if worker.job is not None}
             if not busy:
                 self._signals.raise_received()
-            for ready in wait(list(busy), _SECONDS_BETWEEN_LOOKS):
+            for ready in wait(list(busy), SECONDS_BETWEEN_LOOKS):
                 finished = self._read(busy[ready])  # type: ignore[index]
                 if finished is not None:
                     return finished
@@ -180,5 +175,6 @@ class Processes:
             command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], close_fds=True
         )
         theirs.close()
-        ours.send_bytes(cloudpickle.dumps(("begin", (part.cores, dict(self._settings)))))
+        with contextlib.suppress(OSError):  # it has died: its first job will find that out
+            ours.send_bytes(cloudpickle.dumps(("begin", (part.cores, dict(self._settings)))))
         return _Worker(process, ours, part.environment, part.cores)

@@ -63,7 +63,7 @@ class Rivals:
                 else:
                     self._study.tell(replayed, state=TrialState.PRUNED if trial.state == "pruned" else TrialState.FAIL)
                 self._count += 1
-        return tuple(self._study.get_trials())
+        return tuple(self._study.get_trials(deepcopy=False)[: len(trials)])
 
 
 class Judgement:

@@ -7,18 +7,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.stopping import StopSignals
-from jaxdl.sweeps.executor import Finished, Notify
+from jaxdl.sweeps.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, Notify
 from jaxdl.sweeps.trial import Job, Outcome
-
-# How often a signal to this process is looked for while all trials are running.
-_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def _ray() -> Any:
@@ -43,6 +42,7 @@ def connect(address: str) -> None:
         return
     # The folders from which this process imports, because an experiment's own modules may lie there.
     path = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -53,6 +53,8 @@ def connect(address: str) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"--ray_address={address}: no Ray cluster can be reached there ({reason}).") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray puts a handler of its own in its place
 
 
 def places(cpus: float, gpus: float) -> int:
@@ -104,7 +106,10 @@ class RayCluster:
         notify: Notify,
     ):
         self.width = width
-        self._task = _ray().remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(_run)
+        # Trials that share a GPU share its memory, too.
+        shares = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{MEMORY_SHARE * gpus:.3f}"} if 0 < gpus < 1 else {}
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "runtime_env": {"env_vars": shares}}
+        self._task = _ray().remote(**options)(_run)
         self._settings = tuple(sorted(settings.items()))
         self._signals = signals
         self._notify = notify
@@ -128,7 +133,7 @@ class RayCluster:
                 self._stop()
             if not self._jobs:
                 self._signals.raise_received()
-            ready, _ = _ray().wait(list(self._jobs), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS)
+            ready, _ = _ray().wait(list(self._jobs), num_returns=1, timeout=SECONDS_BETWEEN_LOOKS)
             for reference in ready:
                 outcome = self._outcome(reference)
                 job = self._jobs.pop(reference)

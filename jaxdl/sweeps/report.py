@@ -207,9 +207,12 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
             study.add_trial(
                 optuna.trial.create_trial(params=params, distributions=distributions, value=trial.objective)
             )
-        shares = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
-        )
+        try:
+            shares = optuna.importance.get_param_importances(
+                study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
+            )
+        except RuntimeError:  # the figures differ by less than the trees can tell
+            return []
     return sorted(((path, float(share)) for path, share in shares.items()), key=lambda item: -item[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import traceback
@@ -22,8 +23,9 @@ from jaxdl.training import train
 from jaxdl.workshop import Workshop
 
 OUT_OF_MEMORY = "out of memory"
-# Ray ends the workers of a process that has died within some seconds.
-_SECONDS_OF_PATIENCE = 60.0
+# Ray ends the workers of a process that has died within some seconds; a file server gives a lost node's locks back
+# after a minute or two.
+_SECONDS_OF_PATIENCE = 120.0
 
 
 def run_trial(
@@ -47,9 +49,9 @@ def run_trial(
         KeyboardInterrupt: it was asked to stop, and has saved its state.
     """
     begin = time.perf_counter()
-    setting = Setting(signals, display, Judgement(job), plots=False)
     try:
-        summary = _train(job, workshop, setting, notify)
+        setting = Setting(signals, display, Judgement(job), plots=False)
+        return _outcome(job, _train(job, workshop, setting, notify), time.perf_counter() - begin)
     except UserError as error:
         return _failed(str(error), begin, ends_sweep=isinstance(error.__cause__, OSError))
     except Exception as error:
@@ -57,10 +59,10 @@ def run_trial(
             return _failed(OUT_OF_MEMORY, begin, again=True)
         # Beside the run directory, which may not be there.
         file = job.run_dir.with_name(f"{job.run_dir.name}-error.txt")
-        replace_file(file, traceback.format_exc())
+        with contextlib.suppress(UserError):
+            replace_file(file, traceback.format_exc())
         text = " ".join(str(error).split())[:200]
         return _failed(f"{type(error).__name__}: {text} (see {file})", begin, again=True)
-    return _outcome(job, summary, time.perf_counter() - begin)
 
 
 def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str], None]) -> dict[str, Any]:
@@ -78,6 +80,8 @@ def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str
                 setting=setting,
             )
         except InUse:
+            if setting.signals is not None:
+                setting.signals.raise_received()
             if time.monotonic() > given_up:
                 raise
             time.sleep(0.2)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from jaxdl.errors import UserError
 from jaxdl.sweeps.definition import Definition
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TABLE = "study.db"
 _ATTEMPTS, _OUTCOME = "attempts", "outcome"
-# What Optuna stores in fields of their own, or is of no use later.
-_OF_OPTUNA = ("state", "objective", "curve", "again", "ends_sweep")
+# What of an outcome is stored in another field, or is of no use later.
+_NOT_STORED = ("state", "again", "ends_sweep")
 
 
 class Table:
@@ -41,13 +41,14 @@ class Table:
         self._axes = {axis.path: axis for axis in definition.space.axes}
         self._name = definition.experiment.name
         self._direction = definition.direction
+        self._history: list[FrozenTrial] = []
         with self._errors(), quiet():
             self._open()
 
     def _open(self) -> None:
         import optuna
 
-        self._storage = optuna.storages.RDBStorage(f"sqlite:///{self.path.absolute()}")
+        self._storage = optuna.storages.RDBStorage(_url(self.path))
         optuna.create_study(
             storage=self._storage, study_name=self._name, direction=self._direction, load_if_exists=True
         )
@@ -67,9 +68,7 @@ class Table:
             return
         draft = self.path.with_name(f".{self.path.name}.tmp")
         draft.unlink(missing_ok=True)
-        study = optuna.create_study(
-            storage=f"sqlite:///{draft.absolute()}", study_name=self._name, direction=self._direction
-        )
+        study = optuna.create_study(storage=_url(draft), study_name=self._name, direction=self._direction)
         for trial in trials:
             trial = copy.copy(trial)
             trial.distributions = {path: now[path] for path in trial.distributions}
@@ -112,30 +111,29 @@ class Table:
 
         states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         value = [outcome.objective] if outcome.state == "completed" and outcome.objective is not None else None
-        stored = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _OF_OPTUNA}
+        stored = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _NOT_STORED}
         with self._errors():
             trial_id = self._id(trial.number)
-            for epoch, figure in outcome.curve.items():
-                if math.isfinite(figure):
-                    self._storage.set_trial_intermediate_value(trial_id, epoch, figure)
+            for epoch, figure in outcome.curve.items():  # again, for Optuna's tools
+                self._storage.set_trial_intermediate_value(trial_id, epoch, figure)
             self._storage.set_trial_user_attr(trial_id, _OUTCOME, stored)
             self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
         return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
 
     def history(self, before: int) -> list[FrozenTrial]:
-        """Returns the trials numbered below `before`, as Optuna's samplers learn from them.
+        """Returns the trials numbered below `before`, which must be over, as Optuna's samplers learn from them.
 
         One that failed counts as the worst of all: the next ones should keep away from it.
         """
         from optuna.trial import TrialState, create_trial
 
-        history = []
-        for frozen in self._frozen()[:before]:
-            if frozen.state == TrialState.FAIL:
-                given = {"params": frozen.params, "distributions": frozen.distributions}
-                frozen = create_trial(state=TrialState.PRUNED, **given)
-            history.append(frozen)
-        return history
+        if len(self._history) < before:  # what is over changes no more
+            for frozen in self._frozen()[len(self._history) : before]:
+                if frozen.state == TrialState.FAIL:
+                    given = {"params": frozen.params, "distributions": frozen.distributions}
+                    frozen = create_trial(state=TrialState.PRUNED, **given)
+                self._history.append(frozen)
+        return self._history[:before]
 
     def _frozen(self) -> list[FrozenTrial]:
         with self._errors():
@@ -156,10 +154,9 @@ class Table:
                 frozen.number, values, "waiting" if frozen.state == TrialState.WAITING else "running", attempts
             )
         state = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}.get(frozen.state, "failed")
-        stored: Mapping[str, Any] = frozen.user_attrs.get(_OUTCOME, {})
-        values_of = {"completed": frozen.value, "pruned": _last(frozen.intermediate_values)}
-        outcome = Outcome(state, values_of.get(state), curve=frozen.intermediate_values, **stored)  # type: ignore[arg-type]
-        return Trial(frozen.number, values, state, attempts, outcome)  # type: ignore[arg-type]
+        stored = dict(frozen.user_attrs.get(_OUTCOME, {}))
+        curve = {int(epoch): figure for epoch, figure in stored.pop("curve", {}).items()}  # JSON's keys are text
+        return Trial(frozen.number, values, state, attempts, Outcome(state, curve=curve, **stored))  # type: ignore[arg-type]
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -190,5 +187,6 @@ def numbers_left(path: Path, before: Definition | None, definition: Definition) 
     return [number for number in range(definition.trials) if number not in over]
 
 
-def _last(curve: Mapping[int, float]) -> float | None:
-    return curve[max(curve)] if curve else None
+def _url(path: Path) -> str:
+    """Returns what SQLAlchemy calls a file; it would take ``?``, ``%`` and braces for its own."""
+    return f"sqlite:///{quote(str(path.absolute()))}"

@@ -11,6 +11,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,8 +21,9 @@ import cloudpickle
 def main(arguments: list[str]) -> None:
     """Runs jobs until the connection closes."""
     connection = Connection(int(arguments[0]))
-    # Ctrl-C goes to all processes of the terminal; the sweep's own process tells the workers what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals go to all processes of a terminal or a job; the sweep's own process tells the workers what to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _, (cores, settings) = cloudpickle.loads(connection.recv_bytes())
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)  # before JAX starts its threads
@@ -42,6 +44,9 @@ def main(arguments: list[str]) -> None:
                 kind, content = cloudpickle.loads(connection.recv_bytes())
             except (EOFError, OSError):
                 os._exit(1)  # nobody waits for what this process does; what it has saved is there
+            except BaseException:  # a job that cannot be read here
+                traceback.print_exc()
+                os._exit(1)
             if kind == "stop":
                 signals.received = signal.SIGTERM
                 jobs.put(None)

@@ -27,6 +27,8 @@ FLAGS = [
     "--objective=validation/accuracy",
 ]
 KILLS = 20
+# Of a process that is over, was killed, or had a signal before or after it could answer it.
+STATUSES = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143)
 EXECUTORS = {
     "inline": ["--sweep_batch=off"],
     "side_by_side": ["--sweep_batch=8"],
@@ -71,7 +73,7 @@ def test_killed_at_random_moments(executor: str, tmp_path: Path) -> None:
             os.killpg(process.pid, moments.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
             killed += 1
         _, errors = process.communicate(timeout=120)
-        assert process.returncode in (0, -signal.SIGKILL, 130, 143), errors
+        assert process.returncode in STATUSES, errors
         if process.returncode == 0:
             assert table(sweep_dir) == expected
             completed += 1
