@@ -113,15 +113,14 @@ def run_optuna(library: str, folder: Path, trials: int) -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = {"learning_rate": rates(), "seed": list(range(trials // _RATES))}
+    seeds = list(range(trials // _RATES))
 
     def objective(trial: optuna.Trial) -> float:
-        rate = trial.suggest_categorical("learning_rate", space["learning_rate"])
-        return TRAIN[library](folder, rate, trial.suggest_categorical("seed", space["seed"]))
+        rate = trial.suggest_categorical("learning_rate", rates())
+        return TRAIN[library](folder, rate, trial.suggest_categorical("seed", seeds))
 
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.GridSampler(space), storage="sqlite:///study.db"
-    )
+    sampler = optuna.samplers.GridSampler({"learning_rate": rates(), "seed": seeds})
+    study = optuna.create_study(direction="maximize", sampler=sampler, storage="sqlite:///study.db")
     study.optimize(objective, n_trials=trials)
     print(json.dumps({"best": study.best_value, "trials": len(study.trials)}))
 

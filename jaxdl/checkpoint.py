@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,6 +24,8 @@ from jaxdl.files import named_cause
 
 # How many parameters a message names before it only counts.
 _NAMED = 5
+# Orbax serves one thread at a time: two that save at once get in each other's way.
+_ORBAX = threading.RLock()
 # The parts of a checkpoint, each a folder in it.
 _STATE, _ROWS, _ABOUT = "state", "rows", "about"
 
@@ -48,8 +51,8 @@ class Checkpoints:
 
     A checkpoint appears under its name only when it is whole, and an older one goes only after that, so a process
     killed at any moment leaves a good one. Each holds digests of its arrays, by which damage is recognised. Saving goes
-    on in the background after `save` returns; `wait` and `close` end it. An error in the background is raised by the
-    next call.
+    on in the background after `save` returns, but in threads beside the main one; `wait` and `close` end it. An error
+    in the background is raised by the next call.
 
     Args:
         directory: the folder, made at the first `save`.
@@ -105,7 +108,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         rank = self._rank(int(step), metrics or {})
-        with self._disk_errors():
+        with _ORBAX, self._disk_errors():
             if self._open is not None and not self.directory.exists():
                 # Orbax would make it again, and the run would go on in a folder that lacks all the rest.
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -120,6 +123,8 @@ class Checkpoints:
             items[_ABOUT] = ocp.args.JsonSave({**(about or {}), "step": int(step), "digests": digests})
             # Forced, for Orbax passes over a step that is before the last one without a word.
             manager.save(int(step), args=ocp.args.Composite(**items), metrics=rank, force=True)
+            if threading.current_thread() is not threading.main_thread():
+                manager.wait_until_finished()  # before another training's turn
 
     def restore(self, like: Any, step: int | Literal["last", "best"] | None = None) -> Any:
         """Restores a state.
@@ -136,7 +141,7 @@ class Checkpoints:
             UserError: there is no such checkpoint, it does not fit `like`, or it is damaged.
         """
         self.wait()
-        with named_cause(self.directory, "read the checkpoints of"):
+        with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
             found = self._find(step)
             try:
                 return self._read(found, like, None).state
@@ -158,7 +163,7 @@ class Checkpoints:
         """
         self.wait()
         damaged: list[_Damaged] = []
-        with named_cause(self.directory, "read the checkpoints of"):
+        with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
             for step in reversed(self.steps()):
                 try:
                     saved = self._read(step, like, rows_like)
@@ -244,7 +249,8 @@ class Checkpoints:
     def _close_manager(self) -> None:
         manager, self._open = self._open, None
         if manager is not None:
-            manager.close()
+            with _ORBAX:
+                manager.close()
 
     def _read(self, step: int, like: Any, rows_like: Mapping[str, Any] | None) -> Saved:
         """Reads one checkpoint and compares its digests.

@@ -185,10 +185,13 @@ canonical.defvjp(_canonical_forward, canonical_backward)
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
     """Returns the gradient of the inputs, of spatial size `size`, from that of the outputs."""
-    shape = jax.ShapeDtypeStruct((gradient.shape[0], *size, kernel.shape[-2]), gradient.dtype)
+
+    def inputs_of(kernel: jax.Array, gradient: jax.Array) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((gradient.shape[0], *size, kernel.shape[-2]), gradient.dtype)
 
     def own(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
-        return jax.linear_transpose(lambda inputs: _library(inputs, kernel, window), shape)(gradient)[0]
+        forward = lambda inputs: _library(inputs, kernel, window)  # noqa: E731
+        return jax.linear_transpose(forward, inputs_of(kernel, gradient))(gradient)[0]
 
     def one(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         turned = partial(_turned_convolution, size=size, window=window)
@@ -196,7 +199,8 @@ def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: 
 
     def product(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         columns = gradient @ kernel.reshape(-1, kernel.shape[-1]).T
-        return jax.linear_transpose(lambda inputs: _patches(inputs, kernel.shape[:-2], window), shape)(columns)[0]
+        patches = lambda inputs: _patches(inputs, kernel.shape[:-2], window)  # noqa: E731
+        return jax.linear_transpose(patches, inputs_of(kernel, gradient))(columns)[0]
 
     return _vectorized(one, product, kernel_at=0)(kernel, gradient)
 

@@ -20,6 +20,7 @@ from jaxdl.sweeps.plan import make_plan
 from jaxdl.sweeps.results import SweepResults
 from jaxdl.sweeps.sampling import grid_values
 from jaxdl.sweeps.schedule import check_values
+from jaxdl.sweeps.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.space import Space, make_space
 from jaxdl.sweeps.sweep import Sweep
 from jaxdl.sweeps.table import TABLE, numbers_left
@@ -120,22 +121,30 @@ def conduct(
     before, definition = continued(sweep_dir, definition, extend)
     left = numbers_left(sweep_dir / TABLE, before, definition)
     workshop = Workshop(data_dir, notify)
-    inline = execution.executor == "inline"
-    width = min(execution.width() or definition.side_by_side, definition.trials)
+    width = _width(execution, definition)
     if left:
-        scales = not inline and bool(accelerators() or execution.executor == "ray")
-        plan = make_plan(definition, workshop, left, width, scales)
+        plan = make_plan(definition, workshop, left, width, definition.side_by_side or definition.trials)
         notify(f"{plan.text()}\n  sweep directory: {sweep_dir}")
         width = plan.width
     else:
         notify(f"all {definition.trials} trials of the sweep in {sweep_dir} are over.")
+        width = ONE_BY_ONE
     if dry_run:
         return None
-    definition = dataclasses.replace(
-        definition, side_by_side=definition.side_by_side or (max(1, width) if inline else 1)
-    )
+    definition = dataclasses.replace(definition, side_by_side=definition.side_by_side or width.size)
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
-        return Sweep(directory, execution, max(1, width), workshop, data_dir, command, notify).run()
+        return Sweep(directory, execution, width, workshop, data_dir, command, notify).run()
+
+
+def _width(execution: Execution, definition: Definition) -> Width | None:
+    """Returns how many trials run at the same time; None where it is to be measured."""
+    asked = min(execution.width(), definition.trials)
+    if execution.executor != "inline":
+        scales = execution.executor == "ray" or accelerators() > 0
+        return Width(1, asked, 1 / asked if scales else 1.0)
+    # On the number in one program the last bits depend, so a sweep that goes on keeps its own.
+    together = asked or (definition.side_by_side if definition.side_by_side > 1 else 0)
+    return Width(together, together, 1.0) if together else None
 
 
 def make_definition(

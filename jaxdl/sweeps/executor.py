@@ -6,7 +6,8 @@ import contextlib
 import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import NamedTuple, Protocol
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
 
 from jaxdl.errors import UserError
 from jaxdl.setting import Display
@@ -50,9 +51,11 @@ class Executor(Protocol):
             KeyboardInterrupt: SIGINT or SIGTERM came; trials under way have saved their states.
         """
 
-    def __enter__(self) -> Executor: ...
+    def __enter__(self) -> Self: ...
 
-    def __exit__(self, *exception: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
 
 
 class Inline:
@@ -80,8 +83,9 @@ class Inline:
         if self._threads is None:
             self._alone = job
         else:
-            with contextlib.suppress(UserError):  # the trial itself will say so
-                self._workshop.expect(shortened(job.experiment), str(job.run_dir))
+            if self._workshop.side_by_side > 1:
+                with contextlib.suppress(UserError):  # the trial itself will say so
+                    self._workshop.expect(shortened(job.experiment), str(job.run_dir))
             self._jobs[self._threads.submit(self._run, job)] = job
 
     def wait(self) -> Finished:
@@ -110,7 +114,7 @@ class Inline:
     def __enter__(self) -> Inline:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._threads is not None:
             if kind is not None and self._signals.received is None:
                 self._signals.received = signal.SIGTERM  # nobody takes what comes of them any more

@@ -18,7 +18,7 @@ from jaxdl.session import data_summary
 from jaxdl.sweeps.axis import Axis, Choices
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.schedule import planned_values
-from jaxdl.sweeps.side_by_side import Width, choose
+from jaxdl.sweeps.side_by_side import ONE_BY_ONE, Width, choose
 from jaxdl.sweeps.space import apply
 from jaxdl.timing import seconds_each
 from jaxdl.training import shortened
@@ -43,7 +43,7 @@ class Plan:
         data: name of the data.
         step_seconds: time of one train step of the first trial, measured, in seconds.
         seconds: estimated time of what is left, in seconds.
-        width: how many trials run at the same time.
+        width: how many trials run at the same time, and how many of them in one program.
     """
 
     definition: Definition
@@ -52,7 +52,7 @@ class Plan:
     data: str
     step_seconds: float
     seconds: float
-    width: int
+    width: Width
 
     def text(self) -> str:
         """Returns the plan in a few lines."""
@@ -60,8 +60,10 @@ class Plan:
         varied = ", ".join(f"{axis.path}={axis.spec}" for axis in definition.space.axes)
         over = definition.trials - self.left
         trials = f"{definition.trials} trials ({definition.mode})" + (f", {over} of them over" if over else "")
-        at_once = f"{self.width} trials at the same time"
-        if self.width == 1:
+        at_once = f"{self.width.threads} trials at the same time"
+        if self.width.size > 1:
+            at_once = f"{self.width.size} trials side by side in one program"
+        elif self.width.threads == 1:
             at_once = "one trial after the other" + (", since each learns from those before" * definition.adaptive)
         programs = f"{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
         return "\n".join(
@@ -75,15 +77,15 @@ class Plan:
         )
 
 
-def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], width: int, scales: bool) -> Plan:
+def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], width: Width | None, most: int) -> Plan:
     """Returns the plan of a sweep, whose first program is compiled and measured for it.
 
     Args:
         definition: the sweep.
         workshop: where the data and programs are kept for the trials.
         left: numbers of the trials that are not over, at least one.
-        width: how many trials run at the same time; 0: in this process, as many as is measured to be the fastest.
-        scales: whether as many times the trials are done then; else those at the same time share what one would have.
+        width: how many trials run at the same time; None: in this process, as is measured to be the fastest.
+        most: the most to train side by side in one program then.
 
     Raises:
         UserError: the data cannot be had, the sweep varies a field that the trainings never read, or the figure to
@@ -107,9 +109,10 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
     step_seconds, eval_seconds = measure(trainer)
     chosen = [recipes[number] for number in left] if exact else recipes
     programs = Counter(program_key(recipe) for recipe in chosen)
-    chosen_width = Width(width, 1 / width if scales else 1.0) if width else Width(1, 1.0)
-    if not width and not definition.adaptive:
-        chosen_width = choose(first, max(programs.values()), step_seconds, workshop)
+    if width is None and definition.adaptive:
+        width = ONE_BY_ONE
+    elif width is None:
+        width = choose(first, max(programs.values()), most, step_seconds, workshop)
     steps = sum(_steps(recipe, dataset) for recipe in chosen) / len(chosen) * len(left)
     evaluations = sum(recipe.training.epochs + 1 for recipe in chosen) / len(chosen) * len(left)
     return Plan(
@@ -118,8 +121,8 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
         len(programs),
         data_used(data_summary(dataset, first)),
         step_seconds,
-        chosen_width.share * steps * step_seconds + evaluations * eval_seconds,
-        chosen_width.size,
+        width.share * steps * step_seconds + evaluations * eval_seconds,
+        width,
     )
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
+from types import TracebackType
 from typing import Any
 
 import cloudpickle
@@ -96,7 +97,7 @@ class Processes:
         self._workers = [self._start(part) for part in self._parts]
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for worker in self._workers:
             worker.connection.close()  # a worker that finds its connection closed ends
         for worker in self._workers:

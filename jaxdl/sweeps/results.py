@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import math
 import shlex
@@ -86,7 +87,7 @@ class SweepResults:
         best = self.groups[0] if self.trials else None
         return self.trials[best.trials[0]] if best is not None and best.trials else None
 
-    @property
+    @functools.cached_property
     def groups(self) -> list[Group]:
         """Statistics over the seeds, the best combination first.
 
@@ -137,9 +138,9 @@ def _group(trials: Sequence[Trial]) -> Group:
     std = statistics.stdev(figures) if len(figures) > 1 else None
     ci95 = None
     if std is not None:
-        from scipy import stats
+        from scipy.special import stdtrit  # the quantile of Student's t, without the second that scipy.stats takes
 
-        ci95 = float(stats.t.ppf(0.975, len(figures) - 1)) * std / math.sqrt(len(figures))
+        ci95 = float(stdtrit(len(figures) - 1, 0.975)) * std / math.sqrt(len(figures))
     values = {path: value for path, value in trials[0].values.items() if path != SEED}
     mean = statistics.fmean(figures) if figures else None
     return Group(values, tuple(trial.number for trial in done), len(trials), mean, std, ci95)

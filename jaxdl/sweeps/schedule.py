@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -16,6 +17,9 @@ from jaxdl.sweeps.sampling import draw, grid_values
 from jaxdl.sweeps.space import Values, apply
 from jaxdl.sweeps.table import Table
 from jaxdl.sweeps.trial import Job, Outcome, Trial, trial_dir
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 _MOST_CHECKED = 1000
 
@@ -119,7 +123,7 @@ class Schedule:
         definition = self._definition
         run_dir = trial_dir(self._sweep_dir, trial.number)
         values = [f"--{path}={show(value)}" for path, value in trial.values.items()]
-        rivals = ()
+        rivals: tuple[FrozenTrial, ...] = ()
         if definition.prune != "none":
             if self._rivals is None:
                 self._rivals = Rivals(definition.prune, definition.direction, definition.most_epochs)

@@ -1,4 +1,4 @@
-"""How many trials to train side by side in one program: what is measured to be the fastest on this device."""
+"""How trials share one process: what is measured to be the fastest on this device."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ import hashlib
 import json
 import math
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jaxlib
 
+from jaxdl.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files import replace_file
 from jaxdl.loop import Trainer, program_key
 from jaxdl.memory import free_memory, ran_out_of_memory
 from jaxdl.runtime import cache_folder, usable_cores
+from jaxdl.timing import seconds_each
 from jaxdl.together import Together
 from jaxdl.workshop import Workshop
 
+_THREADS = 2
 _FIRST, _MOST = 4, 256
 _MEASURED_SECONDS = 0.3
 # A wider program has to be faster by so much: what it costs to compile it, and its rounding, must pay.
@@ -29,46 +34,71 @@ _MEMORY_SHARE = 0.6
 
 
 class Width(NamedTuple):
-    """How many trials to train side by side.
+    """How trials share this process.
 
     Attributes:
-        size: that number; 1: one after the other.
+        size: how many are trained side by side in one program; 1: each has its own.
+        threads: how many are under way at the same time: `size`, or a few of which each has its own program.
         share: time of a step of one of them as a share of that of a trial that trains alone.
     """
 
     size: int
+    threads: int
     share: float
 
 
-def choose(experiment: Experiment, trials: int, alone_seconds: float, workshop: Workshop) -> Width:
-    """Returns how many trials to train side by side.
+ONE_BY_ONE = Width(1, 1, 1.0)
 
-    Programs of 4, 8, 16 ... trials are tried as long as each is faster than the one before. What was found is kept in
-    the user's cache folder, by program, device and versions, so that it is measured once.
+
+def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float, workshop: Workshop) -> Width:
+    """Returns how trials share this process.
+
+    First two threads with a program each, whose results are those of the run alone to the bit; then programs of 4, 8,
+    16 ... trials, as long as each is faster than what was found before. What was found is kept in the user's cache
+    folder, by program, device and versions, so that it is measured once.
 
     Args:
         experiment: the recipe of one of the trials, fitted to its data.
         trials: how many trials have its programs.
+        most: the most to train side by side in one program.
         alone_seconds: time of a train step of a trial that trains alone, in seconds.
         workshop: data and programs.
     """
-    most = min(trials, _MOST)
+    if trials < 2:
+        return ONE_BY_ONE
+    most = min(trials, most, _MOST)
     file = cache_folder() / "side_by_side" / f"{_digest(experiment, workshop)}-{most}.json"
     known = _read(file)
     if known is not None:
         return known
     trainer = workshop.trainer(experiment)
-    best, size = Width(1, 1.0), _FIRST
+    best, size = ONE_BY_ONE, _FIRST
+    if _fits(trainer, _THREADS):
+        share = _in_threads(trainer, _THREADS) / alone_seconds
+        best = Width(1, _THREADS, share) if share < _WORTH else best
     while size <= most and _fits(trainer, size):
         together = Together(trainer, size)
         share = _measure(together, trainer) / alone_seconds
         if share > _WORTH * best.share:
             break
-        best = Width(size, share)
+        best = Width(size, size, share)
         workshop.keep(together, trainer)
         size *= 2
     _write(file, best)
     return best
+
+
+def _in_threads(trainer: Trainer, threads: int) -> float:
+    """Returns the time of a step of one of the trainings, in seconds, when several train at the same time."""
+
+    def run(steps: int) -> float:
+        with ThreadPoolExecutor(threads) as pool:
+            begin = time.perf_counter()
+            list(pool.map(trainer.time_steps, [steps] * threads))
+            return time.perf_counter() - begin
+
+    run(1)
+    return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS) / threads
 
 
 def _digest(experiment: Experiment, workshop: Workshop) -> str:
@@ -87,7 +117,7 @@ def _digest(experiment: Experiment, workshop: Workshop) -> str:
 def _read(file: Path) -> Width | None:
     try:
         value = json.loads(file.read_text())
-        return Width(max(1, int(value["size"])), float(value["share"]))
+        return Width(max(1, int(value["size"])), max(1, int(value["threads"])), float(value["share"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
 

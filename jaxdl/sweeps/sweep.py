@@ -18,6 +18,7 @@ from jaxdl.sweeps.report import write_sweep_report
 from jaxdl.sweeps.results import SweepResults, summary, write_rows, write_tables
 from jaxdl.sweeps.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.schedule import Schedule
+from jaxdl.sweeps.side_by_side import Width
 from jaxdl.sweeps.table import TABLE, Table
 from jaxdl.sweeps.trial import Outcome
 from jaxdl.workshop import Workshop
@@ -33,7 +34,7 @@ class Sweep:
         self,
         directory: SweepDirectory,
         execution: Execution,
-        width: int,
+        width: Width,
         workshop: Workshop,
         data_dir: Path,
         command: Sequence[str],
@@ -48,7 +49,7 @@ class Sweep:
         self.begin = time.perf_counter()
         self.signals = StopSignals()
         self.workshop = workshop
-        workshop.side_by_side = width if execution.executor == "inline" else 1
+        workshop.side_by_side = width.size
         self.table = Table(directory.path / TABLE, self.definition)
         self.table.widen()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
@@ -80,14 +81,14 @@ class Sweep:
         if self.execution.executor == "processes":
             from jaxdl.sweeps.processes import Processes, shares
 
-            parts = shares(self.width, usable_cores(), gpu_names())
+            parts = shares(self.width.threads, usable_cores(), gpu_names())
             return Processes(parts, self.execution.settings, self.signals, display.show, display.say)
         if self.execution.executor == "ray":
             from jaxdl.sweeps.ray_cluster import RayCluster
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
-            return RayCluster(self.width, *needs, self.execution.settings, self.signals, display.say)
-        return Inline(self.width, self.workshop, self.signals, display.of, display.say)
+            return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals, display.say)
+        return Inline(self.width.threads, self.workshop, self.signals, display.of, display.say)
 
     def _run(self, executor: Executor, display: SweepDisplay) -> None:
         under_way: list[int] = []

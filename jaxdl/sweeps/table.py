@@ -130,8 +130,8 @@ class Table:
         if len(self._history) < before:  # what is over changes no more
             for frozen in self._frozen()[len(self._history) : before]:
                 if frozen.state == TrialState.FAIL:
-                    given = {"params": frozen.params, "distributions": frozen.distributions}
-                    frozen = create_trial(state=TrialState.PRUNED, **given)
+                    params, distributions = frozen.params, frozen.distributions
+                    frozen = create_trial(state=TrialState.PRUNED, params=params, distributions=distributions)
                 self._history.append(frozen)
         return self._history[:before]
 

@@ -198,7 +198,7 @@ def test_no_trial_begins_after_the_budget(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("space", "given", "message"),
     [
-        ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "never reads optimizer.nesterov"),
+        ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "no training reads optimizer.nesterov"),
         ({"seed": [0]}, {"objective": "validation/auc"}, "auc"),
         ({"seed": [0]}, {"objective": "train/f1"}, "nothing to compare by"),
         ({"model.features": ["(8),(16)"]}, {}, "must be int"),
