@@ -62,22 +62,23 @@ class Inline:
     """Runs trials in this process: one after the other, or several in threads.
 
     Args:
-        width: how many at the same time.
+        threads: how many at the same time.
         workshop: data and programs, which all trials share.
         signals: asks to stop.
         display_of: returns what shows how far a trial is.
         notify: takes messages.
     """
 
-    def __init__(self, width: int, workshop: Workshop, signals: StopSignals, display_of: DisplayOf, notify: Notify):
-        self.width = width
+    def __init__(self, threads: int, workshop: Workshop, signals: StopSignals, display_of: DisplayOf, notify: Notify):
+        # One more stands ready, so that no thread waits for the table; but not side by side, where all wait for all.
+        self.width = threads + (threads > 1 and workshop.side_by_side == 1)
         self._workshop = workshop
         self._signals = signals
         self._display_of = display_of
         self._notify = notify
         self._jobs: dict[Future[Outcome], Job] = {}
         self._alone: Job | None = None
-        self._threads = ThreadPoolExecutor(width, thread_name_prefix="trial") if width > 1 else None
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="trial") if threads > 1 else None
 
     def submit(self, job: Job) -> None:
         if self._threads is None:

@@ -18,7 +18,7 @@ from jaxdl.report.sweep_plots import Scale, curves, heat_map, importances, paral
 from jaxdl.sweeps.axis import Axis, Choices
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.results import SweepResults, best_command, group_table
-from jaxdl.sweeps.sampling import distribution, quiet, to_optuna
+from jaxdl.sweeps.sampling import quiet, to_optuna
 from jaxdl.sweeps.trial import Trial
 
 # A range is cut into so many parts for the heat map.
@@ -40,6 +40,11 @@ def write_sweep_report(results: SweepResults, command: Sequence[str]) -> Path:
     path = results.sweep_dir / REPORT
     replace_file(path, render(results, command))
     return path
+
+
+def import_what_reports_need() -> None:
+    """Imports what takes a second or two, while trials train: then the report is there sooner."""
+    import sklearn.ensemble  # noqa: F401
 
 
 def render(results: SweepResults, command: Sequence[str]) -> str:
@@ -194,6 +199,8 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
         done: trials that were completed.
     """
     import optuna
+    from optuna.distributions import BaseDistribution, FloatDistribution
+    from optuna.trial import create_trial
 
     figures = {trial.objective for trial in done}
     axes = [axis for axis in definition.space.axes if len({show(trial.values.get(axis.path)) for trial in done}) > 1]
@@ -201,12 +208,14 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
         return []
     with quiet():
         study = optuna.create_study(direction=definition.direction)
-        for trial in done:
-            params = {axis.path: to_optuna(axis, trial.values[axis.path]) for axis in axes}
-            distributions = {axis.path: distribution(axis) for axis in axes}
-            study.add_trial(
-                optuna.trial.create_trial(params=params, distributions=distributions, value=trial.objective)
-            )
+        places = {axis.path: _scale(axis, done).positions for axis in axes}
+        # As numbers all of them, by their place where they are none: on categories fANOVA takes minutes.
+        distributions: dict[str, BaseDistribution] = {
+            path: FloatDistribution(min(each), max(each)) for path, each in places.items()
+        }
+        for number, trial in enumerate(done):
+            params = {path: each[number] for path, each in places.items()}
+            study.add_trial(create_trial(params=params, distributions=distributions, value=trial.objective))
         try:
             shares = optuna.importance.get_param_importances(
                 study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)

@@ -25,11 +25,12 @@ from jaxdl.timing import seconds_each
 from jaxdl.together import Together
 from jaxdl.workshop import Workshop
 
-_THREADS = 2
+# One more than there are cores, for what a trial does beside training; of many cores each program has use for several.
+_MOST_THREADS = 5
 _FIRST, _MOST = 4, 256
 _MEASURED_SECONDS = 0.3
-# A wider program has to be faster by so much: what it costs to compile it, and its rounding, must pay.
-_WORTH = 0.9
+# Threads have to be faster by so much, and a program for several by more, because the last bits are lost in it.
+_WORTH, _WORTH_BITS = 0.9, 0.75
 _MEMORY_SHARE = 0.6
 
 
@@ -53,7 +54,7 @@ ONE_BY_ONE = Width(1, 1, 1.0)
 def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float, workshop: Workshop) -> Width:
     """Returns how trials share this process.
 
-    First two threads with a program each, whose results are those of the run alone to the bit; then programs of 4, 8,
+    First a few threads with a program each, whose results are those of the run alone to the bit; then programs of 4, 8,
     16 ... trials, as long as each is faster than what was found before. What was found is kept in the user's cache
     folder, by program, device and versions, so that it is measured once.
 
@@ -73,13 +74,14 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
         return known
     trainer = workshop.trainer(experiment)
     best, size = ONE_BY_ONE, _FIRST
-    if _fits(trainer, _THREADS):
-        share = _in_threads(trainer, _THREADS) / alone_seconds
-        best = Width(1, _THREADS, share) if share < _WORTH else best
+    threads = min(len(usable_cores()) + 1, _MOST_THREADS, trials)
+    if _fits(trainer, threads):
+        share = _in_threads(trainer, threads) / alone_seconds
+        best = Width(1, threads, share) if share < _WORTH else best
     while size <= most and _fits(trainer, size):
         together = Together(trainer, size)
         share = _measure(together, trainer) / alone_seconds
-        if share > _WORTH * best.share:
+        if share > (_WORTH_BITS if best.size == 1 else _WORTH) * best.share:
             break
         best = Width(size, size, share)
         workshop.keep(together, trainer)
@@ -109,7 +111,7 @@ def _digest(experiment: Experiment, workshop: Workshop) -> str:
         workshop.dataset(experiment).spec,
         (device.platform, device.device_kind, jax.device_count(), len(usable_cores())),
         (jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS", "")),
-        (_FIRST, _WORTH),
+        (_FIRST, _WORTH, _WORTH_BITS, _MOST_THREADS),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.display import SweepDisplay
 from jaxdl.sweeps.execution import Execution
 from jaxdl.sweeps.executor import Executor, Inline
-from jaxdl.sweeps.report import write_sweep_report
+from jaxdl.sweeps.report import import_what_reports_need, write_sweep_report
 from jaxdl.sweeps.results import SweepResults, summary, write_rows, write_tables
 from jaxdl.sweeps.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.schedule import Schedule
@@ -63,6 +64,7 @@ class Sweep:
         for trial in self.schedule.trials:
             if trial.outcome is not None:
                 display.end(trial, earlier=True)
+        threading.Thread(target=import_what_reports_need, daemon=True).start()
         try:
             with self.signals, display, self._executor(display) as executor:
                 self._run(executor, display)
