@@ -25,8 +25,8 @@ from jaxdl.timing import seconds_each
 from jaxdl.together import Together
 from jaxdl.workshop import Workshop
 
-# One more than there are cores, for what a trial does beside training; of many cores each program has use for several.
-_MOST_THREADS = 5
+# As many as there are cores, but of many cores each program has use for several.
+_MOST_THREADS = 4
 _FIRST, _MOST = 4, 256
 _MEASURED_SECONDS = 0.3
 # Threads have to be faster by so much, and a program for several by more, because the last bits are lost in it.
@@ -74,7 +74,7 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
         return known
     trainer = workshop.trainer(experiment)
     best, size = ONE_BY_ONE, _FIRST
-    threads = min(len(usable_cores()) + 1, _MOST_THREADS, trials)
+    threads = min(len(usable_cores()), _MOST_THREADS, trials)
     if _fits(trainer, threads):
         share = _in_threads(trainer, threads) / alone_seconds
         best = Width(1, threads, share) if share < _WORTH else best

@@ -100,9 +100,10 @@ class Table:
         begun = dataclasses.replace(trial, state="running", attempts=trial.attempts + 1)
         with self._errors():
             trial_id = self._id(trial.number)
-            self._storage.set_trial_user_attr(trial_id, _ATTEMPTS, begun.attempts)
             if trial.state == "waiting":
                 self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+            else:
+                self._storage.set_trial_user_attr(trial_id, _ATTEMPTS, begun.attempts)
         return begun
 
     def finish(self, trial: Trial, outcome: Outcome) -> Trial:
@@ -148,7 +149,7 @@ class Table:
         values = {
             path: from_optuna(axis, frozen.params[path]) for path, axis in self._axes.items() if path in frozen.params
         }
-        attempts = int(frozen.user_attrs.get(_ATTEMPTS, 0))
+        attempts = int(frozen.user_attrs.get(_ATTEMPTS, frozen.state != TrialState.WAITING))
         if not frozen.state.is_finished():
             return Trial(
                 frozen.number, values, "waiting" if frozen.state == TrialState.WAITING else "running", attempts
