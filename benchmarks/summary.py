@@ -121,8 +121,14 @@ def _figures(runs: Iterable[Run], case: Case, framework: str) -> dict[str, Any]:
         "device_peak_mib": spread(device),
         "seconds_to_target": spread(run["seconds_to_target"] for run in reached),
         "epochs_to_target": spread(run["epochs_to_target"] for run in reached),
-        "accuracy": spread(run["accuracies"][WORKLOADS[case[0]].compare_epochs - 1] for run in learn),
+        "accuracy": spread(_comparable(learn, case)),
     }
+
+
+def _comparable(runs: Iterable[Run], case: Case) -> list[float]:
+    """Returns the accuracies after the epochs at which all are compared; those of shorter runs are left out."""
+    epochs = WORKLOADS[case[0]].compare_epochs
+    return [run["accuracies"][epochs - 1] for run in runs if len(run["accuracies"]) >= epochs]
 
 
 def best_peak(peaks: Iterable[Mapping[str, Any]], precision: str) -> Mapping[str, Any] | None:
@@ -156,8 +162,8 @@ def _disagreements(runs: Iterable[Run], case: Case) -> list[str]:
     recipe = WORKLOADS[case[0]]
     rounds: dict[int, dict[str, float]] = {}
     for run in runs:
-        if run["problem"] is None:
-            rounds.setdefault(run["round"], {})[run["framework"]] = run["accuracies"][recipe.compare_epochs - 1]
+        for accuracy in _comparable([run], case) if run["problem"] is None else ():
+            rounds.setdefault(run["round"], {})[run["framework"]] = accuracy
     found = []
     for number, accuracies in rounds.items():
         median = statistics.median(accuracies.values())

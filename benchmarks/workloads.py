@@ -282,7 +282,6 @@ WORKLOADS: dict[str, Workload] = {
         train_examples=768,
         test_examples=256,
         speed_steps=16,
-        compare_epochs=2,
     ),
     "tiny": dataclasses.replace(
         _GRATINGS,
