@@ -17,10 +17,10 @@ import pytest
 LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
 FLAGS = [
     "--experiment=digits_mlp",
-    "--epochs=12",
+    "--epochs=6",
     "--model.features=16",
     "--platform=cpu",
-    "--every=20steps",
+    "--every=50steps",
     "--sweep=learning_rate=1e-3,3e-3,1e-2,3e-2",
     "--sweep=seed=0:3",
     "--sweep=dropout=0.1,0.2",
