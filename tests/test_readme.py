@@ -21,6 +21,8 @@ def test_a_python_block_runs(code: str, tmp_path: Path, monkeypatch: pytest.Monk
         stated = re.search(r"# \((\d+), (\d+)\)", code)
         assert stated is not None
         assert namespace["logits"].shape == (int(stated[1]), int(stated[2]))  # type: ignore[attr-defined]
+    elif "results" in namespace:
+        assert [trial.state for trial in namespace["results"].trials] == ["completed"] * 6  # type: ignore[attr-defined]
     else:
         assert namespace["summary"]["status"] == "completed"  # type: ignore[index]
         assert namespace["state"].step == 1  # type: ignore[attr-defined]
