@@ -123,12 +123,14 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
 
 
 def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
+    from jaxdl.progress import announce
     from jaxdl.sweeps.command import run_sweep
 
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return run_sweep(options, experiment, arguments)
     except KeyboardInterrupt as stop:
+        announce("stopped: the same command goes on with the sweep, or begins it.")
         return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
 
 

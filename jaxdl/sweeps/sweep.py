@@ -71,10 +71,7 @@ class Sweep:
                 self.signals.raise_received()
         except (KeyboardInterrupt, UserError):
             over = sum(trial.outcome is not None for trial in self._conclude("preempted").trials)
-            self.notify(
-                f"stopped after {over} of {self.definition.trials} trials: the same command goes on "
-                f"({self.directory.path})."
-            )
+            self.notify(f"{over} of {self.definition.trials} trials are over, in {self.directory.path}.")
             raise
         left = any(trial.outcome is None for trial in self.schedule.trials) or self.schedule.left
         return self._conclude("preempted" if left else "completed")
