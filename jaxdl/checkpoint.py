@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import errno
 import logging
 import math
 import os
-import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxdl.digest import is_key, named_leaves, params_sha256, words
+from jaxdl.damage import Damaged, OrbaxSilence, damage_named, disk_errors
+from jaxdl.digest import params_sha256
 from jaxdl.errors import UserError
 from jaxdl.files import named_cause
+from jaxdl.stored import check_fits, from_stored_form, host_copy, stored_form
 
-# How many parameters a message names before it only counts.
-_NAMED = 5
 # Orbax serves one thread at a time: two that save at once get in each other's way.
 _ORBAX = threading.RLock()
 # The parts of a checkpoint, each a folder in it.
@@ -78,7 +76,7 @@ class Checkpoints:
         self._keep = keep
         self._read_only = read_only
         self._open: Any = None
-        self._silence = _OrbaxSilence()
+        self._silence = OrbaxSilence()
         logging.getLogger("absl").addFilter(self._silence)
 
     def save(
@@ -108,14 +106,14 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         rank = self._rank(int(step), metrics or {})
-        with _ORBAX, self._disk_errors():
+        with _ORBAX, disk_errors(self.directory):
             if self._open is not None and not self.directory.exists():
                 # Orbax would make it again, and the run would go on in a folder that lacks all the rest.
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             manager = self._manager()
             if step in manager.all_steps():
                 return
-            arrays = {_STATE: _host_copy(state)}
+            arrays = {_STATE: host_copy(state)}
             if rows is not None:
                 arrays[_ROWS] = {name: np.array(row) for name, row in rows.items()}
             digests = {name: params_sha256(tree) for name, tree in arrays.items()}
@@ -145,7 +143,7 @@ class Checkpoints:
             found = self._find(step)
             try:
                 return self._read(found, like, None).state
-            except _Damaged as error:
+            except Damaged as error:
                 raise UserError(f"{error}; restore it, or use another one.") from error
 
     def resume(self, like: Any, rows_like: Mapping[str, Any], notify: Callable[[str], None] = print) -> Saved | None:
@@ -162,12 +160,12 @@ class Checkpoints:
             UserError: a checkpoint does not fit, or all are damaged.
         """
         self.wait()
-        damaged: list[_Damaged] = []
+        damaged: list[Damaged] = []
         with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
             for step in reversed(self.steps()):
                 try:
                     saved = self._read(step, like, rows_like)
-                except _Damaged as error:
+                except Damaged as error:
                     damaged.append(error)
                     continue
                 for each in damaged:
@@ -188,7 +186,7 @@ class Checkpoints:
         """
         try:
             return self._about(self._find(step))
-        except _Damaged as error:
+        except Damaged as error:
             raise UserError(f"{error}; restore it, or use another one.") from error
 
     def steps(self) -> list[int]:
@@ -208,7 +206,7 @@ class Checkpoints:
     def wait(self) -> None:
         """Waits until all that was given to `save` is on the disk; raises `UserError` where that fails."""
         if self._open is not None:
-            with self._disk_errors():
+            with disk_errors(self.directory):
                 self._open.wait_until_finished()
 
     def close(self) -> None:
@@ -262,7 +260,7 @@ class Checkpoints:
 
         Raises:
             UserError: it does not fit.
-            _Damaged: it cannot be read, or is not what was written.
+            Damaged: it cannot be read, or is not what was written.
         """
         import orbax.checkpoint as ocp
 
@@ -270,27 +268,27 @@ class Checkpoints:
         manager = self._manager()
         about = self._about(step)
         digests = about["digests"]
-        with _damage_named(path, step):
+        with damage_named(path, step):
             in_file = manager.item_metadata(step)[_STATE]
-        _check_fits(in_file, like, path)
+        check_fits(in_file, like, path)
         wanted = {_STATE: like}
         if rows_like is not None and _ROWS in digests:
             wanted[_ROWS] = dict(rows_like)
-        stored = jax.tree.map(_stored_form, wanted)
+        stored = jax.tree.map(stored_form, wanted)
         items = {name: ocp.args.StandardRestore(tree) for name, tree in stored.items()}
-        with _damage_named(path, step):
+        with damage_named(path, step):
             restored = manager.restore(step, args=ocp.args.Composite(**items))
         for name in wanted:
             if params_sha256(restored[name]) != digests[name]:
-                raise _Damaged(path, step, f"the digest of its {name} is not the one that was written with it")
-        state = jax.tree.map(_from_stored_form, like, restored[_STATE])
+                raise Damaged(path, step, f"the digest of its {name} is not the one that was written with it")
+        state = jax.tree.map(from_stored_form, like, restored[_STATE])
         rows = {name: np.asarray(row) for name, row in restored[_ROWS].items()} if _ROWS in wanted else None
         return Saved(step, state, rows, about)
 
     def _about(self, step: int) -> dict[str, Any]:
         import orbax.checkpoint as ocp
 
-        with _damage_named(self.directory / str(step), step):
+        with damage_named(self.directory / str(step), step):
             about = self._manager().restore(step, args=ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()}))[_ABOUT]
             if about["step"] != step or not isinstance(about["digests"][_STATE], str):
                 raise ValueError("it does not say what it holds")
@@ -326,21 +324,6 @@ class Checkpoints:
             raise UserError(f"there is no checkpoint of step {step} in {self.directory}; there are: {present}.")
         return int(step)
 
-    @contextlib.contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        """Turns errors of the disk, also those that TensorStore reports, into `UserError`."""
-        with named_cause(self.directory, "write a checkpoint in"):
-            try:
-                yield
-            except TimeoutError as error:  # Orbax goes by the time of day
-                why = "it took too long, or the clock was set forward meanwhile; run the same command again"
-                raise UserError(f"cannot write a checkpoint in {self.directory}: {why}.") from error
-            except ValueError as error:
-                code = re.search(r"os_error_code='(\d+)'", str(error))
-                if code is None:
-                    raise
-                raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
-
 
 @dataclasses.dataclass(frozen=True)
 class _Preserved:
@@ -357,78 +340,3 @@ class _Preserved:
 
 def _by_rank(stored: Mapping[str, Any]) -> tuple[float, int]:
     return stored["rank"], -stored["step"]
-
-
-def _host_copy(state: Any) -> Any:
-    """Copies a state to the host; a mere view would change when the next step takes over the array's memory."""
-    arrays = jax.tree.map(words, state)
-    for leaf in jax.tree.leaves(arrays):
-        if isinstance(leaf, jax.Array):
-            leaf.copy_to_host_async()  # all copies on their way before the first is waited for
-    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), arrays)
-
-
-def _stored_form(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Returns the shape under which a leaf lies in the checkpoint, and where it shall be restored to."""
-    sharding = None if is_key(leaf) else getattr(leaf, "sharding", None)
-    shape = jax.eval_shape(words, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
-    default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding or default)
-
-
-def _from_stored_form(like: Any, restored: jax.Array) -> jax.Array:
-    if not is_key(like):
-        return restored
-    names: list[Any] = []
-
-    def look(key: jax.Array) -> jax.Array:
-        names.append(jax.random.key_impl(key))  # asks for an array, and `like` may be a mere shape
-        return key
-
-    jax.eval_shape(look, jax.ShapeDtypeStruct(like.shape, like.dtype))
-    return jax.random.wrap_key_data(restored, impl=names[0])
-
-
-def _check_fits(saved: Any, like: Any, path: Path) -> None:
-    """Raises `UserError` naming the arrays in which a checkpoint and a state differ."""
-
-    def described(tree: Any) -> dict[str, str]:
-        return {name: f"{np.dtype(a.dtype).name}{list(a.shape)}" for name, a in named_leaves(tree).items()}
-
-    in_file = described(getattr(saved, "tree", saved))
-    in_model = described(jax.tree.map(_stored_form, like))
-    differing = [
-        f"{name} is {in_file.get(name, 'missing')} in the checkpoint and {in_model.get(name, 'missing')} in the model"
-        for name in sorted({**in_file, **in_model}, key=lambda name: (not name.startswith("params/"), name))
-        if in_file.get(name) != in_model.get(name)
-    ]
-    if differing:
-        more = f"; and {len(differing) - _NAMED} more" if len(differing) > _NAMED else ""
-        listed = "; ".join(differing[:_NAMED])
-        raise UserError(f"the checkpoint {path} does not fit: {listed}{more}. Use the experiment that wrote it.")
-
-
-class _Damaged(Exception):
-    """A checkpoint cannot be read, or is not what was written."""
-
-    def __init__(self, path: Path, step: int, reason: object):
-        super().__init__(f"the checkpoint {path} is damaged ({' '.join(str(reason).split())[:200]})")
-        self.step = step
-
-
-@contextlib.contextmanager
-def _damage_named(path: Path, step: int) -> Iterator[None]:
-    """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `_Damaged`."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:  # of any kind: Orbax raises bare `Exception`, too
-        raise _Damaged(path, step, error) from error
-
-
-class _OrbaxSilence(logging.Filter):
-    """Keeps Orbax's own messages from the terminal: what matters of them is raised, too."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return f"{os.sep}orbax{os.sep}" not in record.pathname

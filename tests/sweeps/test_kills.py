@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-import random
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
-FLAGS = [
-    "--experiment=digits_mlp",
-    "--epochs=6",
-    "--model.features=16",
-    "--platform=cpu",
-    "--every=50steps",
-    "--sweep=learning_rate=1e-3,3e-3,1e-2,3e-2",
-    "--sweep=seed=0:3",
-    "--sweep=dropout=0.1,0.2",
-    "--objective=validation/accuracy",
-]
-KILLS = 20
-# Of a process that is over, was killed, or had a signal before or after it could answer it.
-STATUSES = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143)
+from tests.sweeps.kills import command, killed_at_random, run_whole, table
+
 EXECUTORS = {
     "inline": ["--sweep_batch=off"],
     "side_by_side": ["--sweep_batch=8"],
@@ -36,48 +20,16 @@ EXECUTORS = {
 }
 
 
-def command(sweep_dir: Path, *more: str) -> list[str]:
-    return [sys.executable, str(LAUNCH), *FLAGS, f"--sweep_dir={sweep_dir}", *more]
-
-
-def table(sweep_dir: Path) -> list[dict[str, str]]:
-    """Returns the final table without what depends on the time."""
-    with open(sweep_dir / "results.csv") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: value for key, value in row.items() if key not in ("seconds", "attempts")} for row in rows]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_killed_at_random_moments(executor: str, tmp_path: Path) -> None:
     flags = EXECUTORS[executor]
-    subprocess.run(command(tmp_path / "whole", *flags), check=True, capture_output=True)
+    run_whole(tmp_path / "whole", flags)
     expected = table(tmp_path / "whole")
     assert len(expected) == 24 and {row["state"] for row in expected} == {"completed"}
-    begin = time.monotonic()
-    subprocess.run(command(tmp_path / "again", *flags), check=True, capture_output=True)
-    seconds = time.monotonic() - begin
-    moments, killed, completed = random.Random(7), 0, 0
-    while killed < KILLS or not completed:
-        sweep_dir = tmp_path / "killed"
-        process = subprocess.Popen(
-            command(sweep_dir, *flags),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
-        try:
-            process.wait(moments.uniform(0, seconds) if killed < KILLS else None)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, moments.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-            killed += 1
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode in STATUSES, errors
-        if process.returncode == 0:
-            assert table(sweep_dir) == expected
-            completed += 1
-            shutil.rmtree(sweep_dir)
+    seconds = run_whole(tmp_path / "again", flags)
+    for found in killed_at_random(tmp_path / "killed", flags, seconds, seed=7):
+        assert found == expected
 
 
 def test_a_worker_that_dies_costs_no_trial(tmp_path: Path) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.sweeps.test_kills import STATUSES, command, table
+from tests.sweeps.kills import command, killed_at_random, run_whole, table
 
 ray = pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
-KILLS = 20
+# One cluster at a time on a machine.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 
 @pytest.fixture
@@ -33,14 +29,6 @@ def cluster() -> Iterator[Any]:
     nodes.shutdown()
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
-    """The table of the same sweep in one process."""
-    sweep_dir = tmp_path_factory.mktemp("whole") / "s"
-    subprocess.run(command(sweep_dir, "--sweep_batch=off"), check=True, capture_output=True)
-    return table(sweep_dir)
-
-
 def figures(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
     return [(row["trial"], row["state"], row["value"], row["params_sha256"]) for row in rows]
 
@@ -49,50 +37,42 @@ def on(cluster: Any) -> list[str]:
     return ["--executor=ray", f"--ray_address={cluster.address}"]
 
 
-def test_a_lost_node_costs_no_trial(cluster: Any, expected: list[dict[str, str]], tmp_path: Path) -> None:
+def test_a_lost_node_costs_no_trial(cluster: Any, tmp_path: Path) -> None:
+    longer = ["--epochs=40", "--every=100steps"]
     process = subprocess.Popen(
-        command(tmp_path / "s", *on(cluster)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command(tmp_path / "s", *longer, *on(cluster)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    while not list((tmp_path / "s").glob("trials/*/checkpoints/[0-9]*")):
-        time.sleep(0.05)
+    # Each node has room for one trial: while two are in their midst, each has one.
+    while len(under_way(tmp_path / "s")) < 2:
+        time.sleep(0.02)
         assert process.poll() is None, process.communicate()[1]
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "lost its worker" in errors
-    assert figures(table(tmp_path / "s")) == figures(expected)
+    run_whole(tmp_path / "expected", [*longer, "--sweep_batch=off"])
+    assert figures(table(tmp_path / "s")) == figures(table(tmp_path / "expected"))
 
 
-def test_killed_at_random_moments(cluster: Any, expected: list[dict[str, str]], tmp_path: Path) -> None:
-    begin = time.monotonic()
-    subprocess.run(command(tmp_path / "whole", *on(cluster)), check=True, capture_output=True)
-    seconds = time.monotonic() - begin
-    assert figures(table(tmp_path / "whole")) == figures(expected)
-    moments, killed, completed = random.Random(11), 0, 0
-    sweep_dir = tmp_path / "killed"
-    while killed < KILLS or not completed:
-        process = subprocess.Popen(
-            command(sweep_dir, *on(cluster)),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
-        try:
-            process.wait(moments.uniform(0, seconds) if killed < KILLS else None)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, moments.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-            killed += 1
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode in STATUSES, errors
-        if process.returncode == 0:
-            assert figures(table(sweep_dir)) == figures(expected)
-            completed += 1
-            shutil.rmtree(sweep_dir)
-        elif killed in (5, 15):
-            node = next(iter(cluster.worker_nodes))
-            cluster.remove_node(node, allow_graceful=False)
+def under_way(sweep_dir: Path) -> set[Path]:
+    """Returns the directories of the trials that have saved a state and are not over."""
+    begun = {path.parents[1] for path in sweep_dir.glob("trials/*/checkpoints/[0-9]*")}
+    return {path for path in begun if not (path / "summary.json").exists()}
+
+
+def test_killed_at_random_moments(cluster: Any, tmp_path: Path) -> None:
+    run_whole(tmp_path / "expected", ["--sweep_batch=off"])
+    expected = figures(table(tmp_path / "expected"))
+    seconds = run_whole(tmp_path / "whole", on(cluster))
+    assert figures(table(tmp_path / "whole")) == expected
+
+    def replace_node(killed: int) -> None:
+        if killed in (5, 15):
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
             cluster.add_node(num_cpus=1)
+
+    for found in killed_at_random(tmp_path / "killed", on(cluster), seconds, seed=11, after_kill=replace_node):
+        assert figures(found) == expected
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""What Orbax and TensorStore raise, named: checkpoints that are damaged, and disks that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxdl.errors import UserError
+from jaxdl.files import named_cause
+
+
+class Damaged(Exception):
+    """A checkpoint cannot be read, or is not what was written."""
+
+    def __init__(self, path: Path, step: int, reason: object):
+        super().__init__(f"the checkpoint {path} is damaged ({' '.join(str(reason).split())[:200]})")
+        self.step = step
+
+
+@contextlib.contextmanager
+def damage_named(path: Path, step: int) -> Iterator[None]:
+    """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `Damaged`."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # of any kind: Orbax raises bare `Exception`, too
+        raise Damaged(path, step, error) from error
+
+
+class OrbaxSilence(logging.Filter):
+    """Keeps Orbax's own messages from the terminal: what matters of them is raised, too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return f"{os.sep}orbax{os.sep}" not in record.pathname
+
+
+@contextlib.contextmanager
+def disk_errors(directory: Path) -> Iterator[None]:
+    """Turns errors of the disk while checkpoints are written to a folder into `UserError`."""
+    with named_cause(directory, "write a checkpoint in"):
+        try:
+            yield
+        except TimeoutError as error:  # Orbax goes by the time of day
+            why = "it took too long, or the clock was set forward meanwhile; run the same command again"
+            raise UserError(f"cannot write a checkpoint in {directory}: {why}.") from error
+        except ValueError as error:  # from TensorStore
+            code = re.search(r"os_error_code='(\d+)'", str(error))
+            if code is None:
+                raise
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from error

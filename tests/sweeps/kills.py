@@ -1,0 +1,91 @@
+"""A sweep of 24 short trials, and what stops it at random moments until it has come to its end."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
+KILLS = 20
+_FLAGS = [
+    "--experiment=digits_mlp",
+    "--epochs=6",
+    "--model.features=16",
+    "--platform=cpu",
+    "--every=50steps",
+    "--sweep=learning_rate=1e-3,3e-3,1e-2,3e-2",
+    "--sweep=seed=0:3",
+    "--sweep=dropout=0.1,0.2",
+    "--objective=validation/accuracy",
+]
+_SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+# Of a process that is over, was killed, or had a signal before or after it could answer it.
+_STATUSES = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143)
+
+
+def command(sweep_dir: Path, *more: str) -> list[str]:
+    return [sys.executable, str(LAUNCH), *_FLAGS, f"--sweep_dir={sweep_dir}", *more]
+
+
+def table(sweep_dir: Path) -> list[dict[str, str]]:
+    """Returns the final table without what depends on the time."""
+    with open(sweep_dir / "results.csv") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: value for key, value in row.items() if key not in ("seconds", "attempts")} for row in rows]
+
+
+def run_whole(sweep_dir: Path, flags: Sequence[str] = ()) -> float:
+    """Runs the sweep without stopping it; returns the seconds that it took."""
+    begin = time.monotonic()
+    subprocess.run(command(sweep_dir, *flags), check=True, capture_output=True)
+    return time.monotonic() - begin
+
+
+def killed_at_random(
+    sweep_dir: Path,
+    flags: Sequence[str],
+    seconds: float,
+    seed: int,
+    after_kill: Callable[[int], None] = lambda killed: None,
+) -> list[list[dict[str, str]]]:
+    """Stops the whole process group at random moments and gives the same command again, until the last sweep is whole.
+
+    Args:
+        sweep_dir: of the sweeps; each that comes to its end is removed, and the next begins.
+        flags: more of the command line.
+        seconds: what a sweep takes; moments are drawn within.
+        seed: of the moments and signals.
+        after_kill: called with how many kills there were.
+
+    Returns: the tables of the sweeps that came to their end.
+    """
+    draws, killed, tables = random.Random(seed), 0, []
+    while killed < KILLS or not tables:
+        process = subprocess.Popen(
+            command(sweep_dir, *flags),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+        try:
+            process.wait(draws.uniform(0, seconds) if killed < KILLS else None)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, draws.choice(_SIGNALS))
+            killed += 1
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode in _STATUSES, errors
+        if process.returncode == 0:
+            tables.append(table(sweep_dir))
+            shutil.rmtree(sweep_dir)
+        else:
+            after_kill(killed)
+    return tables
