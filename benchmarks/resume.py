@@ -3,11 +3,13 @@
     python -m benchmarks.resume [--pairs=3] [--frameworks=jaxdl,keras,lightning] [--data_dir=DIR] [--output=DIR]
 
 The network and optimizer are those of mnist_cnn (1.2 million parameters with Adam's two moments), on 12,800 images of
-MNIST. Each process trains 2 or 6 epochs, without checkpoints or with one each epoch (jaxdl also at its default of one
-every 30 s); the difference between the two lengths is the time of four epochs, free of start and compilation. To go on,
-a process is killed once its first checkpoint is there and started again; the time is from the start of the process to
-the end of its first new train step. All of it in turns, in fresh processes; the compilation cache is kept, as on a
-user's machine. Writes resume.json. Needs the extra ``bench``. Exit status: 0, 1 where a process failed.
+MNIST. Each process trains 2 or 6 epochs, without checkpoints or with one each epoch; the difference between the two
+lengths is the time of four epochs, free of start and compilation. What an epoch takes longer with checkpoints than
+without, in the same round, is what one checkpoint costs; it is negative where the noise of the machine is larger than
+the cost. Of jaxdl, that is also given as a share of its default interval. To go on, a process is killed once its first
+checkpoint is there and started again; the time is from the start of the process to the end of its first new train step.
+All of it in turns, in fresh processes; the compilation cache is filled before and kept, as on a user's machine. Writes
+resume.json. Needs the extra ``bench``. Exit status: 0, 1 where a process failed.
 """
 
 from __future__ import annotations
@@ -16,22 +18,23 @@ import argparse
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import data
+from benchmarks.summary import spread
 from benchmarks.workloads import WORKLOADS
 
 _RECIPE = WORKLOADS["mnist_cnn"]
 _EXAMPLES, _SHORT, _LONG = 12_800, 2, 6
 FRAMEWORKS = ("jaxdl", "keras", "lightning")
-SAVES = {"jaxdl": ("none", "epoch", "default"), "keras": ("none", "epoch"), "lightning": ("none", "epoch")}
+SAVES = ("none", "epoch")
 
 
 def train_jaxdl(options: argparse.Namespace) -> None:
@@ -39,7 +42,7 @@ def train_jaxdl(options: argparse.Namespace) -> None:
     import jaxdl
 
     jaxdl.configure(platform="cpu")
-    every = {"none": "1000h", "epoch": "1epoch", "default": "30s"}[options.save]
+    every = {"none": "1000h", "epoch": "1epoch"}[options.save]
     experiment = jaxdl.load_experiment("mnist_cnn", Path(__file__).resolve().parents[1] / "experiments")
     changes = {"training.epochs": options.epochs, "checkpoint.every": every, "data": _Cut(folder=str(options.data))}
     summary = jaxdl.train(
@@ -132,11 +135,10 @@ class Bench:
     """Runs the processes of one comparison.
 
     Args:
-        options: see `main`.
         folder: where the data and runs lie.
     """
 
-    def __init__(self, options: argparse.Namespace, folder: Path):
+    def __init__(self, folder: Path):
         self.folder = folder
         self.data = folder / "data"
         self.environment = os.environ | {
@@ -164,8 +166,7 @@ class Bench:
         """
         output, errors = process.communicate()
         if process.returncode:
-            assert isinstance(process.args, list)  # as `start` gave them
-            raise RuntimeError(f"{' '.join(process.args[3:6])}: {errors.strip().splitlines()[-1:]}")
+            raise _failure(process, errors)
         return json.loads(output.splitlines()[-1])
 
     def new_dir(self) -> Path:
@@ -183,14 +184,28 @@ class Bench:
         return (seconds[_LONG] - seconds[_SHORT]) / (_LONG - _SHORT)
 
     def resume_seconds(self, framework: str) -> float:
-        """Returns the seconds from the start of a process that goes on to its first new step."""
+        """Returns the seconds from the start of a process that goes on to its first new step.
+
+        Raises:
+            RuntimeError: a process failed, or the one to kill had ended before.
+        """
         run_dir = self.new_dir()
         process = self.start(framework, "epoch", _LONG, run_dir)
         while process.poll() is None and not _saved(framework, run_dir):
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        _, errors = process.communicate()
+        if process.returncode == 0:
+            raise _failure(process, "it was finished before it could be killed, so nothing is left to go on with")
+        if process.returncode != -signal.SIGKILL:
+            raise _failure(process, errors)
         return self.finish(self.start(framework, "epoch", _LONG, run_dir))["first_step"]
+
+
+def _failure(process: subprocess.Popen[str], output: str) -> RuntimeError:
+    assert isinstance(process.args, list)  # as `Bench.start` gave them
+    lines = output.strip().splitlines() or ["no message"]
+    return RuntimeError(f"{' '.join(process.args[3:7])} ended with status {process.returncode}: {lines[-1]}")
 
 
 def _saved(framework: str, run_dir: Path) -> bool:
@@ -200,9 +215,47 @@ def _saved(framework: str, run_dir: Path) -> bool:
     return any(run_dir.glob("last.ckpt" if framework == "lightning" else "**/*.json"))
 
 
-def spread(values: list[float]) -> str:
-    """Returns median, least and largest."""
-    return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
+def default_interval() -> float:
+    """Returns the seconds between two checkpoints of jaxdl where nothing else is asked for."""
+    from jaxdl.experiment import Checkpointing
+    from jaxdl.interval import Interval
+
+    return Interval.parse(Checkpointing().every).amount
+
+
+def with_costs(framework: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a framework's figures and what one checkpoint costs the training: median, least and largest over rounds.
+
+    Args:
+        framework: its name.
+        figures: ``epoch_seconds`` and ``resume_seconds`` of each round, the first by what is saved: ``none``, or one
+            checkpoint each ``epoch``.
+    """
+    pairs = zip(figures["epoch_seconds"]["epoch"], figures["epoch_seconds"]["none"], strict=True)
+    costs = [saving - plain for saving, plain in pairs]
+    found = {**figures, "checkpoint_seconds": spread(costs)}
+    if framework == "jaxdl":
+        found["share_at_default_interval"] = spread(cost / default_interval() for cost in costs)
+    return found
+
+
+def lines(framework: str, found: Mapping[str, Any]) -> list[str]:
+    """Returns in words what `with_costs` found."""
+    epochs = [
+        f"{framework}, {save}: {_in_words(spread(seconds))} s an epoch"
+        for save, seconds in found["epoch_seconds"].items()
+    ]
+    costs = [f"{framework}: {_in_words(found['checkpoint_seconds'], digits=3)} s of the training for one checkpoint"]
+    if "share_at_default_interval" in found:
+        share = _in_words(found["share_at_default_interval"], percent=True)
+        costs.append(f"{framework}: {share} % of it at one every {default_interval():g} s, the default")
+    return [*epochs, *costs, f"{framework}: {_in_words(spread(found['resume_seconds']))} s to the first new step"]
+
+
+def _in_words(values: Mapping[str, float] | None, digits: int = 2, percent: bool = False) -> str:
+    assert values is not None  # there is at least one round
+    median, least, largest = ((100 if percent else 1) * values[name] for name in ("median", "min", "max"))
+    return f"{median:.{digits}f} [{least:.{digits}f}, {largest:.{digits}f}]"
 
 
 def main(arguments: list[str]) -> int:
@@ -221,23 +274,23 @@ def main(arguments: list[str]) -> int:
         {"jaxdl": train_jaxdl, "keras": train_keras, "lightning": train_lightning}[options.worker](options)
         return 0
     folder = options.output.resolve()
-    bench = Bench(options, folder)
+    bench = Bench(folder)
     _write_data(bench.data, options.data_dir)
+    frameworks = options.frameworks.split(",")
+    for framework in frameworks:
+        bench.epoch_seconds(framework, "none")  # fills the compilation cache
     results: dict[str, Any] = {}
+    figures: dict[str, Any] = {name: {"epoch_seconds": {}, "resume_seconds": []} for name in frameworks}
     for number in range(1, options.pairs + 1):
-        for framework in options.frameworks.split(","):
-            into = results.setdefault(framework, {"epoch_seconds": {}, "resume_seconds": []})
-            for save in SAVES[framework]:
+        for framework, into in figures.items():
+            for save in SAVES:
                 into["epoch_seconds"].setdefault(save, []).append(bench.epoch_seconds(framework, save))
             into["resume_seconds"].append(bench.resume_seconds(framework))
             print(f"[{number}/{options.pairs}] {framework}: {json.dumps(into)}", flush=True)
+        results = {framework: with_costs(framework, into) for framework, into in figures.items()}
         (folder / "resume.json").write_text(json.dumps(results, indent=2) + "\n")
-    for framework, figures in results.items():
-        plain = figures["epoch_seconds"]["none"]
-        for save, seconds in figures["epoch_seconds"].items():
-            over = [with_ / without for with_, without in zip(seconds, plain, strict=True)]
-            print(f"{framework}, {save}: {spread(seconds)} s an epoch, {spread(over)} of that without checkpoints")
-        print(f"{framework}: {spread(figures['resume_seconds'])} s to the first new step")
+    for framework, found in results.items():
+        print("\n".join(lines(framework, found)))
     return 0
 
 

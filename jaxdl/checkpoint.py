@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import hashlib
+import json
 import logging
 import math
 import os
@@ -20,7 +23,7 @@ from jaxdl.damage import Damaged, OrbaxSilence, damage_named, disk_errors
 from jaxdl.digest import params_sha256
 from jaxdl.errors import UserError
 from jaxdl.files import named_cause
-from jaxdl.stored import check_fits, from_stored_form, host_copy, stored_form
+from jaxdl.stored import check_fits, described, from_stored_form, host_copy, stored_form
 
 # Orbax serves one thread at a time: two that save at once get in each other's way.
 _ORBAX = threading.RLock()
@@ -35,7 +38,8 @@ class Saved(NamedTuple):
         step: train steps done.
         state: the training state.
         rows: the metrics of each step of the epoch under way, (steps of an epoch,) by name; None at an epoch's start.
-        about: what stands in its ``about/``: ``step``, ``digests``, and what `Checkpoints.save` was given.
+        about: what stands in its ``about/``: ``step``, ``digests``, ``shapes``, ``rank``, ``best_step``, what
+            `Checkpoints.save` was given, and a ``digest`` of all this.
     """
 
     step: int
@@ -76,6 +80,7 @@ class Checkpoints:
         self._keep = keep
         self._read_only = read_only
         self._open: Any = None
+        self._ranks: dict[int, float] = {}  # of the checkpoints that were measured: larger is better
         self._silence = OrbaxSilence()
         logging.getLogger("absl").addFilter(self._silence)
 
@@ -105,7 +110,7 @@ class Checkpoints:
         """
         import orbax.checkpoint as ocp
 
-        rank = self._rank(int(step), metrics or {})
+        step = int(step)
         with _ORBAX, disk_errors(self.directory):
             if self._open is not None and not self.directory.exists():
                 # Orbax would make it again, and the run would go on in a folder that lacks all the rest.
@@ -118,9 +123,11 @@ class Checkpoints:
                 arrays[_ROWS] = {name: np.array(row) for name, row in rows.items()}
             digests = {name: params_sha256(tree) for name, tree in arrays.items()}
             items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
-            items[_ABOUT] = ocp.args.JsonSave({**(about or {}), "step": int(step), "digests": digests})
+            said = {**(about or {}), "step": step, "digests": digests, "shapes": described(arrays[_STATE])}
+            said |= self._measured(step, metrics or {})
+            items[_ABOUT] = ocp.args.JsonSave({**said, "digest": _digest(said)})
             # Forced, for Orbax passes over a step that is before the last one without a word.
-            manager.save(int(step), args=ocp.args.Composite(**items), metrics=rank, force=True)
+            manager.save(step, args=ocp.args.Composite(**items), force=True)
             if threading.current_thread() is not threading.main_thread():
                 manager.wait_until_finished()  # before another training's turn
 
@@ -146,7 +153,14 @@ class Checkpoints:
             except Damaged as error:
                 raise UserError(f"{error}; restore it, or use another one.") from error
 
-    def resume(self, like: Any, rows_like: Mapping[str, Any], notify: Callable[[str], None] = print) -> Saved | None:
+    def resume(
+        self,
+        like: Any,
+        rows_like: Mapping[str, Any],
+        notify: Callable[[str], None] = print,
+        *,
+        needs_best: bool = False,
+    ) -> Saved | None:
         """Restores the newest checkpoint that is not damaged; None where there is none at all.
 
         Damaged ones are moved aside, to ``checkpoints/damaged-STEP``.
@@ -155,6 +169,7 @@ class Checkpoints:
             like: as in `restore`.
             rows_like: shapes and dtypes of `Saved.rows`.
             notify: told of each damaged checkpoint, and what is done about it.
+            needs_best: a checkpoint whose best one of then is damaged or missing is of no use.
 
         Raises:
             UserError: a checkpoint does not fit, or all are damaged.
@@ -165,6 +180,8 @@ class Checkpoints:
             for step in reversed(self.steps()):
                 try:
                     saved = self._read(step, like, rows_like)
+                    if needs_best:
+                        self._check_best_of(saved, like)
                 except Damaged as error:
                     damaged.append(error)
                     continue
@@ -200,8 +217,18 @@ class Checkpoints:
         return max(self.steps(), default=None)
 
     def best_step(self) -> int | None:
-        """Returns the step of the best checkpoint, None when none was measured."""
-        return self._manager().best_step() if self.steps() else None
+        """Returns the step of the best checkpoint, None when none was measured.
+
+        Raises:
+            UserError: it was there and is missing, or one is damaged.
+        """
+        abouts = {step: self.about(step) for step in self.steps()}
+        if not abouts:
+            return None
+        then = abouts[max(abouts)]["best_step"]
+        if then is not None and then not in abouts:
+            raise UserError(f"the best checkpoint, of step {then:,}, is missing in {self.directory}; restore it.")
+        return _best({step: about["rank"]["rank"] for step, about in abouts.items() if about["rank"]})
 
     def wait(self) -> None:
         """Waits until all that was given to `save` is on the disk; raises `UserError` where that fails."""
@@ -229,8 +256,7 @@ class Checkpoints:
             import orbax.checkpoint as ocp
 
             options = ocp.CheckpointManagerOptions(
-                best_fn=_by_rank,
-                preservation_policy=_Preserved(self._keep),
+                preservation_policy=_Preserved(self._keep, self._ranks),
                 read_only=self._read_only,
                 create=not self._read_only,
                 # What a killed process left unfinished.
@@ -242,7 +268,18 @@ class Checkpoints:
                 _ABOUT: ocp.JsonCheckpointHandler(),
             }
             self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
+            if not self._read_only:
+                self._read_ranks()
         return self._open
+
+    def _read_ranks(self) -> None:
+        """Reads how good the checkpoints are that are there; one that is damaged counts for nothing."""
+        self._ranks.clear()
+        for step in self._open.all_steps():
+            with contextlib.suppress(Damaged):
+                rank = self._about(step)["rank"]
+                if rank:
+                    self._ranks[step] = rank["rank"]
 
     def _close_manager(self) -> None:
         manager, self._open = self._open, None
@@ -268,9 +305,7 @@ class Checkpoints:
         manager = self._manager()
         about = self._about(step)
         digests = about["digests"]
-        with damage_named(path, step):
-            in_file = manager.item_metadata(step)[_STATE]
-        check_fits(in_file, like, path)
+        check_fits(about["shapes"], like, path)
         wanted = {_STATE: like}
         if rows_like is not None and _ROWS in digests:
             wanted[_ROWS] = dict(rows_like)
@@ -290,9 +325,27 @@ class Checkpoints:
 
         with damage_named(self.directory / str(step), step):
             about = self._manager().restore(step, args=ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()}))[_ABOUT]
-            if about["step"] != step or not isinstance(about["digests"][_STATE], str):
-                raise ValueError("it does not say what it holds")
+            said = {name: value for name, value in about.items() if name != "digest"}
+            if about["step"] != step or about["digest"] != _digest(said):
+                raise ValueError("the digest of what it says of itself is not the one that was written with it")
         return about
+
+    def _check_best_of(self, saved: Saved, like: Any) -> None:
+        """Checks the checkpoint that was the best one when another was saved.
+
+        Raises:
+            Damaged: it is missing or damaged.
+        """
+        best = saved.about["best_step"]
+        if best is None or best == saved.step:
+            return
+        path = self.directory / str(saved.step)
+        if best not in self.steps():
+            raise Damaged(path, saved.step, f"the best checkpoint of then, of step {best:,}, is missing")
+        try:
+            self._read(best, like, None)
+        except Damaged as error:
+            raise Damaged(path, saved.step, f"the best one of then is: {error}") from error
 
     def _set_aside(self, steps: Sequence[int]) -> None:
         if not steps or self._read_only:
@@ -305,12 +358,14 @@ class Checkpoints:
                     shutil.rmtree(target)
                 (self.directory / str(step)).rename(target)
 
-    def _rank(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Returns what is stored beside a checkpoint to compare it: a larger ``rank`` is better."""
+    def _measured(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what is stored beside a checkpoint to compare it, and takes note of it; a larger rank is better."""
         value = metrics.get(self._best_metric) if self._best_metric is not None else None
-        if value is None or not math.isfinite(value):
-            return None
-        return {"metric": self._best_metric, "value": float(value), "rank": self._sign * float(value), "step": step}
+        rank = None
+        if value is not None and math.isfinite(value):
+            self._ranks[step] = self._sign * float(value)
+            rank = {"metric": self._best_metric, "value": float(value), "rank": self._ranks[step]}
+        return {"rank": rank, "best_step": _best(self._ranks)}
 
     def _find(self, step: int | str | None) -> int:
         present = self.steps()
@@ -327,16 +382,26 @@ class Checkpoints:
 
 @dataclasses.dataclass(frozen=True)
 class _Preserved:
-    """Orbax's protocol for which checkpoints stay: those of the `keep` highest steps, and the best one."""
+    """Orbax's protocol for which checkpoints stay: those of the `keep` highest steps, and the best one.
+
+    Attributes:
+        keep: how many of the last.
+        ranks: how good each one is that was measured, as it is when this is asked.
+    """
 
     keep: int
+    ranks: Mapping[int, float]
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
-        last = sorted(checkpoint.step for checkpoint in checkpoints)[-self.keep :]
-        ranked = [checkpoint for checkpoint in checkpoints if checkpoint.metrics]
-        best = max(ranked, key=lambda checkpoint: _by_rank(checkpoint.metrics), default=None)
-        return [checkpoint is best or checkpoint.step in last for checkpoint in checkpoints]
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        best = _best({step: self.ranks[step] for step in steps if step in self.ranks})
+        return [step == best or step in sorted(steps)[-self.keep :] for step in steps]
 
 
-def _by_rank(stored: Mapping[str, Any]) -> tuple[float, int]:
-    return stored["rank"], -stored["step"]
+def _best(ranks: Mapping[int, float]) -> int | None:
+    """Returns the step with the largest rank, of equal ones the earliest."""
+    return max(ranks, key=lambda step: (ranks[step], -step), default=None)
+
+
+def _digest(said: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

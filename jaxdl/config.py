@@ -97,7 +97,10 @@ def _typed(raw: Any, annotation: Any) -> Any:
     if isinstance(raw, list) and typing.get_origin(annotation) is tuple:
         return tuple(_typed(item, arguments[0]) for item in raw)
     if annotation is float and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
+        try:
+            return float(raw)
+        except OverflowError:
+            return raw  # the check of the field's type names it
     return raw
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -11,6 +12,19 @@ from pathlib import Path
 
 from jaxdl.errors import UserError
 from jaxdl.files import named_cause
+from jaxdl.memory import ran_out_of_memory
+
+# What is wrong with the machine, or with what it lets this process do, and not with a file.
+_OF_THE_MACHINE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+)
 
 
 class Damaged(Exception):
@@ -26,10 +40,21 @@ def damage_named(path: Path, step: int) -> Iterator[None]:
     """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `Damaged`."""
     try:
         yield
-    except MemoryError:
-        raise
     except Exception as error:  # of any kind: Orbax raises bare `Exception`, too
+        if ran_out_of_memory(error):
+            raise
+        code = _os_error_code(error)
+        if code in _OF_THE_MACHINE:
+            raise OSError(code, os.strerror(code)) from error
         raise Damaged(path, step, error) from error
+
+
+def _os_error_code(error: Exception) -> int | None:
+    """Returns the number of the operating system's error behind one of Python or TensorStore; None if there is none."""
+    if isinstance(error, OSError):
+        return error.errno
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    return int(code[1]) if code else None
 
 
 class OrbaxSilence(logging.Filter):
@@ -49,7 +74,7 @@ def disk_errors(directory: Path) -> Iterator[None]:
             why = "it took too long, or the clock was set forward meanwhile; run the same command again"
             raise UserError(f"cannot write a checkpoint in {directory}: {why}.") from error
         except ValueError as error:  # from TensorStore
-            code = re.search(r"os_error_code='(\d+)'", str(error))
+            code = _os_error_code(error)
             if code is None:
                 raise
-            raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
+            raise OSError(code, os.strerror(code)) from error

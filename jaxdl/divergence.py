@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -32,6 +33,11 @@ class Divergence:
     first: tuple[str, ...]
     loss: float
     learning_rate: float
+
+    @classmethod
+    def of_summary(cls, found: Mapping[str, Any]) -> Divergence:
+        """Returns what stands under ``divergence`` in a ``summary.json``."""
+        return cls(found["step"], tuple(found["first"]), found["loss"], found["learning_rate"])
 
     def message(self) -> str:
         """Returns what happened, in one line."""
@@ -78,11 +84,12 @@ def _first(trainer: Trainer, state: TrainState, count: int) -> Divergence | None
         after, losses = trainer.advance(_copy(state), 1)
         parameters = _not_finite(after.params)
         if parameters or not np.isfinite(losses[0]):
-            first = ["train loss"] if not np.isfinite(losses[0]) else []
-            first += [f"gradient of {name}" for name in _not_finite(trainer.gradients(state))]
+            loss, gradients = trainer.loss_and_gradients(state)
+            first = ["train loss"] if not np.isfinite(loss) else []
+            first += [f"gradient of {name}" for name in _not_finite(gradients)]
             first += [f"parameter {name}" for name in parameters]
             rate = trainer.experiment.optimizer.learning_rate_at(step, trainer.total_steps)
-            return Divergence(step, tuple(first), float(losses[0]), float(rate))
+            return Divergence(step, tuple(first) or ("train loss",), float(loss), float(rate))
         state = after
     return None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import jax
 import numpy as np
 
+from jaxdl.memory import on_host
 from jaxdl.step import (
     SKIPPED,
     TrainState,
@@ -195,7 +196,7 @@ class EpochRun:
 
     def _take(self, done: int, steps: int, metrics: Mapping[str, jax.Array]) -> None:
         """Reads the metrics of one call."""
-        read = jax.device_get(metrics)
+        read = on_host(metrics)
         now = time.perf_counter()
         seconds, self._last_read = now - self._last_read, now
         for name, values in self._in_order(read).items():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+_NUMBERED = re.compile(r"events\.out\.tfevents\.([0-9]+)")
 
 
 class EventFile:
@@ -30,7 +33,9 @@ class EventFile:
 
         self._protocol = event_pb2
         # TensorBoard reads the files in the order of their names, so they are numbered, whatever the clock says.
-        number = len(list(folder.glob("events.out.tfevents.*")))
+        # One more than the largest, not their count: where one was removed, that is the number of one that is there.
+        names = (_NUMBERED.match(path.name) for path in folder.iterdir())
+        number = max((int(name[1]) for name in names if name), default=-1) + 1
         self._file = RecordWriter(str(folder / f"events.out.tfevents.{number:06d}.jaxdl"))
         self._put(file_version="brain.Event:2")
         if last_good_step is not None:

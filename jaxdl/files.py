@@ -23,7 +23,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
     with named_cause(path, "write"):
         try:
             with open(draft, "wb") as file:
-                file.write(content.encode(errors="surrogateescape") if isinstance(content, str) else content)
+                file.write(_encoded(content) if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(draft, path)
@@ -32,6 +32,14 @@ def replace_file(path: Path, content: str | bytes) -> None:
                 draft.unlink()
             raise
         _sync_folder(path.parent)
+
+
+def _encoded(text: str) -> bytes:
+    """Returns a text in UTF-8; file names that are none come back as the bytes that they were."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="replace")  # half a character, which no file name holds
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -206,9 +206,14 @@ def _with_sweep_file(given: Mapping[str, Any]) -> dict[str, Any]:
 
     said = read_sweep_file(Path(given["sweep_file"]))
     here = given.get("sweep", ())
-    again = {field.partition("=")[0] for field in here}
-    both = (*(field for field in said["sweep"] if field.partition("=")[0] not in again), *here)
-    return {**said, **given, "sweep": both}
+    names = [field.partition("=")[0] for field in here]
+    kept = (field for field in said["sweep"] if not any(_same_field(field.partition("=")[0], name) for name in names))
+    return {**said, **given, "sweep": (*kept, *here)}
+
+
+def _same_field(one: str, other: str) -> bool:
+    """Returns whether two names stand for one field: a last name is one only where just one field has it."""
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
 def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:
@@ -250,9 +255,15 @@ def named_part(part: Any, present: Any) -> Any:
     return replace(present, own)
 
 
-def without_options(arguments: Sequence[str], names: Collection[str]) -> list[str]:
-    """Returns a command line without some of its options, in whichever form they are given."""
-    switches = {field.path for field in own_fields(Options()) if field.type is bool}
+def without_options(arguments: Sequence[str], names: Collection[str], switches: Collection[str] = ()) -> list[str]:
+    """Returns a command line without some of its flags, in whichever form they are given.
+
+    Args:
+        arguments: the command line.
+        names: of the flags to leave out, without their dashes.
+        switches: those among them that are boolean fields of the experiment, which take no value of their own.
+    """
+    switches = {field.path for field in own_fields(Options()) if field.type is bool} | set(switches)
     kept, passes_over = [], False
     for argument in _spelled_out(arguments):
         name, equals, _ = argument.lstrip("-").partition("=")

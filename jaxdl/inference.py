@@ -20,6 +20,7 @@ from jaxdl.epoch import Metrics
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.loop import Trainer
+from jaxdl.memory import on_host
 from jaxdl.record import read_record
 from jaxdl.session import data_summary
 from jaxdl.step import Steps, TrainState, make_steps, state_shapes
@@ -59,7 +60,7 @@ class TrainedModel:
             batch = inputs[start : start + size]
             # The last batch is filled up, so that one compiled program serves all.
             padded = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
-            predictions.append(np.asarray(step(self.state, {"inputs": padded}))[: len(batch)])
+            predictions.append(on_host(step(self.state, {"inputs": padded}))[: len(batch)])
         return np.concatenate(predictions)
 
 

@@ -38,6 +38,26 @@ class FolderLock:
             os.close(descriptor)
             raise
         self._descriptor: int | None = descriptor
+        self._folder, self._noun, self._flag = folder, noun, flag
+        self.check()  # the folder may have been removed between opening and locking
+
+    def check(self) -> None:
+        """Checks that the folder is still the one that is held.
+
+        Raises:
+            UserError: it was removed, and perhaps made anew by another process.
+        """
+        assert self._descriptor is not None
+        held = os.fstat(self._descriptor)
+        try:
+            same = os.path.samestat(held, os.stat(self._folder / LOCK))
+        except OSError:
+            same = False
+        if not same:
+            raise UserError(
+                f"the {self._noun} {self._folder} was removed while it was in use: run the same command again, or give "
+                f"another {self._flag}."
+            )
 
     def release(self) -> None:
         """Gives the folder free; a second call does nothing."""

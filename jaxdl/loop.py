@@ -30,6 +30,7 @@ from jaxdl.epoch import (
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, show, walk
+from jaxdl.memory import on_host
 from jaxdl.programs import (
     DeviceData,
     batch_of_step,
@@ -53,6 +54,7 @@ from jaxdl.step import (
 if TYPE_CHECKING:
     from jaxdl.together import Together
 
+_MOST_STEPS_AT_FIRST = 64
 # Fields that no program depends on: they say what is done between its calls.
 _BETWEEN_CALLS = ("checkpoint.", "training.watch", "training.patience", "training.final", "name")
 
@@ -96,10 +98,12 @@ class Trainer:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
-        self.steps_per_call = max(FEWEST_STEPS_PER_CALL, self.steps_per_epoch // 50)
+        # Few at first, since nobody knows yet how long a step takes; `EpochRun` goes up from here.
+        self.steps_per_call = max(FEWEST_STEPS_PER_CALL, min(_MOST_STEPS_AT_FIRST, self.steps_per_epoch // 50))
         self._programs: dict[str, Callable[..., Any]] = {}
         self.together: Together | None = None
         self._lowered: dict[str, Any] = {}
+        self._shapes: dict[str, Any] = {}
         self._compiling = threading.RLock()
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
 
@@ -129,11 +133,14 @@ class Trainer:
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state; computes nothing."""
-        return state_shapes(self.steps)
+        if "state" not in self._shapes:  # once for all variants, since it traces the model
+            self._shapes["state"] = state_shapes(self.steps)
+        return self._shapes["state"]
 
     def init_state(self) -> TrainState:
         """Returns the state before the first step, from the experiment's seed."""
-        return self._program("init")(np.uint32(self.experiment.seed))
+        state = self._program("init")(np.uint32(self.experiment.seed))
+        return jax.block_until_ready(state)  # see `jaxdl.memory.on_host`
 
     def compile(self) -> None:
         """Traces and compiles all programs now, from shapes alone, instead of each when it is first needed.
@@ -292,7 +299,7 @@ class Trainer:
             epoch, done = divmod(int(state.step), self.steps_per_epoch)
             steps = min(count, self.steps_per_epoch - done)
             state, metrics, steps = self.call(state, self.order(epoch), done, steps)
-            losses.append(np.asarray(metrics["loss"])[done : done + steps])
+            losses.append(on_host(metrics["loss"])[done : done + steps])
             count -= steps
         return state, np.concatenate(losses)
 
@@ -322,15 +329,18 @@ class Trainer:
         epoch, number = divmod(step, self.steps_per_epoch)
         return batch_of_step(self.data.arrays, self.order(epoch), number, self.experiment.training.batch_size)
 
-    def gradients(self, state: TrainState) -> Any:
-        """Returns the gradients by which the train step after `state` goes, before they are clipped."""
+    def loss_and_gradients(self, state: TrainState) -> tuple[jax.Array, Any]:
+        """Returns the loss of the batch after `state`, and the gradients by which the step goes, before clipping."""
         function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps)
-        return function(state, self.batch(int(state.step)), self.hparams())[1]
+        return function(state, self.batch(int(state.step)), self.hparams())
 
     def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
         """Returns the shapes of `Pause.rows`; computes nothing."""
-        shapes = jax.eval_shape(self.steps.train_step, self.state_shapes(), self._batch_shapes(), self.hparams())[1]
-        return {name: jax.ShapeDtypeStruct((self.steps_per_epoch,), shape.dtype) for name, shape in shapes.items()}
+        if "metrics" not in self._shapes:
+            arguments = (self.state_shapes(), self._batch_shapes(), self.hparams())
+            self._shapes["metrics"] = jax.eval_shape(self.steps.train_step, *arguments)[1]
+        found = self._shapes["metrics"].items()
+        return {name: jax.ShapeDtypeStruct((self.steps_per_epoch,), shape.dtype) for name, shape in found}
 
     def _batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
         size = self.experiment.training.batch_size
@@ -343,7 +353,7 @@ class Trainer:
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         start, stop = (np.int32(bound) for bound in self.data.ranges[split])
-        partials = jax.device_get(self._program("eval")(state, self.data.arrays, self.hparams(), start, stop))
+        partials = on_host(self._program("eval")(state, self.data.arrays, self.hparams(), start, stop))
         batches = -(-self.data.size(split) // self._eval_batch)
         partials = jax.tree.map(lambda values: values[:batches], partials)
         figures: Metrics = {}

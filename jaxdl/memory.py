@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
+
+T = TypeVar("T")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
@@ -14,6 +17,25 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     )
+
+
+def on_host(tree: Any) -> Any:
+    """Returns what a compiled program gave as NumPy arrays, as `jax.device_get` does.
+
+    JAX's CPU backend (jaxlib 0.10 and 0.12) waits forever for an array of a program that ran out of memory, unless it
+    was waited for as such before, which raises the error.
+    """
+    return jax.device_get(jax.block_until_ready(tree))
+
+
+def unless_out_of_memory(run: Callable[[], T]) -> T | None:
+    """Returns what a function returns, None where memory runs out in it."""
+    try:
+        return run()
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        return None
 
 
 def free_memory() -> float:

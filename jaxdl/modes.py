@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,7 +38,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         begin: `time.perf_counter` when the command began.
 
     Returns:
-        The exit status: 0, 1 for a training that diverged, 130 or 143 for one that was stopped.
+        The exit status: 0, 1 for a training that diverged, 130 or 143 for a command that was stopped.
 
     Raises:
         UserError: something that the user can mend.
@@ -47,12 +46,13 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     if options.profile and options.mode != "train":
         raise UserError(f"--profile traces a training: it does not go with --mode={options.mode}.")
     _check_options(options)
-    if options.executor != "inline":
-        # What this process measures must leave the accelerators' memory to those that train.
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     configure(platform=options.platform, xla_flags=options.xla_flags)
-    with out_of_memory():
-        return _MODES[options.mode](options, experiment, arguments, begin)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with out_of_memory():
+            return _MODES[options.mode](options, experiment, arguments, begin)
+    except KeyboardInterrupt as stop:
+        return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
 
 
 def _check_options(options: Options) -> None:
@@ -94,7 +94,6 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
     run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
     data_dir = Path(options.data_folder)
     command = ["launch.py", *arguments]
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         summary = train(
             experiment,
@@ -106,11 +105,11 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
             profile=options.profile,
             accept_changed_data=options.accept_changed_data,
         )
-    except KeyboardInterrupt as stop:
+    except KeyboardInterrupt:
         announce(
             f"stopped: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
         )
-        return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
+        raise
     results_table(summary, run_dir)
     if options.profile:
         from jaxdl.profiling import print_profile
@@ -126,21 +125,19 @@ def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -
     from jaxdl.progress import announce
     from jaxdl.sweeps.command import run_sweep
 
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         return run_sweep(options, experiment, arguments)
-    except KeyboardInterrupt as stop:
+    except KeyboardInterrupt:
         announce("stopped: the same command goes on with the sweep, or begins it.")
-        return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
+        raise
 
 
 def _divergence_message(found: Mapping[str, Any]) -> str:
     from jaxdl.divergence import Divergence
 
-    divergence = Divergence(found["step"], tuple(found["first"]), found["loss"], found["learning_rate"])
     return (
-        f"{divergence.message()}. Lower --learning_rate, clip with --clip_norm=1, or leave such updates out with "
-        "--nan=skip. The last good checkpoint, if there is one, is kept."
+        f"{Divergence.of_summary(found).message()}. Lower --learning_rate, clip with --clip_norm=1, or leave such "
+        "updates out with --nan=skip. The last good checkpoint, if there is one, is kept."
     )
 
 
@@ -193,7 +190,7 @@ def _batch_find(options: Options, experiment: Experiment, arguments: Sequence[st
     found = batch_find(experiment, data_dir=Path(options.data_folder), notify=announce)
     best, most = fastest(found), largest(found)
     print(f"fastest: --batch_size={best.size}, {best.examples_per_second:,.0f} examples/s")
-    print(f"largest that was tried and fits: --batch_size={most.size}")
+    print(f"largest that fits: --batch_size={most.size}, of those tried")
     print("Another batch size is another training: choose the learning rate anew, with --mode=lr_find.")
     return 0
 

@@ -48,6 +48,11 @@ class Optimizer(abc.ABC):
         0.0, "largest absolute value of a gradient; 0: none", optional=True, check=fields.at_least(0)
     )
 
+    @property
+    def bounds_updates(self) -> bool:
+        """Whether an update is finite however large the gradients are, infinite ones included."""
+        return fields.enabled(self.clip_value)
+
     def transformation(self, total_steps: int) -> optax.GradientTransformation:
         """Makes the transformation from gradients to what `optax.apply_updates` adds to the parameters.
 
@@ -258,6 +263,10 @@ class Lion(Optimizer):
     learning_rate: float = fields.traced(1e-4, "size of a step", check=fields.above_zero)
     b1: float = fields.traced(0.9, "share of the running mean in the direction", check=fields.fraction)
     b2: float = fields.traced(0.99, _B1, check=fields.fraction)
+
+    @property
+    def bounds_updates(self) -> bool:
+        return True  # a sign is finite
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(optax.scale_by_lion(self.b1, self.b2), decay)

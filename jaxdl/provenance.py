@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib.metadata
 import os
 import platform
@@ -66,7 +67,7 @@ def record(
     """
     started = started or datetime.datetime.now(datetime.UTC)
     return {
-        "command": [_without_password(argument) for argument in argv],
+        "command": [without_password(argument) for argument in argv],
         "started_utc": started.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seed": int(seed),
         "data_fingerprint": fingerprint,
@@ -142,7 +143,8 @@ def _leaves(path: str, value: Any) -> dict[str, Any]:
     return {path: value}
 
 
-def versions() -> dict[str, str | None]:
+@functools.cache  # it reads many small files
+def versions() -> Mapping[str, str | None]:
     """Returns the installed versions of Python and of the packages that shape a result, without importing them."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for package in _PACKAGES:
@@ -226,5 +228,6 @@ def _cores_usable() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _without_password(argument: str) -> str:
-    return re.sub(r"://[^/@\s]+@", "://***@", argument)
+def without_password(argument: str) -> str:
+    """Returns an argument with the user and password of each address in it blanked."""
+    return re.sub(r"://[^/\s]*@", "://***@", argument)

@@ -57,6 +57,9 @@ class RunDirectory:
         self._created = tuple(created)  # folders that were not there before, innermost first
         self._events: EventFile | None = None
         self._last_good_step: int | None = None
+        # Of metrics.jsonl, as this process read or wrote it.
+        content = self._metrics()
+        self._bytes, self._sha256 = len(content), hashlib.sha256(content)
 
     @classmethod
     def create(cls, path: Path, experiment: str) -> RunDirectory:
@@ -90,15 +93,24 @@ class RunDirectory:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Writes ``config.json``; its ``name`` is what `create` compares."""
+        self._check_held()
         replace_file(self.path / CONFIG, json_text(config))
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Writes ``record.json``."""
+        self._check_held()
         replace_file(self.path / RECORD, json_text(record))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Writes ``summary.json``."""
+        self._check_held()
         replace_file(self.path / SUMMARY, json_text(summary))
+
+    def discard_report(self) -> None:
+        """Removes ``report.html`` where there is one."""
+        self._check_held()
+        with named_cause(self.path / REPORT, "write"):
+            (self.path / REPORT).unlink(missing_ok=True)
 
     def log_metrics(self, step: int, epoch: int, split: str, metrics: Mapping[str, Any]) -> None:
         """Appends one line to ``metrics.jsonl`` and the same numbers to the TensorBoard events, both flushed.
@@ -111,7 +123,11 @@ class RunDirectory:
         """
         figures = {name: _plain(value) for name, value in metrics.items()}
         line = json.dumps({"step": int(step), "epoch": int(epoch), "split": split, **figures}, allow_nan=False)
-        append_line(self.path / METRICS, line.encode() + b"\n")
+        self._check_held()
+        content = line.encode() + b"\n"
+        append_line(self.path / METRICS, content)
+        self._bytes += len(content)
+        self._sha256.update(content)
         tags = {f"{split}/{name}": _number(value) for name, value in figures.items()}
         numbers = {tag: float(value) for tag, value in tags.items() if isinstance(value, int | float)}
         with named_cause(self.path, "write TensorBoard events to"):
@@ -120,15 +136,29 @@ class RunDirectory:
             self._events.write(int(step), numbers)
 
     def mark(self) -> dict[str, Any]:
-        """Returns what ``metrics.jsonl`` is now, for `rewind`; what it holds lies on the disk when this returns."""
+        """Returns what ``metrics.jsonl`` is now, for `rewind`."""
+        return {"bytes": self._bytes, "sha256": self._sha256.hexdigest()}
+
+    def sync(self) -> None:
+        """Has what stands in ``metrics.jsonl`` on the disk when it returns.
+
+        Raises:
+            UserError: it is not what was written, or the folder is no longer this process's own.
+        """
+        self._check_held()
         file = self.path / METRICS
         with named_cause(file, "write"):
-            if not file.exists():
-                return {"bytes": 0, "sha256": hashlib.sha256().hexdigest()}
+            if not self._bytes and not file.exists():
+                return
             with open(file, "rb") as opened:
                 os.fsync(opened.fileno())
-                content = opened.read()
-        return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+                present = os.fstat(opened.fileno()).st_size
+        if present != self._bytes:
+            raise UserError(f"{file} was changed while the run wrote it: restore it, or give a new --run_dir.")
+
+    def _check_held(self) -> None:
+        if self._lock is not None:
+            self._lock.check()
 
     def rewind(self, step: int, mark: Mapping[str, Any] | None = None) -> None:
         """Drops what a run that goes on from `step` will log again; call it before.
@@ -142,9 +172,7 @@ class RunDirectory:
         Raises:
             UserError: what was in ``metrics.jsonl`` then is not there any more.
         """
-        file = self.path / METRICS
-        with named_cause(file, "read"):
-            content = file.read_bytes() if file.exists() else b""
+        file, content = self.path / METRICS, self._metrics()
         kept = content[: mark["bytes"]] if mark else b""
         if mark and hashlib.sha256(kept).hexdigest() != mark["sha256"]:
             raise UserError(
@@ -153,7 +181,13 @@ class RunDirectory:
             )
         if kept != content:
             replace_file(file, kept)
+        self._bytes, self._sha256 = len(kept), hashlib.sha256(kept)
         self._last_good_step = step
+
+    def _metrics(self) -> bytes:
+        file = self.path / METRICS
+        with named_cause(file, "read"):
+            return file.read_bytes() if file.exists() else b""
 
     def discard_if_new(self) -> None:
         """Takes back what `create` made where nothing was written since: for a run that ends before it has begun."""

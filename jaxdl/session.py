@@ -14,12 +14,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl import provenance
-from jaxdl.checkpoint import Checkpoints
+from jaxdl.checkpoint import Checkpoints, Saved
 from jaxdl.data import Dataset, examples
 from jaxdl.digest import params_sha256
 from jaxdl.divergence import Divergence, all_finite, locate
 from jaxdl.epoch import Diverged, Epoch, Metrics, Pause, Rows
-from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.interval import Interval
 from jaxdl.loop import Trainer
@@ -85,8 +84,11 @@ class Session:
             UserError: what the run directory holds cannot be gone on with; it stays as it is.
         """
         try:
-            saved = self.checkpoints.resume(self.trainer.state_shapes(), self.trainer.row_shapes(), self.notify)
-            self.run.rewind(saved.step, saved.about["metrics"]) if saved else self.run.rewind(0)
+            saved = self._resume(self.notify)
+            if saved is None:
+                self.run.rewind(0)
+            else:
+                self.run.rewind(saved.step, saved.about["metrics"])
         except BaseException:
             self.checkpoints.close()
             raise
@@ -101,26 +103,39 @@ class Session:
             self._ask_judge(epoch)
         return saved.state, saved.rows
 
+    def _resume(self, notify: Callable[[str], None]) -> Saved | None:
+        shapes, rows = self.trainer.state_shapes(), self.trainer.row_shapes()
+        return self.checkpoints.resume(shapes, rows, notify, needs_best=self.experiment.training.final == "best")
+
     def run_to_end(self, state: TrainState, rows: Rows | None) -> dict[str, Any]:
         """Trains on from what `start` returned, and tests; the summary is written however that ends."""
+        try:
+            status = self._run_to_end(state, rows)
+        except BaseException as error:
+            with contextlib.suppress(Exception):  # the first error says more than what follows from it
+                self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
+            raise
+        return self._conclude(status)
+
+    def _run_to_end(self, state: TrainState, rows: Rows | None) -> str:
+        """Trains and tests; returns how that ended."""
         try:
             self._test(self._final(self._train(state, rows)))
         except Diverged as error:
             self.divergence = self._locate(error)
-            return self._conclude("diverged")
+            return "diverged"
         except GivenUp:
-            return self._conclude("preempted")
-        except BaseException as error:
-            with contextlib.suppress(UserError):  # the first error says more than what follows from it
-                self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
-            raise
-        return self._conclude("completed")
+            return "preempted"
+        finally:
+            self.checkpoints.wait()  # a run whose last state is not on the disk has not ended well
+        return "completed"
 
     def _conclude(self, status: str) -> dict[str, Any]:
         try:
             self.checkpoints.close()
         finally:
             summary = self._summary(status)
+            self.run.discard_report()  # a process that dies now must not leave that of another outcome
             self.run.write_summary(summary)
             write_report(self.run.path, plots=self.setting.plots)
         return summary
@@ -164,6 +179,8 @@ class Session:
                     signals.raise_received()
                 if over:
                     break
+        if self.setting.signals is None:
+            signals.raise_received()  # one that came after it was last looked for
         if self.given_up:
             raise GivenUp
         return state
@@ -203,6 +220,7 @@ class Session:
         """Writes the best state since the last writing, if there is a better one, and the present state."""
         if self.experiment.training.nan == "stop" and not all_finite(point.state.params):
             raise Diverged(point.step, "parameters")
+        self.run.sync()  # what a checkpoint says of the metrics file must lie on the disk first
         if self._best is not None and self._best.step != point.step:
             best = self._best
             self.checkpoints.save(best.step, best.state, best.figures, about=best.about)
@@ -224,12 +242,12 @@ class Session:
     def _locate(self, error: Diverged) -> Divergence:
         """Looks for the step at which the numbers ceased to be finite, from the last good state on."""
         self.notify(f"{error}: looking for the step at which it began ...")
-        saved = self.checkpoints.resume(self.trainer.state_shapes(), self.trainer.row_shapes(), self.notify)
+        saved = self._resume(self.notify)
         state = self.trainer.init_state() if saved is None else saved.state
         found = locate(self.trainer, state, min(error.step, self.trainer.total_steps))
         if found is None:  # the parameters are finite, and only what a split made of them is not
             rate = self.experiment.optimizer.learning_rate_at(error.step, self.trainer.total_steps)
-            found = Divergence(error.step, (error.what,), math.nan, float(rate))
+            found = Divergence(error.step - 1, (error.what,), math.nan, float(rate))
         self.step = found.step
         self.epoch = found.step // self.trainer.steps_per_epoch
         return found

@@ -174,12 +174,15 @@ class _Functions:
             updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
             params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
         metrics = {"loss": loss}
+        if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
+            # Whatever the gradients are, its updates stay finite, so that nothing else would tell.
+            metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
         if "accuracy" in recipe.metrics:
             sums = metric("accuracy").partial(outputs, batch["targets"], mask)
             metrics["accuracy"] = sums["correct"] / jnp.maximum(sums["count"], 1)
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":
-            finite = jnp.isfinite(loss) & _all_finite(gradients)
+            finite = jnp.isfinite(loss) & _all_finite(gradients) & _all_finite(params)
             kept = state.replace(step=following.step)
             # Keys stay as they are, so both states have the same one.
             following = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +47,19 @@ def from_stored_form(like: Any, restored: jax.Array) -> jax.Array:
     return jax.random.wrap_key_data(restored, impl=names[0])
 
 
-def check_fits(saved: Any, like: Any, path: Path) -> None:
-    """Raises `UserError` naming the arrays in which a checkpoint and a state differ."""
+def described(tree: Any) -> dict[str, str]:
+    """Returns dtype and shape of each array of a state in its stored form, by name, such as ``float32[784, 128]``."""
+    return {name: f"{np.dtype(a.dtype).name}{list(a.shape)}" for name, a in named_leaves(tree).items()}
 
-    def described(tree: Any) -> dict[str, str]:
-        return {name: f"{np.dtype(a.dtype).name}{list(a.shape)}" for name, a in named_leaves(tree).items()}
 
-    in_file = described(getattr(saved, "tree", saved))
+def check_fits(in_file: Mapping[str, str], like: Any, path: Path) -> None:
+    """Raises `UserError` naming the arrays in which a checkpoint and a state differ.
+
+    Args:
+        in_file: what the checkpoint holds, as `described` has it.
+        like: the state.
+        path: the checkpoint.
+    """
     in_model = described(jax.tree.map(stored_form, like))
     differing = [
         f"{name} is {in_file.get(name, 'missing')} in the checkpoint and {in_model.get(name, 'missing')} in the model"

@@ -150,7 +150,7 @@ class Together:
         )
         states, *others = jax.device_put(each, self._each)
         arguments = (states, self._data, *others, jax.device_put(np.int32(steps), self._all))
-        states, metrics = self._compiled(arguments)(*arguments)
+        states, metrics = jax.block_until_ready(self._compiled(arguments)(*arguments))  # see `jaxdl.memory.on_host`
         states, metrics = _host(states), {name: np.asarray(rows) for name, rows in metrics.items()}
         for place, call in enumerate(calls):
             call.result = (_as(_at(place, states), call.state), _at(place, metrics), steps)

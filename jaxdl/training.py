@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdl import provenance
 from jaxdl.config import differences, from_config, to_config
-from jaxdl.data import Dataset
+from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _SMALL_BATCH = 8
 # Fields in which a run may be continued with other values: they change no result, or follow from the data.
-_NO_OTHER_RECIPE = ("checkpoint.", "model.outputs=")
+_NO_OTHER_RECIPE = ("checkpoint.", "model.outputs=", "data.mirror=")
 
 
 def shortened(experiment: Experiment) -> Experiment:
@@ -102,8 +102,7 @@ def train(
                 return finished
             dataset = workshop.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
-            if not accept_changed_data:
-                _check_same_data(run.path, dataset)
+            _check_same_data(run.path, experiment, dataset, accept_changed_data)
             watch = Watch.of(experiment, dataset)
             trainer = workshop.trainer(experiment, joins=str(run.path))
             cleanup.callback(trainer.close)
@@ -116,8 +115,11 @@ def train(
             raise
         run.write_config(to_config(experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, workshop.surroundings())
-        together = trainer.together.size if trainer.together else 1
-        more = {"spec": dataclasses.asdict(dataset.spec), "side_by_side": together}
+        more = {
+            "spec": dataclasses.asdict(dataset.spec),
+            "steps_per_epoch": trainer.steps_per_epoch,
+            "side_by_side": trainer.together.size if trainer.together else 1,
+        }
         _write_record(run, record | more, notify)
         summary = session.run_to_end(state, rows)
         if profiler is not None:
@@ -145,12 +147,21 @@ def _earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | Non
     return summary if summary.get("status") == "completed" else None
 
 
-def _check_same_data(path: Path, dataset: Dataset) -> None:
-    """Refuses to go on with other data than the run was begun with."""
-    if (path / RECORD).exists() and read_record(path).get("data_fingerprint") != dataset.fingerprint:
+def _check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept_changed: bool) -> None:
+    """Refuses to go on with other data than the run had, and always where an epoch of them has another length."""
+    if not (path / RECORD).exists():
+        return
+    before = read_record(path)
+    if before.get("data_fingerprint") == dataset.fingerprint:
+        return
+    other = f"{path} was begun with other data than {dataset.used} as it is now"
+    if not accept_changed:
+        raise UserError(f"{other}: give the --data_dir of its beginning, another --run_dir, or --accept_changed_data.")
+    steps = experiment.steps_per_epoch(examples(dataset.splits["train"]) * dataset.passes)
+    if before.get("steps_per_epoch") != steps:
         raise UserError(
-            f"{path} was begun with other data than {dataset.used} as it is now: give the --data_dir of its beginning, "
-            "another --run_dir, or --accept_changed_data."
+            f"{other}: an epoch had {before.get('steps_per_epoch')} steps and has {steps} now, so the run cannot go on "
+            "with them; give another --run_dir."
         )
 
 
@@ -166,4 +177,6 @@ def _write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str]
             f"The run goes on under other conditions, so its results may differ in the last bits: {'; '.join(changed)}."
         )
     again = {"command": now["command"], "started_utc": now["started_utc"], "changed": changed}
-    run.write_record(record | {"resumptions": [*record.get("resumptions", []), again]})
+    # Of data that were accepted: the run is now one on these.
+    data = {name: now[name] for name in ("data_fingerprint", "spec")}
+    run.write_record(record | data | {"resumptions": [*record.get("resumptions", []), again]})

@@ -33,6 +33,13 @@ _SHORT_EPOCHS = 2
 _PATIENCE_S = 60.0
 # Out of ten kills, how many by each signal: the one that cannot be answered most often.
 _SIGNALS = (signal.SIGKILL,) * 6 + (signal.SIGTERM,) * 2 + (signal.SIGINT,) * 2
+# How a process ends that one of them stopped, beside 0 where it was finished: by the signal itself, which may come
+# before Python can handle it, or with the status that a shell gives to that.
+_STOPPED = {
+    signal.SIGKILL: (-signal.SIGKILL,),
+    signal.SIGTERM: (-signal.SIGTERM, 128 + signal.SIGTERM),
+    signal.SIGINT: (-signal.SIGINT, 128 + signal.SIGINT),
+}
 
 
 def compare(one: Path, other: Path) -> list[str]:
@@ -222,7 +229,7 @@ def verify_resume(
         if not found:
             shutil.rmtree(run_dir)
     proof = ResumeProof(folder, dict(counts), trainings, runner.slowest_stop, different)
-    plain = dataclasses.asdict(proof) | {"folder": str(folder), "command": list(command)}
+    plain = dataclasses.asdict(proof) | {"folder": str(folder), "command": [*map(provenance.without_password, command)]}
     replace_file(folder / "proof.json", json.dumps(plain, indent=2) + "\n")
     return proof
 
@@ -240,42 +247,51 @@ class _Runner:
         self.slowest_stop = 0.0
 
     def run(self, run_dir: Path) -> float:
-        """Runs the training to its end and returns how long that took, in seconds."""
+        """Runs the training to its end and returns how long that took, in seconds.
+
+        Raises:
+            UserError: it failed.
+        """
         begin = time.monotonic()
         process = self._start(run_dir)
         try:
-            if process.wait() != 0:
-                raise UserError(
-                    f"the training ended with status {process.returncode}: {self._last_line()} See {self._log}."
-                )
+            self._check(process.wait())
         finally:
             process.kill()
         return time.monotonic() - begin
 
     def run_until(self, run_dir: Path, seconds: float, number: signal.Signals) -> bool:
-        """Runs the training and sends a signal after so many seconds; returns False where it had ended by then."""
+        """Runs the training and sends a signal after so many seconds; returns False where it came to its end.
+
+        Raises:
+            UserError: it failed, before the signal or by it.
+        """
         process = self._start(run_dir)
         try:
-            process.wait(seconds)
-            if process.returncode != 0:
-                raise UserError(
-                    f"the training ended with status {process.returncode}: {self._last_line()} See {self._log}."
-                )
+            self._check(process.wait(seconds))
             return False
         except subprocess.TimeoutExpired:
             begin = time.monotonic()
             process.send_signal(number)
             try:
-                process.wait(_PATIENCE_S)
+                status = process.wait(_PATIENCE_S)
             except subprocess.TimeoutExpired:
                 raise UserError(
                     f"the training goes on {_PATIENCE_S:.0f} s after {number.name}. See {self._log}."
                 ) from None
+            self._check(status, number)
             if number != signal.SIGKILL:
                 self.slowest_stop = max(self.slowest_stop, time.monotonic() - begin)
-            return True
+            return status != 0
         finally:
             process.kill()
+
+    def _check(self, status: int, number: signal.Signals | None = None) -> None:
+        """Raises `UserError` where a training ended otherwise than well, or than the signal `number` may end it."""
+        if status == 0 or (number is not None and status in _STOPPED[number]):
+            return
+        after = f" after {number.name}" if number is not None else ""
+        raise UserError(f"the training ended with status {status}{after}: {self._last_line()} See {self._log}.")
 
     def _start(self, run_dir: Path) -> subprocess.Popen[bytes]:
         with open(self._log, "ab") as log:

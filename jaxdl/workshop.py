@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ class Workshop:
         self._expected: dict[str, Together] = {}
         self._lock = threading.RLock()
         self._surroundings: dict[str, Any] | None = None
+        self._compiled: Counter[str] = Counter()  # of what is no longer kept
         self._data_key: Key | None = None
         self._dataset: Dataset | None = None
         self._on_device: DeviceData | None = None
@@ -88,7 +90,8 @@ class Workshop:
         with self._lock:
             if self._dataset is None or key != self._data_key:
                 # Let go of the old ones first: two large data sets need not fit in memory.
-                self._dataset, self._on_device, self._trainers, self._together = None, None, {}, {}
+                self._let_go(list(self._trainers))
+                self._dataset, self._on_device = None, None
                 self._dataset = load_data(experiment, self._data_dir, self._notify)
                 self._data_key = key
             return self._dataset
@@ -111,9 +114,11 @@ class Workshop:
                 self._on_device = put_on_device(dataset)
             if key not in self._trainers:
                 if len(self._trainers) >= _MOST_TRAINERS:  # the oldest, which those that train keep for themselves
-                    del self._trainers[next(iter(self._trainers))]
+                    self._let_go([next(iter(self._trainers))])
                 self._trainers[key] = Trainer(experiment, dataset, self._on_device)
             trainer = self._trainers[key]
+            if joins in self._expected:
+                return trainer.variant(experiment, self._expected[joins], joins)
             if joins is None or self.side_by_side < 2:
                 return trainer.variant(experiment)
             return trainer.variant(experiment, self._together_of(trainer), joins)
@@ -142,12 +147,25 @@ class Workshop:
         """Halves how many trainings the next batched programs have places for: memory ran out."""
         with self._lock:
             self.side_by_side = max(1, self.side_by_side // 2)
+            self._compiled["train"] += sum(together.compile_seconds > 0 for together in self._together.values())
             self._together = {}
 
-    def keep(self, together: Together, trainer: Trainer) -> None:
-        """Takes a batched program that was made to be measured for those that train side by side."""
-        self.side_by_side = together.size
-        self._together[program_key(trainer.experiment)] = together
+    def measured(self, together: Together, trainer: Trainer, *, keep: bool) -> None:
+        """Takes note of a batched program that was compiled to be measured.
+
+        Args:
+            together: the program.
+            trainer: a trainer of one of those that it is for.
+            keep: whether those are to train side by side in it.
+        """
+        with self._lock:
+            key = program_key(trainer.experiment)
+            if not keep:
+                self._compiled["train"] += 1
+                return
+            self._compiled["train"] += key in self._together
+            self.side_by_side = together.size
+            self._together[key] = together
 
     def surroundings(self) -> dict[str, Any]:
         """Returns `jaxdl.provenance.surroundings`, which takes git some time, as it was when it was first asked for."""
@@ -157,10 +175,23 @@ class Workshop:
             return self._surroundings
 
     def compiled(self) -> dict[str, int]:
-        """Returns how many programs of each kind were compiled so far, beside those of other data sets."""
-        together = sum(each.compile_seconds > 0 for each in self._together.values())
-        alone = [name for trainer in self._trainers.values() for name in trainer.compiled]
-        return {"train": alone.count("train") + together, "eval": alone.count("eval")}
+        """Returns how many train and eval programs were compiled so far, or read from the cache."""
+        with self._lock:
+            count = self._compiled + sum(map(self._programs_of, self._trainers), Counter())
+        return {"train": count["train"], "eval": count["eval"]}
+
+    def _programs_of(self, key: Key) -> Counter[str]:
+        """Returns how many programs there are of a kind of recipe."""
+        together = self._together.get(key)
+        batched = ["train"] if together is not None and together.compile_seconds else []
+        return Counter([*self._trainers[key].compiled, *batched])
+
+    def _let_go(self, keys: Sequence[Key]) -> None:
+        """Keeps the programs of some recipes no longer, and counts them."""
+        for key in keys:
+            self._compiled += self._programs_of(key)
+            del self._trainers[key]
+            self._together.pop(key, None)
 
 
 def _data_key(experiment: Experiment) -> Key:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -312,6 +313,36 @@ def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Pa
         np.testing.assert_array_equal(checkpoints.restore(like)["x"], np.full(300_000, step, np.float32))
         checkpoints.save(step + 1, {"x": np.zeros(300_000, np.float32)})
     assert [p.name for p in tmp_path.iterdir()] == [str(step + 1)]  # and what was half-written is gone
+
+
+def test_a_run_that_ends_with_its_best_state_goes_on_from_before_a_damaged_one(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path, "a", keep=3) as checkpoints:
+        for step, value in ((1, 0.2), (2, 0.9), (3, 0.1), (4, 0.3)):
+            checkpoints.save(step, make_state(step), {"a": value})
+    file = next(path for path in (tmp_path / "2" / "state").rglob("d/*") if path.is_file())
+    file.write_bytes(file.read_bytes()[:-8])
+    shutil.copytree(tmp_path, tmp_path.with_name("other"))
+    lines: list[str] = []
+    with Checkpoints(tmp_path.with_name("other"), "a", keep=3) as checkpoints:
+        saved = checkpoints.resume(make_state(), {}, lines.append)
+        assert saved is not None and saved.step == 4 and lines == []
+    with Checkpoints(tmp_path, "a", keep=3) as checkpoints:
+        with pytest.raises(UserError, match=r"/2 is damaged"):
+            checkpoints.restore(make_state(), "best")
+        with pytest.raises(UserError, match=r"there is no older one"):
+            checkpoints.resume(make_state(), {}, lines.append, needs_best=True)
+
+
+def test_the_best_is_missed_where_it_was_removed(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path, "a") as checkpoints:
+        checkpoints.save(1, make_state(1), {"a": 0.9})
+        checkpoints.save(2, make_state(2), {"a": 0.1})
+    shutil.rmtree(tmp_path / "1")
+    with (
+        Checkpoints(tmp_path, read_only=True) as checkpoints,
+        pytest.raises(UserError, match="the best checkpoint, of step 1, is missing"),
+    ):
+        checkpoints.restore(make_state(), "best")
 
 
 def test_importing_the_module_imports_no_orbax_and_starts_no_backend() -> None:

@@ -45,6 +45,25 @@ class Breaks(nn.Module):
         return outputs * jax.numpy.where(broken, jax.numpy.inf, 1.0)
 
 
+class Overflows(nn.Module):
+    """A linear model with finite outputs, whose kernel's gradient is infinite.
+
+    Attributes:
+        outputs: size of the last layer.
+    """
+
+    outputs: int | None = static(None, "size of the last layer")
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        assert self.outputs is not None
+        inputs = inputs.reshape(len(inputs), -1)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (inputs.shape[1], self.outputs))
+        # At 0 the square root is finite and its slope infinite.
+        zero = jax.numpy.sqrt(kernel - jax.lax.stop_gradient(kernel)).sum()
+        return (inputs @ kernel).at[:, 0].add(zero)
+
+
 @pytest.fixture(scope="module")
 def breaking() -> tuple[jaxdl.Experiment, int]:
     """A recipe that breaks in the batch of one step in its second epoch, and the number of that step."""
@@ -82,6 +101,29 @@ def test_the_run_stops_at_that_step_and_says_what_was_first(
         assert all_finite(checkpoints.restore(trainer.state_shapes()).params)
     assert read_summary(tmp_path / "run")["status"] == "diverged"
     assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == [1, 1]
+
+
+@pytest.mark.parametrize("bounded", [{"optimizer.clip_value": 1.0}, {"optimizer": jaxdl.Lion(learning_rate=1e-3)}])
+def test_a_gradient_is_noticed_that_makes_a_finite_update(bounded: dict[str, Any], tmp_path: Path) -> None:
+    recipe = jaxdl.Experiment(
+        name="overflows",
+        data=jaxdl.Digits(),
+        model=Overflows(),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.SGD(learning_rate=1e-3),
+        training=jaxdl.Training(epochs=1, batch_size=64),
+    )
+    summary = run(recipe, tmp_path / "run", **bounded)
+    assert summary["status"] == "diverged" and summary["divergence"]["step"] == 0
+    assert summary["divergence"]["first"] == ("gradient of kernel",)
+    assert math.isfinite(summary["divergence"]["loss"])
+
+
+def test_an_update_that_overflows_a_parameter_is_skipped(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    changes = {"optimizer": jaxdl.SGD(learning_rate=3e38), "training.nan": "skip", "model.dropout": 0.0}
+    trainer = jaxdl.Trainer(jaxdl.replace(recipe, changes), recipe.data.load(Path(), print))
+    state, losses = trainer.advance(trainer.init_state(), 3)
+    assert all_finite(state.params) and int(state.step) == 3
 
 
 def test_skipping_drops_that_update_alone_and_counts_it(breaking: tuple[jaxdl.Experiment, int], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import json
 import os
 import re
@@ -88,6 +89,14 @@ def flip_a_bit(file: Path) -> None:
     file.write_bytes(bytes(content))
 
 
+def change_a_digit(about: Path) -> None:
+    """Changes the number of bytes that the metrics file had, and nothing else."""
+    text = about.read_text()
+    changed = re.sub(r'("bytes": )(\d)', lambda found: f"{found[1]}{(int(found[2]) + 1) % 10}", text)
+    assert changed != text
+    about.write_text(changed)
+
+
 def damage_arrays(how: Callable[[Path], object]) -> Callable[[Path], None]:
     def damage(checkpoint: Path) -> None:
         files = [path for path in (checkpoint / "state").rglob("d/*") if path.is_file()]
@@ -103,10 +112,11 @@ def damage_arrays(how: Callable[[Path], object]) -> Callable[[Path], None]:
         damage_arrays(flip_a_bit),
         damage_arrays(Path.unlink),
         lambda checkpoint: cut_short(checkpoint / "about" / "metadata"),
+        lambda checkpoint: change_a_digit(checkpoint / "about" / "metadata"),
         lambda checkpoint: shutil.rmtree(checkpoint / "state"),
         lambda checkpoint: (checkpoint / "state" / "_METADATA").write_text("[]"),
     ],
-    ids=["cut", "bit", "missing", "about", "folder", "metadata"],
+    ids=["cut", "bit", "missing", "about", "digit", "folder", "metadata"],
 )
 def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(
     recipe: jaxdl.Experiment, whole: Path, cut: Path, damage: Callable[[Path], None]
@@ -120,6 +130,21 @@ def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(
     assert named.endswith(f"the run goes on from step {before}.")
     assert (cut / "checkpoints" / f"damaged-{last}").is_dir()
     assert compare(whole, cut) == []
+
+
+def test_what_the_machine_refuses_is_no_damage(
+    recipe: jaxdl.Experiment, cut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = checkpoint_steps(cut)
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise ValueError("Error opening file [os_error_code='24']")  # as TensorStore says it; EMFILE
+
+    with monkeypatch.context() as patch:
+        patch.setattr("orbax.checkpoint.CheckpointManager.restore", refuse)
+        with pytest.raises(UserError, match="cannot read the checkpoints of .*Too many open files"):
+            run(recipe, cut)
+    assert checkpoint_steps(cut) == before
 
 
 def test_where_all_checkpoints_are_damaged_the_run_says_so(recipe: jaxdl.Experiment, cut: Path) -> None:
@@ -166,6 +191,57 @@ def test_changed_data_are_refused_unless_they_are_accepted(
     summary = run(recipe, cut, notify=lines.append, accept_changed_data=True)
     assert summary["status"] == "completed"
     assert any("under other conditions" in line and "data_fingerprint" in line for line in lines)
+
+
+def test_data_of_another_size_are_never_accepted_and_accepted_data_are_remembered(
+    recipe: jaxdl.Experiment, cut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = checkpoint_steps(cut)
+    load = jaxdl.Digits.load
+
+    def fewer(self: jaxdl.Digits, *arguments: Any) -> Any:
+        dataset = load(self, *arguments)
+        train = {name: array[:-100] for name, array in dataset.splits["train"].items()}
+        return dataclasses.replace(dataset, splits={**dataset.splits, "train": train}, fingerprint="fewer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jaxdl.Digits, "load", fewer)
+        with pytest.raises(UserError, match=r"an epoch had 21 steps and has 19 now"):
+            run(recipe, cut, accept_changed_data=True)
+    assert checkpoint_steps(cut) == before
+    stop_after(monkeypatch, recipe, cut, savings=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxdl.data.digits._SPLIT_SEED", 1)
+        with pytest.raises(Stopped):
+            patch.setattr(Checkpoints, "save", lambda *arguments, **options: (_ for _ in ()).throw(Stopped))
+            run(recipe, cut, accept_changed_data=True)
+    with pytest.raises(UserError, match="was begun with other data"):  # those of the beginning are the others now
+        run(recipe, cut)
+
+
+def test_a_last_state_that_cannot_be_written_is_no_end(
+    recipe: jaxdl.Experiment, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Checkpoints.save
+    total = read_summary(whole)["step"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def full_at_the_end(self: Checkpoints, step: int, *arguments: Any, **options: Any) -> None:
+        if step == total:
+            self.wait()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (9000, hard))
+        save(self, step, *arguments, **options)
+
+    monkeypatch.setattr(Checkpoints, "save", full_at_the_end)
+    try:
+        with pytest.raises(UserError, match="cannot write .*File too large"):
+            run(recipe, tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        monkeypatch.undo()
+    assert not (tmp_path / "run" / "summary.json").exists() or read_summary(tmp_path / "run")["status"] == "failed"
+    assert run(recipe, tmp_path / "run")["status"] == "completed"
+    assert compare(whole, tmp_path / "run") == []
 
 
 def script(text: str, *arguments: object, limits: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
@@ -226,7 +302,7 @@ def test_a_run_directory_that_is_removed_ends_the_run(
         save(self, step, *arguments, **options)
 
     monkeypatch.setattr(Checkpoints, "save", remove)
-    with pytest.raises(UserError, match="cannot write .*run.*; the folder was removed while it was in use"):
+    with pytest.raises(UserError, match="run.* was removed while it was in use"):
         run(recipe, tmp_path / "run")
 
 

@@ -1,19 +1,15 @@
-"""What is read from files and command lines: whatever stands there, a value comes back or one line of `UserError`.
-
-``JAXDL_FUZZ_CASES=100000`` draws that many cases for each parser instead of a few.
-"""
+"""What is read from files and command lines: whatever stands there, a value comes back or one line of `UserError`."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -27,19 +23,8 @@ from jaxdl.sweeps.definition import from_json
 from jaxdl.sweeps.file import read_sweep_file
 from jaxdl.sweeps.schedule import check_values
 from jaxdl.sweeps.space import make_space, parse_flags
+from tests.drawn import JSON, changed, changed_bytes, fuzzed, json_files, one_line
 
-CASES = int(os.environ.get("JAXDL_FUZZ_CASES", "300"))
-fuzzed = settings(
-    max_examples=CASES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
 RECIPE = jaxdl.Experiment(
     name="recipe",
     data=jaxdl.Digits(),
@@ -52,40 +37,6 @@ CONFIG = jaxdl.to_config(RECIPE)
 SPEC = jaxdl.Spec((8, 8, 1), "uint8", 1 / 255, (), 10, tuple(map(str, range(10))))
 
 
-@st.composite
-def changed(draw: st.DrawFn, value: Any) -> Any:
-    """JSON objects in which a few values, or names, are anything."""
-    config = json.loads(json.dumps(value))
-    for _ in range(draw(st.integers(1, 3))):
-        place = config
-        while True:
-            name = draw(st.sampled_from(sorted(place)))
-            if not isinstance(place[name], dict) or not place[name] or draw(st.booleans()):
-                break
-            place = place[name]
-        if draw(st.integers(0, 4)):
-            place[name] = draw(JSON)
-        else:
-            place[draw(st.text(max_size=8))] = place.pop(name)
-    return config
-
-
-@st.composite
-def changed_bytes(draw: st.DrawFn, original: bytes) -> bytes:
-    """A file of which some bytes were changed, cut or put in."""
-    content = bytearray(original)
-    for _ in range(draw(st.integers(1, 4))):
-        place = draw(st.integers(0, len(content)))
-        match draw(st.sampled_from(("set", "cut", "insert"))):
-            case "set" if place < len(content):
-                content[place] = draw(st.integers(0, 255))
-            case "cut":
-                del content[place : place + draw(st.integers(1, 64))]
-            case _:
-                content[place:place] = draw(st.binary(max_size=16))
-    return bytes(content)
-
-
 def npy(array: np.ndarray) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array)
@@ -96,11 +47,6 @@ def png(mode: str) -> bytes:
     stream = io.BytesIO()
     Image.new(mode, (8, 8), 3).save(stream, "PNG")
     return stream.getvalue()
-
-
-def one_line(error: UserError) -> None:
-    """A message is one line that ends as a sentence does."""
-    assert str(error) and "\n" not in str(error), str(error)
 
 
 def inputs_are_read_or_refused(file: Path, content: bytes) -> None:
@@ -126,7 +72,7 @@ def test_a_config_is_read_or_refused(config: Any) -> None:
 
 
 @fuzzed
-@given(changed_bytes(json.dumps(CONFIG).encode()) | st.binary(max_size=200))
+@given(json_files(CONFIG))
 def test_a_file_of_a_run_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     for name in ("config.json", "record.json", "summary.json", "metrics.jsonl"):
         (tmp_path / name).write_bytes(content)

@@ -249,6 +249,15 @@ def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
 
 
+def test_sigterm_ends_every_mode_with_its_status(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "launch.py"), "--experiment=digits_cnn", "--mode=batch_find"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stderr.readline().startswith("batch ")
+        process.terminate()
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 143 and "Traceback" not in rest
+
+
 def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
     done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")
     assert done.returncode == 1

@@ -354,15 +354,29 @@ def test_a_directory_removed_while_in_use_is_named(tmp_path: Path) -> None:
     run = RunDirectory.create(tmp_path / "run", "x")
     run.log_metrics(1, 1, "train", {"loss": 1.0})
     shutil.rmtree(tmp_path / "run")
-    for name, write in (
-        ("summary.json", lambda: run.write_summary({})),
-        ("metrics.jsonl", lambda: run.log_metrics(2, 1, "train", {"loss": 1.0})),
-    ):
-        with pytest.raises(
-            UserError, match=f"cannot write .*{name}: No such file or directory; the folder was removed"
-        ):
+    writes = (lambda: run.write_summary({}), lambda: run.log_metrics(2, 1, "train", {"loss": 1.0}), run.sync)
+    for write in writes:
+        with pytest.raises(UserError, match="the run directory .*run was removed while it was in use"):
             write()
+    # Another process may have made it anew: what is in it now is that one's.
+    with RunDirectory.create(tmp_path / "run", "x") as other:
+        for write in writes:
+            with pytest.raises(UserError, match="was removed while it was in use"):
+                write()
+        other.log_metrics(7, 1, "train", {"loss": 7.0})
+        other.sync()
     run.close()
+    assert [line["step"] for line in read_metrics(tmp_path / "run")] == [7]
+
+
+def test_metrics_that_are_changed_while_they_are_written_are_noticed(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.log_metrics(1, 1, "train", {"loss": 1.0})
+        run.sync()
+        (tmp_path / "metrics.jsonl").unlink()
+        run.log_metrics(2, 2, "train", {"loss": 1.0})
+        with pytest.raises(UserError, match=r"metrics\.jsonl was changed while the run wrote it"):
+            run.sync()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff", "[" * 100_000, '{"a": nul}'])

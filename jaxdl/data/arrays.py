@@ -21,6 +21,7 @@ from jaxdl.errors import UserError
 # Part of the key of what is kept: raised when decoding changes.
 _FORMAT = 1
 _INDEX = "index.json"
+_SPLITS, _ARRAYS = ("train", "test"), ("inputs", "targets")
 
 
 def kept_folder(prepared: Path) -> Path:
@@ -29,22 +30,29 @@ def kept_folder(prepared: Path) -> Path:
 
 
 def kept(prepared: Path, name: str) -> Dataset | None:
-    """Loads the arrays kept of a prepared set; None where there are none, or the prepared set has changed since.
+    """Loads the arrays kept of a prepared set; None where there are none, or not those of the prepared set as it is.
 
+    The fingerprint is taken anew of what was loaded, so that it never stands for other arrays.
     Only NumPy is needed: neither TFDS nor Pillow is imported.
     """
-    folder = kept_folder(prepared)
-    try:
-        index = json.loads((folder / _INDEX).read_text())
-        if index["key"] != _key(prepared):
-            return None
-        splits = {
-            split: {key: np.load(folder / file, allow_pickle=False) for key, file in arrays.items()}
-            for split, arrays in index["arrays"].items()
-        }
-    except (OSError, ValueError, EOFError, KeyError):  # absent, or damaged: the prepared set is decoded again
+    noted = _read_index(prepared)
+    if noted is None:
         return None
-    return _dataset(name, Spec.from_json(index["spec"]), splits, index["fingerprint"])
+    spec, digest = noted
+    try:
+        files = _files(prepared)
+        splits = {s: {a: np.load(files[s, a], allow_pickle=False) for a in _ARRAYS} for s in _SPLITS}
+        if fingerprint(splits["train"], splits["test"]) != digest:
+            return None
+    except Exception:  # absent, or damaged: NumPy lets errors of any kind through, even those of Python's tokenizer
+        return None
+    return _dataset(name, spec, splits, digest)
+
+
+def kept_spec(prepared: Path) -> Spec | None:
+    """Returns what one example of a prepared set is, without loading any; None where its arrays are not kept."""
+    noted = _read_index(prepared)
+    return noted[0] if noted else None
 
 
 def keep(dataset: Dataset, prepared: Path, drafts: Path) -> None:
@@ -60,20 +68,39 @@ def keep(dataset: Dataset, prepared: Path, drafts: Path) -> None:
     """
     folder, key = kept_folder(prepared), _key(prepared)
     folder.mkdir(exist_ok=True)
-    # The key in the names: a process that reads the old index meanwhile finds the old arrays or none, never mixed ones.
-    files = {s: {k: f"{s}-{k}-{key[:12]}.npy" for k in split} for s, split in dataset.splits.items()}
-    for split, arrays in files.items():
-        for name, file in arrays.items():
-            np.save(drafts / file, dataset.splits[split][name], allow_pickle=False)
-            os.replace(drafts / file, folder / file)
-    spec = dataclasses.asdict(dataset.spec)
-    index = {"key": key, "spec": spec, "fingerprint": dataset.fingerprint, "arrays": files}
-    (drafts / _INDEX).write_text(json.dumps(index, indent=1))
+    files = _files(prepared)
+    for (split, array), file in files.items():
+        np.save(drafts / file.name, dataset.splits[split][array], allow_pickle=False)
+        os.replace(drafts / file.name, file)
+    index = {"key": key, "spec": dataclasses.asdict(dataset.spec), "fingerprint": dataset.fingerprint}
+    (drafts / _INDEX).write_text(json.dumps({**index, "seal": _seal(index)}, indent=1))
     os.replace(drafts / _INDEX, folder / _INDEX)
-    present = {file for arrays in files.values() for file in arrays.values()}
     for old in folder.glob("*.npy"):
-        if old.name not in present:
+        if old not in files.values():
             old.unlink(missing_ok=True)
+
+
+def _files(prepared: Path) -> dict[tuple[str, str], Path]:
+    """Returns where each array of each split is kept; the index names no files, so that it can lead nowhere else."""
+    # The key in the names: a process that reads the old index meanwhile finds the old arrays or none, never mixed ones.
+    folder, key = kept_folder(prepared), _key(prepared)
+    return {(split, array): folder / f"{split}-{array}-{key[:12]}.npy" for split in _SPLITS for array in _ARRAYS}
+
+
+def _read_index(prepared: Path) -> tuple[Spec, str] | None:
+    """Returns spec and fingerprint of the kept arrays; None where there are none, or the prepared set has changed."""
+    try:
+        index = json.loads((kept_folder(prepared) / _INDEX).read_text())
+        if index.pop("seal") != _seal(index) or index["key"] != _key(prepared):
+            return None
+        return Spec.from_json(index["spec"]), index["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # absent, or damaged
+        return None
+
+
+def _seal(index: Mapping[str, Any]) -> str:
+    """Returns the digest that tells an index that was changed: no fingerprint covers what it says of an example."""
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
 def _key(prepared: Path) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal, final
 from urllib.parse import urlsplit
 
-from jaxdl.data.arrays import decode, described, keep, kept
+from jaxdl.data.arrays import decode, described, keep, kept, kept_spec
 from jaxdl.data.digits import Digits
 from jaxdl.data.download import Limits
-from jaxdl.data.obtain import Request, Unavailable, obtain, prepared_folder
+from jaxdl.data.obtain import CONFIG_NAME, Request, Unavailable, obtain, prepared_folder
 from jaxdl.data.prepare import builder_class
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import Dataset, Spec
@@ -21,7 +21,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import static
 from jaxdl.files import named_cause
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*(/[\w+.-]+)?")
+_NAME = re.compile(rf"[a-z][a-z0-9_]*(/{CONFIG_NAME.pattern})?")
 _BANNER_WIDTH = 100
 # The digits are 42 times fewer than MNIST's: one pass would be too few steps for a recipe that is made for MNIST.
 _STAND_IN_PASSES = 10
@@ -35,9 +35,21 @@ def check_name(name: str) -> str | None:
 
 
 def _check_mirror(mirror: str) -> str | None:
-    parts = urlsplit(mirror)
-    right = not mirror or (parts.scheme in ("http", "https") and parts.hostname)
-    return None if right else "must be a URL that starts with http:// or https://"
+    if not mirror:
+        return None
+    try:
+        parts = urlsplit(mirror)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, or a port that is no number, which shows when it is read
+        right = False
+    if not right or " " in mirror or not mirror.isprintable():
+        return "must be a URL such as https://host/mnist or http://host:8080/mnist"
+    if "@" in parts.netloc:
+        return (
+            "must hold no user name or password, because config.json and report.html show it: "
+            "put them into ~/.netrc, where they are looked up"
+        )
+    return None
 
 
 @final
@@ -67,8 +79,8 @@ class Tfds(Data):
 
     def spec(self, data_dir: Path) -> Spec:
         prepared = prepared_folder(data_dir, self.name)
-        known = kept(prepared, self.name) if prepared else None
-        return known.spec if known else described(builder_class(self.name), self.name)
+        known = kept_spec(prepared) if prepared else None
+        return known or described(builder_class(self.name), self.name)
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         try:

@@ -79,6 +79,14 @@ def _head(name: str, summary: Mapping[str, Any], run_dir: Path) -> str:
     return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took} &middot; {escaped(run_dir)}</p>'
 
 
+def _formatted(form: str, value: Any) -> str:
+    """Returns a figure as it is to be read; what a damaged file holds in its place, as it is."""
+    try:
+        return form.format(value)
+    except (ValueError, TypeError):
+        return str(value)
+
+
 def _banner(data: Mapping[str, Any]) -> str:
     if not data.get("substituted"):
         return ""
@@ -94,7 +102,7 @@ def _results(summary: Mapping[str, Any], used: str) -> str:
     ]
     measured = table(["metric", *splits, "measured on"], rows, numbers=range(1, len(splits) + 1)) if rows else ""
     facts = {
-        label: form.format(summary[key])
+        label: _formatted(form, summary[key])
         for key, label, form in _SUMMARY_LINES
         if isinstance(summary.get(key), int | float | str)
     }

@@ -6,14 +6,12 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import jax
-
 from jaxdl.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.loop import Trainer
-from jaxdl.memory import free_memory, ran_out_of_memory
+from jaxdl.memory import free_memory, unless_out_of_memory
 from jaxdl.timing import seconds_each
 from jaxdl.workshop import Workshop
 
@@ -32,12 +30,14 @@ class BatchSize:
 
     Attributes:
         size: examples in a batch.
-        bytes_needed: memory that the train program needs beside the data, in bytes.
-        examples_per_second: measured; None where it does not fit.
+        bytes_needed: memory that the train program needs beside the data, in bytes; None where the compiler gave up.
+        fits: whether the device has that memory.
+        examples_per_second: measured; None where it does not fit, or where smaller ones were faster already.
     """
 
     size: int
-    bytes_needed: int
+    bytes_needed: int | None
+    fits: bool
     examples_per_second: float | None
 
 
@@ -49,6 +49,8 @@ def batch_find(
     notify: Callable[[str], None] = print,
 ) -> list[BatchSize]:
     """Tries batches of 8, 16, 32 ... examples, until one does not fit or the train split is used up.
+
+    Once larger ones have ceased to be faster, they are compiled, which tells the memory that they need, but not run.
 
     Args:
         experiment: the recipe; its batch size is left out.
@@ -68,42 +70,48 @@ def batch_find(
     found: list[BatchSize] = []
     size, most = _FIRST, workshop.trainer(recipe).examples_per_epoch
     while size <= most:
-        trainer = workshop.trainer(replace(recipe, {BATCH_SIZE: size}))
-        needed = trainer.memory_needed()
-        fits = needed <= _MEMORY_SHARE * free_memory()
-        rate = _measure(trainer, size) if fits else None
-        found.append(BatchSize(size, needed, rate))
+        found.append(_try(workshop.trainer(replace(recipe, {BATCH_SIZE: size})), size, timed=not _slower(found)))
         notify(_line(found[-1]))
-        if rate is None or _slower(found):
+        if not found[-1].fits:
             break
         size *= 2
     if not found:
         raise UserError(f"batch_find: the train split has fewer than {_FIRST} examples.")
-    if found[0].examples_per_second is None:
+    if not found[0].fits:
         raise UserError(f"batch_find: not even a batch of {_FIRST} fits; make the model smaller, or free memory.")
     return found
 
 
 def _slower(found: Sequence[BatchSize]) -> bool:
-    """Returns whether the last few sizes were no faster than one before them."""
+    """Returns whether the last few sizes were no faster than one before them, so that none more is timed."""
     rates = [each.examples_per_second or 0.0 for each in found]
+    if not all(rates):
+        return True
     return len(rates) > _MOST_SLOWER and max(rates[-_MOST_SLOWER:]) < max(rates[:-_MOST_SLOWER])
 
 
 def _line(found: BatchSize) -> str:
-    speed = "does not fit" if found.examples_per_second is None else f"{found.examples_per_second:,.0f} examples/s"
-    return f"batch {found.size:>7,}  {found.bytes_needed / 2**20:>9,.1f} MiB  {speed}"
+    speed = "fits, not timed" if found.fits else "does not fit"
+    if found.examples_per_second is not None:
+        speed = f"{found.examples_per_second:,.0f} examples/s"
+    memory = "" if found.bytes_needed is None else f"{found.bytes_needed / 2**20:,.1f} MiB"
+    return f"batch {found.size:>7,}  {memory:>13}  {speed}"
 
 
-def _measure(trainer: Trainer, size: int) -> float | None:
-    """Returns the examples a second, None where memory runs out after all."""
-    try:
+def _try(trainer: Trainer, size: int, *, timed: bool) -> BatchSize:
+    """Returns what one size gives."""
+
+    def seconds() -> float:
         trainer.time_steps(1)  # touches the memory for the first time
-        return size / seconds_each(trainer.time_steps, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS)
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if not ran_out_of_memory(error):
-            raise
-        return None
+        return seconds_each(trainer.time_steps, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS)
+
+    needed = unless_out_of_memory(trainer.memory_needed)
+    if needed is None or needed > _MEMORY_SHARE * free_memory():
+        return BatchSize(size, needed, False, None)
+    if not timed:
+        return BatchSize(size, needed, True, None)
+    taken = unless_out_of_memory(seconds)
+    return BatchSize(size, needed, taken is not None, None if taken is None else size / taken)
 
 
 def fastest(found: Sequence[BatchSize]) -> BatchSize:
@@ -112,5 +120,5 @@ def fastest(found: Sequence[BatchSize]) -> BatchSize:
 
 
 def largest(found: Sequence[BatchSize]) -> BatchSize:
-    """Returns the largest size that fits, of those that were tried."""
-    return max((each for each in found if each.examples_per_second is not None), key=lambda each: each.size)
+    """Returns the largest size that fits."""
+    return max((each for each in found if each.fits), key=lambda each: each.size)

@@ -21,8 +21,11 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.files import named_cause, replace_file
+from jaxdl.memory import on_host
 from jaxdl.programs import batch_of_step
+from jaxdl.progress import data_used
 from jaxdl.schedules import Constant
+from jaxdl.session import data_summary
 from jaxdl.step import Batch, Steps, TrainState, model_errors
 from jaxdl.workshop import Workshop
 
@@ -103,13 +106,24 @@ def lr_find(
     with model_errors():
         state = trainer.init_state()
         losses = jax.jit(program)(state, trainer.data.arrays, order, others, jnp.asarray(rates, jnp.float32))
-    found = np.asarray(losses, np.float64)
+    found = np.asarray(on_host(losses), np.float64)
     smoothed = _smoothed(found)
-    over = np.flatnonzero(~np.isfinite(smoothed) | (smoothed > _RISEN * np.fmin.accumulate(smoothed)))
-    over = over[over >= _FEWEST]
-    end = int(over[0]) if over.size else steps
-    used = dataset.used if not dataset.substituted else f"{dataset.used} (stand-in for {dataset.requested})"
+    end = _end(smoothed)
+    if end < _FEWEST:
+        raise UserError(
+            f"lr_find: the loss is not finite from step {end + 1} on, at a learning rate of {rates[end]:.2g}; lower "
+            "--lr_low, or look for what is wrong with the model or the data."
+        )
+    used = data_used(data_summary(dataset, recipe))
     return RangeTest(rates[:end], found[:end], smoothed[:end], suggest(rates[:end], smoothed[:end]), used)
+
+
+def _end(smoothed: np.ndarray) -> int:
+    """Returns how many steps the test has: until the loss is not finite, or has risen far above its smallest."""
+    risen = smoothed > _RISEN * np.fmin.accumulate(smoothed)
+    risen[:_FEWEST] = False
+    over = np.flatnonzero(~np.isfinite(smoothed) | risen)
+    return int(over[0]) if over.size else len(smoothed)
 
 
 def _run(

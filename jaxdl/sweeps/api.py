@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -115,6 +116,7 @@ def conduct(
         dry_run: tell the plan and return None.
         notify: takes messages.
     """
+    begin = time.perf_counter()
     name = definition.experiment.name
     sweep_dir = sweep_dir or Path("runs") / name / f"sweep-{definition.digest()}"
     check_values(definition)
@@ -131,9 +133,11 @@ def conduct(
         width = ONE_BY_ONE
     if dry_run:
         return None
+    if execution.executor != "inline":
+        workshop = Workshop(data_dir, notify)  # lets go of the device's memory, which is for the workers
     definition = dataclasses.replace(definition, side_by_side=definition.side_by_side or width.size)
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
-        return Sweep(directory, execution, width, workshop, data_dir, command, notify).run()
+        return Sweep(directory, execution, width, workshop, data_dir, command, notify, begin).run()
 
 
 def _width(execution: Execution, definition: Definition) -> Width | None:

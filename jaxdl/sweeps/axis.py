@@ -41,12 +41,14 @@ class Range:
         high: the largest.
         log: drawn evenly in the logarithm.
         whole: whole numbers only.
+        number: the type of the field's numbers; one of floats may be given whole ones.
     """
 
     low: float
     high: float
     log: bool = False
     whole: bool = False
+    number: type = float
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,10 @@ class Axis:
 
     def value(self, drawn: Any) -> Any:
         """Returns what the field gets for something drawn: a value of `Choices`, or a number of a `Range`."""
-        return (drawn,) if self.listed and isinstance(self.values, Range) else drawn
+        if isinstance(self.values, Choices):
+            return drawn
+        number = self.values.number(drawn)
+        return (number,) if self.listed else number
 
 
 def parse_axis(field: Field, spec: str) -> Axis:
@@ -152,6 +157,9 @@ def _checked(field: Field, spec: str, values: list[Any]) -> Axis:
     seen: set[Any] = set()
     for value in values:
         if field.declaration.family is not None:
+            if not isinstance(value, str):
+                members = ", ".join(field.declaration.family.members)
+                raise _wrong(field, spec, f"give names, of {members}, not {value!r}")
             field.declaration.family.make(value)
         else:
             check_value(field, value)
@@ -181,7 +189,7 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
         raise _wrong(field, spec, "the range is empty: the first number must be below the second")
     if kind == "log" and low <= 0:
         raise _wrong(field, spec, "a logarithmic range must begin above 0")
-    axis = Axis(field.path, spec.strip(), Range(low, high, kind == "log", whole), element is not None)
+    axis = Axis(field.path, spec.strip(), Range(low, high, kind == "log", whole, number), element is not None)
     for bound in (low, high):
         check_value(field, axis.value(bound))
     return axis

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.flags import without_options
+from jaxdl.flags import settable, short_names, without_options
 from jaxdl.interval import Interval
 from jaxdl.options import OF_SWEEPS, Options
 from jaxdl.sweeps.api import conduct, make_definition
+from jaxdl.sweeps.axis import Axis, Choices
 from jaxdl.sweeps.display import print_results
 from jaxdl.sweeps.execution import Execution
 from jaxdl.sweeps.results import best_command
-from jaxdl.sweeps.space import make_space, parse_flags
+from jaxdl.sweeps.space import Space, make_space, parse_flags
 
 
 def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
@@ -54,8 +56,8 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         sweep_seed=options.sweep_seed,
         lag=max(1, execution.width()),
     )
-    swept = {name for path in definition.space.specs() for name in (path, path.rpartition(".")[2])}
-    command = ["launch.py", *without_options(arguments, {"sweep", "sweep_file", *OF_SWEEPS, *swept})]
+    _check_not_given(experiment, definition.space, arguments)
+    command = ["launch.py", *_without_sweep(arguments, definition.space)]
     results = conduct(
         definition,
         execution,
@@ -70,3 +72,32 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
     best = results.best
     print_results(results, best_command(best, command) if best else "")
     return 0 if best is not None else 1
+
+
+def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[str]) -> None:
+    """Refuses flags of a part that the sweep chooses: they would hold for some of the trials only."""
+    fields = {field.path: field for field in settable(experiment)}
+    names = {path: path for path in fields} | short_names(list(fields))
+    parts = [axis.path for axis in space.axes if axis.path in fields and fields[axis.path].declaration.family]
+    for argument in arguments:
+        name = argument.lstrip("-").partition("=")[0] if argument.startswith("-") else ""
+        path = names.get(name) or names.get(name.removeprefix("no"), "")
+        for part in parts:
+            if path == part:
+                raise UserError(f"--{name}: the sweep chooses {part}, so leave it out.")
+            if path.startswith(f"{part}."):
+                raise UserError(
+                    f"--{name} is a field of the {part}, which the sweep chooses: give --sweep={name}=VALUE."
+                )
+
+
+def _without_sweep(arguments: Sequence[str], space: Space) -> list[str]:
+    """Returns the command line of the recipe alone."""
+    names = {path: (path, path.rpartition(".")[2]) for path in space.specs()}
+    swept = {name for both in names.values() for name in both}
+    switches = {name for axis in space.axes if _is_switch(axis) for name in names[axis.path]}
+    return without_options(arguments, {"sweep", "sweep_file", *OF_SWEEPS, *swept}, switches)
+
+
+def _is_switch(axis: Axis) -> bool:
+    return isinstance(axis.values, Choices) and all(isinstance(value, bool) for value in axis.values.values)

@@ -219,6 +219,9 @@ def extended(before: Definition, now: Definition) -> Definition:
             now = dataclasses.replace(now, grids=(*before.grids, before.space))
         else:
             now = dataclasses.replace(now, grids=before.grids)
+    else:
+        # What is drawn depends on the order of the fields, too.
+        now = dataclasses.replace(now, space=before.space)
     now = dataclasses.replace(now, lag=before.lag, side_by_side=before.side_by_side)
     found = changes(before, same)
     if found:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from jaxdl.errors import UserError
 from jaxdl.runtime import accelerators, usable_cores
 from jaxdl.sweeps.definition import one_of
+
+# Executors to which alone a field says something.
+_SAYS_SOMETHING_TO = {
+    "batch": ("inline",),
+    "workers": ("processes", "ray"),
+    "ray_address": ("ray",),
+    "trial_cpus": ("ray",),
+    "trial_gpus": ("ray",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +61,23 @@ class Execution:
     def __post_init__(self) -> None:
         one_of(self.executor, ("inline", "processes", "ray"), "executor")
         one_of(self.on_failure, ("continue", "stop"), "way to go on after a failure")
-        if self.batch not in ("auto", "off") and not (isinstance(self.batch, int) and self.batch > 0):
+        if self.batch not in ("auto", "off") and (type(self.batch) is not int or self.batch < 1):
             raise UserError(f"batch={self.batch}: must be 'auto', 'off', or how many trials to train in one program.")
+        for name in ("workers", "retries", "trial_cpus", "trial_gpus"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"{name}={getattr(self, name)}: must be 0 or more.")
+        for name, executors in _SAYS_SOMETHING_TO.items():
+            if self.executor not in executors and getattr(self, name) != getattr(type(self), name):
+                raise UserError(f"{name}={getattr(self, name)} only applies to executor={' or '.join(executors)}.")
 
     def width(self) -> int:
         """Returns how many trials run at the same time, for which it looks at devices, or connects to the cluster.
 
         0 stands for what is measured to be the fastest.
         """
+        if self.executor != "inline":
+            # What this process measures must leave the accelerators' memory to those that train.
+            os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         if self.executor == "inline":
             return self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch]
         if self.executor == "ray":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -23,6 +25,11 @@ Notify = Callable[[str], None]
 SECONDS_BETWEEN_LOOKS = 0.5
 # Of an accelerator's memory; the rest is for what is not allocated through XLA, such as the libraries' own.
 MEMORY_SHARE = 0.9
+
+
+def import_path() -> str:
+    """Returns the folders from which this process imports, as ``PYTHONPATH``: an experiment may be defined there."""
+    return os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
 
 
 class Finished(NamedTuple):
@@ -50,6 +57,9 @@ class Executor(Protocol):
         Raises:
             KeyboardInterrupt: SIGINT or SIGTERM came; trials under way have saved their states.
         """
+
+    def narrow(self) -> None:
+        """Has fewer under way at the same time from now on, where they share one memory, which ran out."""
 
     def __enter__(self) -> Self: ...
 
@@ -104,6 +114,13 @@ class Inline:
                     continue
         self._signals.raise_received()
         raise KeyboardInterrupt
+
+    def narrow(self) -> None:
+        if self._workshop.side_by_side > 1:
+            self._workshop.narrow()
+            self.width = self._workshop.side_by_side
+        else:
+            self.width = 1
 
     def _run(self, job: Job) -> Outcome:
         display = self._display_of(job.number)

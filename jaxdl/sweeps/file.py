@@ -1,6 +1,6 @@
 """Sweeps in a TOML file: the same as the flags say, under the same names, to be kept and shared.
 
-mode = "random"
+sweep_mode = "random"
 trials = 60
 objective = "validation/accuracy"
 

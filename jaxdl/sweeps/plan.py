@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from jaxdl.data import Dataset, examples
 from jaxdl.epoch import FEWEST_STEPS_PER_CALL
@@ -19,7 +21,7 @@ from jaxdl.sweeps.axis import Axis, Choices
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.schedule import planned_values
 from jaxdl.sweeps.side_by_side import ONE_BY_ONE, Width, choose
-from jaxdl.sweeps.space import apply
+from jaxdl.sweeps.space import Values, apply
 from jaxdl.timing import seconds_each
 from jaxdl.training import shortened
 from jaxdl.watch import check_measured
@@ -27,7 +29,7 @@ from jaxdl.workshop import Workshop
 
 _MEASURED_SECONDS = 0.3
 _MOST_DRAWN = 32
-_MOST_PROGRAMS = 6
+_MOST_COMPARED = 4
 # Fields that are read between the calls of the programs, or in making the data.
 _READ_ELSEWHERE = ("data", "training.")
 
@@ -101,10 +103,10 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
     recipes = [shortened(apply(definition.experiment, each)) for each in values]
     first = recipes[0]
     dataset = workshop.dataset(first)
-    check_measured("--objective", definition.objective, first, dataset)
+    for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
+        check_measured("--objective", definition.objective, recipe, dataset)
     first = first.for_spec(dataset.spec)
-    same_data = [recipe.for_spec(dataset.spec) for recipe in recipes if recipe.data == recipes[0].data]
-    check_read(definition, _some_of_each_program(same_data, _MOST_PROGRAMS), workshop)
+    check_read(definition, _different_programs(definition, values[0], dataset), workshop)
     trainer = workshop.trainer(first)
     step_seconds, eval_seconds = measure(trainer)
     chosen = [recipes[number] for number in left] if exact else recipes
@@ -144,8 +146,8 @@ def measure(trainer: Trainer) -> tuple[float, float]:
 def check_read(definition: Definition, recipes: Sequence[Experiment], workshop: Workshop) -> None:
     """Refuses a sweep over a field that no training reads: its trials would all be the same.
 
-    A number that enters the compiled programs as data is looked for in them; of any other field, the programs of two of
-    its values are compared.
+    A number that enters the compiled programs as data is looked for in them; of any other field, the programs of some
+    of its values are compared.
 
     Args:
         definition: the sweep.
@@ -167,15 +169,36 @@ def _is_read(axis: Axis, recipe: Experiment, workshop: Workshop) -> bool:
     """Returns whether a training depends on a field."""
     if axis.path in {field.path for field in walk(recipe) if field.enters_as_data}:
         return axis.path == SEED or axis.path in workshop.trainer(recipe).reads()
-    if not isinstance(axis.values, Choices) or len(axis.values.values) < 2 or axis.path.startswith(_READ_ELSEWHERE):
+    if axis.path.startswith(_READ_ELSEWHERE):
         return True
+    first, *others = _ends(axis)[:_MOST_COMPARED]
     spec = workshop.dataset(recipe).spec
-    one, other = (apply(recipe, {axis.path: value}).for_spec(spec) for value in axis.values.values[:2])
-    texts = [[workshop.trainer(each).source_text(name) for name in ("init", "train", "eval")] for each in (one, other)]
-    return texts[0] != texts[1]
+
+    def texts(value: Any) -> list[str]:
+        trainer = workshop.trainer(apply(recipe, {axis.path: value}).for_spec(spec))
+        return [trainer.source_text(name) for name in ("init", "train", "eval")]
+
+    return not others or any(texts(other) != texts(first) for other in others)
 
 
-def _some_of_each_program(recipes: Sequence[Experiment], most: int) -> list[Experiment]:
-    """Returns recipes with different programs, at most so many."""
-    by_program = {program_key(recipe): recipe for recipe in reversed(recipes)}
-    return list(reversed(by_program.values()))[:most]
+def _ends(axis: Axis) -> list[Any]:
+    """Returns the values of an axis, of a range its bounds."""
+    if isinstance(axis.values, Choices):
+        return list(axis.values.values)
+    return [axis.value(axis.values.low), axis.value(axis.values.high)]
+
+
+def _different_programs(definition: Definition, values: Values, dataset: Dataset) -> list[Experiment]:
+    """Returns recipes with different programs for the data of the first one.
+
+    That of the first trial, others in which one field has its last value, and one in which all have. For whether a
+    field is read may depend on another one: Nesterov's momentum on whether there is momentum.
+    """
+    last = {axis.path: _ends(axis)[-1] for axis in definition.space.axes}
+    found: dict[Any, Experiment] = {}
+    for changes in ({}, *({path: value} for path, value in last.items()), last):
+        with contextlib.suppress(UserError, ValueError, TypeError):  # not all go together
+            recipe = shortened(apply(definition.experiment, {**values, **changes}))
+            found.setdefault(program_key(recipe), recipe)
+    first = next(iter(found.values()))
+    return [recipe.for_spec(dataset.spec) for recipe in found.values() if recipe.data == first.data]

@@ -15,7 +15,7 @@ from typing import Any
 import cloudpickle
 
 from jaxdl.stopping import StopSignals
-from jaxdl.sweeps.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, Notify
+from jaxdl.sweeps.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, Notify, import_path
 from jaxdl.sweeps.trial import Job, Outcome
 
 
@@ -23,8 +23,6 @@ from jaxdl.sweeps.trial import Job, Outcome
 class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
-    environment: Mapping[str, str]
-    cores: Sequence[int]
     job: Job | None = None
 
 
@@ -42,7 +40,9 @@ class Share:
 
 
 def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Share]:
-    """Shares cores and GPUs out among workers, evenly; where there are more workers, several have one.
+    """Shares cores and GPUs out among workers, to each as many, since bits may depend on that; what is left over idles.
+
+    Where there are more workers than cores or GPUs, several have one.
 
     Args:
         workers: how many there are.
@@ -50,9 +50,9 @@ def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Shar
         gpus: the GPUs that it uses, as ``CUDA_VISIBLE_DEVICES`` names them.
     """
     found = []
+    each = max(1, len(cores) // workers)
     for number in range(workers):
-        low, high = number * len(cores) // workers, (number + 1) * len(cores) // workers
-        own = tuple(cores[low:high]) or (cores[number % len(cores)],)
+        own = tuple(cores[(number * each + place) % len(cores)] for place in range(each))
         environment: dict[str, str] = {}
         if gpus:
             device = number % len(gpus)
@@ -106,6 +106,9 @@ class Processes:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
+
+    def narrow(self) -> None:
+        """Does nothing: each worker has its own memory."""
 
     def submit(self, job: Job) -> None:
         worker = next(worker for worker in self._workers if worker.job is None)
@@ -167,9 +170,7 @@ class Processes:
     def _start(self, part: Share) -> _Worker:
         ours, theirs = Pipe()
         command = [sys.executable, "-m", "jaxdl.sweeps.worker", str(theirs.fileno())]
-        # The folders from which this process imports, because an experiment's own modules may lie there.
-        path = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
-        environment = {**os.environ, **part.environment, "PYTHONPATH": path}
+        environment = {**os.environ, **part.environment, "PYTHONPATH": import_path()}
         if part.environment:  # a GPU's share is the worker's own
             environment.pop("XLA_PYTHON_CLIENT_PREALLOCATE", None)
         process = subprocess.Popen(
@@ -178,4 +179,4 @@ class Processes:
         theirs.close()
         with contextlib.suppress(OSError):  # it has died: its first job will find that out
             ours.send_bytes(cloudpickle.dumps(("begin", (part.cores, dict(self._settings)))))
-        return _Worker(process, ours, part.environment, part.cores)
+        return _Worker(process, ours)

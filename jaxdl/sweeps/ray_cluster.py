@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.stopping import StopSignals
-from jaxdl.sweeps.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, Notify
+from jaxdl.sweeps.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, import_path
 from jaxdl.sweeps.trial import Job, Outcome
 
 
@@ -41,14 +39,12 @@ def connect(address: str) -> None:
     ray = _ray()
     if ray.is_initialized():
         return
-    # The folders from which this process imports, because an experiment's own modules may lie there.
-    path = os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
             log_to_driver=False,
-            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            runtime_env={"env_vars": {"PYTHONPATH": import_path()}},
             **({} if address else {"include_dashboard": False}),
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -59,11 +55,23 @@ def connect(address: str) -> None:
 
 
 def places(cpus: float, gpus: float) -> int:
-    """Returns how many trials the cluster that is connected has room for, at least 1."""
-    resources: Mapping[str, float] = _ray().cluster_resources()
-    room = [resources.get("CPU", 0) / cpus] if cpus else []
-    room += [resources.get("GPU", 0) / gpus] if gpus else []
-    return max(1, int(min(room, default=1)))
+    """Returns how many trials the nodes of the cluster that is connected have room for.
+
+    Raises:
+        UserError: no node has room for one.
+    """
+    needs = {kind: need for kind, need in (("CPU", cpus), ("GPU", gpus)) if need}
+    room = 0
+    for node in _ray().nodes():
+        if node["Alive"]:
+            room += int(min((node["Resources"].get(kind, 0) / need for kind, need in needs.items()), default=1))
+    if room < 1:
+        wanted = " and ".join(f"{need:g} {kind}" for kind, need in needs.items())
+        raise UserError(
+            f"no node of the Ray cluster has {wanted} for a trial: lower --trial_cpus or --trial_gpus, or add a node; "
+            "--workers=N waits for one."
+        )
+    return room
 
 
 @functools.cache
@@ -94,7 +102,6 @@ class RayCluster:
         gpus: GPUs that each trial needs; a fraction shares one.
         settings: keyword arguments of `jaxdl.runtime.configure` in each worker.
         signals: asks to stop.
-        notify: takes messages.
     """
 
     def __init__(
@@ -104,7 +111,6 @@ class RayCluster:
         gpus: float,
         settings: Mapping[str, Any],
         signals: StopSignals,
-        notify: Notify,
     ):
         self.width = width
         # Trials that share a GPU share its memory, too.
@@ -113,7 +119,6 @@ class RayCluster:
         self._task = _ray().remote(**options)(_run)
         self._settings = tuple(sorted(settings.items()))
         self._signals = signals
-        self._notify = notify
         self._jobs: dict[Any, Job] = {}
         self._told_to_stop = False
 
@@ -124,6 +129,9 @@ class RayCluster:
         for reference in self._jobs:
             with contextlib.suppress(Exception):  # the cluster may be gone
                 _ray().cancel(reference, force=True)
+
+    def narrow(self) -> None:
+        """Does nothing: each task has its own memory."""
 
     def submit(self, job: Job) -> None:
         self._jobs[self._task.remote(job, self._settings)] = job
@@ -146,8 +154,6 @@ class RayCluster:
         ray = _ray()
         try:
             return ray.get(reference)
-        except ray.exceptions.TaskCancelledError:
-            return None
         except ray.exceptions.RayError as error:
             if self._signals.received is not None:
                 return None

@@ -50,7 +50,7 @@ def import_what_reports_need() -> None:
 def render(results: SweepResults, command: Sequence[str]) -> str:
     """Returns the page; see `write_sweep_report`."""
     definition = results.definition
-    done = [trial for trial in results.trials if trial.state == "completed" and trial.objective is not None]
+    done = [trial for trial in results.trials if trial.completed]
     data = sorted({trial.outcome.data for trial in done if trial.outcome})
     used = ", ".join(data)
     head, rows = group_table(results)
@@ -208,13 +208,12 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
         return []
     with quiet():
         study = optuna.create_study(direction=definition.direction)
-        places = {axis.path: _scale(axis, done).positions for axis in axes}
-        # As numbers all of them, by their place where they are none: on categories fANOVA takes minutes.
-        distributions: dict[str, BaseDistribution] = {
-            path: FloatDistribution(min(each), max(each)) for path, each in places.items()
-        }
+        # As numbers all of them, by their place, a range's in its logarithm where it is drawn from that: it weighs
+        # all parts of the span alike, and on categories takes minutes.
+        places = {axis.path: _scale(axis, done).fractions() for axis in axes}
+        distributions: dict[str, BaseDistribution] = {path: FloatDistribution(0.0, 1.0) for path in places}
         for number, trial in enumerate(done):
-            params = {path: each[number] for path, each in places.items()}
+            params = {path: float(each[number]) for path, each in places.items()}
             study.add_trial(create_trial(params=params, distributions=distributions, value=trial.objective))
         try:
             shares = optuna.importance.get_param_importances(

@@ -128,12 +128,8 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
 
 
-def _completed(trial: Trial) -> bool:
-    return trial.state == "completed" and trial.objective is not None
-
-
 def _group(trials: Sequence[Trial]) -> Group:
-    done = [trial for trial in trials if _completed(trial)]
+    done = [trial for trial in trials if trial.completed]
     figures = [trial.objective for trial in done if trial.objective is not None]
     std = statistics.stdev(figures) if len(figures) > 1 else None
     ci95 = None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jaxdl.divergence import Divergence
 from jaxdl.errors import UserError
 from jaxdl.files import replace_file
 from jaxdl.locks import InUse
@@ -23,6 +26,8 @@ from jaxdl.training import train
 from jaxdl.workshop import Workshop
 
 OUT_OF_MEMORY = "out of memory"
+# What a disk says that is full or cannot be written; EFBIG is a limit on the size of files.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 # Ray ends the workers of a process that has died within some seconds; a file server gives a lost node's locks back
 # after a minute or two.
 _SECONDS_OF_PATIENCE = 120.0
@@ -52,8 +57,10 @@ def run_trial(
     try:
         setting = Setting(signals, display, Judgement(job), plots=False)
         return _outcome(job, _train(job, workshop, setting, notify), time.perf_counter() - begin)
+    except InUse as error:
+        return _failed(str(error), begin, again=True)
     except UserError as error:
-        return _failed(str(error), begin, ends_sweep=isinstance(error.__cause__, OSError))
+        return _failed(str(error), begin, ends_sweep=_meets_every_trial(error.__cause__, job))
     except Exception as error:
         if ran_out_of_memory(error):
             return _failed(OUT_OF_MEMORY, begin, again=True)
@@ -87,6 +94,12 @@ def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str
             time.sleep(0.2)
 
 
+def _meets_every_trial(cause: BaseException | None, job: Job) -> bool:
+    """Returns whether the disk under the sweep directory is the cause of an error, and not one trial's own files."""
+    sweep_dir = job.run_dir.parents[1]
+    return isinstance(cause, OSError) and (cause.errno in _OF_THE_DISK or not os.access(sweep_dir, os.W_OK))
+
+
 def _failed(reason: str, begin: float, *, again: bool = False, ends_sweep: bool = False) -> Outcome:
     seconds = time.perf_counter() - begin
     return Outcome("failed", reason=reason, seconds=seconds, again=again, ends_sweep=ends_sweep)
@@ -101,7 +114,7 @@ def _outcome(job: Job, summary: Mapping[str, Any], seconds: float) -> Outcome:
     state: State = {"completed": "completed", "preempted": "pruned"}.get(summary["status"], "failed")  # type: ignore[assignment]
     reason = ""
     if summary["divergence"]:
-        reason = f"diverged at step {summary['divergence']['step']:,}: {', '.join(summary['divergence']['first'])}"
+        reason = Divergence.of_summary(summary["divergence"]).message()
     elif state == "completed" and (objective is None or not math.isfinite(objective)):
         state, reason = "failed", f"{job.objective} is {objective}"
     return Outcome(

@@ -109,7 +109,8 @@ def to_optuna(axis: Axis, value: Any) -> Any:
     """Returns a value in the types that Optuna stores: a list as text, a list of one drawn number as that number."""
     if isinstance(axis.values, Choices):
         return f"({show(value)})" if isinstance(value, tuple) else value
-    return value[0] if axis.listed else value
+    number = value[0] if axis.listed else value
+    return int(number) if axis.values.whole else number
 
 
 def from_optuna(axis: Axis, stored: Any) -> Any:

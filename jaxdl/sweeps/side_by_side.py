@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files import replace_file
 from jaxdl.loop import Trainer, program_key
-from jaxdl.memory import free_memory, ran_out_of_memory
+from jaxdl.memory import free_memory, unless_out_of_memory
 from jaxdl.runtime import cache_folder, usable_cores
 from jaxdl.timing import seconds_each
 from jaxdl.together import Together
@@ -73,25 +73,31 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
     if known is not None:
         return known
     trainer = workshop.trainer(experiment)
-    best, size = ONE_BY_ONE, _FIRST
+    best, size = ONE_BY_ONE, max(_FIRST, jax.local_device_count())
     threads = min(len(usable_cores()), _MOST_THREADS, trials)
-    if _fits(trainer, threads):
-        share = _in_threads(trainer, threads) / alone_seconds
-        best = Width(1, threads, share) if share < _WORTH else best
+    if jax.local_device_count() == 1 and _fits(trainer, threads):
+        seconds = unless_out_of_memory(lambda: _in_threads(trainer, threads))
+        if seconds is not None and seconds / alone_seconds < _WORTH:
+            best = Width(1, threads, seconds / alone_seconds)
     while size <= most and _fits(trainer, size):
         together = Together(trainer, size)
-        share = _measure(together, trainer) / alone_seconds
-        if share > (_WORTH_BITS if best.size == 1 else _WORTH) * best.share:
+        seconds = unless_out_of_memory(functools.partial(together.seconds_per_step, trainer, _MEASURED_SECONDS))
+        worth = _WORTH_BITS if best.size == 1 else _WORTH
+        if seconds is None or seconds / alone_seconds > worth * best.share:
+            workshop.measured(together, trainer, keep=False)
             break
-        best = Width(size, size, share)
-        workshop.keep(together, trainer)
+        best = Width(together.size, together.size, seconds / alone_seconds)
+        workshop.measured(together, trainer, keep=True)
         size *= 2
     _write(file, best)
     return best
 
 
 def _in_threads(trainer: Trainer, threads: int) -> float:
-    """Returns the time of a step of one of the trainings, in seconds, when several train at the same time."""
+    """Returns the time of a step of one of the trainings, in seconds, when several train at the same time.
+
+    All of them on one device: where there are several, a batched program spreads the trainings over them.
+    """
 
     def run(steps: int) -> float:
         with ThreadPoolExecutor(threads) as pool:
@@ -133,15 +139,6 @@ def _write(file: Path, width: Width) -> None:
 
 
 def _fits(trainer: Trainer, size: int) -> bool:
-    """Returns whether so many trainings need no more than their share of the free memory, by what one needs."""
-    return size * trainer.memory_needed() <= _MEMORY_SHARE * free_memory()
-
-
-def _measure(together: Together, trainer: Trainer) -> float:
-    """Returns the time of a step of one of the trainings, in seconds; infinite where memory runs out."""
-    try:
-        return together.seconds_per_step(trainer, _MEASURED_SECONDS)
-    except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if not ran_out_of_memory(error):
-            raise
-        return math.inf
+    """Returns whether so many trainings need no more than their share of each device's memory, by what one needs."""
+    needed = -(-size // jax.local_device_count()) * trainer.memory_needed()
+    return needed <= _MEMORY_SHARE * free_memory()

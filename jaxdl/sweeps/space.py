@@ -16,7 +16,7 @@ from jaxdl.sweeps.axis import Axis, Choices, axis_of
 
 Values = dict[str, Any]
 # Fields of the recipe that change no result: to vary them is to run the same training again and again.
-_CHANGE_NOTHING = ("checkpoint.",)
+_CHANGE_NOTHING = ("checkpoint.", "training.eval_batch_size")
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,9 @@ def make_space(experiment: Experiment, fields: Mapping[str, Any] | Sequence[tupl
     given = list(fields.items() if isinstance(fields, Mapping) else fields)
     if not given:
         raise UserError("a sweep needs a field to vary: give --sweep=FIELD=VALUES.")
+    for name, _ in given:
+        if not isinstance(name, str):
+            raise UserError(f"a sweep varies fields by their names, not {name!r}.")
     known = _known(experiment)
     axes: dict[str, Axis] = {}
     # Parts first: what a part holds can be named only once it is chosen.

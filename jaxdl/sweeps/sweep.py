@@ -21,7 +21,6 @@ from jaxdl.sweeps.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.schedule import Schedule
 from jaxdl.sweeps.side_by_side import Width
 from jaxdl.sweeps.table import TABLE, Table
-from jaxdl.sweeps.trial import Outcome
 from jaxdl.workshop import Workshop
 
 SUMMARY = "summary.json"
@@ -29,7 +28,7 @@ _SECONDS_BETWEEN_ROWS = 5.0
 
 
 class Sweep:
-    """One sweep while it runs."""
+    """One sweep while it runs; `begin` is `time.perf_counter` when the command began."""
 
     def __init__(
         self,
@@ -40,6 +39,7 @@ class Sweep:
         data_dir: Path,
         command: Sequence[str],
         notify: Callable[[str], None],
+        begin: float,
     ):
         self.directory = directory
         self.definition = directory.definition
@@ -47,7 +47,7 @@ class Sweep:
         self.width = width
         self.command = command
         self.notify = notify
-        self.begin = time.perf_counter()
+        self.begin = begin
         self.signals = StopSignals()
         self.workshop = workshop
         workshop.side_by_side = width.size
@@ -56,6 +56,7 @@ class Sweep:
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
         self._failed = False
         self._failures: Counter[int] = Counter()
+        self._width_at: dict[int, int] = {}  # when a trial was last begun
         self._written = time.monotonic()
 
     def run(self) -> SweepResults:
@@ -86,7 +87,7 @@ class Sweep:
             from jaxdl.sweeps.ray_cluster import RayCluster
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
-            return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals, display.say)
+            return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals)
         return Inline(self.width.threads, self.workshop, self.signals, display.of, display.say)
 
     def _run(self, executor: Executor, display: SweepDisplay) -> None:
@@ -98,6 +99,7 @@ class Sweep:
                     break
                 display.begin(self.schedule.trials[job.number], job.experiment.training.epochs)
                 under_way.append(job.number)
+                self._width_at[job.number] = executor.width
                 executor.submit(job)
             if not under_way:
                 return
@@ -107,17 +109,15 @@ class Sweep:
                 raise UserError(f"trial {job.number}: {outcome.reason} The same command goes on with the sweep.")
             if outcome.again and self._failures[job.number] < self.execution.retries:
                 self._failures[job.number] += 1
-                self._try_again(job.number, outcome, display)
+                # Of all those that ran out of memory together, the first one does it for all.
+                if outcome.reason == OUT_OF_MEMORY and executor.width == self._width_at[job.number]:
+                    executor.narrow()
+                display.say(f"trial {job.number} failed and is begun again: {outcome.reason}")
+                self.schedule.again(job.number)
                 continue
             display.end(self.schedule.take(job.number, outcome))
             self._failed |= outcome.state == "failed"
             self._write_rows()
-
-    def _try_again(self, number: int, outcome: Outcome, display: SweepDisplay) -> None:
-        display.say(f"trial {number} failed and is begun again: {outcome.reason}")
-        if outcome.reason == OUT_OF_MEMORY:
-            self.workshop.narrow()
-        self.schedule.again(number)
 
     def _write_rows(self) -> None:
         """Writes the rows so far, now and then, for those who look into the folder while the sweep runs."""

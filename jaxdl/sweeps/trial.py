@@ -57,7 +57,7 @@ class Outcome:
         metrics: figures by ``SPLIT/METRIC``, numbers only.
         curve: the figure to compare by after each epoch, by number of epochs.
         reason: why it failed, one line; else empty.
-        seconds: wall time, in seconds, all attempts together.
+        seconds: wall time of the attempt that ended it, in seconds.
         params_sha256: see `jaxdl.params_sha256`; empty unless it was completed.
         data: name of the data that were used; a stand-in is called one.
         compile_seconds: time spent on compilation, in seconds.
@@ -99,7 +99,13 @@ class Trial:
 
     @property
     def objective(self) -> float | None:
+        """The figure to compare by; None where there is none."""
         return self.outcome.objective if self.outcome else None
+
+    @property
+    def completed(self) -> bool:
+        """Whether it came to its end, with a figure to compare by."""
+        return self.state == "completed" and self.objective is not None
 
 
 def trial_dir(sweep_dir: Path, number: int) -> Path:

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import jaxdl
-from jaxdl.data import fingerprint
-from jaxdl.data.arrays import decode, keep, kept, kept_folder
+from jaxdl.data import Tfds, fingerprint
+from jaxdl.data.arrays import decode, keep, kept, kept_folder, kept_spec
 from jaxdl.errors import UserError
 
 ROOT = Path(jaxdl.__file__).parents[1]
@@ -142,12 +142,70 @@ def test_a_touched_file_of_the_same_size_counts_as_a_change(prepared, tmp_path):
     assert kept(prepared, "tiny") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"half"])
-@pytest.mark.parametrize("pattern", ["index.json", "train-inputs-*"])
+# What a start of `{'descr': (((` leaves NumPy with is an error of Python's tokenizer.
+TORN_HEADER = b"\x93NUMPY\x01\x00\x10\x00" + b"{'descr': (((((\n"
+NO_INDEX = [b"[]", b"[1]", b"5", b'"key"', b"null", b"[" * 100_000]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "content"),
+    [(pattern, content) for pattern in ("index.json", "train-inputs-*") for content in (b"", b"{", b"half")]
+    + [("index.json", content) for content in NO_INDEX]
+    + [("train-inputs-*", TORN_HEADER)],
+)
 def test_damaged_kept_arrays_are_not_used(prepared, tmp_path, pattern, content):
     keep_in(prepared, tmp_path)
     next(kept_folder(prepared).glob(pattern)).write_bytes(content)
     assert kept(prepared, "tiny") is None
+
+
+def test_a_flipped_bit_in_a_kept_array_is_noticed_and_the_arrays_are_made_anew(prepared, tmp_path):
+    dataset = keep_in(prepared, tmp_path)
+    path = next(kept_folder(prepared).glob("train-inputs-*"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    lines = []
+    assert same(Tfds("tiny", validation=0.0).load(tmp_path, lines.append), dataset)
+    assert lines == ["Decoding tiny: some seconds, and only this once."]
+    assert same(kept(prepared, "tiny"), dataset)
+
+
+def test_kept_arrays_that_were_exchanged_are_not_used(prepared, tmp_path):
+    keep_in(prepared, tmp_path)
+    train, test = (next(kept_folder(prepared).glob(f"{split}-targets-*")) for split in ("train", "test"))
+    np.save(train, (np.load(test) + 1) % 3)
+    assert kept(prepared, "tiny") is None
+
+
+def test_an_index_that_says_something_else_of_an_example_is_not_used(prepared, tmp_path):
+    keep_in(prepared, tmp_path)
+    path = kept_folder(prepared) / "index.json"
+    index = json.loads(path.read_text())
+    index["spec"]["class_names"].reverse()
+    path.write_text(json.dumps(index))
+    assert kept(prepared, "tiny") is None
+    assert kept_spec(prepared) is None
+
+
+@pytest.mark.parametrize("place", ["../../", "{outside}/"])
+def test_no_array_is_read_from_elsewhere(prepared, tmp_path, place):
+    keep_in(prepared, tmp_path)
+    folder = kept_folder(prepared)
+    names = {s: {a: next(folder.glob(f"{s}-{a}-*")).name for a in ("inputs", "targets")} for s in ("train", "test")}
+    for path in folder.glob("*.npy"):
+        path.rename(tmp_path / path.name)
+    index = json.loads((folder / "index.json").read_text())
+    place = place.format(outside=tmp_path)
+    index["arrays"] = {s: {a: place + name for a, name in arrays.items()} for s, arrays in names.items()}
+    (folder / "index.json").write_text(json.dumps(index))
+    assert kept(prepared, "tiny") is None
+
+
+def test_what_an_example_is_is_known_without_loading_any(prepared, tmp_path, monkeypatch):
+    dataset = keep_in(prepared, tmp_path)
+    monkeypatch.setattr(np, "load", None)
+    assert Tfds("tiny").spec(tmp_path) == dataset.spec
 
 
 def test_a_kept_array_that_is_cut_short_is_not_used(prepared, tmp_path):

@@ -88,6 +88,37 @@ def test_a_damaged_description_names_the_way_out(tmp_path, write_image_set):
         obtain(get("tiny", tmp_path))
 
 
+@pytest.mark.parametrize("content", ["[]", "5", '"array_record"', "null", "[" * 100_000])
+def test_a_description_that_is_no_object_is_damaged_too(tmp_path, write_image_set, content):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
+    (folder / "dataset_info.json").write_text(content)
+    with pytest.raises(UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}"):
+        prepared_folder(tmp_path, "tiny")
+
+
+@pytest.mark.parametrize(
+    "config", ["5", "null", "[]", '{"a": 1}', '"../x"', '".."', '"."', '"letters/../../x"', '"/x"']
+)
+def test_a_default_config_that_is_no_name_is_damage_and_leads_nowhere_else(tmp_path, config):
+    for name in ("x", "emnist/letters"):
+        (tmp_path / name / "1.0.0").mkdir(parents=True)
+        (tmp_path / name / "1.0.0" / "features.json").write_text("{}")
+        (tmp_path / name / "1.0.0" / "dataset_info.json").write_text("{}")
+    note = tmp_path / "emnist" / ".config" / "metadata.json"
+    note.parent.mkdir()
+    for content in (f'{{"default_config_name": {config}}}', f"[{config}]"):
+        note.write_text(content)
+        with pytest.raises(UserError, match=rf"metadata\.json is damaged \(.*\)\. Remove {note.parent}") as error:
+            prepared_folder(tmp_path, "emnist")
+        assert "\n" not in str(error.value)
+
+
+def test_a_name_too_long_for_the_disk_is_one_line(tmp_path):
+    (tmp_path / "emnist").mkdir()
+    with pytest.raises(UserError, match=rf"cannot read {tmp_path}: File name too long"):
+        prepared_folder(tmp_path, "emnist/" + "x" * 300)
+
+
 def test_a_set_that_tfds_does_not_know_is_used_where_it_is_prepared(tmp_path, write_image_set):
     folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
     assert obtain(get("tiny", tmp_path)) == folder

@@ -122,39 +122,60 @@ def idx_files(count, seed):
     return images, labels, packed_images, packed_labels
 
 
-def test_emnist_is_read_from_inside_its_zip_file(tmp_path, monkeypatch):
-    import tensorflow_datasets as tfds
+@pytest.fixture
+def small_emnist(tmp_path, monkeypatch):
+    """Prepares a small EMNIST, which TFDS takes for the real one, from an archive with further members of given names.
+
+    The real archive has 536 MB. Returns the folder of the prepared set, and images and labels of each split.
+    """
     from tensorflow_datasets.core.download import checksums
 
     builder = prepare.builder_class("emnist/letters")
     splits = {name: idx_files(count, seed) for name, count, seed in (("train", 30, 0), ("test", 10, 1))}
-    path = tmp_path / "gzip.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        for split, (_, _, images, labels) in splits.items():
-            file.writestr(f"gzip/emnist-letters-{split}-images-idx3-ubyte.gz", images)
-            file.writestr(f"gzip/emnist-letters-{split}-labels-idx1-ubyte.gz", labels)
 
-    # The real archive has 536 MB: a small one takes its place, with its own checksum and sizes.
-    info = checksums.compute_url_info(path)
-    monkeypatch.setattr(builder, "url_infos", {builder.URL: info})
-    config = builder.builder_configs["letters"]
-    monkeypatch.setattr(config, "train_examples", 30)
-    monkeypatch.setattr(config, "test_examples", 10)
+    def prepare_small(further=()):
+        path = tmp_path / "gzip.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            for name in further:
+                file.writestr(name, "unwanted")
+            for split, (_, _, images, labels) in splits.items():
+                file.writestr(f"gzip/emnist-letters-{split}-images-idx3-ubyte.gz", images)
+                file.writestr(f"gzip/emnist-letters-{split}-labels-idx1-ubyte.gz", labels)
+        monkeypatch.setattr(builder, "url_infos", {builder.URL: checksums.compute_url_info(path)})
+        config = builder.builder_configs["letters"]
+        monkeypatch.setattr(config, "train_examples", 30)
+        monkeypatch.setattr(config, "test_examples", 10)
+        (archive,) = prepare.archives(builder)
+        work, data_dir = tmp_path / "work", tmp_path / "data"
+        work.mkdir()
+        data_dir.mkdir()
+        folder = prepare.publish(prepare.prepare_idx(builder, "letters", {archive: path}, work), data_dir)
+        return folder, {split: (images, labels) for split, (images, labels, _, _) in splits.items()}
 
-    (archive,) = prepare.archives(builder)
-    work, data_dir = tmp_path / "work", tmp_path / "data"
-    work.mkdir()
-    data_dir.mkdir()
-    folder = prepare.publish(prepare.prepare_idx(builder, "letters", {archive: path}, work), data_dir)
-    assert folder == data_dir / "emnist" / "letters" / "3.1.0"
+    return prepare_small
+
+
+def test_emnist_is_read_from_inside_its_zip_file(tmp_path, small_emnist):
+    import tensorflow_datasets as tfds
+
+    folder, splits = small_emnist()
+    assert folder == tmp_path / "data" / "emnist" / "letters" / "3.1.0"
     assert tfds.builder_from_directory(folder).info.full_name == "emnist/letters/3.1.0"
-    assert (data_dir / "emnist" / ".config" / "metadata.json").is_file()
+    assert (tmp_path / "data" / "emnist" / ".config" / "metadata.json").is_file()
     dataset = decode(folder, "emnist/letters")
     assert dataset.spec.outputs == 37
-    for split, (images, labels, _, _) in splits.items():
+    for split, (images, labels) in splits.items():
         got = zip(dataset.splits[split]["inputs"], dataset.splits[split]["targets"], strict=True)
         expected = sorted(zip((image.tobytes() for image in images), labels.tolist(), strict=True))
         assert sorted((image.tobytes(), label) for image, label in got) == expected
+
+
+def test_an_archive_whose_members_are_called_like_places_elsewhere_writes_none_of_them(tmp_path, small_emnist):
+    folder, _ = small_emnist(["../outside", "../../outside", f"{tmp_path}/outside", "gzip/../../outside", "outside"])
+    assert (folder / "dataset_info.json").is_file()
+    assert [path for path in tmp_path.rglob("*") if path.name == "outside"] == []
+    assert not (tmp_path.parent / "outside").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "gzip.zip", "work"]
 
 
 def test_an_image_is_encoded_without_loss():

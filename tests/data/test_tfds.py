@@ -153,11 +153,21 @@ def test_a_silent_server_leads_to_the_stand_in(tmp_path, servers, monkeypatch):
         ("name", "emnist/letters", True),
         ("name", "Fashion", False),
         ("name", "mnist:3.0.1", False),
+        ("name", "mnist/..", False),
         ("mirror", "", True),
         ("mirror", "https://host/mnist", True),
         ("mirror", "host/mnist", False),
         ("mirror", "http://", False),
         ("mirror", "file:///data", False),
+        ("mirror", "http://host:8080/mnist", True),
+        ("mirror", "http://[::1]:8080/@mnist", True),
+        ("mirror", "http://[::1", False),
+        ("mirror", "http://host:abc", False),
+        ("mirror", "http://host:65536", False),
+        ("mirror", "http://host:0", False),
+        ("mirror", "http://ho st", False),
+        ("mirror", "http://host\n", False),
+        ("mirror", "http://host/\ud800", False),
         ("fallback", "none", True),
         ("fallback", "embeded", False),
         ("validation", 0.5, True),
@@ -172,6 +182,14 @@ def test_fields_are_checked(field, value, right):
     else:
         with pytest.raises(UserError):
             check_value(declared, value)
+
+
+@pytest.mark.parametrize("mirror", ["https://user:secret@host/mnist", "https://user@host", "https://@host"])
+def test_a_mirror_with_a_password_is_refused_with_the_place_for_it(mirror):
+    declared = next(f for f in own_fields(Tfds()) if f.path == "mirror")
+    with pytest.raises(UserError, match=r"must hold no user name or password.*put them into ~/\.netrc") as error:
+        check_value(declared, mirror)
+    assert "\n" not in str(error.value)
 
 
 def test_sources_are_frozen_values():

@@ -42,8 +42,21 @@ def test_a_size_that_does_not_fit_ends_the_search(tmp_path: Path, monkeypatch: p
 
 
 def test_the_fastest_and_the_largest_are_told_apart() -> None:
-    found = [BatchSize(8, 1, 5.0), BatchSize(16, 2, 9.0), BatchSize(32, 3, 7.0), BatchSize(64, 4, None)]
-    assert fastest(found).size == 16 and largest(found).size == 32
+    timed = [BatchSize(8, 1, True, 5.0), BatchSize(16, 2, True, 9.0), BatchSize(32, 3, True, 7.0)]
+    found = [*timed, BatchSize(64, 4, True, None), BatchSize(128, 9, False, None)]
+    assert fastest(found).size == 16 and largest(found).size == 64
+
+
+def test_sizes_beyond_the_fastest_are_not_run_but_told_whether_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jaxdl.search.batch_size, "_MEASURED_SECONDS", 0.02)
+    monkeypatch.setattr(jaxdl.search.batch_size, "seconds_each", lambda run, first, most, seconds: 1.0 * run(1))
+    monkeypatch.setattr(jaxdl.search.batch_size.Trainer, "time_steps", lambda trainer, count: float(8**9))
+    monkeypatch.setattr(jaxdl.search.batch_size, "_slower", lambda found: len(found) >= 2)
+    found = batch_find(twin("digits_mlp"), data_dir=tmp_path)
+    assert all(each.fits for each in found) and largest(found).size == 1024
+    assert [each.examples_per_second is not None for each in found] == [True, True] + [False] * (len(found) - 2)
 
 
 def test_free_memory_is_that_of_the_machine() -> None:

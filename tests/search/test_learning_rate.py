@@ -53,6 +53,11 @@ def test_the_page_and_the_figures_are_written(tmp_path: Path) -> None:
     assert value["rates"] == found.rates.tolist() and value["suggestion"] == found.suggestion
 
 
+def test_a_loss_that_is_never_finite_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not finite from step \d+ on.*lower --lr_low"):
+        lr_find(twin("digits_mlp"), data_dir=tmp_path, low=1e36, high=1e38, steps=20)
+
+
 @pytest.mark.parametrize("given", [{"low": 1.0, "high": 0.1}, {"steps": 5}, {"low": 0.0}])
 def test_an_empty_range_is_refused(tmp_path: Path, given: dict) -> None:
     with pytest.raises(UserError, match="give 0 < low < high"):

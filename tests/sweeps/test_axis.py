@@ -49,10 +49,10 @@ def test_lists(path: str, spec: str, values: tuple) -> None:
     [
         ("optimizer.learning_rate", "log(1e-4,1e-1)", Range(1e-4, 1e-1, log=True)),
         ("optimizer.learning_rate", "uniform(0.1, 0.5)", Range(0.1, 0.5)),
-        ("training.batch_size", "int(1,8)", Range(1, 8, whole=True)),
-        ("training.batch_size", "log(16,256)", Range(16, 256, log=True, whole=True)),
-        ("training.patience", "int(1,8)", Range(1, 8, whole=True)),
-        ("model.features", "int(16,64)", Range(16, 64, whole=True)),
+        ("training.batch_size", "int(1,8)", Range(1, 8, whole=True, number=int)),
+        ("training.batch_size", "log(16,256)", Range(16, 256, log=True, whole=True, number=int)),
+        ("training.patience", "int(1,8)", Range(1, 8, whole=True, number=int)),
+        ("model.features", "int(16,64)", Range(16, 64, whole=True, number=int)),
     ],
 )
 def test_distributions(path: str, spec: str, values: Range) -> None:

@@ -64,12 +64,27 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
         (("--sweep=seed=0:2", "--objective=test/accuracy"), "test split"),
         (("--sweep=seed=0:2", "--extend"), "there is no sweep in"),
         (("--sweep_file=none.toml",), "none.toml"),
+        (
+            ("--sweep=optimizer=adam,sgd", "--learning_rate=0.5"),
+            "--learning_rate is a field of the optimizer, which the sweep chooses",
+        ),
+        (("--sweep=optimizer=adam,sgd", "--optimizer=sgd"), "the sweep chooses optimizer, so leave it out"),
+        (("--sweep=seed=0:2", "--workers=2"), "workers=2 only applies to executor=processes or ray"),
+        (("--sweep=eval_batch_size=8,16",), "no result depends on training.eval_batch_size"),
     ],
 )
 def test_what_is_wrong_ends_with_status_2_and_one_line(tmp_path: Path, flags: tuple[str, ...], message: str) -> None:
     done = launch(tmp_path, *flags)
     assert done.returncode == 2 and message in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_the_recorded_command_keeps_all_but_the_sweep(tmp_path: Path) -> None:
+    flags = ("--optimizer=sgd", "--momentum=0.9", "--nesterov", "--seed=3", "--sweep=nesterov=true,false")
+    done = launch(tmp_path, *flags, "--sweep_dir=s", "--sweep_batch=off")
+    assert done.returncode == 0, done.stderr
+    command = json.loads((tmp_path / "s" / "trials" / "0001" / "record.json").read_text())["command"]
+    assert command[4:-1] == ["--optimizer=sgd", "--momentum=0.9", "--seed=3", "--optimizer.nesterov=false"]
 
 
 def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
@@ -85,8 +100,8 @@ def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
         "retries": 0,
         "sweep": ("learning_rate=log(1e-4,1e-1)", "model.features=64,(32,16)", "seed=0:3"),
     }
-    # What the command line says counts, even where it is the default.
-    flags = ("--sweep=learning_rate=1e-3,1e-2", "--retries=1", "--trials=9", "--dry_run")
+    # What the command line says counts, even where it is the default, and by whichever of its names a field goes.
+    flags = ("--sweep=optimizer.learning_rate=1e-3,1e-2", "--retries=1", "--trials=9", "--dry_run")
     done = launch(tmp_path, f"--sweep_file={file}", *flags)
     assert done.returncode == 0, done.stderr
     assert "model.features=64,(32,16), seed=0:3, optimizer.learning_rate=1e-3,1e-2" in done.stderr

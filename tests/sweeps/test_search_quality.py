@@ -29,7 +29,9 @@ SPACE = {
 
 def sweep(sweep_dir: Path, **given: Any) -> jaxdl.SweepResults:
     recipe = jaxdl.replace(RECIPE, {"training.epochs": given.pop("epochs")})
-    return jaxdl.sweep(recipe, SPACE, sweep_dir=sweep_dir, notify=lambda text: None, **given)
+    # Side by side, which is chosen by measurement, would change the last bits.
+    execution = jaxdl.Execution(batch="off")
+    return jaxdl.sweep(recipe, SPACE, sweep_dir=sweep_dir, execution=execution, notify=lambda text: None, **given)
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ SPACE = {"learning_rate": [1e-3, 1e-2], "seed": range(3)}
 
 
 def sweep(sweep_dir: Path, space: Any = SPACE, **given: Any) -> jaxdl.SweepResults:
+    # Side by side, which is chosen by measurement, would change the last bits.
+    given.setdefault("execution", jaxdl.Execution(batch="off"))
     return jaxdl.sweep(given.pop("recipe", RECIPE), space, sweep_dir=sweep_dir, notify=lambda text: None, **given)
 
 
@@ -246,11 +248,69 @@ def test_tpe_draws_each_combination_for_all_listed_seeds(tmp_path: Path) -> None
     assert rates[0::2] == rates[1::2] and len(set(rates)) == 13
 
 
+def test_a_field_that_is_read_with_some_values_of_another_is_swept(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(RECIPE, {"optimizer": jaxdl.SGD(learning_rate=0.1), "training.epochs": 1})
+    space = {"momentum": [0.0, 0.9], "nesterov": [False, True], "model.features": [4, 5, 6, 7]}
+    with pytest.raises(UserError, match="no training reads optimizer.nesterov"):
+        sweep(tmp_path / "none", {"momentum": [0.0], "nesterov": [False, True]}, recipe=recipe)
+    found = sweep(tmp_path / "s", space, recipe=recipe, execution=jaxdl.Execution(budget=1e-9))
+    assert len(found.trials) == 16
+
+
+def test_a_trial_that_runs_out_of_memory_is_tried_again_and_recorded(tmp_path: Path) -> None:
+    said: list[str] = []
+    space = {"model.features": [16, 4 * 10**9]}
+    recipe = jaxdl.replace(RECIPE, {"training.epochs": 1})
+    found = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "s", notify=said.append)
+    assert [trial.state for trial in found.trials] == ["completed", "failed"]
+    failed = found.trials[1]
+    assert failed.outcome is not None and failed.outcome.reason == "out of memory" and failed.attempts == 2
+
+
+def test_whole_numbers_for_a_field_of_floats_go_on(tmp_path: Path) -> None:
+    space = {"clip_norm": "int(1,8)"}
+    found = sweep(tmp_path / "s", space, trials=2)
+    (tmp_path / "s" / "study.db").unlink()  # as if the process had died before it took note of what it had
+    again = sweep(tmp_path / "s", space, trials=2)
+    assert [trial.state for trial in again.trials] == ["completed"] * 2
+    assert [trial.values for trial in again.trials] == [trial.values for trial in found.trials]
+
+
+def test_an_extended_sweep_keeps_the_order_of_its_fields(tmp_path: Path) -> None:
+    one, other = {"learning_rate": "log(1e-4,1e-1)"}, {"clip_norm": "log(1e-2,1)"}
+    whole = sweep(tmp_path / "whole", {**one, **other}, trials=4)
+    sweep(tmp_path / "s", {**one, **other}, trials=2)
+    extended = sweep(tmp_path / "s", {**other, **one}, trials=4, extend=True)
+    assert [trial.values for trial in extended.trials] == [trial.values for trial in whole.trials]
+
+
+def test_a_divergence_is_told_as_the_run_tells_it(tmp_path: Path) -> None:
+    found = sweep(tmp_path / "s", {"learning_rate": [1e30], "optimizer": ["sgd"]})
+    assert found.trials[0].outcome is not None
+    assert found.trials[0].outcome.reason.startswith("diverged at step ")
+    assert "learning rate 1e+30" in found.trials[0].outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"optimizer": [jaxdl.Adam()]}, "give names, of sgd"),
+        ({"optimizer": [3]}, "give names"),
+        ({5: [1]}, "by their names, not 5"),
+    ],
+)
+def test_what_is_no_field_or_name_is_refused(tmp_path: Path, space: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        sweep(tmp_path / "s", space)
+
+
 @pytest.mark.parametrize("given", [{"mode": "bayes"}, {"prune": "ASHA"}, {"direction": "up"}])
 def test_a_wrong_choice_is_named(tmp_path: Path, given: Any) -> None:
     with pytest.raises(UserError, match="unknown"):
         sweep(tmp_path / "s", trials=3, **given)
     with pytest.raises(UserError, match="unknown executor"):
         jaxdl.Execution(executor="process")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="workers=-3"):
+        jaxdl.Execution(executor="processes", workers=-3)
     with pytest.raises(UserError, match="batch=some"):
         jaxdl.Execution(batch="some")  # type: ignore[arg-type]

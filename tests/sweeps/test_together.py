@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,8 @@ import numpy as np
 import pytest
 
 import jaxdl
+from jaxdl.sweeps import side_by_side as choice
+from jaxdl.together import Together
 from jaxdl.workshop import Workshop
 from tests.experiments.twins import twin
 
@@ -79,3 +84,91 @@ def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None
         assert together.values == alone.values and together.state == "completed"
         # A few of 360 examples may fall on the other side.
         assert together.objective == pytest.approx(alone.objective, abs=0.02)
+
+
+def test_when_memory_runs_out_half_as_many_train_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, sizes = Together._run, []
+
+    def run_if_small(together: Together, calls: Any) -> None:
+        sizes.append(together.size)
+        if together.size > 2:
+            raise MemoryError("no room")
+        run(together, calls)
+
+    monkeypatch.setattr(Together, "_run", run_if_small)
+    space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(2)}
+    found = jaxdl.sweep(
+        twin("digits_mlp"), space, sweep_dir=tmp_path / "s", execution=jaxdl.Execution(batch=4, retries=1)
+    )
+    assert [trial.state for trial in found.trials] == ["completed"] * 6
+    assert set(sizes) == {4, 2} and sizes == sorted(sizes, reverse=True)
+    assert sorted(trial.attempts for trial in found.trials) == [1, 1, 2, 2, 2, 2]
+
+
+TWO_DEVICES = """
+import sys
+import jax
+from pathlib import Path
+
+jax.config.update("jax_num_cpu_devices", 2)
+import jaxdl
+from jaxdl.together import Together
+from tests.experiments.twins import twin
+
+seen = set()
+compiled = Together._compiled
+
+def look(together, arguments):
+    seen.add(len(jax.tree.leaves(arguments[0].params)[0].sharding.device_set))
+    return compiled(together, arguments)
+
+Together._compiled = look
+folder, space = Path(sys.argv[1]), {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(2)}
+one = jaxdl.sweep(twin("digits_mlp"), space, sweep_dir=folder / "one", execution=jaxdl.Execution(batch="off"))
+spread = jaxdl.sweep(twin("digits_mlp"), space, sweep_dir=folder / "spread", execution=jaxdl.Execution(batch=3))
+assert seen == {2}, seen
+for alone, together in zip(one.trials, spread.trials, strict=True):
+    assert together.values == alone.values and together.state == "completed"
+    assert abs(together.objective - alone.objective) < 2e-2, (together.objective, alone.objective)
+"""
+
+
+def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    code = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
+    done = subprocess.run(code, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("in_threads", "side_by_side", "expected"),
+    [
+        (0.95, {4: 0.9, 8: 0.8}, (1, 1, 1.0)),  # nothing is worth it
+        (0.6, {4: 0.55}, (1, 2, 0.6)),  # not worth the last bits
+        (0.6, {4: 0.3, 8: 0.2, 16: 0.19}, (8, 8, 0.2)),
+        (0.6, {4: 0.3, 8: None}, (4, 4, 0.3)),  # memory runs out
+        (None, {4: 0.3, 8: 0.29}, (4, 4, 0.3)),
+    ],
+)
+def test_what_is_measured_to_be_faster_is_chosen_and_remembered(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_threads: float | None,
+    side_by_side: dict[int, float | None],
+    expected: tuple[int, int, float],
+) -> None:
+    def measured(seconds: float | None) -> float:
+        if seconds is None:
+            raise MemoryError
+        return seconds
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choice, "usable_cores", lambda: [0, 1])
+    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured(in_threads))
+    monkeypatch.setattr(Together, "seconds_per_step", lambda self, trainer, _: measured(side_by_side[self.size]))
+    workshop = Workshop(tmp_path, print)
+    recipe = twin("digits_mlp")
+    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
+    assert choice.choose(recipe, 64, 64, 1.0, workshop) == expected
+    monkeypatch.setattr(choice, "_in_threads", None)  # whoever measures again, fails
+    assert choice.choose(recipe, 64, 64, 1.0, workshop) == expected
