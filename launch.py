@@ -16,6 +16,7 @@ from jaxdl.errors import UserError  # noqa: E402
 from jaxdl.flags import help_text, parse_command_line  # noqa: E402
 from jaxdl.options import Options  # noqa: E402
 from jaxdl.registry import list_experiments, load_experiment  # noqa: E402
+from jaxdl.stopping import end_process  # noqa: E402
 
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
@@ -84,4 +85,4 @@ def main(arguments: list[str], begin: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], _BEGIN))
+    end_process(main(sys.argv[1:], _BEGIN))

@@ -327,6 +327,7 @@ WITH_A_JUMPING_CLOCK = """
         return now() + offset
     time.time = jumping
     import jaxdl
+    from jaxdl.stopping import end_process
     recipe = jaxdl.Experiment(
         name="recipe", data=jaxdl.Digits(), model=jaxdl.MLP(), objective=jaxdl.SoftmaxCrossEntropy(),
         optimizer=jaxdl.Adam(), training=jaxdl.Training())
@@ -334,7 +335,8 @@ WITH_A_JUMPING_CLOCK = """
     try:
         summary = jaxdl.train(recipe, run_dir=Path(sys.argv[2]), data_dir=Path(sys.argv[2]))
     except jaxdl.UserError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        end_process(2)
     assert summary["wall_seconds"] > 0 and summary["train_examples_per_second"] > 0
     print(next(looks))
 """
@@ -353,6 +355,7 @@ def test_a_clock_that_is_set_forward_loses_nothing(recipe: jaxdl.Experiment, who
     forward = json.dumps({look: 86_400 for look in range(0, 100_000, 20)})
     done = script(WITH_A_JUMPING_CLOCK, whole / "config.json", tmp_path / "jumped", forward)
     if done.returncode:
+        assert done.returncode == 2
         message = "it took too long, or the clock was set forward meanwhile; run the same command again."
         assert message in done.stderr
         run(recipe, tmp_path / "jumped")
