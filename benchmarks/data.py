@@ -2,8 +2,8 @@
 
     python -m benchmarks.data --workload=cnn_64 --folder=DIR [--data_dir=DIR]
 
-A set is one folder with ``{train,test}-{inputs,targets}.npy``. Of MNIST's train split the 55,000 images are kept that
-jaxdl's recipes train on; the 5,000 that they validate on are left out.
+A set is one folder with ``{train,test}-{inputs,targets}.npy``. Of MNIST's train split, ``train`` has the 55,000 images
+that jaxdl's recipes train on, and there is a ``validation`` with the other 5,000.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def waves(count: int, shape: tuple[int, ...], classes: int, seed: int) -> Split:
 
 
 def make(workload: Workload, data_dir: Path | None) -> dict[str, Split]:
-    """Makes or loads the train and test split of a workload.
+    """Makes or loads the splits of a workload.
 
     Args:
         workload: what the data are for.
@@ -93,7 +93,7 @@ def make(workload: Workload, data_dir: Path | None) -> dict[str, Split]:
 
         source = jaxdl.Tfds("mnist", validation=1 / 12, fallback="none")
         splits = source.load(data_dir or jaxdl.default_data_dir(), print).splits
-        return {name: (splits[name]["inputs"], splits[name]["targets"]) for name in ("train", "test")}
+        return {name: (arrays["inputs"], arrays["targets"]) for name, arrays in splits.items()}
     generate = {"gratings": gratings, "waves": waves}[workload.data]
     sizes = {"train": workload.train_examples, "test": workload.test_examples}
     return {n: generate(size, workload.input_shape, workload.classes, _SEEDS[n]) for n, size in sizes.items()}

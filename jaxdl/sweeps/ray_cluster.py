@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import signal
+import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from jaxdl.errors import UserError
 from jaxdl.stopping import StopSignals
 from jaxdl.sweeps.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, import_path
 from jaxdl.sweeps.trial import Job, Outcome
+
+_SECONDS_TO_ANSWER = 10.0
 
 
 def _ray() -> Any:
@@ -39,6 +42,7 @@ def connect(address: str) -> None:
     ray = _ray()
     if ray.is_initialized():
         return
+    _check_answers(address)
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -52,6 +56,17 @@ def connect(address: str) -> None:
         raise UserError(f"--ray_address={address}: no Ray cluster can be reached there ({reason}).") from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray puts a handler of its own in its place
+
+
+def _check_answers(address: str) -> None:
+    """Raises `UserError` where nothing answers at the address of a cluster: Ray would go on trying for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return  # auto, which Ray looks up
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--ray_address={address}: no Ray cluster can be reached there ({error}).") from error
 
 
 def places(cpus: float, gpus: float) -> int:

@@ -44,6 +44,7 @@ def write_sweep_report(results: SweepResults, command: Sequence[str]) -> Path:
 
 def import_what_reports_need() -> None:
     """Imports what takes a second or two, while trials train: then the report is there sooner."""
+    import matplotlib.backends.backend_svg  # noqa: F401
     import sklearn.ensemble  # noqa: F401
 
 

@@ -20,6 +20,7 @@ from jaxdl.flags import short_names
 from jaxdl.progress import figure
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
+from jaxdl.sweeps.schedule import with_waiting
 from jaxdl.sweeps.table import TABLE, Table
 from jaxdl.sweeps.trial import Trial, as_row
 
@@ -123,7 +124,7 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     """
     sweep_dir = Path(sweep_dir)
     definition = read_definition(sweep_dir, experiment)
-    trials = Table(sweep_dir / TABLE, definition).trials()
+    trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), definition)
     over = sum(trial.outcome is not None for trial in trials)
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
 

@@ -33,6 +33,13 @@ def planned_values(definition: Definition) -> list[Values] | None:
     return None
 
 
+def with_waiting(trials: Sequence[Trial], definition: Definition) -> list[Trial]:
+    """Returns the trials of a table, from the first on, and those that are planned and have no row there yet."""
+    planned = planned_values(definition) or []
+    waiting = range(len(trials), len(planned))
+    return [*trials, *(Trial(number, planned[number], "waiting") for number in waiting)]
+
+
 class Schedule:
     """Hands out the trials of a sweep, each with what it needs.
 
@@ -40,7 +47,8 @@ class Schedule:
 
     Args:
         definition: the sweep.
-        table: its trials so far; those of a sweep whose values are planned are added at once.
+        table: its trials so far; each of the others is added when it, or one with a larger number, begins: the first
+            trial need not wait for hundreds of rows.
         sweep_dir: the sweep directory, absolute.
         data_dir: folder of prepared data sets, absolute.
         command: the command line of the recipe without the sweep.
@@ -53,17 +61,14 @@ class Schedule:
         self._data_dir = data_dir
         self._command = tuple(command)
         self._rivals: Rivals | None = None
-        self._trials: dict[int, Trial] = {trial.number: trial for trial in table.trials()}
-        planned = planned_values(definition)
-        if planned is not None:
-            for number in range(len(self._trials), len(planned)):
-                self._trials[number] = table.add(planned[number])
+        in_table = table.trials()
+        self._rows = len(in_table)
+        self._trials: dict[int, Trial] = {trial.number: trial for trial in with_waiting(in_table, definition)}
         if not definition.adaptive:
             self._queue = self._by_program()
         else:
             self._queue = sorted(number for number, trial in self._trials.items() if trial.outcome is None)
-        if planned is None:
-            self._queue += range(len(self._trials), definition.trials)
+        self._queue += range(len(self._trials), definition.trials)  # those of TPE
 
     def _by_program(self) -> list[int]:
         """Returns the trials to run: those that were begun, then the others, those with the same programs together."""
@@ -75,7 +80,7 @@ class Schedule:
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials that are in the table, by number."""
+        """All trials whose values are known, by number."""
         return [self._trials[number] for number in sorted(self._trials)]
 
     @property
@@ -93,8 +98,12 @@ class Schedule:
             return None
         del self._queue[0]
         if number not in self._trials:
-            self._trials[number] = self._table.add(draw(self._definition, number, self._table.history(known)))
+            values = draw(self._definition, number, self._table.history(known))
+            self._trials[number] = Trial(number, values, "waiting")
         trial = self._trials[number]
+        for each in range(self._rows, number + 1):
+            self._table.add(self._trials[each].values)
+            self._rows += 1
         self._trials[number] = self._table.begin(trial)
         return self._job(trial, known)
 

@@ -80,8 +80,8 @@ class Table:
         """Returns all trials in the order of their numbers."""
         return [self._trial(frozen) for frozen in self._frozen()]
 
-    def add(self, values: Values) -> Trial:
-        """Adds a trial that waits to be run."""
+    def add(self, values: Values) -> None:
+        """Adds a trial that waits to be run; its number is the next one."""
         from optuna.trial import TrialState, create_trial
 
         template = create_trial(
@@ -90,8 +90,7 @@ class Table:
             distributions={path: distribution(self._axes[path]) for path in values},
         )
         with self._errors():
-            trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
-            return Trial(self._storage.get_trial_number_from_id(trial_id), values, "waiting")
+            self._storage.create_new_trial(self._study_id, template_trial=template)
 
     def begin(self, trial: Trial) -> Trial:
         """Takes note of an attempt at a trial."""
