@@ -220,14 +220,22 @@ class Checkpoints:
         """Returns the step of the best checkpoint, None when none was measured.
 
         Raises:
-            UserError: it was there and is missing, or one is damaged.
+            UserError: it was there and is missing or damaged, or the last one is.
         """
-        abouts = {step: self.about(step) for step in self.steps()}
-        if not abouts:
+        steps = self.steps()
+        if not steps:
             return None
-        then = abouts[max(abouts)]["best_step"]
-        if then is not None and then not in abouts:
+        abouts = {steps[-1]: self.about(steps[-1])}
+        then = abouts[steps[-1]]["best_step"]
+        if then is not None and then not in steps:
             raise UserError(f"the best checkpoint, of step {then:,}, is missing in {self.directory}; restore it.")
+        for step in steps[:-1]:
+            try:
+                abouts[step] = self.about(step)
+            except UserError:
+                if step == then:
+                    raise
+                # A process was killed while it removed this one, which was neither the last nor the best.
         return _best({step: about["rank"]["rank"] for step, about in abouts.items() if about["rank"]})
 
     def wait(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from jaxdl.errors import UserError
 from jaxdl.files import named_cause
 from jaxdl.memory import ran_out_of_memory
+from jaxdl.stopping import signals_held
 
 # What is wrong with the machine, or with what it lets this process do, and not with a file.
 _OF_THE_MACHINE = (
@@ -37,9 +38,13 @@ class Damaged(Exception):
 
 @contextlib.contextmanager
 def damage_named(path: Path, step: int) -> Iterator[None]:
-    """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `Damaged`."""
+    """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `Damaged`.
+
+    A signal that asks to stop waits: what it raises, Orbax would turn into an error of the file that it is reading.
+    """
     try:
-        yield
+        with signals_held():
+            yield
     except Exception as error:  # of any kind: Orbax raises bare `Exception`, too
         if ran_out_of_memory(error):
             raise

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -374,3 +375,34 @@ def test_params_sha256_sees_one_bit_a_name_and_a_shape() -> None:
     changed["kernel"][1, 2] = -0.0
     others = [changed, {"other": params["kernel"]}, {"kernel": np.zeros((3, 2), np.float32)}]
     assert len({params_sha256(tree) for tree in [params, *others]}) == 4
+
+
+def test_one_that_was_half_removed_hides_neither_the_last_nor_the_best(tmp_path: Path) -> None:
+    states = {step: make_state(step) for step in (1, 2, 3)}
+    with Checkpoints(tmp_path / "c", "loss", "min", keep=2) as checkpoints:
+        for step, loss in ((1, 0.1), (2, 0.3), (3, 0.2)):
+            checkpoints.save(step, states[step], {"loss": loss})
+    shutil.rmtree(tmp_path / "c" / "2" / "about")
+    with Checkpoints(tmp_path / "c", "loss", "min", keep=2) as checkpoints:
+        assert checkpoints.best_step() == 1
+        assert equal(checkpoints.restore(states[1], "best"), states[1])
+        assert equal(checkpoints.restore(states[3]), states[3])
+    shutil.rmtree(tmp_path / "c" / "1" / "about")
+    with Checkpoints(tmp_path / "c", "loss", "min", keep=2) as checkpoints, pytest.raises(UserError, match="damaged"):
+        checkpoints.restore(states[1], "best")
+
+
+def test_a_signal_while_reading_is_no_damage(tmp_path: Path) -> None:
+    """Orbax turns whatever is raised while it reads arrays into an error of the file."""
+    state = {f"array {number}": jnp.full((64, 64), number) for number in range(60)}
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        checkpoints.save(1, state)
+        checkpoints.restore(state)  # what comes later takes no longer than this
+        for after in np.linspace(0.0, 0.1, 12):
+            begin = time.monotonic()
+            timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
+            with pytest.raises(KeyboardInterrupt):
+                timer.start()
+                while time.monotonic() < begin + 10:
+                    checkpoints.restore(state)
+            timer.join()
