@@ -52,12 +52,12 @@ def signals_held() -> Iterator[None]:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, hold) for number in _SIGNALS}
     try:
-        yield
+        with contextlib.ExitStack() as handlers:  # puts each of them back, even where a signal raises meanwhile
+            for number in _SIGNALS:
+                handlers.callback(signal.signal, number, signal.signal(number, hold))
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if received:
             signal.raise_signal(received[0])
 

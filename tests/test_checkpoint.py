@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -395,14 +396,26 @@ def test_one_that_was_half_removed_hides_neither_the_last_nor_the_best(tmp_path:
 def test_a_signal_while_reading_is_no_damage(tmp_path: Path) -> None:
     """Orbax turns whatever is raised while it reads arrays into an error of the file."""
     state = {f"array {number}": jnp.full((64, 64), number) for number in range(60)}
-    with Checkpoints(tmp_path / "c") as checkpoints:
-        checkpoints.save(1, state)
-        checkpoints.restore(state)  # what comes later takes no longer than this
-        for after in np.linspace(0.0, 0.1, 12):
-            begin = time.monotonic()
-            timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
-            with pytest.raises(KeyboardInterrupt):
-                timer.start()
-                while time.monotonic() < begin + 10:
-                    checkpoints.restore(state)
-            timer.join()
+    answered: list[int] = []
+
+    def answer(number: int, frame: object) -> None:
+        answered.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, answer)
+    try:
+        with Checkpoints(tmp_path / "c") as checkpoints:
+            checkpoints.save(1, state)
+            checkpoints.wait()
+            for number, after in enumerate(np.linspace(0.0, 0.1, 12)):
+                timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
+                # By the count, because Python drops what is raised in a destructor.
+                with contextlib.suppress(KeyboardInterrupt):
+                    timer.start()
+                    while len(answered) == number:
+                        checkpoints.restore(state)
+                timer.join()
+            assert equal(checkpoints.restore(state), state)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert answered == [signal.SIGINT] * 12
