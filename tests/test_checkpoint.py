@@ -407,7 +407,7 @@ def test_a_signal_while_reading_is_no_damage(tmp_path: Path) -> None:
         with Checkpoints(tmp_path / "c") as checkpoints:
             checkpoints.save(1, state)
             checkpoints.wait()
-            for number, after in enumerate(np.linspace(0.0, 0.1, 12)):
+            for number, after in enumerate(np.linspace(0.0, 0.1, 60)):
                 timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
                 # By the count, because Python drops what is raised in a destructor.
                 with contextlib.suppress(KeyboardInterrupt):
@@ -418,4 +418,4 @@ def test_a_signal_while_reading_is_no_damage(tmp_path: Path) -> None:
             assert equal(checkpoints.restore(state), state)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert answered == [signal.SIGINT] * 12
+    assert answered == [signal.SIGINT] * 60
