@@ -30,12 +30,13 @@ from jaxdl.epoch import (
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, show, walk
+from jaxdl.jaxprs import is_read
 from jaxdl.memory import on_host
 from jaxdl.programs import (
     DeviceData,
     batch_of_step,
+    compiled,
     epoch_order,
-    is_read,
     put_on_device,
     run_eval_steps,
     run_train_steps,
@@ -81,6 +82,7 @@ class Trainer:
         data: the same data, where they are on the device already.
 
     Attributes:
+        compiler_options: what each program that is compiled was compiled with, beside XLA_FLAGS.
         compile_seconds: time spent on tracing and compiling so far, in seconds.
         together: the trainings with which this one shares a program, side by side; None: it trains alone.
         steps_per_call: about how many steps the next call of the train program runs; results do not depend on it.
@@ -101,8 +103,9 @@ class Trainer:
         # Few at first, since nobody knows yet how long a step takes; `EpochRun` goes up from here.
         self.steps_per_call = max(FEWEST_STEPS_PER_CALL, min(_MOST_STEPS_AT_FIRST, self.steps_per_epoch // 50))
         self._programs: dict[str, Callable[..., Any]] = {}
+        self.compiler_options: dict[str, dict[str, str]] = {}
         self.together: Together | None = None
-        self._lowered: dict[str, Any] = {}
+        self._traced: dict[str, Any] = {}
         self._shapes: dict[str, Any] = {}
         self._compiling = threading.RLock()
         self._eval_batch = min(experiment.training.eval_batch_size, max(map(self.data.size, self.data.ranges)))
@@ -155,18 +158,18 @@ class Trainer:
         with self._compiling:  # variants may train in threads of their own
             if name not in self._programs:
                 begin = time.perf_counter()
-                self._programs[name] = self._lower(name).compile()
-                del self._lowered[name]
+                self._programs[name], self.compiler_options[name] = compiled(self._trace(name))
+                del self._traced[name]
                 self.compile_seconds += time.perf_counter() - begin
             return self._programs[name]
 
-    def _lower(self, name: str) -> Any:
+    def _trace(self, name: str) -> Any:
         with self._compiling:
-            if name not in self._lowered:
-                lower = {"init": self._lower_init, "train": self._lower_train, "eval": self._lower_eval}[name]
+            if name not in self._traced:
+                trace = {"init": self._trace_init, "train": self._trace_train, "eval": self._trace_eval}[name]
                 with model_errors():
-                    self._lowered[name] = lower()
-            return self._lowered[name]
+                    self._traced[name] = trace()
+            return self._traced[name]
 
     @property
     def compiled(self) -> tuple[str, ...]:
@@ -186,7 +189,7 @@ class Trainer:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
-        return self._lower(name).as_text()
+        return self._trace(name).lower().as_text()
 
     def reads(self) -> set[str]:
         """Returns the paths of the numbers that enter the programs as data and are read there."""
@@ -207,20 +210,20 @@ class Trainer:
         """Returns the train program after XLA's optimisation, in XLA's text form."""
         return self._program("train").as_text()  # type: ignore[attr-defined]
 
-    def _lower_init(self) -> Any:
-        return jax.jit(self.steps.init_state).lower(np.uint32(0))
+    def _trace_init(self) -> Any:
+        return jax.jit(self.steps.init_state).trace(np.uint32(0))
 
-    def _lower_train(self) -> Any:
+    def _trace_train(self) -> Any:
         program = functools.partial(run_train_steps, self.steps, self.experiment.training.batch_size)
         order = jax.ShapeDtypeStruct((self.data.size("train") * self._passes,), jnp.int32)
         arguments = (self.data.arrays, order, self.hparams(), np.int32(0), np.int32(0))
-        return jax.jit(program, donate_argnums=0).lower(self.state_shapes(), *arguments)
+        return jax.jit(program, donate_argnums=0).trace(self.state_shapes(), *arguments)
 
-    def _lower_eval(self) -> Any:
+    def _trace_eval(self) -> Any:
         most = max(-(-self.data.size(name) // self._eval_batch) for name in self.data.ranges)
         program = functools.partial(run_eval_steps, self.steps, self._eval_batch, most)
         arguments = (self.data.arrays, self.hparams(), np.int32(0), np.int32(0))
-        return jax.jit(program).lower(self.state_shapes(), *arguments)
+        return jax.jit(program).trace(self.state_shapes(), *arguments)
 
     def hparams(self) -> dict[str, Any]:
         """Returns the numbers that enter the train step as data; see `jaxdl.step.hyperparameters`."""

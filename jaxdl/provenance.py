@@ -105,6 +105,7 @@ _CONDITIONS = (
     "devices",
     "processes",
     "xla_flags",
+    "compiler_options",
     "jax_settings",
     "cpu.model",
     "cpu.cores_usable",

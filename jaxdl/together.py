@@ -22,7 +22,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxdl.epoch import FEWEST_STEPS_PER_CALL
-from jaxdl.programs import run_train_steps_together
+from jaxdl.programs import compiled, run_train_steps_together
 from jaxdl.step import TrainState
 from jaxdl.timing import seconds_each
 
@@ -159,7 +159,7 @@ class Together:
         if self._program is None:
             begin = time.perf_counter()
             program = functools.partial(run_train_steps_together, self._steps, self._batch_size)
-            self._program = jax.jit(program, donate_argnums=0).lower(*arguments).compile()
+            self._program, _ = compiled(jax.jit(program, donate_argnums=0).trace(*arguments))
             self.compile_seconds = time.perf_counter() - begin
         return self._program
 

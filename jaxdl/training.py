@@ -118,6 +118,7 @@ def train(
         more = {
             "spec": dataclasses.asdict(dataset.spec),
             "steps_per_epoch": trainer.steps_per_epoch,
+            "compiler_options": {name: options for name, options in trainer.compiler_options.items() if options},
             "side_by_side": trainer.together.size if trainer.together else 1,
         }
         _write_record(run, record | more, notify)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import jaxlib.version
 import pytest
 from PIL import Image
 
@@ -221,6 +222,8 @@ def test_the_record_says_which_xla_flags_were_active(
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert ("--xla_cpu_experimental_ynn_fusion_type=" in record["xla_flags"]) is active
+    per_program = active and jaxlib.version.__version_info__[:2] >= (0, 12)
+    assert sorted(record["compiler_options"]) == (["eval", "init", "train"] if per_program else [])
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

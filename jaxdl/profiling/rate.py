@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jax.extend import core
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from jaxdl.jaxprs import inner_programs
 from jaxdl.loop import Trainer
-from jaxdl.report.layers import equation_multiply_adds, equation_turns, inner_programs
+from jaxdl.report.layers import equation_multiply_adds, equation_turns
 from jaxdl.step import hyperparameters
 
 # Twice as large each time, from what fits any cache to what fills the largest accelerator.

@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax.extend import core
+
+from jaxdl.jaxprs import inner_programs
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -275,16 +277,6 @@ def _operations(
 def equation_turns(equation: core.JaxprEqn) -> int:
     """Returns how often the programs inside an equation run each time that it runs itself."""
     return equation.params["length"] if equation.primitive.name == "scan" else 1
-
-
-def inner_programs(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
-    """Yields the programs that an equation with these parameters holds: bodies of loops and calls, branches."""
-    for value in params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(item, core.ClosedJaxpr):
-                yield item.jaxpr
-            elif isinstance(item, core.Jaxpr):
-                yield item
 
 
 def equation_multiply_adds(equation: core.JaxprEqn) -> int:

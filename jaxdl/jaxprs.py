@@ -1,0 +1,44 @@
+"""What can be read off a traced function: which arguments it uses, what stands in its loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jax.extend import core
+
+_LOOPS = ("scan", "while")
+
+
+def inner_programs(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
+    """Yields the programs that an equation with these parameters holds: bodies of loops and calls, branches."""
+    for value in params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(item, core.ClosedJaxpr):
+                yield item.jaxpr
+            elif isinstance(item, core.Jaxpr):
+                yield item
+
+
+def is_read(jaxpr: core.Jaxpr, variable: Any) -> bool:
+    """Returns whether a traced function makes anything of one of its arguments, functions jitted within it included."""
+    if any(variable is outcome for outcome in jaxpr.outvars):
+        return True
+    for equation in jaxpr.eqns:
+        for place, given in enumerate(equation.invars):
+            if given is variable:
+                inner = equation.params.get("jaxpr") if equation.primitive.name in ("jit", "pjit") else None
+                if inner is None or is_read(inner.jaxpr, inner.jaxpr.invars[place]):
+                    return True
+    return False
+
+
+def multiplies_in_loops(jaxpr: core.Jaxpr, depth: int) -> bool:
+    """Returns whether a product of matrices stands within at least so many loops, one inside the other."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general" and depth <= 0:
+            return True
+        left = depth - (equation.primitive.name in _LOOPS)
+        if any(multiplies_in_loops(inner, left) for inner in inner_programs(equation.params)):
+            return True
+    return False
