@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import jaxlib.version
+import numpy as np
 import pytest
 from PIL import Image
 
