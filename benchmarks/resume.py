@@ -2,9 +2,9 @@
 
     python -m benchmarks.resume [--pairs=3] [--frameworks=jaxdl,keras,lightning] [--data_dir=DIR] [--output=DIR]
 
-The network and optimizer are those of mnist_cnn (1.2 million parameters with Adam's two moments), on 12,800 images of
-MNIST. Each process trains 2 or 6 epochs, without checkpoints or with one each epoch; the difference between the two
-lengths is the time of four epochs, free of start and compilation. What an epoch takes longer with checkpoints than
+The network and optimizer are those of mnist_cnn (1.2 million parameters with Adam's two moments), on 3,200 images of
+MNIST. Each process trains 2 or 12 epochs, without checkpoints or with one each epoch; the difference between the two
+lengths is the time of ten epochs, free of start and compilation. What an epoch takes longer with checkpoints than
 without, in the same round, is what one checkpoint costs; it is negative where the noise of the machine is larger than
 the cost. Of jaxdl, that is also given as a share of its default interval. To go on, a process is killed once its first
 checkpoint is there and started again; the time is from the start of the process to the end of its first new train step.
@@ -32,7 +32,7 @@ from benchmarks.summary import spread
 from benchmarks.workloads import WORKLOADS
 
 _RECIPE = WORKLOADS["mnist_cnn"]
-_EXAMPLES, _SHORT, _LONG = 12_800, 2, 6
+_EXAMPLES, _SHORT, _LONG = 3_200, 2, 12
 FRAMEWORKS = ("jaxdl", "keras", "lightning")
 SAVES = ("none", "epoch")
 
