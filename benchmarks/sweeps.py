@@ -193,7 +193,7 @@ def run_hydra(library: str, folder: Path, trials: int) -> None:
         f"learning_rate={','.join(map(str, rates()))}", f"seed={','.join(map(str, range(trials // _RATES)))}",
     ]  # fmt: skip
     job()
-    print(json.dumps({"best": max(figures).test, "trials": len(figures)}))
+    print(json.dumps({"best": max(figures, key=lambda found: found.validation).test, "trials": len(figures)}))
 
 
 def run_jaxdl(folder: Path, trials: int, data_dir: str) -> None:
@@ -214,7 +214,7 @@ def run_singles(folder: Path, trials: int, data_dir: str) -> None:
         subprocess.run([*_launch(data_dir), *flags], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         metrics = json.loads(Path(f"runs/{number}/summary.json").read_text())["metrics"]
         figures.append(Found(metrics["validation/accuracy"], metrics["test/accuracy"]))
-    print(json.dumps({"best": max(figures).test, "trials": len(figures)}))
+    print(json.dumps({"best": max(figures, key=lambda found: found.validation).test, "trials": len(figures)}))
 
 
 def _launch(data_dir: str) -> list[str]:
