@@ -60,7 +60,7 @@ def test_a_worker_that_dies_costs_no_trial(tmp_path: Path) -> None:
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     sweep_dir = tmp_path / "s"
     first = subprocess.Popen(command(sweep_dir), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while not (sweep_dir / "trials" / "0002").exists():
+    while not completed_summaries(sweep_dir):
         time.sleep(0.05)
         assert first.poll() is None
     first.terminate()
@@ -68,11 +68,17 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     assert first.returncode == 143 and "the same command goes on" in errors and "of 24 trials are over" in errors
     states = [row["state"] for row in table(sweep_dir)]
     assert "completed" in states and "waiting" in states
-    before = {path: path.stat().st_mtime_ns for path in sweep_dir.glob("trials/0000/summary.json")}
+    before = completed_summaries(sweep_dir)
     second = subprocess.run(command(sweep_dir), check=True, capture_output=True, text=True)
     assert "of them over" in second.stderr
     assert {row["state"] for row in table(sweep_dir)} == {"completed"}
-    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert before and before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def completed_summaries(sweep_dir: Path) -> dict[Path, int]:
+    """Returns the summaries of the trials that are over, with the time at which each was written."""
+    paths = sweep_dir.glob("trials/*/summary.json")
+    return {path: path.stat().st_mtime_ns for path in paths if '"completed"' in path.read_text()}
 
 
 def test_two_processes_do_not_share_a_sweep(tmp_path: Path) -> None:
