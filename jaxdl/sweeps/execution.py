@@ -37,7 +37,7 @@ class Execution:
         workers: how many trials run at the same time elsewhere; 0: one for each accelerator or each two cores.
         budget: seconds after which no further trial begins; None: no limit.
         retries: how often a trial is begun again that ran out of memory, lost its worker or met an unforeseen error.
-        on_failure: after a trial that failed for good, go on with the others, or stop.
+        on_failure: after a trial that failed for good, go on with the others, or begin none; those under way still end.
         settings: what `jaxdl.configure` is called with where trials run in other processes.
         ray_address: address of the Ray cluster; empty starts one on this machine.
         trial_cpus: CPUs that a trial needs on a Ray cluster.

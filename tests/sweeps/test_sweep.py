@@ -187,7 +187,9 @@ def test_swept_losses_and_data_stand_in_the_rows(tmp_path: Path) -> None:
 
 def test_on_failure_stop_leaves_the_others(tmp_path: Path) -> None:
     space = {"learning_rate": [1e30, 1e-2], "optimizer": ["sgd"]}
-    found = sweep(tmp_path / "s", space, execution=jaxdl.Execution(on_failure="stop"))
+    # One worker: in this process trials that are fast enough begin two at a time, and those under way still end.
+    one_by_one = jaxdl.Execution(executor="processes", workers=1, on_failure="stop")
+    found = sweep(tmp_path / "s", space, execution=one_by_one)
     assert found.status == "preempted" and [trial.state for trial in found.trials] == ["failed", "waiting"]
 
 
