@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jaxdl.data import Dataset, examples
@@ -19,6 +20,7 @@ from jaxdl.progress import data_used, duration
 from jaxdl.session import data_summary
 from jaxdl.sweeps.axis import Axis, Choices
 from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.imports import import_what_trials_need
 from jaxdl.sweeps.schedule import planned_values
 from jaxdl.sweeps.side_by_side import ONE_BY_ONE, Width, choose
 from jaxdl.sweeps.space import Values, apply
@@ -102,12 +104,15 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
     assert values is not None
     recipes = [shortened(apply(definition.experiment, each)) for each in values]
     first = recipes[0]
-    dataset = workshop.dataset(first)
-    for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
-        check_measured("--objective", definition.objective, recipe, dataset)
-    first = first.for_spec(dataset.spec)
-    check_read(definition, _different_programs(definition, values[0], dataset), workshop)
-    trainer = workshop.trainer(first)
+    with ThreadPoolExecutor(1) as beside:  # over before steps are measured
+        beside.submit(import_what_trials_need)
+        dataset = workshop.dataset(first)
+        for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
+            check_measured("--objective", definition.objective, recipe, dataset)
+        first = first.for_spec(dataset.spec)
+        check_read(definition, _different_programs(definition, values[0], dataset), workshop)
+        trainer = workshop.trainer(first)
+        trainer.compile()
     step_seconds, eval_seconds = measure(trainer)
     chosen = [recipes[number] for number in left] if exact else recipes
     programs = Counter(program_key(recipe) for recipe in chosen)
@@ -134,7 +139,6 @@ def _steps(recipe: Experiment, dataset: Dataset) -> int:
 
 def measure(trainer: Trainer) -> tuple[float, float]:
     """Returns the time of a train step and of an evaluation, in seconds, on states that nobody needs."""
-    trainer.compile()
     state, _ = trainer.advance(trainer.init_state(), min(FEWEST_STEPS_PER_CALL, trainer.total_steps))
     begin = time.perf_counter()
     trainer.evaluate(state, "test")

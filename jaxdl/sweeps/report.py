@@ -42,12 +42,6 @@ def write_sweep_report(results: SweepResults, command: Sequence[str]) -> Path:
     return path
 
 
-def import_what_reports_need() -> None:
-    """Imports what takes a second or two, while trials train: then the report is there sooner."""
-    import matplotlib.backends.backend_svg  # noqa: F401
-    import sklearn.ensemble  # noqa: F401
-
-
 def render(results: SweepResults, command: Sequence[str]) -> str:
     """Returns the page; see `write_sweep_report`."""
     definition = results.definition

@@ -15,7 +15,8 @@ from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.display import SweepDisplay
 from jaxdl.sweeps.execution import Execution
 from jaxdl.sweeps.executor import Executor, Inline
-from jaxdl.sweeps.report import import_what_reports_need, write_sweep_report
+from jaxdl.sweeps.imports import import_what_reports_need
+from jaxdl.sweeps.report import write_sweep_report
 from jaxdl.sweeps.results import SweepResults, summary, write_rows, write_tables
 from jaxdl.sweeps.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.schedule import Schedule
