@@ -18,6 +18,7 @@ Exit status: 0; 1 where a command failed; 2 for bad input.
 from __future__ import annotations
 
 import argparse
+import csv
 import dataclasses
 import functools
 import json
@@ -202,7 +203,10 @@ def run_jaxdl(folder: Path, trials: int, data_dir: str) -> None:
     command = [*_launch(data_dir), *sweep, "--objective=validation/accuracy", "--sweep_dir=sweep"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     summary = json.loads(Path("sweep/summary.json").read_text())
-    best = summary["best"]["metrics"]["test/accuracy"]
+    # Its own best one is of the best learning rate over the seeds; here it is the best trial, as of all others.
+    with open("sweep/results.csv") as file:
+        figures = [Found(float(r["validation/accuracy"]), float(r["test/accuracy"])) for r in csv.DictReader(file)]
+    best = max(figures, key=lambda found: found.validation).test
     print(json.dumps({"best": best, "trials": summary["trials"]["completed"], "compiled": summary["compiled"]}))
 
 

@@ -8,6 +8,7 @@ field is the only place that says so; flags, the JSON form, compilation and swee
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import math
 import sys
@@ -154,16 +155,23 @@ class Field:
 
 def own_fields(value: Any) -> list[Field]:
     """Lists the fields of one dataclass value, without those of its parts; paths have one component."""
-    annotations: dict[str, Any] = {}
-    for cls in reversed(type(value).__mro__):
-        if dataclasses.is_dataclass(cls) and cls is not _linen_module():
-            annotations |= inspect.get_annotations(cls, eval_str=True)
+    annotations = _annotations(type(value))
     skipped = _LINEN_FIELDS if _is_linen(value) else frozenset()
     return [
         Field(f.name, annotations[f.name], getattr(value, f.name), f.metadata.get(_KEY, Declaration()))
         for f in dataclasses.fields(value)
         if f.init and f.name not in skipped
     ]
+
+
+@functools.cache
+def _annotations(cls: type) -> dict[str, Any]:
+    """Returns the types of a class's fields, those that it inherits included; kept, since they are text to evaluate."""
+    annotations: dict[str, Any] = {}
+    for each in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(each) and each is not _linen_module():
+            annotations |= inspect.get_annotations(each, eval_str=True)
+    return annotations
 
 
 def _linen_module() -> type | None:
