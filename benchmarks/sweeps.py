@@ -1,16 +1,17 @@
 """What a sweep costs: jaxdl in one command, single runs one after another, Optuna and Hydra with PyTorch and Keras.
 
     python -m benchmarks.sweeps [--trials=64] [--rounds=3] [--cases=jaxdl,singles,optuna-torch,...] [--data_dir=DIR]
+    python -m benchmarks.sweeps --workload=mnist_cnn --rates=8 --trials=8 --cases=jaxdl,singles --data_dir=DIR
 
-The recipe is mnist_mlp for one epoch on the 55,000 images that it trains on, with 16 learning rates and as many seeds
-as give the trials. Each trial is validated on 5,000 images, which is what trials are compared by, tested on the 10,000
-test images, and leaves its parameters in a folder of its own. Optuna's study and Hydra's basic launcher run the trials
-one after the other in one process; an Optuna objective finds the data loaded, a Hydra job, which is a whole program,
-loads them. PyTorch trains on tensors in memory (``torch``), the fastest way there is, and as its own tutorials do, with
-a Dataset and a DataLoader (``loader``); Keras with `fit` on TensorFlow. ``singles`` starts ``launch.py`` once for each
-trial. Wall time of the whole command, in turns, fresh processes; jaxdl's compilation cache is kept, as on a user's
-machine, after one run that fills it. A peer of which jaxdl takes less than an eighth in the first round is run once.
-Writes sweeps.json. Needs the extra ``bench``.
+The recipe is mnist_mlp, or that of ``--workload``, for one epoch on the 55,000 images that it trains on, with 16
+learning rates and as many seeds as give the trials. Each trial is validated on 5,000 images, which is what trials are
+compared by, tested on the 10,000 test images, and leaves its parameters in a folder of its own. Optuna's study and
+Hydra's basic launcher run the trials one after the other in one process; an Optuna objective finds the data loaded, a
+Hydra job, which is a whole program, loads them. PyTorch trains on tensors in memory (``torch``), the fastest way there
+is, and as its own tutorials do, with a Dataset and a DataLoader (``loader``); Keras with `fit` on TensorFlow.
+``singles`` starts ``launch.py`` once for each trial. Wall time of the whole command, in turns, fresh processes; jaxdl's
+compilation cache is kept, as on a user's machine, after one run that fills it. A peer of which jaxdl takes less than an
+eighth in the first round is run once. Writes sweeps.json. Needs the extra ``bench``.
 
 Exit status: 0; 1 where a command failed; 2 for bad input.
 """
@@ -36,11 +37,11 @@ import numpy as np
 
 from benchmarks import data, machine
 from benchmarks.process import ROOT
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, Workload
 from jaxdl.provenance import versions
 
-_RECIPE = WORKLOADS["mnist_mlp"]
-_RATES = 16
+# Those on MNIST with an experiment of the same name.
+_WORKLOADS = ("mnist_mlp", "mnist_cnn_small", "mnist_cnn")
 CASES = (
     "jaxdl",
     "singles",
@@ -55,14 +56,27 @@ CASES = (
 _FAR = 1 / 8
 
 
-def rates() -> list[float]:
-    """Returns the learning rates, from 1e-4 to 1e-2."""
-    return [float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 1e-2, _RATES)]
+class Grid(NamedTuple):
+    """What the trials are."""
 
+    workload: str
+    rates: list[float]
+    seeds: list[int]
 
-def grid(trials: int) -> list[tuple[float, int]]:
-    """Returns learning rate and seed of each trial."""
-    return [(rate, seed) for rate in rates() for seed in range(trials // _RATES)]
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> Grid:
+        """Returns what the command line asks for, with learning rates from 1e-4 to 1e-2."""
+        rates = [float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 1e-2, options.rates)]
+        return cls(options.workload, rates, list(range(options.trials // options.rates)))
+
+    def recipe(self, rate: float) -> Workload:
+        """Returns the recipe of a trial."""
+        recipe = WORKLOADS[self.workload]
+        return dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, learning_rate=rate))
+
+    def trials(self) -> list[tuple[float, int]]:
+        """Returns learning rate and seed of each trial."""
+        return [(rate, seed) for rate in self.rates for seed in self.seeds]
 
 
 class Found(NamedTuple):
@@ -72,7 +86,7 @@ class Found(NamedTuple):
     test: float
 
 
-def train_torch(folder: Path, rate: float, seed: int, loader: bool = False) -> Found:
+def train_torch(folder: Path, recipe: Workload, seed: int, loader: bool = False) -> Found:
     """Trains one epoch in PyTorch, on tensors in memory or through a `DataLoader`; saves, and returns accuracies."""
     import torch
 
@@ -81,7 +95,6 @@ def train_torch(folder: Path, rate: float, seed: int, loader: bool = False) -> F
     torch.manual_seed(seed)
     splits = {name: tuple(map(torch.from_numpy, arrays)) for name, arrays in _arrays(folder).items()}
     inputs, labels = splits["train"][0], splits["train"][1].long()
-    recipe = dataclasses.replace(_RECIPE, optimizer=dataclasses.replace(_RECIPE.optimizer, learning_rate=rate))
     network = network_of(recipe)
     steps = len(labels) // recipe.batch_size
     optimizer, schedule = optimizer_of(network, recipe, steps)
@@ -108,7 +121,7 @@ def train_torch(folder: Path, rate: float, seed: int, loader: bool = False) -> F
     return Found(accuracy("validation"), accuracy("test"))
 
 
-def train_keras(folder: Path, rate: float, seed: int) -> Found:
+def train_keras(folder: Path, recipe: Workload, seed: int) -> Found:
     """Trains one epoch in Keras on TensorFlow; saves, and returns accuracies."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
@@ -119,7 +132,6 @@ def train_keras(folder: Path, rate: float, seed: int) -> Found:
     keras.utils.set_random_seed(seed)
     splits = _arrays(folder)
     inputs, labels = splits["train"]
-    recipe = dataclasses.replace(_RECIPE, optimizer=dataclasses.replace(_RECIPE.optimizer, learning_rate=rate))
     network = network_of(keras, recipe)
     network.compile(
         optimizer=optimizer_of(keras, recipe, -(-len(labels) // recipe.batch_size)),
@@ -148,34 +160,33 @@ def _new_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="trial-", dir="."))
 
 
-TRAIN: dict[str, Callable[[Path, float, int], Found]] = {
+TRAIN: dict[str, Callable[[Path, Workload, int], Found]] = {
     "torch": train_torch,
     "loader": functools.partial(train_torch, loader=True),
     "keras": train_keras,
 }
 
 
-def run_optuna(library: str, folder: Path, trials: int) -> None:
+def run_optuna(library: str, folder: Path, grid: Grid) -> None:
     """Runs the trials in one study, kept in SQLite as jaxdl keeps its own."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    seeds = list(range(trials // _RATES))
     tested: dict[int, float] = {}
 
     def objective(trial: optuna.Trial) -> float:
-        rate = trial.suggest_categorical("learning_rate", rates())
-        found = TRAIN[library](folder, rate, trial.suggest_categorical("seed", seeds))
+        recipe = grid.recipe(trial.suggest_categorical("learning_rate", grid.rates))
+        found = TRAIN[library](folder, recipe, trial.suggest_categorical("seed", grid.seeds))
         tested[trial.number] = found.test
         return found.validation
 
-    sampler = optuna.samplers.GridSampler({"learning_rate": rates(), "seed": seeds})
+    sampler = optuna.samplers.GridSampler({"learning_rate": grid.rates, "seed": grid.seeds})
     study = optuna.create_study(direction="maximize", sampler=sampler, storage="sqlite:///study.db")
-    study.optimize(objective, n_trials=trials)
+    study.optimize(objective, n_trials=len(grid.trials()))
     print(json.dumps({"best": tested[study.best_trial.number], "trials": len(study.trials)}))
 
 
-def run_hydra(library: str, folder: Path, trials: int) -> None:
+def run_hydra(library: str, folder: Path, grid: Grid) -> None:
     """Runs the trials as Hydra's multirun; each job prints its accuracy."""
     import hydra
     from hydra.core.config_store import ConfigStore
@@ -187,20 +198,20 @@ def run_hydra(library: str, folder: Path, trials: int) -> None:
     @hydra.main(version_base=None, config_name="config")
     def job(config: Any) -> None:
         _arrays.cache_clear()
-        figures.append(TRAIN[library](folder, config.learning_rate, config.seed))
+        figures.append(TRAIN[library](folder, grid.recipe(config.learning_rate), config.seed))
 
     sys.argv = [
         "hydra", "--multirun", "hydra.sweep.dir=multirun", "hydra/job_logging=disabled", "hydra/hydra_logging=disabled",
-        f"learning_rate={','.join(map(str, rates()))}", f"seed={','.join(map(str, range(trials // _RATES)))}",
+        f"learning_rate={','.join(map(str, grid.rates))}", f"seed={','.join(map(str, grid.seeds))}",
     ]  # fmt: skip
     job()
     print(json.dumps({"best": max(figures, key=lambda found: found.validation).test, "trials": len(figures)}))
 
 
-def run_jaxdl(folder: Path, trials: int, data_dir: str) -> None:
+def run_jaxdl(grid: Grid, data_dir: str) -> None:
     """Runs the trials as one sweep."""
-    sweep = [f"--sweep=learning_rate={','.join(map(str, rates()))}", f"--sweep=seed=0:{trials // _RATES}"]
-    command = [*_launch(data_dir), *sweep, "--objective=validation/accuracy", "--sweep_dir=sweep"]
+    sweep = [f"--sweep=learning_rate={','.join(map(str, grid.rates))}", f"--sweep=seed=0:{len(grid.seeds)}"]
+    command = [*_launch(grid, data_dir), *sweep, "--objective=validation/accuracy", "--sweep_dir=sweep"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     summary = json.loads(Path("sweep/summary.json").read_text())
     # Its own best one is of the best learning rate over the seeds; here it is the best trial, as of all others.
@@ -210,20 +221,22 @@ def run_jaxdl(folder: Path, trials: int, data_dir: str) -> None:
     print(json.dumps({"best": best, "trials": summary["trials"]["completed"], "compiled": summary["compiled"]}))
 
 
-def run_singles(folder: Path, trials: int, data_dir: str) -> None:
+def run_singles(grid: Grid, data_dir: str) -> None:
     """Runs the trials as one command each."""
     figures = []
-    for number, (rate, seed) in enumerate(grid(trials)):
+    for number, (rate, seed) in enumerate(grid.trials()):
         flags = [f"--learning_rate={rate}", f"--seed={seed}", f"--run_dir=runs/{number}"]
-        subprocess.run([*_launch(data_dir), *flags], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [*_launch(grid, data_dir), *flags], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         metrics = json.loads(Path(f"runs/{number}/summary.json").read_text())["metrics"]
         figures.append(Found(metrics["validation/accuracy"], metrics["test/accuracy"]))
     print(json.dumps({"best": max(figures, key=lambda found: found.validation).test, "trials": len(figures)}))
 
 
-def _launch(data_dir: str) -> list[str]:
+def _launch(grid: Grid, data_dir: str) -> list[str]:
     flags = [
-        "--experiment=mnist_mlp",
+        f"--experiment={grid.workload}",
         "--epochs=1",
         "--platform=cpu",
         *([f"--data_dir={data_dir}"] if data_dir else []),
@@ -235,11 +248,11 @@ def work(options: argparse.Namespace) -> None:
     """Runs one case in this process, in the present folder."""
     tool, _, library = options.worker.partition("-")
     if tool == "jaxdl":
-        run_jaxdl(options.folder, options.trials, options.data_dir)
+        run_jaxdl(Grid.of(options), options.data_dir)
     elif tool == "singles":
-        run_singles(options.folder, options.trials, options.data_dir)
+        run_singles(Grid.of(options), options.data_dir)
     else:
-        {"optuna": run_optuna, "hydra": run_hydra}[tool](library, options.folder, options.trials)
+        {"optuna": run_optuna, "hydra": run_hydra}[tool](library, options.folder, Grid.of(options))
 
 
 def measure(case: str, options: argparse.Namespace, folder: Path, cache: Path) -> dict[str, Any]:
@@ -252,7 +265,8 @@ def measure(case: str, options: argparse.Namespace, folder: Path, cache: Path) -
         "JAX_PLATFORMS": "cpu",
     }
     command = [sys.executable, "-m", "benchmarks.sweeps", f"--worker={case}", f"--folder={folder}"]
-    command += [f"--trials={options.trials}", f"--data_dir={options.data_dir}"]
+    command += [f"--workload={options.workload}", f"--rates={options.rates}", f"--trials={options.trials}"]
+    command += [f"--data_dir={options.data_dir}"]
     with tempfile.TemporaryDirectory() as place:
         begin = time.monotonic()
         done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
@@ -268,7 +282,9 @@ def measure(case: str, options: argparse.Namespace, folder: Path, cache: Path) -
 def main(arguments: list[str]) -> int:
     """Runs the comparison, or one case of it; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=64, help=f"a multiple of {_RATES} (64)")
+    parser.add_argument("--workload", choices=_WORKLOADS, default=_WORKLOADS[0])
+    parser.add_argument("--rates", type=int, default=16, help="how many learning rates (16)")
+    parser.add_argument("--trials", type=int, default=64, help="a multiple of --rates (64)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument(
@@ -280,15 +296,15 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     options.data_dir = options.data_dir and str(Path(options.data_dir).absolute())
     cases = options.cases.split(",")
-    if options.trials < 1 or options.trials % _RATES or not set(cases) <= set(CASES):
-        parser.error(f"--trials must be a multiple of {_RATES}, and --cases some of {', '.join(CASES)}")
+    if options.rates < 1 or options.trials < 1 or options.trials % options.rates or not set(cases) <= set(CASES):
+        parser.error(f"--trials must be a multiple of --rates, and --cases some of {', '.join(CASES)}")
     if options.worker:
         work(options)
         return 0
     options.output.mkdir(parents=True, exist_ok=True)
-    folder = data.folder_of(_RECIPE, options.output.absolute() / "work")
+    folder = data.folder_of(WORKLOADS[options.workload], options.output.absolute() / "work")
     if not folder.exists():
-        write = [sys.executable, "-m", "benchmarks.data", "--workload=mnist_mlp", f"--folder={folder}"]
+        write = [sys.executable, "-m", "benchmarks.data", f"--workload={options.workload}", f"--folder={folder}"]
         subprocess.run([*write, *([f"--data_dir={options.data_dir}"] if options.data_dir else [])], check=True)
     cache = options.output.absolute() / "work" / "cache"
     runs: list[dict[str, Any]] = []
@@ -304,7 +320,8 @@ def main(arguments: list[str]) -> int:
         print(f"benchmarks.sweeps: {error}", file=sys.stderr)
         return 1
     results = {
-        "command": f"python -m benchmarks.sweeps --trials={options.trials} --rounds={options.rounds}",
+        "command": f"python -m benchmarks.sweeps --workload={options.workload} --rates={options.rates} "
+        f"--trials={options.trials} --rounds={options.rounds} --cases={options.cases}",
         "commit": machine.commit(ROOT),
         "machine": machine.describe(),
         "versions": dict(versions()),

@@ -155,7 +155,7 @@ class Field:
 
 def own_fields(value: Any) -> list[Field]:
     """Lists the fields of one dataclass value, without those of its parts; paths have one component."""
-    annotations = _annotations(type(value))
+    annotations = _annotations(value.__class__)
     skipped = _LINEN_FIELDS if _is_linen(value) else frozenset()
     return [
         Field(f.name, annotations[f.name], getattr(value, f.name), f.metadata.get(_KEY, Declaration()))

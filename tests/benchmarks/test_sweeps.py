@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
-from benchmarks.sweeps import is_far, ratios
+from benchmarks.sweeps import Grid, is_far, ratios
 
 RUNS = [
     {"round": 1, "case": "jaxdl", "seconds": 10.0},
@@ -25,3 +27,10 @@ def test_a_share_is_the_median_over_the_rounds_in_which_both_ran() -> None:
 def test_only_a_peer_that_is_far_behind_runs_once() -> None:
     cases = ("jaxdl", "singles", "optuna-torch", "hydra-keras")
     assert [case for case in cases if is_far(RUNS, case)] == ["hydra-keras"]
+
+
+def test_a_grid_has_as_many_trials_as_were_asked_for() -> None:
+    grid = Grid.of(argparse.Namespace(workload="mnist_cnn", rates=8, trials=24))
+    assert len(set(grid.trials())) == 24 and grid.seeds == [0, 1, 2]
+    assert (grid.rates[0], grid.rates[-1], len(grid.rates)) == (1e-4, 1e-2, 8)
+    assert grid.recipe(0.5).optimizer.learning_rate == 0.5 and grid.recipe(0.5).batch_size == 128
