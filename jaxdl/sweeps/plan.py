@@ -29,7 +29,7 @@ from jaxdl.training import shortened
 from jaxdl.watch import check_measured
 from jaxdl.workshop import Workshop
 
-_MEASURED_SECONDS = 0.15
+_MEASURED_SECONDS = 0.05
 _MOST_DRAWN = 32
 _MOST_COMPARED = 4
 # Fields that are read between the calls of the programs, or in making the data.
