@@ -14,8 +14,8 @@ _NUMBERED = re.compile(r"events\.out\.tfevents\.([0-9]+)")
 class EventFile:
     """Appends numbers to a new event file of a folder, in this thread, so that an error is met where it happens.
 
-    tensorboardX's own `SummaryWriter` writes in a thread that dies silently, and makes the file's name of the machine's
-    name and the second of opening: two writers within one second take the same file.
+    The usual `SummaryWriter`s write in a thread that dies silently, make the file's name of the machine's name and the
+    second of opening, so that two writers within one second take the same file, and import PyTorch or TensorFlow.
     """
 
     def __init__(self, folder: Path, last_good_step: int | None = None):
@@ -28,15 +28,16 @@ class EventFile:
         Raises:
             OSError: the file cannot be made; so do the methods where it cannot be written.
         """
-        from tensorboardX.proto import event_pb2
-        from tensorboardX.record_writer import RecordWriter
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self._protocol = event_pb2
+        self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         # TensorBoard reads the files in the order of their names, so they are numbered, whatever the clock says.
         # One more than the largest, not their count: where one was removed, that is the number of one that is there.
         names = (_NUMBERED.match(path.name) for path in folder.iterdir())
         number = max((int(name[1]) for name in names if name), default=-1) + 1
-        self._file = RecordWriter(str(folder / f"events.out.tfevents.{number:06d}.jaxdl"))
+        path = folder / f"events.out.tfevents.{number:06d}.jaxdl"
+        self._file = RecordWriter(path.open("wb"))  # closed by `close`
         self._put(file_version="brain.Event:2")
         if last_good_step is not None:
             start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
@@ -44,10 +45,8 @@ class EventFile:
 
     def write(self, step: int, numbers: Mapping[str, float]) -> None:
         """Appends one event with all the numbers, by tag, and flushes it."""
-        from tensorboardX.proto.summary_pb2 import Summary
-
-        values = [Summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
-        self._put(step=step, summary=Summary(value=values))
+        values = [self._summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
+        self._put(step=step, summary=self._summary(value=values))
         self._file.flush()
 
     def close(self) -> None:
@@ -55,4 +54,4 @@ class EventFile:
         self._file.close()
 
     def _put(self, **fields: Any) -> None:
-        self._file.write(self._protocol.Event(wall_time=time.time(), **fields).SerializeToString())
+        self._file.write(self._event(wall_time=time.time(), **fields).SerializeToString())

@@ -13,7 +13,12 @@ def import_what_trials_need() -> None:
     rather give one of them half a module than let them wait for each other forever, and that trial fails.
     """
     _import(
-        "optuna", "alembic.command", "sqlalchemy.orm", "sqlalchemy.dialects.sqlite", "orbax.checkpoint", "tensorboardX"
+        "optuna",
+        "alembic.command",
+        "sqlalchemy.orm",
+        "sqlalchemy.dialects.sqlite",
+        "orbax.checkpoint",
+        "tensorboard.summary.writer.record_writer",
     )
 
 

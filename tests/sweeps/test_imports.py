@@ -29,4 +29,4 @@ def test_trials_import_nothing_at_the_same_time(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     imported = {name.partition(".")[0] for name in done.stdout.split()}
     assert "sklearn" in imported, "the hook has seen what the report needs"
-    assert not imported & {"optuna", "sqlalchemy", "alembic", "orbax", "tensorstore", "tensorboardX"}
+    assert not imported & {"optuna", "sqlalchemy", "alembic", "orbax", "tensorstore", "tensorboard"}
