@@ -30,5 +30,5 @@ def did_you_mean(given: str, possible: Iterable[str]) -> str:
 
 def unknown(noun: str, given: str, possible: Iterable[str]) -> UserError:
     """Makes the error for a name that is not among those possible, with the nearest spelling and the whole choice."""
-    names = sorted(filter(None, possible))
+    names = sorted(set(filter(None, possible)))  # a short name may also be a path
     return UserError(f"unknown {noun} {given!r}.{did_you_mean(given, names)} Choose from: {', '.join(names)}.")

@@ -74,3 +74,10 @@ def test_python_says_the_same_as_flags(fields: dict[str, Any]) -> None:
     axes = make_space(RECIPE, fields).axes
     assert [axis.path for axis in axes] == ["optimizer.learning_rate", "seed", "model.features"]
     assert [axis.values.values for axis in axes] == [(1e-3, 1e-2), (0, 1, 2), ((64,), (128, 64))]  # type: ignore[union-attr]
+
+
+def test_each_possible_field_is_named_once() -> None:
+    with pytest.raises(UserError) as refused:
+        make_space(RECIPE, {"learning_rat": [1, 2]})
+    names = str(refused.value).partition("Choose from: ")[2].rstrip(".").split(", ")
+    assert "model" in names and len(names) == len(set(names))
