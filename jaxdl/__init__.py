@@ -10,6 +10,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxdl.augmentation import Augmentation
     from jaxdl.config import from_config, to_config
     from jaxdl.data import Bits, Data, Dataset, Digits, Spec, Tfds, default_data_dir
     from jaxdl.digest import params_sha256
@@ -49,6 +50,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Augmentation",
     "Bits",
     "Checkpointing",
     "Constant",
@@ -107,6 +109,7 @@ __all__ = [
 ]
 
 _NAMES = {
+    "jaxdl.augmentation": "Augmentation",
     "jaxdl.digest": "params_sha256",
     "jaxdl.config": "from_config to_config",
     "jaxdl.data": "Bits Data Dataset Digits Spec Tfds default_data_dir",

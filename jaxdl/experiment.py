@@ -7,6 +7,7 @@ from typing import Literal
 
 from flax import linen as nn
 
+from jaxdl.augmentation import Augmentation
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError
 from jaxdl.fields import above_zero, at_least, own_fields, part, replace, static, traced
@@ -97,9 +98,11 @@ class Experiment:
         objective: the loss.
         optimizer: the optimizer with its learning-rate schedule.
         training: the training budget.
+        augmentation: what is changed at random in the training examples.
         checkpoint: how often the run is saved.
         metrics: names of the metrics measured on validation and test beside the loss (see `jaxdl.metrics`).
-        seed: seed of the initial parameters, the order of the data and dropout, in [0, 2**32).
+        seed: seed of the initial parameters, the order of the data, augmentation and dropout, in
+            [0, 2**32).
     """
 
     name: str
@@ -108,16 +111,18 @@ class Experiment:
     objective: Objective = part(OBJECTIVES, "loss to minimise")
     optimizer: Optimizer = part(OPTIMIZERS, "optimizer")
     training: Training = dataclasses.field(default=Training())
+    augmentation: Augmentation = dataclasses.field(default=Augmentation())
     checkpoint: Checkpointing = dataclasses.field(default=Checkpointing())
     metrics: tuple[str, ...] = static(("accuracy",), "measured beside the loss", check=check_metrics)
-    seed: int = traced(0, "seed of parameters, data order and dropout", check=_check_seed)
+    seed: int = traced(0, "seed of parameters, data order, augmentation, dropout", check=_check_seed)
 
     def for_spec(self, spec: Spec) -> Experiment:
         """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open.
 
         Raises:
-            UserError: the recipe's own size is too small for the data's classes.
+            UserError: the recipe's own size is too small for the data's classes, or its augmentation needs other data.
         """
+        self.augmentation.check(spec.input_shape)
         outputs = next((field for field in own_fields(self.model) if field.path == "outputs"), None)
         if outputs is None:
             return self

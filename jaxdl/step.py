@@ -24,6 +24,8 @@ Sums = dict[str, jax.Array]
 # Names by which a profile knows operations (see `jaxdl.profiling`); all that makes a batch belongs under the first.
 INPUT_SCOPE, OPTIMIZER_SCOPE = "input_pipeline", "optimizer_update"
 SKIPPED = "skipped"
+# Folded into a state's key for augmentation; no step, whose number is folded in for dropout, is that large.
+_AUGMENTATION = 2**31
 
 
 class TrainState(struct.PyTreeNode):
@@ -210,11 +212,14 @@ class _Functions:
     def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, tuple, Any]:
         """Returns the loss; outputs, mask and the model's new state; and the gradients of the parameters."""
         dropout_key = jax.random.fold_in(state.key, state.step)
+        with jax.named_scope(INPUT_SCOPE):
+            key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
+            inputs = recipe.augmentation.apply(batch["inputs"], self._spec.scale, key).astype(self._precision)
 
         def loss_of(params: Any) -> tuple[jax.Array, tuple]:
             outputs, model_state = recipe.model.apply(
                 self._variables(params, state.model_state),
-                self._inputs(batch),
+                inputs,
                 train=True,
                 lengths=batch.get("lengths"),
                 rngs={"dropout": dropout_key},
@@ -231,12 +236,10 @@ class _Functions:
     def _apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> jax.Array:
         variables = self._variables(state.params, state.model_state)
         model: Any = recipe.model
-        outputs = model.apply(variables, self._inputs(batch), train=False, lengths=batch.get("lengths"))
-        return outputs.astype(jnp.float32)
-
-    def _inputs(self, batch: Batch) -> jax.Array:
         with jax.named_scope(INPUT_SCOPE):
-            return (batch["inputs"].astype(jnp.float32) * self._spec.scale).astype(self._precision)
+            inputs = (batch["inputs"].astype(jnp.float32) * self._spec.scale).astype(self._precision)
+        outputs = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
+        return outputs.astype(jnp.float32)
 
     def _variables(self, params: Any, model_state: Any) -> dict[str, Any]:
         # What a model itself keeps in another dtype than float32 is its own choice.

@@ -50,7 +50,7 @@ class Residual(nn.Module):
 
 
 def residual() -> jaxdl.Experiment:
-    """Returns a recipe with batch statistics, a schedule, early stopping and the best state at the end."""
+    """Returns a recipe with batch statistics, a schedule, augmentation, early stopping and the best at the end."""
     return jaxdl.Experiment(
         name="residual",
         data=jaxdl.Digits(),
@@ -58,6 +58,7 @@ def residual() -> jaxdl.Experiment:
         objective=jaxdl.SoftmaxCrossEntropy(label_smoothing=0.1),
         optimizer=jaxdl.SGD(learning_rate=0.1, momentum=0.9, schedule=jaxdl.Cosine(warmup=0.1)),
         training=jaxdl.Training(epochs=8, batch_size=32, patience=4, final="best", watch="validation/accuracy"),
+        augmentation=jaxdl.Augmentation(shift=1, rotation=10.0, cutout=2, gaussian_noise=0.02),
     )
 
 

@@ -65,7 +65,7 @@ class Profiler:
 
         - ``compute``: operations of the step; ``between`` is the part of it in which the runtime goes from one to the
           next;
-        - ``input``: operations that gather and normalise the batch; one that XLA fused into another counts
+        - ``input``: operations that gather, normalise and augment the batch; one that XLA fused into another counts
           there;
         - ``host``: the device waited for Python;
         - ``wall``: the three together, which is the time of the traced steps by the trace's clock; ``window_seconds``

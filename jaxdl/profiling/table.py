@@ -40,7 +40,7 @@ def _step_table(profile: Mapping[str, Any]) -> Any:
     times = profile["seconds_per_step"]
     meanings = {
         "compute": f"{_milliseconds(times['between'])} ms of it between operations",
-        "input": "gathering and normalising the batch",
+        "input": "gathering, normalising and augmenting the batch",
         "host": "the device waited for Python",
         "wall": f"{_milliseconds(times['untraced'])} ms without the tracer",
     }

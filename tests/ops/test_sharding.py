@@ -26,6 +26,8 @@ operations = {
     "both": (lambda x, k: ops.convolution_max_pool(x, k, 2), normal(4, 6, 6, 3), normal(3, 3, 3, 5)),
     "max_pool": (lambda x, k: ops.max_pool(x * k, 2), normal(4, 6, 6, 3), normal(3)),
     "average_pool": (lambda x, k: ops.average_pool(x * k, 3, 1), normal(4, 6, 6, 3), normal(3)),
+    "rotate_and_zoom": (lambda x, k: ops.rotate_and_zoom(x * k, x[:, 0, 0, 0], k[:1]), normal(4, 6, 6, 3), normal(3)),
+    "shift": (lambda x, k: ops.shift(x * k, jnp.arange(8).reshape(4, 2) % 3 - 1, 1), normal(4, 6, 6, 3), normal(3)),
     "lstm": (lambda x, w: ops.lstm(x, *w)[0], normal(4, 5, 3), weights),
     "both_directions": (lambda x, w: ops.bidirectional(ops.lstm, x, w, w)[1][0], normal(4, 5, 3), weights),
 }
@@ -45,7 +47,18 @@ print("equal")
 
 
 @pytest.mark.parametrize(
-    "operation", ["convolution", "one_channel", "both", "max_pool", "average_pool", "lstm", "both_directions"]
+    "operation",
+    [
+        "convolution",
+        "one_channel",
+        "both",
+        "max_pool",
+        "average_pool",
+        "rotate_and_zoom",
+        "shift",
+        "lstm",
+        "both_directions",
+    ],
 )
 def test_a_batch_on_two_devices_gives_what_it_gives_on_one_and_stays_divided(operation: str) -> None:
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
