@@ -7,6 +7,7 @@ follows from the seed and the number of the step alone, so that a training that 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import jax
@@ -19,6 +20,14 @@ from jaxdl.fields import at_least, enabled, fraction, show, static, traced
 
 def _check_rotation(value: float) -> str | None:
     return None if 0 <= value <= 180 else "must be at least 0 and at most 180 degrees"
+
+
+def _check_zoom(value: float) -> str | None:
+    return None if 0 <= value <= 0.9 else "must be at least 0 and at most 0.9"
+
+
+def _check_brightness(value: float) -> str | None:
+    return None if 0 <= value <= 1 else "must be at least 0 and at most 1, the whole range of an image"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +43,11 @@ class Augmentation:
             et al. 2016, arXiv:1512.03385, section 4.2).
         rotation: turns an image about its centre by up to so many degrees, with bilinear interpolation.
         zoom: enlarges or shrinks an image about its centre by a factor in [1 - zoom, 1 + zoom], likewise.
-        cutout: sets a square of so many pixels to 0, whose centre may lie anywhere in the image (DeVries & Taylor 2017,
-            arXiv:1708.04552).
         contrast: multiplies the distance from the image's mean, channel by channel, by a factor in
             [1 - contrast, 1 + contrast], and cuts what leaves [0, 1].
         brightness: adds one number in [-brightness, brightness] to the image, and cuts what leaves [0, 1].
+        cutout: sets a square of so many pixels a side to 0, whose centre may lie anywhere in the image (DeVries and
+            Taylor 2017, arXiv:1708.04552).
         gaussian_noise: standard deviation of normal noise that is added to each number of the inputs, of any shape,
             which lie in [0, 1] before (Bishop 1995, "Training with noise is equivalent to Tikhonov regularization").
     """
@@ -46,39 +55,47 @@ class Augmentation:
     flip: Literal["none", "horizontal", "vertical", "both"] = static("none", "mirror training images at random")
     shift: int = static(0, "move training images by up to so many pixels each way", check=at_least(0))
     rotation: float = traced(0.0, "turn training images by up to so many degrees", optional=True, check=_check_rotation)
-    zoom: float = traced(0.0, "enlarge or shrink training images by up to this share", optional=True, check=fraction)
-    cutout: int = traced(0, "side of a square of training images that is set to 0", optional=True, check=at_least(0))
+    zoom: float = traced(0.0, "enlarge or shrink training images by this share", optional=True, check=_check_zoom)
     contrast: float = traced(0.0, "change the contrast of training images by this share", optional=True, check=fraction)
-    brightness: float = traced(0.0, "add up to so much to training images", optional=True, check=at_least(0))
+    brightness: float = traced(
+        0.0, "add up to so much, of the range 0 to 1, to training images", optional=True, check=_check_brightness
+    )
+    cutout: int = traced(0, "side of a square of training images that is set to 0", optional=True, check=at_least(0))
     gaussian_noise: float = traced(
-        0.0, "standard deviation of noise added to training inputs", optional=True, check=at_least(0)
+        0.0,
+        "standard deviation of noise added to training inputs, which lie in 0 to 1",
+        optional=True,
+        check=at_least(0),
     )
 
     def check(self, input_shape: tuple[int, ...]) -> None:
         """Checks that inputs of this shape can be changed as the fields say.
 
         Raises:
-            UserError: a field needs images, and the inputs are none, or it moves them out of sight.
+            UserError: a field needs images, and the inputs are none, or it leaves nothing of them.
         """
         if len(input_shape) != 3:
-            for name in ("flip", "shift", "rotation", "zoom", "cutout", "contrast", "brightness"):
-                value = getattr(self, name)
-                if enabled(value) and value != "none":
+            for field in dataclasses.fields(self):
+                name, value = field.name, getattr(self, field.name)
+                if name != "gaussian_noise" and enabled(value) and value != "none":
                     raise UserError(
                         f"augmentation.{name}={show(value)}: needs images of shape (height, width, channels); an "
                         f"example of these data has shape {input_shape}. gaussian_noise takes any."
                     )
-        elif self.shift >= min(input_shape[:2]):
-            raise UserError(
-                f"augmentation.shift={self.shift}: must be below the size of the images, "
-                f"{input_shape[0]}x{input_shape[1]} pixels."
-            )
+            return
+        for name in ("shift", "cutout"):
+            if getattr(self, name) >= min(input_shape[:2]):
+                raise UserError(
+                    f"augmentation.{name}={getattr(self, name)}: must be below the size of the images, "
+                    f"{input_shape[0]}x{input_shape[1]} pixels."
+                )
 
     def apply(self, inputs: jax.Array, scale: float, key: jax.Array) -> jax.Array:
         """Returns ``inputs * scale``, changed at random.
 
         Args:
-            inputs: (batch, ...) as stored, such as uint8; images are (batch, height, width, channels).
+            inputs: (batch, ...) as stored, such as uint8, of a shape that `check` accepts; images are (batch, height,
+                width, channels).
             scale: what brings them to [0, 1].
             key: random key.
 
@@ -86,29 +103,29 @@ class Augmentation:
             The shape of `inputs`, float32.
         """
         batch = inputs.shape[:1]
-        keys = [jax.random.fold_in(key, number) for number in range(10)]  # those that nobody uses cost nothing
+        key_of = functools.partial(jax.random.fold_in, key)
         # As long as inputs are as stored, there are fewest bytes to move.
         for number, (axis, directions) in enumerate(((2, ("horizontal", "both")), (1, ("vertical", "both")))):
             if self.flip in directions:
-                mirrored = _for_images(jax.random.bernoulli(keys[number], 0.5, batch))
+                mirrored = _for_images(jax.random.bernoulli(key_of(number), 0.5, batch))
                 inputs = jnp.where(mirrored, jnp.flip(inputs, axis), inputs)
         if self.shift:
-            moves = jax.random.randint(keys[2], (*batch, 2), -self.shift, self.shift + 1)
+            moves = jax.random.randint(key_of(2), (*batch, 2), -self.shift, self.shift + 1)
             inputs = ops.shift(inputs, moves, self.shift)
         if enabled(self.rotation) or enabled(self.zoom):
-            angle = jnp.deg2rad(_symmetric(self.rotation, batch, keys[3]))
-            inputs = ops.rotate_and_zoom(inputs, angle, 1 + _symmetric(self.zoom, batch, keys[4]))
+            angle = jnp.deg2rad(_symmetric(self.rotation, batch, key_of(3)))
+            inputs = ops.rotate_and_zoom(inputs, angle, 1 + _symmetric(self.zoom, batch, key_of(4)))
         inputs = inputs.astype(jnp.float32) * scale
-        if enabled(self.cutout):
-            inputs = jnp.where(_square(inputs.shape, self.cutout, keys[5], keys[6]), 0, inputs)
         if enabled(self.contrast):
             mean = inputs.mean((1, 2), keepdims=True)
-            factor = 1 + _for_images(_symmetric(self.contrast, batch, keys[7]))
+            factor = 1 + _for_images(_symmetric(self.contrast, batch, key_of(7)))
             inputs = jnp.clip(mean + factor * (inputs - mean), 0, 1)
         if enabled(self.brightness):
-            inputs = jnp.clip(inputs + _for_images(_symmetric(self.brightness, batch, keys[8])), 0, 1)
+            inputs = jnp.clip(inputs + _for_images(_symmetric(self.brightness, batch, key_of(8))), 0, 1)
+        if enabled(self.cutout):
+            inputs = jnp.where(_square(inputs.shape, self.cutout, key_of(5), key_of(6)), 0, inputs)
         if enabled(self.gaussian_noise):
-            inputs = inputs + self.gaussian_noise * jax.random.normal(keys[9], inputs.shape)
+            inputs = inputs + self.gaussian_noise * jax.random.normal(key_of(9), inputs.shape)
         return inputs
 
 

@@ -42,7 +42,8 @@ def from_config(config: Mapping[str, Any], default: Experiment) -> Experiment:
     Args:
         config: what `to_config` returned.
         default: the experiment as its file defines it; types that stand in no family are taken from it, so that a
-            user's own module can be read back without importing what a file names.
+            user's own module can be read back without importing what a file names. A field that the config does not
+            name, since it was written before there was such a field, gets the default of its type.
 
     Raises:
         UserError: a field, type or value that the experiment does not have.
@@ -55,7 +56,9 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any], prefix: str) 
     if not isinstance(config, Mapping):
         raise UserError(f"config: {prefix.rstrip('.') or 'experiment'} must be an object, not {config!r}.")
     declared = {field.path: field for field in own_fields(default)}
-    changes = {}
+    fields = {field.name: field for field in dataclasses.fields(default)}
+    absent = [fields[name] for name in declared if name not in config]
+    changes = {field.name: field.default for field in absent if field.default is not dataclasses.MISSING}
     for name, raw in config.items():
         if name == _TYPE:
             continue

@@ -10,7 +10,7 @@ from flax import linen as nn
 from jaxdl.augmentation import Augmentation
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError
-from jaxdl.fields import above_zero, at_least, own_fields, part, replace, static, traced
+from jaxdl.fields import above_zero, at_least, check_values, own_fields, part, replace, static, traced
 from jaxdl.interval import Interval
 from jaxdl.metrics import check_metrics
 from jaxdl.models import MODELS
@@ -98,11 +98,10 @@ class Experiment:
         objective: the loss.
         optimizer: the optimizer with its learning-rate schedule.
         training: the training budget.
-        augmentation: what is changed at random in the training examples.
+        augmentation: what is changed at random in the training examples; the figures of train are of changed ones.
         checkpoint: how often the run is saved.
         metrics: names of the metrics measured on validation and test beside the loss (see `jaxdl.metrics`).
-        seed: seed of the initial parameters, the order of the data, augmentation and dropout, in
-            [0, 2**32).
+        seed: seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32).
     """
 
     name: str
@@ -120,8 +119,10 @@ class Experiment:
         """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open.
 
         Raises:
-            UserError: the recipe's own size is too small for the data's classes, or its augmentation needs other data.
+            UserError: a field holds what it may not, the recipe's own size is too small for the data's classes, or its
+                augmentation needs other data.
         """
+        check_values(self)
         self.augmentation.check(spec.input_shape)
         outputs = next((field for field in own_fields(self.model) if field.path == "outputs"), None)
         if outputs is None:

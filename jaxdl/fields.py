@@ -252,6 +252,17 @@ def check_value(field: Field, value: Any) -> None:
         raise UserError(f"{field.path}={show(value)}: {problem}.")
 
 
+def check_values(value: Any) -> None:
+    """Checks every declared field of a tree of dataclasses, as `check_value` does.
+
+    Raises:
+        UserError: a field holds what its declaration does not allow.
+    """
+    for field in walk(value):
+        if field.declaration.help and not field.is_part:  # what an author's own module declares otherwise is its own
+            check_value(field, field.value)
+
+
 def _has_type(value: Any, annotation: Any) -> bool:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal:

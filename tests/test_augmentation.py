@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jax
@@ -17,7 +18,7 @@ from jaxdl.errors import UserError
 from tests.small import blobs
 
 SCALE = 1 / 255
-ALL = jaxdl.Augmentation("both", 2, 20.0, 0.2, 3, 0.3, 0.2, 0.05)
+ALL = jaxdl.Augmentation("both", 1, 20.0, 0.2, 0.3, 0.2, 3, 0.05)
 
 
 def pictures(
@@ -138,7 +139,26 @@ def test_contrast_stretches_about_the_mean_of_each_channel() -> None:
     assert scipy.stats.kstest(factors, scipy.stats.uniform(0.6, 0.8).cdf).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("augmentation", [jaxdl.Augmentation(brightness=2.0), jaxdl.Augmentation(contrast=0.9)])
+def test_contrast_and_brightness_are_drawn_apart() -> None:
+    images = pictures(2000, low=120, high=136)
+    got = changed(jaxdl.Augmentation(contrast=0.4, brightness=0.2), images)
+    added = got.mean((1, 2, 3)) - images.mean((1, 2, 3)) * SCALE
+    factors = got.std((1, 2)).mean(-1) / images.std((1, 2)).mean(-1)
+    assert abs(scipy.stats.pearsonr(added, factors).statistic) < 0.1
+
+
+def test_turn_and_zoom_are_drawn_apart() -> None:
+    y, x = np.mgrid[-20:21, -20:21]
+    dot = np.exp(-((y**2 + (x - 8) ** 2) / 3))
+    images = np.repeat(np.rint(dot * 255).astype(np.uint8)[None, ..., None], 1000, 0)
+    got = changed(jaxdl.Augmentation(rotation=60.0, zoom=0.5), images)[..., 0]
+    height, right = ((got * axis).sum((1, 2)) / got.sum((1, 2)) for axis in (-y, x))
+    angle, distance = np.arctan2(height, right), np.hypot(height, right)
+    assert angle.std() > 0.5 and distance.std() > 1
+    assert abs(scipy.stats.pearsonr(angle, distance).statistic) < 0.15
+
+
+@pytest.mark.parametrize("augmentation", [jaxdl.Augmentation(brightness=1.0), jaxdl.Augmentation(contrast=0.9)])
 def test_light_stays_between_black_and_white(augmentation: jaxdl.Augmentation) -> None:
     got = changed(augmentation, pictures(200))
     assert got.min() == 0 and got.max() == 1
@@ -166,7 +186,7 @@ def recipe(**changes: object) -> jaxdl.Experiment:
 
 def test_each_step_draws_anew_and_the_seed_repeats_it() -> None:
     dataset = blobs()
-    trained = jaxdl.replace(recipe(), {"augmentation": ALL, "augmentation.shift": 1})
+    trained = jaxdl.replace(recipe(), {"augmentation": ALL})
     steps = jaxdl.make_steps(trained, dataset.spec, 10)
     batch = {name: array[:32] for name, array in dataset.splits["train"].items()}
     hparams = jaxdl.hyperparameters(trained)
@@ -233,6 +253,10 @@ def test_what_was_learned_with_it_holds_for_images_that_are_moved() -> None:
     [
         ({"rotation": 5.0}, r"augmentation\.rotation=5\.0: needs images .* shape \(32, 1\)\. gaussian_noise takes any"),
         ({"flip": "both"}, r"augmentation\.flip=both: needs images"),
+        ({"shift": 1}, r"augmentation\.shift=1: needs images"),
+        ({"zoom": 0.1}, r"augmentation\.zoom=0\.1: needs images"),
+        ({"contrast": 0.1}, r"augmentation\.contrast=0\.1: needs images"),
+        ({"brightness": 0.1}, r"augmentation\.brightness=0\.1: needs images"),
         ({"cutout": 3}, r"augmentation\.cutout=3: needs images"),
     ],
 )
@@ -245,6 +269,26 @@ def test_what_needs_images_is_refused_for_sequences(changes: dict[str, object], 
     assert noisy.for_spec(sequences.spec(Path("."))).augmentation.gaussian_noise == 0.1
 
 
-def test_a_shift_beyond_the_image_is_refused() -> None:
-    with pytest.raises(UserError, match=r"augmentation\.shift=8: must be below the size of the images, 8x8 pixels"):
-        recipe(**{"augmentation.shift": 8}).for_spec(jaxdl.Digits().spec(Path(".")))
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("shift", 8, "must be below the size of the images, 8x8 pixels"),
+        ("cutout", 8, "must be below the size of the images, 8x8 pixels"),
+        ("shift", -1, "must be at least 0"),
+        ("rotation", 181.0, "must be at least 0 and at most 180 degrees"),
+        ("zoom", 1.0, "must be at least 0 and at most 0.9"),
+        ("contrast", 1.0, "must be at least 0 and below 1"),
+        ("brightness", 30.0, "must be at least 0 and at most 1, the whole range of an image"),
+        ("gaussian_noise", -0.1, "must be at least 0"),
+        ("flip", "horizontl", "Did you mean 'horizontal'?"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_recipe_too(name: str, value: object, message: str) -> None:
+    with pytest.raises(UserError, match=rf"augmentation\.{name}.*{re.escape(message)}"):
+        recipe(**{f"augmentation.{name}": value}).for_spec(jaxdl.Digits().spec(Path(".")))
+
+
+def test_a_sweep_with_one_such_value_is_refused_before_it_begins(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"augmentation\.shift=9: must be below the size of the images"):
+        jaxdl.sweep(recipe(), {"augmentation.shift": [1, 9, 2]}, sweep_dir=tmp_path / "sweep", data_dir=tmp_path)
+    assert not (tmp_path / "sweep").exists()

@@ -81,6 +81,13 @@ def test_a_damaged_config_is_refused_by_name(change: dict[str, object], message:
         from_config(to_config(recipe()) | change, recipe())
 
 
+def test_a_field_that_came_later_has_its_default_whatever_the_present_recipe_says() -> None:
+    older = to_config(recipe())
+    del older["augmentation"]
+    present = jaxdl.replace(recipe(), {"augmentation.shift": 2})
+    assert from_config(older, present) == recipe()
+
+
 def test_differences_name_the_fields() -> None:
     other = jaxdl.replace(recipe(), {"optimizer": jaxdl.SGD(), "seed": 3})
     found = differences(other, recipe())

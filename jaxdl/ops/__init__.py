@@ -1,7 +1,7 @@
 """Convolution, pooling, dropout, recurrences and moves of images as pure functions, in the form that runs fast.
 
 The caller sees one signature; where platforms need different forms, the choice is made when a program is lowered.
-Values and gradients are those of JAX's own operations.
+Values and gradients are those of JAX's own operations, where it has them.
 """
 
 from jaxdl.ops.convolution import convolution

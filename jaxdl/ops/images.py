@@ -38,7 +38,7 @@ def rotate_and_zoom(images: jax.Array, angle: jax.Array, factor: jax.Array) -> j
     Args:
         images: (batch, height, width, channels), any dtype.
         angle: (batch,) in radians, counter-clockwise as images are shown, with the first row on top.
-        factor: (batch,), above 0; more than 1 enlarges.
+        factor: (batch,), above 0; more than 1 enlarges. Both finite.
 
     Returns:
         The shape of `images`, float32.

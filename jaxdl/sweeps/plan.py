@@ -109,6 +109,9 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
         dataset = workshop.dataset(first)
         for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
             check_measured("--objective", definition.objective, recipe, dataset)
+        for recipe in recipes:
+            if recipe.data == first.data:
+                recipe.for_spec(dataset.spec)
         first = first.for_spec(dataset.spec)
         check_read(definition, _different_programs(definition, values[0], dataset), workshop)
         trainer = workshop.trainer(first)

@@ -105,7 +105,7 @@ def test_traced_dropout_rates_are_compiled_once() -> None:
 
 
 def test_every_layer_but_the_last_is_normalised() -> None:
-    images = jnp.ones((2, 8, 8, 1))
+    images = jax.random.uniform(jax.random.key(1), (2, 8, 8, 1))
     model = CNN(features=(4, 4), outputs=2, normalization="batch")
     variables = model.init(jax.random.key(0), images)
     assert set(variables["batch_stats"]) == {"normalize_1", "normalize_2", "normalize_dense_1"}

@@ -22,7 +22,7 @@ RECIPES = {
     "mlp": (twin("digits_mlp"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "model.dropout": [0.1, 0.2, 0.3]}),
     "cnn": (twin("digits_cnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
     "augmented": (
-        jaxdl.replace(twin("digits_cnn"), {"augmentation": jaxdl.Augmentation("both", 1, 20.0, 0.2, 2, 0.2, 0.2, 0.1)}),
+        jaxdl.replace(twin("digits_cnn"), {"augmentation": jaxdl.Augmentation("both", 1, 20.0, 0.2, 0.2, 0.2, 2, 0.1)}),
         {"augmentation.rotation": [5.0, 20.0, 30.0], "augmentation.cutout": [1, 2, 3], "seed": [0, 1, 2]},
     ),
     "rnn": (twin("mnist_rnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
