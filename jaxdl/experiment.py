@@ -10,7 +10,7 @@ from flax import linen as nn
 from jaxdl.augmentation import Augmentation
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError
-from jaxdl.fields import above_zero, at_least, check_values, own_fields, part, replace, static, traced
+from jaxdl.fields import above_zero, at_least, check_fields, own_fields, part, replace, static, traced
 from jaxdl.interval import Interval
 from jaxdl.metrics import check_metrics
 from jaxdl.models import MODELS
@@ -122,7 +122,7 @@ class Experiment:
             UserError: a field holds what it may not, the recipe's own size is too small for the data's classes, or its
                 augmentation needs other data.
         """
-        check_values(self)
+        check_fields(self)
         self.augmentation.check(spec.input_shape)
         outputs = next((field for field in own_fields(self.model) if field.path == "outputs"), None)
         if outputs is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import pytest
 from flax import linen as nn
@@ -113,6 +114,25 @@ def test_parse_refuses_another_type(text: str, annotation: object) -> None:
 def test_check_value_names_the_field_and_the_way_out(path: str, value: object, message: str) -> None:
     with pytest.raises(UserError, match=message.replace("(", r"\(")):
         fields.check_value(field(path), value)
+
+
+def test_every_declared_field_of_a_value_is_checked_however_it_was_set() -> None:
+    fields.check_fields(Outer(Inner(0.1, 7)))
+    for wrong, message in (
+        (Outer(Inner(rate=1.5)), r"inner\.rate=1\.5: must be at least 0 and below 1"),
+        (Outer(kind="avrage"), r"unknown value for kind: 'avrage'\. Did you mean 'average'"),  # type: ignore[arg-type]
+        (Outer(sizes=[1, 2]), r"sizes=\[1, 2\]: must be int,\.\.\."),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(UserError, match=message):
+            fields.check_fields(wrong)
+
+
+def test_what_a_users_own_module_declares_in_other_words_is_let_through() -> None:
+    class Own(nn.Module):
+        features: Sequence[int] = fields.static((3,), "sizes")
+        function: Callable[..., Any] = nn.relu
+
+    fields.check_fields(Own(features=(4, 5)))
 
 
 def test_a_family_makes_members_by_name_and_suggests_the_nearest() -> None:
