@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 
 _BEGIN = time.perf_counter()  # before the imports below, which take most of a short run's start
 gc.disable()  # until `main` runs the command: importing makes many objects and no garbage
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until then, too: nothing is there to save, and Ctrl-C in the import of a library in C++ would be an ImportError.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from jaxdl.errors import UserError  # noqa: E402
 from jaxdl.flags import help_text, parse_command_line  # noqa: E402
@@ -69,6 +73,8 @@ def main(arguments: list[str], begin: float) -> int:
 
         gc.freeze()  # what the imports made stays until the end, so it is not looked through again
         gc.enable()
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return run(options, experiment, arguments, begin)
     except UserError as error:
         print(f"launch.py: error: {error}", file=sys.stderr)

@@ -23,6 +23,7 @@ from jaxdl.damage import Damaged, OrbaxSilence, damage_named, disk_errors
 from jaxdl.digest import params_sha256
 from jaxdl.errors import UserError
 from jaxdl.files import named_cause
+from jaxdl.stopping import signals_held
 from jaxdl.stored import check_fits, described, from_stored_form, host_copy, stored_form
 
 # Orbax serves one thread at a time: two that save at once get in each other's way.
@@ -260,7 +261,9 @@ class Checkpoints:
 
     def _manager(self) -> Any:
         """Returns Orbax's manager, made at the first use: importing Orbax takes half a second."""
-        if self._open is None:
+        if self._open is not None:
+            return self._open
+        with signals_held():  # see `jaxdl.damage.damage_named`
             import orbax.checkpoint as ocp
 
             options = ocp.CheckpointManagerOptions(

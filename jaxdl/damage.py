@@ -40,7 +40,8 @@ class Damaged(Exception):
 def damage_named(path: Path, step: int) -> Iterator[None]:
     """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `Damaged`.
 
-    A signal that asks to stop waits: what it raises, Orbax would turn into an error of the file that it is reading.
+    A signal that asks to stop waits: what it raises, Orbax would turn into an error of the file that it is reading, and
+    what is then left of its threads and event loops hangs or aborts.
     """
     try:
         with signals_held():

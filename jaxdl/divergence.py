@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -53,7 +53,9 @@ def all_finite(tree: Any) -> bool:
     return all(bool(np.isfinite(np.asarray(leaf)).all()) for leaf in jax.tree.leaves(tree))
 
 
-def locate(trainer: Trainer, state: TrainState, last: int) -> Divergence | None:
+def locate(
+    trainer: Trainer, state: TrainState, last: int, between: Callable[[], None] = lambda: None
+) -> Divergence | None:
     """Runs the training again from a good state, and looks for the first step that is not finite.
 
     The training itself checks no more than its losses, because to look at every gradient takes up to a third of a step;
@@ -63,23 +65,26 @@ def locate(trainer: Trainer, state: TrainState, last: int) -> Divergence | None:
         trainer: the training.
         state: a state from which all is finite so far, such as that of the last checkpoint; it stays as it is.
         last: the step up to which to look, as a number of steps done.
+        between: called between two calls of the train program; may raise to end the search.
 
     Returns:
         The first step, or None where all is finite up to `last`.
     """
     step = int(state.step)
     while step < last:
+        between()
         count = min(_STRIDE, last - step)
         after, losses = trainer.advance(_copy(state), count)
         if not (np.isfinite(losses).all() and all_finite(after.params)):
-            return _first(trainer, state, count)
+            return _first(trainer, state, count, between)
         state, step = after, step + count
     return None
 
 
-def _first(trainer: Trainer, state: TrainState, count: int) -> Divergence | None:
+def _first(trainer: Trainer, state: TrainState, count: int, between: Callable[[], None]) -> Divergence | None:
     """Returns the first of `count` steps from `state`, taken one by one."""
     for _ in range(count):
+        between()
         step = int(state.step)
         after, losses = trainer.advance(_copy(state), 1)
         parameters = _not_finite(after.params)

@@ -55,6 +55,7 @@ class Session:
         profiler: Profiler | None,
         notify: Callable[[str], None],
         setting: Setting,
+        signals: StopSignals,
     ):
         self.experiment = trainer.experiment
         self.trainer = trainer
@@ -64,6 +65,7 @@ class Session:
         self.profiler = profiler
         self.notify = notify
         self.setting = setting
+        self.signals = signals
         self.watch = watch
         self.checkpoints = Checkpoints(run.checkpoints, watch.metric, watch.mode, self.experiment.checkpoint.keep)
         self.epoch = self.step = 0
@@ -85,6 +87,7 @@ class Session:
         """
         try:
             saved = self._resume(self.notify)
+            self.signals.raise_received()
             if saved is None:
                 self.run.rewind(0)
             else:
@@ -153,13 +156,11 @@ class Session:
                 self.seconds_to_first_step = time.perf_counter() - self.begin
             progress.update(step, epoch, metrics, examples_per_second)
 
-        signals = self.setting.signals or StopSignals()
         bar = Progress(self.experiment.name, training.epochs, total, first_step=self.step)
         every = Interval.parse(self.experiment.checkpoint.every)
-        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.step, signals)
+        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.step, self.signals)
         recording = self.profiler.recording(total - self.step) if self.profiler else contextlib.nullcontext()
         with (
-            contextlib.nullcontext() if self.setting.signals else signals,
             contextlib.nullcontext(self.setting.display) if self.setting.display else bar as progress,
             recording as seen,
         ):
@@ -174,13 +175,11 @@ class Session:
                 if over or pauses.due(point.step):
                     self._save(point)
                     pauses.saved(point.step)
-                if signals.received is not None:
+                if self.signals.received is not None:
                     self.checkpoints.wait()  # an error of this saving must be told
-                    signals.raise_received()
+                    self.signals.raise_received()
                 if over:
                     break
-        if self.setting.signals is None:
-            signals.raise_received()  # one that came after it was last looked for
         if self.given_up:
             raise GivenUp
         return state
@@ -244,7 +243,7 @@ class Session:
         self.notify(f"{error}: looking for the step at which it began ...")
         saved = self._resume(self.notify)
         state = self.trainer.init_state() if saved is None else saved.state
-        found = locate(self.trainer, state, min(error.step, self.trainer.total_steps))
+        found = locate(self.trainer, state, min(error.step, self.trainer.total_steps), self.signals.raise_received)
         if found is None:  # the parameters are finite, and only what a split made of them is not
             rate = self.experiment.optimizer.learning_rate_at(error.step, self.trainer.total_steps)
             found = Divergence(error.step - 1, (error.what,), math.nan, float(rate))

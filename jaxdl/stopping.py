@@ -34,6 +34,8 @@ def end_process(status: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)
+    for number in _SIGNALS:  # a handler in Python would raise in what others still do at the end
+        signal.signal(number, signal.SIG_DFL)
     gc.freeze()  # Python looks through all that is left twice as it ends, half a second after a sweep
     sys.exit(status)
 

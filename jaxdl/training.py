@@ -29,6 +29,7 @@ from jaxdl.record import (
 from jaxdl.report import write_report
 from jaxdl.session import Session
 from jaxdl.setting import Setting
+from jaxdl.stopping import StopSignals
 from jaxdl.watch import Watch
 from jaxdl.workshop import Workshop
 
@@ -66,7 +67,8 @@ def train(
 
     However often a run was stopped, by whatever, and at whatever moment: it ends with the same bits as one that was
     not. SIGINT and SIGTERM let the running call of the train program end (about two seconds), save, and raise
-    `KeyboardInterrupt` or `jaxdl.stopping.Terminated`; a second one ends the process at once.
+    `KeyboardInterrupt` or `jaxdl.stopping.Terminated`; a second one ends the process at once. From when the data are
+    there they raise nowhere else: libraries in C++ would swallow that, take it for an error of theirs, or abort.
 
     Args:
         experiment: the recipe.
@@ -92,6 +94,7 @@ def train(
     experiment = shortened(experiment)
     workshop = workshop or Workshop(data_dir, notify)
     setting = setting or Setting()
+    signals = setting.signals or StopSignals()
     with RunDirectory.create(run_dir, experiment.name) as run, contextlib.ExitStack() as cleanup:
         try:
             finished = _earlier_summary(run.path, experiment)
@@ -103,12 +106,14 @@ def train(
             dataset = workshop.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
             _check_same_data(run.path, experiment, dataset, accept_changed_data)
+            if setting.signals is None:
+                cleanup.enter_context(signals)
             watch = Watch.of(experiment, dataset)
             trainer = workshop.trainer(experiment, joins=str(run.path))
             cleanup.callback(trainer.close)
             profiler = _profiler(run.path, trainer) if profile else None
             trainer.compile()
-            session = Session(trainer, dataset, run, watch, begin, profiler, notify, setting)
+            session = Session(trainer, dataset, run, watch, begin, profiler, notify, setting, signals)
             state, rows = session.start()
         except BaseException:
             run.discard_if_new()
@@ -125,7 +130,9 @@ def train(
         summary = session.run_to_end(state, rows)
         if profiler is not None:
             profiler.write(notify)
-        return summary
+    if setting.signals is None:
+        signals.raise_received()  # one that came too late to stop this training, but perhaps not what follows it
+    return summary
 
 
 def _profiler(run_dir: Path, trainer: Trainer) -> Profiler:

@@ -24,8 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def command(name: str) -> list[str]:
     """Returns the command that trains one of the small recipes."""
-    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.trained import main; "
-    return [sys.executable, "-c", f"{script}sys.exit(main([{name!r}, sys.argv[1]]))"]
+    script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.trained import end_process, main; "
+    return [sys.executable, "-c", f"{script}end_process(main([{name!r}, sys.argv[1]]))"]
 
 
 @pytest.mark.slow

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +25,7 @@ from jaxdl.digest import params_sha256
 from jaxdl.epoch import Pause
 from jaxdl.interval import Interval
 from jaxdl.record import read_summary
+from jaxdl.report import write_report
 from jaxdl.stopping import SavingPauses, StopSignals, Terminated
 from tests.small import blobs
 
@@ -117,6 +123,60 @@ def test_a_first_signal_only_asks(number: signal.Signals, error: type[BaseExcept
     with pytest.raises(error):
         signals.raise_received()
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+class Interrupted(nn.Module):
+    """Is sent SIGTERM while its program is traced.
+
+    Attributes:
+        outputs: size of the last layer.
+    """
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        assert self.outputs is not None
+        if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)  # raises here, where it does
+        return nn.Dense(self.outputs)(inputs.reshape((inputs.shape[0], -1)).astype(np.float32))
+
+
+@pytest.mark.usefixtures("terminated")
+def test_a_signal_is_no_error_of_what_is_being_prepared(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
+    with pytest.raises(Terminated) as caught:
+        jaxdl.train(dataclasses.replace(recipe, model=Interrupted()), run_dir=tmp_path / "run", data_dir=tmp_path)
+    assert not any("flax" in str(entry.path) or "jax/_src" in str(entry.path) for entry in caught.traceback)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("terminated")
+def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
+    tmp_path: Path, recipe: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        write_report(*arguments, **options)
+
+    monkeypatch.setattr("jaxdl.session.write_report", interrupted)
+    with pytest.raises(Terminated):
+        jaxdl.train(recipe, run_dir=tmp_path, data_dir=tmp_path)
+    assert read_summary(tmp_path)["status"] == "completed"
+    assert '<p class="sub">completed' in (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture
+def terminated() -> Iterator[None]:
+    """SIGTERM raises `Terminated` wherever it comes, as in a command."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:

@@ -17,6 +17,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import at_least, static
 from jaxdl.models.layers import Convolution, Dropout, Normalize
 from jaxdl.options import Options
+from jaxdl.stopping import end_process
 from tests.experiments.twins import twin
 
 
@@ -83,4 +84,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end_process(main(sys.argv[1:]))
