@@ -52,7 +52,7 @@ def damage_named(path: Path, step: int) -> Iterator[None]:
         code = _os_error_code(error)
         if code in _OF_THE_MACHINE:
             raise OSError(code, os.strerror(code)) from error
-        raise Damaged(path, step, error) from error
+        raise Damaged(path, step, error.__cause__ or error) from error  # Orbax's own words hide TensorStore's
 
 
 def _os_error_code(error: Exception) -> int | None:

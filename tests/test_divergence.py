@@ -160,6 +160,29 @@ def test_nothing_is_found_where_all_is_finite(recipe: jaxdl.Experiment) -> None:
     assert all_finite(state.params)  # it was not given up
 
 
+def test_looking_can_be_ended_between_any_two_calls(breaking: tuple[jaxdl.Experiment, int]) -> None:
+    recipe, step = breaking
+    trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
+    calls = 0
+
+    def counted() -> None:
+        nonlocal calls
+        calls += 1
+
+    found = locate(trainer, trainer.init_state(), trainer.total_steps, counted)
+    assert found is not None and found.step == step
+    asked = calls
+
+    def last() -> None:
+        counted()
+        if calls == 2 * asked:
+            raise KeyboardInterrupt
+
+    assert asked > step % 64  # for each of the last steps, which are taken one by one
+    with pytest.raises(KeyboardInterrupt):
+        locate(trainer, trainer.init_state(), trainer.total_steps, last)
+
+
 def test_looking_repeats_the_training_to_the_bit(recipe: jaxdl.Experiment) -> None:
     trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
     *_, last = trainer.train(trainer.init_state())
