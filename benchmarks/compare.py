@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 from benchmarks import data, machine, process
 from benchmarks.frameworks import FRAMEWORKS, named
 from benchmarks.interpreters import BadInput, Interpreters
-from benchmarks.summary import Case, case_name, slow_peers, summarise
+from benchmarks.summary import JUDGED, Case, case_name, slow_peers, summarise
 from benchmarks.task import Task
 from benchmarks.workloads import TINY, WORKLOADS
 
@@ -52,7 +52,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--accuracy_pairs", type=_at_least(0, int), default=1, help="rounds of the accuracy job (1)")
     parser.add_argument("--seconds", type=_at_least(0.1, float), default=6.0, help="least steady time, in s (6)")
     parser.add_argument(
-        "--drop_below", type=_at_least(0, float), default=0.6, help="peers below this share of the best one run once"
+        "--drop_below", type=_at_least(0, float), default=0.6, help="peers below this share of the best one run twice"
     )
     parser.add_argument("--limit", type=_at_least(1, float), default=1200.0, help="seconds after which a run is killed")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="a GPU also runs bfloat16")
@@ -156,9 +156,8 @@ class Comparison:
         return self.results
 
     def _round(self, number: int, case: Case, job: str) -> None:
-        slow = slow_peers(self.results["runs"], case, self.options.drop_below)
-        if number == 1 and job == "speed":
-            slow = set()
+        judged = job == "speed" and number <= JUDGED
+        slow = set() if judged else slow_peers(self.results["runs"], case, self.options.drop_below)
         for framework in self.interpreters.frameworks:
             if framework not in slow:
                 run = self._train(number, case, framework, job)

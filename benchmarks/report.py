@@ -38,7 +38,7 @@ def text(results: Mapping[str, Any]) -> str:
             lines.append("  ".join([name.ljust(widths[0]), *cells]))
         if any(figures["dropped"] for figures in entry["frameworks"].values()):
             share = results["settings"]["drop_below"]
-            lines.append(f"* below {share:g} of the best peer in the first round, and not run again")
+            lines.append(f"* below {share:g} of the best peer in the first rounds, and not run again")
         lines.append("")
     wrong = [problem for entry in results["summary"] for problem in entry["problems"]]
     return "\n".join([*lines, *(f"WRONG: {problem}" for problem in wrong)]).rstrip()

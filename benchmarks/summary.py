@@ -11,6 +11,8 @@ from benchmarks.workloads import WORKLOADS
 OURS = "jaxdl"
 # The same libraries as jaxdl without jaxdl: shown, but no other framework to beat.
 PLAIN = "flax"
+# How many rounds are judged: a peer that is slow in all of them is not run again.
+JUDGED = 2
 Run = Mapping[str, Any]
 Case = tuple[str, str]
 
@@ -36,17 +38,21 @@ def of_case(runs: Iterable[Run], case: Case, job: str) -> list[Run]:
 
 
 def slow_peers(runs: Iterable[Run], case: Case, drop_below: float) -> set[str]:
-    """Returns the peers that are not run after the first round.
+    """Returns the peers that are not run any more.
 
-    They are those with less than `drop_below` of the examples per second of the first round's best peer, and those that
-    failed there. Each is judged by its fastest epoch, so that no stall of the machine drops one. jaxdl and plain Flax
-    stay.
+    They are those with less than `drop_below` of the examples per second of the best peer in each of the rounds that
+    are judged and in which they ran, or that failed there. Each is judged by its fastest epoch, so that no stall of the
+    machine drops one. jaxdl and plain Flax stay.
     """
-    first = [run for run in of_case(runs, case, "speed") if run["round"] == 1]
-    rates = {run["framework"]: _best_rate(run) if run["problem"] is None else 0.0 for run in first}
-    peers = {framework: rate for framework, rate in rates.items() if framework not in (OURS, PLAIN)}
-    best = max(peers.values(), default=0.0)
-    return {framework for framework, rate in peers.items() if rate < drop_below * best or rate == 0.0}
+    slow: dict[str, list[bool]] = {}
+    for number in range(1, JUDGED + 1):
+        of_round = [run for run in of_case(runs, case, "speed") if run["round"] == number]
+        rates = {run["framework"]: _best_rate(run) if run["problem"] is None else 0.0 for run in of_round}
+        peers = {framework: rate for framework, rate in rates.items() if framework not in (OURS, PLAIN)}
+        best = max(peers.values(), default=0.0)
+        for framework, rate in peers.items():
+            slow.setdefault(framework, []).append(rate < drop_below * best or rate == 0.0)
+    return {framework for framework, rounds in slow.items() if all(rounds)}
 
 
 def _best_rate(run: Run) -> float:

@@ -112,13 +112,22 @@ def test_ratios_are_taken_round_by_round_and_the_best_peer_is_not_plain_flax() -
     assert entry["problems"] == []
 
 
-def test_peers_below_the_share_of_the_first_round_are_dropped_and_flax_never() -> None:
+def test_peers_below_the_share_of_the_best_are_dropped_and_flax_never() -> None:
     first = {"jaxdl": 500.0, "keras-jax": 100.0, "torch": 61.0, "torch-compile": 59.0, "flax": 10.0}
     runs = [run_of(name, 1, speed) for name, speed in first.items()]
     runs.append({**run_of("keras-torch", 1, 1.0), "problem": "took longer than 9 s"})
     assert summary.slow_peers(runs, ("tiny", "float32"), 0.6) == {"torch-compile", "keras-torch"}
     # Half of its epochs stalled: judged by the others.
     runs[3]["epoch_seconds"] = [9.0, 2.0, 1.0]
+    assert summary.slow_peers(runs, ("tiny", "float32"), 0.6) == {"keras-torch"}
+
+
+def test_a_peer_that_was_slow_in_one_round_alone_stays() -> None:
+    runs = [run_of(name, 1, speed) for name, speed in {"torch": 100.0, "keras-jax": 30.0, "keras-torch": 50.0}.items()]
+    assert summary.slow_peers(runs, ("tiny", "float32"), 0.6) == {"keras-jax", "keras-torch"}
+    runs += [
+        run_of(name, 2, speed) for name, speed in {"torch": 100.0, "keras-jax": 150.0, "keras-torch": 50.0}.items()
+    ]
     assert summary.slow_peers(runs, ("tiny", "float32"), 0.6) == {"keras-torch"}
 
 
