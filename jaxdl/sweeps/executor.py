@@ -80,8 +80,7 @@ class Inline:
     """
 
     def __init__(self, threads: int, workshop: Workshop, signals: StopSignals, display_of: DisplayOf, notify: Notify):
-        # One more stands ready, so that no thread waits for the table; but not side by side, where all wait for all.
-        self.width = threads + (threads > 1 and workshop.side_by_side == 1)
+        self.width = threads
         self._workshop = workshop
         self._signals = signals
         self._display_of = display_of
