@@ -156,6 +156,7 @@ class Comparison:
         return self.results
 
     def _round(self, number: int, case: Case, job: str) -> None:
+        # The first accuracy job is left to those that were not slow in the one round before it: it takes the longest.
         judged = job == "speed" and number <= JUDGED
         slow = set() if judged else slow_peers(self.results["runs"], case, self.options.drop_below)
         for framework in self.interpreters.frameworks:

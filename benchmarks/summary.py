@@ -41,8 +41,8 @@ def slow_peers(runs: Iterable[Run], case: Case, drop_below: float) -> set[str]:
     """Returns the peers that are not run any more.
 
     They are those with less than `drop_below` of the examples per second of the best peer in each of the rounds that
-    are judged and in which they ran, or that failed there. Each is judged by its fastest epoch, so that no stall of the
-    machine drops one. jaxdl and plain Flax stay.
+    are judged and in which they ran, or that failed there. Each is judged by its fastest epoch, so that a stall of the
+    machine seldom drops one. jaxdl and plain Flax stay.
     """
     slow: dict[str, list[bool]] = {}
     for number in range(1, JUDGED + 1):

@@ -77,10 +77,11 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
     trainer = workshop.trainer(experiment)
     best, size = ONE_BY_ONE, max(_FIRST, jax.local_device_count())
     threads = min(len(usable_cores()), _MOST_THREADS, trials)
-    if jax.local_device_count() == 1 and _fits(trainer, threads + _SPARE_THREADS):
+    under_way = min(threads + _SPARE_THREADS, trials)
+    if jax.local_device_count() == 1 and _fits(trainer, under_way):
         seconds = unless_out_of_memory(lambda: _in_threads(trainer, threads))
         if seconds is not None and seconds / alone_seconds < _WORTH:
-            best = Width(1, min(threads + _SPARE_THREADS, trials), seconds / alone_seconds)
+            best = Width(1, under_way, seconds / alone_seconds)
     while size <= most and _fits(trainer, size):
         together = Together(trainer, size)
         seconds = unless_out_of_memory(functools.partial(together.seconds_per_step, trainer, _MEASURED_SECONDS))

@@ -172,6 +172,26 @@ def test_mnist_that_cannot_be_had_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_slow_peer_is_run_twice_and_the_others_in_each_round(tmp_path: Path) -> None:
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed: pip install -e '.[bench]'")
+    finished = compare(
+        "--workloads=tiny",
+        "--frameworks=jaxdl,torch,flax",
+        "--device=cpu",
+        "--pairs=3",
+        "--accuracy_pairs=0",
+        "--seconds=0.1",
+        "--drop_below=1000",  # of the best peer, which no peer reaches
+        f"--output={tmp_path}",
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    runs = json.loads((tmp_path / "results.json").read_text())["runs"]
+    rounds = {name: [run["round"] for run in runs if run["framework"] == name] for name in ("jaxdl", "torch", "flax")}
+    assert rounds == {"jaxdl": [1, 2, 3], "torch": [1, 2], "flax": [1, 2, 3]}
+
+
+@pytest.mark.slow
 def test_a_comparison_measures_each_framework_in_each_round(tmp_path: Path) -> None:
     finished = compare(
         "--workloads=tiny",
