@@ -53,7 +53,7 @@ class Sweep:
         self.workshop = workshop
         workshop.side_by_side = width.size
         self.table = Table(directory.path / TABLE, self.definition)
-        self.table.widen()
+        self.table.prepare()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
         self._failed = False
         self._failures: Counter[int] = Counter()

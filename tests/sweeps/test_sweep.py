@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from scipy import stats
 
 import jaxdl
@@ -118,7 +120,8 @@ def test_a_sweep_is_loaded_from_its_folder(done: jaxdl.SweepResults) -> None:
 
 
 def test_optuna_opens_the_trial_table(done: jaxdl.SweepResults) -> None:
-    study = optuna.load_study(study_name="digits_mlp", storage=f"sqlite:///{done.sweep_dir / 'study.db'}")
+    storage = JournalStorage(JournalFileBackend(str(done.sweep_dir / "study.log")))
+    study = optuna.load_study(study_name="digits_mlp", storage=storage)
     assert study.direction == optuna.study.StudyDirection.MAXIMIZE
     assert [trial.value for trial in study.trials] == [trial.objective for trial in done.trials]
     assert [trial.params["seed"] for trial in study.trials] == [0, 1, 2] * 2
@@ -228,9 +231,29 @@ def test_a_damaged_table_is_named(done: jaxdl.SweepResults, tmp_path: Path) -> N
 
     copy = tmp_path / "copy"
     shutil.copytree(done.sweep_dir, copy)
-    (copy / "study.db").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(UserError, match=r"the trial table .*study\.db cannot be used"):
-        sweep(copy)
+    table = copy / "study.log"
+    lines = table.read_bytes().splitlines(keepends=True)
+    for line in (b"no journal at all\n", b"[1]\n", b"{}\n", b'{"op_code": 77}\n', b"\xff\n"):
+        table.write_bytes(b"".join([*lines[:5], line, *lines[5:]]))
+        with pytest.raises(UserError, match=r"the trial table .*study\.log cannot be used"):
+            sweep(copy)
+
+
+def test_a_line_of_the_table_that_was_not_finished_is_no_loss(done: jaxdl.SweepResults, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(done.sweep_dir, copy)
+    table = copy / "study.log"
+    whole = table.read_bytes()
+    for left in (len(whole) - 1, len(whole) - 40, len(whole) // 2):  # as if the process had died there
+        table.write_bytes(whole[:left])
+        assert jaxdl.load_sweep(copy, RECIPE).status == "running" and table.read_bytes() == whole[:left]
+        again = sweep(copy)
+        assert [{**row, "seconds": 0, "attempts": 1} for row in again.rows] == [
+            {**row, "seconds": 0} for row in done.rows
+        ]
+        assert jaxdl.load_sweep(copy, RECIPE).status == "completed"
 
 
 def test_tpe_learns_from_earlier_trials_and_draws_the_same_again(tmp_path: Path) -> None:
@@ -272,7 +295,7 @@ def test_a_trial_that_runs_out_of_memory_is_tried_again_and_recorded(tmp_path: P
 def test_whole_numbers_for_a_field_of_floats_go_on(tmp_path: Path) -> None:
     space = {"clip_norm": "int(1,8)"}
     found = sweep(tmp_path / "s", space, trials=2)
-    (tmp_path / "s" / "study.db").unlink()  # as if the process had died before it took note of what it had
+    (tmp_path / "s" / "study.log").unlink()  # as if the process had died before it took note of what it had
     again = sweep(tmp_path / "s", space, trials=2)
     assert [trial.state for trial in again.trials] == ["completed"] * 2
     assert [trial.values for trial in again.trials] == [trial.values for trial in found.trials]
