@@ -264,6 +264,7 @@ def measure(case: str, options: argparse.Namespace, folder: Path, cache: Path) -
         "CUDA_VISIBLE_DEVICES": "-1",
         "JAX_PLATFORMS": "cpu",
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine, where each file is compiled once
     command = [sys.executable, "-m", "benchmarks.sweeps", f"--worker={case}", f"--folder={folder}"]
     command += [f"--workload={options.workload}", f"--rates={options.rates}", f"--trials={options.trials}"]
     command += [f"--data_dir={options.data_dir}"]

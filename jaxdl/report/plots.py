@@ -53,8 +53,6 @@ def learning_curve(
         reference: name and value of a level to compare with, such as the smallest loss that can be reached.
     """
     with drawing() as Figure:
-        from matplotlib.ticker import MaxNLocator
-
         figure = Figure(figsize=(4.6, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for split, (positions, values) in series.items():
@@ -65,7 +63,7 @@ def learning_curve(
         if reference is not None:
             axes.axhline(reference[1], color=INK, lw=1, ls="--", label=_entry(reference[0]))
         axes.set_xlabel(x_label, fontsize=9, color=INK, parse_math=False)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes)
         dress(axes)
         legend = axes.legend(fontsize=8, frameon=False, labelcolor=INK)
         for text in legend.get_texts():
@@ -122,6 +120,16 @@ def drawing() -> Iterator[type[Figure]]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "jaxdl"})
         yield Figure
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Names whole numbers alone on the x axis, also where there is but one."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = axes.get_xlim()
+    if high - low < 1:
+        axes.set_xlim((low + high - 1) / 2, (low + high + 1) / 2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def dress(axes: Axes, grid: bool = True) -> None:

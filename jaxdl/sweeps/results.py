@@ -93,17 +93,18 @@ class SweepResults:
         """Statistics over the seeds, the best combination first.
 
         One with a seed that failed, was given up or is yet to run comes after those without: the seeds that are left
-        may be its lucky ones.
+        may be its lucky ones. A combination that was drawn twice counts no more than others for that.
         """
         found: dict[tuple[tuple[str, str], ...], list[Trial]] = {}
         for trial in self.trials:
             key = tuple((path, show(value)) for path, value in trial.values.items() if path != SEED)
             found.setdefault(key, []).append(trial)
         groups = [_group(trials) for trials in found.values()]
-        most = max((group.of for group in groups), default=0)
+        seeds = len(self.definition.seeds)
 
         def rank(group: Group) -> tuple[bool, float]:
-            return len(group.trials) < most, math.inf if group.mean is None else self.definition.loss(group.mean)
+            lacks = not group.trials or len(group.trials) < max(group.of, seeds)
+            return lacks, math.inf if group.mean is None else self.definition.loss(group.mean)
 
         return sorted(groups, key=rank)
 

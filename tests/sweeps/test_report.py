@@ -74,6 +74,32 @@ def test_no_completed_trial_makes_a_page_too(tmp_path: Path) -> None:
     assert page.count("<svg") == 0 and page.count("<td>no</td>") == 4
 
 
+@pytest.mark.parametrize(("epochs", "named"), [(1, ["1"]), (3, ["1", "2", "3"])])
+def test_epochs_are_named_as_whole_numbers(tmp_path: Path, epochs: int, named: list[str]) -> None:
+    made = results(tmp_path)
+    curve = {epoch: 0.1 * epoch for epoch in range(1, epochs + 1)}
+    trials = [Trial(t.number, t.values, "completed", 1, Outcome("completed", 0.3, curve=curve)) for t in made.trials]
+    page = render(SweepResults(made.definition, tmp_path, "completed", trials), COMMAND)
+    drawing = page[page.index("<svg") : page.index("</svg>")]
+    axis = drawing[drawing.index("matplotlib.axis_1") : drawing.index("matplotlib.axis_2")]
+    assert re.findall(r">([0-9.]+)</text>", axis) == named
+
+
+def test_a_figure_that_is_missing_leaves_a_gap_in_the_curve(tmp_path: Path) -> None:
+    made = results(tmp_path)
+    curves = [{1: 0.5, 2: figure, 3: 0.4, 4: 0.3} for figure in (0.45, float("nan"))]
+    lengths = []
+    for curve in curves:  # of two trials, of which the second is not the best
+        trials = [
+            Trial(n, made.trials[n].values, "completed", 1, Outcome("completed", 0.9 - n, curve=curve)) for n in (0, 1)
+        ]
+        page = render(SweepResults(made.definition, tmp_path, "completed", trials), COMMAND)
+        drawing = page[page.index("<svg") : page.index("</svg>")]
+        paths = re.findall(r'LineCollection_1".*?<path d="([^"]*)"', drawing, re.DOTALL)
+        lengths.append((paths[0].count("M"), paths[0].count("L")))
+    assert lengths == [(1, 3), (2, 1)]
+
+
 def test_importances_are_the_shares_of_the_variance(tmp_path: Path) -> None:
     fields = {"learning_rate": [0.1, 0.2, 0.3, 0.4], "optimizer": ["adam", "sgd", "lion"], "seed": range(3)}
     definition = make_definition(RECIPE, make_space(RECIPE, fields))

@@ -19,7 +19,10 @@ from scipy import stats
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.record import read_config, read_summary
-from jaxdl.sweeps.trial import Outcome
+from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.results import SweepResults
+from jaxdl.sweeps.space import make_space
+from jaxdl.sweeps.trial import Outcome, Trial
 from tests.experiments.twins import twin
 
 RECIPE = jaxdl.replace(twin("digits_mlp"), {"training.epochs": 2, "training.watch": "validation/accuracy"})
@@ -111,6 +114,18 @@ def test_a_combination_of_which_a_seed_failed_comes_after_whole_ones(done: jaxdl
     ]
     groups = dataclasses.replace(done, trials=failed).groups
     assert [len(group.trials) for group in groups] == [3, 2] and groups[1].values == best.values
+
+
+def test_a_combination_that_was_drawn_twice_is_no_better_for_it(tmp_path: Path) -> None:
+    space = make_space(RECIPE, {"learning_rate": "log(1e-4,1e-1)"})
+    definition = make_definition(RECIPE, space, trials=3)
+    figures = [(1e-3, 0.6), (1e-2, 0.9), (1e-3, 0.7)]
+    trials = [
+        Trial(number, {"optimizer.learning_rate": rate}, "completed", 1, Outcome("completed", figure))
+        for number, (rate, figure) in enumerate(figures)
+    ]
+    found = SweepResults(definition, tmp_path, "completed", trials)
+    assert [group.trials for group in found.groups] == [(1,), (0, 2)] and found.best == trials[1]
 
 
 def test_a_sweep_is_loaded_from_its_folder(done: jaxdl.SweepResults) -> None:
