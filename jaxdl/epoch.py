@@ -81,6 +81,17 @@ class Pause:
     rows: Rows
 
 
+@dataclasses.dataclass
+class Pace:
+    """About how many steps the next call of the train program runs; results do not depend on it.
+
+    Attributes:
+        steps: at least 1.
+    """
+
+    steps: int
+
+
 class Pauses(Protocol):
     """Says when the training shall stand still; see `Pause`. It also does after every epoch."""
 
@@ -162,7 +173,7 @@ class EpochRun:
         pending: tuple[int, int, Any] | None = None
         self._start_clock()
         while self._done < total:
-            most = min(trainer.steps_per_call, total - self._done, pauses.at_most(before + self._done))
+            most = min(trainer.pace.steps, total - self._done, pauses.at_most(before + self._done))
             state, metrics, steps = trainer.call(state, order, self._done, observer.before_call(most))
             self._done += steps
             observer.after_call(steps, metrics, self._done == total)
@@ -212,7 +223,7 @@ class EpochRun:
             rate = steps * self._trainer.experiment.training.batch_size / seconds
             self._on_progress(self._epoch * self._trainer.steps_per_epoch + done, self._epoch + 1, means, rate)
         growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
-        self._trainer.steps_per_call = max(FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
+        self._trainer.pace.steps = max(FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
 
     def _start_clock(self) -> None:
         self._last_read = self._began = time.perf_counter()

@@ -23,6 +23,7 @@ from jaxdl.epoch import (
     NoPauses,
     Observer,
     OnProgress,
+    Pace,
     Pause,
     Pauses,
     Rows,
@@ -85,7 +86,7 @@ class Trainer:
         compiler_options: what each program that is compiled was compiled with, beside XLA_FLAGS.
         compile_seconds: time spent on tracing and compiling so far, in seconds.
         together: the trainings with which this one shares a program, side by side; None: it trains alone.
-        steps_per_call: about how many steps the next call of the train program runs; results do not depend on it.
+        pace: how many steps a call of the train program runs, which variants find as the last one left it.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: DeviceData | None = None):
@@ -101,7 +102,7 @@ class Trainer:
         self.steps = make_steps(self.experiment, self.spec, self.total_steps)
         self.compile_seconds = 0.0
         # Few at first, since nobody knows yet how long a step takes; `EpochRun` goes up from here.
-        self.steps_per_call = max(FEWEST_STEPS_PER_CALL, min(_MOST_STEPS_AT_FIRST, self.steps_per_epoch // 50))
+        self.pace = Pace(max(FEWEST_STEPS_PER_CALL, min(_MOST_STEPS_AT_FIRST, self.steps_per_epoch // 50)))
         self._programs: dict[str, Callable[..., Any]] = {}
         self.compiler_options: dict[str, dict[str, str]] = {}
         self.together: Together | None = None

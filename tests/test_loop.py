@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
+from jaxdl.epoch import OnProgress
 from jaxdl.loop import epoch_order
 from tests.small import blobs
 
@@ -30,9 +31,11 @@ def parameters(state: jaxdl.TrainState) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(state.params)]
 
 
-def trained(recipe: jaxdl.Experiment, trainer: jaxdl.Trainer | None = None) -> list[np.ndarray]:
+def trained(
+    recipe: jaxdl.Experiment, trainer: jaxdl.Trainer | None = None, on_progress: OnProgress | None = None
+) -> list[np.ndarray]:
     trainer = trainer or jaxdl.Trainer(recipe, blobs())
-    return parameters([epoch.state for epoch in trainer.train(trainer.init_state())][-1])
+    return parameters([epoch.state for epoch in trainer.train(trainer.init_state(), on_progress=on_progress)][-1])
 
 
 @given(seed=st.integers(0, 2**32 - 1), epoch=st.integers(0, 1000), count=st.integers(1, 200))
@@ -71,11 +74,14 @@ def test_the_compiled_epochs_equal_a_plain_loop_over_the_pure_steps() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits_however_an_epoch_is_cut_into_calls() -> None:
-    results = []
-    for steps_per_call in (1, 3, 100):
+    results: list[list[np.ndarray]] = []
+    ends: list[list[int]] = []
+    for steps in (1, 3, 100):
         trainer = jaxdl.Trainer(experiment(), blobs())
-        trainer._steps_per_call = steps_per_call
-        results.append(trained(experiment(), trainer))
+        trainer.pace.steps = steps
+        ends.append([])
+        results.append(trained(experiment(), trainer, lambda step, *_: ends[-1].append(step)))
+    assert [end[0] for end in ends] == [1, 3, 4]  # an epoch has four steps
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
