@@ -223,7 +223,10 @@ class EpochRun:
             rate = steps * self._trainer.experiment.training.batch_size / seconds
             self._on_progress(self._epoch * self._trainer.steps_per_epoch + done, self._epoch + 1, means, rate)
         growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
-        self._trainer.pace.steps = max(FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
+        wanted = max(FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
+        pace = self._trainer.pace
+        # A call that was quick may have been cut short by the end of the epoch: it is no reason for fewer steps.
+        pace.steps = wanted if growth < 1.0 else max(pace.steps, wanted)
 
     def _start_clock(self) -> None:
         self._last_read = self._began = time.perf_counter()

@@ -57,6 +57,14 @@ class SweepDirectory:
         """Writes a JSON file."""
         replace_file(self.path / name, json_text(value))
 
+    def check(self) -> None:
+        """Checks that the folder is still the one that is held.
+
+        Raises:
+            UserError: it was removed, and perhaps made anew by another process.
+        """
+        self._lock.check()
+
     def close(self) -> None:
         """Gives the folder free; a second call does nothing."""
         self._lock.release()

@@ -20,12 +20,15 @@ from jaxdl.flags import short_names
 from jaxdl.progress import figure
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
+from jaxdl.sweeps.sampling import grid_values
 from jaxdl.sweeps.schedule import with_waiting
 from jaxdl.sweeps.table import TABLE, Table
 from jaxdl.sweeps.trial import Trial, as_row
 
 if TYPE_CHECKING:
     import pandas
+
+_Combination = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Group:
         values: what they have in common, by dotted path.
         trials: numbers of those that were completed.
         of: how many there are in all.
-        mean: of the figure to compare by; None where no trial was completed.
+        mean: of the figure to compare by, each seed once; None where no trial was completed.
         std: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
         ci95: half the width of the mean's confidence interval of 95 %, from Student's t; None for fewer than two.
     """
@@ -92,21 +95,32 @@ class SweepResults:
     def groups(self) -> list[Group]:
         """Statistics over the seeds, the best combination first.
 
-        One with a seed that failed, was given up or is yet to run comes after those without: the seeds that are left
-        may be its lucky ones. A combination that was drawn twice counts no more than others for that.
+        One of which a seed failed, was given up, or is yet to run comes after those without, also where there are fewer
+        trials than the grid has: the seeds that are left may be its lucky ones. Trials that are the same, because they
+        were drawn twice, count once.
         """
-        found: dict[tuple[tuple[str, str], ...], list[Trial]] = {}
+        found: dict[_Combination, list[Trial]] = {}
         for trial in self.trials:
-            key = tuple((path, show(value)) for path, value in trial.values.items() if path != SEED)
-            found.setdefault(key, []).append(trial)
+            found.setdefault(_combination(trial.values), []).append(trial)
         groups = [_group(trials) for trials in found.values()]
-        seeds = len(self.definition.seeds)
+        wanted = self._seeds()
 
         def rank(group: Group) -> tuple[bool, float]:
-            lacks = not group.trials or len(group.trials) < max(group.of, seeds)
+            done = {_seed(self.trials[number].values) for number in group.trials}
+            lacks = not wanted[_combination(group.values)] <= done
             return lacks, math.inf if group.mean is None else self.definition.loss(group.mean)
 
         return sorted(groups, key=rank)
+
+    def _seeds(self) -> dict[_Combination, set[str]]:
+        """Returns the seeds that each combination is to be run with."""
+        definition = self.definition
+        grids = grid_values([*definition.grids, definition.space]) if definition.mode == "grid" else []
+        listed = {show(seed) for seed in definition.seeds}
+        seeds: dict[_Combination, set[str]] = {}
+        for values in (*(trial.values for trial in self.trials), *grids):
+            seeds.setdefault(_combination(values), set(listed)).add(_seed(values))
+        return seeds
 
     def count(self, state: str) -> int:
         """Returns how many trials are in a state."""
@@ -130,9 +144,20 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
 
 
+def _combination(values: Mapping[str, Any]) -> _Combination:
+    """Returns what trials have in common that differ in their seed alone."""
+    return tuple(sorted((path, show(value)) for path, value in values.items() if path != SEED))
+
+
+def _seed(values: Mapping[str, Any]) -> str:
+    """Returns a trial's seed; empty where it is not varied."""
+    return show(values[SEED]) if SEED in values else ""
+
+
 def _group(trials: Sequence[Trial]) -> Group:
     done = [trial for trial in trials if trial.completed]
-    figures = [trial.objective for trial in done if trial.objective is not None]
+    by_seed = {_seed(trial.values): trial.objective for trial in done if trial.objective is not None}
+    figures = list(by_seed.values())
     std = statistics.stdev(figures) if len(figures) > 1 else None
     ci95 = None
     if std is not None:

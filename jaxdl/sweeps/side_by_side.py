@@ -78,8 +78,9 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
     trainer = workshop.trainer(experiment)
     best, size = ONE_BY_ONE, max(_FIRST, jax.local_device_count())
     threads = min(len(usable_cores()), _MOST_THREADS, trials)
-    under_way = min(threads + _SPARE_THREADS, trials)
-    if jax.local_device_count() == 1 and _fits(trainer, under_way):
+    most_under_way = min(threads + _SPARE_THREADS, trials)
+    under_way = next((n for n in range(most_under_way, threads - 1, -1) if _fits(trainer, n)), 0)
+    if jax.local_device_count() == 1 and threads > 1 and under_way:
         seconds = unless_out_of_memory(lambda: _in_threads(trainer, threads))
         if seconds is not None and seconds / alone_seconds < _WORTH:
             best = Width(1, under_way, seconds / alone_seconds)

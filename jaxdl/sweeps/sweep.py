@@ -52,7 +52,7 @@ class Sweep:
         self.signals = StopSignals()
         self.workshop = workshop
         workshop.side_by_side = width.size
-        self.table = Table(directory.path / TABLE, self.definition)
+        self.table = Table(directory.path / TABLE, self.definition, directory.check)
         self.table.prepare()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
         self._failed = False
@@ -123,6 +123,7 @@ class Sweep:
     def _write_rows(self) -> None:
         """Writes the rows so far, now and then, for those who look into the folder while the sweep runs."""
         if time.monotonic() - self._written > _SECONDS_BETWEEN_ROWS:
+            self.directory.check()
             write_rows(self._results("running"))
             self._written = time.monotonic()
 
@@ -144,6 +145,7 @@ class Sweep:
         )
 
     def _conclude(self, status: str) -> SweepResults:
+        self.directory.check()  # another process' tables are its own
         results = self._results(status)
         write_tables(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from jaxdl.sweeps.trial import Outcome, Trial
 
 if TYPE_CHECKING:
     from optuna.storages import JournalStorage
+    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
 TABLE = "study.log"
@@ -30,55 +31,66 @@ _NOT_STORED = ("state", "again", "ends_sweep")
 
 
 class Table:
-    """The trials of one sweep; only the process that holds the sweep directory writes it.
+    """The trials of one sweep, which only the process that holds the sweep directory writes.
 
     Args:
-        path: the journal; made where there is none.
+        path: the journal; without it there are no trials.
         definition: the sweep.
+        check: called before each line is written; raises `UserError` where the sweep directory is held no more.
 
     Raises:
-        UserError: the file cannot be written, or is damaged.
+        UserError: the file cannot be read or written, or is damaged.
     """
 
-    def __init__(self, path: Path, definition: Definition):
+    def __init__(self, path: Path, definition: Definition, check: Callable[[], None] = lambda: None):
         self.path = path
+        self._check = check
         self._axes = {axis.path: axis for axis in definition.space.axes}
         self._name = definition.experiment.name
         self._direction = definition.direction
         self._history: list[FrozenTrial] = []
-        with self._errors(), quiet():
-            self._open()
+        self._study_id: int | None = None
+        with self._errors():
+            if path.exists():
+                self._open()
 
     def _open(self) -> None:
-        import optuna
-
-        self._storage = _storage(self.path)
-        if self._name not in (study.study_name for study in self._storage.get_all_studies()):
-            optuna.create_study(storage=self._storage, study_name=self._name, direction=self._direction)
-        self._study_id = self._storage.get_study_id_from_name(self._name)
+        self._storage = _storage(self.path, self._check)
+        studies = self._storage.get_all_studies()
+        self._study_id = next((study._study_id for study in studies if study.study_name == self._name), None)
 
     def prepare(self) -> None:
         """Makes the table ready for what is to come, before anything else is written into it.
 
-        Cuts off a last line of which a process that was killed, or a full disk, left a part; and writes the table anew
-        where a grid was extended: in Optuna the values to choose from are fixed.
+        Cuts off a last line of which a process that was killed, or a full disk, left a part; makes the study where
+        there is none; and writes the table anew where a grid was extended: in Optuna the values to choose from are
+        fixed.
         """
         with self._errors(), quiet():
-            whole = self.path.read_bytes().rfind(b"\n") + 1
-            if whole < self.path.stat().st_size:
-                os.truncate(self.path, whole)
+            if self.path.exists():
+                whole = self.path.read_bytes().rfind(b"\n") + 1
+                if whole < self.path.stat().st_size:
+                    os.truncate(self.path, whole)
+            if self._study_id is None:
+                self._study(self.path)
+                self._open()
             self._widen()
 
-    def _widen(self) -> None:
+    def _study(self, path: Path) -> Study:
+        """Makes the study in a file without one."""
         import optuna
 
+        storage = _storage(path, self._check)
+        return optuna.create_study(storage=storage, study_name=self._name, direction=self._direction)
+
+    def _widen(self) -> None:
         trials = self._frozen()
         now = {path: distribution(axis) for path, axis in self._axes.items()}
         if all(trial.distributions[path] == now[path] for trial in trials for path in trial.distributions):
             return
         draft = self.path.with_name(f".{self.path.name}.tmp")
         draft.unlink(missing_ok=True)
-        study = optuna.create_study(storage=_storage(draft), study_name=self._name, direction=self._direction)
+        study = self._study(draft)
         for trial in trials:
             trial = copy.copy(trial)
             trial.distributions = {path: now[path] for path in trial.distributions}
@@ -99,6 +111,7 @@ class Table:
             params={path: to_optuna(self._axes[path], value) for path, value in values.items()},
             distributions={path: distribution(self._axes[path]) for path in values},
         )
+        assert self._study_id is not None  # `prepare` has made it
         with self._errors():
             self._storage.create_new_trial(self._study_id, template_trial=template)
 
@@ -146,10 +159,13 @@ class Table:
         return self._history[:before]
 
     def _frozen(self) -> list[FrozenTrial]:
+        if self._study_id is None:
+            return []
         with self._errors():
             return sorted(self._storage.get_all_trials(self._study_id, deepcopy=False), key=lambda trial: trial.number)
 
     def _id(self, number: int) -> int:
+        assert self._study_id is not None
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
@@ -196,18 +212,20 @@ def numbers_left(path: Path, before: Definition | None, definition: Definition) 
     return [number for number in range(definition.trials) if number not in over]
 
 
-def _storage(path: Path) -> JournalStorage:
-    """Returns Optuna's storage in a file."""
+def _storage(path: Path, check: Callable[[], None]) -> JournalStorage:
+    """Returns Optuna's storage in a file; see `Table` for `check`."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-    class NoLock(JournalFileOpenLock):
+    class DirectoryLock(JournalFileOpenLock):
         """Optuna's own locks outlive a killed process; the sweep directory's does not, and is held by who writes."""
 
         def acquire(self) -> bool:
+            check()
             return True
 
         def release(self) -> None:
             pass
 
-    return JournalStorage(JournalFileBackend(str(path), NoLock(str(path))))
+    file = str(path.absolute())  # it is opened again for each line
+    return JournalStorage(JournalFileBackend(file, DirectoryLock(file)))

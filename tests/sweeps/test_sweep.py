@@ -20,8 +20,10 @@ import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.record import read_config, read_summary
 from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.results import SweepResults
 from jaxdl.sweeps.space import make_space
+from jaxdl.sweeps.table import TABLE, Table
 from jaxdl.sweeps.trial import Outcome, Trial
 from tests.experiments.twins import twin
 
@@ -126,6 +128,33 @@ def test_a_combination_that_was_drawn_twice_is_no_better_for_it(tmp_path: Path) 
     ]
     found = SweepResults(definition, tmp_path, "completed", trials)
     assert [group.trials for group in found.groups] == [(1,), (0, 2)] and found.best == trials[1]
+
+
+@pytest.mark.parametrize("second", ["completed", "pruned"])
+def test_the_same_trial_drawn_twice_counts_once(tmp_path: Path, second: Any) -> None:
+    space = make_space(RECIPE, {"optimizer": ["adam", "sgd"], "seed": range(2)})
+    definition = make_definition(RECIPE, space, mode="random", trials=6)
+    adam, sgd = RECIPE.optimizer, jaxdl.SGD()
+    figures = [(adam, 0.9), (adam, 0.8), (sgd, 0.5), (sgd, 0.6), (adam, 0.9), (adam, 0.8)]
+    states: list[Any] = ["completed"] * 4 + [second] * 2
+    trials = [
+        Trial(n, {"optimizer": part, "seed": n % 2}, states[n], 1, Outcome(states[n], figure))
+        for n, (part, figure) in enumerate(figures)
+    ]
+    best, other = SweepResults(definition, tmp_path, "completed", trials).groups
+    assert best.values == {"optimizer": adam} and other.values == {"optimizer": sgd}
+    assert best.mean == pytest.approx(0.85) and best.std == pytest.approx(np.std([0.9, 0.8], ddof=1))
+
+
+def test_a_combination_for_which_a_cut_grid_has_no_more_seeds_comes_last(tmp_path: Path) -> None:
+    definition = make_definition(RECIPE, make_space(RECIPE, SPACE), trials=4)
+    values = [(1e-3, 0), (1e-3, 1), (1e-3, 2), (1e-2, 0)]
+    trials = [
+        Trial(n, {"optimizer.learning_rate": rate, "seed": seed}, "completed", 1, Outcome("completed", 0.9 + n / 100))
+        for n, (rate, seed) in enumerate(values)
+    ]
+    found = SweepResults(definition, tmp_path, "completed", trials)
+    assert [group.trials for group in found.groups] == [(0, 1, 2), (3,)] and found.best == trials[0]
 
 
 def test_a_sweep_is_loaded_from_its_folder(done: jaxdl.SweepResults) -> None:
@@ -261,7 +290,7 @@ def test_a_line_of_the_table_that_was_not_finished_is_no_loss(done: jaxdl.SweepR
     shutil.copytree(done.sweep_dir, copy)
     table = copy / "study.log"
     whole = table.read_bytes()
-    for left in (len(whole) - 1, len(whole) - 40, len(whole) // 2):  # as if the process had died there
+    for left in (len(whole) - 1, len(whole) - 40, len(whole) // 2, 20, 0):  # as if the process had died there
         table.write_bytes(whole[:left])
         assert jaxdl.load_sweep(copy, RECIPE).status == "running" and table.read_bytes() == whole[:left]
         again = sweep(copy)
@@ -269,6 +298,32 @@ def test_a_line_of_the_table_that_was_not_finished_is_no_loss(done: jaxdl.SweepR
             {**row, "seconds": 0} for row in done.rows
         ]
         assert jaxdl.load_sweep(copy, RECIPE).status == "completed"
+
+
+def test_a_sweep_without_a_table_is_read_and_none_is_made(done: jaxdl.SweepResults, tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_bytes((done.sweep_dir / "sweep.json").read_bytes())
+    assert [trial.state for trial in jaxdl.load_sweep(tmp_path, RECIPE).trials] == ["waiting"] * 6
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.json"]
+
+
+def test_a_sweep_whose_folder_was_made_anew_by_another_leaves_it_alone(tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "sweep"
+    recipe = jaxdl.replace(RECIPE, {"training.epochs": 1})
+    definition = make_definition(recipe, make_space(recipe, SPACE))
+    with SweepDirectory.create(folder, definition) as directory:
+        table = Table(folder / TABLE, definition, directory.check)
+        table.prepare()
+        table.add({"optimizer.learning_rate": 1e-3, "seed": 0})
+        begun = table.begin(table.trials()[0])
+        shutil.rmtree(folder)
+        other = sweep(folder, recipe=recipe)
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(UserError, match="was removed while it was in use"):
+            table.finish(begun, Outcome("failed", reason="the run directory was removed"))
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert other.status == "completed" and jaxdl.load_sweep(folder, recipe).rows == other.rows
 
 
 def test_tpe_learns_from_earlier_trials_and_draws_the_same_again(tmp_path: Path) -> None:
