@@ -239,7 +239,8 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     name = printable(results.definition.experiment.name)
     table = Table(box=SIMPLE_HEAD, title=Text(name), title_justify="left")
     for cell in head:
-        table.add_column(Text(printable(cell)), overflow="fold")
+        # Over two lines, so that rich needs not break words to make the columns narrower than their headings.
+        table.add_column(Text("\n".join(printable(cell).rsplit(" ", 1))), overflow="fold")
     for row in rows[:_MOST_ROWS]:
         table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 import jaxdl
 from jaxdl.sweeps.api import make_definition
-from jaxdl.sweeps.display import SweepDisplay
+from jaxdl.sweeps.display import SweepDisplay, print_results
+from jaxdl.sweeps.results import SweepResults
 from jaxdl.sweeps.space import make_space
 from jaxdl.sweeps.trial import Outcome, Trial
 from tests.experiments.twins import twin
@@ -54,3 +58,19 @@ def test_the_table_shows_what_is_running() -> None:
     assert "running 2" in text and "best 0.5000 (trial 0)" in text and "1/4" in text
     assert "trial 1" in text and "epoch 3/5" in text and "loss 0.2500" in text
     assert "\x1b[31mname" not in text
+
+
+def test_no_heading_is_broken_within_a_word_on_a_screen_of_eighty_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    trials = [
+        dataclasses.replace(trial(number, 0.25 + number), outcome=Outcome("completed", 0.25 + number, data="digits"))
+        for number in range(2)
+    ]
+    file = io.StringIO()
+    print_results(SweepResults(DEFINITION, tmp_path, "completed", trials), "", file)
+    words = file.getvalue().split()
+    assert {"learning_rate", "trials", "validation/accuracy,", "mean", "std", "interval", "measured", "on"} <= set(
+        words
+    )
