@@ -167,6 +167,8 @@ def parse_command_line(
         raise UserError("--undefok is not supported: an unknown flag is always an error.")
     given, rest = _parse(option_fields, arguments, all_known=False)
     options = dataclasses.replace(Options(), **_with_sweep_file(given))
+    if not options.experiment:
+        _reject_rest([argument for argument in rest if _is_nearly_experiment(argument)], option_fields)
     experiment = find_experiment(options)
     if experiment is None:
         _reject_rest(rest, option_fields)
@@ -214,6 +216,11 @@ def _with_sweep_file(given: Mapping[str, Any]) -> dict[str, Any]:
 def _same_field(one: str, other: str) -> bool:
     """Returns whether two names stand for one field: a last name is one only where just one field has it."""
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
+
+
+def _is_nearly_experiment(argument: str) -> bool:
+    """Returns whether an argument is a misspelt ``--experiment``: its fields, and so other flags, are unknown then."""
+    return argument.startswith("-") and bool(did_you_mean(argument.lstrip("-").partition("=")[0], ["experiment"]))
 
 
 def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:

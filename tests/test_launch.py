@@ -66,6 +66,8 @@ def test_help_lists_the_fields_of_an_experiment(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ([], "no experiment given"),
+        (["--learning_rate=1e-3"], "no experiment given"),
+        (["--experimnt=mnist_cnn", "--epochs=1"], "unknown flag --experimnt. Did you mean --experiment?"),
         (["--experiment=mnist_cn"], "Did you mean 'mnist_cnn'?"),
         ([*QUICK, "--learning_rat=1"], "Did you mean --learning_rate?"),
         ([*QUICK, "--learning_rate=x"], "must be float"),
