@@ -20,15 +20,13 @@ from jaxdl.flags import short_names
 from jaxdl.progress import figure
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
-from jaxdl.sweeps.sampling import grid_values
+from jaxdl.sweeps.sampling import Key, grid_values, key_of
 from jaxdl.sweeps.schedule import with_waiting
 from jaxdl.sweeps.table import TABLE, Table
 from jaxdl.sweeps.trial import Trial, as_row
 
 if TYPE_CHECKING:
     import pandas
-
-_Combination = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +97,7 @@ class SweepResults:
         trials than the grid has: the seeds that are left may be its lucky ones. Trials that are the same, because they
         were drawn twice, count once.
         """
-        found: dict[_Combination, list[Trial]] = {}
+        found: dict[Key, list[Trial]] = {}
         for trial in self.trials:
             found.setdefault(_combination(trial.values), []).append(trial)
         groups = [_group(trials) for trials in found.values()]
@@ -112,12 +110,12 @@ class SweepResults:
 
         return sorted(groups, key=rank)
 
-    def _seeds(self) -> dict[_Combination, set[str]]:
+    def _seeds(self) -> dict[Key, set[str]]:
         """Returns the seeds that each combination is to be run with."""
         definition = self.definition
         grids = grid_values([*definition.grids, definition.space]) if definition.mode == "grid" else []
         listed = {show(seed) for seed in definition.seeds}
-        seeds: dict[_Combination, set[str]] = {}
+        seeds: dict[Key, set[str]] = {}
         for values in (*(trial.values for trial in self.trials), *grids):
             seeds.setdefault(_combination(values), set(listed)).add(_seed(values))
         return seeds
@@ -144,9 +142,9 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
 
 
-def _combination(values: Mapping[str, Any]) -> _Combination:
+def _combination(values: Mapping[str, Any]) -> Key:
     """Returns what trials have in common that differ in their seed alone."""
-    return tuple(sorted((path, show(value)) for path, value in values.items() if path != SEED))
+    return key_of({path: value for path, value in values.items() if path != SEED})
 
 
 def _seed(values: Mapping[str, Any]) -> str:

@@ -25,16 +25,23 @@ if TYPE_CHECKING:
 # A grid beyond this is a slip of the hand; it would fill memory before anything runs.
 _MOST_TRIALS = 1_000_000
 
+Key = tuple[tuple[str, str], ...]
+
+
+def key_of(values: Values) -> Key:
+    """Returns what tells values from others, whatever their order; two that are written alike are the same."""
+    return tuple(sorted((path, show(value)) for path, value in values.items()))
+
 
 def grid_values(spaces: Sequence[Space]) -> list[Values]:
     """Returns the combinations of grids that extend one another: each one's own after those of the ones before."""
     combinations: list[Values] = []
-    seen: set[tuple[tuple[str, str], ...]] = set()
+    seen: set[Key] = set()
     for space in spaces:
         if space.size > _MOST_TRIALS:
             raise UserError(f"the grid has {space.size:,} combinations; give fewer values, or --sweep_mode=random.")
         for values in space.grid():
-            key = tuple(sorted((path, show(value)) for path, value in values.items()))
+            key = key_of(values)
             if key not in seen:
                 seen.add(key)
                 combinations.append(values)

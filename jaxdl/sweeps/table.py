@@ -17,7 +17,7 @@ from jaxdl.errors import UserError
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.sampling import distribution, from_optuna, quiet, to_optuna
 from jaxdl.sweeps.space import Values
-from jaxdl.sweeps.trial import Outcome, Trial
+from jaxdl.sweeps.trial import Outcome, State, Trial
 
 if TYPE_CHECKING:
     from optuna.storages import JournalStorage
@@ -179,10 +179,11 @@ class Table:
             return Trial(
                 frozen.number, values, "waiting" if frozen.state == TrialState.WAITING else "running", attempts
             )
-        state = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}.get(frozen.state, "failed")
+        states: dict[TrialState, State] = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}
+        state = states.get(frozen.state, "failed")
         stored = dict(frozen.user_attrs.get(_OUTCOME, {}))
         curve = {int(epoch): figure for epoch, figure in stored.pop("curve", {}).items()}  # JSON's keys are text
-        return Trial(frozen.number, values, state, attempts, Outcome(state, curve=curve, **stored))  # type: ignore[arg-type]
+        return Trial(frozen.number, values, state, attempts, Outcome(state, curve=curve, **stored))
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def test_each_training_goes_as_it_goes_alone(kind: str, tmp_path: Path) -> None:
     alone = [_steps(workshop.trainer(each), 12) for each in recipes]
     workshop.side_by_side = 4  # one place more than there are trainings
     trainers = [workshop.trainer(each, joins=True) for each in recipes]
-    found = _in_threads([lambda trainer=trainer: _steps(trainer, 12) for trainer in trainers])  # type: ignore[misc]
+    found = _in_threads([functools.partial(_steps, trainer, 12) for trainer in trainers])
     for (params, losses), (expected, expected_losses) in zip(found, alone, strict=True):
         np.testing.assert_allclose(losses, expected_losses, rtol=2e-4)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-2, atol=2e-4), params, expected)
@@ -178,12 +179,12 @@ def test_what_is_measured_to_be_faster_is_chosen_and_remembered(
     assert choice.choose(recipe, 64, 64, 1.0, workshop) == expected
 
 
-@pytest.mark.parametrize(("fitting", "threads"), [(2, 2), (3, 3), (1, 1)])
+@pytest.mark.parametrize(("cores", "fitting", "threads"), [(2, 2, 2), (2, 3, 3), (2, 1, 1), (1, 8, 1)])
 def test_as_many_trials_are_under_way_as_memory_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fitting: int, threads: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, fitting: int, threads: int
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(choice, "usable_cores", lambda: [0, 1])
+    monkeypatch.setattr(choice, "usable_cores", lambda: list(range(cores)))
     monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: 0.5)
     monkeypatch.setattr(choice, "_fits", lambda trainer, size: size <= fitting)
     workshop = Workshop(tmp_path, print)
