@@ -16,11 +16,11 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     # Until then, too: nothing is there to save, and Ctrl-C in the import of a library in C++ would be an ImportError.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from jaxdl.backend.signals import end_process  # noqa: E402
+from jaxdl.cli.flags import help_text, parse_command_line  # noqa: E402
+from jaxdl.cli.options import Options  # noqa: E402
 from jaxdl.errors import UserError  # noqa: E402
-from jaxdl.flags import help_text, parse_command_line  # noqa: E402
-from jaxdl.options import Options  # noqa: E402
-from jaxdl.registry import list_experiments, load_experiment  # noqa: E402
-from jaxdl.stopping import end_process  # noqa: E402
+from jaxdl.experiment.registry import list_experiments, load_experiment  # noqa: E402
 
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
@@ -35,7 +35,7 @@ def find_experiment(options: Options) -> Experiment | None:
     if options.list or (options.help and not options.experiment):
         return None
     if options.run_dir and options.mode in _OF_A_RUN:
-        from jaxdl.config import from_config
+        from jaxdl.experiment.config import from_config
         from jaxdl.record import read_config
 
         config = read_config(Path(options.run_dir))
@@ -69,7 +69,7 @@ def main(arguments: list[str], begin: float) -> int:
             print(help_text(experiment))
             return 0
         assert experiment is not None
-        from jaxdl.modes import run
+        from jaxdl.cli.commands import run
 
         gc.freeze()  # what the imports made stays until the end, so it is not looked through again
         gc.enable()

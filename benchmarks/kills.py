@@ -18,8 +18,8 @@ from typing import Any
 
 import jaxdl
 from benchmarks import machine, process
-from jaxdl.provenance import versions
 from jaxdl.record import new_run_dir
+from jaxdl.record.provenance import versions
 from tests.trained import RECIPES
 
 

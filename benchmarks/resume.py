@@ -218,7 +218,7 @@ def _saved(framework: str, run_dir: Path) -> bool:
 def default_interval() -> float:
     """Returns the seconds between two checkpoints of jaxdl where nothing else is asked for."""
     from jaxdl.experiment import Checkpointing
-    from jaxdl.interval import Interval
+    from jaxdl.fields.interval import Interval
 
     return Interval.parse(Checkpointing().every).amount
 

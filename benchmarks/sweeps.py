@@ -38,7 +38,7 @@ import numpy as np
 from benchmarks import data, machine
 from benchmarks.process import ROOT
 from benchmarks.workloads import WORKLOADS, Workload
-from jaxdl.provenance import versions
+from jaxdl.record.provenance import versions
 
 # Those on MNIST with an experiment of the same name.
 _WORKLOADS = ("mnist_mlp", "mnist_cnn_small", "mnist_cnn")

@@ -10,17 +10,16 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxdl.augmentation import Augmentation
-    from jaxdl.config import from_config, to_config
+    from jaxdl.augment.images import Augmentation
+    from jaxdl.backend.settings import configure
+    from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import Bits, Data, Dataset, Digits, Spec, Tfds, default_data_dir
-    from jaxdl.digest import params_sha256
-    from jaxdl.epoch import Epoch, Pause
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
+    from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.loop import Trainer
-    from jaxdl.metrics import metric
     from jaxdl.models import CNN, MLP, RNN
     from jaxdl.objectives import (
         Huber,
@@ -30,16 +29,17 @@ if TYPE_CHECKING:
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
     )
+    from jaxdl.objectives.metrics import metric
     from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop
-    from jaxdl.registry import list_experiments, load_experiment
-    from jaxdl.runtime import configure
-    from jaxdl.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
-    from jaxdl.step import Steps, TrainState, hyperparameters, make_steps
+    from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
+    from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
-    from jaxdl.sweeps.execution import Execution
-    from jaxdl.sweeps.results import SweepResults, load_sweep
-    from jaxdl.training import train
-    from jaxdl.verification import reproduce, verify_resume
+    from jaxdl.sweeps.executors.execution import Execution
+    from jaxdl.sweeps.results.results import SweepResults, load_sweep
+    from jaxdl.training.epoch import Epoch, Pause
+    from jaxdl.training.loop import Trainer
+    from jaxdl.training.reproduce import reproduce, verify_resume
+    from jaxdl.training.run import train
 
 __all__ = [
     "CNN",
@@ -109,29 +109,29 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augmentation": "Augmentation",
-    "jaxdl.digest": "params_sha256",
-    "jaxdl.config": "from_config to_config",
+    "jaxdl.augment.images": "Augmentation",
+    "jaxdl.checkpoint.digest": "params_sha256",
+    "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "Bits Data Dataset Digits Spec Tfds default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
-    "jaxdl.epoch": "Epoch Pause",
-    "jaxdl.loop": "Trainer",
-    "jaxdl.metrics": "metric",
+    "jaxdl.training.epoch": "Epoch Pause",
+    "jaxdl.training.loop": "Trainer",
+    "jaxdl.objectives.metrics": "metric",
     "jaxdl.models": "CNN MLP RNN",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
-    "jaxdl.registry": "list_experiments load_experiment",
-    "jaxdl.runtime": "configure",
-    "jaxdl.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
-    "jaxdl.step": "Steps TrainState hyperparameters make_steps",
+    "jaxdl.experiment.registry": "list_experiments load_experiment",
+    "jaxdl.backend.settings": "configure",
+    "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
+    "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
-    "jaxdl.sweeps.results": "SweepResults load_sweep",
-    "jaxdl.sweeps.execution": "Execution",
-    "jaxdl.training": "train",
-    "jaxdl.verification": "reproduce verify_resume",
+    "jaxdl.sweeps.results.results": "SweepResults load_sweep",
+    "jaxdl.sweeps.executors.execution": "Execution",
+    "jaxdl.training.run": "train",
+    "jaxdl.training.reproduce": "reproduce verify_resume",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 

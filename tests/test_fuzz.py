@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import jaxdl
+from jaxdl.cli.flags import parse_command_line
+from jaxdl.cli.sweep_file import read_sweep_file
 from jaxdl.errors import UserError
-from jaxdl.flags import parse_command_line
 from jaxdl.inference import read_inputs, read_spec
 from jaxdl.record import read_config, read_metrics, read_record, read_summary
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import from_json
-from jaxdl.sweeps.file import read_sweep_file
-from jaxdl.sweeps.schedule import check_values
-from jaxdl.sweeps.space import make_space, parse_flags
+from jaxdl.sweeps.space.space import make_space, parse_flags
+from jaxdl.sweeps.trials.schedule import check_values
 from tests.drawn import JSON, changed, changed_bytes, fuzzed, json_files, one_line
 
 RECIPE = jaxdl.Experiment(

@@ -38,7 +38,7 @@ def test_the_readme_begins_with_the_two_bash_blocks() -> None:
 
 def test_every_test_that_the_table_of_faults_names_is_there() -> None:
     tests = Path(__file__).resolve().parent
-    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+)\.\.\.)?`", README.read_text(encoding="utf-8"))
+    named = re.findall(r"`([\w/]*test_\w+\.py)(?:::(test_\w+)\.\.\.)?`", README.read_text(encoding="utf-8"))
     assert len(named) > 10
     for file, name in named:
         assert f"def {name}" in (tests / file).read_text(encoding="utf-8"), (file, name)

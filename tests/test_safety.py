@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import jaxdl
-from jaxdl.events import EventFile
+from jaxdl.record.tensorboard import EventFile
 
 ROOT = Path(jaxdl.__file__).parents[1]
 

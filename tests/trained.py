@@ -12,12 +12,12 @@ import jax
 from flax import linen as nn
 
 import jaxdl
-from jaxdl import modes
+from jaxdl.backend.signals import end_process
+from jaxdl.cli import commands as modes
+from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.fields import at_least, static
 from jaxdl.models.layers import Convolution, Dropout, Normalize
-from jaxdl.options import Options
-from jaxdl.stopping import end_process
 from tests.experiments.twins import twin
 
 

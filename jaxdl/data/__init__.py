@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from jaxdl.data.bits import Bits
-from jaxdl.data.digits import Digits
 from jaxdl.data.images import find_images, load_images
 from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.sources.bits import Bits
+from jaxdl.data.sources.digits import Digits
+from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
-from jaxdl.data.tfds import Tfds, check_name
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 

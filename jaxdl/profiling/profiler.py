@@ -12,12 +12,12 @@ from typing import Any
 
 import jax
 
-from jaxdl.files import replace_file
-from jaxdl.loop import Trainer
+from jaxdl.files.atomic import replace_file
 from jaxdl.profiling.program import Operation, operations_of
 from jaxdl.profiling.rate import measured_peak, step_flops
 from jaxdl.profiling.recorder import Recorder, Window, check_long_enough
 from jaxdl.profiling.trace import Division, divide, read_trace
+from jaxdl.training.loop import Trainer
 
 _FOLDER, _FILE = "profile", "profile.json"
 _NANOSECONDS = 1e9

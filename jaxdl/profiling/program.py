@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from jaxdl.step import INPUT_SCOPE, OPTIMIZER_SCOPE
+from jaxdl.steps.functions import INPUT_SCOPE, OPTIMIZER_SCOPE
 
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = .*? ([a-z][\w\-]*)\(")

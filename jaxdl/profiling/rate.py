@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from jax.extend import core
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from jaxdl.jaxprs import inner_programs
-from jaxdl.loop import Trainer
+from jaxdl.backend.jaxprs import inner_programs
 from jaxdl.report.layers import equation_multiply_adds, equation_turns
-from jaxdl.step import hyperparameters
+from jaxdl.steps.functions import hyperparameters
+from jaxdl.training.loop import Trainer
 
 # Twice as large each time, from what fits any cache to what fills the largest accelerator.
 _SIZES = tuple(2**power for power in range(8, 15))

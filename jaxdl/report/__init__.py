@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxdl.report.html import write_report
 from jaxdl.report.layers import LayerTable, layer_table, render
+from jaxdl.report.run import write_report
 
 __all__ = ["LayerTable", "layer_table", "render", "write_report"]

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.extend import core
 
-from jaxdl.jaxprs import inner_programs
+from jaxdl.backend.jaxprs import inner_programs
 
 if TYPE_CHECKING:
     from rich.console import Group

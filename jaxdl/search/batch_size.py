@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxdl.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.backend.memory import free_memory, unless_out_of_memory
+from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
-from jaxdl.loop import Trainer
-from jaxdl.memory import free_memory, unless_out_of_memory
-from jaxdl.timing import seconds_each
-from jaxdl.workshop import Workshop
+from jaxdl.training.cache import Workshop
+from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.training.loop import Trainer
 
 BATCH_SIZE = "training.batch_size"
 _FIRST = 8

@@ -17,17 +17,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdl.backend.memory import on_host
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
-from jaxdl.files import named_cause, replace_file
-from jaxdl.memory import on_host
-from jaxdl.programs import batch_of_step
-from jaxdl.progress import data_used
-from jaxdl.schedules import Constant
-from jaxdl.session import data_summary
-from jaxdl.step import Batch, Steps, TrainState, model_errors
-from jaxdl.workshop import Workshop
+from jaxdl.files.atomic import named_cause, replace_file
+from jaxdl.optim.schedules import Constant
+from jaxdl.report.terminal import data_used
+from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
+from jaxdl.training.cache import Workshop
+from jaxdl.training.programs import batch_of_step
+from jaxdl.training.session import data_summary
 
 RATE = "optimizer.learning_rate"
 # Of each loss in the running mean; the mean of so few steps at each rate is what the test can see.

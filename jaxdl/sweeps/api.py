@@ -8,24 +8,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from jaxdl.backend.settings import accelerators
 from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.progress import announce
-from jaxdl.runtime import accelerators
-from jaxdl.sweeps.axis import Range
+from jaxdl.report.terminal import announce
 from jaxdl.sweeps.definition import Definition, direction_of
 from jaxdl.sweeps.directory import SweepDirectory, continued
-from jaxdl.sweeps.execution import Execution
+from jaxdl.sweeps.executors.execution import Execution
+from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import make_plan
-from jaxdl.sweeps.results import SweepResults
-from jaxdl.sweeps.sampling import grid_values
-from jaxdl.sweeps.schedule import check_values
-from jaxdl.sweeps.side_by_side import ONE_BY_ONE, Width
-from jaxdl.sweeps.space import Space, make_space
+from jaxdl.sweeps.results.results import SweepResults
+from jaxdl.sweeps.space.axis import Range
+from jaxdl.sweeps.space.sampling import grid_values
+from jaxdl.sweeps.space.space import Space, make_space
 from jaxdl.sweeps.sweep import Sweep
-from jaxdl.sweeps.table import TABLE, numbers_left
-from jaxdl.workshop import Workshop
+from jaxdl.sweeps.trials.schedule import check_values
+from jaxdl.sweeps.trials.table import TABLE, numbers_left
+from jaxdl.training.cache import Workshop
 
 
 def sweep(
@@ -163,7 +163,7 @@ def make_definition(
     sweep_seed: int = 0,
     lag: int = 1,
 ) -> Definition:
-    """Returns a sweep with what is not given filled in; see `jaxdl.options.Options`.
+    """Returns a sweep with what is not given filled in; see `jaxdl.cli.options.Options`.
 
     Raises:
         UserError: what is given does not go together.

@@ -8,12 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from jaxdl.config import differences, from_config, to_config
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
-from jaxdl.metrics import metric
-from jaxdl.sweeps.axis import Choices
-from jaxdl.sweeps.space import Space, make_space
+from jaxdl.experiment.config import differences, from_config, to_config
+from jaxdl.objectives.metrics import metric
+from jaxdl.sweeps.space.axis import Choices
+from jaxdl.sweeps.space.space import Space, make_space
 
 Mode = Literal["grid", "random", "tpe"]
 Prune = Literal["none", "asha", "hyperband"]
@@ -115,7 +115,7 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
 
     Args:
         value: the JSON object.
-        default: the experiment as its file defines it; see `jaxdl.config.from_config`.
+        default: the experiment as its file defines it; see `jaxdl.experiment.config.from_config`.
 
     Raises:
         UserError: something in it is missing or is not what it must be.

@@ -8,8 +8,8 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.files import named_cause, replace_file
-from jaxdl.locks import LOCK, FolderLock
+from jaxdl.files.atomic import named_cause, replace_file
+from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record import json_text
 from jaxdl.sweeps.definition import Definition, changes, extended, from_json
 

@@ -10,24 +10,24 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from jaxdl.backend.timing import seconds_each
 from jaxdl.data import Dataset, examples
-from jaxdl.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import walk
-from jaxdl.loop import Trainer, program_key
-from jaxdl.progress import data_used, duration
-from jaxdl.session import data_summary
-from jaxdl.sweeps.axis import Axis, Choices
+from jaxdl.report.terminal import data_used, duration
 from jaxdl.sweeps.definition import SEED, Definition
-from jaxdl.sweeps.imports import import_what_trials_need
-from jaxdl.sweeps.schedule import planned_values
-from jaxdl.sweeps.side_by_side import ONE_BY_ONE, Width, choose
-from jaxdl.sweeps.space import Values, apply
-from jaxdl.timing import seconds_each
-from jaxdl.training import shortened
-from jaxdl.watch import check_measured
-from jaxdl.workshop import Workshop
+from jaxdl.sweeps.executors.imports import import_what_trials_need
+from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose
+from jaxdl.sweeps.space.axis import Axis, Choices
+from jaxdl.sweeps.space.space import Values, apply
+from jaxdl.sweeps.trials.schedule import planned_values
+from jaxdl.training.cache import Workshop
+from jaxdl.training.early_stopping import check_measured
+from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.training.loop import Trainer, program_key
+from jaxdl.training.run import shortened
+from jaxdl.training.session import data_summary
 
 _MEASURED_SECONDS = 0.05
 _MOST_DRAWN = 32

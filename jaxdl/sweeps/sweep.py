@@ -8,21 +8,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from jaxdl.backend.settings import gpu_names, usable_cores
+from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
-from jaxdl.runtime import gpu_names, usable_cores
-from jaxdl.stopping import StopSignals
 from jaxdl.sweeps.directory import SweepDirectory
-from jaxdl.sweeps.display import SweepDisplay
-from jaxdl.sweeps.execution import Execution
-from jaxdl.sweeps.executor import Executor, Inline
-from jaxdl.sweeps.imports import import_what_reports_need
-from jaxdl.sweeps.report import write_sweep_report
-from jaxdl.sweeps.results import SweepResults, summary, write_rows, write_tables
-from jaxdl.sweeps.runner import OUT_OF_MEMORY
-from jaxdl.sweeps.schedule import Schedule
-from jaxdl.sweeps.side_by_side import Width
-from jaxdl.sweeps.table import TABLE, Table
-from jaxdl.workshop import Workshop
+from jaxdl.sweeps.executors.execution import Execution
+from jaxdl.sweeps.executors.executor import Executor, Inline
+from jaxdl.sweeps.executors.imports import import_what_reports_need
+from jaxdl.sweeps.executors.side_by_side import Width
+from jaxdl.sweeps.results.display import SweepDisplay
+from jaxdl.sweeps.results.report import write_sweep_report
+from jaxdl.sweeps.results.results import SweepResults, summary, write_rows, write_tables
+from jaxdl.sweeps.trials.runner import OUT_OF_MEMORY
+from jaxdl.sweeps.trials.schedule import Schedule
+from jaxdl.sweeps.trials.table import TABLE, Table
+from jaxdl.training.cache import Workshop
 
 SUMMARY = "summary.json"
 _SECONDS_BETWEEN_ROWS = 5.0
@@ -80,12 +80,12 @@ class Sweep:
 
     def _executor(self, display: SweepDisplay) -> Executor:
         if self.execution.executor == "processes":
-            from jaxdl.sweeps.processes import Processes, shares
+            from jaxdl.sweeps.executors.processes import Processes, shares
 
             parts = shares(self.width.threads, usable_cores(), gpu_names())
             return Processes(parts, self.execution.settings, self.signals, display.show, display.say)
         if self.execution.executor == "ray":
-            from jaxdl.sweeps.ray_cluster import RayCluster
+            from jaxdl.sweeps.executors.ray_cluster import RayCluster
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
             return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals)

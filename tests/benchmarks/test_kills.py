@@ -10,7 +10,7 @@ import pytest
 
 import jaxdl
 from benchmarks import kills
-from jaxdl.verification import ResumeProof
+from jaxdl.training.reproduce import ResumeProof
 from tests.trained import RECIPES
 
 

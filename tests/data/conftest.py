@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxdl.data import Tfds
-from jaxdl.data.archives import manual_dir
+from jaxdl.data.tfds.archives import manual_dir
 
 NAMES = tuple(f"{part}-{kind}.gz" for part in ("t10k", "train") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))
 

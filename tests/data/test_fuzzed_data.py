@@ -21,11 +21,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import jaxdl
-from jaxdl.data.archives import Archive, find, manual_dir
-from jaxdl.data.arrays import decode, keep, kept, kept_folder
-from jaxdl.data.download import _peer, url_of
-from jaxdl.data.obtain import prepared_folder
-from jaxdl.data.prepare import _unpacked
+from jaxdl.data.tfds.archives import Archive, find, manual_dir
+from jaxdl.data.tfds.arrays import decode, keep, kept, kept_folder
+from jaxdl.data.tfds.download import _peer, url_of
+from jaxdl.data.tfds.obtain import prepared_folder
+from jaxdl.data.tfds.prepare import _unpacked
 from jaxdl.errors import UserError
 from jaxdl.fields import check_value, own_fields
 from tests.drawn import JSON, TEXT, changed_bytes, fuzzed, json_files, one_line

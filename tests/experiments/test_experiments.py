@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import jaxdl
-from jaxdl.config import from_config, to_config
+from jaxdl.experiment.config import from_config, to_config
 from tests.experiments.twins import EXPERIMENTS, TWINS, twin
 
 NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.py"))

@@ -12,9 +12,9 @@ from jaxdl.errors import UserError
 from jaxdl.fields import show
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition, changes, direction_of, extended, from_json
-from jaxdl.sweeps.sampling import draw, grid_values
-from jaxdl.sweeps.schedule import planned_values
-from jaxdl.sweeps.space import make_space
+from jaxdl.sweeps.space.sampling import draw, grid_values
+from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.trials.schedule import planned_values
 from tests.experiments.twins import twin
 
 RECIPE = twin("mnist_mlp")

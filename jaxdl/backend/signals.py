@@ -1,0 +1,145 @@
+"""When a training stands still to be saved, and how a signal ends it without losing anything."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any, NoReturn
+
+from jaxdl.fields.interval import Interval
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a training as Ctrl-C does."""
+
+
+def end_process(status: int) -> NoReturn:
+    """Ends the process with an exit status, at once where a saving failed: Orbax's threads would wait ten minutes.
+
+    Raises:
+        SystemExit: there are none.
+    """
+    if any(type(thread).__module__.startswith("orbax.") for thread in threading.enumerate()):
+        with contextlib.suppress(OSError):  # nobody reads any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+    for number in _SIGNALS:  # a handler in Python would raise in what others still do at the end
+        signal.signal(number, signal.SIG_DFL)
+    gc.freeze()  # Python looks through all that is left twice as it ends, half a second after a sweep
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[None]:
+    """Lets a first SIGINT or SIGTERM wait until the block is left; a second one ends the process at once.
+
+    Outside the main thread, where no signal is answered, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+
+    try:
+        with contextlib.ExitStack() as handlers:  # puts each of them back, even where a signal raises meanwhile
+            for number in _SIGNALS:
+                handlers.callback(signal.signal, number, signal.signal(number, hold))
+            yield
+    finally:
+        if received:
+            signal.raise_signal(received[0])
+
+
+class StopSignals:
+    """While it is entered, the first SIGINT or SIGTERM only asks to stop; a second one ends the process at once.
+
+    Python acts on a signal only between two calls into the compiled program, so that the second one is left to the
+    operating system, which does not wait. Outside the main thread, where Python allows no handlers, nothing changes.
+
+    Attributes:
+        received: number of the signal that asked to stop, or None.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        # The progress bar hides the cursor; should a second signal end the process, nobody would show it again. Written
+        # past Python's own buffer, which may be in use where the signal came.
+        cursor = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""
+        with contextlib.suppress(OSError):
+            os.write(2, f"{cursor}\nstopping: saving first; a second signal ends the run at once\n".encode())
+
+    def raise_received(self) -> None:
+        """Raises `KeyboardInterrupt`, or `Terminated`, where a signal asked to stop."""
+        if self.received is not None:
+            raise Terminated if self.received == signal.SIGTERM else KeyboardInterrupt
+
+
+class SavingPauses:
+    """Stands still where the run is to be saved, or has been asked to stop; a `jaxdl.training.epoch.Pauses`.
+
+    Args:
+        every: how often the run is saved.
+        steps_per_epoch: train steps of one epoch.
+        step: train steps done now, which is taken for saved.
+        signals: who may ask to stop.
+    """
+
+    def __init__(self, every: Interval, steps_per_epoch: int, step: int, signals: StopSignals):
+        self._every = every
+        self._steps = every.in_steps(steps_per_epoch)
+        self._signals = signals
+        self.saved(step)
+
+    def saved(self, step: int) -> None:
+        """Takes note that the run was saved after `step`."""
+        self._saved_step = step
+        # Not the time of day, which may be set back.
+        self._saved_at = time.monotonic()
+
+    def at_most(self, step: int) -> int:
+        return 2**31 if self._steps is None else max(1, self._next(step) - step)
+
+    def due(self, step: int) -> bool:
+        return self._signals.received is not None or self.due_to_save(step)
+
+    def due_to_save(self, step: int) -> bool:
+        """Returns whether the interval has passed since the last saving."""
+        if self._steps is None:
+            return time.monotonic() - self._saved_at >= self._every.amount
+        return step > self._saved_step and step >= self._next(self._saved_step)
+
+    def _next(self, step: int) -> int:
+        """Returns the next step that is a multiple of the interval."""
+        assert self._steps is not None
+        return (step // self._steps + 1) * self._steps

@@ -1,0 +1,418 @@
+"""Saving and restoring training states through Orbax."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import logging
+import math
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxdl.backend.signals import signals_held
+from jaxdl.checkpoint.arrays import check_fits, described, from_stored_form, host_copy, stored_form
+from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, damage_named, disk_errors
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
+
+# Orbax serves one thread at a time: two that save at once get in each other's way.
+_ORBAX = threading.RLock()
+# The parts of a checkpoint, each a folder in it.
+_STATE, _ROWS, _ABOUT = "state", "rows", "about"
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        step: train steps done.
+        state: the training state.
+        rows: the metrics of each step of the epoch under way, (steps of an epoch,) by name; None at an epoch's start.
+        about: what stands in its ``about/``: ``step``, ``digests``, ``shapes``, ``rank``, ``best_step``, what
+            `Checkpoints.save` was given, and a ``digest`` of all this.
+    """
+
+    step: int
+    state: Any
+    rows: dict[str, np.ndarray] | None
+    about: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run: the last few and, beside them, the best by a metric.
+
+    A checkpoint appears under its name only when it is whole, and an older one goes only after that, so a process
+    killed at any moment leaves a good one. Each holds digests of its arrays, by which damage is recognised. Saving goes
+    on in the background after `save` returns, but in threads beside the main one; `wait` and `close` end it. An error
+    in the background is raised by the next call.
+
+    Args:
+        directory: the folder, made at the first `save`.
+        best_metric: name of the metric, among those given to `save`, that says which checkpoint is the best; of equal
+            ones the earliest is. None keeps the last ones only.
+        best_mode: whether the best value is the largest or the smallest.
+        keep: how many of the last to keep.
+        read_only: for a folder that another process may be writing: nothing is changed, `save` must not be called.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        best_metric: str | None = None,
+        best_mode: Literal["min", "max"] = "max",
+        keep: int = 1,
+        *,
+        read_only: bool = False,
+    ):
+        self.directory = Path(directory).absolute()
+        self._best_metric = best_metric
+        self._sign = 1.0 if best_mode == "max" else -1.0
+        self._keep = keep
+        self._read_only = read_only
+        self._open: Any = None
+        self._ranks: dict[int, float] = {}  # of the checkpoints that were measured: larger is better
+        self._silence = OrbaxSilence()
+        logging.getLogger("absl").addFilter(self._silence)
+
+    def save(
+        self,
+        step: int,
+        state: Any,
+        metrics: Mapping[str, Any] | None = None,
+        *,
+        rows: Mapping[str, np.ndarray] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Saves a state; one that was saved at the same step stays as it is, since a step determines its state.
+
+        The arrays are copied to the host before this returns, so the caller may donate them at once.
+
+        Args:
+            step: number of train steps done.
+            state: a pytree of arrays, typed PRNG keys included.
+            metrics: figures by name; only the best metric's is looked at, and it may be missing or not finite: then the
+                checkpoint cannot become the best.
+            rows: see `Saved`.
+            about: JSON values to store beside the arrays.
+
+        Raises:
+            UserError: this or an earlier checkpoint cannot be written.
+        """
+        import orbax.checkpoint as ocp
+
+        step = int(step)
+        with _ORBAX, disk_errors(self.directory):
+            if self._open is not None and not self.directory.exists():
+                # Orbax would make it again, and the run would go on in a folder that lacks all the rest.
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            manager = self._manager()
+            if step in manager.all_steps():
+                return
+            arrays = {_STATE: host_copy(state)}
+            if rows is not None:
+                arrays[_ROWS] = {name: np.array(row) for name, row in rows.items()}
+            digests = {name: params_sha256(tree) for name, tree in arrays.items()}
+            items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
+            said = {**(about or {}), "step": step, "digests": digests, "shapes": described(arrays[_STATE])}
+            said |= self._measured(step, metrics or {})
+            items[_ABOUT] = ocp.args.JsonSave({**said, "digest": _digest(said)})
+            # Forced, for Orbax passes over a step that is before the last one without a word.
+            manager.save(step, args=ocp.args.Composite(**items), force=True)
+            if threading.current_thread() is not threading.main_thread():
+                manager.wait_until_finished()  # before another training's turn
+
+    def restore(self, like: Any, step: int | Literal["last", "best"] | None = None) -> Any:
+        """Restores a state.
+
+        Args:
+            like: a pytree of arrays or of `jax.ShapeDtypeStruct`; gives structure, shapes, dtypes and, where it has
+                them, shardings.
+            step: which one; None means the last. ``"best"`` without any measured checkpoint means the last, too.
+
+        Returns:
+            A pytree like `like` of arrays on the default device, or as `like` shards them.
+
+        Raises:
+            UserError: there is no such checkpoint, it does not fit `like`, or it is damaged.
+        """
+        self.wait()
+        with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
+            found = self._find(step)
+            try:
+                return self._read(found, like, None).state
+            except Damaged as error:
+                raise UserError(f"{error}; restore it, or use another one.") from error
+
+    def resume(
+        self,
+        like: Any,
+        rows_like: Mapping[str, Any],
+        notify: Callable[[str], None] = print,
+        *,
+        needs_best: bool = False,
+    ) -> Saved | None:
+        """Restores the newest checkpoint that is not damaged; None where there is none at all.
+
+        Damaged ones are moved aside, to ``checkpoints/damaged-STEP``.
+
+        Args:
+            like: as in `restore`.
+            rows_like: shapes and dtypes of `Saved.rows`.
+            notify: told of each damaged checkpoint, and what is done about it.
+            needs_best: a checkpoint whose best one of then is damaged or missing is of no use.
+
+        Raises:
+            UserError: a checkpoint does not fit, or all are damaged.
+        """
+        self.wait()
+        damaged: list[Damaged] = []
+        with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
+            for step in reversed(self.steps()):
+                try:
+                    saved = self._read(step, like, rows_like)
+                    if needs_best:
+                        self._check_best_of(saved, like)
+                except Damaged as error:
+                    damaged.append(error)
+                    continue
+                for each in damaged:
+                    notify(f"{each}; it is set aside, and the run goes on from step {step:,}.")
+                self._set_aside([each.step for each in damaged])
+                return saved
+        if damaged:
+            raise UserError(
+                f"{damaged[0]}, and there is no older one; restore it, or start again with a new --run_dir."
+            )
+        return None
+
+    def about(self, step: int) -> dict[str, Any]:
+        """Returns what a checkpoint says of itself; see `Saved`.
+
+        Raises:
+            UserError: there is no such checkpoint, or it is damaged.
+        """
+        try:
+            return self._about(self._find(step))
+        except Damaged as error:
+            raise UserError(f"{error}; restore it, or use another one.") from error
+
+    def steps(self) -> list[int]:
+        """Returns the steps that have a whole checkpoint, ascending."""
+        if not self.directory.exists():
+            return []
+        return sorted(self._manager().all_steps())
+
+    def latest_step(self) -> int | None:
+        """Returns the step of the last checkpoint, None when there is none."""
+        return max(self.steps(), default=None)
+
+    def best_step(self) -> int | None:
+        """Returns the step of the best checkpoint, None when none was measured.
+
+        Raises:
+            UserError: it was there and is missing or damaged, or the last one is.
+        """
+        steps = self.steps()
+        if not steps:
+            return None
+        abouts = {steps[-1]: self.about(steps[-1])}
+        then = abouts[steps[-1]]["best_step"]
+        if then is not None and then not in steps:
+            raise UserError(f"the best checkpoint, of step {then:,}, is missing in {self.directory}; restore it.")
+        for step in steps[:-1]:
+            try:
+                abouts[step] = self.about(step)
+            except UserError:
+                if step == then:
+                    raise
+                # A process was killed while it removed this one, which was neither the last nor the best.
+        return _best({step: about["rank"]["rank"] for step, about in abouts.items() if about["rank"]})
+
+    def wait(self) -> None:
+        """Waits until all that was given to `save` is on the disk; raises `UserError` where that fails."""
+        if self._open is not None:
+            with disk_errors(self.directory):
+                self._open.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits as `wait` does and gives everything free; a second call does nothing."""
+        try:
+            self.wait()
+        finally:
+            self._close_manager()
+            logging.getLogger("absl").removeFilter(self._silence)
+
+    def __enter__(self) -> Checkpoints:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _manager(self) -> Any:
+        """Returns Orbax's manager, made at the first use: importing Orbax takes half a second."""
+        if self._open is not None:
+            return self._open
+        with signals_held():  # see `jaxdl.checkpoint.faults.damage_named`
+            import orbax.checkpoint as ocp
+
+            options = ocp.CheckpointManagerOptions(
+                preservation_policy=_Preserved(self._keep, self._ranks),
+                read_only=self._read_only,
+                create=not self._read_only,
+                # What a killed process left unfinished.
+                cleanup_tmp_directories=not self._read_only,
+            )
+            handlers = {
+                _STATE: ocp.StandardCheckpointHandler(),
+                _ROWS: ocp.StandardCheckpointHandler(),
+                _ABOUT: ocp.JsonCheckpointHandler(),
+            }
+            self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
+            if not self._read_only:
+                self._read_ranks()
+        return self._open
+
+    def _read_ranks(self) -> None:
+        """Reads how good the checkpoints are that are there; one that is damaged counts for nothing."""
+        self._ranks.clear()
+        for step in self._open.all_steps():
+            with contextlib.suppress(Damaged):
+                rank = self._about(step)["rank"]
+                if rank:
+                    self._ranks[step] = rank["rank"]
+
+    def _close_manager(self) -> None:
+        manager, self._open = self._open, None
+        if manager is not None:
+            with _ORBAX:
+                manager.close()
+
+    def _read(self, step: int, like: Any, rows_like: Mapping[str, Any] | None) -> Saved:
+        """Reads one checkpoint and compares its digests.
+
+        Args:
+            step: which one.
+            like: what the state looks like.
+            rows_like: what the rows look like; None leaves them out.
+
+        Raises:
+            UserError: it does not fit.
+            Damaged: it cannot be read, or is not what was written.
+        """
+        import orbax.checkpoint as ocp
+
+        path = self.directory / str(step)
+        manager = self._manager()
+        about = self._about(step)
+        digests = about["digests"]
+        check_fits(about["shapes"], like, path)
+        wanted = {_STATE: like}
+        if rows_like is not None and _ROWS in digests:
+            wanted[_ROWS] = dict(rows_like)
+        stored = jax.tree.map(stored_form, wanted)
+        items = {name: ocp.args.StandardRestore(tree) for name, tree in stored.items()}
+        with damage_named(path, step):
+            restored = manager.restore(step, args=ocp.args.Composite(**items))
+        for name in wanted:
+            if params_sha256(restored[name]) != digests[name]:
+                raise Damaged(path, step, f"the digest of its {name} is not the one that was written with it")
+        state = jax.tree.map(from_stored_form, like, restored[_STATE])
+        rows = {name: np.asarray(row) for name, row in restored[_ROWS].items()} if _ROWS in wanted else None
+        return Saved(step, state, rows, about)
+
+    def _about(self, step: int) -> dict[str, Any]:
+        import orbax.checkpoint as ocp
+
+        with damage_named(self.directory / str(step), step):
+            about = self._manager().restore(step, args=ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()}))[_ABOUT]
+            said = {name: value for name, value in about.items() if name != "digest"}
+            if about["step"] != step or about["digest"] != _digest(said):
+                raise ValueError("the digest of what it says of itself is not the one that was written with it")
+        return about
+
+    def _check_best_of(self, saved: Saved, like: Any) -> None:
+        """Checks the checkpoint that was the best one when another was saved.
+
+        Raises:
+            Damaged: it is missing or damaged.
+        """
+        best = saved.about["best_step"]
+        if best is None or best == saved.step:
+            return
+        path = self.directory / str(saved.step)
+        if best not in self.steps():
+            raise Damaged(path, saved.step, f"the best checkpoint of then, of step {best:,}, is missing")
+        try:
+            self._read(best, like, None)
+        except Damaged as error:
+            raise Damaged(path, saved.step, f"the best one of then is: {error}") from error
+
+    def _set_aside(self, steps: Sequence[int]) -> None:
+        if not steps or self._read_only:
+            return
+        self._close_manager()  # Orbax remembers what it has seen
+        for step in steps:
+            target = self.directory / f"damaged-{step}"
+            with named_cause(target, "move a damaged checkpoint to"):
+                if target.exists():
+                    shutil.rmtree(target)
+                (self.directory / str(step)).rename(target)
+
+    def _measured(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what is stored beside a checkpoint to compare it, and takes note of it; a larger rank is better."""
+        value = metrics.get(self._best_metric) if self._best_metric is not None else None
+        rank = None
+        if value is not None and math.isfinite(value):
+            self._ranks[step] = self._sign * float(value)
+            rank = {"metric": self._best_metric, "value": float(value), "rank": self._ranks[step]}
+        return {"rank": rank, "best_step": _best(self._ranks)}
+
+    def _find(self, step: int | str | None) -> int:
+        present = self.steps()
+        if not present:
+            raise UserError(f"there is no checkpoint in {self.directory}: the run ended before it saved one.")
+        if step == "best":
+            step = self.best_step()
+        if step is None or step == "last":
+            return present[-1]
+        if step not in present:
+            raise UserError(f"there is no checkpoint of step {step} in {self.directory}; there are: {present}.")
+        return int(step)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Preserved:
+    """Orbax's protocol for which checkpoints stay: those of the `keep` highest steps, and the best one.
+
+    Attributes:
+        keep: how many of the last.
+        ranks: how good each one is that was measured, as it is when this is asked.
+    """
+
+    keep: int
+    ranks: Mapping[int, float]
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        best = _best({step: self.ranks[step] for step in steps if step in self.ranks})
+        return [step == best or step in sorted(steps)[-self.keep :] for step in steps]
+
+
+def _best(ranks: Mapping[int, float]) -> int | None:
+    """Returns the step with the largest rank, of equal ones the earliest."""
+    return max(ranks, key=lambda step: (ranks[step], -step), default=None)
+
+
+def _digest(said: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,66 @@
+"""Sweeps in a TOML file: the same as the flags say, under the same names, to be kept and shared.
+
+sweep_mode = "random"
+trials = 60
+objective = "validation/accuracy"
+
+[fields]
+learning_rate = "log(1e-4,1e-1)"
+"model.features" = [64, 128, [256, 128]]
+seed = "0:3"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxdl.cli.options import OF_SWEEPS, SWEEP_OBJECTIVE, Options
+from jaxdl.errors import UserError, unknown
+from jaxdl.fields import check_value, own_fields, show
+from jaxdl.files.atomic import named_cause
+
+_FIELDS = "fields"
+_NOT_IN_FILE = ("extend", "dry_run", "sweep_dir")
+
+
+def read_sweep_file(path: Path) -> dict[str, Any]:
+    """Reads a sweep file.
+
+    Returns:
+        Values of `jaxdl.cli.options.Options` by name; the fields stand under ``sweep`` as the command line has them.
+
+    Raises:
+        UserError: it cannot be read, is not valid TOML, or says something that no sweep knows.
+    """
+    with named_cause(path, "read"):
+        content = path.read_bytes()
+    try:
+        value = tomllib.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"--sweep_file={path} is not valid TOML: {' '.join(str(error).split())}.") from error
+    fields = value.pop(_FIELDS, {})
+    if not isinstance(fields, Mapping) or not fields:
+        raise UserError(f"--sweep_file={path}: there is no table [fields] that says what to vary.")
+    declared = {field.path: field for field in own_fields(Options())}
+    names = {name: name for name in OF_SWEEPS if name not in _NOT_IN_FILE} | {"objective": SWEEP_OBJECTIVE}
+    options: dict[str, Any] = {}
+    for key, item in value.items():
+        if key not in names:
+            raise unknown(f"entry in {path}:", key, [_FIELDS, *names])
+        check_value(dataclasses.replace(declared[names[key]], path=key), item)
+        options[names[key]] = item
+    return options | {"sweep": tuple(f"{name}={_spec(path, name, fields[name])}" for name in fields)}
+
+
+def _spec(path: Path, name: str, value: Any) -> str:
+    """Returns what a field gets as the command line has it."""
+    if isinstance(value, Mapping):
+        raise UserError(f'--sweep_file={path}: write dotted fields in quotes: "{name}.{next(iter(value), "...")}".')
+    if isinstance(value, str):
+        return value
+    items = value if isinstance(value, list) else [value]
+    return ",".join(f"({show(tuple(item))})" if isinstance(item, list) else show(item) for item in items)

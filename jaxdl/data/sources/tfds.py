@@ -1,0 +1,133 @@
+"""Data sets of tensorflow-datasets, without TensorFlow; with an embedded stand-in where they cannot be had."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import textwrap
+from pathlib import Path
+from typing import Literal, final
+from urllib.parse import urlsplit
+
+from jaxdl.data.source import Data, Notify
+from jaxdl.data.sources.digits import Digits
+from jaxdl.data.spec import Dataset, Spec
+from jaxdl.data.tfds.arrays import decode, described, keep, kept, kept_spec
+from jaxdl.data.tfds.download import Limits
+from jaxdl.data.tfds.obtain import CONFIG_NAME, Request, Unavailable, obtain, prepared_folder
+from jaxdl.data.tfds.prepare import builder_class
+from jaxdl.data.tfds.workspace import workspace, writing_problem
+from jaxdl.errors import UserError
+from jaxdl.fields import static
+from jaxdl.files.atomic import named_cause
+
+_NAME = re.compile(rf"[a-z][a-z0-9_]*(/{CONFIG_NAME.pattern})?")
+_BANNER_WIDTH = 100
+# The digits are 42 times fewer than MNIST's: one pass would be too few steps for a recipe that is made for MNIST.
+_STAND_IN_PASSES = 10
+# How long to wait for servers; no field, because it changes nothing about an experiment.
+LIMITS = Limits()
+
+
+def check_name(name: str) -> str | None:
+    """Checks the form of a TFDS name; whether TFDS has such a set is seen when it is loaded."""
+    return None if _NAME.fullmatch(name) else "must be a name of tensorflow-datasets, such as mnist or emnist/letters"
+
+
+def _check_mirror(mirror: str) -> str | None:
+    if not mirror:
+        return None
+    try:
+        parts = urlsplit(mirror)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, or a port that is no number, which shows when it is read
+        right = False
+    if not right or " " in mirror or not mirror.isprintable():
+        return "must be a URL such as https://host/mnist or http://host:8080/mnist"
+    if "@" in parts.netloc:
+        return (
+            "must hold no user name or password, because config.json and report.html show it: "
+            "put them into ~/.netrc, where they are looked up"
+        )
+    return None
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Tfds(Data):
+    """An image-classification set of tensorflow-datasets; inputs are (examples, height, width, channels) uint8.
+
+    It is taken from the first of these places that has it: (1) prepared in the data folder; (2) prepared from original
+    archives in ``DATA_DIR/downloads/manual/``; (3) downloaded; (4) where `fallback` allows it, an embedded
+    stand-in of the same kind, with a banner. TensorFlow is needed to prepare only those sets that are
+    not in MNIST's format (MNIST, Fashion-MNIST, KMNIST and EMNIST are).
+
+    Attributes:
+        name: TFDS's name of the set, with its config where it has several: ``"mnist"``, ``"emnist/letters"``.
+        fallback: whether an embedded stand-in may take the set's place when it cannot be had.
+        mirror: base URL to fetch the original archives from, instead of where TFDS fetches them; their
+            checksums stay those that TFDS registers.
+    """
+
+    name: str = static("mnist", "name in tensorflow-datasets, such as mnist or emnist/letters", check=check_name)
+    fallback: Literal["embedded", "none"] = static("embedded", "what to use when the set cannot be had")
+    mirror: str = static("", "base URL to fetch the original archives from", check=_check_mirror)
+
+    @property
+    def requested(self) -> str:
+        return self.name
+
+    def spec(self, data_dir: Path) -> Spec:
+        prepared = prepared_folder(data_dir, self.name)
+        known = kept_spec(prepared) if prepared else None
+        return known or described(builder_class(self.name), self.name)
+
+    def read(self, data_dir: Path, notify: Notify) -> Dataset:
+        try:
+            prepared = obtain(Request(self.name, data_dir, self.mirror, notify, LIMITS))
+        except Unavailable as problem:
+            return self._stand_in(problem, data_dir, notify)
+        return kept(prepared, self.name) or _decode_and_keep(prepared, self.name, notify)
+
+    def _stand_in(self, problem: Unavailable, data_dir: Path, notify: Notify) -> Dataset:
+        has_stand_in = self.name == "mnist"
+        if self.fallback == "none" or not has_stand_in:
+            offer = ", or use --data.fallback=embedded (handwritten digits stand in)" if has_stand_in else ""
+            reasons = "; ".join(problem.reasons)
+            raise UserError(f"{self.name} is not available: {reasons}. Way out: {problem.way_out}{offer}.") from problem
+        dataset = Digits(validation=self.validation).read(data_dir, notify)
+        notify(_banner(self.name, "digits (scikit-learn's 1,797 handwritten digits of 8x8 pixels)", problem))
+        return dataclasses.replace(dataset, requested=self.name, passes=_STAND_IN_PASSES)
+
+
+def _decode_and_keep(prepared: Path, name: str, notify: Notify) -> Dataset:
+    problem = writing_problem(prepared.parent)
+    if problem:
+        notify(f"Decoding {name}; the arrays cannot be kept for the next time: {problem}.")
+        return decode(prepared, name)
+    with named_cause(prepared.parent, "write"), workspace(prepared.parent, notify) as drafts:
+        dataset = kept(prepared, name)  # by another process, for which this one has waited
+        if dataset is None:
+            notify(f"Decoding {name}: some seconds, and only this once.")
+            dataset = decode(prepared, name)
+            keep(dataset, prepared, drafts)
+    return dataset
+
+
+def _banner(requested: str, used: str, problem: Unavailable) -> str:
+    """Returns the framed lines that tell that other data is used than was asked for."""
+    paragraphs = [
+        ("requested", [requested]),
+        ("used", [used, f"an epoch is {_STAND_IN_PASSES} passes over it, since it is so much smaller"]),
+        ("why", list(problem.reasons)),
+        ("way out", [problem.way_out, "--data.fallback=none makes this an error"]),
+    ]
+    edge = "#" * _BANNER_WIDTH
+    lines = [edge, f"STAND-IN DATA: no figure of this run is about {requested}".center(_BANNER_WIDTH), edge]
+    for label, texts in paragraphs:
+        for text in texts:
+            # Paths and names of files stay whole, so that they can be copied.
+            for line in textwrap.wrap(text, _BANNER_WIDTH - 13, break_long_words=False, break_on_hyphens=False):
+                lines.append(f"#  {label:<9} {line}")
+                label = ""
+    return "\n".join([*lines, edge])

@@ -1,0 +1,209 @@
+"""Getting a TFDS set into the data folder: from original archives that are there, or from the network."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxdl.data.source import Notify, default_data_dir
+from jaxdl.data.tfds import prepare
+from jaxdl.data.tfds.archives import Archive, find, manual_dir, places
+from jaxdl.data.tfds.arrays import supervised_features
+from jaxdl.data.tfds.download import Limits, Unreachable, download, reach, url_of
+from jaxdl.data.tfds.workspace import workspace, writing_problem
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
+
+_READABLE_FORMATS = ("array_record", "tfrecord")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+# The name of a config, which is that of a folder: none that leads out of its parent.
+CONFIG_NAME = re.compile(r"\w[\w+.-]*")
+
+
+class Unavailable(Exception):
+    """A set cannot be had, through nobody's fault.
+
+    Attributes:
+        reasons: what was tried and why it failed, a phrase each.
+        way_out: what the user can do, as a phrase that begins in lower case.
+    """
+
+    def __init__(self, reasons: Sequence[str], way_out: str):
+        super().__init__("; ".join(reasons))
+        self.reasons, self.way_out = tuple(reasons), way_out
+
+
+def prepared_folder(data_dir: Path, name: str) -> Path | None:
+    """Returns the folder of the newest version of a set that is prepared in `data_dir`, without importing TFDS.
+
+    Raises:
+        UserError: the data folder cannot be read, or TFDS's description of a set in it is damaged.
+    """
+    dataset, _, config = name.partition("/")
+    with named_cause(data_dir, "read"):
+        folder = data_dir / dataset / (config or _default_config(data_dir / dataset))
+        if not folder.is_dir():
+            return None
+        versions = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and _is_readable(path)]
+    return max(versions, key=lambda path: tuple(map(int, path.name.split("."))), default=None)
+
+
+def _default_config(folder: Path) -> str:
+    """Returns the config that TFDS noted as a set's default when it prepared one, or an empty string."""
+    note = folder / ".config" / "metadata.json"
+    config = _read_json(note).get("default_config_name", "") if note.is_file() else ""
+    if not isinstance(config, str) or (config and not CONFIG_NAME.fullmatch(config)):  # it becomes part of a path
+        raise _damaged(note, f"default_config_name is {config!r}")
+    return config
+
+
+def _is_readable(folder: Path) -> bool:
+    info = folder / "dataset_info.json"
+    if not info.is_file() or not (folder / "features.json").is_file():
+        return False
+    return _read_json(info).get("fileFormat", "tfrecord") in _READABLE_FORMATS
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (ValueError, RecursionError) as problem:
+        raise _damaged(path, problem) from problem
+    if not isinstance(content, dict):
+        raise _damaged(path, "no JSON object")
+    return content
+
+
+def _damaged(path: Path, reason: object) -> UserError:
+    return UserError(f"{path} is damaged ({reason}). Remove {path.parent}, and it will be made again.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A set that is wanted, and how to get it.
+
+    Attributes:
+        name: TFDS's name of the set, with its config after a slash.
+        data_dir: the folder of all sets.
+        mirror: base URL to fetch archives from instead of the registered URLs, or an empty string.
+        notify: is given the progress.
+        limits: how long to wait for a server.
+    """
+
+    name: str
+    data_dir: Path
+    mirror: str = ""
+    notify: Notify = print
+    limits: Limits = dataclasses.field(default_factory=Limits)
+
+    @property
+    def config(self) -> str:
+        return self.name.partition("/")[2]
+
+
+def obtain(request: Request) -> Path:
+    """Returns the folder of a prepared set; prepares it, and downloads what is missing for that, where need be.
+
+    Raises:
+        UserError: the name is unknown, an archive is not the original, the folder cannot be read or written, or the
+            set needs TensorFlow.
+        Unavailable: the set is not there, and cannot be downloaded.
+    """
+    with named_cause(request.data_dir, "read"):
+        _check_folder(request.data_dir)
+        folder = prepared_folder(request.data_dir, request.name)
+        if folder is not None:
+            return folder
+        builder = prepare.builder_class(request.name)
+        archives = prepare.archives(builder)
+        if not prepare.is_idx(builder):
+            return _through_tfds(request, builder, archives)
+        found = find(archives, request.data_dir, builder.name, prepare.is_registered)
+    _check_writable(request, archives, expected=bool(found))
+    missing = [archive for archive in archives if archive not in found]
+    try:
+        if missing:
+            reach(url_of(missing[0], request.mirror), request.limits)  # before a folder is made in vain
+        with named_cause(request.data_dir, "write"), workspace(request.data_dir, request.notify) as folder:
+            earlier = prepared_folder(request.data_dir, request.name)  # by another process, for which this one waited
+            return earlier or _from_archives(request, builder, found, missing, folder)
+    except Unreachable as problem:
+        if not found:
+            raise _unavailable(request, archives, f"not downloaded: {problem}") from problem
+        listed, manual = ", ".join(archive.file for archive in missing), manual_dir(request.data_dir)
+        raise UserError(
+            f"{manual} holds some archives of {request.name} but not {listed}, which could not be downloaded: "
+            f"{problem}. Put what is missing there."
+        ) from problem
+
+
+def _from_archives(
+    request: Request, builder: Any, found: dict[Archive, Path], missing: Sequence[Archive], folder: Path
+) -> Path:
+    """Downloads the missing archives, and prepares the set from all of them; `folder` is an empty one to work in."""
+    if missing:
+        downloaded = folder / "downloaded"
+        downloaded.mkdir()
+        download(missing, downloaded, mirror=request.mirror, notify=request.notify, limits=request.limits)
+        for archive in missing:
+            # What is in the preferred place is another set's archive of the same name: `find` refuses all else.
+            common, own = places(archive, request.data_dir, builder.name)
+            target = own if common.exists() else common
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(downloaded / archive.file, target)
+            found[archive] = target
+    request.notify(f"Preparing {request.name} from its original archives: some seconds, and only this once.")
+    return prepare.publish(prepare.prepare_idx(builder, request.config, found, folder), request.data_dir)
+
+
+def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -> Path:
+    with contextlib.suppress(ImportError), prepare.quiet():  # some descriptions cannot be made without TensorFlow
+        info = builder(data_dir=request.data_dir, config=request.config or None).info
+        supervised_features(info, request.name)
+    prepare.check_tensorflow(request.name)
+    _check_writable(request, archives, expected=True)
+    there = (place.exists() for archive in archives for place in places(archive, request.data_dir, builder.name))
+    try:
+        if archives and not any(there):
+            reach(archives[0].url, request.limits)  # TFDS itself would notice a missing network after minutes
+    except Unreachable as problem:
+        raise _unavailable(request, archives, f"not downloaded: {problem}") from problem
+    prepare.prepare_with_tensorflow(builder, request.name, request.data_dir)
+    folder = prepared_folder(request.data_dir, request.name)
+    if folder is None:
+        raise UserError(f"{request.name} was prepared by TFDS, but is not in {request.data_dir}.")
+    return folder
+
+
+def _check_folder(data_dir: Path) -> None:
+    """Makes sure that the data folder, which is made when first needed, is none other than a folder."""
+    if data_dir.exists() and not data_dir.is_dir():
+        raise UserError(f"data_dir={data_dir} is not a folder: name another with --data_dir=DIR.")
+
+
+def _check_writable(request: Request, archives: Sequence[Archive], *, expected: bool) -> None:
+    """Makes sure that a set can be prepared in the data folder.
+
+    Raises:
+        UserError: it cannot, although the user has chosen the folder or put archives there.
+        Unavailable: it cannot, and the user has said nothing about where data is.
+    """
+    problem = writing_problem(request.data_dir)
+    if problem is None:
+        return
+    if not expected and request.data_dir == default_data_dir():
+        raise _unavailable(request, archives, f"not downloaded: {problem}")
+    raise UserError(f"{request.name} cannot be prepared: {problem}. Name another folder with --data_dir=DIR.")
+
+
+def _unavailable(request: Request, archives: Sequence[Archive], last_reason: str) -> Unavailable:
+    manual = manual_dir(request.data_dir)
+    reasons = (f"not prepared in {request.data_dir}", f"no original archives in {manual}", last_reason)
+    listed = ", ".join(archive.file for archive in archives)
+    return Unavailable(reasons, f"put {listed} into {manual}, or connect to the network")

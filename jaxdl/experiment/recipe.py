@@ -1,0 +1,138 @@
+"""An experiment is a value: what to train, on what, towards what, how and for how long."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from flax import linen as nn
+
+from jaxdl.augment.images import Augmentation
+from jaxdl.data import DATA, Data, Spec
+from jaxdl.errors import UserError
+from jaxdl.fields import above_zero, at_least, check_fields, own_fields, part, replace, static, traced
+from jaxdl.fields.interval import Interval
+from jaxdl.models import MODELS
+from jaxdl.objectives import OBJECTIVES, Objective
+from jaxdl.objectives.metrics import check_metrics
+from jaxdl.optim import OPTIMIZERS, Optimizer
+
+
+def _check_watch(value: str) -> str | None:
+    split, _, metric = value.partition("/")
+    known = split in ("train", "validation") and metric
+    return None if known else "must be SPLIT/METRIC with the split train or validation, such as validation/accuracy"
+
+
+def _check_batch_size(value: int) -> str | None:
+    return None if 1 <= value < 2**24 else "must be at least 1 and below 2**24"
+
+
+def _check_seed(value: int) -> str | None:
+    return None if 0 <= value < 2**32 else "must be at least 0 and below 2**32"
+
+
+def _check_interval(value: str) -> str | None:
+    try:
+        Interval.parse(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpointing:
+    """How often a run is saved, and how much of that is kept. Results do not depend on it.
+
+    Attributes:
+        every: time, steps or epochs between two savings, such as ``30s``, ``5min``, ``500steps`` or ``1epoch``; the end
+            of the training is always saved.
+        keep: how many of the last checkpoints to keep, beside the best one. With two, one that is damaged on the disk
+            leaves another to go on from.
+    """
+
+    every: str = static("30s", "between two savings: 30s, 5min, 500steps, 1epoch", check=_check_interval)
+    keep: int = static(2, "how many of the last checkpoints to keep beside the best", check=at_least(1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How long to train, in which portions, and which state to keep.
+
+    Attributes:
+        epochs: passes over the train split.
+        batch_size: examples in one train step.
+        eval_batch_size: examples in one eval step; figures do not depend on it, only speed and memory do.
+        watch: the metric, as ``SPLIT/METRIC``, that decides which checkpoint is the best and when to stop early.
+        patience: stop after this many epochs without a better `watch`; None never stops early.
+        final: the state that is tested and summarised at the end: after the last epoch, or the best by `watch`.
+        overfit_batches: train and validate on the first N batches only, to see that the model can learn; 0 uses all.
+        precision: what the model computes in; parameters, optimizer, statistics and loss stay float32 (Micikevicius et
+            al. 2018, "Mixed precision training", without the scaling of losses, which bfloat16 does not need).
+        nan: what to do where a loss, a gradient or a parameter is no longer a finite number: stop the run at that step
+            and say where it began; skip the update and count it; or go on.
+        fast_dev_run: one small batch through train, validation, test, checkpoint and report.
+    """
+
+    epochs: int = static(10, "passes over the train split", check=at_least(1))
+    batch_size: int = static(128, "examples in one train step", check=_check_batch_size)
+    eval_batch_size: int = static(500, "examples in one eval step; changes speed, not figures", check=_check_batch_size)
+    watch: str = static("validation/loss", "metric that decides the best checkpoint", check=_check_watch)
+    patience: int | None = static(None, "stop after this many epochs without a better --watch", check=above_zero)
+    final: Literal["last", "best"] = static("last", "state to test at the end: the last, or the best by --watch")
+    overfit_batches: int = static(0, "train and validate on the first N batches only; 0 uses all", check=at_least(0))
+    precision: Literal["float32", "bfloat16"] = static("float32", "what the model computes in; parameters stay float32")
+    nan: Literal["stop", "skip", "ignore"] = static("stop", "where a loss, gradient or parameter is not finite")
+    fast_dev_run: bool = static(False, "one small batch through train, validation, test, checkpoint and report")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """The whole recipe. `dataclasses.replace` or `jaxdl.replace` varies it; every field is a flag of ``launch.py``.
+
+    Attributes:
+        name: the experiment's name, which is also that of its file in ``experiments/``.
+        data: where examples come from.
+        model: a Linen module called as ``model.apply(variables, inputs, train=..., lengths=...)``; where it has a field
+            ``outputs`` that is None, the size of the last layer follows the data.
+        objective: the loss.
+        optimizer: the optimizer with its learning-rate schedule.
+        training: the training budget.
+        augmentation: what is changed at random in the training examples; the figures of train are of changed ones.
+        checkpoint: how often the run is saved.
+        metrics: names of the metrics measured on validation and test beside the loss (see `jaxdl.objectives.metrics`).
+        seed: seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32).
+    """
+
+    name: str
+    data: Data = part(DATA, "data set: an embedded one (digits, bits) or a TFDS name such as fashion_mnist")
+    model: nn.Module = part(MODELS, "model")
+    objective: Objective = part(OBJECTIVES, "loss to minimise")
+    optimizer: Optimizer = part(OPTIMIZERS, "optimizer")
+    training: Training = dataclasses.field(default=Training())
+    augmentation: Augmentation = dataclasses.field(default=Augmentation())
+    checkpoint: Checkpointing = dataclasses.field(default=Checkpointing())
+    metrics: tuple[str, ...] = static(("accuracy",), "measured beside the loss", check=check_metrics)
+    seed: int = traced(0, "seed of parameters, data order, augmentation, dropout", check=_check_seed)
+
+    def for_spec(self, spec: Spec) -> Experiment:
+        """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open.
+
+        Raises:
+            UserError: a field holds what it may not, the recipe's own size is too small for the data's classes, or its
+                augmentation needs other data.
+        """
+        check_fields(self)
+        self.augmentation.check(spec.input_shape)
+        outputs = next((field for field in own_fields(self.model) if field.path == "outputs"), None)
+        if outputs is None:
+            return self
+        if outputs.value is None:
+            return replace(self, {"model.outputs": spec.outputs})
+        if isinstance(outputs.value, int) and outputs.value < len(spec.class_names):
+            raise UserError(f"model.outputs={outputs.value}: the data has {spec.outputs} classes; leave it out.")
+        return self
+
+    def steps_per_epoch(self, examples: int) -> int:
+        """Returns the number of train steps in which an epoch visits so many examples; the last batch is filled up."""
+        return -(-examples // self.training.batch_size)

@@ -1,0 +1,83 @@
+"""A folder that one process holds alone, until it lets go or dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
+
+LOCK = ".jaxdl.lock"
+
+
+class InUse(UserError):
+    """Another process holds the folder."""
+
+
+class FolderLock:
+    """The lock of a folder, held from when it is made until `release`, or the death of the process.
+
+    Args:
+        folder: an existing folder; a file `LOCK` is made in it.
+        noun: what the folder is called in messages, such as ``"run directory"``.
+        flag: the option that names another one, such as ``"--run_dir"``.
+
+    Raises:
+        InUse: another process holds it.
+        UserError: the folder cannot be locked.
+    """
+
+    def __init__(self, folder: Path, noun: str, flag: str):
+        with named_cause(folder, f"create the {noun}"):
+            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(descriptor, f"the {noun} {folder}", flag)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor: int | None = descriptor
+        self._folder, self._noun, self._flag = folder, noun, flag
+        self.check()  # the folder may have been removed between opening and locking
+
+    def check(self) -> None:
+        """Checks that the folder is still the one that is held.
+
+        Raises:
+            UserError: it was removed, and perhaps made anew by another process.
+        """
+        assert self._descriptor is not None
+        held = os.fstat(self._descriptor)
+        try:
+            same = os.path.samestat(held, os.stat(self._folder / LOCK))
+        except OSError:
+            same = False
+        if not same:
+            raise UserError(
+                f"the {self._noun} {self._folder} was removed while it was in use: run the same command again, or give "
+                f"another {self._flag}."
+            )
+
+    def release(self) -> None:
+        """Gives the folder free; a second call does nothing."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            # Unlocking, not only closing: a child forked meanwhile would hold the lock through its copy.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: str, flag: str) -> None:
+    """Takes the lock and writes this process's number into it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        who = f"process {holder}" if holder.isdigit() else "another process"
+        raise InUse(f"{folder} is in use by {who}: wait for it, or give another {flag}.") from error
+    except OSError as error:
+        raise UserError(f"cannot lock {folder}: {error.strerror}; give one on a local disk.") from error
+    with named_cause(Path(folder), "write the lock of"):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)

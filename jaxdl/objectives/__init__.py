@@ -1,0 +1,39 @@
+"""What training minimises, and what evaluation measures."""
+
+from __future__ import annotations
+
+from jaxdl.objectives.losses import (
+    OBJECTIVES,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Objective,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    absolute_error,
+    aligned,
+    broadcast_mask,
+    huber,
+    masked_mean,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+    squared_error,
+)
+
+__all__ = [
+    "OBJECTIVES",
+    "Huber",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Objective",
+    "SigmoidCrossEntropy",
+    "SoftmaxCrossEntropy",
+    "absolute_error",
+    "aligned",
+    "broadcast_mask",
+    "huber",
+    "masked_mean",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
+    "squared_error",
+]

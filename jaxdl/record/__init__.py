@@ -1,0 +1,33 @@
+"""The run directory, and what it records of where a run came from."""
+
+from __future__ import annotations
+
+from jaxdl.record.directory import (
+    CONFIG,
+    METRICS,
+    RECORD,
+    REPORT,
+    SUMMARY,
+    RunDirectory,
+    json_text,
+    new_run_dir,
+    read_config,
+    read_metrics,
+    read_record,
+    read_summary,
+)
+
+__all__ = [
+    "CONFIG",
+    "METRICS",
+    "RECORD",
+    "REPORT",
+    "SUMMARY",
+    "RunDirectory",
+    "json_text",
+    "new_run_dir",
+    "read_config",
+    "read_metrics",
+    "read_record",
+    "read_summary",
+]

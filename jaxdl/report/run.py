@@ -1,0 +1,206 @@
+"""The report of a run: one HTML page that needs nothing but itself, made from the files of the run directory alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import replace_file
+from jaxdl.record import CONFIG, RECORD, REPORT, SUMMARY, read_config, read_metrics, read_record, read_summary
+from jaxdl.report.page import escaped, page, pairs, plotted, section, table
+from jaxdl.report.terminal import data_used, duration, figure, split_metrics
+
+_SUMMARY_LINES = (
+    ("step", "steps", "{:,}"),
+    ("epoch", "epochs", "{:,}"),
+    ("parameters", "parameters", "{:,}"),
+    ("train_examples_per_second", "examples per second in training", "{:,.0f}"),
+    ("params_sha256", "SHA-256 of the parameters", "{}"),
+)
+
+
+def write_report(run_dir: Path, *, plots: bool = True) -> Path:
+    """Writes ``report.html`` into a run directory and returns its path.
+
+    Args:
+        run_dir: the run directory.
+        plots: whether to draw; without, the figures stand in tables alone.
+
+    Raises:
+        UserError: there is no run, or a file of it is damaged.
+    """
+    run_dir = Path(run_dir)
+    path = run_dir / REPORT
+    replace_file(path, render(run_dir, plots=plots))
+    return path
+
+
+def render(run_dir: Path, *, plots: bool = True) -> str:
+    """Returns the page; what a run that ended early has not written is left out.
+
+    See `write_report`.
+
+    Raises:
+        UserError: there is no run, or a file of it is damaged.
+    """
+    run_dir = Path(run_dir)
+    if not (run_dir / CONFIG).exists() and not (run_dir / SUMMARY).exists():
+        raise UserError(f"there is no run in {run_dir} (no {CONFIG}): give --run_dir=DIR of a run.")
+    config = read_config(run_dir) if (run_dir / CONFIG).exists() else {}
+    record = read_record(run_dir) if (run_dir / RECORD).exists() else {}
+    summary = read_summary(run_dir) if (run_dir / SUMMARY).exists() else {}
+    lines = read_metrics(run_dir) if (run_dir / CONFIG).exists() else []
+    name = str(summary.get("experiment") or config.get("name") or run_dir.name)
+    data = _mapping(summary.get("data"))
+    used = data_used(data) if data else ""
+    sections = [
+        _head(name, summary, run_dir),
+        _banner(data),
+        _results(summary, used),
+        _curves(lines, data, used) if plots else "",
+        _confusions(summary, data, used, plots),
+        section("Data", pairs(data)),
+        section("Configuration", pairs(_flat(config))),
+        _record(record),
+    ]
+    return page(name, sections)
+
+
+def _head(name: str, summary: Mapping[str, Any], run_dir: Path) -> str:
+    status = summary.get("status", "not ended")
+    seconds = summary.get("wall_seconds")
+    took = f", {duration(seconds)} ({seconds:.1f} s)" if isinstance(seconds, int | float) else ""
+    compiling = summary.get("compile_seconds")
+    took += f", {compiling:.1f} s of it compiling" if took and isinstance(compiling, int | float) else ""
+    return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took} &middot; {escaped(run_dir)}</p>'
+
+
+def _formatted(form: str, value: Any) -> str:
+    """Returns a figure as it is to be read; what a damaged file holds in its place, as it is."""
+    try:
+        return form.format(value)
+    except (ValueError, TypeError):
+        return str(value)
+
+
+def _banner(data: Mapping[str, Any]) -> str:
+    if not data.get("substituted"):
+        return ""
+    requested, used = escaped(data.get("requested")), escaped(data.get("used"))
+    return f'<p class="banner">Not measured on {requested}: the stand-in {used} was used in its place.</p>'
+
+
+def _results(summary: Mapping[str, Any], used: str) -> str:
+    splits, by_metric = split_metrics(_mapping(summary.get("metrics")))
+    rows = [
+        [name, *(figure(values[split]) if split in values else "" for split in splits), used]
+        for name, values in by_metric.items()
+    ]
+    measured = table(["metric", *splits, "measured on"], rows, numbers=range(1, len(splits) + 1)) if rows else ""
+    facts = {
+        label: _formatted(form, summary[key])
+        for key, label, form in _SUMMARY_LINES
+        if isinstance(summary.get(key), int | float | str)
+    }
+    best = _mapping(summary.get("data")).get("best_loss")
+    if isinstance(best, int | float):
+        facts["smallest loss that any model can reach"] = figure(best)
+    return section("Results", measured + (f"<p></p>{pairs(facts)}" if facts else ""))
+
+
+def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: str) -> str:
+    """Draws each metric that was logged more than as one figure of the test, loss first."""
+    series: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
+    for line in lines:
+        split = str(line.get("split"))
+        for name, value in line.items():
+            if name in ("step", "epoch", "split") or split == "test" or not isinstance(value, int | float):
+                continue
+            positions, values = series.setdefault(name, {}).setdefault(split, ([], []))
+            positions.append(line.get("epoch", 0))
+            values.append(value)
+    if not series:
+        return ""
+    from jaxdl.report.plots import learning_curve
+
+    best = data.get("best_loss")
+    plots = []
+    for name in sorted(series, key=lambda name: (name != "loss", name)):
+        reference = ("best possible", float(best)) if name == "loss" and isinstance(best, int | float) else None
+        title = _titled(name, used)
+        plots.append(plotted(title, learning_curve(title, series[name], reference=reference)))
+    return section("Learning curves", f'<div class="plots">{"".join(plots)}</div>')
+
+
+def _confusions(summary: Mapping[str, Any], data: Mapping[str, Any], used: str, plots: bool) -> str:
+    """Draws the confusion matrix of each split that has one, with the figures of each class below."""
+    parts = []
+    for tag, counts in _mapping(summary.get("metrics")).items():
+        split, _, name = tag.partition("/")
+        if name != "confusion" or not _is_matrix(counts):
+            continue
+        names = [str(c) for c in data.get("class_names") or ()]
+        names = names if len(names) == len(counts) else [str(n) for n in range(len(counts))]
+        if plots:
+            from jaxdl.report.plots import confusion_matrix
+
+            title = _titled(f"{split} confusion", used)
+            parts.append(plotted(title, confusion_matrix(title, counts, names)))
+        parts.append(_per_class(np.asarray(counts, np.float64), names, used))
+    return section("Classes", "".join(parts))
+
+
+def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
+    """Returns precision, recall and F1 of each class; zero divided by zero is 0."""
+    hits, predicted, actual = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
+    figures = [
+        hits / np.maximum(predicted, 1),
+        hits / np.maximum(actual, 1),
+        2 * hits / np.maximum(predicted + actual, 1),
+    ]
+    rows = [
+        [name, f"{actual[n]:,.0f}", *(figure(float(column[n])) for column in figures), used]
+        for n, name in enumerate(names)
+    ]
+    return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))
+
+
+def _record(record: Mapping[str, Any]) -> str:
+    if not record:
+        return ""
+    git = _mapping(record.get("git"))
+    shown = {key: value for key, value in record.items() if key not in ("git", "command")}
+    shown |= {f"git.{key}": value for key, value in git.items() if key != "diff"}
+    command = " ".join(map(str, record.get("command") or ()))
+    parts = [f"<pre>{escaped(command)}</pre>" if command else "", pairs(_flat(shown))]
+    if git.get("diff"):
+        parts.append(f"<details><summary>git diff</summary><pre>{escaped(git['diff'])}</pre></details>")
+    return section("Record", "".join(parts))
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns a tree of mappings with dotted paths as keys; a part's type stands under the part's own name."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        path = f"{prefix}{key}"
+        if isinstance(item, Mapping):
+            flat |= _flat(item, path + ".")
+        else:
+            flat[prefix.rstrip(".") if key == "type" and prefix else path] = item
+    return flat
+
+
+def _titled(name: str, used: str) -> str:
+    return f"{name}, {used}" if used else name
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(r, list) and len(r) == len(value) for r in value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,1 @@
+"""The training state and its pure functions: init, train, eval and predict."""

@@ -1,0 +1,252 @@
+"""The three pure functions of training: make a state, train on one batch, evaluate one batch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from jaxdl.data import Spec
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.fields import replace, traced_values
+from jaxdl.objectives import masked_mean
+from jaxdl.objectives.metrics import Mean, Metric, metric
+
+Batch = Mapping[str, jax.Array]
+Hyperparameters = Mapping[str, jax.Array | float]
+Sums = dict[str, jax.Array]
+# Names by which a profile knows operations (see `jaxdl.profiling`); all that makes a batch belongs under the first.
+INPUT_SCOPE, OPTIMIZER_SCOPE = "input_pipeline", "optimizer_update"
+SKIPPED = "skipped"
+# Folded into a state's key for augmentation; no step, whose number is folded in for dropout, is that large.
+_AUGMENTATION = 2**31
+
+
+class TrainState(struct.PyTreeNode):
+    """All that training carries from one step to the next; nothing static inside.
+
+    Attributes:
+        step: () int32, number of train steps done.
+        params: the model's parameters.
+        model_state: its other variable collections, such as ``batch_stats``; may be empty.
+        opt_state: the optax state.
+        key: () typed PRNG key; never advanced: each step folds its number in.
+    """
+
+    step: jax.Array
+    params: Any
+    model_state: Any
+    opt_state: Any
+    key: jax.Array
+
+
+class Steps(NamedTuple):
+    """The pure functions of one experiment, jitted; vmap, shard or jit them into larger programs as any other.
+
+    Attributes:
+        init_state: ``(seed) -> TrainState``; seed () uint32.
+        train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, and ``accuracy``
+            where the experiment measures it, and ``skipped``, 1 for an update that was dropped, with ``nan="skip"``.
+        eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
+            those of all batches into figures (see `jaxdl.objectives.metrics`); hparams where they are not the
+            experiment's own.
+        predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; of the batch
+            only ``inputs`` and ``lengths`` are read.
+    """
+
+    init_state: Callable[[Any], TrainState]
+    train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
+    eval_step: Callable[..., Sums]
+    predict_step: Callable[[TrainState, Batch], jax.Array]
+
+
+def hyperparameters(experiment: Experiment) -> dict[str, float]:
+    """Returns the numbers that enter the train step as data, by dotted path (the seed enters through the state)."""
+    return {path: value for path, value in traced_values(experiment).items() if path != "seed"}
+
+
+def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
+    """Returns which losses count: (batch,), or (batch, time) for one loss a step, where those past `lengths` do not.
+
+    A batch is ``inputs`` (batch, ...), ``targets`` (batch, ...), and optionally ``mask`` (batch,) bool, False for
+    padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence.
+
+    Args:
+        batch: the batch.
+        shape: shape of the losses, (batch,) or (batch, time).
+    """
+    mask = batch.get("mask")
+    if mask is None:
+        mask = jnp.ones(shape[:1], bool)
+    if "lengths" in batch and len(shape) >= 2:
+        return mask[:, None] & (jnp.arange(shape[1]) < batch["lengths"][:, None])
+    return mask
+
+
+@contextlib.contextmanager
+def model_errors() -> Iterator[None]:
+    """Turns what a model says of inputs that it cannot take into a `UserError` of one line."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}") from error
+
+
+def state_shapes(steps: Steps) -> TrainState:
+    """Returns the shapes and dtypes of a state; computes nothing.
+
+    Raises:
+        UserError: the model does not fit the data.
+    """
+    with model_errors():
+        return jax.eval_shape(steps.init_state, np.uint32(0))
+
+
+def eval_metrics(experiment: Experiment) -> list[Metric]:
+    """Returns the loss and the experiment's metrics, as evaluation measures them.
+
+    The loss is measured against the labels as they are, without smoothing: figures of different runs compare, and one
+    compiled program evaluates them all.
+    """
+    objective = experiment.objective.for_evaluation()
+    return [Mean("loss", False, objective.losses, "loss"), *map(metric, experiment.metrics)]
+
+
+def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
+    """Returns the pure step functions of an experiment on data of the given spec.
+
+    Args:
+        experiment: the recipe.
+        spec: what one example is.
+        total_steps: train steps of the whole training, which the learning-rate schedule is stretched over.
+    """
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps)
+    return Steps(
+        jax.jit(functions.init_state),
+        jax.jit(functions.train_step),
+        jax.jit(functions.eval_step),
+        jax.jit(functions.predict_step),
+    )
+
+
+def make_loss_and_gradients(
+    experiment: Experiment, spec: Spec, total_steps: int
+) -> Callable[[TrainState, Batch, Hyperparameters], tuple[jax.Array, Any]]:
+    """Returns ``(state, batch, hparams) -> (loss, gradients)``, jitted: what a train step goes by, before clipping.
+
+    Args:
+        experiment: the recipe.
+        spec: what one example is.
+        total_steps: train steps of the whole training.
+    """
+    return jax.jit(_Functions(experiment.for_spec(spec), spec, total_steps).loss_and_gradients)
+
+
+class _Functions:
+    """The functions of `Steps` before jit; what they read of this object is constant."""
+
+    def __init__(self, experiment: Experiment, spec: Spec, total_steps: int):
+        self._experiment = experiment
+        self._spec = spec
+        self._total_steps = total_steps
+        self._precision = jnp.dtype(experiment.training.precision)
+
+    def init_state(self, seed: Any) -> TrainState:
+        key = jax.random.key(seed)
+        params_key, dropout_key, state_key = jax.random.split(key, 3)
+        example = jnp.zeros((1, *self._spec.input_shape), jnp.float32)
+        variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
+        model_state = {name: value for name, value in variables.items() if name != "params"}
+        params = variables["params"]
+        opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
+        return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
+
+    def train_step(
+        self, state: TrainState, batch: Batch, hparams: Hyperparameters
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        recipe = replace(self._experiment, hparams)
+        loss, (outputs, mask, model_state), gradients = self._differentiate(recipe, state, batch)
+        with jax.named_scope(OPTIMIZER_SCOPE):
+            transformation = recipe.optimizer.transformation(self._total_steps)
+            updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
+            params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
+        metrics = {"loss": loss}
+        if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
+            # Whatever the gradients are, its updates stay finite, so that nothing else would tell.
+            metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
+        if "accuracy" in recipe.metrics:
+            sums = metric("accuracy").partial(outputs, batch["targets"], mask)
+            metrics["accuracy"] = sums["correct"] / jnp.maximum(sums["count"], 1)
+        following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
+        if recipe.training.nan == "skip":
+            finite = jnp.isfinite(loss) & _all_finite(gradients) & _all_finite(params)
+            kept = state.replace(step=following.step)
+            # Keys stay as they are, so both states have the same one.
+            following = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, kept)
+            metrics[SKIPPED] = 1.0 - finite
+        return following, metrics
+
+    def loss_and_gradients(self, state: TrainState, batch: Batch, hparams: Hyperparameters) -> tuple[jax.Array, Any]:
+        loss, _, gradients = self._differentiate(replace(self._experiment, hparams), state, batch)
+        return loss, gradients
+
+    def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
+        recipe = replace(self._experiment, hparams or {})
+        outputs = self._apply(recipe, state, batch)
+        targets = batch["targets"]
+        objective = recipe.objective
+        mask = element_mask(batch, jax.eval_shape(objective.losses, outputs, targets).shape)
+        sums: Sums = {}
+        for figure in eval_metrics(recipe):
+            sums |= figure.partial(outputs, targets, mask)
+        return sums
+
+    def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
+        return self._experiment.objective.predictions(self._apply(self._experiment, state, batch))
+
+    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, tuple, Any]:
+        """Returns the loss; outputs, mask and the model's new state; and the gradients of the parameters."""
+        dropout_key = jax.random.fold_in(state.key, state.step)
+        with jax.named_scope(INPUT_SCOPE):
+            key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
+            inputs = recipe.augmentation.apply(batch["inputs"], self._spec.scale, key).astype(self._precision)
+
+        def loss_of(params: Any) -> tuple[jax.Array, tuple]:
+            outputs, model_state = recipe.model.apply(
+                self._variables(params, state.model_state),
+                inputs,
+                train=True,
+                lengths=batch.get("lengths"),
+                rngs={"dropout": dropout_key},
+                mutable=list(state.model_state),
+            )
+            outputs = outputs.astype(jnp.float32)
+            losses = recipe.objective.losses(outputs, batch["targets"])
+            mask = element_mask(batch, losses.shape)
+            return masked_mean(losses, mask), (outputs, mask, model_state)
+
+        (loss, more), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        return loss, more, gradients
+
+    def _apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> jax.Array:
+        variables = self._variables(state.params, state.model_state)
+        model: Any = recipe.model
+        with jax.named_scope(INPUT_SCOPE):
+            inputs = (batch["inputs"].astype(jnp.float32) * self._spec.scale).astype(self._precision)
+        outputs = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
+        return outputs.astype(jnp.float32)
+
+    def _variables(self, params: Any, model_state: Any) -> dict[str, Any]:
+        # What a model itself keeps in another dtype than float32 is its own choice.
+        cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
+        return {"params": jax.tree.map(cast, params), **model_state}
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

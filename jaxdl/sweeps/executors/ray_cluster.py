@@ -1,0 +1,182 @@
+"""Trials on a Ray cluster, placed by the CPUs and GPUs that each needs.
+
+The sweep directory must lie on a shared disk."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jaxdl.backend.signals import StopSignals
+from jaxdl.errors import UserError
+from jaxdl.sweeps.executors.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, import_path
+from jaxdl.sweeps.trials.trial import Job, Outcome
+
+_SECONDS_TO_ANSWER = 10.0
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise UserError("--executor=ray needs Ray: pip install 'jaxdl[ray]'.") from error
+    return ray
+
+
+def connect(address: str) -> None:
+    """Connects to a cluster, or starts one on this machine; does nothing where that was done.
+
+    Args:
+        address: of the cluster's head, ``auto`` for the one of this machine; empty starts one.
+
+    Raises:
+        UserError: Ray is not installed, or there is no cluster at that address.
+    """
+    ray = _ray()
+    if ray.is_initialized():
+        return
+    _check_answers(address)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": import_path()}},
+            **({} if address else {"include_dashboard": False}),
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"--ray_address={address}: no Ray cluster can be reached there ({reason}).") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray puts a handler of its own in its place
+
+
+def _check_answers(address: str) -> None:
+    """Raises `UserError` where nothing answers at the address of a cluster: Ray would go on trying for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return  # auto, which Ray looks up
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--ray_address={address}: no Ray cluster can be reached there ({error}).") from error
+
+
+def places(cpus: float, gpus: float) -> int:
+    """Returns how many trials the nodes of the cluster that is connected have room for.
+
+    Raises:
+        UserError: no node has room for one.
+    """
+    needs = {kind: need for kind, need in (("CPU", cpus), ("GPU", gpus)) if need}
+    room = 0
+    for node in _ray().nodes():
+        if node["Alive"]:
+            room += int(min((node["Resources"].get(kind, 0) / need for kind, need in needs.items()), default=1))
+    if room < 1:
+        wanted = " and ".join(f"{need:g} {kind}" for kind, need in needs.items())
+        raise UserError(
+            f"no node of the Ray cluster has {wanted} for a trial: lower --trial_cpus or --trial_gpus, or add a node; "
+            "--workers=N waits for one."
+        )
+    return room
+
+
+@functools.cache
+def _workshop(data_dir: Path, settings: tuple[tuple[str, Any], ...]) -> Any:
+    """Returns what the trials of one worker process share."""
+    from jaxdl.backend.settings import configure
+    from jaxdl.training.cache import Workshop
+
+    configure(**dict(settings))
+    return Workshop(data_dir, print)
+
+
+def _run(job: Job, settings: tuple[tuple[str, Any], ...]) -> Outcome:
+    """Runs one trial, in a worker process of Ray; its own main thread gets the signal that cancels it."""
+    from jaxdl.sweeps.results.display import TrialDisplay
+    from jaxdl.sweeps.trials.runner import run_trial
+
+    display = TrialDisplay(job.experiment.training.epochs, lambda text, done: None)  # nobody sees this process
+    return run_trial(job, _workshop(job.data_dir, settings), display=display)
+
+
+class RayCluster:
+    """Runs trials as tasks of Ray; one whose worker or node is lost can be begun again.
+
+    Args:
+        width: how many trials may be under way at the same time.
+        cpus: CPUs that each trial needs.
+        gpus: GPUs that each trial needs; a fraction shares one.
+        settings: keyword arguments of `jaxdl.backend.settings.configure` in each worker.
+        signals: asks to stop.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        cpus: float,
+        gpus: float,
+        settings: Mapping[str, Any],
+        signals: StopSignals,
+    ):
+        self.width = width
+        # Trials that share a GPU share its memory, too.
+        shares = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{MEMORY_SHARE * gpus:.3f}"} if 0 < gpus < 1 else {}
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "runtime_env": {"env_vars": shares}}
+        self._task = _ray().remote(**options)(_run)
+        self._settings = tuple(sorted(settings.items()))
+        self._signals = signals
+        self._jobs: dict[Any, Job] = {}
+        self._told_to_stop = False
+
+    def __enter__(self) -> RayCluster:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for reference in self._jobs:
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                _ray().cancel(reference, force=True)
+
+    def narrow(self) -> None:
+        """Does nothing: each task has its own memory."""
+
+    def submit(self, job: Job) -> None:
+        self._jobs[self._task.remote(job, self._settings)] = job
+
+    def wait(self) -> Finished:
+        while True:
+            if self._signals.received is not None:
+                self._stop()
+            if not self._jobs:
+                self._signals.raise_received()
+            ready, _ = _ray().wait(list(self._jobs), num_returns=1, timeout=SECONDS_BETWEEN_LOOKS)
+            for reference in ready:
+                outcome = self._outcome(reference)
+                job = self._jobs.pop(reference)
+                if outcome is not None:
+                    return Finished(job, outcome)
+
+    def _outcome(self, reference: Any) -> Outcome | None:
+        """Returns what came of a task that is over, None where it was stopped."""
+        ray = _ray()
+        try:
+            return ray.get(reference)
+        except ray.exceptions.RayError as error:
+            if self._signals.received is not None:
+                return None
+            reason = " ".join(str(error).split())[:200]
+            return Outcome("failed", reason=f"lost its worker ({type(error).__name__}: {reason})", again=True)
+
+    def _stop(self) -> None:
+        if not self._told_to_stop:
+            self._told_to_stop = True
+            for reference in self._jobs:
+                _ray().cancel(reference, force=False, recursive=False)

@@ -1,0 +1,149 @@
+"""How trials share one process: what is measured to be the fastest on this device."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jaxlib
+
+from jaxdl.backend.memory import free_memory, unless_out_of_memory
+from jaxdl.backend.settings import cache_folder, usable_cores
+from jaxdl.backend.timing import seconds_each
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.files.atomic import replace_file
+from jaxdl.training.cache import Workshop
+from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.training.loop import Trainer, program_key
+from jaxdl.training.stacked import Together
+
+# As many as there are cores, but of many cores each program has use for several.
+_MOST_THREADS = 4
+# And others, which have a core while one of them waits for the disk, and keep a program that is left alone from
+# splitting its small products over all cores: with one 0.95 of the time of 64 trials of `mnist_mlp`, with two 0.91.
+_SPARE_THREADS = 2
+_FIRST, _MOST = 4, 256
+_MEASURED_SECONDS = 0.3
+# Threads have to be faster by so much, and a program for several by more, because the last bits are lost in it.
+_WORTH, _WORTH_BITS = 0.9, 0.75
+_MEMORY_SHARE = 0.6
+
+
+class Width(NamedTuple):
+    """How trials share this process.
+
+    Attributes:
+        size: how many are trained side by side in one program; 1: each has its own.
+        threads: how many are under way at the same time: `size`, or a few of which each has its own program.
+        share: time of a step of one of them as a share of that of a trial that trains alone.
+    """
+
+    size: int
+    threads: int
+    share: float
+
+
+ONE_BY_ONE = Width(1, 1, 1.0)
+
+
+def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float, workshop: Workshop) -> Width:
+    """Returns how trials share this process.
+
+    First a few threads with a program each, whose results are those of the run alone to the bit; then programs of 4, 8,
+    16 ... trials, as long as each is faster than what was found before. What was found is kept in the user's cache
+    folder, by program, device and versions, so that it is measured once.
+
+    Args:
+        experiment: the recipe of one of the trials, fitted to its data.
+        trials: how many trials have its programs.
+        most: the most to train side by side in one program.
+        alone_seconds: time of a train step of a trial that trains alone, in seconds.
+        workshop: data and programs.
+    """
+    if trials < 2:
+        return ONE_BY_ONE
+    most = min(trials, most, _MOST)
+    file = cache_folder() / "side_by_side" / f"{_digest(experiment, workshop)}-{most}.json"
+    known = _read(file)
+    if known is not None:
+        return known
+    trainer = workshop.trainer(experiment)
+    best, size = ONE_BY_ONE, max(_FIRST, jax.local_device_count())
+    threads = min(len(usable_cores()), _MOST_THREADS, trials)
+    most_under_way = min(threads + _SPARE_THREADS, trials)
+    under_way = next((n for n in range(most_under_way, threads - 1, -1) if _fits(trainer, n)), 0)
+    if jax.local_device_count() == 1 and threads > 1 and under_way:
+        seconds = unless_out_of_memory(lambda: _in_threads(trainer, threads))
+        if seconds is not None and seconds / alone_seconds < _WORTH:
+            best = Width(1, under_way, seconds / alone_seconds)
+    while size <= most and _fits(trainer, size):
+        together = Together(trainer, size)
+        seconds = unless_out_of_memory(functools.partial(together.seconds_per_step, trainer, _MEASURED_SECONDS))
+        worth = _WORTH_BITS if best.size == 1 else _WORTH
+        if seconds is None or seconds / alone_seconds > worth * best.share:
+            workshop.measured(together, trainer, keep=False)
+            break
+        best = Width(together.size, together.size, seconds / alone_seconds)
+        workshop.measured(together, trainer, keep=True)
+        size *= 2
+    _write(file, best)
+    return best
+
+
+def _in_threads(trainer: Trainer, threads: int) -> float:
+    """Returns the time of a step of one of the trainings, in seconds, when several train at the same time.
+
+    All of them on one device: where there are several, a batched program spreads the trainings over them.
+    """
+
+    def run(steps: int) -> float:
+        with ThreadPoolExecutor(threads) as pool:
+            begin = time.perf_counter()
+            list(pool.map(trainer.time_steps, [steps] * threads))
+            return time.perf_counter() - begin
+
+    run(1)
+    return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS) / threads
+
+
+def _digest(experiment: Experiment, workshop: Workshop) -> str:
+    """Returns a name for the programs, the data's shape and the device."""
+    device = jax.devices()[0]
+    key = (
+        program_key(experiment),
+        workshop.dataset(experiment).spec,
+        (device.platform, device.device_kind, jax.device_count(), len(usable_cores())),
+        (jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS", "")),
+        (_FIRST, _WORTH, _WORTH_BITS, _MOST_THREADS, _SPARE_THREADS),
+    )
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+
+
+def _read(file: Path) -> Width | None:
+    try:
+        value = json.loads(file.read_text())
+        return Width(max(1, int(value["size"])), max(1, int(value["threads"])), float(value["share"]))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def _write(file: Path, width: Width) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, json.dumps(width._asdict()) + "\n")
+    except (OSError, UserError):
+        return  # it is measured again the next time
+
+
+def _fits(trainer: Trainer, size: int) -> bool:
+    """Returns whether so many trainings need no more than their share of each device's memory, by what one needs."""
+    needed = -(-size // jax.local_device_count()) * trainer.memory_needed()
+    return needed <= _MEMORY_SHARE * free_memory()

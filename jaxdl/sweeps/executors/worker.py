@@ -1,0 +1,79 @@
+"""A worker process of a sweep, started by `jaxdl.sweeps.executors.processes`.
+
+``python -m jaxdl.sweeps.executors.worker DESCRIPTOR``
+
+It reads jobs from a connection that it was given, and writes what comes of them. When the connection closes, because
+the sweep is over or its process died, it ends at once.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cloudpickle
+
+
+def main(arguments: list[str]) -> None:
+    """Runs jobs until the connection closes."""
+    connection = Connection(int(arguments[0]))
+    # Signals go to all processes of a terminal or a job; the sweep's own process tells the workers what to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    _, (cores, settings) = cloudpickle.loads(connection.recv_bytes())
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)  # before JAX starts its threads
+
+    from jaxdl.backend.settings import configure
+    from jaxdl.backend.signals import StopSignals
+    from jaxdl.sweeps.results.display import TrialDisplay
+    from jaxdl.sweeps.trials.runner import run_trial
+    from jaxdl.training.cache import Workshop
+
+    configure(**settings)
+    signals = StopSignals()
+    jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def listen() -> None:
+        while True:
+            try:
+                kind, content = cloudpickle.loads(connection.recv_bytes())
+            except (EOFError, OSError):
+                os._exit(1)  # nobody waits for what this process does; what it has saved is there
+            except BaseException:  # a job that cannot be read here
+                traceback.print_exc()
+                os._exit(1)
+            if kind == "stop":
+                signals.received = signal.SIGTERM
+                jobs.put(None)
+            else:
+                jobs.put(content)
+
+    def send(kind: str, content: Any = None) -> None:
+        connection.send_bytes(cloudpickle.dumps((kind, content)))
+
+    threading.Thread(target=listen, daemon=True).start()
+    workshop = None
+    while True:
+        job = jobs.get()
+        if job is None:
+            continue
+        if workshop is None:
+            workshop = Workshop(job.data_dir, lambda text: send("say", text))
+        display = TrialDisplay(job.experiment.training.epochs, lambda text, done: send("show", (text, done)))
+        try:
+            outcome = run_trial(job, workshop, signals=signals, display=display, notify=lambda text: send("say", text))
+        except KeyboardInterrupt:
+            send("stopped")
+        else:
+            send("over", outcome)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

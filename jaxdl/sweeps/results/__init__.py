@@ -1,0 +1,1 @@
+"""What came of a sweep: tables, report and display."""

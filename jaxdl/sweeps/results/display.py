@@ -1,0 +1,264 @@
+"""What a sweep shows in the terminal while it runs, and at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from jaxdl.errors import printable
+from jaxdl.fields import show
+from jaxdl.report.terminal import duration, figure
+from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.results.results import SweepResults, group_table
+from jaxdl.sweeps.trials.trial import Trial
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
+
+_MOST_ROWS = 12
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """Returns values in one line, such as ``optimizer.learning_rate=0.001 seed=2``."""
+    return printable(" ".join(f"{path}={show(value)}" for path, value in values.items()))
+
+
+class TrialDisplay:
+    """Takes note of how far one trial is; a `jaxdl.training.hooks.Display`.
+
+    Args:
+        epochs: of the trial.
+        tell: called with what is shown and with the share of the trial that is done.
+    """
+
+    def __init__(self, epochs: int, tell: Callable[[str, float], None]):
+        self._epochs = epochs
+        self._tell = tell
+
+    def update(
+        self, step: int, epoch: int, metrics: Mapping[str, float], examples_per_second: float | None = None
+    ) -> None:
+        """Takes note of where the training is."""
+        self._show(epoch, metrics["loss"], (epoch - 0.5) / self._epochs)
+
+    def end_epoch(
+        self,
+        step: int,
+        epoch: int,
+        metrics: Mapping[str, Mapping[str, Any]],
+        examples_per_second: float | None = None,
+    ) -> None:
+        """Takes note of an epoch that ended."""
+        self._show(epoch, metrics["train"]["loss"], epoch / self._epochs)
+
+    def _show(self, epoch: int, loss: float, done: float) -> None:
+        self._tell(f"epoch {epoch}/{self._epochs}  loss {figure(loss)}", done)
+
+
+@dataclasses.dataclass
+class _Running:
+    """A trial that is under way, what is shown of it, and which share of it is done."""
+
+    trial: Trial
+    epochs: int
+    text: str = "running"
+    done: float = 0.0
+
+
+class SweepDisplay:
+    """Shows how far a sweep is; a context manager.
+
+    On a terminal a table keeps itself up to date, below one line for each trial that ended; elsewhere those lines
+    alone.
+
+    Args:
+        definition: the sweep.
+        file: where to write; None means stderr.
+        clock: returns seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        *,
+        file: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._definition = definition
+        self._file = sys.stderr if file is None else file
+        self._clock = clock
+        self._began = clock()
+        self._ended: list[Trial] = []
+        self._earlier = 0
+        self._running: dict[int, _Running] = {}
+        self._best: Trial | None = None
+        self._live: Live | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, trial: Trial, epochs: int) -> None:
+        """Takes note of a trial of so many epochs that begins."""
+        with self._lock:
+            self._running[trial.number] = _Running(trial, epochs)
+
+    def show(self, number: int, text: str, done: float) -> None:
+        """Takes note of what is to be shown of a trial that runs, and of the share of it that is done."""
+        with self._lock:
+            running = self._running.get(number)
+            if running is not None:
+                running.text, running.done = text, done
+
+    def of(self, number: int) -> TrialDisplay:
+        """Returns what takes note of how far a trial is that has begun."""
+        return TrialDisplay(self._running[number].epochs, functools.partial(self.show, number))
+
+    def end(self, trial: Trial, *, earlier: bool = False) -> None:
+        """Takes note of a trial that is over.
+
+        Args:
+            trial: the trial.
+            earlier: an earlier process ran it.
+        """
+        with self._lock:
+            self._running.pop(trial.number, None)
+            self._ended.append(trial)
+            self._earlier += earlier
+        if trial.state == "completed" and self._is_best(trial):
+            self._best = trial
+        if not earlier:
+            self.say(self._line(trial))
+
+    def say(self, text: str) -> None:
+        """Writes a text, above the table where there is one."""
+        shown = "\n".join(printable(line) for line in text.splitlines())
+        if self._live is None:
+            print(shown, file=self._file, flush=True)
+        else:
+            from rich.text import Text
+
+            self._live.console.print(Text(shown), soft_wrap=True)
+
+    def _is_best(self, trial: Trial) -> bool:
+        if self._best is None or self._best.objective is None or trial.objective is None:
+            return True
+        return self._definition.loss(trial.objective) < self._definition.loss(self._best.objective)
+
+    def _line(self, trial: Trial) -> str:
+        """Returns the line of a trial that ended."""
+        parts = [f"trial {trial.number} {trial.state}", values_text(trial.values)]
+        if trial.objective is not None:
+            parts.append(f"{self._definition.objective} {figure(trial.objective)}")
+        if trial.outcome and trial.outcome.reason:
+            parts.append(trial.outcome.reason)
+        return "  ".join([*parts, self._best_text(), self._counts()])
+
+    def _best_text(self) -> str:
+        if self._best is None or self._best.objective is None:
+            return "no best yet"
+        return f"best {figure(self._best.objective)} (trial {self._best.number})"
+
+    def _counts(self) -> str:
+        return f"{len(self._ended)}/{self._definition.trials}  {duration(self._seconds_left())} left"
+
+    def _seconds_left(self) -> float:
+        """Estimates the seconds until the last trial ends; nan before anything is known."""
+        left = self._definition.trials - len(self._ended)
+        if left <= 0:
+            return 0.0
+        under_way = sum(running.done for running in self._running.values())
+        here = len(self._ended) - self._earlier + under_way
+        return (self._clock() - self._began) / here * (left - under_way) if here else math.nan
+
+    def __enter__(self) -> SweepDisplay:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._began = self._clock()
+        console = Console(file=self._file, highlight=False)
+        if console.is_terminal and not console.is_dumb_terminal:
+            self._live = Live(
+                console=console,
+                get_renderable=self._rendered,
+                refresh_per_second=4,
+                transient=True,
+                redirect_stdout=sys.stdout.isatty(),
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _rendered(self) -> Group:
+        """Returns the table as it looks now; Rich asks for it four times a second, from a thread of its own."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        with self._lock:
+            running = list(self._running.values())
+            failed = sum(trial.state == "failed" for trial in self._ended)
+            pruned = sum(trial.state == "pruned" for trial in self._ended)
+        bar = ProgressBar(total=max(1, self._definition.trials), completed=len(self._ended), width=20)
+        first = Table.grid(padding=(0, 2))
+        states = f"running {len(running)}  pruned {pruned}  failed {failed}"
+        name = Text(printable(self._definition.experiment.name), style="bold")
+        first.add_row(name, bar, Text(self._counts()), Text(states), Text(self._best_text()))
+        rows = Table.grid(padding=(0, 2))
+        for each in running[:_MOST_ROWS]:
+            number, values = each.trial.number, values_text(each.trial.values)
+            rows.add_row(Text(f"  trial {number}"), Text(values), Text(each.text))
+        more = len(running) - _MOST_ROWS
+        return Group(first, rows, *([Text(f"  and {more} more")] if more > 0 else []))
+
+
+def print_results(results: SweepResults, command: str, file: TextIO | None = None) -> None:
+    """Prints the best combinations over their seeds, what became of the trials, and how to run the best one again.
+
+    Args:
+        results: what came of the sweep.
+        command: the command line of the best trial; empty where there is none.
+        file: where to write; None means stdout.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout if file is None else file, highlight=False)
+    head, rows = group_table(results)
+    name = printable(results.definition.experiment.name)
+    table = Table(box=SIMPLE_HEAD, title=Text(name), title_justify="left")
+    for cell in head:
+        # Over two lines, so that rich needs not break words to make the columns narrower than their headings.
+        table.add_column(Text("\n".join(printable(cell).rsplit(" ", 1))), overflow="fold")
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console.print(table)
+    if len(rows) > _MOST_ROWS:
+        console.print(Text(f"and {len(rows) - _MOST_ROWS} more in {results.sweep_dir / 'results.csv'}"))
+    counts = {state: results.count(state) for state in ("completed", "pruned", "failed")}
+    counts["left"] = results.definition.trials - sum(counts.values())
+    lines = [("trials", ", ".join(f"{count} {state}" for state, count in counts.items() if count))]
+    if counts["left"]:
+        lines.append(("", "the same command goes on with those that are left"))
+    failed = [trial for trial in results.trials if trial.state == "failed" and trial.outcome]
+    if failed and failed[0].outcome:
+        lines.append(("first failure", f"trial {failed[0].number}: {failed[0].outcome.reason}"))
+    if results.best is not None:
+        lines.append(("best", f"trial {results.best.number}: {values_text(results.best.values)}"))
+        if command:
+            lines.append(("again", command))
+    lines.append(("time", f"{results.wall_seconds:.1f} s"))
+    lines.append(("sweep directory", str(results.sweep_dir)))
+    for label, value in lines:
+        console.print(Text(f"{label:<15}  {printable(value)}"), soft_wrap=True)

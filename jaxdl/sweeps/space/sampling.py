@@ -1,0 +1,140 @@
+"""Which values each trial gets: a pure function of the definition, the trial's number and what earlier trials gave.
+
+So a sweep that was stopped anywhere goes on to the very trials that it would have had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxdl.errors import UserError
+from jaxdl.fields import show
+from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.space.axis import Axis, Choices
+from jaxdl.sweeps.space.space import Space, Values
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+
+# A grid beyond this is a slip of the hand; it would fill memory before anything runs.
+_MOST_TRIALS = 1_000_000
+
+Key = tuple[tuple[str, str], ...]
+
+
+def key_of(values: Values) -> Key:
+    """Returns what tells values from others, whatever their order; two that are written alike are the same."""
+    return tuple(sorted((path, show(value)) for path, value in values.items()))
+
+
+def grid_values(spaces: Sequence[Space]) -> list[Values]:
+    """Returns the combinations of grids that extend one another: each one's own after those of the ones before."""
+    combinations: list[Values] = []
+    seen: set[Key] = set()
+    for space in spaces:
+        if space.size > _MOST_TRIALS:
+            raise UserError(f"the grid has {space.size:,} combinations; give fewer values, or --sweep_mode=random.")
+        for values in space.grid():
+            key = key_of(values)
+            if key not in seen:
+                seen.add(key)
+                combinations.append(values)
+    return combinations
+
+
+def draw(definition: Definition, number: int, history: Sequence[FrozenTrial] = ()) -> Values:
+    """Returns the values of one trial of a random or TPE sweep.
+
+    Where the seed has a list of values, each combination that is drawn is run with each of them, one after the other.
+
+    Args:
+        definition: the sweep.
+        number: the trial's number, 0 for the first.
+        history: with TPE, the trials that are over and may be learned from, in the order of their numbers.
+    """
+    import optuna
+
+    seeds = definition.seeds
+    combination = number // len(seeds) if seeds else number
+    axes = [axis for axis in definition.space.axes if not (seeds and axis.path == SEED)]
+    with quiet():
+        study = optuna.create_study(
+            sampler=_sampler(definition.mode, definition.sweep_seed, combination), direction=definition.direction
+        )
+        study.add_trials([_without(trial, SEED) if seeds else trial for trial in history])
+        drawn = study.ask({axis.path: distribution(axis) for axis in axes}).params
+    values = {axis.path: from_optuna(axis, _short(axis, drawn[axis.path])) for axis in axes}
+    if seeds:
+        values[SEED] = seeds[number % len(seeds)]
+    return {axis.path: values[axis.path] for axis in definition.space.axes}
+
+
+def _short(axis: Axis, drawn: Any) -> Any:
+    """Returns a drawn number with four significant digits: more say nothing, and have to be read and typed."""
+    if isinstance(axis.values, Choices) or not isinstance(drawn, float):
+        return drawn
+    return min(max(float(f"{drawn:.4g}"), axis.values.low), axis.values.high)
+
+
+def _sampler(mode: str, sweep_seed: int, combination: int) -> BaseSampler:
+    from optuna.samplers import RandomSampler, TPESampler
+
+    # A generator of its own for each combination: one that is carried on would begin anew in a process that goes on.
+    seed = int(np.random.SeedSequence([sweep_seed, combination]).generate_state(1)[0])
+    return TPESampler(seed=seed) if mode == "tpe" else RandomSampler(seed=seed)
+
+
+def _without(trial: FrozenTrial, path: str) -> FrozenTrial:
+    """Returns a trial as if a field had not been varied."""
+    import copy
+
+    trial = copy.copy(trial)
+    trial.params = {name: value for name, value in trial.params.items() if name != path}
+    trial.distributions = {name: value for name, value in trial.distributions.items() if name != path}
+    return trial
+
+
+def distribution(axis: Axis) -> BaseDistribution:
+    """Returns what Optuna calls a distribution."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    values = axis.values
+    if isinstance(values, Choices):
+        return CategoricalDistribution([to_optuna(axis, value) for value in values.values])
+    if values.whole:
+        return IntDistribution(int(values.low), int(values.high), log=values.log)
+    return FloatDistribution(values.low, values.high, log=values.log)
+
+
+def to_optuna(axis: Axis, value: Any) -> Any:
+    """Returns a value in the types that Optuna stores: a list as text, a list of one drawn number as that number."""
+    if isinstance(axis.values, Choices):
+        return f"({show(value)})" if isinstance(value, tuple) else value
+    number = value[0] if axis.listed else value
+    return int(number) if axis.values.whole else number
+
+
+def from_optuna(axis: Axis, stored: Any) -> Any:
+    """Returns the field's value for what `to_optuna` made of it."""
+    if isinstance(axis.values, Choices):
+        return next(value for value in axis.values.values if to_optuna(axis, value) == stored)
+    return axis.value(stored)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps Optuna from logging a line for each study and trial."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

@@ -1,0 +1,1 @@
+"""The trials of a sweep: what each is, which comes next, and how it is run."""

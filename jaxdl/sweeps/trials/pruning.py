@@ -1,0 +1,95 @@
+"""Stopping trials that fall behind, by Optuna's pruners.
+
+Each trial is compared with trials that were over when it began, and with them alone: so what is decided does not depend
+on which of several trials is the faster one, and a sweep that was stopped anywhere decides the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jaxdl.sweeps.definition import Direction, Prune
+from jaxdl.sweeps.space.sampling import quiet
+from jaxdl.sweeps.trials.trial import Job, Trial
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.trial import FrozenTrial
+
+_KEPT_OF = 3  # one of so many goes on at each rung, as in the papers' experiments
+_NAME = "sweep"  # Hyperband deals trials into brackets by the study's name and their numbers
+
+
+def _pruner(prune: Prune, epochs: int) -> BasePruner:
+    from optuna.pruners import HyperbandPruner, NopPruner, SuccessiveHalvingPruner
+
+    if prune == "asha":
+        return SuccessiveHalvingPruner(min_resource=1, reduction_factor=_KEPT_OF)
+    if prune == "hyperband":
+        return HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=_KEPT_OF)
+    return NopPruner()
+
+
+class Rivals:
+    """The trials of a sweep that are over, as a pruner knows them: with the rungs that each has reached.
+
+    Args:
+        prune: how trials are stopped early.
+        direction: whether less or more of the figure is better.
+        epochs: of the longest training.
+    """
+
+    def __init__(self, prune: Prune, direction: Direction, epochs: int):
+        import optuna
+
+        with quiet():
+            self._study = optuna.create_study(study_name=_NAME, direction=direction, pruner=_pruner(prune, epochs))
+        self._count = 0
+
+    def of(self, trials: Sequence[Trial]) -> tuple[FrozenTrial, ...]:
+        """Returns the rivals of the trial that begins when `trials`, the first ones of the sweep, are over."""
+        from optuna.trial import TrialState
+
+        with quiet():
+            for trial in trials[self._count :]:
+                assert trial.outcome is not None
+                replayed = self._study.ask()
+                for epoch, figure in sorted(trial.outcome.curve.items()):
+                    replayed.report(figure, epoch)
+                    replayed.should_prune()  # takes note of the rung; what it says was acted on long ago
+                if trial.state == "completed":
+                    self._study.tell(replayed, trial.objective)
+                else:
+                    self._study.tell(replayed, state=TrialState.PRUNED if trial.state == "pruned" else TrialState.FAIL)
+                self._count += 1
+        return tuple(self._study.get_trials(deepcopy=False)[: len(trials)])
+
+
+class Judgement:
+    """Decides after each epoch of one trial whether it is given up; a `jaxdl.training.hooks.Judge`."""
+
+    def __init__(self, job: Job):
+        import optuna
+        from optuna.trial import TrialState, create_trial
+
+        self._objective = job.objective
+        self._trial = None
+        if job.prune != "none":
+            with quiet():
+                study = optuna.create_study(
+                    study_name=_NAME,
+                    direction=job.direction,
+                    pruner=_pruner(job.prune, job.most_epochs),
+                )
+                study.add_trials(job.rivals)
+                # In the place of those that run at the same time, because brackets go by numbers.
+                running = create_trial(state=TrialState.RUNNING)
+                study.add_trials([running] * (job.number - len(job.rivals)))
+                self._trial = study.ask()
+
+    def __call__(self, epoch: int, figures: Mapping[str, Any]) -> bool:
+        if self._trial is None:
+            return False
+        self._trial.report(float(figures[self._objective]), epoch)
+        return self._trial.should_prune()

@@ -1,0 +1,130 @@
+"""Running one trial: a training as any other, of which the rest of the sweep hears whatever becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxdl.backend.memory import ran_out_of_memory
+from jaxdl.backend.signals import StopSignals
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import replace_file
+from jaxdl.files.locks import InUse
+from jaxdl.record import read_metrics
+from jaxdl.report.terminal import data_used
+from jaxdl.sweeps.trials.pruning import Judgement
+from jaxdl.sweeps.trials.trial import Job, Outcome, State
+from jaxdl.training.cache import Workshop
+from jaxdl.training.divergence import Divergence
+from jaxdl.training.hooks import Display, Setting
+from jaxdl.training.run import train
+
+OUT_OF_MEMORY = "out of memory"
+# What a disk says that is full or cannot be written; EFBIG is a limit on the size of files.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# Ray ends the workers of a process that has died within some seconds; a file server gives a lost node's locks back
+# after a minute or two.
+_SECONDS_OF_PATIENCE = 120.0
+
+
+def run_trial(
+    job: Job,
+    workshop: Workshop,
+    *,
+    signals: StopSignals | None = None,
+    display: Display | None = None,
+    notify: Callable[[str], None] = print,
+) -> Outcome:
+    """Trains, and returns what came of it; no failure of the training gets out.
+
+    Args:
+        job: what to run; goes on where an earlier attempt stopped.
+        workshop: data and programs of earlier trials.
+        signals: asks it to stop.
+        display: shows how far it is.
+        notify: takes messages.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop, and has saved its state.
+    """
+    begin = time.perf_counter()
+    try:
+        setting = Setting(signals, display, Judgement(job), plots=False)
+        return _outcome(job, _train(job, workshop, setting, notify), time.perf_counter() - begin)
+    except InUse as error:
+        return _failed(str(error), begin, again=True)
+    except UserError as error:
+        return _failed(str(error), begin, ends_sweep=_meets_every_trial(error.__cause__, job))
+    except Exception as error:
+        if ran_out_of_memory(error):
+            return _failed(OUT_OF_MEMORY, begin, again=True)
+        # Beside the run directory, which may not be there.
+        file = job.run_dir.with_name(f"{job.run_dir.name}-error.txt")
+        with contextlib.suppress(UserError):
+            replace_file(file, traceback.format_exc())
+        text = " ".join(str(error).split())[:200]
+        return _failed(f"{type(error).__name__}: {text} (see {file})", begin, again=True)
+
+
+def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str], None]) -> dict[str, Any]:
+    """Trains; waits where a worker of an earlier process, whose end it has not yet noticed, still has the trial."""
+    given_up = time.monotonic() + _SECONDS_OF_PATIENCE
+    while True:
+        try:
+            return train(
+                job.experiment,
+                run_dir=job.run_dir,
+                data_dir=job.data_dir,
+                arguments=job.command,
+                notify=notify,
+                workshop=workshop,
+                setting=setting,
+            )
+        except InUse:
+            if setting.signals is not None:
+                setting.signals.raise_received()
+            if time.monotonic() > given_up:
+                raise
+            time.sleep(0.2)
+
+
+def _meets_every_trial(cause: BaseException | None, job: Job) -> bool:
+    """Returns whether the disk under the sweep directory is the cause of an error, and not one trial's own files."""
+    sweep_dir = job.run_dir.parents[1]
+    return isinstance(cause, OSError) and (cause.errno in _OF_THE_DISK or not os.access(sweep_dir, os.W_OK))
+
+
+def _failed(reason: str, begin: float, *, again: bool = False, ends_sweep: bool = False) -> Outcome:
+    seconds = time.perf_counter() - begin
+    return Outcome("failed", reason=reason, seconds=seconds, again=again, ends_sweep=ends_sweep)
+
+
+def _outcome(job: Job, summary: Mapping[str, Any], seconds: float) -> Outcome:
+    """Returns what the files of a training that ended say of it."""
+    split, _, name = job.objective.partition("/")
+    lines = [line for line in read_metrics(job.run_dir) if line["split"] == split and name in line]
+    metrics = {key: value for key, value in summary["metrics"].items() if isinstance(value, int | float)}
+    objective = metrics.get(job.objective)
+    state: State = {"completed": "completed", "preempted": "pruned"}.get(summary["status"], "failed")  # type: ignore[assignment]
+    reason = ""
+    if summary["divergence"]:
+        reason = Divergence.of_summary(summary["divergence"]).message()
+    elif state == "completed" and (objective is None or not math.isfinite(objective)):
+        state, reason = "failed", f"{job.objective} is {objective}"
+    return Outcome(
+        state,
+        objective if state != "failed" else None,
+        metrics,
+        {line["epoch"]: line[name] for line in lines},
+        reason,
+        seconds,
+        summary["params_sha256"],
+        data_used(summary["data"]),
+        summary["compile_seconds"],
+    )

@@ -1,0 +1,232 @@
+"""The trial table of a sweep: an Optuna storage, so that Optuna's own tools open it, too.
+
+It is a journal, to which a line is added for each change: that takes an eighth of what it takes in SQLite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxdl.errors import UserError
+from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.space.sampling import distribution, from_optuna, quiet, to_optuna
+from jaxdl.sweeps.space.space import Values
+from jaxdl.sweeps.trials.trial import Outcome, State, Trial
+
+if TYPE_CHECKING:
+    from optuna.storages import JournalStorage
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+TABLE = "study.log"
+_ATTEMPTS, _OUTCOME = "attempts", "outcome"
+# What of an outcome is stored in another field, or is of no use later.
+_NOT_STORED = ("state", "again", "ends_sweep")
+
+
+class Table:
+    """The trials of one sweep, which only the process that holds the sweep directory writes.
+
+    Args:
+        path: the journal; without it there are no trials.
+        definition: the sweep.
+        check: called before each line is written; raises `UserError` where the sweep directory is held no more.
+
+    Raises:
+        UserError: the file cannot be read or written, or is damaged.
+    """
+
+    def __init__(self, path: Path, definition: Definition, check: Callable[[], None] = lambda: None):
+        self.path = path
+        self._check = check
+        self._axes = {axis.path: axis for axis in definition.space.axes}
+        self._name = definition.experiment.name
+        self._direction = definition.direction
+        self._history: list[FrozenTrial] = []
+        self._study_id: int | None = None
+        with self._errors():
+            if path.exists():
+                self._open()
+
+    def _open(self) -> None:
+        self._storage = _storage(self.path, self._check)
+        studies = self._storage.get_all_studies()
+        self._study_id = next((study._study_id for study in studies if study.study_name == self._name), None)
+
+    def prepare(self) -> None:
+        """Makes the table ready for what is to come, before anything else is written into it.
+
+        Cuts off a last line of which a process that was killed, or a full disk, left a part; makes the study where
+        there is none; and writes the table anew where a grid was extended: in Optuna the values to choose from are
+        fixed.
+        """
+        with self._errors(), quiet():
+            if self.path.exists():
+                whole = self.path.read_bytes().rfind(b"\n") + 1
+                if whole < self.path.stat().st_size:
+                    os.truncate(self.path, whole)
+            if self._study_id is None:
+                self._study(self.path)
+                self._open()
+            self._widen()
+
+    def _study(self, path: Path) -> Study:
+        """Makes the study in a file without one."""
+        import optuna
+
+        storage = _storage(path, self._check)
+        return optuna.create_study(storage=storage, study_name=self._name, direction=self._direction)
+
+    def _widen(self) -> None:
+        trials = self._frozen()
+        now = {path: distribution(axis) for path, axis in self._axes.items()}
+        if all(trial.distributions[path] == now[path] for trial in trials for path in trial.distributions):
+            return
+        draft = self.path.with_name(f".{self.path.name}.tmp")
+        draft.unlink(missing_ok=True)
+        study = self._study(draft)
+        for trial in trials:
+            trial = copy.copy(trial)
+            trial.distributions = {path: now[path] for path in trial.distributions}
+            study.add_trial(trial)
+        draft.replace(self.path)
+        self._open()
+
+    def trials(self) -> list[Trial]:
+        """Returns all trials in the order of their numbers."""
+        return [self._trial(frozen) for frozen in self._frozen()]
+
+    def add(self, values: Values) -> None:
+        """Adds a trial that waits to be run; its number is the next one."""
+        from optuna.trial import TrialState, create_trial
+
+        template = create_trial(
+            state=TrialState.WAITING,
+            params={path: to_optuna(self._axes[path], value) for path, value in values.items()},
+            distributions={path: distribution(self._axes[path]) for path in values},
+        )
+        assert self._study_id is not None  # `prepare` has made it
+        with self._errors():
+            self._storage.create_new_trial(self._study_id, template_trial=template)
+
+    def begin(self, trial: Trial) -> Trial:
+        """Takes note of an attempt at a trial."""
+        from optuna.trial import TrialState
+
+        begun = dataclasses.replace(trial, state="running", attempts=trial.attempts + 1)
+        with self._errors():
+            trial_id = self._id(trial.number)
+            if trial.state == "waiting":
+                self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+            else:
+                self._storage.set_trial_user_attr(trial_id, _ATTEMPTS, begun.attempts)
+        return begun
+
+    def finish(self, trial: Trial, outcome: Outcome) -> Trial:
+        """Takes note of what came of a trial; the state last, so that it is over only when all else is there."""
+        from optuna.trial import TrialState
+
+        states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+        value = [outcome.objective] if outcome.state == "completed" and outcome.objective is not None else None
+        stored = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _NOT_STORED}
+        with self._errors():
+            trial_id = self._id(trial.number)
+            for epoch, figure in outcome.curve.items():  # again, for Optuna's tools
+                self._storage.set_trial_intermediate_value(trial_id, epoch, figure)
+            self._storage.set_trial_user_attr(trial_id, _OUTCOME, stored)
+            self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
+        return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
+
+    def history(self, before: int) -> list[FrozenTrial]:
+        """Returns the trials numbered below `before`, which must be over, as Optuna's samplers learn from them.
+
+        One that failed counts as the worst of all: the next ones should keep away from it.
+        """
+        from optuna.trial import TrialState, create_trial
+
+        if len(self._history) < before:  # what is over changes no more
+            for frozen in self._frozen()[len(self._history) : before]:
+                if frozen.state == TrialState.FAIL:
+                    params, distributions = frozen.params, frozen.distributions
+                    frozen = create_trial(state=TrialState.PRUNED, params=params, distributions=distributions)
+                self._history.append(frozen)
+        return self._history[:before]
+
+    def _frozen(self) -> list[FrozenTrial]:
+        if self._study_id is None:
+            return []
+        with self._errors():
+            return sorted(self._storage.get_all_trials(self._study_id, deepcopy=False), key=lambda trial: trial.number)
+
+    def _id(self, number: int) -> int:
+        assert self._study_id is not None
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _trial(self, frozen: FrozenTrial) -> Trial:
+        from optuna.trial import TrialState
+
+        values = {
+            path: from_optuna(axis, frozen.params[path]) for path, axis in self._axes.items() if path in frozen.params
+        }
+        attempts = int(frozen.user_attrs.get(_ATTEMPTS, frozen.state != TrialState.WAITING))
+        if not frozen.state.is_finished():
+            return Trial(
+                frozen.number, values, "waiting" if frozen.state == TrialState.WAITING else "running", attempts
+            )
+        states: dict[TrialState, State] = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}
+        state = states.get(frozen.state, "failed")
+        stored = dict(frozen.user_attrs.get(_OUTCOME, {}))
+        curve = {int(epoch): figure for epoch, figure in stored.pop("curve", {}).items()}  # JSON's keys are text
+        return Trial(frozen.number, values, state, attempts, Outcome(state, curve=curve, **stored))
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turns what is wrong with the file, or with a line in it, into one line."""
+        from optuna.exceptions import OptunaError
+
+        try:
+            yield
+        except (OptunaError, OSError, ValueError, TypeError, LookupError, AssertionError) as error:
+            cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise UserError(
+                f"the trial table {self.path} cannot be used ({cause}): check the disk, or give another --sweep_dir."
+            ) from error
+
+
+def numbers_left(path: Path, before: Definition | None, definition: Definition) -> list[int]:
+    """Returns the numbers of the trials that are not over.
+
+    Args:
+        path: the table's file; it need not be there.
+        before: what the sweep was; None for a new one.
+        definition: what it is from now on.
+    """
+    over: set[int] = set()
+    if before is not None and path.exists():
+        over = {trial.number for trial in Table(path, before).trials() if trial.outcome is not None}
+    return [number for number in range(definition.trials) if number not in over]
+
+
+def _storage(path: Path, check: Callable[[], None]) -> JournalStorage:
+    """Returns Optuna's storage in a file; see `Table` for `check`."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    class DirectoryLock(JournalFileOpenLock):
+        """Optuna's own locks outlive a killed process; the sweep directory's does not, and is held by who writes."""
+
+        def acquire(self) -> bool:
+            check()
+            return True
+
+        def release(self) -> None:
+            pass
+
+    file = str(path.absolute())  # it is opened again for each line
+    return JournalStorage(JournalFileBackend(file, DirectoryLock(file)))

@@ -1,0 +1,134 @@
+"""One trial of a sweep: what is to be run, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from jaxdl.experiment import Experiment
+from jaxdl.sweeps.space.space import Values
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from jaxdl.sweeps.definition import Direction, Prune
+
+State = Literal["running", "completed", "pruned", "failed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A trial that is to be run, with all that a worker in another process needs for it.
+
+    Attributes:
+        number: 0 for the first.
+        experiment: the recipe with this trial's values.
+        run_dir: the trial's run directory, absolute.
+        data_dir: folder of prepared data sets, absolute.
+        command: the command line that runs this trial alone, for its record.
+        objective: the figure to compare by.
+        direction: whether less or more of it is better.
+        prune: how it may be stopped early.
+        most_epochs: epochs of the longest training of the sweep.
+        rivals: the trials with which it is compared for that.
+    """
+
+    number: int
+    experiment: Experiment
+    run_dir: Path
+    data_dir: Path
+    command: tuple[str, ...]
+    objective: str
+    direction: Direction
+    prune: Prune = "none"
+    most_epochs: int = 0
+    rivals: tuple[FrozenTrial, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of a trial.
+
+    Attributes:
+        state: whether it came to its end, was stopped early because it fell behind, or failed.
+        objective: the figure to compare by, at its end; None where there is none.
+        metrics: figures by ``SPLIT/METRIC``, numbers only.
+        curve: the figure to compare by after each epoch, by number of epochs.
+        reason: why it failed, one line; else empty.
+        seconds: wall time of the attempt that ended it, in seconds.
+        params_sha256: see `jaxdl.params_sha256`; empty unless it was completed.
+        data: name of the data that were used; a stand-in is called one.
+        compile_seconds: time spent on compilation, in seconds.
+        again: whether another attempt may end otherwise: not after a divergence, which repeats itself to the bit.
+        ends_sweep: the cause would meet every trial, such as a full disk: nothing is noted, so that the same command
+            goes on once it is mended.
+    """
+
+    state: State
+    objective: float | None = None
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    curve: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    reason: str = ""
+    seconds: float = 0.0
+    params_sha256: str = ""
+    data: str = ""
+    compile_seconds: float = 0.0
+    again: bool = False
+    ends_sweep: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A line of the trial table.
+
+    Attributes:
+        number: 0 for the first.
+        values: the values of the varied fields, by dotted path.
+        state: ``waiting``, ``running``, or how it ended.
+        attempts: how often it was begun.
+        outcome: what came of it; None where it is not over.
+    """
+
+    number: int
+    values: Values
+    state: Literal["waiting", "running", "completed", "pruned", "failed"]
+    attempts: int = 0
+    outcome: Outcome | None = None
+
+    @property
+    def objective(self) -> float | None:
+        """The figure to compare by; None where there is none."""
+        return self.outcome.objective if self.outcome else None
+
+    @property
+    def completed(self) -> bool:
+        """Whether it came to its end, with a figure to compare by."""
+        return self.state == "completed" and self.objective is not None
+
+
+def trial_dir(sweep_dir: Path, number: int) -> Path:
+    """Returns the run directory of a trial."""
+    return sweep_dir / "trials" / f"{number:04d}"
+
+
+def as_row(trial: Trial) -> dict[str, Any]:
+    """Returns a trial as one flat row: values and figures by name, with ``trial``, ``state`` and the like.
+
+    ``value`` is the figure to compare by; ``run_dir`` lies below the sweep directory.
+    """
+    outcome = trial.outcome or Outcome("running")
+    return {
+        "trial": trial.number,
+        "state": trial.state,
+        **trial.values,
+        "value": outcome.objective,
+        **outcome.metrics,
+        "measured_on": outcome.data,
+        "run_dir": str(trial_dir(Path(), trial.number)),
+        "seconds": outcome.seconds,
+        "attempts": trial.attempts,
+        "reason": outcome.reason,
+        "params_sha256": outcome.params_sha256,
+    }

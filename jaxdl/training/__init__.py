@@ -1,0 +1,1 @@
+"""Training: the loop, what starts it, and what it leaves."""

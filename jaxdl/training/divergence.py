@@ -1,0 +1,113 @@
+"""Where a training left the finite numbers: the first step at which it did, and what was concerned."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdl.steps.functions import TrainState
+from jaxdl.training.loop import Trainer
+
+# Steps that are run at once while looking for the first wrong one; the state before them is kept to go back to.
+_STRIDE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Divergence:
+    """The first step whose loss, gradients or parameters are not finite.
+
+    Attributes:
+        step: train steps done before it.
+        first: what is not finite there, in the order of computation: ``train loss``, ``gradient of dense_1/kernel``,
+            ``parameter dense_1/kernel``.
+        loss: its train loss.
+        learning_rate: the learning rate there, the schedule's factor included.
+    """
+
+    step: int
+    first: tuple[str, ...]
+    loss: float
+    learning_rate: float
+
+    @classmethod
+    def of_summary(cls, found: Mapping[str, Any]) -> Divergence:
+        """Returns what stands under ``divergence`` in a ``summary.json``."""
+        return cls(found["step"], tuple(found["first"]), found["loss"], found["learning_rate"])
+
+    def message(self) -> str:
+        """Returns what happened, in one line."""
+        listed = ", ".join(self.first[:3]) + (f" and {len(self.first) - 3} more" if len(self.first) > 3 else "")
+        return (
+            f"diverged at step {self.step + 1:,}: no longer finite: {listed} (learning rate {self.learning_rate:.3g}, "
+            f"train loss {self.loss:.4g})"
+        )
+
+
+def all_finite(tree: Any) -> bool:
+    """Returns whether all numbers in a pytree of arrays are finite; copies them to the host."""
+    return all(bool(np.isfinite(np.asarray(leaf)).all()) for leaf in jax.tree.leaves(tree))
+
+
+def locate(
+    trainer: Trainer, state: TrainState, last: int, between: Callable[[], None] = lambda: None
+) -> Divergence | None:
+    """Runs the training again from a good state, and looks for the first step that is not finite.
+
+    The training itself checks no more than its losses, because to look at every gradient takes up to a third of a step;
+    it repeats to the same bits, so that one can look afterwards.
+
+    Args:
+        trainer: the training.
+        state: a state from which all is finite so far, such as that of the last checkpoint; it stays as it is.
+        last: the step up to which to look, as a number of steps done.
+        between: called between two calls of the train program; may raise to end the search.
+
+    Returns:
+        The first step, or None where all is finite up to `last`.
+    """
+    step = int(state.step)
+    while step < last:
+        between()
+        count = min(_STRIDE, last - step)
+        after, losses = trainer.advance(_copy(state), count)
+        if not (np.isfinite(losses).all() and all_finite(after.params)):
+            return _first(trainer, state, count, between)
+        state, step = after, step + count
+    return None
+
+
+def _first(trainer: Trainer, state: TrainState, count: int, between: Callable[[], None]) -> Divergence | None:
+    """Returns the first of `count` steps from `state`, taken one by one."""
+    for _ in range(count):
+        between()
+        step = int(state.step)
+        after, losses = trainer.advance(_copy(state), 1)
+        parameters = _not_finite(after.params)
+        if parameters or not np.isfinite(losses[0]):
+            loss, gradients = trainer.loss_and_gradients(state)
+            first = ["train loss"] if not np.isfinite(loss) else []
+            first += [f"gradient of {name}" for name in _not_finite(gradients)]
+            first += [f"parameter {name}" for name in parameters]
+            rate = trainer.experiment.optimizer.learning_rate_at(step, trainer.total_steps)
+            return Divergence(step, tuple(first) or ("train loss",), float(loss), float(rate))
+        state = after
+    return None
+
+
+def _copy(state: TrainState) -> TrainState:
+    """A copy, because the train program takes the memory of the state that it is given."""
+    return jax.tree.map(jnp.copy, state)
+
+
+def _not_finite(tree: Any) -> list[str]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return [
+        jax.tree_util.keystr(path, simple=True, separator="/")
+        for path, leaf in leaves
+        if not np.isfinite(np.asarray(leaf)).all()
+    ]

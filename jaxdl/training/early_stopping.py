@@ -1,0 +1,98 @@
+"""Which epoch was the best so far, and whether to go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from jaxdl.data import Dataset
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.objectives.metrics import metric
+
+
+@dataclasses.dataclass
+class Watch:
+    """Follows the metric that decides which epoch was the best, and how long there has been no better one.
+
+    Attributes:
+        metric: name as ``SPLIT/METRIC``; None watches nothing.
+        patience: epochs without improvement after which to stop, or None.
+        best: the best value so far, None before the first.
+        best_step: train steps done then.
+        since_best: epochs since then.
+    """
+
+    metric: str | None
+    patience: int | None = None
+    best: float | None = None
+    best_step: int | None = None
+    since_best: int = 0
+
+    @classmethod
+    def of(cls, experiment: Experiment, dataset: Dataset) -> Watch:
+        """Returns the watch that an experiment asks for.
+
+        Without a validation split nothing is watched where nothing depends on it.
+
+        Raises:
+            UserError: the metric is not measured on that split, or the split is not there.
+        """
+        training = experiment.training
+        no_validation = training.watch.startswith("validation/") and "validation" not in dataset.splits
+        if no_validation and training.patience is None and training.final == "last":
+            return cls(None)
+        check_measured("--watch", training.watch, experiment, dataset)
+        return cls(training.watch, training.patience)
+
+    def observe(self, figures: Mapping[str, Any], step: int) -> bool:
+        """Takes figures by ``SPLIT/METRIC``; returns whether the watched one is among them and the best so far.
+
+        Args:
+            figures: the figures of an epoch.
+            step: train steps done.
+        """
+        if self.metric is None or self.metric not in figures:
+            return False
+        value = figures[self.metric]
+        better = math.isfinite(value) and (
+            self.best is None or (value < self.best if self.mode == "min" else value > self.best)
+        )
+        if better:
+            self.best, self.best_step, self.since_best = value, step, 0
+        else:
+            self.since_best += 1
+        return better
+
+    @property
+    def mode(self) -> Literal["min", "max"]:
+        name = (self.metric or "").partition("/")[2]
+        return "max" if name not in ("", "loss") and metric(name).higher_is_better else "min"
+
+    @property
+    def exhausted(self) -> bool:
+        return self.patience is not None and self.since_best >= self.patience
+
+
+def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Dataset) -> None:
+    """Checks that a figure by which states or runs are compared is measured after each epoch.
+
+    Args:
+        flag: the option that names it.
+        figure: ``SPLIT/METRIC``.
+        experiment: the recipe.
+        dataset: its data.
+
+    Raises:
+        UserError: it is not.
+    """
+    split, _, name = figure.partition("/")
+    measured = {"train": {"loss", "accuracy"} & {"loss", *experiment.metrics}}
+    if "validation" in dataset.splits:
+        measured["validation"] = {"loss", *experiment.metrics}
+    if name not in measured.get(split, ()) or (name != "loss" and metric(name).higher_is_better is None):
+        names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
+        possible = ", ".join(name for name in names if not name.endswith("/confusion"))
+        raise UserError(f"{flag}={figure}: nothing to compare by. This run measures: {possible}.")

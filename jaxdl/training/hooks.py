@@ -1,0 +1,48 @@
+"""What surrounds a training: who may stop it, and where it shows how far it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from jaxdl.backend.signals import StopSignals
+
+Judge = Callable[[int, Mapping[str, Any]], bool]
+
+
+class Display(Protocol):
+    """Shows how far a training is; see `jaxdl.report.terminal.Progress`."""
+
+    def update(
+        self, step: int, epoch: int, metrics: Mapping[str, float], examples_per_second: float | None = None
+    ) -> None:
+        """Takes note of where the training is."""
+
+    def end_epoch(
+        self,
+        step: int,
+        epoch: int,
+        metrics: Mapping[str, Mapping[str, Any]],
+        examples_per_second: float | None = None,
+    ) -> None:
+        """Takes note of an epoch that ended."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What surrounds a training.
+
+    Attributes:
+        signals: asks it to stop; None: SIGINT and SIGTERM, while it runs.
+        display: shows how far it is; None: a bar in the terminal.
+        judge: called after each epoch with the number of epochs done and the figures so far by ``SPLIT/METRIC``; where
+            it returns True, the training is given up there. What it says must follow from what it was told alone: of a
+            run that goes on, it is told all epochs anew.
+        plots: whether the run's report has plots; drawing takes as long as a short training.
+    """
+
+    signals: StopSignals | None = None
+    display: Display | None = None
+    judge: Judge | None = None
+    plots: bool = True

@@ -1,0 +1,303 @@
+"""Proofs on the user's own machine: a run is repeated to the bit, and a run that was stopped ends as one that was not.
+
+Two runs are the same where the parameters, the whole last state (optimizer, statistics and keys included), the metrics
+file and the final figures are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jaxdl.checkpoint import Checkpoints
+from jaxdl.cli.flags import without_options
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.files.atomic import replace_file
+from jaxdl.record import METRICS, provenance, read_record, read_summary
+
+Notify = Callable[[str], None]
+
+_SHORT_EPOCHS = 2
+# What a process may take to end after it was asked to; a call of the train program lasts about two seconds.
+_PATIENCE_S = 60.0
+# Out of ten kills, how many by each signal: the one that cannot be answered most often.
+_SIGNALS = (signal.SIGKILL,) * 6 + (signal.SIGTERM,) * 2 + (signal.SIGINT,) * 2
+# How a process ends that one of them stopped, beside 0 where it was finished: by the signal itself, which may come
+# before Python can handle it, or with the status that a shell gives to that.
+_STOPPED = {
+    signal.SIGKILL: (-signal.SIGKILL,),
+    signal.SIGTERM: (-signal.SIGTERM, 128 + signal.SIGTERM),
+    signal.SIGINT: (-signal.SIGINT, 128 + signal.SIGINT),
+}
+
+
+def compare(one: Path, other: Path) -> list[str]:
+    """Lists in what two finished runs differ, from the most to the least telling; nothing where they are the same.
+
+    Raises:
+        UserError: one of them is no run, or is damaged.
+    """
+    left, right = read_summary(one), read_summary(other)
+    different = [
+        f"{name}: {left.get(name)} and {right.get(name)}"
+        for name in ("status", "step", "params_sha256")
+        if left.get(name) != right.get(name)
+    ]
+    if _state_digest(one) != _state_digest(other):
+        different.append("the last state (optimizer, statistics and keys included)")
+    lines = [_metric_lines(path) for path in (one, other)]
+    if lines[0] != lines[1]:
+        first = next(
+            (i for i, pair in enumerate(zip(*lines, strict=False)) if pair[0] != pair[1]), min(map(len, lines))
+        )
+        different.append(f"{METRICS} from line {first + 1} on ({len(lines[0])} and {len(lines[1])} lines)")
+    if left.get("metrics") != right.get("metrics"):
+        different.append("the final figures")
+    return different
+
+
+def _metric_lines(run_dir: Path) -> list[str]:
+    file = run_dir / METRICS
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _state_digest(run_dir: Path) -> str | None:
+    with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
+        step = checkpoints.latest_step()
+        return None if step is None else checkpoints.about(step)["digests"]["state"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduction:
+    """What came of running a recorded run again.
+
+    Attributes:
+        run_dir: the new run.
+        different: in what the results differ; see `compare`.
+        conditions: in what the records differ; see `jaxdl.record.provenance.differences`.
+    """
+
+    run_dir: Path
+    different: list[str]
+    conditions: list[str]
+
+    @property
+    def identical(self) -> bool:
+        return not self.different
+
+    def text(self) -> str:
+        """Returns the findings in a few lines."""
+        if self.identical:
+            under = f", although other conditions hold: {'; '.join(self.conditions)}" if self.conditions else ""
+            return f"reproduced to the bit in {self.run_dir}{under}."
+        because = "; ".join(self.conditions) or "none in the record: see jaxdl.record.provenance for what it holds"
+        return f"not the same results in {self.run_dir}. Different: {'; '.join(self.different)}. Conditions: {because}."
+
+
+def reproduce(
+    original: Path,
+    run_dir: Path,
+    experiment: Experiment,
+    data_dir: Path,
+    arguments: Sequence[str] = (),
+    notify: Notify = print,
+) -> Reproduction:
+    """Runs a finished run's recipe again, in a new directory, and compares.
+
+    Args:
+        original: the run directory.
+        run_dir: the new one.
+        experiment: the recipe of the original's ``config.json``.
+        data_dir: folder of prepared data sets and original archives.
+        arguments: the command line, for the record.
+        notify: takes messages.
+
+    Raises:
+        UserError: the original is not finished, or what `jaxdl.train` raises.
+    """
+    from jaxdl.training.run import train
+
+    status = read_summary(original).get("status")
+    if status != "completed":
+        raise UserError(f"{original} holds a run with status {status!r}: only a completed one can be compared.")
+    train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
+    conditions = provenance.differences(read_record(original), read_record(run_dir))
+    return Reproduction(run_dir, compare(original, run_dir), conditions)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResumeProof:
+    """What came of stopping a training again and again.
+
+    Attributes:
+        folder: where the runs lie.
+        kills: how often it was stopped, by the signal's name.
+        trainings: how many trainings were stopped and gone on with until they were finished.
+        slowest_stop: the longest that a process took to end after SIGTERM or SIGINT, in seconds.
+        different: in what a training differed from the uninterrupted one; nothing where all were the same.
+    """
+
+    folder: Path
+    kills: dict[str, int]
+    trainings: int
+    slowest_stop: float
+    different: list[str]
+
+    @property
+    def identical(self) -> bool:
+        return not self.different
+
+    def text(self) -> str:
+        """Returns the findings in a few lines."""
+        kills = ", ".join(f"{count} by {name}" for name, count in sorted(self.kills.items()))
+        stopped = f"{self.trainings} trainings stopped {sum(self.kills.values())} times in all ({kills})"
+        slowest = f"The slowest end after SIGTERM or SIGINT took {self.slowest_stop:.1f} s"
+        if self.identical:
+            return (
+                f"{stopped} ended with the same bits as the one that was not. {slowest}. The runs lie in {self.folder}."
+            )
+        return f"{stopped}; NOT the same: {'; '.join(self.different)}. {slowest}. The runs lie in {self.folder}."
+
+
+def short_command(launch: Path, arguments: Sequence[str], experiment: Experiment) -> list[str]:
+    """Returns the command that trains as `arguments` say, for two epochs at most unless they say how many.
+
+    It is saved every second, so that a training of seconds meets kills in the middle of an epoch, too.
+    """
+    command = [sys.executable, str(launch), *without_options(arguments, ("mode", "run_dir", "kills"))]
+    given = {argument.lstrip("-").partition("=")[0] for argument in arguments if argument.startswith("-")}
+    if not given & {"epochs", "training.epochs"}:
+        command.append(f"--training.epochs={min(_SHORT_EPOCHS, experiment.training.epochs)}")
+    if not given & {"every", "checkpoint.every"}:
+        command.append("--checkpoint.every=1s")
+    return command
+
+
+def verify_resume(
+    command: Sequence[str], folder: Path, kills: int, seed: int = 0, notify: Notify = print
+) -> ResumeProof:
+    """Trains once through, and again and again with stops at random moments, and compares the bits.
+
+    The moments are spread evenly over the time that the uninterrupted process took, its start included;
+    six of ten stops are by SIGKILL, the others by SIGTERM and SIGINT.
+
+    Args:
+        command: the command of the training, without ``--run_dir``.
+        folder: a folder to make, for the runs, their output and ``proof.json``.
+        kills: how often to stop it. A training that ends before is begun anew.
+        seed: seed of the moments and signals.
+        notify: takes messages.
+
+    Raises:
+        UserError: the folder exists, or a training fails.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} exists already: give another --run_dir.")
+    folder.mkdir(parents=True)
+    runner = _Runner(command, folder)
+    straight = folder / "straight"
+    notify("training once without a stop ...")
+    # Later processes find the compiled programs in the cache.
+    duration = runner.run(straight) - read_summary(straight)["compile_seconds"]
+    draw = random.Random(seed)
+    counts: Counter[str] = Counter()
+    different: list[str] = []
+    trainings = 0
+    while counts.total() < kills:
+        trainings += 1
+        run_dir = folder / f"stopped-{trainings}"
+        while counts.total() < kills:
+            number = draw.choice(_SIGNALS)
+            if not runner.run_until(run_dir, draw.uniform(0, duration), number):
+                break
+            counts[number.name] += 1
+            notify(f"stopped {counts.total()} of {kills} times")
+        runner.run(run_dir)
+        found = compare(straight, run_dir)
+        different += [f"{run_dir.name}: {difference}" for difference in found]
+        if not found:
+            shutil.rmtree(run_dir)
+    proof = ResumeProof(folder, dict(counts), trainings, runner.slowest_stop, different)
+    plain = dataclasses.asdict(proof) | {"folder": str(folder), "command": [*map(provenance.without_password, command)]}
+    replace_file(folder / "proof.json", json.dumps(plain, indent=2) + "\n")
+    return proof
+
+
+class _Runner:
+    """Runs one command in processes of its own.
+
+    Attributes:
+        slowest_stop: the longest that a process took to end after a signal that it can answer, in seconds.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path):
+        self._command = list(command)
+        self._log = folder / "output.txt"
+        self.slowest_stop = 0.0
+
+    def run(self, run_dir: Path) -> float:
+        """Runs the training to its end and returns how long that took, in seconds.
+
+        Raises:
+            UserError: it failed.
+        """
+        begin = time.monotonic()
+        process = self._start(run_dir)
+        try:
+            self._check(process.wait())
+        finally:
+            process.kill()
+        return time.monotonic() - begin
+
+    def run_until(self, run_dir: Path, seconds: float, number: signal.Signals) -> bool:
+        """Runs the training and sends a signal after so many seconds; returns False where it came to its end.
+
+        Raises:
+            UserError: it failed, before the signal or by it.
+        """
+        process = self._start(run_dir)
+        try:
+            self._check(process.wait(seconds))
+            return False
+        except subprocess.TimeoutExpired:
+            begin = time.monotonic()
+            process.send_signal(number)
+            try:
+                status = process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                raise UserError(
+                    f"the training goes on {_PATIENCE_S:.0f} s after {number.name}. See {self._log}."
+                ) from None
+            self._check(status, number)
+            if number != signal.SIGKILL:
+                self.slowest_stop = max(self.slowest_stop, time.monotonic() - begin)
+            return status != 0
+        finally:
+            process.kill()
+
+    def _check(self, status: int, number: signal.Signals | None = None) -> None:
+        """Raises `UserError` where a training ended otherwise than well, or than the signal `number` may end it."""
+        if status == 0 or (number is not None and status in _STOPPED[number]):
+            return
+        after = f" after {number.name}" if number is not None else ""
+        raise UserError(f"the training ended with status {status}{after}: {self._last_line()} See {self._log}.")
+
+    def _start(self, run_dir: Path) -> subprocess.Popen[bytes]:
+        with open(self._log, "ab") as log:
+            return subprocess.Popen(
+                [*self._command, f"--run_dir={run_dir}"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _last_line(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        return lines[-1] if lines else ""

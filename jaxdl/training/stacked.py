@@ -1,0 +1,193 @@
+"""Several trainings side by side in one compiled program, each driven by a thread of its own.
+
+The trainings differ in traced fields alone. Each thread trains as if it were alone; where it calls the train program,
+it waits until all others have called it, too, and one call of the batched program serves all of them. So validation,
+checkpoints, early stopping and the like need to know nothing of one another.
+
+What a training gives does not depend on who else is in the program, only on how many places it has.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxdl.backend.timing import seconds_each
+from jaxdl.steps.functions import TrainState
+from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.training.programs import compiled, run_train_steps_together
+
+if TYPE_CHECKING:
+    from jaxdl.training.loop import Trainer
+
+
+@dataclass
+class _Call:
+    """One member's call of the train program, and then what came of it."""
+
+    member: Trainer
+    state: TrainState
+    order: Any
+    done: int
+    steps: int
+    result: tuple[TrainState, dict[str, Any], int] | None = None
+    error: BaseException | None = None
+
+
+class Together:
+    """The trainings that share one batched program.
+
+    Args:
+        trainer: a trainer of one of them.
+        size: how many trainings the program makes side by side, rounded up to the same number on each of this process's
+            devices; with fewer members, places are left unused.
+    """
+
+    def __init__(self, trainer: Trainer, size: int):
+        devices = jax.local_devices()
+        self.size = -(-size // len(devices)) * len(devices)
+        mesh = jax.sharding.Mesh(devices, ("training",))
+        self._each, self._all = NamedSharding(mesh, PartitionSpec("training")), NamedSharding(mesh, PartitionSpec())
+        self._data = trainer.data.arrays if len(devices) == 1 else jax.device_put(trainer.data.arrays, self._all)
+        self._steps = trainer.steps
+        self._batch_size = trainer.experiment.training.batch_size
+        self._changed = threading.Condition()
+        self._expected: set[str] = set()
+        self._members = 0
+        self._calls: list[_Call] = []
+        self._program: Any = None
+        self.compile_seconds = 0.0
+
+    def expect(self, name: str) -> None:
+        """Lets the others wait for a training that will join soon, so that all begin together."""
+        with self._changed:
+            self._expected.add(name)
+
+    def forget(self, name: str) -> None:
+        """No longer waits for a training that has not joined."""
+        with self._changed:
+            self._expected.discard(name)
+            self._run_if_complete()
+
+    def join(self, name: str) -> None:
+        """Adds a member: from now on the others wait for its calls."""
+        with self._changed:
+            self._expected.discard(name)
+            self._members += 1
+
+    def leave(self) -> None:
+        """Takes a member out."""
+        with self._changed:
+            self._members -= 1
+            self._run_if_complete()
+
+    def call(
+        self, member: Trainer, state: TrainState, order: Any, done: int, steps: int
+    ) -> tuple[TrainState, dict[str, Any], int]:
+        """Runs train steps of a member with those of all others; see `jaxdl.training.loop.Trainer.call`."""
+        call = _Call(member, state, order, done, steps)
+        with self._changed:
+            self._calls.append(call)
+            self._run_if_complete()
+            self._changed.wait_for(lambda: call.result is not None or call.error is not None)
+        if call.error is not None:
+            raise call.error
+        assert call.result is not None
+        return call.result
+
+    def seconds_per_step(self, trainer: Trainer, seconds: float) -> float:
+        """Returns the time of one train step of one training when all places are taken, measured, in seconds.
+
+        Compiles the program. Raises `jax.errors.JaxRuntimeError` where it does not fit into the device's memory.
+
+        Args:
+            trainer: a trainer of one of the trainings.
+            seconds: about how long to measure.
+        """
+        self._timed(trainer, 1)  # compiles, and takes the memory for the first time
+        run = functools.partial(self._timed, trainer)
+        return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.steps_per_epoch, seconds) / self.size
+
+    def _timed(self, trainer: Trainer, count: int) -> float:
+        """Returns how long a call with all places taken lasts, in seconds."""
+        order = trainer.order(0)
+        calls = [_Call(trainer, trainer.init_state(), order, 0, count) for _ in range(self.size)]
+        begin = time.perf_counter()
+        self._run(calls)
+        return time.perf_counter() - begin
+
+    def _run_if_complete(self) -> None:
+        if not self._calls or len(self._calls) < self._members or self._expected:
+            return
+        calls, self._calls = self._calls, []
+        try:
+            for begin in range(0, len(calls), self.size):
+                self._run(calls[begin : begin + self.size])
+        except BaseException as error:
+            for call in calls:
+                call.error = error
+        self._changed.notify_all()
+
+    def _run(self, calls: Sequence[_Call]) -> None:
+        """Runs calls, at most as many as there are places, and notes what comes of each."""
+        steps = min(call.steps for call in calls)
+        # Unused places repeat the last call; what comes of it is dropped.
+        placed = [*calls, *[calls[-1]] * (self.size - len(calls))]
+        each = (
+            _stacked([call.state for call in placed]),
+            np.stack([np.asarray(call.order) for call in placed]),
+            _stacked([call.member.hparams() for call in placed]),
+            np.array([call.done for call in placed], np.int32),
+        )
+        states, *others = jax.device_put(each, self._each)
+        arguments = (states, self._data, *others, jax.device_put(np.int32(steps), self._all))
+        states, metrics = jax.block_until_ready(
+            self._compiled(arguments)(*arguments)
+        )  # see `jaxdl.backend.memory.on_host`
+        states, metrics = _host(states), {name: np.asarray(rows) for name, rows in metrics.items()}
+        for place, call in enumerate(calls):
+            call.result = (_as(_at(place, states), call.state), _at(place, metrics), steps)
+
+    def _compiled(self, arguments: Sequence[Any]) -> Any:
+        if self._program is None:
+            begin = time.perf_counter()
+            program = functools.partial(run_train_steps_together, self._steps, self._batch_size)
+            self._program, _ = compiled(jax.jit(program, donate_argnums=0).trace(*arguments))
+            self.compile_seconds = time.perf_counter() - begin
+        return self._program
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _host(tree: Any) -> Any:
+    """Returns a tree's arrays on the host, keys as their words."""
+    return jax.tree.map(lambda leaf: np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf), tree)
+
+
+def _as(host: Any, like: Any) -> Any:
+    """Returns what `_host` made of a tree of keys and arrays with keys again; the arrays stay on the host."""
+    wrap = jax.random.wrap_key_data
+    return jax.tree.map(lambda leaf, kind: wrap(leaf) if _is_key(kind) else leaf, host, like)
+
+
+def _at(place: int, tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[place], tree)
+
+
+def _stacked(trees: Sequence[Any]) -> Any:
+    """Returns trees of one structure as one, each array with a first axis more.
+
+    On the host: there it is a copy, where a compiled program would have thousands of arguments.
+    """
+    return _as(jax.tree.map(lambda *leaves: np.stack(leaves), *map(_host, trees)), trees[0])

@@ -1,0 +1,45 @@
+"""What is read off a traced function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxdl.backend.jaxprs import multiplies_in_loops
+
+Function = Callable[[jax.Array], jax.Array]
+Wrapper = Callable[[Function], Function]
+
+
+def product(x: jax.Array) -> jax.Array:
+    return x @ x
+
+
+def repeated(body: Function) -> Function:
+    return lambda x: jax.lax.fori_loop(0, x[0, 0].astype(int), lambda _, value: body(value), x)
+
+
+def scanned(body: Function) -> Function:
+    return lambda x: jax.lax.scan(lambda carry, _: (body(carry), None), x, length=3)[0]
+
+
+def branch(body: Function) -> Function:
+    return lambda x: jax.lax.cond(x[0, 0] > 0, body, jnp.sin, x)
+
+
+@pytest.mark.parametrize("around", [jax.jit, jax.checkpoint, branch])
+@pytest.mark.parametrize("loop", [repeated, scanned])
+def test_a_product_is_found_in_as_many_loops_as_are_around_it(around: Wrapper, loop: Wrapper) -> None:
+    once = around(loop(product))
+    for loops, function in enumerate((product, once, around(scanned(once)))):
+        jaxpr = jax.make_jaxpr(function)(jnp.ones((2, 2))).jaxpr
+        assert [multiplies_in_loops(jaxpr, depth) for depth in range(4)] == [depth <= loops for depth in range(4)]
+
+
+def test_a_loop_without_a_product_beside_one_without_a_loop_does_not_count() -> None:
+    jaxpr = jax.make_jaxpr(lambda x: scanned(jnp.sin)(x) + x @ x)(jnp.ones((2, 2))).jaxpr
+    assert multiplies_in_loops(jaxpr, 0)
+    assert not multiplies_in_loops(jaxpr, 1)

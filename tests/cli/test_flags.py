@@ -1,0 +1,114 @@
+"""Every field of an experiment as a flag."""
+
+from __future__ import annotations
+
+import pytest
+
+import jaxdl
+from jaxdl.cli.flags import help_text, parse_command_line
+from jaxdl.cli.options import Options
+from jaxdl.errors import UserError
+
+
+def recipe() -> jaxdl.Experiment:
+    return jaxdl.Experiment(
+        name="recipe",
+        data=jaxdl.Tfds("mnist"),
+        model=jaxdl.CNN(features=(4, 8)),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(schedule=jaxdl.Cosine()),
+    )
+
+
+def parsed(*arguments: str) -> jaxdl.Experiment:
+    _, experiment = parse_command_line(["--experiment=recipe", *arguments], lambda options: recipe())
+    assert experiment is not None
+    return experiment
+
+
+def test_without_flags_the_recipe_stays() -> None:
+    assert parsed() == recipe()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "value"),
+    [
+        (["--optimizer.learning_rate=3e-3"], "optimizer.learning_rate", 3e-3),
+        (["--learning_rate=3e-3"], "optimizer.learning_rate", 3e-3),
+        (["--learning_rate", "3e-3"], "optimizer.learning_rate", 3e-3),
+        (["--model.features=32,64"], "model.features", (32, 64)),
+        (["--epochs=5"], "training.epochs", 5),
+        (["--batch_size=64"], "training.batch_size", 64),
+        (["--seed=1"], "seed", 1),
+        (["--patience=3"], "training.patience", 3),
+        (["--fast_dev_run"], "training.fast_dev_run", True),
+        (["--nofast_dev_run"], "training.fast_dev_run", False),
+        (["--data.fallback=none"], "data.fallback", "none"),
+        (["--optimizer=sgd", "--momentum=0.9"], "optimizer.momentum", 0.9),
+        (["--momentum=0.9", "--optimizer=sgd"], "optimizer.momentum", 0.9),
+        (["--optimizer=sgd", "--schedule=one_cycle"], "optimizer.schedule", jaxdl.OneCycle()),
+        (["--data=fashion_mnist"], "data", jaxdl.Tfds("fashion_mnist")),
+        (["--data=digits"], "data", jaxdl.Digits()),
+        (["--data=mnist", "--optimizer=adam"], "optimizer.schedule", jaxdl.Cosine()),
+        (["--model=cnn"], "model.features", (4, 8)),
+        (["--model=mlp", "--model.features=5"], "model", jaxdl.MLP(features=(5,))),
+        (["--metrics=accuracy,top_3"], "metrics", ("accuracy", "top_3")),
+    ],
+)
+def test_a_flag_sets_its_field_and_no_other(arguments: list[str], path: str, value: object) -> None:
+    got = parsed(*arguments)
+    holder, _, name = path.rpartition(".")
+    part = got
+    for step in holder.split(".") if holder else []:
+        part = getattr(part, step)
+    assert getattr(part, name) == value
+    untouched = {"optimizer", "data", "model", "training", "objective", "seed", "metrics"} - {path.split(".")[0]}
+    for other in untouched:
+        assert getattr(got, other) == getattr(recipe(), other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--learning_rat=1"], r"unknown flag --learning_rat. Did you mean --learning_rate\?"),
+        (["--optimizer.lerning_rate=1"], r"Did you mean --optimizer.learning_rate\?"),
+        (["--learning_rate=fast"], "--optimizer.learning_rate=fast: must be float"),
+        (["--learning_rate=-1"], "optimizer.learning_rate=-1.0: must be greater than 0"),
+        (["--epochs=1.5"], "--training.epochs=1.5: must be int"),
+        (["--epochs=0"], "must be at least 1"),
+        (["--fast_dev_run=maybe"], "fast_dev_run"),
+        (["--optimizer=admaw"], r"unknown optimizer 'admaw'. Did you mean 'adamw'\?"),
+        (["--schedule=cosin"], r"Did you mean 'cosine'\?"),
+        (["--data.fallback=embeded"], r"Did you mean 'embedded'\?"),
+        (["--metrics=acuracy"], r"Did you mean 'accuracy'\?"),
+        (["--momentum=0.9"], "unknown flag --momentum"),
+        (["--mode=trian"], r"Did you mean 'train'\?"),
+        (["extra"], "unexpected argument 'extra'"),
+        (["--epochs=2", "--training.epochs=3"], "given twice"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        parsed(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_ambiguous_last_name_lists_the_paths() -> None:
+    """Both the training and the cosine schedule have a field of that name."""
+    with pytest.raises(UserError, match="--final is ambiguous: write --optimizer.schedule.final or --training.final"):
+        parsed("--final=best")
+    assert parsed("--training.final=best").training.final == "best"
+
+
+def test_options_are_read_beside_fields() -> None:
+    options, _ = parse_command_line(["--experiment=recipe", "--mode=eval", "--seed=4"], lambda options: recipe())
+    assert options == Options(experiment="recipe", mode="eval")
+
+
+def test_help_names_every_field_with_type_default_and_meaning() -> None:
+    text = help_text(recipe())
+    assert "--optimizer.learning_rate=float (--learning_rate)" in text
+    assert "size of a step [0.001, traced]" in text
+    assert "--model.features=int,..." in text
+    assert "--optimizer=sgd|" in text
+    assert "--data.fallback=embedded|none" in text

@@ -1,0 +1,127 @@
+"""Sweeps from the command line and from a file: what is shown, what is refused, and with which status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxdl.cli.sweep_file import read_sweep_file
+from jaxdl.errors import UserError
+
+LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
+
+
+def launch(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(LAUNCH), "--experiment=digits_mlp", "--epochs=1", "--platform=cpu", *flags]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> None:
+    flags = ("--sweep=learning_rate=1e-3,1e-2", "--sweep", "seed=0:2", "--objective=validation/accuracy")
+    done = launch(tmp_path, *flags)
+    assert done.returncode == 0, done.stderr
+    assert "4 trials (grid), compared by validation/accuracy (maximize)" in done.stderr
+    assert "to compile: 1 train and 1 eval program\n" in done.stderr
+    assert "± " in done.stdout and "digits" in done.stdout
+    (sweep_dir,) = (tmp_path / "runs" / "digits_mlp").iterdir()
+    summary = json.loads((sweep_dir / "summary.json").read_text())
+    assert summary["status"] == "completed" and summary["compiled"]["eval"] == 1
+    again = next(line for line in done.stdout.splitlines() if line.startswith("again"))
+    assert "python launch.py --experiment=digits_mlp --epochs=1 --platform=cpu --optimizer.learning_rate=" in again
+    assert "--sweep" not in again
+    record = json.loads((sweep_dir / "trials" / "0003" / "record.json").read_text())
+    assert record["command"][-1] == f"--run_dir={sweep_dir / 'trials' / '0003'}"
+    # The same command takes up the same sweep, and finds it finished.
+    second = launch(tmp_path, *flags)
+    assert second.returncode == 0 and "trial 0 completed" not in second.stderr
+    assert second.stdout.splitlines()[:8] == done.stdout.splitlines()[:8]
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
+    done = launch(
+        tmp_path, "--sweep=learning_rate=log(1e-4,1e-1)", "--sweep=model.features=8,16", "--trials=20", "--dry_run"
+    )
+    assert done.returncode == 0 and done.stdout == ""
+    assert "20 trials (random)" in done.stderr and "to compile: 2 train and 2 eval programs" in done.stderr
+    assert "estimated time: " in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--trials=5",), "--trials only applies to sweeps"),
+        (("--sweep=seed=0:2", "--run_dir=x"), "--run_dir is of one run"),
+        (("--sweep=seed=0:2", "--mode=summary"), "does not go with --mode=summary"),
+        (("--sweep=sead=0:2",), "Did you mean 'seed'"),
+        (("--sweep=seed",), "write --sweep=FIELD=VALUES"),
+        (("--sweep=seed=0:2", "--budget=3epochs"), "must be a time"),
+        (("--sweep=seed=0:2", "--sweep_batch=some"), "must be auto, off"),
+        (("--sweep=seed=0:2", "--objective=test/accuracy"), "test split"),
+        (("--sweep=seed=0:2", "--extend"), "there is no sweep in"),
+        (("--sweep_file=none.toml",), "none.toml"),
+        (
+            ("--sweep=optimizer=adam,sgd", "--learning_rate=0.5"),
+            "--learning_rate is a field of the optimizer, which the sweep chooses",
+        ),
+        (("--sweep=optimizer=adam,sgd", "--optimizer=sgd"), "the sweep chooses optimizer, so leave it out"),
+        (("--sweep=seed=0:2", "--workers=2"), "workers=2 only applies to executor=processes or ray"),
+        (("--sweep=eval_batch_size=8,16",), "no result depends on training.eval_batch_size"),
+    ],
+)
+def test_what_is_wrong_ends_with_status_2_and_one_line(tmp_path: Path, flags: tuple[str, ...], message: str) -> None:
+    done = launch(tmp_path, *flags)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_the_recorded_command_keeps_all_but_the_sweep(tmp_path: Path) -> None:
+    flags = ("--optimizer=sgd", "--momentum=0.9", "--nesterov", "--seed=3", "--sweep=nesterov=true,false")
+    done = launch(tmp_path, *flags, "--sweep_dir=s", "--sweep_batch=off")
+    assert done.returncode == 0, done.stderr
+    command = json.loads((tmp_path / "s" / "trials" / "0001" / "record.json").read_text())["command"]
+    assert command[4:-1] == ["--optimizer=sgd", "--momentum=0.9", "--seed=3", "--optimizer.nesterov=false"]
+
+
+def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(
+        'sweep_mode = "random"\ntrials = 6\nobjective = "validation/accuracy"\nretries = 0\n'
+        '[fields]\nlearning_rate = "log(1e-4,1e-1)"\n"model.features" = [64, [32, 16]]\nseed = "0:3"\n'
+    )
+    assert read_sweep_file(file) == {
+        "sweep_mode": "random",
+        "trials": 6,
+        "sweep_objective": "validation/accuracy",
+        "retries": 0,
+        "sweep": ("learning_rate=log(1e-4,1e-1)", "model.features=64,(32,16)", "seed=0:3"),
+    }
+    # What the command line says counts, even where it is the default, and by whichever of its names a field goes.
+    flags = ("--sweep=optimizer.learning_rate=1e-3,1e-2", "--retries=1", "--trials=9", "--dry_run")
+    done = launch(tmp_path, f"--sweep_file={file}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "model.features=64,(32,16), seed=0:3, optimizer.learning_rate=1e-3,1e-2" in done.stderr
+    assert "9 trials (random)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sweep_mode = ", "is not valid TOML"),
+        ("sweep_mode = 'grid'", "no table [fields]"),
+        ("fields = 3", "no table [fields]"),
+        ("trails = 3\n[fields]\nseed='0:2'", "Did you mean 'trials'"),
+        ("trials = 'many'\n[fields]\nseed='0:2'", "trials=many: must be int"),
+        ("[fields]\nmodel.features = [8]", 'write dotted fields in quotes: "model.features"'),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(text)
+    with pytest.raises(UserError) as error:
+        read_sweep_file(file)
+    assert message in str(error.value)

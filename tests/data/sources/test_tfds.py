@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxdl
+from jaxdl.data import Digits, Tfds, tfds
+from jaxdl.data.tfds.download import Limits
+from jaxdl.errors import UserError
+from jaxdl.fields import check_value, own_fields
+
+ROOT = Path(jaxdl.__file__).parents[1]
+NOWHERE = "http://no-such-host.invalid"
+
+
+def ignore(line):
+    pass
+
+
+def test_mnist_is_loaded_with_its_splits(prepared_mnist):
+    dataset = Tfds("mnist").load(prepared_mnist, ignore)
+    sizes = {name: len(split["inputs"]) for name, split in dataset.splits.items()}
+    assert sizes == {"train": 54_000, "validation": 6_000, "test": 10_000}
+    assert (dataset.requested, dataset.used, dataset.substituted) == ("mnist", "mnist", False)
+    assert dataset.train_examples == 60_000
+    assert dataset.spec.class_names == tuple("0123456789")
+
+
+def test_validation_holds_examples_of_train_and_never_of_test(prepared_mnist):
+    whole = Tfds("mnist", validation=0.0).load(prepared_mnist, ignore)
+    cut = Tfds("mnist", validation=0.25).load(prepared_mnist, ignore)
+
+    def pairs(split):
+        return sorted((i.tobytes(), int(t)) for i, t in zip(split["inputs"], split["targets"], strict=True))
+
+    assert sorted(pairs(cut.splits["train"]) + pairs(cut.splits["validation"])) == pairs(whole.splits["train"])
+    assert np.array_equal(cut.splits["test"]["inputs"], whole.splits["test"]["inputs"])
+    assert len(cut.splits["validation"]["inputs"]) == 15_000
+    assert cut.fingerprint == whole.fingerprint
+
+
+def test_a_second_load_takes_a_fraction_of_a_second_and_imports_nothing_heavy(prepared_mnist):
+    code = f"""
+import sys, pathlib, time
+from jaxdl.data import Tfds
+start = time.monotonic()
+dataset = Tfds("mnist").load(pathlib.Path({str(prepared_mnist)!r}))
+assert time.monotonic() - start < 1, time.monotonic() - start
+print({{"tensorflow", "tensorflow_datasets", "array_record", "PIL", "requests", "sklearn"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_arrays_that_cannot_be_kept_are_decoded_each_time_and_that_is_said(tmp_path, write_image_set, monkeypatch):
+    write_image_set(tmp_path, [(4, 4, 1)] * 5)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    lines = []
+    assert len(Tfds("tiny").load(tmp_path, lines.append).splits["test"]["inputs"]) == 5
+    assert lines == [
+        f"Decoding tiny; the arrays cannot be kept for the next time: {tmp_path / 'tiny'} is not writable."
+    ]
+    assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["1.0.0"]
+
+
+def test_the_stand_in_is_digits_under_a_banner_that_tells_all(tmp_path):
+    lines = []
+    source = Tfds("mnist", mirror=NOWHERE, validation=0.2)
+    dataset = source.load(tmp_path, lines.append)
+    digits = Digits(validation=0.2).load(tmp_path)
+    assert (dataset.requested, dataset.used, dataset.substituted) == ("mnist", "digits", True)
+    assert dataset.fingerprint == digits.fingerprint
+    assert dataset.spec == digits.spec
+    assert np.array_equal(dataset.splits["validation"]["inputs"], digits.splits["validation"]["inputs"])
+
+    (banner,) = lines
+    rows = banner.splitlines()
+    assert rows[0] == rows[2] == rows[-1] == "#" * 100
+    assert "no figure of this run is about mnist" in rows[1]
+    for words in (
+        "requested mnist",
+        "used      digits (scikit-learn's 1,797 handwritten digits",
+        f"why       not prepared in {tmp_path}",
+        f"no original archives in {tmp_path}/downloads/manual",
+        "not downloaded: no connection to no-such-host.invalid",
+        "train-images-idx3-ubyte.gz",
+        f"into {tmp_path}/downloads/manual",
+        "--data.fallback=none makes this an error",
+    ):
+        assert words in banner.replace("\n#            ", " ") or words in banner
+
+
+def test_without_the_stand_in_one_line_says_what_was_tried_and_what_to_do(tmp_path):
+    with pytest.raises(UserError) as error:
+        Tfds("mnist", fallback="none", mirror=NOWHERE).load(tmp_path, ignore)
+    message = str(error.value)
+    assert "\n" not in message
+    for words in (
+        f"mnist is not available: not prepared in {tmp_path};",
+        f"no original archives in {tmp_path}/downloads/manual;",
+        "not downloaded: no connection to no-such-host.invalid",
+        "put t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz, train-images-idx3-ubyte.gz, ",
+        "or use --data.fallback=embedded",
+    ):
+        assert words in message
+
+
+def test_a_set_without_a_stand_in_is_an_error_whatever_the_fallback(tmp_path):
+    with pytest.raises(UserError, match=r"kmnist is not available: .*connect to the network\.$"):
+        Tfds("kmnist", mirror=NOWHERE).load(tmp_path, ignore)
+
+
+def test_a_bad_archive_is_never_covered_by_the_stand_in(tmp_path):
+    path = tmp_path / "downloads" / "manual" / "train-labels-idx1-ubyte.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half")
+    with pytest.raises(UserError, match=rf"{path} is cut short: it has 4 of 28,881 bytes"):
+        Tfds("mnist", fallback="embedded", mirror=NOWHERE).load(tmp_path, ignore)
+
+
+def test_a_missing_network_is_noticed_within_ten_seconds(tmp_path):
+    code = f"""
+import pathlib, time
+from jaxdl.data import Tfds
+start = time.monotonic()
+print(Tfds("mnist", mirror={NOWHERE!r}).load(pathlib.Path({str(tmp_path)!r})).used, time.monotonic() - start)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
+    used, seconds = done.stdout.splitlines()[-1].split()
+    assert used == "digits", done.stderr
+    assert float(seconds) < 10, "importing TFDS and scikit-learn included"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_silent_server_leads_to_the_stand_in(tmp_path, servers, monkeypatch):
+    monkeypatch.setattr(tfds, "LIMITS", Limits(silent_seconds=0.5))
+    lines = []
+    dataset = Tfds("mnist", mirror=servers.silent()).load(tmp_path, lines.append)
+    assert dataset.used == "digits"
+    assert "127.0.0.1 is silent: no answer within 0.5 s" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "right"),
+    [
+        ("name", "fashion_mnist", True),
+        ("name", "emnist/letters", True),
+        ("name", "Fashion", False),
+        ("name", "mnist:3.0.1", False),
+        ("name", "mnist/..", False),
+        ("mirror", "", True),
+        ("mirror", "https://host/mnist", True),
+        ("mirror", "host/mnist", False),
+        ("mirror", "http://", False),
+        ("mirror", "file:///data", False),
+        ("mirror", "http://host:8080/mnist", True),
+        ("mirror", "http://[::1]:8080/@mnist", True),
+        ("mirror", "http://[::1", False),
+        ("mirror", "http://host:abc", False),
+        ("mirror", "http://host:65536", False),
+        ("mirror", "http://host:0", False),
+        ("mirror", "http://ho st", False),
+        ("mirror", "http://host\n", False),
+        ("mirror", "http://host/\ud800", False),
+        ("fallback", "none", True),
+        ("fallback", "embeded", False),
+        ("validation", 0.5, True),
+        ("validation", 1.0, False),
+        ("validation", -0.1, False),
+    ],
+)
+def test_fields_are_checked(field, value, right):
+    declared = next(f for f in own_fields(Tfds()) if f.path == field)
+    if right:
+        check_value(declared, value)
+    else:
+        with pytest.raises(UserError):
+            check_value(declared, value)
+
+
+@pytest.mark.parametrize("mirror", ["https://user:secret@host/mnist", "https://user@host", "https://@host"])
+def test_a_mirror_with_a_password_is_refused_with_the_place_for_it(mirror):
+    declared = next(f for f in own_fields(Tfds()) if f.path == "mirror")
+    with pytest.raises(UserError, match=r"must hold no user name or password.*put them into ~/\.netrc") as error:
+        check_value(declared, mirror)
+    assert "\n" not in str(error.value)
+
+
+def test_sources_are_frozen_values():
+    assert Tfds("mnist") == Tfds("mnist") != Tfds("mnist", validation=0.2)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Tfds("mnist").name = "kmnist"

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxdl
+from jaxdl.data import Tfds, fingerprint
+from jaxdl.data.tfds.arrays import decode, keep, kept, kept_folder, kept_spec
+from jaxdl.errors import UserError
+
+ROOT = Path(jaxdl.__file__).parents[1]
+SHAPES = [(16, 12, 3)] * 40
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, write_image_set):
+    return write_image_set(tmp_path_factory.mktemp("written"), SHAPES)
+
+
+@pytest.fixture
+def prepared(written, tmp_path):
+    """A private copy of a small prepared set."""
+    return Path(shutil.copytree(written, tmp_path / "tiny" / "1.0.0"))
+
+
+def expected_pairs(seed):
+    random = np.random.RandomState(seed)
+    images = [random.randint(0, 256, shape).astype(np.uint8) for shape in SHAPES]
+    return sorted((image.tobytes(), index % 3) for index, image in enumerate(images))
+
+
+def pairs(split):
+    return sorted((i.tobytes(), int(t)) for i, t in zip(split["inputs"], split["targets"], strict=True))
+
+
+def keep_in(prepared, tmp_path):
+    drafts = tmp_path / "drafts"
+    drafts.mkdir(exist_ok=True)
+    dataset = decode(prepared, "tiny")
+    keep(dataset, prepared, drafts)
+    assert list(drafts.iterdir()) == []
+    return dataset
+
+
+def same(one, other):
+    assert (one.spec, one.fingerprint, one.train_examples) == (other.spec, other.fingerprint, other.train_examples)
+    for name, split in one.splits.items():
+        for key, array in split.items():
+            assert array.dtype == other.splits[name][key].dtype
+            assert np.array_equal(array, other.splits[name][key])
+    return True
+
+
+def test_every_image_and_label_is_decoded(prepared):
+    dataset = decode(prepared, "tiny")
+    for seed, split in enumerate(("train", "test")):
+        assert pairs(dataset.splits[split]) == expected_pairs(seed)
+    assert dataset.spec.input_shape == (16, 12, 3)
+    assert dataset.spec.scale * 255 == 1
+    assert dataset.spec.class_names == ("cat", "dog", "owl")
+    assert dataset.spec.outputs == dataset.splits["train"]["targets"].max() + 1
+    assert (dataset.requested, dataset.used, dataset.train_examples) == ("tiny", "tiny", 40)
+    assert dataset.fingerprint == fingerprint(dataset.splits["train"], dataset.splits["test"])
+
+
+def test_the_order_is_that_in_which_tfds_reads(prepared):
+    import tensorflow_datasets as tfds
+
+    source = tfds.builder_from_directory(prepared).as_data_source("train")
+    split = decode(prepared, "tiny").splits["train"]
+    assert all(np.array_equal(example["image"], image) for example, image in zip(source, split["inputs"], strict=True))
+    assert [int(example["label"]) for example in source] == split["targets"].tolist()
+
+
+def test_the_records_of_tensorflow_are_read_without_it(prepared):
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    expected = decode(prepared, "tiny")
+    for path in prepared.glob("*.array_record-*"):
+        reader = ArrayRecordReader(str(path))
+        records = b"".join(struct.pack("<QI", len(r), 0) + r + bytes(4) for r in reader.read_all())
+        reader.close()
+        path.with_name(path.name.replace("array_record", "tfrecord")).write_bytes(records)
+        path.unlink()
+    info = prepared / "dataset_info.json"
+    info.write_text(info.read_text().replace("array_record", "tfrecord"))
+    assert same(decode(prepared, "tiny"), expected)
+    path = next(prepared.glob("*train.tfrecord-*"))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UserError, match=r"1\.0\.0 is damaged \(.* is cut short\)\. Remove it"):
+        decode(prepared, "tiny")
+
+
+def test_kept_arrays_are_the_same_and_nothing_else_is_left(prepared, tmp_path):
+    assert kept(prepared, "tiny") is None
+    dataset = keep_in(prepared, tmp_path)
+    assert same(kept(prepared, "tiny"), dataset)
+    files = sorted(path.name.split("-")[:2] for path in kept_folder(prepared).iterdir())
+    assert len(files) == 5
+    assert ["index.json"] in files
+
+
+def test_loading_what_is_kept_imports_neither_tfds_nor_pillow(prepared, tmp_path):
+    keep_in(prepared, tmp_path)
+    code = f"""
+import sys, pathlib
+from jaxdl.data import Tfds
+dataset = Tfds("tiny").load(pathlib.Path({str(tmp_path)!r}))
+assert len(dataset.splits["test"]["inputs"]) == 40
+print({{"tensorflow", "tensorflow_datasets", "array_record", "PIL", "requests", "sklearn"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
+    assert done.stdout == "set()\n", done.stderr
+
+
+def test_a_changed_prepared_set_is_decoded_again(prepared, tmp_path, write_image_set):
+    keep_in(prepared, tmp_path)
+    other = write_image_set(tmp_path / "other", [(10, 10, 3)] * 7)
+    shutil.rmtree(prepared)
+    shutil.copytree(other, prepared)
+    assert kept(prepared, "tiny") is None
+    dataset = keep_in(prepared, tmp_path)
+    assert same(kept(prepared, "tiny"), dataset)
+    assert dataset.spec.input_shape == (10, 10, 3)
+    assert len(list(kept_folder(prepared).iterdir())) == 5, "the old arrays are gone"
+
+
+def test_a_touched_file_of_the_same_size_counts_as_a_change(prepared, tmp_path):
+    keep_in(prepared, tmp_path)
+    path = next(prepared.glob("*train*"))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    assert kept(prepared, "tiny") is None
+
+
+# What a start of `{'descr': (((` leaves NumPy with is an error of Python's tokenizer.
+TORN_HEADER = b"\x93NUMPY\x01\x00\x10\x00" + b"{'descr': (((((\n"
+NO_INDEX = [b"[]", b"[1]", b"5", b'"key"', b"null", b"[" * 100_000]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "content"),
+    [(pattern, content) for pattern in ("index.json", "train-inputs-*") for content in (b"", b"{", b"half")]
+    + [("index.json", content) for content in NO_INDEX]
+    + [("train-inputs-*", TORN_HEADER)],
+)
+def test_damaged_kept_arrays_are_not_used(prepared, tmp_path, pattern, content):
+    keep_in(prepared, tmp_path)
+    next(kept_folder(prepared).glob(pattern)).write_bytes(content)
+    assert kept(prepared, "tiny") is None
+
+
+def test_a_flipped_bit_in_a_kept_array_is_noticed_and_the_arrays_are_made_anew(prepared, tmp_path):
+    dataset = keep_in(prepared, tmp_path)
+    path = next(kept_folder(prepared).glob("train-inputs-*"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    lines = []
+    assert same(Tfds("tiny", validation=0.0).load(tmp_path, lines.append), dataset)
+    assert lines == ["Decoding tiny: some seconds, and only this once."]
+    assert same(kept(prepared, "tiny"), dataset)
+
+
+def test_kept_arrays_that_were_exchanged_are_not_used(prepared, tmp_path):
+    keep_in(prepared, tmp_path)
+    train, test = (next(kept_folder(prepared).glob(f"{split}-targets-*")) for split in ("train", "test"))
+    np.save(train, (np.load(test) + 1) % 3)
+    assert kept(prepared, "tiny") is None
+
+
+def test_an_index_that_says_something_else_of_an_example_is_not_used(prepared, tmp_path):
+    keep_in(prepared, tmp_path)
+    path = kept_folder(prepared) / "index.json"
+    index = json.loads(path.read_text())
+    index["spec"]["class_names"].reverse()
+    path.write_text(json.dumps(index))
+    assert kept(prepared, "tiny") is None
+    assert kept_spec(prepared) is None
+
+
+@pytest.mark.parametrize("place", ["../../", "{outside}/"])
+def test_no_array_is_read_from_elsewhere(prepared, tmp_path, place):
+    keep_in(prepared, tmp_path)
+    folder = kept_folder(prepared)
+    names = {s: {a: next(folder.glob(f"{s}-{a}-*")).name for a in ("inputs", "targets")} for s in ("train", "test")}
+    for path in folder.glob("*.npy"):
+        path.rename(tmp_path / path.name)
+    index = json.loads((folder / "index.json").read_text())
+    place = place.format(outside=tmp_path)
+    index["arrays"] = {s: {a: place + name for a, name in arrays.items()} for s, arrays in names.items()}
+    (folder / "index.json").write_text(json.dumps(index))
+    assert kept(prepared, "tiny") is None
+
+
+def test_what_an_example_is_is_known_without_loading_any(prepared, tmp_path, monkeypatch):
+    dataset = keep_in(prepared, tmp_path)
+    monkeypatch.setattr(np, "load", None)
+    assert Tfds("tiny").spec(tmp_path) == dataset.spec
+
+
+def test_a_kept_array_that_is_cut_short_is_not_used(prepared, tmp_path):
+    keep_in(prepared, tmp_path)
+    path = next(kept_folder(prepared).glob("train-inputs-*"))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert kept(prepared, "tiny") is None
+
+
+def test_a_damaged_record_names_the_folder_and_the_way_out(prepared):
+    path = next(prepared.glob("*train*"))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PNG") + 100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"1\.0\.0 is damaged \(.*\)\. Remove it, and it will be prepared again\."
+    ) as error:
+        decode(prepared, "tiny")
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_record_file_is_damage(prepared):
+    next(prepared.glob("*train*")).unlink()
+    with pytest.raises(UserError, match="is damaged"):
+        decode(prepared, "tiny")
+
+
+def test_images_of_different_sizes_are_refused(tmp_path, write_image_set):
+    folder = write_image_set(tmp_path, [(8, 8, 1), (8, 9, 1), (8, 8, 1)])
+    with pytest.raises(UserError, match=r"tiny has images of different sizes, such as 8x[89] and 8x[89]; all must"):
+        decode(folder, "tiny")
+
+
+def test_a_set_without_test_is_tested_on_its_validation_split(tmp_path, write_image_set):
+    dataset = decode(write_image_set(tmp_path, [(4, 4, 1)] * 5, test="validation"), "tiny")
+    assert list(dataset.splits) == ["train", "test"]
+    assert dataset.spec.input_shape == (4, 4, 1)
+
+
+def test_a_set_with_neither_test_nor_validation_is_refused(tmp_path, write_image_set):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5, test="extra")
+    with pytest.raises(UserError, match="tiny has the splits train, extra; it needs train, and test or validation"):
+        decode(folder, "tiny")
+
+
+def test_a_set_that_is_no_image_classification_is_refused(prepared):
+    features = prepared / "features.json"
+    content = json.loads(features.read_text())
+    label = content["featuresDict"]["features"]["label"]
+    label["pythonClassName"] = "tensorflow_datasets.core.features.text_feature.Text"
+    label["text"] = label.pop("classLabel") and {}
+    features.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"tiny holds image \(Image\), label \(Text\); of TFDS's sets"):
+        decode(prepared, "tiny")
+
+
+def test_gray_and_palette_files_become_the_channels_that_the_set_declares():
+    from jaxdl.data.tfds.arrays import _pixels
+
+    file = io.BytesIO()
+    Image.fromarray(np.full((2, 2), 7, np.uint8)).save(file, "PNG")
+    assert _pixels(file.getvalue(), 3).tolist() == [[[7] * 3] * 2] * 2

@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from array_record.python.array_record_module import ArrayRecordReader
+
+import jaxdl
+from jaxdl.data.tfds.archives import manual_dir
+from jaxdl.data.tfds.download import Limits
+from jaxdl.data.tfds.obtain import Request, Unavailable, obtain, prepared_folder
+from jaxdl.errors import UserError
+
+ROOT = Path(jaxdl.__file__).parents[1]
+SHORT = Limits(address_seconds=0.3, connect_seconds=0.8, silent_seconds=0.5)
+TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
+
+
+def ignore(line):
+    pass
+
+
+get = functools.partial(Request, notify=ignore, limits=SHORT)
+
+
+@pytest.fixture
+def mirror(servers, mnist_archives):
+    return servers.folder(mnist_archives)
+
+
+def records(path):
+    reader = ArrayRecordReader(str(path))
+    try:
+        return reader.read_all()
+    finally:
+        reader.close()
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+# Step 1: prepared.
+
+
+def test_the_newest_readable_version_is_found(tmp_path):
+    def put(name, file_format="array_record"):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / "features.json").write_text("{}")
+        (folder / "dataset_info.json").write_text(f'{{"fileFormat": "{file_format}"}}')
+        return folder
+
+    assert prepared_folder(tmp_path, "mnist") is None
+    put("mnist/2.10.0")
+    newest = put("mnist/10.0.0")
+    put("mnist/11.0.0", "riegeli")
+    (tmp_path / "mnist" / "12.0.0").mkdir()
+    (tmp_path / "mnist" / "10.0.0-jaxdl").mkdir()
+    (tmp_path / "mnist" / "incomplete.ABC_13.0.0").mkdir()
+    assert prepared_folder(tmp_path, "mnist") == newest
+
+
+def test_the_config_is_part_of_the_place(tmp_path):
+    letters = tmp_path / "emnist" / "letters" / "3.1.0"
+    letters.mkdir(parents=True)
+    (letters / "features.json").write_text("{}")
+    (letters / "dataset_info.json").write_text('{"fileFormat": "tfrecord"}')
+    assert prepared_folder(tmp_path, "emnist/letters") == letters
+    assert prepared_folder(tmp_path, "emnist") is None
+    (tmp_path / "emnist" / ".config").mkdir()
+    (tmp_path / "emnist" / ".config" / "metadata.json").write_text('{"default_config_name": "letters"}')
+    assert prepared_folder(tmp_path, "emnist") == letters
+
+
+def test_a_damaged_description_names_the_way_out(tmp_path, write_image_set):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
+    (folder / "dataset_info.json").write_text("{")
+    with pytest.raises(
+        UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}, and it will be made"
+    ):
+        obtain(get("tiny", tmp_path))
+
+
+@pytest.mark.parametrize("content", ["[]", "5", '"array_record"', "null", "[" * 100_000])
+def test_a_description_that_is_no_object_is_damaged_too(tmp_path, write_image_set, content):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
+    (folder / "dataset_info.json").write_text(content)
+    with pytest.raises(UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}"):
+        prepared_folder(tmp_path, "tiny")
+
+
+@pytest.mark.parametrize(
+    "config", ["5", "null", "[]", '{"a": 1}', '"../x"', '".."', '"."', '"letters/../../x"', '"/x"']
+)
+def test_a_default_config_that_is_no_name_is_damage_and_leads_nowhere_else(tmp_path, config):
+    for name in ("x", "emnist/letters"):
+        (tmp_path / name / "1.0.0").mkdir(parents=True)
+        (tmp_path / name / "1.0.0" / "features.json").write_text("{}")
+        (tmp_path / name / "1.0.0" / "dataset_info.json").write_text("{}")
+    note = tmp_path / "emnist" / ".config" / "metadata.json"
+    note.parent.mkdir()
+    for content in (f'{{"default_config_name": {config}}}', f"[{config}]"):
+        note.write_text(content)
+        with pytest.raises(UserError, match=rf"metadata\.json is damaged \(.*\)\. Remove {note.parent}") as error:
+            prepared_folder(tmp_path, "emnist")
+        assert "\n" not in str(error.value)
+
+
+def test_a_name_too_long_for_the_disk_is_one_line(tmp_path):
+    (tmp_path / "emnist").mkdir()
+    with pytest.raises(UserError, match=rf"cannot read {tmp_path}: File name too long"):
+        prepared_folder(tmp_path, "emnist/" + "x" * 300)
+
+
+def test_a_set_that_tfds_does_not_know_is_used_where_it_is_prepared(tmp_path, write_image_set):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
+    assert obtain(get("tiny", tmp_path)) == folder
+
+
+# Step 2: original archives.
+
+
+@pytest.mark.slow
+def test_a_killed_preparation_leaves_nothing_half_prepared(tmp_path, link_archives):
+    link_archives(tmp_path)
+    code = f"""
+import pathlib
+from jaxdl.data.tfds.obtain import Request, obtain
+obtain(Request("mnist", pathlib.Path({str(tmp_path)!r})))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not any("array_record" in name for name in files(tmp_path)):  # the writing has begun
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (tmp_path / "mnist").exists()
+    assert prepared_folder(tmp_path, "mnist") is None
+    folder = obtain(get("mnist", tmp_path))
+    assert folder == tmp_path / "mnist" / "3.0.1"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["downloads", "mnist"], "the killed one's folder is gone"
+
+
+@pytest.mark.slow
+def test_two_processes_prepare_once(tmp_path, link_archives):
+    link_archives(tmp_path)
+    code = f"""
+import pathlib
+from jaxdl.data import Tfds
+print(Tfds("mnist").load(pathlib.Path({str(tmp_path)!r})).fingerprint)
+"""
+    command = [sys.executable, "-c", code]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate()[0].splitlines() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert outputs[0][-1] == outputs[1][-1]
+    assert sum(line.startswith("Preparing") for lines in outputs for line in lines) == 1
+    assert sum(line.startswith("Decoding") for lines in outputs for line in lines) == 1
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_an_archive_that_is_no_original_is_refused_before_the_network_is_asked(tmp_path, name):
+    path = manual_dir(tmp_path) / "t10k-labels-idx1-ubyte.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(40))
+    before = files(tmp_path)
+    with pytest.raises(UserError, match=rf"{path} is cut short: it has 40 of [45],\d\d\d bytes"):
+        obtain(get(name, tmp_path, mirror="http://no-such-host.invalid"))
+    assert files(tmp_path) == before
+
+
+def test_an_altered_archive_is_refused(tmp_path, link_archives, mnist_archives):
+    manual = link_archives(tmp_path)
+    content = bytearray((mnist_archives / TRAIN_IMAGES).read_bytes())
+    content[1_000_000] ^= 1
+    (manual / TRAIN_IMAGES).unlink()
+    (manual / TRAIN_IMAGES).write_bytes(content)
+    with pytest.raises(
+        UserError, match=rf"{TRAIN_IMAGES} is altered: its sha256 is \w{{64}}, that of the original 440fca"
+    ):
+        obtain(get("mnist", tmp_path))
+    assert not (tmp_path / "mnist").exists()
+
+
+def test_the_archives_of_mnist_do_not_stand_in_the_way_of_fashion_mnist(tmp_path, link_archives):
+    link_archives(tmp_path)
+    with pytest.raises(Unavailable, match=r"no connection to no-such-host\.invalid"):
+        obtain(get("fashion_mnist", tmp_path, mirror="http://no-such-host.invalid"))
+
+
+# Step 3: downloaded.
+
+
+def test_a_mirror_gives_the_same_prepared_set(tmp_path, mirror, prepared_mnist):
+    lines = []
+    folder = obtain(get("mnist", tmp_path, mirror=mirror, notify=lines.append))
+    other = prepared_mnist / "mnist" / "3.0.1"
+    assert (folder / "dataset_info.json").read_text() == (other / "dataset_info.json").read_text()
+    assert [records(path) for path in sorted(folder.glob("*-of-*"))] == [
+        records(path) for path in sorted(other.glob("*-of-*"))
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["downloads", "mnist"]
+    assert "Downloading: 11.1 of 11.1 MiB (train-labels-idx1-ubyte.gz)" in lines
+
+
+def test_only_what_is_missing_is_downloaded(tmp_path, servers, mnist_archives, link_archives, monkeypatch):
+    manual = link_archives(tmp_path)
+    (manual / "t10k-labels-idx1-ubyte.gz").unlink()
+    asked = []
+
+    def answer(request):
+        asked.append(request.path)
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write((mnist_archives / request.path[1:]).read_bytes())
+
+    monkeypatch.setattr("jaxdl.data.tfds.prepare.prepare_idx", lambda builder, config, files, folder: files)
+    monkeypatch.setattr("jaxdl.data.tfds.prepare.publish", lambda files, data_dir: files)
+    found = obtain(get("mnist", tmp_path, mirror=servers.start(answer)))
+    assert asked == ["/t10k-labels-idx1-ubyte.gz"]
+    assert sorted(path.name for path in found.values()) == sorted(path.name for path in mnist_archives.iterdir())
+
+
+def test_a_download_does_not_replace_the_archive_of_another_set(
+    tmp_path, servers, mnist_archives, link_archives, monkeypatch
+):
+    # The archives of MNIST play those of Fashion-MNIST here: its real ones are not at hand.
+    fashion = jaxdl.data.tfds.prepare.builder_class("fashion_mnist")
+    mnist = jaxdl.data.tfds.prepare.builder_class("mnist")
+    monkeypatch.setattr(fashion, "url_infos", mnist.url_infos)
+    manual = manual_dir(tmp_path)
+    manual.mkdir(parents=True)
+    (manual / TRAIN_IMAGES).write_bytes(b"the archive of another set")
+    monkeypatch.setattr("jaxdl.data.tfds.prepare.is_registered", lambda sha256: True)
+    monkeypatch.setattr("jaxdl.data.tfds.prepare.prepare_idx", lambda builder, config, files, folder: files)
+    monkeypatch.setattr("jaxdl.data.tfds.prepare.publish", lambda files, data_dir: files)
+    obtain(get("fashion_mnist", tmp_path, mirror=servers.folder(mnist_archives)))
+    assert (manual / TRAIN_IMAGES).read_bytes() == b"the archive of another set"
+    assert (manual / "fashion_mnist" / TRAIN_IMAGES).read_bytes() == (mnist_archives / TRAIN_IMAGES).read_bytes()
+    assert (manual / "train-labels-idx1-ubyte.gz").is_file()
+
+
+@pytest.mark.parametrize("damage", ["cut short", "altered"])
+def test_a_damaged_download_is_an_error_and_nothing_is_left(tmp_path, servers, mnist_archives, damage):
+    def answer(request):
+        content = bytearray((mnist_archives / request.path[1:]).read_bytes())
+        if request.path[1:] == TRAIN_IMAGES:  # the third of the four
+            content = content[:-100] if damage == "cut short" else content[:-100] + bytes(100)
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    words = "sent only 9,912,322 of the 9,912,422 bytes" if damage == "cut short" else "instead of 440fcabf73cc546f"
+    with pytest.raises(UserError, match=words) as error:
+        obtain(get("mnist", tmp_path, mirror=servers.start(answer)))
+    assert TRAIN_IMAGES in str(error.value)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["silent", "stops", "refused", "404", "unknown host"])
+def test_a_server_that_does_not_deliver_leaves_nothing_and_is_named(tmp_path, servers, kind):
+    url, words = {
+        "silent": (servers.silent(), "127.0.0.1 is silent"),
+        "stops": (servers.silent(bytes(100)), "127.0.0.1 fell silent"),
+        "refused": (servers.none(), "no connection to 127.0.0.1 (Connection refused)"),
+        "404": (servers.start(lambda request: request.send_error(404)), "idx3-ubyte.gz answered 404 Not Found"),
+        "unknown host": ("http://no-such-host.invalid", "no connection to no-such-host.invalid"),
+    }[kind]
+    with pytest.raises(Unavailable) as error:
+        obtain(get("mnist", tmp_path, mirror=url))
+    assert error.value.reasons[:2] == (f"not prepared in {tmp_path}", f"no original archives in {manual_dir(tmp_path)}")
+    assert error.value.reasons[2].startswith("not downloaded: ")
+    assert words in error.value.reasons[2]
+    assert TRAIN_IMAGES in error.value.way_out
+    assert files(tmp_path) == []
+
+
+def test_when_some_archives_are_there_and_the_others_cannot_be_had_the_missing_are_named(tmp_path, link_archives):
+    manual = link_archives(tmp_path)
+    (manual / TRAIN_IMAGES).unlink()
+    with pytest.raises(
+        UserError, match=rf"{manual} holds some archives of mnist but not {TRAIN_IMAGES}, which could not"
+    ):
+        obtain(get("mnist", tmp_path, mirror="http://no-such-host.invalid"))
+
+
+# The data folder, and names.
+
+
+def test_a_folder_that_does_not_exist_yet_holds_nothing_and_is_not_made_in_vain(tmp_path):
+    with pytest.raises(Unavailable):
+        obtain(get("mnist", tmp_path / "none", mirror="http://no-such-host.invalid"))
+    assert files(tmp_path) == []
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"data_dir=.*/file is not a folder"):
+        obtain(get("mnist", tmp_path / "file"))
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_unless_it_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the superuser may write everywhere
+    with pytest.raises(UserError, match=rf"mnist cannot be prepared: {tmp_path} is not writable\. Name another"):
+        obtain(get("mnist", tmp_path, mirror="http://no-such-host.invalid"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(Unavailable, match=rf"not downloaded: {tmp_path} is not writable"):
+        obtain(get("mnist", tmp_path, mirror="http://no-such-host.invalid"))
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path, mirror, monkeypatch):
+    import errno
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("jaxdl.data.tfds.prepare.prepare_idx", full)
+    with pytest.raises(UserError, match=rf"cannot write {tmp_path}: No space left on device; free some space\."):
+        obtain(get("mnist", tmp_path, mirror=mirror))
+
+
+def test_an_unknown_name_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"unknown data set 'mnits'\. Did you mean 'mnist'\?"):
+        obtain(get("mnits", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install -c constraints.txt -e '.\[tf\]'"),
+        ("imdb_reviews", r"imdb_reviews holds label \(ClassLabel\), text \(Text\); of TFDS's sets"),
+    ],
+)
+def test_sets_of_other_formats_say_what_they_need(tmp_path, name, words):
+    with pytest.raises(UserError, match=words):
+        obtain(get(name, tmp_path))

@@ -1,0 +1,96 @@
+"""Experiments as JSON and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flax import linen as nn
+from hypothesis import given
+from hypothesis import strategies as st
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.experiment.config import differences, from_config, to_config
+
+
+def recipe() -> jaxdl.Experiment:
+    return jaxdl.Experiment(
+        name="recipe",
+        data=jaxdl.Digits(),
+        model=jaxdl.CNN(features=(4, 8)),
+        objective=jaxdl.SoftmaxCrossEntropy(label_smoothing=0.1),
+        optimizer=jaxdl.Adam(schedule=jaxdl.Cosine(warmup=0.1)),
+    )
+
+
+def through_json(experiment: jaxdl.Experiment, default: jaxdl.Experiment) -> jaxdl.Experiment:
+    return from_config(json.loads(json.dumps(to_config(experiment))), default)
+
+
+def test_an_experiment_comes_back_equal() -> None:
+    assert through_json(recipe(), recipe()) == recipe()
+
+
+@given(
+    rate=st.floats(1e-9, 1e3),
+    features=st.lists(st.integers(1, 99), min_size=1, max_size=4).map(tuple),
+    schedule=st.sampled_from([jaxdl.Constant(), jaxdl.OneCycle(), jaxdl.Piecewise()]),
+    optimizer=st.sampled_from([jaxdl.SGD, jaxdl.Adadelta, jaxdl.Lion]),
+    patience=st.none() | st.integers(1, 9),
+)
+def test_any_change_of_parts_and_fields_comes_back(rate, features, schedule, optimizer, patience) -> None:  # type: ignore[no-untyped-def]
+    changed = jaxdl.replace(
+        recipe(),
+        {
+            "model": jaxdl.MLP(features=features),
+            "optimizer": optimizer(learning_rate=rate, schedule=schedule),
+            "training.patience": patience,
+        },
+    )
+    assert through_json(changed, recipe()) == changed
+
+
+def test_a_users_own_module_is_read_back_without_importing_it() -> None:
+    class Own(nn.Module):
+        width: int = 4
+
+        @nn.compact
+        def __call__(self, inputs, *, train=False, lengths=None):  # type: ignore[no-untyped-def]
+            return nn.Dense(self.width)(inputs)
+
+    own = jaxdl.replace(recipe(), {"model": Own(width=7)})
+    default = jaxdl.replace(recipe(), {"model": Own()})
+    assert to_config(own)["model"] == {"type": "Own", "width": 7}
+    assert through_json(own, default) == own
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sed": 1}, "unknown field in config: 'sed'. Did you mean 'seed'"),
+        ({"seed": "os.system('true')"}, "seed=.*must be int"),
+        ({"optimizer": {"type": "adm"}}, "Did you mean 'adam'"),
+        ({"optimizer": {"type": "os.system"}}, "unknown optimizer in config"),
+        ({"model": "cnn"}, "model must be an object"),
+        ({"training": {"epochs": 0}}, "training.epochs=0: must be at least 1"),
+    ],
+)
+def test_a_damaged_config_is_refused_by_name(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        from_config(to_config(recipe()) | change, recipe())
+
+
+def test_a_field_that_came_later_has_its_default_whatever_the_present_recipe_says() -> None:
+    older = to_config(recipe())
+    del older["augmentation"]
+    present = jaxdl.replace(recipe(), {"augmentation.shift": 2})
+    assert from_config(older, present) == recipe()
+
+
+def test_differences_name_the_fields() -> None:
+    other = jaxdl.replace(recipe(), {"optimizer": jaxdl.SGD(), "seed": 3})
+    found = differences(other, recipe())
+    assert "seed=3 (not 0)" in found
+    assert "optimizer=sgd (not adam)" in found
+    assert differences(recipe(), recipe()) == []

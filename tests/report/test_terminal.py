@@ -1,0 +1,200 @@
+"""What a run prints: a bar on a terminal, one plain line an epoch elsewhere, results on stdout."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import pty
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jaxdl.errors
+from jaxdl.report.terminal import Progress, announce, data_used, duration, figure, printable, results_table
+
+ROOT = Path(jaxdl.errors.__file__).parents[1]
+TRAINING = """
+    import sys, time
+    from jaxdl.report.terminal import Progress
+    with Progress("mnist_cnn", epochs=2, steps=20) as progress:
+        for epoch in (1, 2):
+            for step in range(10 * epoch - 9, 10 * epoch + 1):
+                progress.update(step, epoch, {"loss": 1 / step, "accuracy": 0.5}, 12_345.0)
+                time.sleep(0.03)
+            progress.end_epoch(10 * epoch, epoch, {"train": {"loss": 0.5}, "validation": {"accuracy": 0.25}})
+    print("results")
+"""
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def command(text: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(text)]
+
+
+def test_without_a_terminal_there_is_one_plain_line_an_epoch_on_stderr() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command(TRAINING), env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "results\n"
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("epoch 1/2  train loss 0.5000  validation accuracy 0.2500  12,345 examples/s  ")
+    assert lines[1].endswith("0:00 left")
+    assert "\x1b" not in done.stderr
+
+
+def test_on_a_terminal_there_is_a_bar_that_goes_when_the_training_ends() -> None:
+    shown_end, program_end = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command(TRAINING), env=environment, stdout=subprocess.PIPE, stderr=program_end) as process:
+        os.close(program_end)
+        output = b""
+        while True:
+            try:
+                output += os.read(shown_end, 65536)
+            except OSError:  # how Linux tells that the other end was closed
+                break
+        assert process.stdout is not None
+        assert process.stdout.read() == b"results\n"
+    os.close(shown_end)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode())
+    bar = r"mnist_cnn +━+ +epoch 1/2  step \d+/20 .*left\s+loss 0\.\d+ accuracy 0\.5000  12,345 examples/s"
+    assert re.search(bar, text.replace("╺", "━").replace("╸", "━"))
+    assert text.count("epoch 1/2  train loss 0.5000") == 1
+    assert output.count(b"\x1b[?25l") == output.count(b"\x1b[?25h") == 1  # the cursor comes back
+
+
+def test_the_time_left_follows_the_pace_without_the_compilation() -> None:
+    clock, file = Clock(), io.StringIO()
+    with Progress("x", epochs=4, steps=400, file=file, clock=clock) as progress:
+        clock.now += 60  # compiling
+        progress.update(50, 1, {})
+        clock.now += 5
+        progress.end_epoch(100, 1, {"train": {"loss": 1.0}})
+        clock.now += 10
+        progress.end_epoch(200, 2, {"train": {"loss": 1.0}})
+        progress.end_epoch(400, 4, {"train": {"loss": 1.0}})
+    ends = [re.findall(r"(\d+:\d\d) left$", line)[0] for line in file.getvalue().splitlines()]
+    assert ends == ["0:30", "0:20", "0:00"]
+
+
+def test_the_time_left_is_open_until_something_is_known() -> None:
+    file = io.StringIO()
+    with Progress("x", epochs=4, steps=400, file=file) as progress:
+        progress.end_epoch(100, 1, {})
+    assert file.getvalue().endswith("-:-- left\n")
+
+
+def test_a_resumed_training_counts_from_where_it_went_on() -> None:
+    clock, file = Clock(), io.StringIO()
+    with Progress("x", epochs=4, steps=400, first_step=200, file=file, clock=clock) as progress:
+        progress.update(250, 3, {})
+        clock.now += 10
+        progress.end_epoch(300, 3, {})
+    assert file.getvalue().endswith("  0:20 left\n")
+
+
+SUMMARY: dict[str, Any] = {
+    "experiment": "mnist_cnn",
+    "status": "completed",
+    "metrics": {
+        "validation/accuracy": 0.975,
+        "test/accuracy": 0.98765,
+        "test/loss": 0.012345,
+        "test/confusion": [[1, 0], [0, 1]],
+    },
+    "data": {"requested": "mnist", "used": "digits", "substituted": True, "best_loss": 0.001},
+    "parameters": 1_199_882,
+    "train_examples_per_second": 12345.6,
+    "wall_seconds": 33.33,
+    "compile_seconds": 2.5,
+}
+
+
+def results(summary: dict[str, Any], run_dir: str = "runs/mnist_cnn/1") -> str:
+    file = io.StringIO()
+    results_table(summary, Path(run_dir), file=file)
+    return file.getvalue()
+
+
+def test_the_results_name_the_stand_in_beside_every_figure() -> None:
+    lines = [re.split(r"\s{2,}", line.strip()) for line in results(SUMMARY).splitlines()]
+    assert ["metric", "validation", "test", "measured on"] in lines
+    assert ["accuracy", "0.9750", "0.9877", "digits (stand-in for mnist)"] in lines
+    assert ["loss", "0.01235", "digits (stand-in for mnist)"] in lines
+    for line in (
+        ["status", "completed"],
+        ["best possible", "loss 0.001, below which no model can come in expectation"],
+        ["parameters", "1,199,882"],
+        ["speed", "12,346 examples/s"],
+        ["time", "33.3 s, 2.5 s of it compiling"],
+        ["run directory", "runs/mnist_cnn/1"],
+    ):
+        assert line in lines
+    assert not any("confusion" in cell for line in lines for cell in line)
+
+
+def test_a_long_path_stays_on_one_line() -> None:
+    path = "/" + "/".join(["folder"] * 40)
+    assert f"run directory  {path}\n" in results(SUMMARY, path)
+
+
+def test_a_summary_that_holds_next_to_nothing_is_shown() -> None:
+    assert "failed" in results({"experiment": "x", "status": "failed"})
+
+
+def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    results_table(SUMMARY, Path("runs/x"))
+    announce("mnist is not here\nusing digits")
+    out, err = capsys.readouterr()
+    assert "0.9877" in out and "mnist is not here" not in out
+    assert err == "mnist is not here\nusing digits\n"
+
+
+HOSTILE = "[red]x[/red] \x1b[2J\x07\x9b1m\u202e"
+
+
+def test_nothing_from_data_steers_the_terminal_or_the_markup() -> None:
+    shown = []
+    file = io.StringIO()
+    with Progress(HOSTILE, epochs=1, steps=1, file=file) as progress:
+        progress.end_epoch(1, 1, {HOSTILE: {HOSTILE: 1.0}})
+        progress.say(HOSTILE)
+    shown.append(file.getvalue())
+    summary = {
+        "experiment": HOSTILE,
+        "metrics": {f"{HOSTILE}/{HOSTILE}": 1.0},
+        "data": {"used": HOSTILE, "requested": HOSTILE, "substituted": True},
+    }
+    shown.append(results(summary, HOSTILE))
+    announce(HOSTILE, file=(file := io.StringIO()))
+    shown.append(file.getvalue())
+    for text in shown:
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+        assert "[red]" in text and "\\x1b" in text
+
+
+def test_the_small_formats() -> None:
+    assert [duration(s) for s in (0, 59.6, 61, 3600, 36061, math.nan, -1)] == [
+        "0:00", "1:00", "1:01", "1:00:00", "10:01:01", "-:--", "0:00",
+    ]  # fmt: skip
+    assert [figure(v) for v in (0.98765, 0.012345, 1234.5, 12.3456, 0.0, 1e-9, 12345, math.nan)] == [
+        "0.9877", "0.01235", "1,234", "12.3456", "0", "1e-09", "12,345", "nan",
+    ]  # fmt: skip
+    assert printable("Zürich 数字") == "Zürich 数字"
+    assert printable("a\nb\x1b") == "a\\nb\\x1b"
+    assert data_used({"used": "digits", "requested": "digits", "substituted": False}) == "digits"

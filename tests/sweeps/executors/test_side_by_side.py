@@ -1,0 +1,195 @@
+"""Trainings side by side in one program give what each gives alone, within rounding."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jaxdl
+from jaxdl.sweeps import side_by_side as choice
+from jaxdl.training.cache import Workshop
+from jaxdl.training.stacked import Together
+from tests.experiments.twins import twin
+
+RECIPES = {
+    "mlp": (twin("digits_mlp"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "model.dropout": [0.1, 0.2, 0.3]}),
+    "cnn": (twin("digits_cnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
+    "augmented": (
+        jaxdl.replace(twin("digits_cnn"), {"augmentation": jaxdl.Augmentation("both", 1, 20.0, 0.2, 0.2, 0.2, 2, 0.1)}),
+        {"augmentation.rotation": [5.0, 20.0, 30.0], "augmentation.cutout": [1, 2, 3], "seed": [0, 1, 2]},
+    ),
+    "rnn": (twin("mnist_rnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
+}
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_each_training_goes_as_it_goes_alone(kind: str, tmp_path: Path) -> None:
+    recipe, fields = RECIPES[kind]
+    workshop = Workshop(tmp_path, print)
+    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
+    columns = zip(*fields.values(), strict=True)
+    recipes = [jaxdl.replace(recipe, dict(zip(fields, values, strict=True))) for values in columns]
+    alone = [_steps(workshop.trainer(each), 12) for each in recipes]
+    workshop.side_by_side = 4  # one place more than there are trainings
+    trainers = [workshop.trainer(each, joins=True) for each in recipes]
+    found = _in_threads([functools.partial(_steps, trainer, 12) for trainer in trainers])
+    for (params, losses), (expected, expected_losses) in zip(found, alone, strict=True):
+        np.testing.assert_allclose(losses, expected_losses, rtol=2e-4)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-2, atol=2e-4), params, expected)
+    assert workshop.compiled()["train"] == 2  # one alone, one for all side by side
+
+
+def _steps(trainer: jaxdl.Trainer, count: int) -> tuple[Any, np.ndarray]:
+    try:
+        state, losses = trainer.advance(trainer.init_state(), count)
+        return state.params, losses
+    finally:
+        trainer.close()
+
+
+def _in_threads(functions: list[Any]) -> list[Any]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return [future.result() for future in [pool.submit(function) for function in functions]]
+
+
+def test_an_error_in_the_program_reaches_every_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = twin("digits_mlp")
+    workshop = Workshop(tmp_path, print)
+    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
+    workshop.side_by_side = 2
+    trainers = [workshop.trainer(recipe, joins=True) for _ in range(2)]
+    assert trainers[0].together is not None
+
+    def fail(arguments: Any) -> Any:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(trainers[0].together, "_compiled", fail)
+    failed = [lambda trainer=trainer: _steps(trainer, 3) for trainer in trainers]
+    with pytest.raises(MemoryError, match="no room"):
+        _in_threads(failed)
+
+
+def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(twin("digits_mlp"), {"training.watch": "validation/accuracy", "training.patience": 2})
+    space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(3)}
+    one = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "one", execution=jaxdl.Execution(batch="off"))
+    four = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "four", execution=jaxdl.Execution(batch=4))
+    assert four.compiled == {"train": 2, "eval": 1} and one.compiled == {"train": 1, "eval": 1}
+    for alone, together in zip(one.trials, four.trials, strict=True):
+        assert together.values == alone.values and together.state == "completed"
+        # A few of 360 examples may fall on the other side.
+        assert together.objective == pytest.approx(alone.objective, abs=0.02)
+
+
+def test_when_memory_runs_out_half_as_many_train_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, sizes = Together._run, []
+
+    def run_if_small(together: Together, calls: Any) -> None:
+        sizes.append(together.size)
+        if together.size > 2:
+            raise MemoryError("no room")
+        run(together, calls)
+
+    monkeypatch.setattr(Together, "_run", run_if_small)
+    space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(2)}
+    found = jaxdl.sweep(
+        twin("digits_mlp"), space, sweep_dir=tmp_path / "s", execution=jaxdl.Execution(batch=4, retries=1)
+    )
+    assert [trial.state for trial in found.trials] == ["completed"] * 6
+    assert set(sizes) == {4, 2} and sizes == sorted(sizes, reverse=True)
+    assert sorted(trial.attempts for trial in found.trials) == [1, 1, 2, 2, 2, 2]
+
+
+TWO_DEVICES = """
+import sys
+import jax
+from pathlib import Path
+
+jax.config.update("jax_num_cpu_devices", 2)
+import jaxdl
+from jaxdl.training.stacked import Together
+from tests.experiments.twins import twin
+
+seen = set()
+compiled = Together._compiled
+
+def look(together, arguments):
+    seen.add(len(jax.tree.leaves(arguments[0].params)[0].sharding.device_set))
+    return compiled(together, arguments)
+
+Together._compiled = look
+folder, space = Path(sys.argv[1]), {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(2)}
+one = jaxdl.sweep(twin("digits_mlp"), space, sweep_dir=folder / "one", execution=jaxdl.Execution(batch="off"))
+spread = jaxdl.sweep(twin("digits_mlp"), space, sweep_dir=folder / "spread", execution=jaxdl.Execution(batch=3))
+assert seen == {2}, seen
+for alone, together in zip(one.trials, spread.trials, strict=True):
+    assert together.values == alone.values and together.state == "completed"
+    assert abs(together.objective - alone.objective) < 2e-2, (together.objective, alone.objective)
+"""
+
+
+def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[3]
+    code = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
+    done = subprocess.run(code, cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("in_threads", "side_by_side", "expected"),
+    [
+        (0.95, {4: 0.9, 8: 0.8}, (1, 1, 1.0)),  # nothing is worth it
+        (0.6, {4: 0.55}, (1, 4, 0.6)),  # not worth the last bits; two more than there are cores, for waits
+        (0.6, {4: 0.3, 8: 0.2, 16: 0.19}, (8, 8, 0.2)),
+        (0.6, {4: 0.3, 8: None}, (4, 4, 0.3)),  # memory runs out
+        (None, {4: 0.3, 8: 0.29}, (4, 4, 0.3)),
+    ],
+)
+def test_what_is_measured_to_be_faster_is_chosen_and_remembered(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_threads: float | None,
+    side_by_side: dict[int, float | None],
+    expected: tuple[int, int, float],
+) -> None:
+    def measured(seconds: float | None) -> float:
+        if seconds is None:
+            raise MemoryError
+        return seconds
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choice, "usable_cores", lambda: [0, 1])
+    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured(in_threads))
+    monkeypatch.setattr(Together, "seconds_per_step", lambda self, trainer, _: measured(side_by_side[self.size]))
+    workshop = Workshop(tmp_path, print)
+    recipe = twin("digits_mlp")
+    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
+    assert choice.choose(recipe, 64, 64, 1.0, workshop) == expected
+    monkeypatch.setattr(choice, "_in_threads", None)  # whoever measures again, fails
+    assert choice.choose(recipe, 64, 64, 1.0, workshop) == expected
+
+
+@pytest.mark.parametrize(("cores", "fitting", "threads"), [(2, 2, 2), (2, 3, 3), (2, 1, 1), (1, 1, 1)])
+def test_as_many_trials_are_under_way_as_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, fitting: int, threads: int
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choice, "usable_cores", lambda: list(range(cores)))
+    measured: list[int] = []
+    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured.append(threads) or 0.5)
+    monkeypatch.setattr(choice, "_fits", lambda trainer, size: size <= fitting)
+    workshop = Workshop(tmp_path, print)
+    recipe = twin("digits_mlp")
+    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
+    assert choice.choose(recipe, 64, 64, 1.0, workshop).threads == threads
+    assert measured == ([cores] if threads > 1 else [])  # with one core there is nothing to gain

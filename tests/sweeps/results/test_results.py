@@ -1,0 +1,179 @@
+"""What a sweep leaves behind: its trial table, the statistics over seeds, and how its folder is read again."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from scipy import stats
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.directory import SweepDirectory
+from jaxdl.sweeps.results.results import SweepResults
+from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.trials.table import TABLE, Table
+from jaxdl.sweeps.trials.trial import Outcome, Trial
+from tests.sweeps.small import RECIPE, SPACE, sweep
+
+
+def test_the_tables_hold_the_trials_and_the_statistics_over_seeds(done: jaxdl.SweepResults) -> None:
+    with open(done.sweep_dir / "results.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["optimizer.learning_rate"]) for row in rows] == [1e-3] * 3 + [1e-2] * 3
+    assert [float(row["value"]) for row in rows] == [trial.objective for trial in done.trials]
+    frame = done.to_pandas()
+    assert list(frame["value"]) == [trial.objective for trial in done.trials]
+    import pyarrow.parquet
+
+    assert pyarrow.parquet.read_table(done.sweep_dir / "results.parquet").to_pydict()["seed"] == [0, 1, 2] * 2
+    for group in done.groups:
+        figures = [done.trials[number].objective for number in group.trials]
+        low, high = stats.t.interval(0.95, 2, np.mean(figures), stats.sem(figures))
+        assert group.mean == pytest.approx(np.mean(figures)) and group.std == pytest.approx(np.std(figures, ddof=1))
+        assert group.mean is not None and group.ci95 == pytest.approx((high - low) / 2)
+    best, other = (group.mean for group in done.groups)
+    assert best is not None and other is not None and best >= other
+    table = (done.sweep_dir / "results.md").read_text()
+    assert "| learning_rate | trials | validation/accuracy, mean |" in table and "| digits |" in table
+    assert r"\toprule" in (done.sweep_dir / "results.tex").read_text()
+
+
+def test_the_best_is_the_combination_with_the_best_mean(done: jaxdl.SweepResults) -> None:
+    rates = {rate: [row for row in done.rows if row["optimizer.learning_rate"] == rate] for rate in (1e-3, 1e-2)}
+    means = {rate: float(np.mean([row["value"] for row in rows])) for rate, rows in rates.items()}
+    best = max(means, key=lambda rate: means[rate])
+    assert done.best is not None and done.best.values == {"optimizer.learning_rate": best, "seed": 0}
+    summary = json.loads((done.sweep_dir / "summary.json").read_text())
+    assert summary["best"]["trial"] == done.best.number
+    assert summary["best"]["values"] == {"optimizer.learning_rate": str(best), "seed": "0"}
+    assert summary["trials"] == {"completed": 6, "pruned": 0, "failed": 0, "running": 0, "waiting": 0}
+
+
+def test_a_combination_of_which_a_seed_failed_comes_after_whole_ones(done: jaxdl.SweepResults) -> None:
+    best = done.groups[0]
+    failed = [
+        dataclasses.replace(t, state="failed", outcome=Outcome("failed")) if t.number == best.trials[0] else t
+        for t in done.trials
+    ]
+    groups = dataclasses.replace(done, trials=failed).groups
+    assert [len(group.trials) for group in groups] == [3, 2] and groups[1].values == best.values
+
+
+def test_a_combination_that_was_drawn_twice_is_no_better_for_it(tmp_path: Path) -> None:
+    space = make_space(RECIPE, {"learning_rate": "log(1e-4,1e-1)"})
+    definition = make_definition(RECIPE, space, trials=3)
+    figures = [(1e-3, 0.6), (1e-2, 0.9), (1e-3, 0.7)]
+    trials = [
+        Trial(number, {"optimizer.learning_rate": rate}, "completed", 1, Outcome("completed", figure))
+        for number, (rate, figure) in enumerate(figures)
+    ]
+    found = SweepResults(definition, tmp_path, "completed", trials)
+    assert [group.trials for group in found.groups] == [(1,), (0, 2)] and found.best == trials[1]
+
+
+@pytest.mark.parametrize("second", ["completed", "pruned"])
+def test_the_same_trial_drawn_twice_counts_once(tmp_path: Path, second: Any) -> None:
+    space = make_space(RECIPE, {"optimizer": ["adam", "sgd"], "seed": range(2)})
+    definition = make_definition(RECIPE, space, mode="random", trials=6)
+    adam, sgd = RECIPE.optimizer, jaxdl.SGD()
+    figures = [(adam, 0.9), (adam, 0.8), (sgd, 0.5), (sgd, 0.6), (adam, 0.9), (adam, 0.8)]
+    states: list[Any] = ["completed"] * 4 + [second] * 2
+    trials = [
+        Trial(n, {"optimizer": part, "seed": n % 2}, states[n], 1, Outcome(states[n], figure))
+        for n, (part, figure) in enumerate(figures)
+    ]
+    best, other = SweepResults(definition, tmp_path, "completed", trials).groups
+    assert best.values == {"optimizer": adam} and other.values == {"optimizer": sgd}
+    assert best.mean == pytest.approx(0.85) and best.std == pytest.approx(np.std([0.9, 0.8], ddof=1))
+
+
+def test_a_combination_for_which_a_cut_grid_has_no_more_seeds_comes_last(tmp_path: Path) -> None:
+    definition = make_definition(RECIPE, make_space(RECIPE, SPACE), trials=4)
+    values = [(1e-3, 0), (1e-3, 1), (1e-3, 2), (1e-2, 0)]
+    trials = [
+        Trial(n, {"optimizer.learning_rate": rate, "seed": seed}, "completed", 1, Outcome("completed", 0.9 + n / 100))
+        for n, (rate, seed) in enumerate(values)
+    ]
+    found = SweepResults(definition, tmp_path, "completed", trials)
+    assert [group.trials for group in found.groups] == [(0, 1, 2), (3,)] and found.best == trials[0]
+
+
+def test_a_sweep_is_loaded_from_its_folder(done: jaxdl.SweepResults) -> None:
+    loaded = jaxdl.load_sweep(done.sweep_dir, RECIPE)
+    assert loaded.rows == done.rows and loaded.status == "completed"
+    assert (done.sweep_dir / loaded.rows[3]["run_dir"] / "summary.json").exists()
+
+
+def test_optuna_opens_the_trial_table(done: jaxdl.SweepResults) -> None:
+    storage = JournalStorage(JournalFileBackend(str(done.sweep_dir / "study.log")))
+    study = optuna.load_study(study_name="digits_mlp", storage=storage)
+    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert [trial.value for trial in study.trials] == [trial.objective for trial in done.trials]
+    assert [trial.params["seed"] for trial in study.trials] == [0, 1, 2] * 2
+    assert all(sorted(trial.intermediate_values) == [1, 2] for trial in study.trials)
+
+
+def test_a_damaged_table_is_named(done: jaxdl.SweepResults, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(done.sweep_dir, copy)
+    table = copy / "study.log"
+    lines = table.read_bytes().splitlines(keepends=True)
+    for line in (b"no journal at all\n", b"[1]\n", b"{}\n", b'{"op_code": 77}\n', b"\xff\n"):
+        table.write_bytes(b"".join([*lines[:5], line, *lines[5:]]))
+        with pytest.raises(UserError, match=r"the trial table .*study\.log cannot be used"):
+            sweep(copy)
+
+
+def test_a_line_of_the_table_that_was_not_finished_is_no_loss(done: jaxdl.SweepResults, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(done.sweep_dir, copy)
+    table = copy / "study.log"
+    whole = table.read_bytes()
+    for left in (len(whole) - 1, len(whole) - 40, len(whole) // 2, 20, 0):  # as if the process had died there
+        table.write_bytes(whole[:left])
+        assert jaxdl.load_sweep(copy, RECIPE).status == "running" and table.read_bytes() == whole[:left]
+        again = sweep(copy)
+        assert [{**row, "seconds": 0, "attempts": 1} for row in again.rows] == [
+            {**row, "seconds": 0} for row in done.rows
+        ]
+        assert jaxdl.load_sweep(copy, RECIPE).status == "completed"
+
+
+def test_a_sweep_without_a_table_is_read_and_none_is_made(done: jaxdl.SweepResults, tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_bytes((done.sweep_dir / "sweep.json").read_bytes())
+    assert [trial.state for trial in jaxdl.load_sweep(tmp_path, RECIPE).trials] == ["waiting"] * 6
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.json"]
+
+
+def test_a_sweep_whose_folder_was_made_anew_by_another_leaves_it_alone(tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "sweep"
+    recipe = jaxdl.replace(RECIPE, {"training.epochs": 1})
+    definition = make_definition(recipe, make_space(recipe, SPACE))
+    with SweepDirectory.create(folder, definition) as directory:
+        table = Table(folder / TABLE, definition, directory.check)
+        table.prepare()
+        table.add({"optimizer.learning_rate": 1e-3, "seed": 0})
+        begun = table.begin(table.trials()[0])
+        shutil.rmtree(folder)
+        other = sweep(folder, recipe=recipe)
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(UserError, match="was removed while it was in use"):
+            table.finish(begun, Outcome("failed", reason="the run directory was removed"))
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert other.status == "completed" and jaxdl.load_sweep(folder, recipe).rows == other.rows

@@ -1,0 +1,129 @@
+"""What users write behind --sweep=FIELD=."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxdl.errors import UserError
+from jaxdl.fields import Field, show, walk
+from jaxdl.sweeps.space.axis import Axis, Choices, Range, axis_of, parse_axis
+from tests.experiments.twins import twin
+
+FIELDS = {field.path: field for field in walk(twin("mnist_mlp"))}
+
+
+def axis(path: str, spec: str) -> Axis:
+    return parse_axis(FIELDS[path], spec)
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "values"),
+    [
+        ("optimizer.learning_rate", "1e-4,1e-3", (1e-4, 1e-3)),
+        ("optimizer.learning_rate", " 0.1 ", (0.1,)),
+        ("optimizer.learning_rate", "choice(0.1,0.2)", (0.1, 0.2)),
+        ("seed", "0:3", (0, 1, 2)),
+        ("seed", "0:10:4", (0, 4, 8)),
+        ("seed", "5:2:-1", (5, 4, 3)),
+        ("optimizer.learning_rate", "1:3", (1.0, 2.0)),
+        ("model.features", "64,128", ((64,), (128,))),
+        ("model.features", "(64),(128,64)", ((64,), (128, 64))),
+        ("model.features", "choice((64),(128,64),32)", ((64,), (128, 64), (32,))),
+        ("model.features", "16:64:16", ((16,), (32,), (48,))),
+        ("training.patience", "none,3", (None, 3)),
+        ("training.fast_dev_run", "true,false", (True, False)),
+        ("training.precision", "float32,bfloat16", ("float32", "bfloat16")),
+        ("optimizer", "adam,sgd", ("adam", "sgd")),
+    ],
+)
+def test_lists(path: str, spec: str, values: tuple) -> None:
+    assert axis(path, spec).values == Choices(values)
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "values"),
+    [
+        ("optimizer.learning_rate", "log(1e-4,1e-1)", Range(1e-4, 1e-1, log=True)),
+        ("optimizer.learning_rate", "uniform(0.1, 0.5)", Range(0.1, 0.5)),
+        ("training.batch_size", "int(1,8)", Range(1, 8, whole=True, number=int)),
+        ("training.batch_size", "log(16,256)", Range(16, 256, log=True, whole=True, number=int)),
+        ("training.patience", "int(1,8)", Range(1, 8, whole=True, number=int)),
+        ("model.features", "int(16,64)", Range(16, 64, whole=True, number=int)),
+    ],
+)
+def test_distributions(path: str, spec: str, values: Range) -> None:
+    assert axis(path, spec).values == values
+
+
+def test_a_number_drawn_for_a_list_stands_for_a_list_of_one() -> None:
+    assert axis("model.features", "int(16,64)").value(20) == (20,)
+    assert axis("training.batch_size", "int(16,64)").value(20) == 20
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "message"),
+    [
+        ("optimizer.learning_rate", "", "no value"),
+        ("optimizer.learning_rate", "1e-3,,1e-2", "a value is empty"),
+        ("optimizer.learning_rate", "fast", "'fast' must be float"),
+        ("optimizer.learning_rate", "-1", "must be greater than 0"),
+        ("optimizer.learning_rate", "nan", "finite"),
+        ("optimizer.learning_rate", "1e-3,0.001", "0.001 is listed twice"),
+        ("optimizer.learning_rate", "log(0,1)", "must begin above 0"),
+        ("optimizer.learning_rate", "log(1,1)", "the range is empty"),
+        ("optimizer.learning_rate", "uniform(2,1)", "the range is empty"),
+        ("optimizer.learning_rate", "uniform(0,1)", "must be greater than 0"),
+        ("optimizer.learning_rate", "uniform(1)", r"write uniform\(LOW,HIGH\)"),
+        ("optimizer.learning_rate", "uniform(a,b)", r"write uniform\(LOW,HIGH\)"),
+        ("optimizer.learning_rate", "uniform(0.1,inf)", "the range is empty"),
+        ("optimizer.learning_rate", "choice()", "no value"),
+        ("seed", "5:5", "no value"),
+        ("seed", "0:5:0", "never ends"),
+        ("seed", "0:1000000000", "too many to list"),
+        ("seed", "-1", "must be at least 0"),
+        ("training.batch_size", "uniform(1,8)", "write int"),
+        ("training.batch_size", "int(1.5,8)", "whole numbers"),
+        ("training.precision", "float16", "unknown value for training.precision"),
+        ("training.precision", "int(1,8)", "is no number"),
+        ("optimizer", "adm", "unknown optimizer 'adm'. Did you mean 'adam'"),
+        ("optimizer", "int(1,8)", "is no number"),
+    ],
+)
+def test_what_is_wrong_is_named(path: str, spec: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        axis(path, spec)
+
+
+@given(st.lists(st.floats(min_value=1e-30, max_value=1e30), min_size=1, max_size=6, unique=True))
+def test_numbers_are_read_as_they_are_shown(values: list[float]) -> None:
+    field = FIELDS["optimizer.learning_rate"]
+    assert axis_of(field, values).values == Choices(tuple(values))
+    assert parse_axis(field, axis_of(field, values).spec) == axis_of(field, values)
+    assert parse_axis(field, ",".join(map(show, values))).values == Choices(tuple(values))
+
+
+@given(st.lists(st.lists(st.integers(1, 500), min_size=1, max_size=3).map(tuple), min_size=1, max_size=5, unique=True))
+def test_lists_of_lists_are_read_as_they_are_shown(values: list[tuple[int, ...]]) -> None:
+    field = FIELDS["model.features"]
+    assert axis_of(field, values).values == Choices(tuple(values))
+    assert parse_axis(field, axis_of(field, values).spec).values == Choices(tuple(values))
+
+
+@given(st.text(alphabet="0123456789.,:()e- choicelogunformt", max_size=40), st.sampled_from(sorted(FIELDS)))
+def test_any_text_is_read_or_refused_in_one_line(spec: str, path: str) -> None:
+    field: Field = FIELDS[path]
+    if field.is_part and field.declaration.family is None:
+        return
+    try:
+        found = parse_axis(field, spec)
+    except UserError as error:
+        assert str(error) and "\n" not in str(error)
+    else:
+        if isinstance(found.values, Range):
+            assert -math.inf < found.values.low < found.values.high < math.inf
+        else:
+            assert len(set(found.values.values)) == len(found.values.values) > 0

@@ -1,0 +1,162 @@
+"""Epochs as compiled programs."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import jaxdl
+from jaxdl.training.epoch import OnProgress
+from jaxdl.training.loop import epoch_order
+from tests.small import blobs
+
+
+def experiment(**changes: object) -> jaxdl.Experiment:
+    base = jaxdl.Experiment(
+        name="loop",
+        data=jaxdl.Digits(),
+        model=jaxdl.MLP(features=(8,), dropout=0.1),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(learning_rate=1e-2),
+        training=jaxdl.Training(epochs=3, batch_size=16, eval_batch_size=7),
+        metrics=("accuracy", "confusion"),
+    )
+    return jaxdl.replace(base, changes)
+
+
+def parameters(state: jaxdl.TrainState) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(state.params)]
+
+
+def trained(
+    recipe: jaxdl.Experiment, trainer: jaxdl.Trainer | None = None, on_progress: OnProgress | None = None
+) -> list[np.ndarray]:
+    trainer = trainer or jaxdl.Trainer(recipe, blobs())
+    return parameters([epoch.state for epoch in trainer.train(trainer.init_state(), on_progress=on_progress)][-1])
+
+
+@given(seed=st.integers(0, 2**32 - 1), epoch=st.integers(0, 1000), count=st.integers(1, 200))
+def test_an_epoch_visits_each_example_once_in_an_order_of_its_own(seed: int, epoch: int, count: int) -> None:
+    order = epoch_order(seed, epoch, count)
+    assert sorted(order) == list(range(count))
+    np.testing.assert_array_equal(order, epoch_order(seed, epoch, count))
+
+
+def test_orders_differ_between_epochs_and_seeds() -> None:
+    orders = {tuple(epoch_order(seed, epoch, 50)) for seed in range(3) for epoch in range(3)}
+    assert len(orders) == 9
+
+
+def test_training_compiles_one_program_for_train_and_one_for_eval(caplog: pytest.LogCaptureFixture) -> None:
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        trainer = jaxdl.Trainer(experiment(**{"training.epochs": 4}), blobs())
+        for epoch in trainer.train(trainer.init_state()):
+            trainer.evaluate(epoch.state, "test")
+    compiled = [message.split()[1] for message in caplog.messages if message.startswith("Compiling ")]
+    assert sorted(compiled) == ["jit(init_state)", "jit(run_eval_steps)", "jit(run_train_steps)"]
+
+
+def test_the_compiled_epochs_equal_a_plain_loop_over_the_pure_steps() -> None:
+    recipe, dataset = experiment(), blobs()
+    steps = jaxdl.make_steps(recipe, dataset.spec, 12)
+    state, step = steps.init_state(0), jax.jit(steps.train_step)
+    for epoch in range(3):
+        order = epoch_order(0, epoch, 50)
+        for i in range(4):
+            index = order[np.arange(i * 16, i * 16 + 16) % 50]
+            batch = {name: array[index] for name, array in dataset.splits["train"].items()}
+            state, _ = step(state, batch, jaxdl.hyperparameters(recipe))
+    for one, other in zip(trained(recipe), parameters(state), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bits_however_an_epoch_is_cut_into_calls() -> None:
+    results: list[list[np.ndarray]] = []
+    ends: list[list[int]] = []
+    for steps in (1, 3, 100):
+        trainer = jaxdl.Trainer(experiment(), blobs())
+        trainer.pace.steps = steps
+        ends.append([])
+        results.append(trained(experiment(), trainer, lambda step, *_: ends[-1].append(step)))
+    assert [end[0] for end in ends] == [1, 3, 4]  # an epoch has four steps
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert any((a != b).any() for a, b in zip(results[0], trained(experiment(seed=1)), strict=True))
+
+
+def test_a_call_cut_short_by_the_end_of_an_epoch_slows_neither_the_next_epoch_nor_the_next_variant() -> None:
+    trainer = jaxdl.Trainer(experiment(), blobs(train=21 * 16))
+    trained(experiment(), trainer)  # compiles
+    trainer.pace.steps = 20
+    ends: list[int] = []
+    trained(experiment(), trainer, lambda step, *_: ends.append(step))
+    assert ends == [20, 21, 42, 63]
+    variant = trainer.variant(experiment(seed=1))
+    ends.clear()
+    trained(experiment(seed=1), variant, lambda step, *_: ends.append(step))
+    assert ends == [21, 42, 63]
+
+
+def test_training_goes_on_from_a_state_to_the_same_bits() -> None:
+    whole = trained(experiment())
+    trainer = jaxdl.Trainer(experiment(), blobs())
+    first = next(trainer.train(trainer.init_state()))
+    kept = jax.tree.map(lambda leaf: leaf.copy(), first.state)
+    rest = [epoch.state for epoch in jaxdl.Trainer(experiment(), blobs()).train(kept)]
+    assert len(rest) == 2
+    for one, other in zip(whole, parameters(rest[-1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("size", [1, 7, 20, 40])
+def test_evaluation_counts_every_example_once_on_any_batch_size(size: int) -> None:
+    recipe, dataset = experiment(**{"training.eval_batch_size": size}), blobs()
+    trainer = jaxdl.Trainer(recipe, dataset)
+    state = trainer.init_state()
+    for split in ("validation", "test"):
+        inputs, targets = dataset.splits[split]["inputs"], dataset.splits[split]["targets"]
+        figures = trainer.evaluate(state, split)
+        predictions = np.asarray(trainer.steps.predict_step(state, {"inputs": inputs}))
+        assert figures["accuracy"] == (predictions.argmax(1) == targets).mean()
+        assert np.sum(figures["confusion"]) == len(targets)
+        losses = -np.log(predictions[np.arange(len(targets)), targets].astype(np.float64))
+        assert figures["loss"] == pytest.approx(losses.mean(), rel=1e-5)
+
+
+def test_one_program_trains_and_one_evaluates_whatever_the_number_of_epochs() -> None:
+    compiled: list[str] = []
+
+    def listen(name: str, seconds: float, **details: object) -> None:
+        if name == "/jax/core/compile/backend_compile_duration":
+            compiled.append(str(details.get("fun_name", name)))
+
+    trainer = jaxdl.Trainer(experiment(**{"training.epochs": 5}), blobs())
+    state = trainer.init_state()
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        for epoch in trainer.train(state):
+            last = epoch.state
+        trainer.evaluate(last, "test")
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert len(compiled) == 2, compiled
+
+
+def test_progress_reports_every_step_once() -> None:
+    trainer = jaxdl.Trainer(experiment(), blobs())
+    seen: list[int] = []
+    for _ in trainer.train(trainer.init_state(), on_progress=lambda step, epoch, metrics, rate: seen.append(step)):
+        pass
+    assert seen[-1] == 12
+    assert seen == sorted(set(seen))
+
+
+def test_fewer_examples_than_a_batch_still_fill_one() -> None:
+    trainer = jaxdl.Trainer(experiment(**{"training.batch_size": 64, "training.epochs": 1}), blobs(train=5))
+    (epoch,) = trainer.train(trainer.init_state())
+    assert epoch.step == 1
+    assert np.isfinite(epoch.metrics["train"]["loss"])

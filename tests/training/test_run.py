@@ -1,0 +1,210 @@
+"""A training from experiment to run directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.record import read_metrics, read_summary
+
+
+def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> dict[str, object]:
+    return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=tmp_path / "run", data_dir=tmp_path)
+
+
+def test_the_run_directory_holds_what_the_contract_names(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    run(recipe, tmp_path)
+    folder = tmp_path / "run"
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "record.json", "metrics.jsonl", "checkpoints", "summary.json", "report.html"} <= names
+    assert any(name.startswith("events.out.tfevents.") for name in names)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["experiment"] == "recipe"
+    assert summary["status"] == "completed"
+    fitted = summary["data"]["train_examples"] - summary["data"]["validation_examples"]
+    assert (summary["epoch"], summary["step"]) == (2, 2 * -(-fitted // 64))
+    assert summary["metrics"].keys() >= {"test/accuracy", "test/loss", "validation/accuracy", "train/loss"}
+    data = summary["data"]
+    assert (data["requested"], data["used"], data["substituted"]) == ("digits", "digits", False)
+    assert data["train_examples"] + data["test_examples"] == 1797
+    assert len(data["fingerprint"]) == len(summary["params_sha256"]) == 64
+    assert summary["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
+    for name in ("train_examples_per_second", "compile_seconds", "wall_seconds"):
+        assert summary[name] > 0, name
+    assert summary["compile_seconds"] < summary["seconds_to_first_step"] < summary["wall_seconds"]
+    record = json.loads((folder / "record.json").read_text())
+    assert record["seed"] == 0
+    assert record["data_fingerprint"] == data["fingerprint"]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["epoch"], line["split"]) for line in lines] == [
+        (1, "train"), (1, "validation"), (2, "train"), (2, "validation"), (2, "test"),
+    ]  # fmt: skip
+
+
+def test_two_runs_of_a_recipe_are_equal_to_the_bit_and_another_seed_is_not(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    one, two, other = (run(recipe, tmp_path / name, seed=seed) for name, seed in (("one", 0), ("two", 0), ("other", 1)))
+    assert one["params_sha256"] == two["params_sha256"] != other["params_sha256"]
+    assert one["metrics"] == two["metrics"]
+
+
+def test_evaluating_a_finished_run_gives_its_figures(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    summary = run(recipe, tmp_path)
+    again = jaxdl.evaluate(tmp_path / "run", recipe, tmp_path)
+    assert again["metrics"]["test/accuracy"] == summary["metrics"]["test/accuracy"]
+    assert again["metrics"]["test/loss"] == summary["metrics"]["test/loss"]
+    assert again["metrics"]["validation/loss"] == summary["metrics"]["validation/loss"]
+
+
+def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    """A learning rate that grows until it harms makes an early epoch the best."""
+    changes = {
+        "optimizer": jaxdl.Adam(learning_rate=0.5),
+        "training.epochs": 6,
+        "training.final": "best",
+        "training.watch": "validation/accuracy",
+    }
+    bad = jaxdl.replace(recipe, changes)
+    summary = run(bad, tmp_path)
+    history = [line["accuracy"] for line in read_metrics(tmp_path / "run") if line["split"] == "validation"]
+    best = max(history)
+    assert summary["best"]["value"] == best == summary["metrics"]["validation/accuracy"]
+    assert summary["best"]["step"] < summary["step"]
+    assert jaxdl.evaluate(tmp_path / "run", bad, tmp_path)["metrics"]["validation/accuracy"] == best
+    last = jaxdl.replace(bad, {"training.final": "last"})
+    assert jaxdl.evaluate(tmp_path / "run", last, tmp_path)["metrics"]["validation/accuracy"] == history[-1]
+
+
+def test_early_stopping_ends_after_the_epochs_of_patience(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    still = {"optimizer": jaxdl.SGD(learning_rate=1e-12), "training.epochs": 50, "training.patience": 2}
+    summary = run(recipe, tmp_path, **still)
+    assert summary["epoch"] == 3
+    assert summary["status"] == "completed"
+
+
+def test_a_watched_metric_that_is_not_measured_is_named_before_anything_is_written(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"--watch=validation/f1: .* measures: train/accuracy, train/loss, validation/"):
+        run(recipe, tmp_path, **{"training.watch": "validation/f1"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_validation_split_training_goes_through(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    summary = run(recipe, tmp_path, **{"data.validation": 0.0})
+    assert summary["status"] == "completed"
+    assert summary["best"] == {"metric": None, "value": None, "step": None}
+    assert not any(name.startswith("validation/") for name in summary["metrics"])
+    with pytest.raises(UserError, match="--watch=validation/loss"):
+        run(recipe, tmp_path / "other", **{"data.validation": 0.0, "training.patience": 1})
+
+
+def test_fast_dev_run_goes_through_everything_with_one_small_batch(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    summary = run(recipe, tmp_path, **{"training.fast_dev_run": True})
+    assert (summary["status"], summary["epoch"], summary["step"]) == ("completed", 1, 1)
+    assert summary["data"]["test_examples"] == summary["data"]["validation_examples"] == 8
+    assert (tmp_path / "run" / "report.html").exists()
+    assert list((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def test_overfitting_a_batch_learns_it_by_heart(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    overfit = {
+        "training.overfit_batches": 1,
+        "training.epochs": 60,
+        "model.dropout": 0.0,
+        "optimizer.learning_rate": 0.02,
+    }
+    summary = run(recipe, tmp_path, **overfit)
+    assert summary["step"] == 60
+    assert summary["metrics"]["validation/accuracy"] == 1.0
+
+
+def test_a_training_that_diverges_says_so(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    mse = {"objective": jaxdl.SoftmaxCrossEntropy(), "optimizer": jaxdl.SGD(learning_rate=1e30)}
+    summary = run(recipe, tmp_path, **mse)
+    assert summary["status"] == "diverged"
+    assert read_summary(tmp_path / "run")["status"] == "diverged"
+
+
+@pytest.mark.parametrize("rate", [1e30, 3e38])
+def test_a_last_step_that_diverges_is_seen_by_what_follows_it(
+    recipe: jaxdl.Experiment, tmp_path: Path, rate: float
+) -> None:
+    """The train loss is measured before the step, so a single one shows nothing."""
+    one_step = {"optimizer": jaxdl.SGD(learning_rate=rate), "training.epochs": 1, "training.batch_size": 1300}
+    assert run(recipe, tmp_path, **one_step)["status"] == "diverged"
+
+
+def test_too_few_outputs_for_the_classes_are_refused(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="model.outputs=5: the data has 10 classes"):
+        run(recipe, tmp_path, **{"model.outputs": 5})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_best_possible_loss_stands_beside_cross_entropies_only(tmp_path: Path) -> None:
+    bits = jaxdl.Experiment(
+        name="bits",
+        data=jaxdl.Bits(train_examples=64, test_examples=32),
+        model=jaxdl.RNN(features=(4,), cell="gru", every_step=True),
+        objective=jaxdl.SigmoidCrossEntropy(),
+        optimizer=jaxdl.Adam(),
+        training=jaxdl.Training(epochs=1, batch_size=32),
+    )
+    assert run(bits, tmp_path / "one")["data"]["best_loss"] == pytest.approx(0.2294, abs=1e-4)
+    squares = {"objective": jaxdl.MeanSquaredError(), "metrics": ("r_squared",)}
+    assert run(bits, tmp_path / "two", **squares)["data"]["best_loss"] is None
+
+
+def test_a_finished_run_is_not_trained_again(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    finished = run(recipe, tmp_path)
+    before = (tmp_path / "run" / "summary.json").read_bytes()
+    (tmp_path / "run" / "report.html").unlink()  # as after a kill between the two files
+    messages: list[str] = []
+    again = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=messages.append)
+    assert again["params_sha256"] == finished["params_sha256"]
+    assert messages == [f"{tmp_path}/run holds this run already, and it is finished."]
+    assert (tmp_path / "run" / "report.html").exists()
+    with pytest.raises(UserError, match=r"another recipe: seed=7 \(not 0\)"):
+        run(recipe, tmp_path, seed=7)
+    with pytest.raises(UserError, match="belongs to experiment 'recipe', not 'other'"):
+        run(recipe, tmp_path, name="other")
+    assert (tmp_path / "run" / "summary.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("patience", "rate"), [(None, 1e-2), (1, 0.3)])
+def test_an_unfinished_run_goes_on_to_the_same_bits(
+    recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: int | None, rate: float
+) -> None:
+    """With patience and too large a rate it has already stopped early, and only the test is left to do."""
+    changes = {
+        "training.epochs": 4,
+        "training.patience": patience,
+        "optimizer.learning_rate": rate,
+        "checkpoint.every": "1epoch",
+    }
+    whole = run(recipe, tmp_path / "whole", **changes)
+
+    class Stop(Exception):
+        pass
+
+    def stop(self: object, *arguments: object) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxdl.training.session.Session._test", stop)
+        with pytest.raises(Stop):
+            run(recipe, tmp_path / "cut", **changes)
+    assert read_summary(tmp_path / "cut" / "run")["status"] == "failed"
+    monkeypatch.setattr("jaxdl.data.sources.digits._SPLIT_SEED", 1)
+    with pytest.raises(UserError, match="was begun with other data"):
+        run(recipe, tmp_path / "cut", **changes)
+    monkeypatch.setattr("jaxdl.data.sources.digits._SPLIT_SEED", 1998)
+    resumed = run(recipe, tmp_path / "cut", **changes)
+    assert resumed["params_sha256"] == whole["params_sha256"]
+    assert resumed["metrics"] == whole["metrics"]
+    assert read_metrics(tmp_path / "cut" / "run") == read_metrics(tmp_path / "whole" / "run")
