@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
-from jaxdl.fields import check_value, own_fields, replace, show, walk
+from jaxdl.fields import Field, check_value, own_fields, replace, show, walk
 
 _TYPE = "type"
 
@@ -107,9 +107,17 @@ def _typed(raw: Any, annotation: Any) -> Any:
     return raw
 
 
-def differences(one: Experiment, other: Experiment) -> list[str]:
-    """Lists the fields in which two experiments differ, as ``path=value (not other value)``."""
-    left, right = _leaves(one), _leaves(other)
+def differences(
+    one: Experiment, other: Experiment, compared: Callable[[Field], bool] = lambda field: True
+) -> list[str]:
+    """Lists the fields in which two experiments differ, as ``path=value (not other value)``.
+
+    Args:
+        one: the experiment whose values are named first.
+        other: the experiment that it is compared with.
+        compared: returns whether a field counts.
+    """
+    left, right = _leaves(one, compared), _leaves(other, compared)
     return [
         f"{path}={left.get(path, 'absent')} (not {right.get(path, 'absent')})"
         for path in {**left, **right}
@@ -117,10 +125,12 @@ def differences(one: Experiment, other: Experiment) -> list[str]:
     ]
 
 
-def _leaves(experiment: Experiment) -> dict[str, str]:
+def _leaves(experiment: Experiment, compared: Callable[[Field], bool]) -> dict[str, str]:
     leaves = {}
     for field in walk(experiment):
         family = field.declaration.family
+        if not compared(field):
+            continue
         if family:
             leaves[field.path] = family.name_of(field.value)
         elif not field.is_part:

@@ -10,12 +10,17 @@ from flax import linen as nn
 from jaxdl.augment.images import Augmentation
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError
-from jaxdl.fields import above_zero, at_least, check_fields, own_fields, part, replace, static, traced
+from jaxdl.fields import Affects, Field, above_zero, at_least, check_fields, part, replace, static, traced, walk
 from jaxdl.fields.interval import Interval
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_metrics
 from jaxdl.optim import OPTIMIZERS, Optimizer
+
+# Read by the compiled programs, and by the loop between their calls.
+_LOOP: tuple[Affects, ...] = ("programs", "result")
+# Cuts the data short, too.
+_CUT: tuple[Affects, ...] = ("data", "programs", "result")
 
 
 def _check_watch(value: str) -> str | None:
@@ -74,16 +79,30 @@ class Training:
         fast_dev_run: one small batch through train, validation, test, checkpoint and report.
     """
 
-    epochs: int = static(10, "passes over the train split", check=at_least(1))
-    batch_size: int = static(128, "examples in one train step", check=_check_batch_size)
-    eval_batch_size: int = static(500, "examples in one eval step; changes speed, not figures", check=_check_batch_size)
-    watch: str = static("validation/loss", "metric that decides the best checkpoint", check=_check_watch)
-    patience: int | None = static(None, "stop after this many epochs without a better --watch", check=above_zero)
-    final: Literal["last", "best"] = static("last", "state to test at the end: the last, or the best by --watch")
-    overfit_batches: int = static(0, "train and validate on the first N batches only; 0 uses all", check=at_least(0))
+    epochs: int = static(10, "passes over the train split", check=at_least(1), affects=_LOOP)
+    batch_size: int = static(128, "examples in one train step", check=_check_batch_size, affects=_LOOP)
+    eval_batch_size: int = static(
+        500, "examples in one eval step; changes speed, not figures", check=_check_batch_size, affects=("speed",)
+    )
+    watch: str = static(
+        "validation/loss", "metric that decides the best checkpoint", check=_check_watch, affects=("result",)
+    )
+    patience: int | None = static(
+        None, "stop after this many epochs without a better --watch", check=above_zero, affects=("result",)
+    )
+    final: Literal["last", "best"] = static(
+        "last", "state to test at the end: the last, or the best by --watch", affects=("result",)
+    )
+    overfit_batches: int = static(
+        0, "train and validate on the first N batches only; 0 uses all", check=at_least(0), affects=_CUT
+    )
     precision: Literal["float32", "bfloat16"] = static("float32", "what the model computes in; parameters stay float32")
-    nan: Literal["stop", "skip", "ignore"] = static("stop", "where a loss, gradient or parameter is not finite")
-    fast_dev_run: bool = static(False, "one small batch through train, validation, test, checkpoint and report")
+    nan: Literal["stop", "skip", "ignore"] = static(
+        "stop", "where a loss, gradient or parameter is not finite", affects=_LOOP
+    )
+    fast_dev_run: bool = static(
+        False, "one small batch through train, validation, test, checkpoint and report", affects=_CUT
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,16 +123,22 @@ class Experiment:
         seed: seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32).
     """
 
-    name: str
-    data: Data = part(DATA, "data set: an embedded one (digits, bits) or a TFDS name such as fashion_mnist")
+    name: str = static(dataclasses.MISSING, "name of the experiment, and of its file in ``experiments/``", affects=())
+    data: Data = part(
+        DATA,
+        "data set: an embedded one (digits, bits) or a TFDS name such as fashion_mnist",
+        affects=("data", "programs"),
+    )
     model: nn.Module = part(MODELS, "model")
     objective: Objective = part(OBJECTIVES, "loss to minimise")
     optimizer: Optimizer = part(OPTIMIZERS, "optimizer")
-    training: Training = dataclasses.field(default=Training())
-    augmentation: Augmentation = dataclasses.field(default=Augmentation())
-    checkpoint: Checkpointing = dataclasses.field(default=Checkpointing())
+    training: Training = part(None, "how long to train, in which portions, and which state to keep", default=Training())
+    augmentation: Augmentation = part(
+        None, "what is changed at random in the training examples", default=Augmentation()
+    )
+    checkpoint: Checkpointing = part(None, "how often the run is saved", default=Checkpointing(), affects=("saving",))
     metrics: tuple[str, ...] = static(("accuracy",), "measured beside the loss", check=check_metrics)
-    seed: int = traced(0, "seed of parameters, data order, augmentation, dropout", check=_check_seed)
+    seed: int = traced(0, "seed of parameters, data order, augmentation, dropout", check=_check_seed, affects=_LOOP)
 
     def for_spec(self, spec: Spec) -> Experiment:
         """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open.
@@ -124,15 +149,24 @@ class Experiment:
         """
         check_fields(self)
         self.augmentation.check(spec.input_shape)
-        outputs = next((field for field in own_fields(self.model) if field.path == "outputs"), None)
+        outputs = next((field for field in walk(self) if follows_data(field)), None)
         if outputs is None:
             return self
         if outputs.value is None:
-            return replace(self, {"model.outputs": spec.outputs})
+            return replace(self, {outputs.path: spec.outputs})
         if isinstance(outputs.value, int) and outputs.value < len(spec.class_names):
-            raise UserError(f"model.outputs={outputs.value}: the data has {spec.outputs} classes; leave it out.")
+            raise UserError(f"{outputs.path}={outputs.value}: the data has {spec.outputs} classes; leave it out.")
         return self
 
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps in which an epoch visits so many examples; the last batch is filled up."""
         return -(-examples // self.training.batch_size)
+
+
+def follows_data(field: Field) -> bool:
+    """Returns whether None in this field of an experiment is replaced by the outputs that the data need.
+
+    It is so for a field of the model that is declared so, and for any model's ``outputs``, declared or not.
+    """
+    holder, _, name = field.path.rpartition(".")
+    return holder == "model" and (field.declaration.from_data or name == "outputs")

@@ -1,30 +1,24 @@
-"""Fields of frozen dataclasses: what a field is, how it is checked, written and read."""
+"""Fields of frozen dataclasses: what a field is, what depends on it, how it is checked, written and read."""
 
 from __future__ import annotations
 
 from jaxdl.fields.declare import (
+    Affects,
     Declaration,
     Family,
-    Field,
     above_zero,
     at_least,
-    check_fields,
-    check_value,
     enabled,
     fraction,
-    own_fields,
-    parse,
     part,
-    replace,
-    show,
     static,
     traced,
-    traced_values,
-    type_name,
-    walk,
 )
+from jaxdl.fields.tree import Field, own_fields, replace, traced_values, walk
+from jaxdl.fields.values import check_fields, check_value, parse, show, type_name
 
 __all__ = [
+    "Affects",
     "Declaration",
     "Family",
     "Field",

@@ -39,7 +39,9 @@ class CNN(nn.Module):
     """
 
     features: tuple[int, ...] = static((32, 64), "channels of each convolution", check=at_least(1))
-    outputs: int | None = static(None, "size of the last layer; none: taken from the data", check=above_zero)
+    outputs: int | None = static(
+        None, "size of the last layer; none: taken from the data", check=above_zero, from_data=True
+    )
     kernel: tuple[int, int] = static((3, 3), "height and width of the kernels", check=at_least(1))
     padding: Literal["VALID", "SAME"] = static("VALID", "whether convolutions shrink the image or keep its size")
     pool_after: tuple[int, ...] = static((2,), "numbers of the convolutions that pooling follows", check=at_least(1))

@@ -22,7 +22,9 @@ class MLP(nn.Module):
     """
 
     features: tuple[int, ...] = static((128,), "units of each hidden layer", check=at_least(1))
-    outputs: int | None = static(None, "size of the last layer; none: taken from the data", check=above_zero)
+    outputs: int | None = static(
+        None, "size of the last layer; none: taken from the data", check=above_zero, from_data=True
+    )
     activation: str = static("relu", "activation of the hidden layers", check=check_activation)
     normalization: Normalization = static("none", "normalisation before each activation")
     dropout: float = traced(0.0, "share of hidden activations dropped", optional=True, check=fraction)

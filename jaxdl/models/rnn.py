@@ -100,7 +100,9 @@ class RNN(nn.Module):
     """
 
     features: tuple[int, ...] = static((128,), "units of each layer", check=at_least(1))
-    outputs: int | None = static(None, "size of the last layer; none: taken from the data", check=above_zero)
+    outputs: int | None = static(
+        None, "size of the last layer; none: taken from the data", check=above_zero, from_data=True
+    )
     cell: Cell = static("lstm", "kind of the recurrence")
     bidirectional: bool = static(False, "each layer runs in both directions")
     every_step: bool = static(False, "outputs for every step instead of one for the sequence")

@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import walk
 from jaxdl.report.terminal import data_used, duration
-from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.imports import import_what_trials_need
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose
 from jaxdl.sweeps.space.axis import Axis, Choices
@@ -32,8 +32,6 @@ from jaxdl.training.session import data_summary
 _MEASURED_SECONDS = 0.05
 _MOST_DRAWN = 32
 _MOST_COMPARED = 4
-# Fields that are read between the calls of the programs, or in making the data.
-_READ_ELSEWHERE = ("data", "training.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,10 +172,11 @@ def check_read(definition: Definition, recipes: Sequence[Experiment], workshop: 
 
 def _is_read(axis: Axis, recipe: Experiment, workshop: Workshop) -> bool:
     """Returns whether a training depends on a field."""
-    if axis.path in {field.path for field in walk(recipe) if field.enters_as_data}:
-        return axis.path == SEED or axis.path in workshop.trainer(recipe).reads()
-    if axis.path.startswith(_READ_ELSEWHERE):
+    field = next(field for field in walk(recipe) if field.path == axis.path)
+    if field.affects & {"data", "result"}:  # read outside the programs, too
         return True
+    if field.enters_as_data:
+        return axis.path in workshop.trainer(recipe).reads()
     first, *others = _ends(axis)[:_MOST_COMPARED]
     spec = workshop.dataset(recipe).spec
 

@@ -147,3 +147,21 @@ def test_a_module_without_declarations_has_plain_fields() -> None:
         width: int = 4
 
     assert [(f.path, f.value, f.enters_as_data) for f in fields.walk(Plain())] == [("width", 4, False)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    saved: Inner = fields.part(None, "how it is saved", default=Inner(), affects=("saving",))
+    read: Inner = fields.part(FAMILY, "where data come from", default=Inner(), affects=("data", "programs"))
+    limit: int = fields.static(1, "a limit", affects=("result",))
+    label: str = fields.static("", "a label", affects=())
+    plain: int = 1
+
+
+def test_what_depends_on_a_field_is_declared_on_it_or_on_the_part_that_holds_it() -> None:
+    affects = {f.path: f.affects for f in fields.walk(Holder())}
+    assert affects["saved.size"] == {"saving"}
+    assert affects["read"] == affects["read.rate"] == {"data", "programs"}
+    assert affects["limit"] == {"result"}
+    assert affects["label"] == set()
+    assert affects["plain"] == {"programs"}

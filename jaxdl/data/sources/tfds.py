@@ -71,7 +71,7 @@ class Tfds(Data):
 
     name: str = static("mnist", "name in tensorflow-datasets, such as mnist or emnist/letters", check=check_name)
     fallback: Literal["embedded", "none"] = static("embedded", "what to use when the set cannot be had")
-    mirror: str = static("", "base URL to fetch the original archives from", check=_check_mirror)
+    mirror: str = static("", "base URL to fetch the original archives from", check=_check_mirror, affects=())
 
     @property
     def requested(self) -> str:

@@ -15,8 +15,6 @@ from jaxdl.fields import Field, replace, walk
 from jaxdl.sweeps.space.axis import Axis, Choices, axis_of
 
 Values = dict[str, Any]
-# Fields of the recipe that change no result: to vary them is to run the same training again and again.
-_CHANGE_NOTHING = ("checkpoint.", "training.eval_batch_size")
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def make_space(experiment: Experiment, fields: Mapping[str, Any] | Sequence[tupl
         field = _named_field(known, name)
         if field.path in axes:
             raise UserError(f"--sweep={name}: {field.path} is given twice; give all its values at once.")
-        if field.path.startswith(_CHANGE_NOTHING):
+        if not field.affects & {"programs", "data", "result"}:  # the same training again and again
             raise UserError(f"--sweep={name}: no result depends on {field.path}, so there is nothing to compare.")
         axes[field.path] = axis = axis_of(field, values)
         if field.declaration.family is not None and isinstance(axis.values, Choices):

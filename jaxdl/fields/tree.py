@@ -1,0 +1,126 @@
+"""The fields of a dataclass value and of its parts: listed, read and replaced by dotted path."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jaxdl.fields.declare import KEY, Affects, Declaration, enabled
+
+# Fields that Linen itself adds to every module: plumbing, never part of a recipe.
+_LINEN_FIELDS = frozenset({"parent", "name"})
+_PROGRAMS: frozenset[Affects] = frozenset({"programs"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field of one value: where it is, what it may hold, and what it holds.
+
+    Attributes:
+        path: dotted path from the root, such as ``"optimizer.learning_rate"``.
+        type: resolved annotation.
+        value: present value.
+        declaration: what the author declared.
+        affects: what depends on the field, see `jaxdl.fields.declare.Affects`.
+    """
+
+    path: str
+    type: Any
+    value: Any
+    declaration: Declaration
+    affects: frozenset[Affects] = _PROGRAMS
+
+    @property
+    def is_part(self) -> bool:
+        return self.declaration.family is not None or dataclasses.is_dataclass(self.value)
+
+    @property
+    def enters_as_data(self) -> bool:
+        """Whether the present value is an argument of the compiled program rather than a constant in it."""
+        declared = self.declaration
+        return declared.traced and self.value is not None and (not declared.optional or enabled(self.value))
+
+
+def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS) -> list[Field]:
+    """Lists the fields of one dataclass value, without those of its parts; paths have one component.
+
+    Args:
+        value: the dataclass value.
+        affects: what depends on the fields that do not declare it themselves.
+    """
+    annotations = _annotations(value.__class__)
+    skipped = _LINEN_FIELDS if _is_linen(value) else frozenset()
+    listed = []
+    for field in dataclasses.fields(value):
+        if field.init and field.name not in skipped:
+            declared = field.metadata.get(KEY, Declaration())
+            own = affects if declared.affects is None else declared.affects
+            listed.append(Field(field.name, annotations[field.name], getattr(value, field.name), declared, own))
+    return listed
+
+
+@functools.cache
+def _annotations(cls: type) -> dict[str, Any]:
+    """Returns the types of a class's fields, those that it inherits included; kept, since they are text to evaluate."""
+    annotations: dict[str, Any] = {}
+    for each in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(each) and each is not _linen_module():
+            annotations |= inspect.get_annotations(each, eval_str=True)
+    return annotations
+
+
+def _linen_module() -> type | None:
+    """Returns Linen's `Module`, or None where nothing has imported Linen, so that ``--help`` need not import it."""
+    return getattr(sys.modules.get("flax.linen"), "Module", None)
+
+
+def _is_linen(value: Any) -> bool:
+    module = _linen_module()
+    return module is not None and isinstance(value, module)
+
+
+def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) -> Iterator[Field]:
+    """Yields every field of a tree of dataclasses, parts before what they hold.
+
+    Args:
+        value: the root of the tree.
+        prefix: put before each path.
+        affects: what depends on the fields of the root that do not declare it themselves.
+    """
+    for field in own_fields(value, affects):
+        field = dataclasses.replace(field, path=prefix + field.path)
+        yield field
+        if dataclasses.is_dataclass(field.value):
+            yield from walk(field.value, field.path + ".", field.affects)
+
+
+def replace(value: Any, changes: Mapping[str, Any]) -> Any:
+    """Returns `value` with the fields at the given dotted paths replaced; Linen modules are cloned.
+
+    Raises:
+        KeyError: a path names no field.
+    """
+    here: dict[str, Any] = {}
+    below: dict[str, dict[str, Any]] = {}
+    for path, new in changes.items():
+        name, _, rest = path.partition(".")
+        if rest:
+            below.setdefault(name, {})[rest] = new
+        else:
+            here[name] = new
+    names = {field.path for field in own_fields(value)}
+    for name in here.keys() | below.keys():
+        if name not in names:
+            raise KeyError(name)
+    for name, inner in below.items():
+        here[name] = replace(here.get(name, getattr(value, name)), inner)
+    return value.clone(**here) if _is_linen(value) else dataclasses.replace(value, **here)
+
+
+def traced_values(value: Any) -> dict[str, Any]:
+    """Returns the present values of all fields that enter the compiled program as data, by path."""
+    return {field.path: field.value for field in walk(value) if field.enters_as_data}

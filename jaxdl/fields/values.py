@@ -1,0 +1,117 @@
+"""The value of a field: its type's name, its check, and its text in a flag."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from typing import Any, Literal
+
+from jaxdl.errors import UserError, unknown
+from jaxdl.fields.tree import Field, walk
+
+
+def type_name(annotation: Any) -> str:
+    """Returns a type as ``--help`` shows it, such as ``int,int,...`` or ``max|average``."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return "|".join(map(str, arguments))
+    if origin in (typing.Union, types.UnionType):
+        return "|".join("none" if a is types.NoneType else type_name(a) for a in arguments)
+    if origin is tuple:
+        return ",".join("..." if a is Ellipsis else type_name(a) for a in arguments)
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def check_value(field: Field, value: Any) -> None:
+    """Checks a new value for a field against its type and its declaration.
+
+    Raises:
+        UserError: the value has the wrong type, or the declared check rejects it.
+    """
+    problem = None
+    if isinstance(value, float) and not math.isfinite(value):
+        problem = "must be a finite number"
+    elif not _has_type(value, field.type):
+        problem = f"must be {type_name(field.type)}"
+        if typing.get_origin(field.type) is Literal and isinstance(value, str):
+            raise unknown(f"value for {field.path}:", value, map(str, typing.get_args(field.type)))
+    elif field.declaration.check is not None:
+        problem = field.declaration.check(value)
+    if problem:
+        raise UserError(f"{field.path}={show(value)}: {problem}.")
+
+
+def check_fields(value: Any) -> None:
+    """Checks every declared field of a tree of dataclasses, as `check_value` does.
+
+    Raises:
+        UserError: a field holds what its declaration does not allow.
+    """
+    for field in walk(value):
+        if field.declaration.help and not field.is_part:  # what an author's own module declares otherwise is its own
+            check_value(field, field.value)
+
+
+def _has_type(value: Any, annotation: Any) -> bool:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(_has_type(value, a) for a in arguments)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if Ellipsis in arguments:
+            return all(_has_type(v, arguments[0]) for v in value)
+        return len(value) == len(arguments) and all(map(_has_type, value, arguments))
+    if annotation is float:
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    # Of other annotations, such as a user's Sequence[int], nobody here can tell.
+    return not isinstance(annotation, type) or isinstance(value, annotation)
+
+
+def parse(text: str, annotation: Any) -> Any:
+    """Reads a value of the given type from the text of a flag: ``"32,64"``, ``"none"``, ``"3e-3"``, ``"true"``.
+
+    Raises:
+        ValueError: the text is no value of that type.
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        for choice in arguments:
+            if text == str(choice):
+                return choice
+        return text  # check_value answers with the nearest spelling
+    if origin in (typing.Union, types.UnionType):
+        if types.NoneType in arguments and text.lower() == "none":
+            return None
+        for kind in (a for a in arguments if a is not types.NoneType):
+            try:
+                return parse(text, kind)
+            except ValueError:
+                continue
+        raise ValueError(text)
+    if origin is tuple:
+        inner = text.strip()
+        inner = inner[1:-1] if inner.startswith("(") and inner.endswith(")") else inner
+        items = inner.rstrip(",").split(",") if inner.strip(" ,") else []
+        return tuple(parse(item.strip(), arguments[0]) for item in items)
+    if annotation is bool:
+        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+            raise ValueError(text)
+        return text.lower() in ("true", "1", "yes")
+    if annotation in (int, float, str):
+        return annotation(text)
+    raise ValueError(text)
+
+
+def show(value: Any) -> str:
+    """Returns a value as a flag would spell it; the inverse of `parse`."""
+    if isinstance(value, tuple):
+        return ",".join(map(show, value))
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)

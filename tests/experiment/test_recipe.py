@@ -1,0 +1,71 @@
+"""What depends on each field of an experiment, and what of the model follows the data."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from flax import linen as nn
+
+from jaxdl import Experiment, replace
+from jaxdl.data import Digits, Tfds
+from jaxdl.errors import UserError
+from jaxdl.experiment.config import differences
+from jaxdl.experiment.recipe import follows_data
+from jaxdl.fields import static, walk
+from jaxdl.models import MLP
+from jaxdl.objectives import OBJECTIVES
+from jaxdl.optim import Adam
+
+OBJECTIVE = OBJECTIVES.make("softmax_cross_entropy")
+RECIPE = Experiment("test", Tfds(), MLP(), OBJECTIVE, Adam())
+
+
+@dataclasses.dataclass(frozen=True)
+class Own(Digits):
+    declared: int = static(1, "a field of a user's own data source")
+    plain: int = 1
+
+
+def paths(experiment: Experiment, affected: str) -> set[str]:
+    return {field.path for field in walk(experiment) if affected in field.affects}
+
+
+def test_only_the_checkpoints_say_nothing_but_how_a_run_is_saved() -> None:
+    assert paths(RECIPE, "saving") == {"checkpoint", "checkpoint.every", "checkpoint.keep"}
+    assert not paths(RECIPE, "saving") & paths(RECIPE, "programs")
+
+
+def test_examples_follow_the_data_source_whole_and_what_cuts_it_short() -> None:
+    cut = {"training.overfit_batches", "training.fast_dev_run"}
+    assert paths(RECIPE, "data") == {"data", "data.validation", "data.name", "data.fallback"} | cut
+    assert {"data.declared", "data.plain"} <= paths(replace(RECIPE, {"data": Own()}), "data")
+
+
+def test_nothing_depends_on_the_name_or_on_where_the_data_are_fetched() -> None:
+    assert {field.path for field in walk(RECIPE) if not field.affects} == {"name", "data.mirror"}
+
+
+def test_no_program_depends_on_what_the_loop_does_between_its_calls() -> None:
+    between = {"training.watch", "training.patience", "training.final"}
+    assert paths(RECIPE, "result") - paths(RECIPE, "programs") == between
+
+
+def test_experiments_are_compared_in_the_fields_that_count() -> None:
+    other = replace(RECIPE, {"data.mirror": "https://host/mnist", "training.epochs": 3})
+    assert differences(other, RECIPE, lambda field: bool(field.affects)) == ["training.epochs=3 (not 10)"]
+    assert len(differences(other, RECIPE)) == 2
+
+
+def test_the_outputs_of_any_model_follow_the_data_where_the_recipe_leaves_them_open(tmp_path: Path) -> None:
+    class Plain(nn.Module):
+        outputs: int | None = None
+
+    spec = Digits().spec(tmp_path)
+    for model in (MLP(), Plain()):
+        recipe = Experiment("test", Digits(), model, OBJECTIVE, Adam())
+        assert [field.path for field in walk(recipe) if follows_data(field)] == ["model.outputs"]
+        assert recipe.for_spec(spec).model.outputs == 10
+    with pytest.raises(UserError, match=r"model\.outputs=3: the data has 10 classes"):
+        Experiment("test", Digits(), MLP(outputs=3), OBJECTIVE, Adam()).for_spec(spec)
