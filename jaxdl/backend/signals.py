@@ -1,4 +1,4 @@
-"""When a training stands still to be saved, and how a signal ends it without losing anything."""
+"""How SIGINT and SIGTERM end a training without losing anything."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
-
-from jaxdl.fields.interval import Interval
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = "\x1b[?25h"
@@ -103,43 +100,3 @@ class StopSignals:
         """Raises `KeyboardInterrupt`, or `Terminated`, where a signal asked to stop."""
         if self.received is not None:
             raise Terminated if self.received == signal.SIGTERM else KeyboardInterrupt
-
-
-class SavingPauses:
-    """Stands still where the run is to be saved, or has been asked to stop; a `jaxdl.training.epoch.Pauses`.
-
-    Args:
-        every: how often the run is saved.
-        steps_per_epoch: train steps of one epoch.
-        step: train steps done now, which is taken for saved.
-        signals: who may ask to stop.
-    """
-
-    def __init__(self, every: Interval, steps_per_epoch: int, step: int, signals: StopSignals):
-        self._every = every
-        self._steps = every.in_steps(steps_per_epoch)
-        self._signals = signals
-        self.saved(step)
-
-    def saved(self, step: int) -> None:
-        """Takes note that the run was saved after `step`."""
-        self._saved_step = step
-        # Not the time of day, which may be set back.
-        self._saved_at = time.monotonic()
-
-    def at_most(self, step: int) -> int:
-        return 2**31 if self._steps is None else max(1, self._next(step) - step)
-
-    def due(self, step: int) -> bool:
-        return self._signals.received is not None or self.due_to_save(step)
-
-    def due_to_save(self, step: int) -> bool:
-        """Returns whether the interval has passed since the last saving."""
-        if self._steps is None:
-            return time.monotonic() - self._saved_at >= self._every.amount
-        return step > self._saved_step and step >= self._next(self._saved_step)
-
-    def _next(self, step: int) -> int:
-        """Returns the next step that is a multiple of the interval."""
-        assert self._steps is not None
-        return (step // self._steps + 1) * self._steps

@@ -102,7 +102,7 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
             arguments=command,
             notify=announce,
             begin=begin,
-            profile=options.profile,
+            profiler=_profiler(options),
             accept_changed_data=options.accept_changed_data,
         )
     except KeyboardInterrupt:
@@ -119,6 +119,14 @@ def _train(options: Options, experiment: Experiment, arguments: Sequence[str], b
         announce(_divergence_message(summary["divergence"]))
         return 1
     return 0
+
+
+def _profiler(options: Options) -> Any:
+    if not options.profile:
+        return None
+    from jaxdl.profiling import Profiler
+
+    return Profiler
 
 
 def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from jaxdl.inference.evaluation import evaluate
 from jaxdl.inference.predictor import (
     TrainedModel,
-    evaluate,
     export_program,
     load_run,
     predictions_csv,

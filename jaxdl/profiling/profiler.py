@@ -89,7 +89,7 @@ class Profiler:
         if window is None:
             notify("--profile: the training ended before a part of it could be traced; train for more steps.")
             return None
-        operations = operations_of(self._trainer.train_program_text())
+        operations = operations_of(self._trainer.programs.optimized_text("train"))
         divisions = _divisions(window, {name for name, operation in operations.items() if operation.is_container})
         if not divisions:
             notify(f"--profile: {window.trace} shows no operation of this backend, so that no time can be told.")

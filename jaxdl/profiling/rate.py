@@ -46,9 +46,11 @@ def step_flops(trainer: Trainer) -> dict[str, int]:
         Operations by the dtype of what is multiplied, such as ``{"float32": 1000}``; empty where nothing is.
     """
     size = trainer.experiment.training.batch_size
-    arrays = trainer.data.arrays
+    arrays = trainer.feed.data.arrays
     batch = {name: jax.ShapeDtypeStruct((size, *array.shape[1:]), array.dtype) for name, array in arrays.items()}
-    step = jax.make_jaxpr(trainer.steps.train_step)(trainer.state_shapes(), batch, hyperparameters(trainer.experiment))
+    step = jax.make_jaxpr(trainer.programs.steps.train_step)(
+        trainer.state_shapes(), batch, hyperparameters(trainer.experiment)
+    )
     # The gradients of the inputs, for one, are traced, but nobody asks for them.
     needed, _ = dce_jaxpr(step.jaxpr, [True] * len(step.jaxpr.outvars))
     return {dtype: 2 * count for dtype, count in _counted(needed).items()}

@@ -11,7 +11,7 @@ from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.training.loop import Trainer
 
@@ -45,7 +45,7 @@ def batch_find(
     experiment: Experiment,
     *,
     data_dir: Path,
-    workshop: Workshop | None = None,
+    cache: Cache | None = None,
     notify: Callable[[str], None] = print,
 ) -> list[BatchSize]:
     """Tries batches of 8, 16, 32 ... examples, until one does not fit or the train split is used up.
@@ -55,7 +55,7 @@ def batch_find(
     Args:
         experiment: the recipe; its batch size is left out.
         data_dir: folder of prepared data sets.
-        workshop: data of earlier trainings in this process.
+        cache: data of earlier trainings in this process.
         notify: takes messages, one for each size.
 
     Returns:
@@ -64,13 +64,13 @@ def batch_find(
     Raises:
         UserError: the data cannot be had.
     """
-    workshop = workshop or Workshop(data_dir, notify)
-    dataset = workshop.dataset(experiment)
+    cache = cache or Cache(data_dir, notify)
+    dataset = cache.dataset(experiment)
     recipe = experiment.for_spec(dataset.spec)
     found: list[BatchSize] = []
-    size, most = _FIRST, workshop.trainer(recipe).examples_per_epoch
+    size, most = _FIRST, cache.trainer(recipe).feed.examples_per_epoch
     while size <= most:
-        found.append(_try(workshop.trainer(replace(recipe, {BATCH_SIZE: size})), size, timed=not _slower(found)))
+        found.append(_try(cache.trainer(replace(recipe, {BATCH_SIZE: size})), size, timed=not _slower(found)))
         notify(_line(found[-1]))
         if not found[-1].fits:
             break
@@ -105,7 +105,7 @@ def _try(trainer: Trainer, size: int, *, timed: bool) -> BatchSize:
         trainer.time_steps(1)  # touches the memory for the first time
         return seconds_each(trainer.time_steps, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS)
 
-    needed = unless_out_of_memory(trainer.memory_needed)
+    needed = unless_out_of_memory(trainer.programs.memory_needed)
     if needed is None or needed > _MEMORY_SHARE * free_memory():
         return BatchSize(size, needed, False, None)
     if not timed:

@@ -20,14 +20,14 @@ import numpy as np
 from jaxdl.backend.memory import on_host
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.load import data_summary
 from jaxdl.fields import replace
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.optim.schedules import Constant
 from jaxdl.report.terminal import data_used
 from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
-from jaxdl.training.cache import Workshop
-from jaxdl.training.programs import batch_of_step
-from jaxdl.training.session import data_summary
+from jaxdl.steps.many import batch_of_step
+from jaxdl.training.cache import Cache
 
 RATE = "optimizer.learning_rate"
 # Of each loss in the running mean; the mean of so few steps at each rate is what the test can see.
@@ -75,7 +75,7 @@ def lr_find(
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 300,
-    workshop: Workshop | None = None,
+    cache: Cache | None = None,
     notify: Callable[[str], None] = print,
 ) -> RangeTest:
     """Trains a few steps, from `low` to `high` evenly in the logarithm of the learning rate, without a schedule.
@@ -86,7 +86,7 @@ def lr_find(
         low: the first learning rate.
         high: the last one.
         steps: train steps, at least 20.
-        workshop: data of earlier trainings in this process.
+        cache: data of earlier trainings in this process.
         notify: takes messages.
 
     Raises:
@@ -94,18 +94,18 @@ def lr_find(
     """
     if not 0 < low < high < math.inf or steps < 2 * _FEWEST:
         raise UserError(f"lr_find: give 0 < low < high and at least {2 * _FEWEST} steps, not {low}, {high}, {steps}.")
-    workshop = workshop or Workshop(data_dir, notify)
+    cache = cache or Cache(data_dir, notify)
     recipe = replace(experiment, {"optimizer.schedule": Constant(), "training.nan": "ignore"})
-    dataset = workshop.dataset(recipe)
-    trainer = workshop.trainer(recipe.for_spec(dataset.spec))
+    dataset = cache.dataset(recipe)
+    trainer = cache.trainer(recipe.for_spec(dataset.spec))
     epochs = -(-steps // trainer.steps_per_epoch)
-    order = jnp.concatenate([trainer.order(epoch) for epoch in range(epochs)])
+    order = jnp.concatenate([trainer.feed.order(epoch) for epoch in range(epochs)])
     rates = np.geomspace(low, high, steps)
     others = {path: value for path, value in trainer.hparams().items() if path != RATE}
-    program = functools.partial(_run, trainer.steps, recipe.training.batch_size)
+    program = functools.partial(_run, trainer.programs.steps, recipe.training.batch_size)
     with model_errors():
         state = trainer.init_state()
-        losses = jax.jit(program)(state, trainer.data.arrays, order, others, jnp.asarray(rates, jnp.float32))
+        losses = jax.jit(program)(state, trainer.feed.data.arrays, order, others, jnp.asarray(rates, jnp.float32))
     found = np.asarray(on_host(losses), np.float64)
     smoothed = _smoothed(found)
     end = _end(smoothed)

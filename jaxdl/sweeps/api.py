@@ -25,7 +25,7 @@ from jaxdl.sweeps.space.space import Space, make_space
 from jaxdl.sweeps.sweep import Sweep
 from jaxdl.sweeps.trials.schedule import check_values
 from jaxdl.sweeps.trials.table import TABLE, numbers_left
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 
 
 def sweep(
@@ -122,10 +122,10 @@ def conduct(
     check_values(definition)
     before, definition = continued(sweep_dir, definition, extend)
     left = numbers_left(sweep_dir / TABLE, before, definition)
-    workshop = Workshop(data_dir, notify)
+    cache = Cache(data_dir, notify)
     width = _width(execution, definition)
     if left:
-        plan = make_plan(definition, workshop, left, width, definition.side_by_side or definition.trials)
+        plan = make_plan(definition, cache, left, width, definition.side_by_side or definition.trials)
         notify(f"{plan.text()}\n  sweep directory: {sweep_dir}")
         width = plan.width
     else:
@@ -134,10 +134,10 @@ def conduct(
     if dry_run:
         return None
     if execution.executor != "inline":
-        workshop = Workshop(data_dir, notify)  # lets go of the device's memory, which is for the workers
+        cache = Cache(data_dir, notify)  # lets go of the device's memory, which is for the workers
     definition = dataclasses.replace(definition, side_by_side=definition.side_by_side or width.size)
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
-        return Sweep(directory, execution, width, workshop, data_dir, command, notify, begin).run()
+        return Sweep(directory, execution, width, cache, data_dir, command, notify, begin).run()
 
 
 def _width(execution: Execution, definition: Definition) -> Width | None:
@@ -147,8 +147,8 @@ def _width(execution: Execution, definition: Definition) -> Width | None:
         scales = execution.executor == "ray" or accelerators() > 0
         return Width(1, asked, 1 / asked if scales else 1.0)
     # On the number in one program the last bits depend, so a sweep that goes on keeps its own.
-    together = asked or (definition.side_by_side if definition.side_by_side > 1 else 0)
-    return Width(together, together, 1.0) if together else None
+    stacked = asked or (definition.side_by_side if definition.side_by_side > 1 else 0)
+    return Width(stacked, stacked, 1.0) if stacked else None
 
 
 def make_definition(

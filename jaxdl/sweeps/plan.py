@@ -14,6 +14,7 @@ from jaxdl.backend.timing import seconds_each
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.load import data_summary, shortened
 from jaxdl.fields import walk
 from jaxdl.report.terminal import data_used, duration
 from jaxdl.sweeps.definition import Definition
@@ -22,12 +23,11 @@ from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose
 from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.space import Values, apply
 from jaxdl.sweeps.trials.schedule import planned_values
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from jaxdl.training.early_stopping import check_measured
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
-from jaxdl.training.loop import Trainer, program_key
-from jaxdl.training.run import shortened
-from jaxdl.training.session import data_summary
+from jaxdl.training.loop import Trainer
+from jaxdl.training.programs import program_key
 
 _MEASURED_SECONDS = 0.05
 _MOST_DRAWN = 32
@@ -79,12 +79,12 @@ class Plan:
         )
 
 
-def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], width: Width | None, most: int) -> Plan:
+def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: Width | None, most: int) -> Plan:
     """Returns the plan of a sweep, whose first program is compiled and measured for it.
 
     Args:
         definition: the sweep.
-        workshop: where the data and programs are kept for the trials.
+        cache: where the data and programs are kept for the trials.
         left: numbers of the trials that are not over, at least one.
         width: how many trials run at the same time; None: in this process, as is measured to be the fastest.
         most: the most to train side by side in one program then.
@@ -104,15 +104,15 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
     first = recipes[0]
     with ThreadPoolExecutor(1) as beside:  # over before steps are measured
         beside.submit(import_what_trials_need)
-        dataset = workshop.dataset(first)
+        dataset = cache.dataset(first)
         for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
             check_measured("--objective", definition.objective, recipe, dataset)
         for recipe in recipes:
             if recipe.data == first.data:
                 recipe.for_spec(dataset.spec)
         first = first.for_spec(dataset.spec)
-        check_read(definition, _different_programs(definition, values[0], dataset), workshop)
-        trainer = workshop.trainer(first)
+        check_read(definition, _different_programs(definition, values[0], dataset), cache)
+        trainer = cache.trainer(first)
         trainer.compile()
     step_seconds, eval_seconds = measure(trainer)
     chosen = [recipes[number] for number in left] if exact else recipes
@@ -120,7 +120,7 @@ def make_plan(definition: Definition, workshop: Workshop, left: Sequence[int], w
     if width is None and definition.adaptive:
         width = ONE_BY_ONE
     elif width is None:
-        width = choose(first, max(programs.values()), most, step_seconds, workshop)
+        width = choose(first, max(programs.values()), most, step_seconds, cache)
     steps = sum(_steps(recipe, dataset) for recipe in chosen) / len(chosen) * len(left)
     evaluations = sum(recipe.training.epochs + 1 for recipe in chosen) / len(chosen) * len(left)
     return Plan(
@@ -148,7 +148,7 @@ def measure(trainer: Trainer) -> tuple[float, float]:
     return seconds_each(trainer.time_steps, FEWEST_STEPS_PER_CALL, most, _MEASURED_SECONDS), eval_seconds
 
 
-def check_read(definition: Definition, recipes: Sequence[Experiment], workshop: Workshop) -> None:
+def check_read(definition: Definition, recipes: Sequence[Experiment], cache: Cache) -> None:
     """Refuses a sweep over a field that no training reads: its trials would all be the same.
 
     A number that enters the compiled programs as data is looked for in them; of any other field, the programs of some
@@ -157,32 +157,32 @@ def check_read(definition: Definition, recipes: Sequence[Experiment], workshop: 
     Args:
         definition: the sweep.
         recipes: of some trials, fitted to their data, with different programs.
-        workshop: where programs are kept.
+        cache: where programs are kept.
 
     Raises:
         UserError: there is such a field.
     """
     for axis in definition.space.axes:
-        if not any(_is_read(axis, recipe, workshop) for recipe in recipes):
+        if not any(_is_read(axis, recipe, cache) for recipe in recipes):
             raise UserError(
                 f"--sweep={axis.path}={axis.spec}: with the other fields as they are, no training reads {axis.path}, "
                 "so all trials would be the same."
             )
 
 
-def _is_read(axis: Axis, recipe: Experiment, workshop: Workshop) -> bool:
+def _is_read(axis: Axis, recipe: Experiment, cache: Cache) -> bool:
     """Returns whether a training depends on a field."""
     field = next(field for field in walk(recipe) if field.path == axis.path)
     if field.affects & {"data", "result"}:  # read outside the programs, too
         return True
     if field.enters_as_data:
-        return axis.path in workshop.trainer(recipe).reads()
+        return axis.path in cache.trainer(recipe).programs.reads()
     first, *others = _ends(axis)[:_MOST_COMPARED]
-    spec = workshop.dataset(recipe).spec
+    spec = cache.dataset(recipe).spec
 
     def texts(value: Any) -> list[str]:
-        trainer = workshop.trainer(apply(recipe, {axis.path: value}).for_spec(spec))
-        return [trainer.source_text(name) for name in ("init", "train", "eval")]
+        trainer = cache.trainer(apply(recipe, {axis.path: value}).for_spec(spec))
+        return [trainer.programs.source_text(name) for name in ("init", "train", "eval")]
 
     return not others or any(texts(other) != texts(first) for other in others)
 

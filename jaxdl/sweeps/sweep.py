@@ -22,7 +22,7 @@ from jaxdl.sweeps.results.results import SweepResults, summary, write_rows, writ
 from jaxdl.sweeps.trials.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.trials.schedule import Schedule
 from jaxdl.sweeps.trials.table import TABLE, Table
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 
 SUMMARY = "summary.json"
 _SECONDS_BETWEEN_ROWS = 5.0
@@ -36,7 +36,7 @@ class Sweep:
         directory: SweepDirectory,
         execution: Execution,
         width: Width,
-        workshop: Workshop,
+        cache: Cache,
         data_dir: Path,
         command: Sequence[str],
         notify: Callable[[str], None],
@@ -50,8 +50,8 @@ class Sweep:
         self.notify = notify
         self.begin = begin
         self.signals = StopSignals()
-        self.workshop = workshop
-        workshop.side_by_side = width.size
+        self.cache = cache
+        cache.side_by_side = width.size
         self.table = Table(directory.path / TABLE, self.definition, directory.check)
         self.table.prepare()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
@@ -89,7 +89,7 @@ class Sweep:
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
             return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals)
-        return Inline(self.width.threads, self.workshop, self.signals, display.of, display.say)
+        return Inline(self.width.threads, self.cache, self.signals, display.of, display.say)
 
     def _run(self, executor: Executor, display: SweepDisplay) -> None:
         under_way: list[int] = []
@@ -141,7 +141,7 @@ class Sweep:
             status,
             self.schedule.trials,
             time.perf_counter() - self.begin,
-            self.workshop.compiled(),
+            self.cache.compiled(),
         )
 
     def _conclude(self, status: str) -> SweepResults:

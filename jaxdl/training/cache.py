@@ -1,62 +1,28 @@
-"""What trainings of one process share: data sets, on the device too, and compiled programs."""
+"""What the trainings of one process share: the data set, on the device too, and compiled programs."""
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxdl.data import Dataset, examples
-from jaxdl.errors import UserError
+from jaxdl.data import Dataset
+from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.load import load_data, most_examples
 from jaxdl.fields import show, walk
 from jaxdl.record import provenance
-from jaxdl.training.loop import Trainer, program_key
-from jaxdl.training.programs import DeviceData, put_on_device
-from jaxdl.training.stacked import Together
+from jaxdl.training.loop import Trainer
+from jaxdl.training.programs import Key, program_key
+from jaxdl.training.stacked import Stacked
 
-Key = tuple[tuple[str, str], ...]
-# Beside those of the data set itself, the fields that say what is kept of it.
-_CUT_BY = ("training.overfit_batches", "training.fast_dev_run", "training.batch_size")
-# Programs of so many recipes are kept; where nothing else decides, trials with the same ones follow one another.
+# Programs of so many recipes are kept; trials with the same ones mostly follow one another.
 _MOST_TRAINERS = 16
 
 
-def load_data(experiment: Experiment, data_dir: Path, notify: Callable[[str], None]) -> Dataset:
-    """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
-
-    Raises:
-        UserError: the data cannot be had, or a split is empty.
-    """
-    dataset = experiment.data.load(data_dir, notify)
-    training = experiment.training
-    splits = {name: dict(arrays) for name, arrays in dataset.splits.items()}
-    if _is_cut(experiment):
-        dataset = dataclasses.replace(dataset, passes=1)
-    if training.overfit_batches:
-        wanted = training.overfit_batches * training.batch_size
-        splits["train"] = _first(splits["train"], wanted)
-        splits["validation"] = splits["train"]
-    if training.fast_dev_run:
-        splits = {name: _first(arrays, training.batch_size) for name, arrays in splits.items()}
-    for name in ("train", "test"):
-        if not examples(splits[name]):
-            raise UserError(f"the {name} split of {dataset.used} holds no example; check --data and --data.validation.")
-    return dataclasses.replace(dataset, splits=splits)
-
-
-def _is_cut(experiment: Experiment) -> bool:
-    return bool(experiment.training.overfit_batches or experiment.training.fast_dev_run)
-
-
-def _first(arrays: dict[str, Any], count: int) -> dict[str, Any]:
-    return {name: array[:count] for name, array in arrays.items()}
-
-
-class Workshop:
+class Cache:
     """Keeps what one training made for the next ones that need the same, in whichever thread they run.
 
     The last data set is kept, and with it the programs of every recipe that was trained on it.
@@ -66,42 +32,42 @@ class Workshop:
         notify: takes messages.
 
     Attributes:
-        side_by_side: how many trainings with the same programs are made by one batched program, each in a thread of its
-            own; 1: each trains by itself.
+        side_by_side: how many trainings with the same programs share one stacked program, each in a thread of its own;
+            1: each trains by itself.
     """
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None]):
         self._data_dir = data_dir
         self._notify = notify
         self.side_by_side = 1
-        self._together: dict[Key, Together] = {}
-        self._expected: dict[str, Together] = {}
+        self._stacked: dict[Key, Stacked] = {}
+        self._expected: dict[str, Stacked] = {}
         self._lock = threading.RLock()
         self._surroundings: dict[str, Any] | None = None
         self._compiled: Counter[str] = Counter()  # of what is no longer kept
-        self._data_key: Key | None = None
+        self._data_key: Any = None
         self._dataset: Dataset | None = None
-        self._on_device: DeviceData | None = None
+        self._resident: Resident | None = None
         self._trainers: dict[Key, Trainer] = {}
 
     def dataset(self, experiment: Experiment) -> Dataset:
-        """Returns the experiment's data set; see `load_data`."""
-        key = _data_key(experiment)
+        """Returns the experiment's data set; see `jaxdl.experiment.load.load_data`."""
+        key = data_key(experiment)
         with self._lock:
             if self._dataset is None or key != self._data_key:
                 # Let go of the old ones first: two large data sets need not fit in memory.
                 self._let_go(list(self._trainers))
-                self._dataset, self._on_device = None, None
+                self._dataset, self._resident = None, None
                 self._dataset = load_data(experiment, self._data_dir, self._notify)
                 self._data_key = key
             return self._dataset
 
-    def trainer(self, experiment: Experiment, joins: str | None = None) -> Trainer:
+    def trainer(self, experiment: Experiment, place_of: str | None = None) -> Trainer:
         """Returns a trainer for an experiment that is fitted to its data, sharing programs where it can.
 
         Args:
             experiment: the recipe.
-            joins: a name for the training, which then is one of those side by side, where there are any, until
+            place_of: a name for the training, which then takes a place in a stacked program, where there are any, until
                 `jaxdl.training.loop.Trainer.close` is called.
 
         Raises:
@@ -110,51 +76,51 @@ class Workshop:
         key = program_key(experiment)
         with self._lock:
             dataset = self.dataset(experiment)
-            if self._on_device is None:
-                self._on_device = put_on_device(dataset)
+            if self._resident is None:
+                self._resident = put_on_device(dataset)
             if key not in self._trainers:
-                if len(self._trainers) >= _MOST_TRAINERS:  # the oldest, which those that train keep for themselves
+                if len(self._trainers) >= _MOST_TRAINERS:  # trainings under way keep their own
                     self._let_go([next(iter(self._trainers))])
-                self._trainers[key] = Trainer(experiment, dataset, self._on_device)
+                self._trainers[key] = Trainer(experiment, dataset, self._resident)
             trainer = self._trainers[key]
-            if joins in self._expected:
-                return trainer.variant(experiment, self._expected[joins], joins)
-            if joins is None or self.side_by_side < 2:
+            if place_of in self._expected:
+                return trainer.variant(experiment, self._expected[place_of].join(place_of))
+            if place_of is None or self.side_by_side < 2:
                 return trainer.variant(experiment)
-            return trainer.variant(experiment, self._together_of(trainer), joins)
+            return trainer.variant(experiment, self._stacked_of(trainer).join(place_of))
 
-    def _together_of(self, trainer: Trainer) -> Together:
+    def _stacked_of(self, trainer: Trainer) -> Stacked:
         key = program_key(trainer.experiment)
-        if key not in self._together:
-            self._together[key] = Together(trainer, self.side_by_side)
-        return self._together[key]
+        if key not in self._stacked:
+            self._stacked[key] = Stacked(trainer, self.side_by_side)
+        return self._stacked[key]
 
     def expect(self, experiment: Experiment, name: str) -> None:
         """Lets those that train side by side wait for a training that will join them under a name; see `forget`."""
         with self._lock:
             fitted = experiment.for_spec(self.dataset(experiment).spec)
-            self._expected[name] = self._together_of(self.trainer(fitted))
+            self._expected[name] = self._stacked_of(self.trainer(fitted))
             self._expected[name].expect(name)
 
     def forget(self, name: str) -> None:
         """Waits no longer for a training, whether it has joined or not."""
         with self._lock:
-            together = self._expected.pop(name, None)
-        if together is not None:
-            together.forget(name)
+            stacked = self._expected.pop(name, None)
+        if stacked is not None:
+            stacked.forget(name)
 
     def narrow(self) -> None:
-        """Halves how many trainings the next batched programs have places for: memory ran out."""
+        """Halves how many trainings the next stacked programs have places for: memory ran out."""
         with self._lock:
             self.side_by_side = max(1, self.side_by_side // 2)
-            self._compiled["train"] += sum(together.compile_seconds > 0 for together in self._together.values())
-            self._together = {}
+            self._compiled["train"] += sum(stacked.compile_seconds > 0 for stacked in self._stacked.values())
+            self._stacked = {}
 
-    def measured(self, together: Together, trainer: Trainer, *, keep: bool) -> None:
-        """Takes note of a batched program that was compiled to be measured.
+    def measured(self, stacked: Stacked, trainer: Trainer, *, keep: bool) -> None:
+        """Takes note of a stacked program that was compiled to be measured.
 
         Args:
-            together: the program.
+            stacked: the program.
             trainer: a trainer of one of those that it is for.
             keep: whether those are to train side by side in it.
         """
@@ -163,9 +129,9 @@ class Workshop:
             if not keep:
                 self._compiled["train"] += 1
                 return
-            self._compiled["train"] += key in self._together
-            self.side_by_side = together.size
-            self._together[key] = together
+            self._compiled["train"] += key in self._stacked
+            self.side_by_side = stacked.size
+            self._stacked[key] = stacked
 
     def surroundings(self) -> dict[str, Any]:
         """Returns `jaxdl.record.provenance.surroundings`, asked once, since it takes git some time."""
@@ -182,20 +148,20 @@ class Workshop:
 
     def _programs_of(self, key: Key) -> Counter[str]:
         """Returns how many programs there are of a kind of recipe."""
-        together = self._together.get(key)
-        batched = ["train"] if together is not None and together.compile_seconds else []
-        return Counter([*self._trainers[key].compiled, *batched])
+        stacked = self._stacked.get(key)
+        more = ["train"] if stacked is not None and stacked.compile_seconds else []
+        return Counter([*self._trainers[key].programs.present, *more])
 
     def _let_go(self, keys: Sequence[Key]) -> None:
         """Keeps the programs of some recipes no longer, and counts them."""
         for key in keys:
             self._compiled += self._programs_of(key)
             del self._trainers[key]
-            self._together.pop(key, None)
+            self._stacked.pop(key, None)
 
 
-def _data_key(experiment: Experiment) -> Key:
-    cut = _CUT_BY if _is_cut(experiment) else ()
-    fields = [f for f in walk(experiment) if f.path.startswith("data.") or f.path in cut]
-    source = type(experiment.data).__qualname__
-    return (("data", source), *((f.path, show(f.value)) for f in fields))
+def data_key(experiment: Experiment) -> Any:
+    """Returns what the loaded data depend on: recipes with the same key train on the same examples."""
+    fields = [field for field in walk(experiment) if "data" in field.affects]
+    values = [(field.path, type(field.value).__qualname__ if field.is_part else show(field.value)) for field in fields]
+    return (*values, most_examples(experiment))

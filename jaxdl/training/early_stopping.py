@@ -1,4 +1,4 @@
-"""Which epoch was the best so far, and whether to go on."""
+"""Which epoch was the best so far, and whether there has been no better one for too long."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from jaxdl.objectives.metrics import metric
 
 
 @dataclasses.dataclass
-class Watch:
-    """Follows the metric that decides which epoch was the best, and how long there has been no better one.
+class EarlyStopping:
+    """Follows one metric over the epochs.
 
     Attributes:
-        metric: name as ``SPLIT/METRIC``; None watches nothing.
+        metric: name as ``SPLIT/METRIC``; None follows nothing.
         patience: epochs without improvement after which to stop, or None.
         best: the best value so far, None before the first.
         best_step: train steps done then.
         since_best: epochs since then.
     """
 
-    metric: str | None
+    metric: str | None = None
     patience: int | None = None
     best: float | None = None
     best_step: int | None = None
     since_best: int = 0
 
     @classmethod
-    def of(cls, experiment: Experiment, dataset: Dataset) -> Watch:
-        """Returns the watch that an experiment asks for.
+    def of(cls, experiment: Experiment, dataset: Dataset) -> EarlyStopping:
+        """Returns what an experiment asks for with ``--watch`` and ``--patience``.
 
-        Without a validation split nothing is watched where nothing depends on it.
+        Without a validation split nothing is followed, where nothing depends on it.
 
         Raises:
             UserError: the metric is not measured on that split, or the split is not there.
@@ -43,15 +43,15 @@ class Watch:
         training = experiment.training
         no_validation = training.watch.startswith("validation/") and "validation" not in dataset.splits
         if no_validation and training.patience is None and training.final == "last":
-            return cls(None)
+            return cls()
         check_measured("--watch", training.watch, experiment, dataset)
         return cls(training.watch, training.patience)
 
     def observe(self, figures: Mapping[str, Any], step: int) -> bool:
-        """Takes figures by ``SPLIT/METRIC``; returns whether the watched one is among them and the best so far.
+        """Takes the figures of an epoch; returns whether the metric is among them, and the best so far.
 
         Args:
-            figures: the figures of an epoch.
+            figures: by ``SPLIT/METRIC``.
             step: train steps done.
         """
         if self.metric is None or self.metric not in figures:
@@ -68,11 +68,13 @@ class Watch:
 
     @property
     def mode(self) -> Literal["min", "max"]:
+        """Whether the smallest value is the best, or the largest."""
         name = (self.metric or "").partition("/")[2]
         return "max" if name not in ("", "loss") and metric(name).higher_is_better else "min"
 
     @property
     def exhausted(self) -> bool:
+        """Whether there has been no better epoch for as many as `patience` says."""
         return self.patience is not None and self.since_best >= self.patience
 
 

@@ -1,4 +1,4 @@
-"""What surrounds a training: who may stop it, and where it shows how far it is."""
+"""What takes part in a training without being the training: who may stop or pause it, who watches, who shows it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,79 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from jaxdl.backend.signals import StopSignals
+from jaxdl.steps.functions import TrainState
 
-Judge = Callable[[int, Mapping[str, Any]], bool]
+Metrics = dict[str, Any]
+# Step, epoch (1 for the first), the train metrics since the last call, and examples per second.
+OnProgress = Callable[[int, int, Metrics, float], None]
+# Epochs done, and the figures so far by ``SPLIT/METRIC``.
+GiveUp = Callable[[int, Mapping[str, Any]], bool]
+
+
+class Pauses(Protocol):
+    """Says when the loop pauses within an epoch; see `jaxdl.training.loop.Pause`. It also pauses after every epoch."""
+
+    def at_most(self, step: int) -> int:
+        """Returns how many steps may be run in one call after `step`, at least 1."""
+
+    def due(self, step: int) -> bool:
+        """Returns whether to pause after `step`, which is not the last of its epoch."""
+
+
+class NoPauses:
+    """Never pauses within an epoch."""
+
+    def at_most(self, step: int) -> int:
+        return 2**31
+
+    def due(self, step: int) -> bool:
+        return False
+
+
+class Observer(Protocol):
+    """Is told of each call of the train program, such as a profiler; see `jaxdl.profiling.recorder.Recorder`.
+
+    Attributes:
+        paused_seconds: time that it took for itself so far, in seconds; it does not count as training.
+    """
+
+    paused_seconds: float
+
+    def before_call(self, steps: int) -> int:
+        """Returns how many train steps the next call may run, 1 to `steps`."""
+
+    def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
+        """Takes note of a call that was begun, with arrays that it will give."""
+
+
+class NoObserver:
+    """Takes no note of anything."""
+
+    paused_seconds = 0.0
+
+    def before_call(self, steps: int) -> int:
+        return steps
+
+    def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
+        pass
+
+
+class Place(Protocol):
+    """A training's place in a program that several trainings share; see `jaxdl.training.stacked`.
+
+    Attributes:
+        size: how many places the program has.
+    """
+
+    size: int
+
+    def call(
+        self, hparams: Mapping[str, Any], state: TrainState, order: Any, first: int, steps: int
+    ) -> tuple[TrainState, Metrics, int]:
+        """Runs train steps; see `jaxdl.training.loop.Trainer.call`."""
+
+    def leave(self) -> None:
+        """Gives the place up."""
 
 
 class Display(Protocol):
@@ -30,19 +101,18 @@ class Display(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
-    """What surrounds a training.
+class Hooks:
+    """What takes part in one `jaxdl.train`.
 
     Attributes:
         signals: asks it to stop; None: SIGINT and SIGTERM, while it runs.
         display: shows how far it is; None: a bar in the terminal.
-        judge: called after each epoch with the number of epochs done and the figures so far by ``SPLIT/METRIC``; where
-            it returns True, the training is given up there. What it says must follow from what it was told alone: of a
-            run that goes on, it is told all epochs anew.
-        plots: whether the run's report has plots; drawing takes as long as a short training.
+        give_up: called after each epoch; where it returns True, the training ends there, without a test. Its answer
+            must follow from its arguments alone: a run that resumes asks it again about every epoch before.
+        plots: whether the run's report has plots; drawing them takes as long as a short training.
     """
 
     signals: StopSignals | None = None
     display: Display | None = None
-    judge: Judge | None = None
+    give_up: GiveUp | None = None
     plots: bool = True

@@ -1,186 +1,164 @@
-"""What the compiled programs of a training do: many steps in one call, over data that lie on the device as stored."""
+"""The compiled programs of a training: init, train and eval, each traced and compiled once."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+import functools
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.backend.settings import compiler_options
-from jaxdl.data import Dataset, examples
-from jaxdl.steps.functions import INPUT_SCOPE, Batch, Steps, Sums, TrainState
+from jaxdl.backend.compiler import compiled
+from jaxdl.backend.jaxprs import is_read
+from jaxdl.data import Spec
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.fields import Field, show, walk
+from jaxdl.inference.evaluation import Evaluation, device_hparams
+from jaxdl.steps.functions import TrainState, make_steps, model_errors, state_shapes
+from jaxdl.steps.many import run_train_steps
+from jaxdl.training.feed import Feed
+
+Key = tuple[tuple[str, str], ...]
+NAMES = ("init", "train", "eval")
 
 
-@dataclasses.dataclass(frozen=True)
-class DeviceData:
-    """Every split of a data set in one set of arrays on the device, as stored, so that one program serves all splits.
+def program_key(experiment: Experiment) -> Key:
+    """Returns what the compiled programs depend on: trainings with the same key share them.
 
-    Attributes:
-        arrays: ``inputs`` (examples, ...), ``targets`` (examples, ...) and the like.
-        ranges: first and one past the last example of each split, by name.
+    That is each static field with its value, and which of the traced ones enter the programs as data.
     """
-
-    arrays: dict[str, jax.Array]
-    ranges: Mapping[str, tuple[int, int]]
-
-    def size(self, split: str) -> int:
-        """Returns the number of examples in a split, 0 where there is none of that name."""
-        start, stop = self.ranges.get(split, (0, 0))
-        return stop - start
+    fields = [field for field in walk(experiment) if field.affects & {"programs", "data", "speed"}]
+    return tuple((field.path, "traced" if field.enters_as_data else _static_value(field)) for field in fields)
 
 
-def put_on_device(dataset: Dataset) -> DeviceData:
-    """Copies all splits to the default device, train first."""
-    names = ("train", *(name for name in dataset.splits if name != "train"))
-    bounds = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
-    keys = dataset.splits["train"].keys()
-    joined = {key: np.concatenate([dataset.splits[name][key] for name in names]) for key in keys}
-    ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
-    return DeviceData(jax.device_put(joined), ranges)
+def _static_value(field: Field) -> str:
+    return type(field.value).__qualname__ if field.is_part else show(field.value)
 
 
-def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarray:
-    """Returns the order in which an epoch visits the train split, of (seed, epoch) alone.
+class Programs:
+    """The compiled programs of one recipe on one data set; all recipes of the same `program_key` may use them.
 
-    Made on the host: at 55,000 examples that takes 1 to 4 ms, where a sort in the compiled program takes 5 to 30 ms.
-    By `RandomState`, because NumPy froze its stream for good, so that other versions give the same order.
-
-    Returns:
-        (passes * count,) int32: one permutation of ``range(count)`` after the other.
-    """
-    numbers = range(epoch * passes, (epoch + 1) * passes)
-    orders = [np.random.RandomState([seed, number]).permutation(count) for number in numbers]
-    return np.concatenate(orders).astype(np.int32)
-
-
-def compiled(traced: Any) -> tuple[Any, dict[str, str]]:
-    """Compiles a traced program with the options that are measured to be faster for what it computes; returns both."""
-    options = compiler_options(traced.jaxpr.jaxpr)
-    return traced.lower().compile(options), options
-
-
-def take(arrays: Mapping[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
-    """Copies examples as flat rows: on the CPU that takes a tenth of what a gather of images takes."""
-
-    def rows(array: jax.Array) -> jax.Array:
-        taken = array.reshape(array.shape[0], -1).at[index].get(mode="promise_in_bounds")
-        return taken.reshape(*index.shape, *array.shape[1:])
-
-    return {key: rows(value) for key, value in arrays.items()}
-
-
-def batch_of_step(
-    arrays: Mapping[str, jax.Array], order: jax.Array, number: Any, batch_size: int
-) -> dict[str, jax.Array]:
-    """Returns the examples of one train step of an epoch.
-
-    The last batch of an epoch is filled up with the epoch's first examples: each example is used at least once.
+    Programs are compiled when they are first asked for, from shapes alone.
 
     Args:
-        arrays: all examples, (examples, ...).
-        order: (visits,) int32, the examples in the order of the epoch.
-        number: number of the step in the epoch, 0 for the first.
-        batch_size: examples in a batch.
-    """
-    positions = (number * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % order.shape[0]
-    return take(arrays, order[positions])
+        experiment: the recipe, fitted to its data.
+        spec: what one example is.
+        feed: the examples on the device.
 
+    Attributes:
+        steps: the pure functions that the programs consist of.
+        total_steps: train steps of the whole training.
+        compiler_options: what each compiled program was compiled with, beside ``XLA_FLAGS``, by name.
 
-def run_train_steps(
-    steps: Steps,
-    batch_size: int,
-    state: TrainState,
-    arrays: Batch,
-    order: jax.Array,
-    hparams: Mapping[str, Any],
-    first: jax.Array,
-    count: jax.Array,
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Runs train steps `first` to ``first + count`` of one epoch; the numbers are traced, so one program serves all.
-
-    Returns:
-        The new state, and the metrics of each step of the epoch, (steps,) float32 each, zero for those not run here.
-        They are added on the host in double precision, so that figures do not depend on how an epoch is cut into calls.
+    Raises:
+        UserError: the training has more steps than an int32 can count.
     """
 
-    def body(i: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]) -> tuple[TrainState, dict[str, jax.Array]]:
-        state, rows = carry
-        with jax.named_scope(INPUT_SCOPE):
-            batch = batch_of_step(arrays, order, i, batch_size)
-        state, metrics = steps.train_step(state, batch, hparams)
-        return state, jax.tree.map(lambda row, value: row.at[i].set(value), rows, metrics)
+    def __init__(self, experiment: Experiment, spec: Spec, feed: Feed):
+        self.total_steps = feed.steps_per_epoch * experiment.training.epochs
+        if self.total_steps >= 2**31:
+            raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
+        self._experiment = experiment
+        self._feed = feed
+        self.steps = make_steps(experiment, spec, self.total_steps)
+        self.evaluation = Evaluation(experiment, self.steps, feed.data)
+        self.compiler_options: dict[str, dict[str, str]] = {}
+        self._compiled: dict[str, Any] = {}
+        self._traced: dict[str, Any] = {}
+        self._lock = threading.RLock()  # trainings in threads of their own may share the programs
 
-    first_batch = batch_of_step(arrays, order, 0, batch_size)
-    shapes = jax.eval_shape(steps.train_step, state, first_batch, hparams)[1]
-    steps_per_epoch = -(-order.shape[0] // batch_size)
-    rows = jax.tree.map(lambda shape: jnp.zeros((steps_per_epoch, *shape.shape), shape.dtype), shapes)
-    return jax.lax.fori_loop(first, first + count, body, (state, rows))
+    def get(self, name: str) -> tuple[Callable[..., Any], float]:
+        """Returns a program, and the seconds that tracing and compiling it took just now: 0 where it was there.
 
+        Args:
+            name: ``init``, ``train`` or ``eval``.
 
-def run_train_steps_together(
-    steps: Steps,
-    batch_size: int,
-    states: TrainState,
-    arrays: Batch,
-    orders: jax.Array,
-    hparams: Mapping[str, Any],
-    firsts: jax.Array,
-    count: jax.Array,
-) -> tuple[TrainState, dict[str, jax.Array]]:
-    """Runs `count` train steps of several trainings side by side; see `run_train_steps`.
+        Raises:
+            UserError: the model, the objective or a metric does not fit the data.
+        """
+        with self._lock:
+            if name in self._compiled:
+                return self._compiled[name], 0.0
+            begin = time.perf_counter()
+            self._compiled[name], self.compiler_options[name] = compiled(self._trace(name))
+            del self._traced[name]
+            return self._compiled[name], time.perf_counter() - begin
 
-    All but `arrays` and `count` have a first axis of the trainings. They may be at different steps of their epochs.
-    """
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names of the programs that were compiled so far."""
+        return tuple(self._compiled)
 
-    def step(
-        state: TrainState, rows: dict[str, jax.Array], order: jax.Array, hparams: Mapping[str, Any], number: jax.Array
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        batch = batch_of_step(arrays, order, number, batch_size)
-        state, metrics = steps.train_step(state, batch, hparams)
-        return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
+    @functools.cached_property
+    def state_shapes(self) -> TrainState:
+        """Shapes and dtypes of the state; nothing is computed for them."""
+        return state_shapes(self.steps)
 
-    def body(i: jax.Array, carry: tuple[TrainState, dict[str, jax.Array]]) -> tuple[TrainState, dict[str, jax.Array]]:
-        return jax.vmap(step)(*carry, orders, hparams, firsts + i)
+    @functools.cached_property
+    def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes of the metrics of one epoch, (steps of an epoch,) by name; see `jaxdl.training.loop.Pause`."""
+        arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
+        found = jax.eval_shape(self.steps.train_step, *arguments)[1]
+        return {n: jax.ShapeDtypeStruct((self._feed.steps_per_epoch,), shape.dtype) for n, shape in found.items()}
 
-    one = jax.tree.map(lambda array: array[0], (states, orders, hparams))
-    first_batch = batch_of_step(arrays, one[1], 0, batch_size)
-    shapes = jax.eval_shape(steps.train_step, one[0], first_batch, one[2])[1]
-    steps_per_epoch = -(-orders.shape[1] // batch_size)
-    rows = jax.tree.map(lambda shape: jnp.zeros((len(orders), steps_per_epoch), shape.dtype), shapes)
-    return jax.lax.fori_loop(0, count, body, (states, rows))
+    def memory_needed(self) -> int:
+        """Returns the bytes of device memory that the train program needs beside the data; compiles it."""
+        program: Any = self.get("train")[0]
+        analysis = program.memory_analysis()
+        given = analysis.argument_size_in_bytes - sum(array.nbytes for array in self._feed.data.arrays.values())
+        made = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
+        return int(given + made + analysis.temp_size_in_bytes)
 
+    def source_text(self, name: str) -> str:
+        """Returns a program that is not yet compiled in StableHLO's text form.
 
-def run_eval_steps(
-    steps: Steps,
-    batch_size: int,
-    most_batches: int,
-    state: TrainState,
-    arrays: Batch,
-    hparams: Mapping[str, Any],
-    start: jax.Array,
-    stop: jax.Array,
-) -> Sums:
-    """Evaluates the examples ``start`` to ``stop`` once each; the last batch is masked.
+        Raises:
+            UserError: the model, the objective or a metric does not fit the data.
+        """
+        return str(self._trace(name).lower().as_text())
 
-    Returns:
-        The partial sums of each batch, with one leading axis of `most_batches`; those past the last are zero. They are
-        added on the host in double precision, so that figures do not depend on the batch size.
-    """
+    def optimized_text(self, name: str) -> str:
+        """Returns a program after XLA's optimisation, in XLA's text form; compiles it."""
+        program: Any = self.get(name)[0]
+        return str(program.as_text())
 
-    def sums_of(i: jax.Array) -> Sums:
-        positions = start + i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
-        batch = take(arrays, jnp.minimum(positions, stop - 1))
-        return steps.eval_step(state, batch | {"mask": positions < stop}, hparams)
+    def reads(self) -> set[str]:
+        """Returns the paths of the numbers that enter the programs as data and are read there."""
+        hparams = device_hparams(self._experiment)
+        found: set[str] = set()
+        for step in (self.steps.train_step, self.steps.eval_step):
+            closed = jax.make_jaxpr(step)(self.state_shapes, self._batch_shapes(), hparams)
+            # Last among the flat arguments, in alphabetical order.
+            arguments = closed.jaxpr.invars[len(closed.jaxpr.invars) - len(hparams) :]
+            pairs = zip(sorted(hparams), arguments, strict=True)
+            found |= {path for path, argument in pairs if is_read(closed.jaxpr, argument)}
+        return found
 
-    shapes = jax.eval_shape(sums_of, jax.ShapeDtypeStruct((), jnp.int32))
-    buffers = jax.tree.map(lambda s: jnp.zeros((most_batches, *s.shape), s.dtype), shapes)
-    batches = (stop - start + batch_size - 1) // batch_size
+    def _trace(self, name: str) -> Any:
+        with self._lock:
+            if name not in self._traced:
+                trace = {"init": self._trace_init, "train": self._trace_train, "eval": self._trace_eval}[name]
+                with model_errors():
+                    self._traced[name] = trace()
+            return self._traced[name]
 
-    def body(i: jax.Array, buffers: Sums) -> Sums:
-        return jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, sums_of(i))
+    def _trace_init(self) -> Any:
+        return jax.jit(self.steps.init_state).trace(np.uint32(0))
 
-    return jax.lax.fori_loop(0, batches, body, buffers)
+    def _trace_train(self) -> Any:
+        program = functools.partial(run_train_steps, self.steps, self._feed.batch_size, False)
+        order = jax.ShapeDtypeStruct((self._feed.examples_per_epoch,), jnp.int32)
+        arguments = (self._feed.data.arrays, order, device_hparams(self._experiment), np.int32(0), np.int32(0))
+        return jax.jit(program, donate_argnums=0).trace(self.state_shapes, *arguments)
+
+    def _trace_eval(self) -> Any:
+        return self.evaluation.trace(self.state_shapes, device_hparams(self._experiment))
+
+    def _batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        arrays, size = self._feed.data.arrays, self._feed.batch_size
+        return {name: jax.ShapeDtypeStruct((size, *array.shape[1:]), array.dtype) for name, array in arrays.items()}

@@ -1,53 +1,48 @@
-"""One training from an experiment to its run directory: data, epochs, checkpoints, test, summary and report."""
+"""One training from an experiment to its run directory: data, the loop, checkpoints, test, summary and report."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+import jax
 
 from jaxdl.backend.signals import StopSignals
-from jaxdl.data import Dataset, examples
-from jaxdl.errors import UserError
+from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.data import Dataset
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.config import differences, from_config, to_config
-from jaxdl.fields import replace
-from jaxdl.record import (
-    CONFIG,
-    RECORD,
-    REPORT,
-    SUMMARY,
-    RunDirectory,
-    provenance,
-    read_config,
-    read_record,
-    read_summary,
-)
+from jaxdl.experiment.config import to_config
+from jaxdl.experiment.load import data_summary, shortened
+from jaxdl.fields.interval import Interval
+from jaxdl.record import REPORT, RunDirectory, provenance, read_metrics
 from jaxdl.report import write_report
-from jaxdl.training.cache import Workshop
-from jaxdl.training.early_stopping import Watch
-from jaxdl.training.hooks import Setting
+from jaxdl.report.terminal import Progress
+from jaxdl.steps.functions import TrainState
+from jaxdl.training.cache import Cache
+from jaxdl.training.divergence import Divergence, locate
+from jaxdl.training.early_stopping import EarlyStopping
+from jaxdl.training.epoch import Diverged, Epoch, Rows
+from jaxdl.training.figures import Figures
+from jaxdl.training.hooks import Hooks, Metrics, Observer
 from jaxdl.training.loop import Trainer
-from jaxdl.training.session import Session
-
-if TYPE_CHECKING:
-    from jaxdl.profiling import Profiler
-
-_SMALL_BATCH = 8
-# Fields in which a run may be continued with other values: they change no result, or follow from the data.
-_NO_OTHER_RECIPE = ("checkpoint.", "model.outputs=", "data.mirror=")
+from jaxdl.training.resuming import check_same_data, earlier_summary, write_record
+from jaxdl.training.saving import Saving, SavingPauses
 
 
-def shortened(experiment: Experiment) -> Experiment:
-    """Returns the experiment as ``--fast_dev_run`` runs it: one epoch of one small batch."""
-    if not experiment.training.fast_dev_run:
-        return experiment
-    small = min(_SMALL_BATCH, experiment.training.batch_size)
-    changes = {"epochs": 1, "batch_size": small, "eval_batch_size": small}
-    return replace(experiment, {f"training.{name}": value for name, value in changes.items()})
+class Profiler(Protocol):
+    """Traces a part of a training; see `jaxdl.profiling.Profiler`."""
+
+    def recording(self, steps: int) -> contextlib.AbstractContextManager[Observer]:
+        """Gives what observes a training of so many steps."""
+
+    def write(self, notify: Callable[[str], None]) -> Any:
+        """Writes what was recorded."""
 
 
 def train(
@@ -58,18 +53,17 @@ def train(
     arguments: Sequence[str] = (),
     notify: Callable[[str], None] = print,
     begin: float | None = None,
-    profile: bool = False,
+    profiler: Callable[[Path, Trainer], Profiler] | None = None,
     accept_changed_data: bool = False,
-    workshop: Workshop | None = None,
-    setting: Setting | None = None,
+    cache: Cache | None = None,
+    hooks: Hooks | None = None,
 ) -> dict[str, Any]:
-    """Trains, validates, tests and leaves the run directory; goes on where an unfinished run of the recipe stopped.
+    """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
     However often a run was stopped, by whatever, and at whatever moment: it ends with the same bits as one that was
     not. SIGINT and SIGTERM let the running call of the train program end (about two seconds), save, and raise
-    `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated`; a second one ends the process at once. From when the
-    data are there they raise nowhere else: libraries in C++ would swallow that, take it for an error of theirs, or
-    abort.
+    `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated`; a second one ends the process at once. From when the data
+    are there they raise nowhere else: libraries in C++ would swallow that, take it for an error of theirs, or abort.
 
     Args:
         experiment: the recipe.
@@ -79,11 +73,10 @@ def train(
         notify: takes messages.
         begin: `time.perf_counter` at the start, for ``wall_seconds`` and for ``seconds_to_first_step``, which ends when
             the metrics of the first call of the train program are on the host.
-        profile: trace a part of the training into ``RUN_DIR/profile/`` and say in its ``profile.json`` where the time
-            of a step goes (see `jaxdl.profiling`).
-        accept_changed_data: go on with other data than those that an unfinished run was begun with.
-        workshop: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
-        setting: who may stop the training, and where it shows how far it is.
+        profiler: makes what traces a part of the training, such as `jaxdl.profiling.Profiler`; None traces nothing.
+        accept_changed_data: resume with other data than those that an unfinished run was begun with.
+        cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
+        hooks: who may stop the training, and where it shows how far it is.
 
     Returns:
         What stands in ``summary.json``.
@@ -93,99 +86,246 @@ def train(
     """
     begin = time.perf_counter() if begin is None else begin
     experiment = shortened(experiment)
-    workshop = workshop or Workshop(data_dir, notify)
-    setting = setting or Setting()
-    signals = setting.signals or StopSignals()
-    with RunDirectory.create(run_dir, experiment.name) as run, contextlib.ExitStack() as cleanup:
+    cache, hooks = cache or Cache(data_dir, notify), hooks or Hooks()
+    signals = hooks.signals or StopSignals()
+    with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
         try:
-            finished = _earlier_summary(run.path, experiment)
+            finished = earlier_summary(directory.path, experiment)
             if finished is not None:
-                notify(f"{run.path} holds this run already, and it is finished.")
-                if not (run.path / REPORT).exists():
-                    write_report(run.path, plots=setting.plots)
+                notify(f"{directory.path} holds this run already, and it is finished.")
+                if not (directory.path / REPORT).exists():
+                    write_report(directory.path, plots=hooks.plots)
                 return finished
-            dataset = workshop.dataset(experiment)
+            dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
-            _check_same_data(run.path, experiment, dataset, accept_changed_data)
-            if setting.signals is None:
+            check_same_data(directory.path, experiment, dataset, accept_changed_data)
+            if hooks.signals is None:
                 cleanup.enter_context(signals)
-            watch = Watch.of(experiment, dataset)
-            trainer = workshop.trainer(experiment, joins=str(run.path))
+            stopping = EarlyStopping.of(experiment, dataset)
+            trainer = cache.trainer(experiment, place_of=str(directory.path))
             cleanup.callback(trainer.close)
-            profiler = _profiler(run.path, trainer) if profile else None
+            tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
-            session = Session(trainer, dataset, run, watch, begin, profiler, notify, setting, signals)
-            state, rows = session.start()
+            run = _Run(trainer, dataset, directory, stopping, begin, tracing, notify, hooks, signals)
+            state, rows = run.start()
         except BaseException:
-            run.discard_if_new()
+            directory.discard_if_new()
             raise
-        run.write_config(to_config(experiment))
-        record = provenance.record(arguments, experiment.seed, dataset.fingerprint, workshop.surroundings())
-        more = {
-            "spec": dataclasses.asdict(dataset.spec),
-            "steps_per_epoch": trainer.steps_per_epoch,
-            "compiler_options": {name: options for name, options in trainer.compiler_options.items() if options},
-            "side_by_side": trainer.together.size if trainer.together else 1,
-        }
-        _write_record(run, record | more, notify)
-        summary = session.run_to_end(state, rows)
-        if profiler is not None:
-            profiler.write(notify)
-    if setting.signals is None:
+        directory.write_config(to_config(experiment))
+        record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
+        write_record(directory, record | _about_programs(trainer), notify)
+        summary = run.to_end(state, rows)
+        if tracing is not None:
+            tracing.write(notify)
+    if hooks.signals is None:
         signals.raise_received()  # one that came too late to stop this training, but perhaps not what follows it
     return summary
 
 
-def _profiler(run_dir: Path, trainer: Trainer) -> Profiler:
-    from jaxdl.profiling import Profiler
-
-    return Profiler(run_dir, trainer)
-
-
-def _earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None:
-    """Returns the summary of a finished run, None where there is none; refuses a run of another recipe."""
-    if not (path / CONFIG).exists():
-        return None
-    before = from_config(read_config(path), experiment)
-    changed = [line for line in differences(experiment, before) if not line.startswith(_NO_OTHER_RECIPE)]
-    if changed:
-        raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
-    if not (path / SUMMARY).exists():
-        return None
-    summary = read_summary(path)
-    return summary if summary.get("status") == "completed" else None
+def _about_programs(trainer: Trainer) -> dict[str, Any]:
+    """Returns what the record says of the data's form and of the programs."""
+    options = trainer.programs.compiler_options.items()
+    return {
+        "spec": dataclasses.asdict(trainer.spec),
+        "steps_per_epoch": trainer.steps_per_epoch,
+        "compiler_options": {name: chosen for name, chosen in options if chosen},
+        "side_by_side": trainer.side_by_side,
+    }
 
 
-def _check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept_changed: bool) -> None:
-    """Refuses to go on with other data than the run had, and always where an epoch of them has another length."""
-    if not (path / RECORD).exists():
-        return
-    before = read_record(path)
-    if before.get("data_fingerprint") == dataset.fingerprint:
-        return
-    other = f"{path} was begun with other data than {dataset.used} as it is now"
-    if not accept_changed:
-        raise UserError(f"{other}: give the --data_dir of its beginning, another --run_dir, or --accept_changed_data.")
-    steps = experiment.steps_per_epoch(examples(dataset.splits["train"]) * dataset.passes)
-    if before.get("steps_per_epoch") != steps:
-        raise UserError(
-            f"{other}: an epoch had {before.get('steps_per_epoch')} steps and has {steps} now, so the run cannot go on "
-            "with them; give another --run_dir."
-        )
+class _GivenUp(Exception):
+    """The training ended before its budget was spent, because a hook said so."""
 
 
-def _write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str], None]) -> None:
-    """Writes where the run comes from; where it goes on, adds to that of its beginning what is different now."""
-    if not (run.path / RECORD).exists():
-        run.write_record(now)
-        return
-    record = read_record(run.path)
-    changed = provenance.differences(record, now)
-    if changed:
-        notify(
-            f"The run goes on under other conditions, so its results may differ in the last bits: {'; '.join(changed)}."
-        )
-    again = {"command": now["command"], "started_utc": now["started_utc"], "changed": changed}
-    # Of data that were accepted: the run is now one on these.
-    data = {name: now[name] for name in ("data_fingerprint", "spec")}
-    run.write_record(record | data | {"resumptions": [*record.get("resumptions", []), again]})
+class _Run:
+    """One training while it runs: the loop, the run directory, and the figures so far."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        dataset: Dataset,
+        directory: RunDirectory,
+        stopping: EarlyStopping,
+        begin: float,
+        profiler: Profiler | None,
+        notify: Callable[[str], None],
+        hooks: Hooks,
+        signals: StopSignals,
+    ):
+        self.experiment = trainer.experiment
+        self.trainer = trainer
+        self.dataset = dataset
+        self.directory = directory
+        self.stopping = stopping
+        self.begin = begin
+        self.profiler = profiler
+        self.notify = notify
+        self.hooks = hooks
+        self.signals = signals
+        self.saving = Saving(directory, self.experiment, stopping)
+        self.figures = Figures(directory)
+        self.given_up = False
+        self.params_sha256 = ""
+        self.divergence: Divergence | None = None
+        self.seconds_to_first_step: float | None = None
+
+    def start(self) -> tuple[TrainState, Rows | None]:
+        """Returns what to begin with: a new state, or that of the last checkpoint in the run directory.
+
+        Raises:
+            UserError: the run directory holds a run that cannot be resumed; it is left as it is.
+        """
+        try:
+            saved = self.saving.resume(self.trainer, self.notify)
+            self.signals.raise_received()
+            if saved is None:
+                self.directory.rewind(0)
+            else:
+                self.directory.rewind(saved.step, saved.about["metrics"])
+        except BaseException:
+            self.saving.checkpoints.close()
+            raise
+        if saved is None:
+            return self.trainer.init_state(), None
+        self.figures.step, self.figures.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
+        for epoch, lines in itertools.groupby(read_metrics(self.directory.path), lambda line: line["epoch"]):
+            for line in lines:
+                metrics = {name: value for name, value in line.items() if name not in ("step", "epoch", "split")}
+                self.stopping.observe(self.figures.note(line["split"], metrics), line["step"])
+            self._ask_to_give_up(epoch)
+        return saved.state, saved.rows
+
+    def to_end(self, state: TrainState, rows: Rows | None) -> dict[str, Any]:
+        """Trains on from what `start` returned, and tests; the summary is written however that ends."""
+        try:
+            status = self._train_and_test(state, rows)
+        except BaseException as error:
+            with contextlib.suppress(Exception):  # the first error says more than what follows from it
+                self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
+            raise
+        return self._conclude(status)
+
+    def _train_and_test(self, state: TrainState, rows: Rows | None) -> str:
+        """Trains and tests; returns how that ended."""
+        try:
+            self._test(self._final(self._train(state, rows)))
+        except Diverged as error:
+            self.divergence = self._locate(error)
+            return "diverged"
+        except _GivenUp:
+            return "preempted"
+        finally:
+            self.saving.checkpoints.wait()  # a run whose last state is not on the disk has not ended well
+        return "completed"
+
+    def _conclude(self, status: str) -> dict[str, Any]:
+        try:
+            self.saving.checkpoints.close()
+        finally:
+            summary = self._summary(status)
+            self.directory.discard_report()  # a process that dies now must not leave that of another outcome
+            self.directory.write_summary(summary)
+            write_report(self.directory.path, plots=self.hooks.plots)
+        return summary
+
+    def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
+        if self.given_up:
+            raise _GivenUp
+        steps_left = self.trainer.total_steps - self.figures.step
+        every = Interval.parse(self.experiment.checkpoint.every)
+        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals)
+        recording = self.profiler.recording(steps_left) if self.profiler else contextlib.nullcontext()
+        with self._display() as display, recording as observer:
+
+            def report(step: int, epoch: int, metrics: Metrics, examples_per_second: float) -> None:
+                if self.seconds_to_first_step is None:
+                    self.seconds_to_first_step = time.perf_counter() - self.begin
+                display.update(step, epoch, metrics, examples_per_second)
+
+            for point in self.trainer.train(
+                state, rows=rows, pauses=pauses, early_stopping=self.stopping, on_progress=report, observer=observer
+            ):
+                state, self.figures.step = point.state, point.step
+                over = False
+                if isinstance(point, Epoch):
+                    self.figures.take(point)
+                    if point.is_best:
+                        self.saving.keep_best(point, self.figures.numbers)
+                    self._ask_to_give_up(point.number)
+                    display.end_epoch(point.step, point.number, point.metrics, self.figures.examples_per_second)
+                    self._check_finite(point.metrics)
+                    over = point.is_last or self.given_up
+                if over or pauses.due(point.step):
+                    self.saving.save(point, self.figures.epoch, self.figures.numbers)
+                    pauses.saved(point.step)
+                if self.signals.received is not None:
+                    self.saving.checkpoints.wait()  # an error of this saving must be told
+                    self.signals.raise_received()
+                if over:
+                    break
+        if self.given_up:
+            raise _GivenUp
+        return state
+
+    def _display(self) -> contextlib.AbstractContextManager[Any]:
+        if self.hooks.display is not None:
+            return contextlib.nullcontext(self.hooks.display)
+        epochs, total = self.experiment.training.epochs, self.trainer.total_steps
+        return Progress(self.experiment.name, epochs, total, first_step=self.figures.step)
+
+    def _ask_to_give_up(self, epoch: int) -> None:
+        """Asks whether to end here; at the end of the training there is nothing left to give up."""
+        if self.hooks.give_up is not None:
+            answer = self.hooks.give_up(epoch, self.figures.numbers)
+            self.given_up = answer and epoch < self.experiment.training.epochs
+
+    def _check_finite(self, by_split: dict[str, Metrics]) -> None:
+        for split, metrics in by_split.items():
+            if self.experiment.training.nan == "stop" and not math.isfinite(metrics["loss"]):
+                raise Diverged(self.figures.step, f"{split} loss")
+
+    def _locate(self, error: Diverged) -> Divergence:
+        """Looks for the step at which the numbers ceased to be finite, from the last good state on."""
+        self.notify(f"{error}: looking for the step at which it began ...")
+        saved = self.saving.resume(self.trainer, self.notify)
+        state = self.trainer.init_state() if saved is None else saved.state
+        found = locate(self.trainer, state, min(error.step, self.trainer.total_steps), self.signals.raise_received)
+        if found is None:  # the parameters are finite, and only what a split made of them is not
+            rate = self.experiment.optimizer.learning_rate_at(error.step, self.trainer.total_steps)
+            found = Divergence(error.step - 1, (error.what,), math.nan, float(rate))
+        self.figures.step = found.step
+        self.figures.epoch = found.step // self.trainer.steps_per_epoch
+        return found
+
+    def _final(self, state: TrainState) -> TrainState:
+        """Returns the state to test, and notes the digest of its parameters."""
+        if self.experiment.training.final == "best":
+            state = self.saving.checkpoints.restore(self.trainer.state_shapes(), "best")
+            if self.trainer.feed.data.size("validation"):
+                self.figures.note("validation", self.trainer.evaluate(state, "validation"))
+        self.params_sha256 = params_sha256(state.params)
+        return state
+
+    def _test(self, state: TrainState) -> None:
+        metrics = self.trainer.evaluate(state, "test")
+        self.figures.log("test", metrics)
+        self._check_finite({"test": metrics})
+
+    def _summary(self, status: str) -> dict[str, Any]:
+        shapes = self.trainer.state_shapes()
+        return {
+            "experiment": self.experiment.name,
+            "status": status,
+            "step": self.figures.step,
+            "epoch": self.figures.epoch,
+            "metrics": self.figures.latest,
+            "best": {"metric": self.stopping.metric, "value": self.stopping.best, "step": self.stopping.best_step},
+            "divergence": dataclasses.asdict(self.divergence) if self.divergence else None,
+            "data": data_summary(self.dataset, self.experiment),
+            "train_examples_per_second": self.figures.examples_per_second,
+            "compile_seconds": self.trainer.compile_seconds,
+            "seconds_to_first_step": self.seconds_to_first_step,
+            "wall_seconds": time.perf_counter() - self.begin,
+            "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
+            "params_sha256": self.params_sha256,
+        }

@@ -1,10 +1,10 @@
-"""Several trainings side by side in one compiled program, each driven by a thread of its own.
+"""Several trainings side by side in one compiled program.
 
-The trainings differ in traced fields alone. Each thread trains as if it were alone; where it calls the train program,
-it waits until all others have called it, too, and one call of the batched program serves all of them. So validation,
-checkpoints, early stopping and the like need to know nothing of one another.
+The trainings differ in traced fields alone. Each runs `jaxdl.train` in a thread of its own, as if it were alone; where
+it calls the train program, it waits until all others have called it, too, and one call of the stacked program serves
+all of them. So validation, checkpoints, early stopping and the like need to know nothing of one another.
 
-What a training gives does not depend on who else is in the program, only on how many places it has.
+What a training gives does not depend on which others are in the program, only on how many places it has.
 """
 
 from __future__ import annotations
@@ -12,60 +12,63 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from jaxdl.backend.compiler import compiled
 from jaxdl.backend.timing import seconds_each
+from jaxdl.checkpoint.digest import is_key, words
 from jaxdl.steps.functions import TrainState
+from jaxdl.steps.many import run_train_steps
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
-from jaxdl.training.programs import compiled, run_train_steps_together
-
-if TYPE_CHECKING:
-    from jaxdl.training.loop import Trainer
+from jaxdl.training.loop import Called, Trainer
 
 
 @dataclass
 class _Call:
-    """One member's call of the train program, and then what came of it."""
+    """One training's call of the train program, and then its result."""
 
-    member: Trainer
+    hparams: Mapping[str, Any]
     state: TrainState
     order: Any
-    done: int
+    first: int
     steps: int
-    result: tuple[TrainState, dict[str, Any], int] | None = None
+    result: Called | None = None
     error: BaseException | None = None
 
 
-class Together:
-    """The trainings that share one batched program.
+class Stacked:
+    """One program for several trainings.
 
     Args:
         trainer: a trainer of one of them.
         size: how many trainings the program makes side by side, rounded up to the same number on each of this process's
-            devices; with fewer members, places are left unused.
+            devices; with fewer trainings, places are left unused.
+
+    Attributes:
+        size: how many places there are.
+        compile_seconds: time that compiling took, in seconds; 0 until then.
     """
 
     def __init__(self, trainer: Trainer, size: int):
         devices = jax.local_devices()
         self.size = -(-size // len(devices)) * len(devices)
+        self.compile_seconds = 0.0
         mesh = jax.sharding.Mesh(devices, ("training",))
         self._each, self._all = NamedSharding(mesh, PartitionSpec("training")), NamedSharding(mesh, PartitionSpec())
-        self._data = trainer.data.arrays if len(devices) == 1 else jax.device_put(trainer.data.arrays, self._all)
-        self._steps = trainer.steps
-        self._batch_size = trainer.experiment.training.batch_size
+        arrays = trainer.feed.data.arrays
+        self._arrays = arrays if len(devices) == 1 else jax.device_put(arrays, self._all)
+        self._run_steps = functools.partial(run_train_steps, trainer.programs.steps, trainer.feed.batch_size, True)
         self._changed = threading.Condition()
         self._expected: set[str] = set()
         self._members = 0
         self._calls: list[_Call] = []
         self._program: Any = None
-        self.compile_seconds = 0.0
 
     def expect(self, name: str) -> None:
         """Lets the others wait for a training that will join soon, so that all begin together."""
@@ -78,23 +81,22 @@ class Together:
             self._expected.discard(name)
             self._run_if_complete()
 
-    def join(self, name: str) -> None:
-        """Adds a member: from now on the others wait for its calls."""
+    def join(self, name: str) -> StackedPlace:
+        """Gives a training a place: from now on the others wait for its calls."""
         with self._changed:
             self._expected.discard(name)
             self._members += 1
+        return StackedPlace(self)
 
     def leave(self) -> None:
-        """Takes a member out."""
+        """Takes a training out."""
         with self._changed:
             self._members -= 1
             self._run_if_complete()
 
-    def call(
-        self, member: Trainer, state: TrainState, order: Any, done: int, steps: int
-    ) -> tuple[TrainState, dict[str, Any], int]:
-        """Runs train steps of a member with those of all others; see `jaxdl.training.loop.Trainer.call`."""
-        call = _Call(member, state, order, done, steps)
+    def call(self, hparams: Mapping[str, Any], state: TrainState, order: Any, first: int, steps: int) -> Called:
+        """Runs train steps of one training with those of all others; see `jaxdl.training.loop.Trainer.call`."""
+        call = _Call(hparams, state, order, first, steps)
         with self._changed:
             self._calls.append(call)
             self._run_if_complete()
@@ -119,8 +121,8 @@ class Together:
 
     def _timed(self, trainer: Trainer, count: int) -> float:
         """Returns how long a call with all places taken lasts, in seconds."""
-        order = trainer.order(0)
-        calls = [_Call(trainer, trainer.init_state(), order, 0, count) for _ in range(self.size)]
+        order, hparams = trainer.feed.order(0), trainer.hparams()
+        calls = [_Call(hparams, trainer.init_state(), order, 0, count) for _ in range(self.size)]
         begin = time.perf_counter()
         self._run(calls)
         return time.perf_counter() - begin
@@ -138,21 +140,20 @@ class Together:
         self._changed.notify_all()
 
     def _run(self, calls: Sequence[_Call]) -> None:
-        """Runs calls, at most as many as there are places, and notes what comes of each."""
+        """Runs calls, at most as many as there are places, and notes the result of each."""
         steps = min(call.steps for call in calls)
-        # Unused places repeat the last call; what comes of it is dropped.
+        # Unused places repeat the last call; their results are dropped.
         placed = [*calls, *[calls[-1]] * (self.size - len(calls))]
         each = (
             _stacked([call.state for call in placed]),
             np.stack([np.asarray(call.order) for call in placed]),
-            _stacked([call.member.hparams() for call in placed]),
-            np.array([call.done for call in placed], np.int32),
+            _stacked([call.hparams for call in placed]),
+            np.array([call.first for call in placed], np.int32),
         )
         states, *others = jax.device_put(each, self._each)
-        arguments = (states, self._data, *others, jax.device_put(np.int32(steps), self._all))
-        states, metrics = jax.block_until_ready(
-            self._compiled(arguments)(*arguments)
-        )  # see `jaxdl.backend.memory.on_host`
+        arguments = (states, self._arrays, *others, jax.device_put(np.int32(steps), self._all))
+        # See `jaxdl.backend.memory.on_host`.
+        states, metrics = jax.block_until_ready(self._compiled(arguments)(*arguments))
         states, metrics = _host(states), {name: np.asarray(rows) for name, rows in metrics.items()}
         for place, call in enumerate(calls):
             call.result = (_as(_at(place, states), call.state), _at(place, metrics), steps)
@@ -160,25 +161,36 @@ class Together:
     def _compiled(self, arguments: Sequence[Any]) -> Any:
         if self._program is None:
             begin = time.perf_counter()
-            program = functools.partial(run_train_steps_together, self._steps, self._batch_size)
-            self._program, _ = compiled(jax.jit(program, donate_argnums=0).trace(*arguments))
+            self._program, _ = compiled(jax.jit(self._run_steps, donate_argnums=0).trace(*arguments))
             self.compile_seconds = time.perf_counter() - begin
         return self._program
 
 
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+class StackedPlace:
+    """A training's place in a stacked program; a `jaxdl.training.hooks.Place`.
+
+    Attributes:
+        size: how many places the program has.
+    """
+
+    def __init__(self, stacked: Stacked):
+        self.size = stacked.size
+        self.call = stacked.call
+        self.leave = stacked.leave
 
 
 def _host(tree: Any) -> Any:
     """Returns a tree's arrays on the host, keys as their words."""
-    return jax.tree.map(lambda leaf: np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf), tree)
+    return jax.tree.map(lambda leaf: np.asarray(words(leaf) if isinstance(leaf, jax.Array) else leaf), tree)
 
 
 def _as(host: Any, like: Any) -> Any:
     """Returns what `_host` made of a tree of keys and arrays with keys again; the arrays stay on the host."""
-    wrap = jax.random.wrap_key_data
-    return jax.tree.map(lambda leaf, kind: wrap(leaf) if _is_key(kind) else leaf, host, like)
+
+    def again(leaf: Any, kind: Any) -> Any:
+        return jax.random.wrap_key_data(leaf) if isinstance(kind, jax.Array) and is_key(kind) else leaf
+
+    return jax.tree.map(again, host, like)
 
 
 def _at(place: int, tree: Any) -> Any:

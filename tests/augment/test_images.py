@@ -243,7 +243,7 @@ def test_what_was_learned_with_it_holds_for_images_that_are_moved() -> None:
         trained = recipe(augmentation=augmentation, **{"training.epochs": 20})
         trainer = jaxdl.Trainer(trained, dataset)
         *_, last = trainer.train(trainer.init_state())
-        sums = trainer.steps.eval_step(last.state, {"inputs": moved, "targets": targets})
+        sums = trainer.programs.steps.eval_step(last.state, {"inputs": moved, "targets": targets})
         losses.append(float(sums["loss"]) / len(targets))
     assert losses[1] < 0.7 * losses[0]
 

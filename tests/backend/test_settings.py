@@ -65,7 +65,7 @@ from pathlib import Path
 recipe = jaxdl.load_experiment("digits_mlp", Path("experiments"))
 dataset = recipe.data.load(Path(), print)
 for model in (recipe.model, jaxdl.RNN(features=(16,))):
-    program = jaxdl.Trainer(jaxdl.replace(recipe, {"model": model}), dataset).train_program_text()
+    program = jaxdl.Trainer(jaxdl.replace(recipe, {"model": model}), dataset).programs.optimized_text("train")
     print(bool(re.search("ynn_fusion[^ ]* = .*dot_general", program)))
 """
     assert after_configure(code, call, XDG_CACHE_HOME=str(tmp_path), **environment).split() == [*map(str, expected)]

@@ -21,12 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxdl
-from jaxdl.backend.signals import SavingPauses, StopSignals, Terminated
+from jaxdl.backend.signals import StopSignals, Terminated
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.fields.interval import Interval
 from jaxdl.record import read_summary
 from jaxdl.report import write_report
 from jaxdl.training.epoch import Pause
+from jaxdl.training.saving import SavingPauses
 from tests.small import blobs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +85,7 @@ def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl
 
 
 def test_shapes_of_rows_are_known_before_any_step(trainer: jaxdl.Trainer) -> None:
-    shapes = {name: (shape.shape, shape.dtype) for name, shape in trainer.row_shapes().items()}
+    shapes = {name: (shape.shape, shape.dtype) for name, shape in trainer.programs.row_shapes.items()}
     assert shapes == {name: ((13,), np.float32) for name in ("loss", "accuracy")}
 
 
@@ -160,7 +161,7 @@ def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
         time.sleep(0.01)
         write_report(*arguments, **options)
 
-    monkeypatch.setattr("jaxdl.training.session.write_report", interrupted)
+    monkeypatch.setattr("jaxdl.training.run.write_report", interrupted)
     with pytest.raises(Terminated):
         jaxdl.train(recipe, run_dir=tmp_path, data_dir=tmp_path)
     assert read_summary(tmp_path)["status"] == "completed"

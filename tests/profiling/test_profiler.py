@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxdl
-from jaxdl.profiling import read_profile
+from jaxdl.profiling import Profiler, read_profile
 from jaxdl.profiling.program import operations_of
 from jaxdl.profiling.rate import measured_peak, step_flops
 from jaxdl.profiling.trace import Execution, divide
@@ -161,7 +161,7 @@ def experiment(model: nn.Module) -> jaxdl.Experiment:
 
 def test_a_training_from_python_is_profiled_in_one_epoch_after_the_other(tmp_path: Path) -> None:
     recipe = jaxdl.replace(experiment(jaxdl.MLP(features=(8,))), {"training.overfit_batches": 1})
-    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda text: None, profile=True)
+    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda text: None, profiler=Profiler)
     profile = read_profile(tmp_path / "run")
     assert profile is not None
     # One step an epoch: a fifth of 40 steps warms up, a third of the rest is timed, and as much traced.

@@ -41,7 +41,7 @@ def test_losses_are_those_of_the_recipe_at_each_rate(tmp_path: Path) -> None:
     state = trainer.init_state()
     for number, rate in enumerate(found.rates):
         hparams = trainer.hparams() | {"optimizer.learning_rate": np.float32(rate)}
-        state, metrics = trainer.steps.train_step(state, trainer.batch(number), hparams)
+        state, metrics = trainer.programs.steps.train_step(state, trainer.feed.batch(number), hparams)
         assert float(metrics["loss"]) == pytest.approx(found.losses[number], rel=1e-5)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jaxdl.training.early_stopping import Watch
+from jaxdl.training.early_stopping import EarlyStopping
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from jaxdl.training.early_stopping import Watch
 def test_it_knows_which_way_is_better_and_takes_no_value_that_is_not_finite(
     metric: str, values: list[float], best: float
 ) -> None:
-    watch = Watch(metric)
+    watch = EarlyStopping(metric)
     improved = [watch.observe({metric: value}, step) for step, value in enumerate(values)]
     assert watch.best == best
     assert watch.best_step == values.index(best)
@@ -28,7 +28,7 @@ def test_it_knows_which_way_is_better_and_takes_no_value_that_is_not_finite(
 
 
 def test_patience_counts_epochs_without_a_better_value() -> None:
-    watch = Watch("validation/loss", patience=2)
+    watch = EarlyStopping("validation/loss", patience=2)
     exhausted = []
     for value in (1.0, 1.0, 0.5, 0.6, 0.7):
         watch.observe({"validation/loss": value}, 1)
@@ -37,6 +37,6 @@ def test_patience_counts_epochs_without_a_better_value() -> None:
 
 
 def test_figures_of_another_split_are_no_epoch() -> None:
-    watch = Watch("validation/loss", patience=1)
+    watch = EarlyStopping("validation/loss", patience=1)
     assert not watch.observe({"train/loss": 1.0}, 1)
     assert not watch.exhausted

@@ -196,7 +196,7 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
         raise Stop
 
     with monkeypatch.context() as patch:
-        patch.setattr("jaxdl.training.session.Session._test", stop)
+        patch.setattr("jaxdl.training.run._Run._test", stop)
         with pytest.raises(Stop):
             run(recipe, tmp_path / "cut", **changes)
     assert read_summary(tmp_path / "cut" / "run")["status"] == "failed"

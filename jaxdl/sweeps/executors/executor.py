@@ -13,11 +13,11 @@ from typing import NamedTuple, Protocol, Self
 
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
+from jaxdl.experiment.load import shortened
 from jaxdl.sweeps.trials.runner import run_trial
 from jaxdl.sweeps.trials.trial import Job, Outcome
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from jaxdl.training.hooks import Display
-from jaxdl.training.run import shortened
 
 DisplayOf = Callable[[int], Display]
 Notify = Callable[[str], None]
@@ -73,15 +73,15 @@ class Inline:
 
     Args:
         threads: how many at the same time.
-        workshop: data and programs, which all trials share.
+        cache: data and programs, which all trials share.
         signals: asks to stop.
         display_of: returns what shows how far a trial is.
         notify: takes messages.
     """
 
-    def __init__(self, threads: int, workshop: Workshop, signals: StopSignals, display_of: DisplayOf, notify: Notify):
+    def __init__(self, threads: int, cache: Cache, signals: StopSignals, display_of: DisplayOf, notify: Notify):
         self.width = threads
-        self._workshop = workshop
+        self._cache = cache
         self._signals = signals
         self._display_of = display_of
         self._notify = notify
@@ -93,9 +93,9 @@ class Inline:
         if self._threads is None:
             self._alone = job
         else:
-            if self._workshop.side_by_side > 1:
+            if self._cache.side_by_side > 1:
                 with contextlib.suppress(UserError):  # the trial itself will say so
-                    self._workshop.expect(shortened(job.experiment), str(job.run_dir))
+                    self._cache.expect(shortened(job.experiment), str(job.run_dir))
             self._jobs[self._threads.submit(self._run, job)] = job
 
     def wait(self) -> Finished:
@@ -115,18 +115,18 @@ class Inline:
         raise KeyboardInterrupt
 
     def narrow(self) -> None:
-        if self._workshop.side_by_side > 1:
-            self._workshop.narrow()
-            self.width = self._workshop.side_by_side
+        if self._cache.side_by_side > 1:
+            self._cache.narrow()
+            self.width = self._cache.side_by_side
         else:
             self.width = 1
 
     def _run(self, job: Job) -> Outcome:
         display = self._display_of(job.number)
         try:
-            return run_trial(job, self._workshop, signals=self._signals, display=display, notify=self._notify)
+            return run_trial(job, self._cache, signals=self._signals, display=display, notify=self._notify)
         finally:
-            self._workshop.forget(str(job.run_dir))
+            self._cache.forget(str(job.run_dir))
 
     def __enter__(self) -> Inline:
         return self

@@ -90,13 +90,13 @@ def places(cpus: float, gpus: float) -> int:
 
 
 @functools.cache
-def _workshop(data_dir: Path, settings: tuple[tuple[str, Any], ...]) -> Any:
+def _cache(data_dir: Path, settings: tuple[tuple[str, Any], ...]) -> Any:
     """Returns what the trials of one worker process share."""
     from jaxdl.backend.settings import configure
-    from jaxdl.training.cache import Workshop
+    from jaxdl.training.cache import Cache
 
     configure(**dict(settings))
-    return Workshop(data_dir, print)
+    return Cache(data_dir, print)
 
 
 def _run(job: Job, settings: tuple[tuple[str, Any], ...]) -> Outcome:
@@ -105,7 +105,7 @@ def _run(job: Job, settings: tuple[tuple[str, Any], ...]) -> Outcome:
     from jaxdl.sweeps.trials.runner import run_trial
 
     display = TrialDisplay(job.experiment.training.epochs, lambda text, done: None)  # nobody sees this process
-    return run_trial(job, _workshop(job.data_dir, settings), display=display)
+    return run_trial(job, _cache(job.data_dir, settings), display=display)
 
 
 class RayCluster:

@@ -20,10 +20,11 @@ from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import replace_file
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
-from jaxdl.training.loop import Trainer, program_key
-from jaxdl.training.stacked import Together
+from jaxdl.training.loop import Trainer
+from jaxdl.training.programs import program_key
+from jaxdl.training.stacked import Stacked
 
 # As many as there are cores, but of many cores each program has use for several.
 _MOST_THREADS = 4
@@ -54,7 +55,7 @@ class Width(NamedTuple):
 ONE_BY_ONE = Width(1, 1, 1.0)
 
 
-def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float, workshop: Workshop) -> Width:
+def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float, cache: Cache) -> Width:
     """Returns how trials share this process.
 
     First a few threads with a program each, whose results are those of the run alone to the bit; then programs of 4, 8,
@@ -66,16 +67,16 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
         trials: how many trials have its programs.
         most: the most to train side by side in one program.
         alone_seconds: time of a train step of a trial that trains alone, in seconds.
-        workshop: data and programs.
+        cache: data and programs.
     """
     if trials < 2:
         return ONE_BY_ONE
     most = min(trials, most, _MOST)
-    file = cache_folder() / "side_by_side" / f"{_digest(experiment, workshop)}-{most}.json"
+    file = cache_folder() / "side_by_side" / f"{_digest(experiment, cache)}-{most}.json"
     known = _read(file)
     if known is not None:
         return known
-    trainer = workshop.trainer(experiment)
+    trainer = cache.trainer(experiment)
     best, size = ONE_BY_ONE, max(_FIRST, jax.local_device_count())
     threads = min(len(usable_cores()), _MOST_THREADS, trials)
     most_under_way = min(threads + _SPARE_THREADS, trials)
@@ -85,14 +86,14 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
         if seconds is not None and seconds / alone_seconds < _WORTH:
             best = Width(1, under_way, seconds / alone_seconds)
     while size <= most and _fits(trainer, size):
-        together = Together(trainer, size)
-        seconds = unless_out_of_memory(functools.partial(together.seconds_per_step, trainer, _MEASURED_SECONDS))
+        stacked = Stacked(trainer, size)
+        seconds = unless_out_of_memory(functools.partial(stacked.seconds_per_step, trainer, _MEASURED_SECONDS))
         worth = _WORTH_BITS if best.size == 1 else _WORTH
         if seconds is None or seconds / alone_seconds > worth * best.share:
-            workshop.measured(together, trainer, keep=False)
+            cache.measured(stacked, trainer, keep=False)
             break
-        best = Width(together.size, together.size, seconds / alone_seconds)
-        workshop.measured(together, trainer, keep=True)
+        best = Width(stacked.size, stacked.size, seconds / alone_seconds)
+        cache.measured(stacked, trainer, keep=True)
         size *= 2
     _write(file, best)
     return best
@@ -114,12 +115,12 @@ def _in_threads(trainer: Trainer, threads: int) -> float:
     return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS) / threads
 
 
-def _digest(experiment: Experiment, workshop: Workshop) -> str:
+def _digest(experiment: Experiment, cache: Cache) -> str:
     """Returns a name for the programs, the data's shape and the device."""
     device = jax.devices()[0]
     key = (
         program_key(experiment),
-        workshop.dataset(experiment).spec,
+        cache.dataset(experiment).spec,
         (device.platform, device.device_kind, jax.device_count(), len(usable_cores())),
         (jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS", "")),
         (_FIRST, _WORTH, _WORTH_BITS, _MOST_THREADS, _SPARE_THREADS),
@@ -145,5 +146,5 @@ def _write(file: Path, width: Width) -> None:
 
 def _fits(trainer: Trainer, size: int) -> bool:
     """Returns whether so many trainings need no more than their share of each device's memory, by what one needs."""
-    needed = -(-size // jax.local_device_count()) * trainer.memory_needed()
+    needed = -(-size // jax.local_device_count()) * trainer.programs.memory_needed()
     return needed <= _MEMORY_SHARE * free_memory()

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
     from jaxdl.backend.signals import StopSignals
     from jaxdl.sweeps.results.display import TrialDisplay
     from jaxdl.sweeps.trials.runner import run_trial
-    from jaxdl.training.cache import Workshop
+    from jaxdl.training.cache import Cache
 
     configure(**settings)
     signals = StopSignals()
@@ -59,16 +59,16 @@ def main(arguments: list[str]) -> None:
         connection.send_bytes(cloudpickle.dumps((kind, content)))
 
     threading.Thread(target=listen, daemon=True).start()
-    workshop = None
+    cache = None
     while True:
         job = jobs.get()
         if job is None:
             continue
-        if workshop is None:
-            workshop = Workshop(job.data_dir, lambda text: send("say", text))
+        if cache is None:
+            cache = Cache(job.data_dir, lambda text: send("say", text))
         display = TrialDisplay(job.experiment.training.epochs, lambda text, done: send("show", (text, done)))
         try:
-            outcome = run_trial(job, workshop, signals=signals, display=display, notify=lambda text: send("say", text))
+            outcome = run_trial(job, cache, signals=signals, display=display, notify=lambda text: send("say", text))
         except KeyboardInterrupt:
             send("stopped")
         else:

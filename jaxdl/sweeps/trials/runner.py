@@ -20,9 +20,9 @@ from jaxdl.record import read_metrics
 from jaxdl.report.terminal import data_used
 from jaxdl.sweeps.trials.pruning import Judgement
 from jaxdl.sweeps.trials.trial import Job, Outcome, State
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence
-from jaxdl.training.hooks import Display, Setting
+from jaxdl.training.hooks import Display, Hooks
 from jaxdl.training.run import train
 
 OUT_OF_MEMORY = "out of memory"
@@ -35,7 +35,7 @@ _SECONDS_OF_PATIENCE = 120.0
 
 def run_trial(
     job: Job,
-    workshop: Workshop,
+    cache: Cache,
     *,
     signals: StopSignals | None = None,
     display: Display | None = None,
@@ -45,7 +45,7 @@ def run_trial(
 
     Args:
         job: what to run; goes on where an earlier attempt stopped.
-        workshop: data and programs of earlier trials.
+        cache: data and programs of earlier trials.
         signals: asks it to stop.
         display: shows how far it is.
         notify: takes messages.
@@ -55,8 +55,8 @@ def run_trial(
     """
     begin = time.perf_counter()
     try:
-        setting = Setting(signals, display, Judgement(job), plots=False)
-        return _outcome(job, _train(job, workshop, setting, notify), time.perf_counter() - begin)
+        hooks = Hooks(signals, display, Judgement(job), plots=False)
+        return _outcome(job, _train(job, cache, hooks, notify), time.perf_counter() - begin)
     except InUse as error:
         return _failed(str(error), begin, again=True)
     except UserError as error:
@@ -72,7 +72,7 @@ def run_trial(
         return _failed(f"{type(error).__name__}: {text} (see {file})", begin, again=True)
 
 
-def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str], None]) -> dict[str, Any]:
+def _train(job: Job, cache: Cache, hooks: Hooks, notify: Callable[[str], None]) -> dict[str, Any]:
     """Trains; waits where a worker of an earlier process, whose end it has not yet noticed, still has the trial."""
     given_up = time.monotonic() + _SECONDS_OF_PATIENCE
     while True:
@@ -83,12 +83,12 @@ def _train(job: Job, workshop: Workshop, setting: Setting, notify: Callable[[str
                 data_dir=job.data_dir,
                 arguments=job.command,
                 notify=notify,
-                workshop=workshop,
-                setting=setting,
+                cache=cache,
+                hooks=hooks,
             )
         except InUse:
-            if setting.signals is not None:
-                setting.signals.raise_received()
+            if hooks.signals is not None:
+                hooks.signals.raise_received()
             if time.monotonic() > given_up:
                 raise
             time.sleep(0.2)

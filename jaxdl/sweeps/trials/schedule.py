@@ -16,7 +16,7 @@ from jaxdl.sweeps.space.space import Values, apply
 from jaxdl.sweeps.trials.pruning import Rivals
 from jaxdl.sweeps.trials.table import Table
 from jaxdl.sweeps.trials.trial import Job, Outcome, Trial, trial_dir
-from jaxdl.training.loop import program_key
+from jaxdl.training.programs import program_key
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

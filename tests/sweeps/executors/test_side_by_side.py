@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import jaxdl
-from jaxdl.sweeps import side_by_side as choice
-from jaxdl.training.cache import Workshop
-from jaxdl.training.stacked import Together
+from jaxdl.sweeps.executors import side_by_side as choice
+from jaxdl.training.cache import Cache
+from jaxdl.training.stacked import Stacked
 from tests.experiments.twins import twin
 
 RECIPES = {
@@ -33,18 +33,18 @@ RECIPES = {
 @pytest.mark.parametrize("kind", RECIPES)
 def test_each_training_goes_as_it_goes_alone(kind: str, tmp_path: Path) -> None:
     recipe, fields = RECIPES[kind]
-    workshop = Workshop(tmp_path, print)
-    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
+    cache = Cache(tmp_path, print)
+    recipe = recipe.for_spec(cache.dataset(recipe).spec)
     columns = zip(*fields.values(), strict=True)
     recipes = [jaxdl.replace(recipe, dict(zip(fields, values, strict=True))) for values in columns]
-    alone = [_steps(workshop.trainer(each), 12) for each in recipes]
-    workshop.side_by_side = 4  # one place more than there are trainings
-    trainers = [workshop.trainer(each, joins=True) for each in recipes]
+    alone = [_steps(cache.trainer(each), 12) for each in recipes]
+    cache.side_by_side = 4  # one place more than there are trainings
+    trainers = [cache.trainer(each, place_of="one") for each in recipes]
     found = _in_threads([functools.partial(_steps, trainer, 12) for trainer in trainers])
     for (params, losses), (expected, expected_losses) in zip(found, alone, strict=True):
         np.testing.assert_allclose(losses, expected_losses, rtol=2e-4)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-2, atol=2e-4), params, expected)
-    assert workshop.compiled()["train"] == 2  # one alone, one for all side by side
+    assert cache.compiled()["train"] == 2  # one alone, one for all side by side
 
 
 def _steps(trainer: jaxdl.Trainer, count: int) -> tuple[Any, np.ndarray]:
@@ -64,16 +64,16 @@ def _in_threads(functions: list[Any]) -> list[Any]:
 
 def test_an_error_in_the_program_reaches_every_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = twin("digits_mlp")
-    workshop = Workshop(tmp_path, print)
-    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
-    workshop.side_by_side = 2
-    trainers = [workshop.trainer(recipe, joins=True) for _ in range(2)]
-    assert trainers[0].together is not None
+    cache = Cache(tmp_path, print)
+    recipe = recipe.for_spec(cache.dataset(recipe).spec)
+    cache.side_by_side = 2
+    trainers = [cache.trainer(recipe, place_of="one") for _ in range(2)]
+    assert trainers[0].side_by_side == 2
 
-    def fail(arguments: Any) -> Any:
+    def fail(stacked: Stacked, arguments: Any) -> Any:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(trainers[0].together, "_compiled", fail)
+    monkeypatch.setattr(Stacked, "_compiled", fail)
     failed = [lambda trainer=trainer: _steps(trainer, 3) for trainer in trainers]
     with pytest.raises(MemoryError, match="no room"):
         _in_threads(failed)
@@ -85,22 +85,22 @@ def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None
     one = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "one", execution=jaxdl.Execution(batch="off"))
     four = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "four", execution=jaxdl.Execution(batch=4))
     assert four.compiled == {"train": 2, "eval": 1} and one.compiled == {"train": 1, "eval": 1}
-    for alone, together in zip(one.trials, four.trials, strict=True):
-        assert together.values == alone.values and together.state == "completed"
+    for alone, stacked in zip(one.trials, four.trials, strict=True):
+        assert stacked.values == alone.values and stacked.state == "completed"
         # A few of 360 examples may fall on the other side.
-        assert together.objective == pytest.approx(alone.objective, abs=0.02)
+        assert stacked.objective == pytest.approx(alone.objective, abs=0.02)
 
 
 def test_when_memory_runs_out_half_as_many_train_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, sizes = Together._run, []
+    run, sizes = Stacked._run, []
 
-    def run_if_small(together: Together, calls: Any) -> None:
-        sizes.append(together.size)
-        if together.size > 2:
+    def run_if_small(stacked: Stacked, calls: Any) -> None:
+        sizes.append(stacked.size)
+        if stacked.size > 2:
             raise MemoryError("no room")
-        run(together, calls)
+        run(stacked, calls)
 
-    monkeypatch.setattr(Together, "_run", run_if_small)
+    monkeypatch.setattr(Stacked, "_run", run_if_small)
     space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(2)}
     found = jaxdl.sweep(
         twin("digits_mlp"), space, sweep_dir=tmp_path / "s", execution=jaxdl.Execution(batch=4, retries=1)
@@ -117,24 +117,24 @@ from pathlib import Path
 
 jax.config.update("jax_num_cpu_devices", 2)
 import jaxdl
-from jaxdl.training.stacked import Together
+from jaxdl.training.stacked import Stacked
 from tests.experiments.twins import twin
 
 seen = set()
-compiled = Together._compiled
+compiled = Stacked._compiled
 
-def look(together, arguments):
+def look(stacked, arguments):
     seen.add(len(jax.tree.leaves(arguments[0].params)[0].sharding.device_set))
-    return compiled(together, arguments)
+    return compiled(stacked, arguments)
 
-Together._compiled = look
+Stacked._compiled = look
 folder, space = Path(sys.argv[1]), {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(2)}
 one = jaxdl.sweep(twin("digits_mlp"), space, sweep_dir=folder / "one", execution=jaxdl.Execution(batch="off"))
 spread = jaxdl.sweep(twin("digits_mlp"), space, sweep_dir=folder / "spread", execution=jaxdl.Execution(batch=3))
 assert seen == {2}, seen
-for alone, together in zip(one.trials, spread.trials, strict=True):
-    assert together.values == alone.values and together.state == "completed"
-    assert abs(together.objective - alone.objective) < 2e-2, (together.objective, alone.objective)
+for alone, stacked in zip(one.trials, spread.trials, strict=True):
+    assert stacked.values == alone.values and stacked.state == "completed"
+    assert abs(stacked.objective - alone.objective) < 2e-2, (stacked.objective, alone.objective)
 """
 
 
@@ -170,13 +170,13 @@ def test_what_is_measured_to_be_faster_is_chosen_and_remembered(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(choice, "usable_cores", lambda: [0, 1])
     monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured(in_threads))
-    monkeypatch.setattr(Together, "seconds_per_step", lambda self, trainer, _: measured(side_by_side[self.size]))
-    workshop = Workshop(tmp_path, print)
+    monkeypatch.setattr(Stacked, "seconds_per_step", lambda self, trainer, _: measured(side_by_side[self.size]))
+    cache = Cache(tmp_path, print)
     recipe = twin("digits_mlp")
-    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
-    assert choice.choose(recipe, 64, 64, 1.0, workshop) == expected
+    recipe = recipe.for_spec(cache.dataset(recipe).spec)
+    assert choice.choose(recipe, 64, 64, 1.0, cache) == expected
     monkeypatch.setattr(choice, "_in_threads", None)  # whoever measures again, fails
-    assert choice.choose(recipe, 64, 64, 1.0, workshop) == expected
+    assert choice.choose(recipe, 64, 64, 1.0, cache) == expected
 
 
 @pytest.mark.parametrize(("cores", "fitting", "threads"), [(2, 2, 2), (2, 3, 3), (2, 1, 1), (1, 1, 1)])
@@ -188,8 +188,8 @@ def test_as_many_trials_are_under_way_as_memory_holds(
     measured: list[int] = []
     monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured.append(threads) or 0.5)
     monkeypatch.setattr(choice, "_fits", lambda trainer, size: size <= fitting)
-    workshop = Workshop(tmp_path, print)
+    cache = Cache(tmp_path, print)
     recipe = twin("digits_mlp")
-    recipe = recipe.for_spec(workshop.dataset(recipe).spec)
-    assert choice.choose(recipe, 64, 64, 1.0, workshop).threads == threads
+    recipe = recipe.for_spec(cache.dataset(recipe).spec)
+    assert choice.choose(recipe, 64, 64, 1.0, cache).threads == threads
     assert measured == ([cores] if threads > 1 else [])  # with one core there is nothing to gain

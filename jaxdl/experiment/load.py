@@ -1,0 +1,81 @@
+"""The data of an experiment, cut to what the experiment uses of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from jaxdl.data import Dataset, Notify, Split, examples
+from jaxdl.errors import UserError
+from jaxdl.experiment.recipe import Experiment
+from jaxdl.fields import replace
+
+_SMALL_BATCH = 8
+
+
+def shortened(experiment: Experiment) -> Experiment:
+    """Returns the experiment as ``--fast_dev_run`` runs it, one epoch of one small batch; any other as it is."""
+    if not experiment.training.fast_dev_run:
+        return experiment
+    small = min(_SMALL_BATCH, experiment.training.batch_size)
+    changes = {"epochs": 1, "batch_size": small, "eval_batch_size": small}
+    return replace(experiment, {f"training.{name}": value for name, value in changes.items()})
+
+
+def most_examples(experiment: Experiment) -> tuple[int, int] | None:
+    """Returns how many examples of train, and of each other split, are used; None: all.
+
+    With ``--overfit_batches`` the validation split is replaced by the train split, as it was cut.
+    """
+    training = experiment.training
+    if training.fast_dev_run:
+        return training.batch_size, training.batch_size
+    if training.overfit_batches:
+        return training.overfit_batches * training.batch_size, 2**63 - 1
+    return None
+
+
+def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset:
+    """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
+
+    Raises:
+        UserError: the data cannot be had, or a split is empty.
+    """
+    dataset = experiment.data.load(data_dir, notify)
+    splits = dict(dataset.splits)
+    most = most_examples(experiment)
+    if most is not None:
+        train = _first(splits["train"], most[0])
+        if experiment.training.overfit_batches:
+            splits["validation"] = train
+        splits = {name: _first(split, most[1]) for name, split in splits.items()} | {"train": train}
+        dataset = dataclasses.replace(dataset, splits=splits, passes=1)
+    for name in ("train", "test"):
+        if not examples(splits[name]):
+            raise UserError(f"the {name} split of {dataset.used} holds no example; check --data and --data.validation.")
+    return dataset
+
+
+def _first(split: Split, count: int) -> Split:
+    return {name: array[:count] for name, array in split.items()}
+
+
+def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
+    """Returns what ``summary.json`` says of the data.
+
+    ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
+    is the smallest loss that any model can reach in expectation, None where nobody knows it, or where the objective is
+    no cross-entropy, which alone it bounds.
+    """
+    return {
+        "requested": dataset.requested,
+        "used": dataset.used,
+        "substituted": dataset.substituted,
+        "train_examples": dataset.train_examples,
+        "validation_examples": examples(dataset.splits["validation"]) if "validation" in dataset.splits else 0,
+        "test_examples": examples(dataset.splits["test"]),
+        "best_loss": dataset.spec.best_loss if experiment.objective.bounded_by_entropy else None,
+        "class_names": list(dataset.spec.class_names),
+        "fingerprint": dataset.fingerprint,
+    }

@@ -1,0 +1,110 @@
+"""Evaluation: the loss and the metrics of a model over every example of a split, each counted once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxdl.backend.compiler import compiled
+from jaxdl.backend.memory import on_host
+from jaxdl.data.resident import Resident, put_on_device
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.experiment.load import data_summary, load_data, shortened
+from jaxdl.inference.predictor import load_run
+from jaxdl.record import read_record
+from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters
+from jaxdl.steps.many import run_eval_steps
+
+
+def device_hparams(experiment: Experiment) -> dict[str, np.float32]:
+    """Returns the numbers that enter the compiled programs as data, by path."""
+    return {path: np.float32(value) for path, value in hyperparameters(experiment).items()}
+
+
+class Evaluation:
+    """How one recipe is evaluated on data that are on the device: by one program, for all splits.
+
+    Args:
+        experiment: the recipe.
+        steps: its pure functions.
+        data: the examples.
+    """
+
+    def __init__(self, experiment: Experiment, steps: Steps, data: Resident):
+        self._steps = steps
+        self._data = data
+        self._batch_size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
+
+    def trace(self, shapes: TrainState, hparams: Mapping[str, Any]) -> Any:
+        """Returns the traced program, for states of the given shapes."""
+        most = max(self._batches(split) for split in self._data.ranges)
+        program = functools.partial(run_eval_steps, self._steps, self._batch_size, most)
+        return jax.jit(program).trace(shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
+
+    def figures(
+        self, program: Callable[..., Any], experiment: Experiment, state: TrainState, split: str
+    ) -> dict[str, Any]:
+        """Returns the loss and the experiment's metrics over a split, by name.
+
+        Args:
+            program: what `trace` gave, compiled.
+            experiment: a recipe with the same programs, whose numbers are taken.
+            state: what to evaluate.
+            split: name of the split.
+        """
+        start, stop = (np.int32(bound) for bound in self._data.ranges[split])
+        partials = on_host(program(state, self._data.arrays, device_hparams(experiment), start, stop))
+        partials = jax.tree.map(lambda values: values[: self._batches(split)], partials)
+        figures: dict[str, Any] = {}
+        for metric in eval_metrics(experiment):
+            figures |= metric.result(partials)
+        return figures
+
+    def _batches(self, split: str) -> int:
+        return -(-self._data.size(split) // self._batch_size)
+
+
+def evaluate(
+    run_dir: Path, experiment: Experiment, data_dir: Path, notify: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Evaluates a run's final state on validation and test.
+
+    Returns:
+        As the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
+
+    Raises:
+        UserError: as `load_run`, or the data cannot be had or has other shapes.
+    """
+    model = load_run(run_dir, experiment)
+    recipe = shortened(model.experiment)
+    dataset = load_data(recipe, data_dir, notify)
+    if dataset.spec != model.spec:
+        raise UserError(
+            f"{run_dir} was trained on examples of shape {model.spec.input_shape}, but {dataset.used} has "
+            f"{dataset.spec.input_shape} or other classes; give the --data and --data_dir of the training."
+        )
+    if dataset.fingerprint != read_record(run_dir).get("data_fingerprint"):
+        notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")
+    data = put_on_device(dataset)
+    evaluation = Evaluation(model.experiment, model.steps, data)
+    shapes = jax.eval_shape(lambda state: state, model.state)
+    program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
+    figures: dict[str, Any] = {}
+    for split in ("validation", "test"):
+        if data.size(split):
+            found = evaluation.figures(program, model.experiment, model.state, split)
+            figures |= {f"{split}/{name}": value for name, value in found.items()}
+    return {
+        "experiment": experiment.name,
+        "status": "evaluated",
+        "step": int(model.state.step),
+        "metrics": figures,
+        "data": data_summary(dataset, model.experiment),
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(model.state.params)),
+    }

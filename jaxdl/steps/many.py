@@ -1,0 +1,151 @@
+"""Many steps in one call: what the compiled programs do, over examples that lie on the device as they are stored.
+
+All functions here are pure; they become programs in `jaxdl.training.programs` and `jaxdl.inference.evaluation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxdl.steps.functions import INPUT_SCOPE, Batch, Steps, Sums, TrainState
+
+Rows = dict[str, jax.Array]
+
+
+def take(arrays: Mapping[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
+    """Returns the examples at the given positions.
+
+    They are copied as flat rows: on the CPU that takes a tenth of the time that a gather of images takes.
+
+    Args:
+        arrays: all examples, (examples, ...).
+        index: positions, (...) int32, each in range.
+    """
+
+    def rows(array: jax.Array) -> jax.Array:
+        taken = array.reshape(array.shape[0], -1).at[index].get(mode="promise_in_bounds")
+        return taken.reshape(*index.shape, *array.shape[1:])
+
+    return {key: rows(value) for key, value in arrays.items()}
+
+
+def batch_of_step(
+    arrays: Mapping[str, jax.Array], order: jax.Array, number: Any, batch_size: int
+) -> dict[str, jax.Array]:
+    """Returns the examples of one train step of an epoch.
+
+    The last batch of an epoch is filled up with the epoch's first examples: each example is used at least once.
+
+    Args:
+        arrays: all examples, (examples, ...).
+        order: (visits,) int32, the examples in the order of the epoch.
+        number: number of the step in the epoch, 0 for the first.
+        batch_size: examples in a batch.
+    """
+    positions = (number * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % order.shape[0]
+    return take(arrays, order[positions])
+
+
+def run_train_steps(
+    steps: Steps,
+    batch_size: int,
+    stacked: bool,
+    state: TrainState,
+    arrays: Batch,
+    order: jax.Array,
+    hparams: Mapping[str, Any],
+    first: jax.Array,
+    count: jax.Array,
+) -> tuple[TrainState, Rows]:
+    """Runs `count` train steps of one epoch; the numbers are traced, so that one program serves all calls.
+
+    Args:
+        steps: the pure functions.
+        batch_size: examples in one step.
+        stacked: several trainings at once: `state`, `order`, `hparams` and `first` then have a first axis more, the
+            trainings. They may be at different steps of their epochs.
+        state: the state before the first of these steps.
+        arrays: all examples, (examples, ...), shared by all trainings.
+        order: (visits,) int32, the order in which the epoch visits the train split.
+        hparams: the numbers that enter the step as data, by path.
+        first: () int32, number in the epoch of the first step to run.
+        count: () int32, how many steps to run.
+
+    Returns:
+        The state after the steps, and the metrics of each step of the epoch, (steps of an epoch,) float32 by name, zero
+        for those that were not run here. They are averaged on the host in double precision, so that figures do not
+        depend on how an epoch is cut into calls.
+    """
+
+    def step(state: TrainState, rows: Rows, order: jax.Array, hparams: Any, number: jax.Array) -> Any:
+        with jax.named_scope(INPUT_SCOPE):
+            batch = batch_of_step(arrays, order, number, batch_size)
+        state, metrics = steps.train_step(state, batch, hparams)
+        return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
+
+    each = jax.vmap(step) if stacked else step
+
+    def body(i: jax.Array, carry: tuple[TrainState, Rows]) -> tuple[TrainState, Rows]:
+        return each(*carry, order, hparams, first + i)
+
+    rows = _empty_rows(steps, batch_size, stacked, state, arrays, order, hparams)
+    return jax.lax.fori_loop(0, count, body, (state, rows))
+
+
+def _empty_rows(
+    steps: Steps, batch_size: int, stacked: bool, state: Any, arrays: Batch, order: Any, hparams: Any
+) -> Rows:
+    """Returns the rows of metrics of an epoch of which no step has been run."""
+    trainings = order.shape[:1] if stacked else ()
+    if stacked:
+        state, order, hparams = jax.tree.map(lambda array: array[0], (state, order, hparams))
+    batch = batch_of_step(arrays, order, 0, batch_size)
+    shapes = jax.eval_shape(steps.train_step, state, batch, hparams)[1]
+    steps_per_epoch = -(-order.shape[0] // batch_size)
+    return {name: jnp.zeros((*trainings, steps_per_epoch, *shape.shape), shape.dtype) for name, shape in shapes.items()}
+
+
+def run_eval_steps(
+    steps: Steps,
+    batch_size: int,
+    most_batches: int,
+    state: TrainState,
+    arrays: Batch,
+    hparams: Mapping[str, Any],
+    start: jax.Array,
+    stop: jax.Array,
+) -> Sums:
+    """Evaluates the examples `start` to `stop`, each once; the last batch is masked.
+
+    Args:
+        steps: the pure functions.
+        batch_size: examples in one step.
+        most_batches: how many batches the largest split has.
+        state: what to evaluate.
+        arrays: all examples, (examples, ...).
+        hparams: the numbers that enter the step as data, by path.
+        start: () int32, the first example.
+        stop: () int32, one past the last.
+
+    Returns:
+        The partial sums of each batch, with one leading axis of `most_batches`; those past the last are zero. They are
+        added on the host in double precision, so that figures do not depend on the batch size.
+    """
+
+    def sums_of(i: jax.Array) -> Sums:
+        positions = start + i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
+        batch = take(arrays, jnp.minimum(positions, stop - 1))
+        return steps.eval_step(state, batch | {"mask": positions < stop}, hparams)
+
+    shapes = jax.eval_shape(sums_of, jax.ShapeDtypeStruct((), jnp.int32))
+    buffers = jax.tree.map(lambda s: jnp.zeros((most_batches, *s.shape), s.dtype), shapes)
+    batches = (stop - start + batch_size - 1) // batch_size
+
+    def body(i: jax.Array, buffers: Sums) -> Sums:
+        return jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, sums_of(i))
+
+    return jax.lax.fori_loop(0, batches, body, buffers)

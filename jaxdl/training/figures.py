@@ -1,0 +1,61 @@
+"""The figures of a run so far: what is logged, shown and summarised."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from jaxdl.record import RunDirectory
+from jaxdl.training.epoch import Epoch
+from jaxdl.training.hooks import Metrics
+
+
+@dataclasses.dataclass
+class Figures:
+    """How far a run is, and what it measured.
+
+    Attributes:
+        directory: where each figure is logged.
+        step: train steps done.
+        epoch: epochs done.
+        latest: the last value of each figure by ``SPLIT/METRIC``; numbers, and lists such as a confusion matrix.
+        train_seconds: time of the train steps of whole epochs, in seconds.
+        train_examples: how many examples these visited.
+    """
+
+    directory: RunDirectory
+    step: int = 0
+    epoch: int = 0
+    latest: dict[str, Any] = dataclasses.field(default_factory=dict)
+    train_seconds: float = 0.0
+    train_examples: int = 0
+
+    def take(self, epoch: Epoch) -> None:
+        """Logs the figures of an epoch that ended."""
+        self.epoch, self.step = epoch.number, epoch.step
+        self.train_seconds += epoch.train_seconds
+        self.train_examples += epoch.examples
+        for split, metrics in epoch.metrics.items():
+            self.log(split, metrics)
+
+    def log(self, split: str, metrics: Metrics) -> None:
+        """Logs figures of a split."""
+        self.note(split, metrics)
+        self.directory.log_metrics(self.step, self.epoch, split, metrics)
+
+    def note(self, split: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Takes figures that need no logging, and returns them by ``SPLIT/METRIC``."""
+        figures = {f"{split}/{name}": value for name, value in metrics.items()}
+        self.latest |= figures
+        return figures
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The figures that are numbers."""
+        return {name: value for name, value in self.latest.items() if not isinstance(value, list)}
+
+    @property
+    def examples_per_second(self) -> float:
+        """Examples per second of the train steps, without compilation; 0 before the first epoch ended."""
+        return self.train_examples / self.train_seconds if self.train_seconds else 0.0

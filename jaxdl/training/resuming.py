@@ -1,0 +1,73 @@
+"""Whether a run directory holds a run of the same recipe and data, and what its record says of each resumption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jaxdl.data import Dataset, examples
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.experiment.config import differences, from_config
+from jaxdl.experiment.recipe import follows_data
+from jaxdl.fields import Field
+from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
+
+
+def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None:
+    """Returns the summary of a finished run, None where there is none.
+
+    Raises:
+        UserError: the folder holds a run of another recipe.
+    """
+    if not (path / CONFIG).exists():
+        return None
+    before = from_config(read_config(path), experiment)
+    changed = differences(experiment, before, _decides_results)
+    if changed:
+        raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
+    if not (path / SUMMARY).exists():
+        return None
+    summary = read_summary(path)
+    return summary if summary.get("status") == "completed" else None
+
+
+def _decides_results(field: Field) -> bool:
+    """Returns whether a run cannot be resumed with another value of a field."""
+    return bool(field.affects - {"saving"}) and not follows_data(field)
+
+
+def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept_changed: bool) -> None:
+    """Refuses to resume with other data than the run had, and always where an epoch of them has another length."""
+    if not (path / RECORD).exists():
+        return
+    before = read_record(path)
+    if before.get("data_fingerprint") == dataset.fingerprint:
+        return
+    other = f"{path} was begun with other data than {dataset.used} as it is now"
+    if not accept_changed:
+        raise UserError(f"{other}: give the --data_dir of its beginning, another --run_dir, or --accept_changed_data.")
+    steps = experiment.steps_per_epoch(examples(dataset.splits["train"]) * dataset.passes)
+    if before.get("steps_per_epoch") != steps:
+        raise UserError(
+            f"{other}: an epoch had {before.get('steps_per_epoch')} steps and has {steps} now, so the run cannot be "
+            "resumed with them; give another --run_dir."
+        )
+
+
+def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str], None]) -> None:
+    """Writes where the run comes from; where it resumes, adds to that of its beginning what is different now."""
+    if not (run.path / RECORD).exists():
+        run.write_record(now)
+        return
+    record = read_record(run.path)
+    changed = provenance.differences(record, now)
+    if changed:
+        notify(
+            f"The run resumes under other conditions, so its results may differ in the last bits: {'; '.join(changed)}."
+        )
+    again = {"command": now["command"], "started_utc": now["started_utc"], "changed": changed}
+    # Of data that were accepted: the run is now one on these.
+    data = {name: now[name] for name in ("data_fingerprint", "spec")}
+    run.write_record(record | data | {"resumptions": [*record.get("resumptions", []), again]})
