@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -156,7 +157,14 @@ def aligned(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Arra
 
 @dataclass(frozen=True)
 class Objective(abc.ABC):
-    """What training minimises, and what the outputs then mean."""
+    """What training minimises, and what the outputs then mean.
+
+    Attributes:
+        bounded_by_entropy: whether the loss is a cross-entropy in nats, which no model can bring below the entropy of
+            the targets; that is the best loss a data source states (`jaxdl.data.Spec`).
+    """
+
+    bounded_by_entropy: ClassVar[bool] = False
 
     @abc.abstractmethod
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
@@ -183,6 +191,7 @@ _SMOOTHING = "share of the target probability spread evenly over the classes"
 class SoftmaxCrossEntropy(Objective):
     """One class out of several; predicts class probabilities (batch, ..., classes)."""
 
+    bounded_by_entropy: ClassVar[bool] = True
     label_smoothing: float = fields.traced(0.0, _SMOOTHING, optional=True, check=fields.fraction)
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
@@ -196,6 +205,7 @@ class SoftmaxCrossEntropy(Objective):
 class SigmoidCrossEntropy(Objective):
     """Yes or no, once or for several questions at a time; predicts the probability of yes."""
 
+    bounded_by_entropy: ClassVar[bool] = True
     label_smoothing: float = fields.traced(0.0, _SMOOTHING, optional=True, check=fields.fraction)
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
