@@ -11,8 +11,8 @@ import numpy as np
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import CONFIG, RECORD, REPORT, SUMMARY, read_config, read_metrics, read_record, read_summary
+from jaxdl.report.format import data_used, duration, figure, split_metrics
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table
-from jaxdl.report.terminal import data_used, duration, figure, split_metrics
 
 _SUMMARY_LINES = (
     ("step", "steps", "{:,}"),

@@ -23,7 +23,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.optim.schedules import Constant
-from jaxdl.report.terminal import data_used
+from jaxdl.report.format import data_used
 from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
 from jaxdl.training.cache import Workshop
 from jaxdl.training.programs import batch_of_step

@@ -15,7 +15,7 @@ from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import walk
-from jaxdl.report.terminal import data_used, duration
+from jaxdl.report.format import data_used, duration
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.executors.imports import import_what_trials_need
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from jaxdl.backend.signals import StopSignals
+from jaxdl.report.terminal import Display
+
+__all__ = ["Display", "Judge", "Setting"]
 
 Judge = Callable[[int, Mapping[str, Any]], bool]
-
-
-class Display(Protocol):
-    """Shows how far a training is; see `jaxdl.report.terminal.Progress`."""
-
-    def update(
-        self, step: int, epoch: int, metrics: Mapping[str, float], examples_per_second: float | None = None
-    ) -> None:
-        """Takes note of where the training is."""
-
-    def end_epoch(
-        self,
-        step: int,
-        epoch: int,
-        metrics: Mapping[str, Mapping[str, Any]],
-        examples_per_second: float | None = None,
-    ) -> None:
-        """Takes note of an epoch that ended."""
 
 
 @dataclasses.dataclass(frozen=True)

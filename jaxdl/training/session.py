@@ -26,7 +26,7 @@ from jaxdl.record import (
     read_metrics,
 )
 from jaxdl.report import write_report
-from jaxdl.report.terminal import Progress
+from jaxdl.report.terminal import Progress, Reached
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.divergence import Divergence, all_finite, locate
 from jaxdl.training.early_stopping import Watch
@@ -154,7 +154,7 @@ class Session:
         def report(step: int, epoch: int, metrics: Metrics, examples_per_second: float) -> None:
             if self.seconds_to_first_step is None:
                 self.seconds_to_first_step = time.perf_counter() - self.begin
-            progress.update(step, epoch, metrics, examples_per_second)
+            progress.update(Reached(step, epoch, {"train": metrics}, examples_per_second))
 
         bar = Progress(self.experiment.name, training.epochs, total, first_step=self.step)
         every = Interval.parse(self.experiment.checkpoint.every)
@@ -169,7 +169,8 @@ class Session:
                 state, self.step = point.state, point.step
                 if isinstance(point, Epoch):
                     self._take(point)
-                    progress.end_epoch(point.step, point.number, point.metrics, self._examples_per_second())
+                    pace = self._examples_per_second()
+                    progress.end_epoch(Reached(point.step, point.number, point.metrics, pace))
                     self._check_figures(point)
                 over = point.step == total or self.watch.exhausted or self.given_up
                 if over or pauses.due(point.step):

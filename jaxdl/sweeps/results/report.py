@@ -12,9 +12,9 @@ import numpy as np
 from jaxdl.fields import show
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import REPORT
+from jaxdl.report.format import duration, figure
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table
 from jaxdl.report.sweep_plots import Scale, curves, heat_map, importances, parallel_coordinates, slice_plot
-from jaxdl.report.terminal import duration, figure
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.results.results import SweepResults, best_command, group_table
 from jaxdl.sweeps.space.axis import Axis, Choices

@@ -17,7 +17,7 @@ from jaxdl.cli.flags import short_names
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.atomic import named_cause, replace_file
-from jaxdl.report.terminal import figure
+from jaxdl.report.format import figure
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
 from jaxdl.sweeps.space.sampling import Key, grid_values, key_of
