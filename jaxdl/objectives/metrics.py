@@ -24,6 +24,7 @@ from jax.typing import ArrayLike
 from jaxdl.errors import unknown
 from jaxdl.objectives import losses
 from jaxdl.objectives.classes import confusion_counts, correct, in_top
+from jaxdl.objectives.sections import classes_section
 
 Direction = Literal["minimize", "maximize"]
 
@@ -66,6 +67,17 @@ class Metric(abc.ABC):
         Returns:
             Values by name, floats or lists of numbers; NaN where nothing was counted.
         """
+
+    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+        """Returns what the report of a run shows of this metric beside its numbers; empty where those say all.
+
+        Args:
+            values: what `result` gave under the metric's name, by split, as JSON keeps it; a damaged file may hold
+                anything.
+            data: what the run's summary says of its data.
+            plots: whether to draw.
+        """
+        return ""
 
 
 def metric(name: str) -> Metric:
@@ -178,6 +190,9 @@ class Confusion(Metric):
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return {self.name: _total(partials["confusion"]).tolist()}
 
+    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+        return classes_section(values, data, plots)
+
 
 @dataclass(frozen=True)
 class PerClass(Metric):
@@ -264,3 +279,5 @@ _METRICS: Mapping[str, Metric] = {
         RSquared("r_squared", True),
     )
 }
+# What a run's report asks for by the names in its files; it is made without the experiment.
+REPORT_SECTIONS = {name: known.report_section for name, known in _METRICS.items()}

@@ -15,6 +15,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import differences, from_config, to_config
 from jaxdl.fields import replace
+from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import (
     CONFIG,
     RECORD,
@@ -102,7 +103,7 @@ def train(
             if finished is not None:
                 notify(f"{run.path} holds this run already, and it is finished.")
                 if not (run.path / REPORT).exists():
-                    write_report(run.path, plots=setting.plots)
+                    write_report(run.path, REPORT_SECTIONS, plots=setting.plots)
                 return finished
             dataset = workshop.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)

@@ -19,7 +19,7 @@ from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.data import Dataset, examples
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
-from jaxdl.objectives import SigmoidCrossEntropy, SoftmaxCrossEntropy
+from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import (
     RunDirectory,
     provenance,
@@ -140,7 +140,7 @@ class Session:
             summary = self._summary(status)
             self.run.discard_report()  # a process that dies now must not leave that of another outcome
             self.run.write_summary(summary)
-            write_report(self.run.path, plots=self.setting.plots)
+            write_report(self.run.path, REPORT_SECTIONS, plots=self.setting.plots)
         return summary
 
     def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
@@ -311,7 +311,6 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
     ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
     bounds a cross-entropy, so it is given only where the objective is one.
     """
-    is_cross_entropy = isinstance(experiment.objective, SigmoidCrossEntropy | SoftmaxCrossEntropy)
     return {
         "requested": dataset.requested,
         "used": dataset.used,
@@ -319,7 +318,7 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
         "train_examples": dataset.train_examples,
         "validation_examples": examples(dataset.splits["validation"]) if "validation" in dataset.splits else 0,
         "test_examples": examples(dataset.splits["test"]),
-        "best_loss": dataset.spec.best_loss if is_cross_entropy else None,
+        "best_loss": dataset.spec.best_loss if experiment.objective.bounded_by_entropy else None,
         "class_names": list(dataset.spec.class_names),
         "fingerprint": dataset.fingerprint,
     }
