@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 
 def data_used(data: Mapping[str, Any]) -> str:
-    """Returns the name of the data that a summary's ``data`` tells of; a stand-in is called one."""
+    """Returns the name of the data that were used, from a summary's ``data``; a stand-in is named as such."""
     used = str(data.get("used", "unknown"))
     return f"{used} (stand-in for {data.get('requested')})" if data.get("substituted") else used
 

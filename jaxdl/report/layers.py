@@ -189,7 +189,7 @@ class _Trace:
 
     def intercept(self, method: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         module = context.module
-        # The parts of a recurrent cell (an LSTM has eight) are one layer to whoever reads the table.
+        # A recurrent cell is one row of the table, not one for each of its parts (an LSTM has eight).
         if context.method_name != "__call__" or self._in_cell:
             return method(*args, **kwargs)
         call = _Call(module.path, type(module).__name__, False)

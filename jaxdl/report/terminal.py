@@ -107,7 +107,7 @@ class Progress:
         experiment: its name.
         epochs: how many epochs the whole training has.
         steps: how many train steps the whole training has.
-        first_step: the step from which this process goes on.
+        first_step: number of train steps that earlier processes have done.
         file: where to write; None means stderr.
         clock: returns seconds; for tests.
     """

@@ -16,7 +16,8 @@ from jaxdl.fields import show
 from jaxdl.report.format import duration, figure
 from jaxdl.report.terminal import LiveArea, Reached
 from jaxdl.sweeps.definition import Definition
-from jaxdl.sweeps.results.results import SweepResults, group_table
+from jaxdl.sweeps.results.results import SweepResults
+from jaxdl.sweeps.results.tables import group_table
 from jaxdl.sweeps.trials.trial import Trial
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     """Prints the best combinations over their seeds, how the trials ended, and how to run the best one again.
 
     Args:
-        results: what came of the sweep.
+        results: of the sweep.
         command: the command line of the best trial; empty where there is none.
         file: where to write; None means stdout.
     """

@@ -1,4 +1,4 @@
-"""Running one trial: a training as any other, of which the rest of the sweep hears whatever becomes of it."""
+"""Running one trial: an ordinary training whose every ending, a failure too, is returned as an `Outcome`."""
 
 from __future__ import annotations
 
