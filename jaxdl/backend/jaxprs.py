@@ -1,7 +1,8 @@
-"""What can be read off a traced function: which arguments it uses, what stands in its loops."""
+"""What can be read off a traced function: the arguments it uses, what stands in its loops, and its multiply-adds."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,3 +43,25 @@ def multiplies_in_loops(jaxpr: core.Jaxpr, depth: int) -> bool:
         if any(multiplies_in_loops(inner, left) for inner in inner_programs(equation.params)):
             return True
     return False
+
+
+def equation_turns(equation: core.JaxprEqn) -> int:
+    """Returns how often the programs inside an equation run each time that it runs itself."""
+    return equation.params["length"] if equation.primitive.name == "scan" else 1
+
+
+def equation_multiply_adds(equation: core.JaxprEqn) -> int:
+    """Returns the multiply-adds of a matrix product or convolution, 0 for any other equation.
+
+    Zeros that a transposed convolution puts between the inputs (``lhs_dilation``) are not counted.
+    """
+    shapes = [getattr(variable.aval, "shape", ()) for variable in equation.invars]
+    outputs = math.prod(getattr(equation.outvars[0].aval, "shape", ())) if equation.outvars else 0
+    if equation.primitive.name == "dot_general":
+        (contracted, _), _ = equation.params["dimension_numbers"]
+        return outputs * math.prod(shapes[0][axis] for axis in contracted)
+    if equation.primitive.name == "conv_general_dilated":
+        # The kernel is (outputs, inputs of one group, *window) in some order; an output takes all but the first axis.
+        each = math.prod(shapes[1]) // shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
+        return outputs * each // math.prod(equation.params["lhs_dilation"])
+    return 0

@@ -71,8 +71,8 @@ class CNN(nn.Module):
         del lengths
         outputs = output_size(self, self.outputs)
         self._check(inputs)
-        # The maximum of what a function that never decreases makes of numbers is what it makes of their maximum, and
-        # pooling first leaves it, the bias and their gradients a quarter of the numbers.
+        # For an activation f that never decreases, max f(x) = f(max x). So pooling can come first, and the bias, the
+        # activation and their gradients are computed on a quarter of the elements (for windows of 2x2).
         early = self.pool == "max" and self.normalization == "none" and self.activation in MONOTONE
         hidden = inputs
         for number, channels in enumerate(self.features, 1):

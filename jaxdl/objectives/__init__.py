@@ -19,9 +19,11 @@ from jaxdl.objectives.losses import (
     softmax_cross_entropy,
     squared_error,
 )
+from jaxdl.objectives.metrics import REPORT_SECTIONS
 
 __all__ = [
     "OBJECTIVES",
+    "REPORT_SECTIONS",
     "Huber",
     "MeanAbsoluteError",
     "MeanSquaredError",

@@ -157,7 +157,14 @@ def aligned(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Arra
 
 @dataclass(frozen=True)
 class Objective(abc.ABC):
-    """What training minimises, and what the outputs then mean."""
+    """What training minimises, and what the outputs then mean.
+
+    Attributes:
+        bounded_by_entropy: whether the loss is a cross-entropy in nats, which no model can bring below the entropy of
+            the targets; that is the best loss a data source states (`jaxdl.data.Spec`).
+    """
+
+    bounded_by_entropy: ClassVar[bool] = False
 
     bounded_by_entropy: ClassVar[bool] = False
 

@@ -14,15 +14,19 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxdl.errors import UserError, unknown
+from jaxdl.errors import unknown
 from jaxdl.objectives import losses
+from jaxdl.objectives.classes import confusion_counts, correct, in_top
+from jaxdl.objectives.sections import classes_section
+
+Direction = Literal["minimize", "maximize"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,17 @@ class Metric(abc.ABC):
             Values by name, floats or lists of numbers; NaN where nothing was counted.
         """
 
+    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+        """Returns what the report of a run shows of this metric beside its numbers; empty where those say all.
+
+        Args:
+            values: what `result` gave under the metric's name, by split, as JSON keeps it; a damaged file may hold
+                anything.
+            data: what the run's summary says of its data.
+            plots: whether to draw.
+        """
+        return ""
+
 
 def metric(name: str) -> Metric:
     """Returns the metric of that name: one of those listed by a wrong name's message, or ``top_K`` for any K from 1.
@@ -72,10 +87,30 @@ def metric(name: str) -> Metric:
         UserError: there is none.
     """
     if top := re.fullmatch(r"top_([1-9]\d*)", name):
-        return Mean(name, True, functools.partial(_in_top, int(top[1])), "in_" + name)
+        return Mean(name, True, functools.partial(in_top, int(top[1])), "in_" + name)
     if name not in _METRICS:
         raise unknown("metric", name, (*_METRICS, "top_5"))
     return _METRICS[name]
+
+
+def direction(figure: str) -> Direction | None:
+    """Returns whether less or more of a figure is better; None where its values have no order.
+
+    Args:
+        figure: ``SPLIT/METRIC``, or the metric alone; ``loss`` is one of them.
+
+    Raises:
+        UserError: there is no such metric.
+    """
+    name = figure.partition("/")[2] or figure
+    higher_is_better = False if name == "loss" else metric(name).higher_is_better
+    return None if higher_is_better is None else "maximize" if higher_is_better else "minimize"
+
+
+def training_metrics(names: Sequence[str]) -> list[Mean]:
+    """Returns those of the named metrics that are also measured while training, on the batch of each step."""
+    known = map(metric, names)
+    return [each for each in known if isinstance(each, Mean) and each.in_training]
 
 
 def check_metrics(names: Sequence[str]) -> str | None:
@@ -89,51 +124,7 @@ def check_metrics(names: Sequence[str]) -> str | None:
     return None if len(set(names)) == len(names) else "must not name a metric twice"
 
 
-def as_classes(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    """Reads outputs and targets as a choice between two classes or more.
-
-    A single logit is that of class 1 against a logit of 0 for class 0: softmax then gives what the sigmoid gives, and
-    the logit's sign decides, with 0 falling to class 0.
-
-    Returns:
-        Logits (..., classes) float32 and labels (...) int32; one-hot rows or probabilities give their largest entry, a
-        probability for a single logit gives class 1 from above one half.
-
-    Raises:
-        UserError: the shapes do not belong together.
-    """
-    outputs, targets = jnp.asarray(outputs, jnp.float32), jnp.asarray(targets)
-    if outputs.shape[-1] == 1:
-        logit, answer = losses.aligned(outputs, targets)
-        return jnp.concatenate([jnp.zeros_like(logit), logit], -1), (answer[..., 0] > 0.5).astype(jnp.int32)
-    labels = jnp.argmax(targets, -1) if targets.shape == outputs.shape else targets
-    if labels.shape != outputs.shape[:-1]:
-        raise UserError(
-            f"outputs of shape {outputs.shape} do not fit class targets of shape {targets.shape}: "
-            "choose metrics for this kind of target, or another number of outputs."
-        )
-    return outputs, labels.astype(jnp.int32)
-
-
 # One value for each element, and their mean.
-
-
-def _correct(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
-    logits, labels = as_classes(outputs, targets)
-    return jnp.argmax(logits, -1) == labels
-
-
-def _in_top(k: int, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
-    """Whether the label is among the `k` classes of largest logit; equal logits rank by class number, lowest first.
-
-    So top_1 is the accuracy, a constant model gains nothing by its ties, and NaN ranks last.
-    """
-    logits, labels = as_classes(outputs, targets)
-    label = labels[..., None]
-    own = jnp.take_along_axis(logits, label, -1)
-    classes = jnp.arange(logits.shape[-1])
-    behind = (logits < own) | ((logits == own) & (classes >= label))
-    return logits.shape[-1] - jnp.sum(behind, -1) < k
 
 
 def _cross_entropy(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
@@ -154,16 +145,22 @@ class Mean(Metric):
         values: from outputs and targets to (batch, ...), bool or float32.
         key: what the sum of the values is called.
         after: applied to the mean.
+        in_training: whether it is also measured while training, on the batch of each step; nothing is applied there.
     """
 
     values: Callable[[ArrayLike, ArrayLike], jax.Array]
     key: str
     after: Callable[[float], float] = float
+    in_training: bool = False
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
         values = self.values(outputs, targets)
         mask = losses.broadcast_mask(mask, values.shape)
         return {self.key: jnp.sum(jnp.where(mask, values, jnp.zeros_like(values))), "count": _count(mask)}
+
+    def of_batch(self, partial: Mapping[str, jax.Array]) -> jax.Array:
+        """Returns the mean over one batch from its partial sums, () float32, on the device; 0 where nothing counts."""
+        return partial[self.key] / jnp.maximum(partial["count"], 1)
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         count = _total(partials["count"])
@@ -188,17 +185,13 @@ class Confusion(Metric):
     """Counts of examples by true class (rows) and predicted class (columns); a tie goes to the lower class."""
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-        return _confusion(outputs, targets, mask)
+        return confusion_counts(outputs, targets, mask)
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return {self.name: _total(partials["confusion"]).tolist()}
 
-
-def _confusion(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-    logits, labels = as_classes(outputs, targets)
-    classes = logits.shape[-1]
-    ones = losses.broadcast_mask(mask, labels.shape).astype(jnp.int32)
-    return {"confusion": jnp.zeros((classes, classes), jnp.int32).at[labels, jnp.argmax(logits, -1)].add(ones)}
+    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+        return classes_section(values, data, plots)
 
 
 @dataclass(frozen=True)
@@ -216,7 +209,7 @@ class PerClass(Metric):
     parts: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-        return _confusion(outputs, targets, mask)
+        return confusion_counts(outputs, targets, mask)
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         confusion = _total(partials["confusion"])
@@ -275,7 +268,7 @@ class RSquared(Metric):
 _METRICS: Mapping[str, Metric] = {
     known.name: known
     for known in (
-        Mean("accuracy", True, _correct, "correct"),
+        Mean("accuracy", True, correct, "correct", in_training=True),
         Mean("perplexity", False, _cross_entropy, "cross_entropy", _exp),
         Mean("mean_squared_error", False, losses.squared_error, "squared_error"),
         Mean("mean_absolute_error", False, losses.absolute_error, "absolute_error"),
@@ -286,3 +279,5 @@ _METRICS: Mapping[str, Metric] = {
         RSquared("r_squared", True),
     )
 }
+# What a run's report asks for by the names in its files; it is made without the experiment.
+REPORT_SECTIONS = {name: known.report_section for name, known in _METRICS.items()}

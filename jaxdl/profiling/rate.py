@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from jax.extend import core
 from jax.interpreters.partial_eval import dce_jaxpr
 
-from jaxdl.backend.jaxprs import inner_programs
-from jaxdl.report.layers import equation_multiply_adds, equation_turns
+from jaxdl.backend.jaxprs import equation_multiply_adds, equation_turns, inner_programs
 from jaxdl.steps.functions import hyperparameters
 from jaxdl.training.loop import Trainer
 

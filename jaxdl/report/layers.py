@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.extend import core
 
-from jaxdl.backend.jaxprs import inner_programs
+from jaxdl.backend.jaxprs import equation_multiply_adds, equation_turns, inner_programs
+from jaxdl.report.format import readable_bytes
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -169,14 +170,6 @@ def render(table: LayerTable) -> Group:
     return Group(rich_table, Text("\n".join(["memory", *lines, "", note])))
 
 
-def readable_bytes(size: int) -> str:
-    """Returns a size such as ``1.5 MiB``."""
-    value, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while value >= 1024 and len(units) > 1:
-        value, units = value / 1024, units[1:]
-    return f"{size} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
-
-
 @dataclasses.dataclass
 class _Call:
     """One traced call of a module."""
@@ -196,7 +189,7 @@ class _Trace:
 
     def intercept(self, method: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         module = context.module
-        # The parts of a recurrent cell (an LSTM has eight) are one layer to whoever reads the table.
+        # A recurrent cell is one row of the table, not one for each of its parts (an LSTM has eight).
         if context.method_name != "__call__" or self._in_cell:
             return method(*args, **kwargs)
         call = _Call(module.path, type(module).__name__, False)
@@ -272,28 +265,6 @@ def _operations(
             inner = [max(inner, key=lambda found: sum(turn * count for *_, turn, count in found))]
         for found in inner:
             yield from found
-
-
-def equation_turns(equation: core.JaxprEqn) -> int:
-    """Returns how often the programs inside an equation run each time that it runs itself."""
-    return equation.params["length"] if equation.primitive.name == "scan" else 1
-
-
-def equation_multiply_adds(equation: core.JaxprEqn) -> int:
-    """Returns the multiply-adds of a matrix product or convolution, 0 for any other equation.
-
-    Zeros that a transposed convolution puts between the inputs (``lhs_dilation``) are not counted.
-    """
-    shapes = [getattr(variable.aval, "shape", ()) for variable in equation.invars]
-    outputs = math.prod(getattr(equation.outvars[0].aval, "shape", ())) if equation.outvars else 0
-    if equation.primitive.name == "dot_general":
-        (contracted, _), _ = equation.params["dimension_numbers"]
-        return outputs * math.prod(shapes[0][axis] for axis in contracted)
-    if equation.primitive.name == "conv_general_dilated":
-        # The kernel is (outputs, inputs of one group, *window) in some order; an output takes all but the first axis.
-        each = math.prod(shapes[1]) // shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
-        return outputs * each // math.prod(equation.params["lhs_dilation"])
-    return 0
 
 
 def _kept_bytes(forward: Any, params: Any, variables: Any, inputs: Any, key: Any) -> int:

@@ -40,6 +40,11 @@ def plotted(title: str, drawing: str) -> str:
     return f"<figure><figcaption>{escaped(title)}</figcaption>{drawing}</figure>"
 
 
+def titled(name: str, used: str) -> str:
+    """Returns the title of a plot: what it shows, and the name of the data that it was measured on, if known."""
+    return f"{name}, {used}" if used else name
+
+
 def section(title: str, content: str) -> str:
     """Returns a section, nothing where there is no content."""
     return f"<h2>{escaped(title)}</h2>\n{content}" if content else ""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import CONFIG, RECORD, REPORT, SUMMARY, read_config, read_metrics, read_record, read_summary
-from jaxdl.report.page import escaped, page, pairs, plotted, section, table
-from jaxdl.report.terminal import data_used, duration, figure, split_metrics
+from jaxdl.report.format import data_used, duration, figure, split_metrics
+from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled
+
+# From a metric's values by split, what the summary says of the data, and whether to draw, to a part of the page; empty
+# where there is nothing to show.
+MetricSection = Callable[[Mapping[str, Any], Mapping[str, Any], bool], str]
 
 _SUMMARY_LINES = (
     ("step", "steps", "{:,}"),
@@ -23,11 +25,13 @@ _SUMMARY_LINES = (
 )
 
 
-def write_report(run_dir: Path, *, plots: bool = True) -> Path:
+def write_report(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True) -> Path:
     """Writes ``report.html`` into a run directory and returns its path.
 
     Args:
         run_dir: the run directory.
+        sections: what a metric shows of itself beside its numbers, by the metric's name:
+            `jaxdl.objectives.REPORT_SECTIONS`.
         plots: whether to draw; without, the figures stand in tables alone.
 
     Raises:
@@ -35,11 +39,11 @@ def write_report(run_dir: Path, *, plots: bool = True) -> Path:
     """
     run_dir = Path(run_dir)
     path = run_dir / REPORT
-    replace_file(path, render(run_dir, plots=plots))
+    replace_file(path, render(run_dir, sections, plots=plots))
     return path
 
 
-def render(run_dir: Path, *, plots: bool = True) -> str:
+def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True) -> str:
     """Returns the page; what a run that ended early has not written is left out.
 
     See `write_report`.
@@ -57,17 +61,17 @@ def render(run_dir: Path, *, plots: bool = True) -> str:
     name = str(summary.get("experiment") or config.get("name") or run_dir.name)
     data = _mapping(summary.get("data"))
     used = data_used(data) if data else ""
-    sections = [
+    parts = [
         _head(name, summary, run_dir),
         _banner(data),
         _results(summary, used),
         _curves(lines, data, used) if plots else "",
-        _confusions(summary, data, used, plots),
+        *_of_metrics(_mapping(summary.get("metrics")), data, sections, plots),
         section("Data", pairs(data)),
         section("Configuration", pairs(_flat(config))),
         _record(record),
     ]
-    return page(name, sections)
+    return page(name, parts)
 
 
 def _head(name: str, summary: Mapping[str, Any], run_dir: Path) -> str:
@@ -131,42 +135,20 @@ def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: s
     plots = []
     for name in sorted(series, key=lambda name: (name != "loss", name)):
         reference = ("best possible", float(best)) if name == "loss" and isinstance(best, int | float) else None
-        title = _titled(name, used)
+        title = titled(name, used)
         plots.append(plotted(title, learning_curve(title, series[name], reference=reference)))
     return section("Learning curves", f'<div class="plots">{"".join(plots)}</div>')
 
 
-def _confusions(summary: Mapping[str, Any], data: Mapping[str, Any], used: str, plots: bool) -> str:
-    """Draws the confusion matrix of each split that has one, with the figures of each class below."""
-    parts = []
-    for tag, counts in _mapping(summary.get("metrics")).items():
+def _of_metrics(
+    metrics: Mapping[str, Any], data: Mapping[str, Any], sections: Mapping[str, MetricSection], plots: bool
+) -> list[str]:
+    """Returns the sections that metrics give of themselves, in the order in which the summary has the metrics."""
+    values: dict[str, dict[str, Any]] = {}
+    for tag, value in metrics.items():
         split, _, name = tag.partition("/")
-        if name != "confusion" or not _is_matrix(counts):
-            continue
-        names = [str(c) for c in data.get("class_names") or ()]
-        names = names if len(names) == len(counts) else [str(n) for n in range(len(counts))]
-        if plots:
-            from jaxdl.report.plots import confusion_matrix
-
-            title = _titled(f"{split} confusion", used)
-            parts.append(plotted(title, confusion_matrix(title, counts, names)))
-        parts.append(_per_class(np.asarray(counts, np.float64), names, used))
-    return section("Classes", "".join(parts))
-
-
-def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
-    """Returns precision, recall and F1 of each class; zero divided by zero is 0."""
-    hits, predicted, actual = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
-    figures = [
-        hits / np.maximum(predicted, 1),
-        hits / np.maximum(actual, 1),
-        2 * hits / np.maximum(predicted + actual, 1),
-    ]
-    rows = [
-        [name, f"{actual[n]:,.0f}", *(figure(float(column[n])) for column in figures), used]
-        for n, name in enumerate(names)
-    ]
-    return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))
+        values.setdefault(name, {})[split] = value
+    return [sections[name](by_split, data, plots) for name, by_split in values.items() if name in sections]
 
 
 def _record(record: Mapping[str, Any]) -> str:
@@ -192,14 +174,6 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix.rstrip(".") if key == "type" and prefix else path] = item
     return flat
-
-
-def _titled(name: str, used: str) -> str:
-    return f"{name}, {used}" if used else name
-
-
-def _is_matrix(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(r, list) and len(r) == len(value) for r in value)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

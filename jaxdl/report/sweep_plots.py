@@ -17,7 +17,7 @@ _BEST, _OTHERS = SERIES["validation"], SERIES["train"]
 _TEXT: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
 _EARLY = 20  # steps that show the loss before anything was learned
 _LABEL: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False}
-_MOST_NUMBERED = 400  # cells of a heat map; a thousand numbers take seconds, and nobody reads them
+_MOST_NUMBERED = 400  # cells of a heat map; to draw a thousand numbers takes seconds, and they are too small to read
 
 
 class Scale(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a run shows in the terminal: progress while it trains, and a short table at its end.
+"""What a run shows in the terminal: how far it is while it trains, and a short table at its end.
 
 Progress and messages go to stderr, results to stdout, so that ``> results.txt`` keeps the results and shows the rest.
 Names and texts that come from data are shown as they are: nothing in them is taken for markup or for a terminal's
@@ -12,20 +12,93 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
 from jaxdl.errors import printable
+from jaxdl.report.format import data_used, duration, figure, figures, split_metrics
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, RenderableType
     from rich.live import Live
     from rich.table import Table
 
-_SPLITS = ("train", "validation", "test")
+
+class Reached(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        step: number of train steps done.
+        epoch: the running epoch, 1 for the first; at the end of an epoch, its number.
+        metrics: figures by name for each split, such as ``{"train": {"loss": 0.5}}``.
+        examples_per_second: the pace of the train steps; None where nothing new is known.
+    """
+
+    step: int
+    epoch: int
+    metrics: Mapping[str, Mapping[str, Any]]
+    examples_per_second: float | None = None
+
+
+class Display(Protocol):
+    """Shows how far a training is, such as `Progress`."""
+
+    def update(self, reached: Reached) -> None:
+        """Shows where the training is, within an epoch; the figures are those of ``train``."""
+
+    def end_epoch(self, reached: Reached) -> None:
+        """Shows that an epoch has ended."""
+
+
+class LiveArea:
+    """The lowest lines of a terminal, kept up to date, with lines of text above them; a context manager.
+
+    Where there is no terminal (a pipe, a file, CI), and outside the ``with`` block, there are the lines of text alone.
+
+    Args:
+        rendered: returns what the area shows now; called four times a second from a thread of its own.
+        file: where to write; None means stderr.
+    """
+
+    def __init__(self, rendered: Callable[[], RenderableType], file: TextIO | None = None):
+        self._rendered = rendered
+        self._file = sys.stderr if file is None else file
+        self._live: Live | None = None
+
+    def say(self, text: str) -> None:
+        """Writes a text, above the area where there is one."""
+        shown = "\n".join(printable(line) for line in text.splitlines())
+        if self._live is None:
+            print(shown, file=self._file, flush=True)
+        else:
+            from rich.text import Text
+
+            self._live.console.print(Text(shown), soft_wrap=True)
+
+    def __enter__(self) -> LiveArea:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=self._file, highlight=False)
+        if console.is_terminal and not console.is_dumb_terminal:
+            self._live = Live(
+                console=console,
+                get_renderable=self._rendered,
+                refresh_per_second=4,
+                transient=True,
+                # What others print goes above the area, too, unless it goes to a file.
+                redirect_stdout=sys.stdout.isatty(),
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
 
 class Progress:
-    """Shows how far a training is; a context manager.
+    """Shows how far a training is; a `Display` and a context manager.
 
     On a terminal there is a bar that keeps itself up to date, below one line for each epoch that ended; elsewhere (a
     pipe, a file, CI) those lines alone.
@@ -34,7 +107,7 @@ class Progress:
         experiment: its name.
         epochs: how many epochs the whole training has.
         steps: how many train steps the whole training has.
-        first_step: the step from which this process goes on.
+        first_step: number of train steps that earlier processes have done.
         file: where to write; None means stderr.
         clock: returns seconds; for tests.
     """
@@ -54,84 +127,40 @@ class Progress:
         self._steps = steps
         self._step, self._epoch = first_step, 0
         self._shown = "compiling"
-        self._file = sys.stderr if file is None else file
         self._clock = clock
         self._began = clock()
         # The time left is told from the pace since the first report: what lies before it is mostly compilation.
         self._pace_from: tuple[int, float] | None = None
         self._examples_per_second: float | None = None
-        self._live: Live | None = None
+        self._area = LiveArea(self._rendered, file)
 
-    def update(
-        self, step: int, epoch: int, metrics: Mapping[str, float], examples_per_second: float | None = None
-    ) -> None:
-        """Reports where the training is.
+    def update(self, reached: Reached) -> None:
+        """Shows where the training is; the figures in the bar are those of ``train``."""
+        self._advance(reached)
+        self._shown = figures(reached.metrics["train"])
 
-        Args:
-            step: number of train steps done.
-            epoch: the running epoch, 1 for the first.
-            metrics: numbers by name, such as ``loss`` and ``accuracy``.
-            examples_per_second: the present pace; None keeps the last one.
-        """
-        self._advance(step, epoch, examples_per_second)
-        self._shown = _figures(metrics)
-
-    def end_epoch(
-        self,
-        step: int,
-        epoch: int,
-        metrics: Mapping[str, Mapping[str, Any]],
-        examples_per_second: float | None = None,
-    ) -> None:
-        """Writes the line of an epoch that ended.
-
-        Args:
-            step: number of train steps done.
-            epoch: number of epochs done.
-            metrics: figures by name for each split; what is no number is left out.
-            examples_per_second: the pace of the epoch's train steps; None keeps the last one.
-        """
-        self._advance(step, epoch, examples_per_second)
-        parts = [f"{printable(split)} {_figures(figures)}" for split, figures in metrics.items() if _figures(figures)]
+    def end_epoch(self, reached: Reached) -> None:
+        """Writes the line of an epoch that ended."""
+        self._advance(reached)
+        parts = [f"{printable(split)} {shown}" for split, of in reached.metrics.items() if (shown := figures(of))]
         # Short enough for one line of most terminals; the bar has the rest.
-        line = [f"epoch {epoch}/{self._epochs}", *parts, self._pace(), self._times()[1]]
+        line = [f"epoch {reached.epoch}/{self._epochs}", *parts, self._pace(), self._times()[1]]
         self.say("  ".join(part for part in line if part))
 
     def say(self, text: str) -> None:
         """Writes a text, above the bar where there is one."""
-        shown = "\n".join(printable(line) for line in text.splitlines())
-        if self._live is None:
-            print(shown, file=self._file, flush=True)
-        else:
-            from rich.text import Text
-
-            self._live.console.print(Text(shown), soft_wrap=True)
+        self._area.say(text)
 
     def __enter__(self) -> Progress:
-        from rich.console import Console
-        from rich.live import Live
-
         self._began = self._clock()
-        console = Console(file=self._file, highlight=False)
-        if console.is_terminal and not console.is_dumb_terminal:
-            self._live = Live(
-                console=console,
-                get_renderable=self._rendered,
-                refresh_per_second=4,
-                transient=True,
-                # What others print goes above the bar, too, unless it goes to a file.
-                redirect_stdout=sys.stdout.isatty(),
-            )
-            self._live.start()
+        self._area.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+        self._area.__exit__(*exception)
 
     def _rendered(self) -> Group:
-        """Returns the bar as it looks now; Rich asks for it four times a second, from a thread of its own."""
+        """Returns the bar as it looks now."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -143,12 +172,13 @@ class Progress:
         first.add_row(Text(self._name, style="bold"), bar, Text(counts), *map(Text, self._times()))
         return Group(first, Text(f"  {self._shown}  {self._pace()}", no_wrap=True, overflow="ellipsis"))
 
-    def _advance(self, step: int, epoch: int, examples_per_second: float | None) -> None:
-        self._step, self._epoch = step, epoch
-        if examples_per_second is not None and math.isfinite(examples_per_second):
-            self._examples_per_second = examples_per_second
+    def _advance(self, reached: Reached) -> None:
+        self._step, self._epoch = reached.step, reached.epoch
+        pace = reached.examples_per_second
+        if pace is not None and math.isfinite(pace):
+            self._examples_per_second = pace
         if self._pace_from is None:
-            self._pace_from = (step, self._clock())
+            self._pace_from = (reached.step, self._clock())
 
     def _pace(self) -> str:
         return "" if self._examples_per_second is None else f"{self._examples_per_second:,.0f} examples/s"
@@ -208,54 +238,6 @@ def announce(text: str, file: TextIO | None = None) -> None:
     """
     lines = [printable(line) for line in text.splitlines()]
     print("\n".join(lines), file=sys.stderr if file is None else file, flush=True)
-
-
-def data_used(data: Mapping[str, Any]) -> str:
-    """Returns the name of the data that a summary's ``data`` tells of; a stand-in is called one."""
-    used = str(data.get("used", "unknown"))
-    return f"{used} (stand-in for {data.get('requested')})" if data.get("substituted") else used
-
-
-def duration(seconds: float) -> str:
-    """Returns a time as ``minutes:seconds`` or ``hours:minutes:seconds``; ``-:--`` when it is not known."""
-    if not math.isfinite(seconds):
-        return "-:--"
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
-def split_metrics(metrics: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:
-    """Sorts the figures of a summary by metric.
-
-    Args:
-        metrics: figures by ``SPLIT/METRIC``; what is no number is left out.
-
-    Returns:
-        The splits that occur, and for each metric its numbers by split.
-    """
-    by_metric: dict[str, dict[str, float]] = {}
-    for tag, value in metrics.items():
-        split, _, name = tag.partition("/")
-        if _is_number(value):
-            by_metric.setdefault(name, {})[split] = value
-    present = {split for values in by_metric.values() for split in values}
-    known = [split for split in _SPLITS if split in present]
-    return known + sorted(present - set(known)), by_metric
-
-
-def figure(value: float) -> str:
-    """Returns a number with four significant digits or, from 1000 on, as a whole number."""
-    if not math.isfinite(value) or isinstance(value, int):
-        return f"{value:,}" if isinstance(value, int) else str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}" if abs(value) >= 0.1 else f"{value:.4g}"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _figures(metrics: Mapping[str, Any]) -> str:
-    return " ".join(f"{printable(name)} {figure(value)}" for name, value in metrics.items() if _is_number(value))
 
 
 def _metrics_table(summary: Mapping[str, Any], data: str) -> Table:

@@ -24,7 +24,7 @@ from jaxdl.experiment.load import data_summary
 from jaxdl.fields import replace
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.optim.schedules import Constant
-from jaxdl.report.terminal import data_used
+from jaxdl.report.format import data_used
 from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
 from jaxdl.steps.many import batch_of_step
 from jaxdl.training.cache import Cache

@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace, traced_values
 from jaxdl.objectives import masked_mean
-from jaxdl.objectives.metrics import Mean, Metric, metric
+from jaxdl.objectives.metrics import Mean, Metric, metric, training_metrics
 
 Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
@@ -51,8 +51,9 @@ class Steps(NamedTuple):
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
-        train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, and ``accuracy``
-            where the experiment measures it, and ``skipped``, 1 for an update that was dropped, with ``nan="skip"``.
+        train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, those of the
+            experiment's metrics that are measured in training (`training_metrics`: accuracy), and ``skipped``, 1 for an
+            update that was dropped, with ``nan="skip"``.
         eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
             those of all batches into figures (see `jaxdl.objectives.metrics`); hparams where they are not the
             experiment's own.
@@ -180,9 +181,8 @@ class _Functions:
         if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
             # Whatever the gradients are, its updates stay finite, so that nothing else would tell.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
-        if "accuracy" in recipe.metrics:
-            sums = metric("accuracy").partial(outputs, batch["targets"], mask)
-            metrics["accuracy"] = sums["correct"] / jnp.maximum(sums["count"], 1)
+        for figure in training_metrics(recipe.metrics):
+            metrics[figure.name] = figure.of_batch(figure.partial(outputs, batch["targets"], mask))
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":
             finite = jnp.isfinite(loss) & _all_finite(gradients) & _all_finite(params)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import differences, from_config, to_config
-from jaxdl.objectives.metrics import metric
+from jaxdl.objectives.metrics import direction
 from jaxdl.sweeps.space.axis import Choices
 from jaxdl.sweeps.space.space import Space, make_space
 
@@ -193,12 +193,10 @@ def direction_of(objective: str) -> Direction:
         )
     if split not in ("train", "validation") or not name:
         raise UserError(f"--objective={objective}: write SPLIT/METRIC, such as validation/accuracy or train/loss.")
-    if name == "loss":
-        return "minimize"
-    better = metric(name).higher_is_better
+    better = direction(objective)
     if better is None:
         raise UserError(f"--objective={objective}: {name} cannot be ranked.")
-    return "maximize" if better else "minimize"
+    return better
 
 
 def extended(before: Definition, now: Definition) -> Definition:

@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import data_summary, shortened
 from jaxdl.fields import walk
-from jaxdl.report.terminal import data_used, duration
+from jaxdl.report.format import data_used, duration
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.imports import import_what_trials_need
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose

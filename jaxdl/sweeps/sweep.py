@@ -18,7 +18,8 @@ from jaxdl.sweeps.executors.imports import import_what_reports_need
 from jaxdl.sweeps.executors.side_by_side import Width
 from jaxdl.sweeps.results.display import SweepDisplay
 from jaxdl.sweeps.results.report import write_sweep_report
-from jaxdl.sweeps.results.results import SweepResults, summary, write_rows, write_tables
+from jaxdl.sweeps.results.results import SweepResults, summary
+from jaxdl.sweeps.results.tables import write_rows, write_tables
 from jaxdl.sweeps.trials.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.trials.schedule import Schedule
 from jaxdl.sweeps.trials.table import TABLE, Table

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from jaxdl.data import Dataset
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.objectives.metrics import metric
+from jaxdl.objectives.metrics import direction, training_metrics
 
 
 @dataclasses.dataclass
@@ -69,8 +69,7 @@ class EarlyStopping:
     @property
     def mode(self) -> Literal["min", "max"]:
         """Whether the smallest value is the best, or the largest."""
-        name = (self.metric or "").partition("/")[2]
-        return "max" if name not in ("", "loss") and metric(name).higher_is_better else "min"
+        return "max" if self.metric is not None and direction(self.metric) == "maximize" else "min"
 
     @property
     def exhausted(self) -> bool:
@@ -91,10 +90,10 @@ def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Data
         UserError: it is not.
     """
     split, _, name = figure.partition("/")
-    measured = {"train": {"loss", "accuracy"} & {"loss", *experiment.metrics}}
+    measured = {"train": {"loss", *(metric.name for metric in training_metrics(experiment.metrics))}}
     if "validation" in dataset.splits:
         measured["validation"] = {"loss", *experiment.metrics}
-    if name not in measured.get(split, ()) or (name != "loss" and metric(name).higher_is_better is None):
+    if name not in measured.get(split, ()) or direction(name) is None:
         names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
-        possible = ", ".join(name for name in names if not name.endswith("/confusion"))
+        possible = ", ".join(name for name in names if direction(name) is not None)
         raise UserError(f"{flag}={figure}: nothing to compare by. This run measures: {possible}.")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from jaxdl.backend.signals import StopSignals
+from jaxdl.report.terminal import Display
 from jaxdl.steps.functions import TrainState
 
 Metrics = dict[str, Any]
@@ -80,24 +81,6 @@ class Place(Protocol):
 
     def leave(self) -> None:
         """Gives the place up."""
-
-
-class Display(Protocol):
-    """Shows how far a training is; see `jaxdl.report.terminal.Progress`."""
-
-    def update(
-        self, step: int, epoch: int, metrics: Mapping[str, float], examples_per_second: float | None = None
-    ) -> None:
-        """Takes note of where the training is."""
-
-    def end_epoch(
-        self,
-        step: int,
-        epoch: int,
-        metrics: Mapping[str, Mapping[str, Any]],
-        examples_per_second: float | None = None,
-    ) -> None:
-        """Takes note of an epoch that ended."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,9 +20,10 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import data_summary, shortened
 from jaxdl.fields.interval import Interval
+from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import REPORT, RunDirectory, provenance, read_metrics
 from jaxdl.report import write_report
-from jaxdl.report.terminal import Progress
+from jaxdl.report.terminal import Progress, Reached
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence, locate
@@ -94,7 +95,7 @@ def train(
             if finished is not None:
                 notify(f"{directory.path} holds this run already, and it is finished.")
                 if not (directory.path / REPORT).exists():
-                    write_report(directory.path, plots=hooks.plots)
+                    write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
                 return finished
             dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
@@ -225,7 +226,7 @@ class _Run:
             summary = self._summary(status)
             self.directory.discard_report()  # a process that dies now must not leave that of another outcome
             self.directory.write_summary(summary)
-            write_report(self.directory.path, plots=self.hooks.plots)
+            write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
         return summary
 
     def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
@@ -240,7 +241,7 @@ class _Run:
             def report(step: int, epoch: int, metrics: Metrics, examples_per_second: float) -> None:
                 if self.seconds_to_first_step is None:
                     self.seconds_to_first_step = time.perf_counter() - self.begin
-                display.update(step, epoch, metrics, examples_per_second)
+                display.update(Reached(step, epoch, {"train": metrics}, examples_per_second))
 
             for point in self.trainer.train(
                 state, rows=rows, pauses=pauses, early_stopping=self.stopping, on_progress=report, observer=observer
@@ -252,7 +253,8 @@ class _Run:
                     if point.is_best:
                         self.saving.keep_best(point, self.figures.numbers)
                     self._ask_to_give_up(point.number)
-                    display.end_epoch(point.step, point.number, point.metrics, self.figures.examples_per_second)
+                    pace = self.figures.examples_per_second
+                    display.end_epoch(Reached(point.step, point.number, point.metrics, pace))
                     self._check_finite(point.metrics)
                     over = point.is_last or self.given_up
                 if over or pauses.due(point.step):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxdl.backend.jaxprs import multiplies_in_loops
+from jaxdl.backend.jaxprs import equation_multiply_adds, equation_turns, multiplies_in_loops
 
 Function = Callable[[jax.Array], jax.Array]
 Wrapper = Callable[[Function], Function]
@@ -43,3 +43,24 @@ def test_a_loop_without_a_product_beside_one_without_a_loop_does_not_count() -> 
     jaxpr = jax.make_jaxpr(lambda x: scanned(jnp.sin)(x) + x @ x)(jnp.ones((2, 2))).jaxpr
     assert multiplies_in_loops(jaxpr, 0)
     assert not multiplies_in_loops(jaxpr, 1)
+
+
+def test_a_product_of_matrices_costs_one_multiply_add_for_each_pair_that_meets() -> None:
+    x, y = jnp.ones((5, 3)), jnp.ones((3, 7))
+    costs = [equation_multiply_adds(equation) for equation in jax.make_jaxpr(lambda: jnp.sin(x @ y))().jaxpr.eqns]
+    assert [cost for cost in costs if cost] == [5 * 3 * 7] and 0 in costs
+
+
+def test_a_convolution_costs_its_window_for_each_output() -> None:
+    images, kernel = jnp.ones((2, 8, 8, 3)), jnp.ones((3, 3, 3, 4))
+    convolve = lambda: jax.lax.conv_general_dilated(  # noqa: E731
+        images, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    costs = [equation_multiply_adds(equation) for equation in jax.make_jaxpr(convolve)().jaxpr.eqns]
+    assert sum(costs) == (2 * 6 * 6 * 4) * (3 * 3 * 3)
+
+
+def test_a_scan_turns_as_often_as_it_is_long() -> None:
+    equations = jax.make_jaxpr(scanned(product))(jnp.ones((2, 2))).jaxpr.eqns
+    assert max(equation_turns(equation) for equation in equations) == 3
+    assert equation_turns(jax.make_jaxpr(product)(jnp.ones((2, 2))).jaxpr.eqns[0]) == 1

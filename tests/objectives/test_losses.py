@@ -289,3 +289,8 @@ def test_checks_refuse_bad_values(objective: Objective, field: str, value: objec
     with pytest.raises(UserError, match=field):
         fields.check_value(declared, value)
     fields.check_value(declared, declared.value)
+
+
+def test_the_entropy_of_the_targets_bounds_cross_entropies_alone() -> None:
+    bounded = {name for name in OBJECTIVES.members if OBJECTIVES.make(name).bounded_by_entropy}
+    assert bounded == {"softmax_cross_entropy", "sigmoid_cross_entropy"}

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from scipy.special import expit, softmax
 
 from jaxdl.errors import UserError
-from jaxdl.objectives.metrics import check_metrics, metric
+from jaxdl.objectives.metrics import check_metrics, direction, metric, training_metrics
 
 CASES = settings(deadline=None, max_examples=12)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -81,12 +81,6 @@ def test_one_logit_is_decided_by_its_sign(seed: int, examples: int, batch_size: 
     assert evaluate("top_1", logit, labels, batch_size)["top_1"] == np.mean(decided == labels)
 
 
-def test_probable_targets_of_one_logit_are_those_above_one_half() -> None:
-    probabilities = np.array([0.4, 0.5, 0.6], np.float32)
-    confusion = evaluate("confusion", np.ones((3, 1), np.float32), probabilities, 3)["confusion"]
-    assert confusion == [[0, 2], [0, 1]]
-
-
 @CASES
 @given(seed=SEEDS, examples=EXAMPLES, k=st.integers(1, 4), batch_size=BATCHES)
 def test_top_k(seed: int, examples: int, k: int, batch_size: int) -> None:
@@ -95,13 +89,6 @@ def test_top_k(seed: int, examples: int, k: int, batch_size: int) -> None:
     # Among equal scores scikit-learn ranks the highest class first and this project the lowest: so count backwards.
     expected = reference.top_k_accuracy_score(classes - 1 - labels, logits[:, ::-1], k=k, labels=range(classes))
     assert evaluate(f"top_{k}", logits, labels, batch_size) == {f"top_{k}": expected}
-
-
-def test_top_k_ranks_ties_by_class_and_nan_last() -> None:
-    tied = np.zeros((3, 4), np.float32)
-    labels = np.array([0, 1, 3])
-    assert [evaluate(f"top_{k}", tied, labels, 3)[f"top_{k}"] for k in (1, 2, 3, 4, 9)] == [1 / 3, 2 / 3, 2 / 3, 1, 1]
-    assert evaluate("top_3", np.full((3, 4), np.nan, np.float32), labels, 3) == {"top_3": 0}
 
 
 @CASES
@@ -183,16 +170,8 @@ def test_r_squared_of_equal_targets_is_one_when_met_and_zero_otherwise(value: fl
 
 
 NAMES = [
-    "accuracy",
-    "top_2",
-    "confusion",
-    "precision",
-    "recall",
-    "f1",
-    "perplexity",
-    "mean_squared_error",
-    "mean_absolute_error",
-    "r_squared",
+    *("accuracy", "top_2", "confusion", "precision", "recall", "f1", "perplexity"),
+    *("mean_squared_error", "mean_absolute_error", "r_squared"),
 ]
 REGRESSION = NAMES[-3:]
 
@@ -276,6 +255,23 @@ def test_better_is_higher_or_lower() -> None:
         *("accuracy", "top_2", "precision", "recall", "f1", "r_squared")
     ]
     assert metric("confusion").higher_is_better is None
+    figures = ("loss", "train/loss", "validation/accuracy", "accuracy", "test/perplexity", "validation/confusion")
+    assert [direction(figure) for figure in figures] == [
+        *("minimize", "minimize", "maximize", "maximize", "minimize", None)
+    ]
+    with pytest.raises(UserError, match="unknown metric 'acuracy'"):
+        direction("validation/acuracy")
+
+
+def test_accuracy_alone_is_measured_in_training_as_its_mean_over_the_batch() -> None:
+    (accuracy,) = training_metrics(NAMES)
+    assert accuracy.name == "accuracy" and training_metrics(["perplexity", "confusion"]) == []
+    logits, labels = classified(3, 40, 5)
+    mask = np.arange(40) < 33
+    value = jax.jit(lambda *batch: accuracy.of_batch(accuracy.partial(*batch)))(logits, labels, mask)
+    expected = reference.accuracy_score(labels[mask], logits[mask].argmax(-1))
+    assert value.dtype == jnp.float32 and float(value) == pytest.approx(expected, rel=1e-6)
+    assert float(accuracy.of_batch(accuracy.partial(logits, labels, np.zeros(40, bool)))) == 0
 
 
 @pytest.mark.parametrize(("name", "meant"), [("acuracy", "accuracy"), ("top_0", "top_5"), ("top_k", "top_5")])

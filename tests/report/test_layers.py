@@ -18,7 +18,7 @@ from flax import linen as nn
 from rich.console import Console
 
 import jaxdl.errors
-from jaxdl.report.layers import Layer, LayerTable, layer_table, readable_bytes, render, tree_bytes
+from jaxdl.report.layers import Layer, LayerTable, layer_table, render, tree_bytes
 
 ROOT = Path(jaxdl.errors.__file__).parents[1]
 
@@ -175,12 +175,6 @@ def test_the_table_shows_rows_totals_and_memory() -> None:
     assert ["Conv_0", "Conv", "(128,26,26,32)", "320", "194,688", "10.6", "MiB"] in lines
     assert ["total", f"{table.parameters:,}", f"{table.multiply_adds:,}"] in lines
     assert ["optimizer", "state", "5.0", "MiB"] in lines
-
-
-def test_sizes_are_readable() -> None:
-    assert [readable_bytes(n) for n in (0, 1023, 1024, 1536, 5 * 2**30)] == [
-        "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "5.0 GiB",
-    ]  # fmt: skip
 
 
 def test_a_recurrent_model_has_one_row_for_all_steps_of_a_layer() -> None:

@@ -6,14 +6,14 @@ import html.parser
 import math
 import re
 import xml.etree.ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.metrics import precision_recall_fscore_support
 
 from jaxdl.errors import UserError
+from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import RunDirectory
 from jaxdl.report import write_report
 
@@ -108,7 +108,7 @@ def write_run(path: Path, outcome: dict[str, Any] | None, name: str = "mnist_cnn
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    path = write_report(write_run(tmp_path_factory.mktemp("runs") / "run", summary()))
+    path = write_report(write_run(tmp_path_factory.mktemp("runs") / "run", summary()), REPORT_SECTIONS)
     assert path.name == "report.html"
     yield path.read_text()
 
@@ -151,20 +151,28 @@ def test_the_stand_in_is_named_beside_every_figure(text: str) -> None:
 
 def test_nothing_is_said_of_a_stand_in_where_there_is_none(tmp_path: Path) -> None:
     data = {"requested": "digits", "used": "digits", "substituted": False}
-    text = write_report(write_run(tmp_path / "run", summary(data=data))).read_text()
+    text = write_report(write_run(tmp_path / "run", summary(data=data)), REPORT_SECTIONS).read_text()
     assert "stand-in" not in text
     assert ["loss", "", "0.1250", "digits"] in Page(text).rows
 
 
-def test_the_figures_of_each_class_agree_with_scikit_learn(text: str) -> None:
-    true = [t for t in range(3) for p in range(3) for _ in range(CONFUSION[t][p])]
-    predicted = [p for t in range(3) for p in range(3) for _ in range(CONFUSION[t][p])]
-    reference = precision_recall_fscore_support(true, predicted, zero_division=0)
-    shown = {row[0]: row[1:5] for row in Page(text).rows if row[0] in NAMES}
-    for n, name in enumerate(NAMES):
-        assert int(shown[name][0]) == reference[3][n]
-        for cell, column in zip(shown[name][1:], reference[:3], strict=True):
-            assert float(cell) == pytest.approx(column[n], abs=5e-5)
+def test_a_metric_shows_its_own_section_of_its_values_by_split(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", summary())
+    asked: list[Any] = []
+
+    def show(values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+        asked.append((values, data["class_names"], plots))
+        return "<h2>Mine</h2>"
+
+    text = write_report(run, {"accuracy": show, "not_measured": show, "confusion": lambda *_: ""}).read_text()
+    assert asked == [({"test": 0.98765, "validation": 0.5}, NAMES, True)]
+    assert text.count("<h2>Mine</h2>") == 1 and "Classes" not in text
+    write_report(run, {"accuracy": show}, plots=False)
+    assert asked[-1][-1] is False
+
+
+def test_the_figures_of_each_class_are_shown(text: str) -> None:
+    assert ["zero", "10", "0.8000", "0.8000", "0.8000", "digits (stand-in for mnist)"] in Page(text).rows
 
 
 def test_the_recipe_and_the_record_are_shown(text: str) -> None:
@@ -195,7 +203,7 @@ def test_texts_from_data_are_escaped(tmp_path: Path) -> None:
         run.log_metrics(1, 1, HOSTILE, {HOSTILE: 1.0})
         run.log_metrics(1, 1, "_hidden", {HOSTILE: 1.0})
         run.write_summary(outcome)
-    page = Page(write_report(tmp_path / "run").read_text())
+    page = Page(write_report(tmp_path / "run", REPORT_SECTIONS).read_text())
     assert page.count("script") == 0 and page.count("svg") == 2
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     assert page.text.count(HOSTILE) > 10
@@ -204,29 +212,30 @@ def test_texts_from_data_are_escaped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [None, "failed", "diverged"])
 def test_a_run_that_ended_early_has_a_report_of_what_there_is(tmp_path: Path, status: str | None) -> None:
     outcome = None if status is None else {"experiment": "mnist_cnn", "status": status, "metrics": {}}
-    page = Page(write_report(write_run(tmp_path / "run", outcome)).read_text())
+    page = Page(write_report(write_run(tmp_path / "run", outcome), REPORT_SECTIONS).read_text())
     assert (status or "not ended") in page.text and page.count("svg") == 2
 
 
 def test_a_run_without_a_single_figure_has_a_report(tmp_path: Path) -> None:
     with RunDirectory.create(tmp_path / "run", "x") as run:
         run.write_config({"name": "x"})
-    assert Page(write_report(tmp_path / "run").read_text()).count("svg") == 0
+    assert Page(write_report(tmp_path / "run", REPORT_SECTIONS).read_text()).count("svg") == 0
 
 
 def test_many_classes_are_drawn_without_names(tmp_path: Path) -> None:
     classes = 300
     diagonal = [[int(row == column) for column in range(classes)] for row in range(classes)]
-    path = write_report(write_run(tmp_path / "run", summary(metrics={"test/confusion": diagonal})))
+    path = write_report(write_run(tmp_path / "run", summary(metrics={"test/confusion": diagonal})), REPORT_SECTIONS)
     assert path.stat().st_size < 300_000
 
 
 def test_a_place_without_a_run_is_named_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no run in"):
-        write_report(tmp_path)
+        write_report(tmp_path, REPORT_SECTIONS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", summary())
-    assert write_report(run).read_text() == write_report(run).read_text()
+    first = write_report(run, REPORT_SECTIONS).read_text()
+    assert write_report(run, REPORT_SECTIONS).read_text() == first

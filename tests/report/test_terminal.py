@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import pty
 import re
@@ -16,18 +15,20 @@ from typing import Any
 import pytest
 
 import jaxdl.errors
-from jaxdl.report.terminal import Progress, announce, data_used, duration, figure, printable, results_table
+from jaxdl.errors import printable
+from jaxdl.report.terminal import LiveArea, Progress, Reached, announce, results_table
 
 ROOT = Path(jaxdl.errors.__file__).parents[1]
 TRAINING = """
     import sys, time
-    from jaxdl.report.terminal import Progress
+    from jaxdl.report.terminal import Progress, Reached
     with Progress("mnist_cnn", epochs=2, steps=20) as progress:
         for epoch in (1, 2):
             for step in range(10 * epoch - 9, 10 * epoch + 1):
-                progress.update(step, epoch, {"loss": 1 / step, "accuracy": 0.5}, 12_345.0)
+                progress.update(Reached(step, epoch, {"train": {"loss": 1 / step, "accuracy": 0.5}}, 12_345.0))
                 time.sleep(0.03)
-            progress.end_epoch(10 * epoch, epoch, {"train": {"loss": 0.5}, "validation": {"accuracy": 0.25}})
+            figures = {"train": {"loss": 0.5}, "validation": {"accuracy": 0.25}}
+            progress.end_epoch(Reached(10 * epoch, epoch, figures))
     print("results")
 """
 
@@ -78,16 +79,25 @@ def test_on_a_terminal_there_is_a_bar_that_goes_when_the_training_ends() -> None
     assert output.count(b"\x1b[?25l") == output.count(b"\x1b[?25h") == 1  # the cursor comes back
 
 
+def test_an_area_without_a_terminal_is_the_lines_of_text_alone() -> None:
+    file = io.StringIO()
+    area = LiveArea(lambda: "never shown", file)
+    area.say("before")
+    with area:
+        area.say("one\ntwo \x1b[2J")
+    assert file.getvalue() == "before\none\ntwo \\x1b[2J\n"
+
+
 def test_the_time_left_follows_the_pace_without_the_compilation() -> None:
     clock, file = Clock(), io.StringIO()
     with Progress("x", epochs=4, steps=400, file=file, clock=clock) as progress:
         clock.now += 60  # compiling
-        progress.update(50, 1, {})
+        progress.update(Reached(50, 1, {"train": {}}))
         clock.now += 5
-        progress.end_epoch(100, 1, {"train": {"loss": 1.0}})
+        progress.end_epoch(Reached(100, 1, {"train": {"loss": 1.0}}))
         clock.now += 10
-        progress.end_epoch(200, 2, {"train": {"loss": 1.0}})
-        progress.end_epoch(400, 4, {"train": {"loss": 1.0}})
+        progress.end_epoch(Reached(200, 2, {"train": {"loss": 1.0}}))
+        progress.end_epoch(Reached(400, 4, {"train": {"loss": 1.0}}))
     ends = [re.findall(r"(\d+:\d\d) left$", line)[0] for line in file.getvalue().splitlines()]
     assert ends == ["0:30", "0:20", "0:00"]
 
@@ -95,16 +105,16 @@ def test_the_time_left_follows_the_pace_without_the_compilation() -> None:
 def test_the_time_left_is_open_until_something_is_known() -> None:
     file = io.StringIO()
     with Progress("x", epochs=4, steps=400, file=file) as progress:
-        progress.end_epoch(100, 1, {})
+        progress.end_epoch(Reached(100, 1, {}))
     assert file.getvalue().endswith("-:-- left\n")
 
 
 def test_a_resumed_training_counts_from_where_it_went_on() -> None:
     clock, file = Clock(), io.StringIO()
     with Progress("x", epochs=4, steps=400, first_step=200, file=file, clock=clock) as progress:
-        progress.update(250, 3, {})
+        progress.update(Reached(250, 3, {"train": {}}))
         clock.now += 10
-        progress.end_epoch(300, 3, {})
+        progress.end_epoch(Reached(300, 3, {}))
     assert file.getvalue().endswith("  0:20 left\n")
 
 
@@ -172,7 +182,7 @@ def test_nothing_from_data_steers_the_terminal_or_the_markup() -> None:
     shown = []
     file = io.StringIO()
     with Progress(HOSTILE, epochs=1, steps=1, file=file) as progress:
-        progress.end_epoch(1, 1, {HOSTILE: {HOSTILE: 1.0}})
+        progress.end_epoch(Reached(1, 1, {HOSTILE: {HOSTILE: 1.0}}))
         progress.say(HOSTILE)
     shown.append(file.getvalue())
     summary = {
@@ -188,13 +198,6 @@ def test_nothing_from_data_steers_the_terminal_or_the_markup() -> None:
         assert "[red]" in text and "\\x1b" in text
 
 
-def test_the_small_formats() -> None:
-    assert [duration(s) for s in (0, 59.6, 61, 3600, 36061, math.nan, -1)] == [
-        "0:00", "1:00", "1:01", "1:00:00", "10:01:01", "-:--", "0:00",
-    ]  # fmt: skip
-    assert [figure(v) for v in (0.98765, 0.012345, 1234.5, 12.3456, 0.0, 1e-9, 12345, math.nan)] == [
-        "0.9877", "0.01235", "1,234", "12.3456", "0", "1e-09", "12,345", "nan",
-    ]  # fmt: skip
+def test_text_is_kept_and_what_steers_a_terminal_is_spelled_out() -> None:
     assert printable("Zürich 数字") == "Zürich 数字"
     assert printable("a\nb\x1b") == "a\\nb\\x1b"
-    assert data_used({"used": "digits", "requested": "digits", "substituted": False}) == "digits"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from jaxdl.training.early_stopping import EarlyStopping
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.training.early_stopping import EarlyStopping, check_measured
+from tests.experiments.twins import twin
+from tests.small import blobs
 
 
 @pytest.mark.parametrize(
@@ -40,3 +44,14 @@ def test_figures_of_another_split_are_no_epoch() -> None:
     watch = EarlyStopping("validation/loss", patience=1)
     assert not watch.observe({"train/loss": 1.0}, 1)
     assert not watch.exhausted
+
+
+def test_what_is_not_measured_after_each_epoch_or_has_no_order_is_refused_with_what_there_is() -> None:
+    recipe = jaxdl.replace(twin("digits_mlp"), {"metrics": ("accuracy", "confusion", "top_2")})
+    for measured in ("train/loss", "train/accuracy", "validation/loss", "validation/top_2"):
+        check_measured("--watch", measured, recipe, blobs())
+    possible = "train/accuracy, train/loss, validation/accuracy, validation/loss, validation/top_2."
+    for figure in ("train/top_2", "validation/confusion", "validation/f1", "test/loss"):
+        with pytest.raises(UserError) as error:
+            check_measured("--watch", figure, recipe, blobs())
+        assert str(error.value) == f"--watch={figure}: nothing to compare by. This run measures: {possible}"

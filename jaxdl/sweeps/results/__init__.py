@@ -1,1 +1,1 @@
-"""What came of a sweep: tables, report and display."""
+"""The results of a sweep: statistics, tables, the report, and what the terminal shows."""

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from jaxdl.errors import printable
 from jaxdl.fields import show
-from jaxdl.report.terminal import duration, figure
+from jaxdl.report.format import duration, figure
+from jaxdl.report.terminal import LiveArea, Reached
 from jaxdl.sweeps.definition import Definition
-from jaxdl.sweeps.results.results import SweepResults, group_table
+from jaxdl.sweeps.results.results import SweepResults
+from jaxdl.sweeps.results.tables import group_table
 from jaxdl.sweeps.trials.trial import Trial
 
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.live import Live
 
 _MOST_ROWS = 12
 
@@ -31,7 +32,7 @@ def values_text(values: Mapping[str, Any]) -> str:
 
 
 class TrialDisplay:
-    """Takes note of how far one trial is; a `jaxdl.training.hooks.Display`.
+    """Passes on how far one trial is; a `Display`.
 
     Args:
         epochs: of the trial.
@@ -42,24 +43,17 @@ class TrialDisplay:
         self._epochs = epochs
         self._tell = tell
 
-    def update(
-        self, step: int, epoch: int, metrics: Mapping[str, float], examples_per_second: float | None = None
-    ) -> None:
-        """Takes note of where the training is."""
-        self._show(epoch, metrics["loss"], (epoch - 0.5) / self._epochs)
+    def update(self, reached: Reached) -> None:
+        """Passes on where the training is."""
+        self._show(reached, reached.epoch - 0.5)
 
-    def end_epoch(
-        self,
-        step: int,
-        epoch: int,
-        metrics: Mapping[str, Mapping[str, Any]],
-        examples_per_second: float | None = None,
-    ) -> None:
-        """Takes note of an epoch that ended."""
-        self._show(epoch, metrics["train"]["loss"], epoch / self._epochs)
+    def end_epoch(self, reached: Reached) -> None:
+        """Passes on that an epoch has ended."""
+        self._show(reached, reached.epoch)
 
-    def _show(self, epoch: int, loss: float, done: float) -> None:
-        self._tell(f"epoch {epoch}/{self._epochs}  loss {figure(loss)}", done)
+    def _show(self, reached: Reached, epochs_done: float) -> None:
+        loss = figure(reached.metrics["train"]["loss"])
+        self._tell(f"epoch {reached.epoch}/{self._epochs}  loss {loss}", epochs_done / self._epochs)
 
 
 @dataclasses.dataclass
@@ -92,38 +86,43 @@ class SweepDisplay:
         clock: Callable[[], float] = time.monotonic,
     ):
         self._definition = definition
-        self._file = sys.stderr if file is None else file
         self._clock = clock
         self._began = clock()
         self._ended: list[Trial] = []
         self._earlier = 0
         self._running: dict[int, _Running] = {}
         self._best: Trial | None = None
-        self._live: Live | None = None
+        self._area = LiveArea(self._rendered, file)
         self._lock = threading.Lock()
 
     def begin(self, trial: Trial, epochs: int) -> None:
-        """Takes note of a trial of so many epochs that begins."""
+        """Shows that a trial of so many epochs begins."""
         with self._lock:
             self._running[trial.number] = _Running(trial, epochs)
 
     def show(self, number: int, text: str, done: float) -> None:
-        """Takes note of what is to be shown of a trial that runs, and of the share of it that is done."""
+        """Shows a text beside a running trial.
+
+        Args:
+            number: of the trial; one that is over is left out.
+            text: what to show.
+            done: the share of the trial that is done, for the time left.
+        """
         with self._lock:
             running = self._running.get(number)
             if running is not None:
                 running.text, running.done = text, done
 
     def of(self, number: int) -> TrialDisplay:
-        """Returns what takes note of how far a trial is that has begun."""
+        """Returns the display of a trial that has begun."""
         return TrialDisplay(self._running[number].epochs, functools.partial(self.show, number))
 
     def end(self, trial: Trial, *, earlier: bool = False) -> None:
-        """Takes note of a trial that is over.
+        """Shows that a trial is over.
 
         Args:
             trial: the trial.
-            earlier: an earlier process ran it.
+            earlier: whether an earlier process ran it; then no line is written.
         """
         with self._lock:
             self._running.pop(trial.number, None)
@@ -136,13 +135,7 @@ class SweepDisplay:
 
     def say(self, text: str) -> None:
         """Writes a text, above the table where there is one."""
-        shown = "\n".join(printable(line) for line in text.splitlines())
-        if self._live is None:
-            print(shown, file=self._file, flush=True)
-        else:
-            from rich.text import Text
-
-            self._live.console.print(Text(shown), soft_wrap=True)
+        self._area.say(text)
 
     def _is_best(self, trial: Trial) -> bool:
         if self._best is None or self._best.objective is None or trial.objective is None:
@@ -176,29 +169,15 @@ class SweepDisplay:
         return (self._clock() - self._began) / here * (left - under_way) if here else math.nan
 
     def __enter__(self) -> SweepDisplay:
-        from rich.console import Console
-        from rich.live import Live
-
         self._began = self._clock()
-        console = Console(file=self._file, highlight=False)
-        if console.is_terminal and not console.is_dumb_terminal:
-            self._live = Live(
-                console=console,
-                get_renderable=self._rendered,
-                refresh_per_second=4,
-                transient=True,
-                redirect_stdout=sys.stdout.isatty(),
-            )
-            self._live.start()
+        self._area.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+        self._area.__exit__(*exception)
 
     def _rendered(self) -> Group:
-        """Returns the table as it looks now; Rich asks for it four times a second, from a thread of its own."""
+        """Returns the table as it looks now; called from a thread of its own."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -222,10 +201,10 @@ class SweepDisplay:
 
 
 def print_results(results: SweepResults, command: str, file: TextIO | None = None) -> None:
-    """Prints the best combinations over their seeds, what became of the trials, and how to run the best one again.
+    """Prints the best combinations over their seeds, how the trials ended, and how to run the best one again.
 
     Args:
-        results: what came of the sweep.
+        results: of the sweep.
         command: the command line of the best trial; empty where there is none.
         file: where to write; None means stdout.
     """

@@ -12,13 +12,15 @@ import numpy as np
 from jaxdl.fields import show
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import REPORT
+from jaxdl.report.format import duration, figure
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table
 from jaxdl.report.sweep_plots import Scale, curves, heat_map, importances, parallel_coordinates, slice_plot
-from jaxdl.report.terminal import duration, figure
 from jaxdl.sweeps.definition import SEED, Definition
-from jaxdl.sweeps.results.results import SweepResults, best_command, group_table
+from jaxdl.sweeps.results.results import SweepResults, best_command
+from jaxdl.sweeps.results.tables import group_table
 from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.sampling import quiet, to_optuna
+from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.trial import Trial
 
 # A range is cut into so many parts for the heat map.
@@ -34,7 +36,7 @@ def write_sweep_report(results: SweepResults, command: Sequence[str]) -> Path:
     """Writes ``report.html`` into the sweep directory and returns its path.
 
     Args:
-        results: what came of the sweep.
+        results: of the sweep.
         command: the command line of the recipe without the sweep.
 
     Raises:
@@ -49,12 +51,11 @@ def render(results: SweepResults, command: Sequence[str]) -> str:
     """Returns the page; see `write_sweep_report`."""
     definition = results.definition
     done = [trial for trial in results.trials if trial.completed]
-    data = sorted({trial.outcome.data for trial in done if trial.outcome})
-    used = ", ".join(data)
+    used = ", ".join(sorted({trial.outcome.data for trial in done if trial.outcome}))
     head, rows = group_table(results)
     sections = [
         _head(results),
-        _banner(data),
+        _banner(definition, done),
         _best(results, command),
         section("Over the seeds", table(head, rows, range(len(head) - 5, len(head) - 1)) if rows else ""),
         _curves(results, used),
@@ -73,11 +74,19 @@ def _head(results: SweepResults) -> str:
     return f'<h1>sweep of {escaped(name)}</h1>\n<p class="sub">{facts}</p>'
 
 
-def _banner(data: Sequence[str]) -> str:
-    stand_ins = [name for name in data if "stand-in" in name]
+def _banner(definition: Definition, done: Sequence[Trial]) -> str:
+    """Names the data that were used in the place of those that the trials asked for."""
+    used = {(trial.outcome.data, _requested(definition, trial)) for trial in done if trial.outcome}
+    stand_ins = sorted({name for name, requested in used if name not in ("", requested)})
     if not stand_ins:
         return ""
     return f'<p class="banner">Not measured on the data that were asked for: {escaped(", ".join(stand_ins))}.</p>'
+
+
+def _requested(definition: Definition, trial: Trial) -> str:
+    """Returns the name of the data that a trial asked for, which may be one of the fields that are varied."""
+    values = {path: value for path, value in trial.values.items() if path.split(".")[0] == "data"}
+    return apply(definition.experiment, values).data.requested
 
 
 def _best(results: SweepResults, command: Sequence[str]) -> str:
@@ -107,7 +116,7 @@ def _curve(trial: Trial) -> tuple[list[float], list[float]]:
 
 
 def _fields(definition: Definition, done: Sequence[Trial], used: str) -> str:
-    """Draws what the figure owes to each field."""
+    """Draws how the figure depends on each field."""
     objective = definition.objective
     figures = np.array([trial.objective for trial in done], np.float64)
     quality = _quality(definition, figures)

@@ -1,11 +1,9 @@
-"""What came of a sweep: its table in several forms, statistics over seeds, and the best trial."""
+"""The results of a sweep: its trials, statistics over the seeds, and the best trial."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
-import io
 import math
 import shlex
 import statistics
@@ -13,11 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.cli.flags import short_names
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
-from jaxdl.files.atomic import named_cause, replace_file
-from jaxdl.report.terminal import figure
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
 from jaxdl.sweeps.space.sampling import Key, grid_values, key_of
@@ -36,7 +31,7 @@ class Group:
     Attributes:
         values: what they have in common, by dotted path.
         trials: numbers of those that were completed.
-        of: how many there are in all.
+        of: how many trials there are in all.
         mean: of the figure to compare by, each seed once; None where no trial was completed.
         std: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
         ci95: half the width of the mean's confidence interval of 95 %, from Student's t; None for fewer than two.
@@ -52,7 +47,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class SweepResults:
-    """What came of a sweep.
+    """The results of a sweep.
 
     Attributes:
         definition: what the sweep is.
@@ -93,9 +88,9 @@ class SweepResults:
     def groups(self) -> list[Group]:
         """Statistics over the seeds, the best combination first.
 
-        One of which a seed failed, was given up, or is yet to run comes after those without, also where there are fewer
-        trials than the grid has: the seeds that are left may be its lucky ones. Trials that are the same, because they
-        were drawn twice, count once.
+        A combination that lacks a seed, because its trial failed, was stopped early, has not run yet or is not among
+        the trials of a grid that was cut short, comes after all complete ones: the seeds it has may be its lucky ones.
+        Trials with the same values, because they were drawn twice, count once.
         """
         found: dict[Key, list[Trial]] = {}
         for trial in self.trials:
@@ -111,7 +106,7 @@ class SweepResults:
         return sorted(groups, key=rank)
 
     def _seeds(self) -> dict[Key, set[str]]:
-        """Returns the seeds that each combination is to be run with."""
+        """Returns for each combination the seeds with which it should be run."""
         definition = self.definition
         grids = grid_values([*definition.grids, definition.space]) if definition.mode == "grid" else []
         listed = {show(seed) for seed in definition.seeds}
@@ -143,7 +138,7 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
 
 
 def _combination(values: Mapping[str, Any]) -> Key:
-    """Returns what trials have in common that differ in their seed alone."""
+    """Returns a key of a trial's values without its seed."""
     return key_of({path: value for path, value in values.items() if path != SEED})
 
 
@@ -200,112 +195,3 @@ def best_command(trial: Trial, command: Sequence[str]) -> str:
     """Returns a command line that runs a trial again."""
     values = [f"--{path}={show(value)}" for path, value in trial.values.items()]
     return shlex.join(["python", *command, *values])
-
-
-def write_tables(results: SweepResults) -> None:
-    """Writes the rows as ``results.csv`` and ``results.parquet``, and the groups as Markdown and LaTeX.
-
-    Raises:
-        UserError: a file cannot be written.
-    """
-    folder = results.sweep_dir
-    write_rows(results)
-    replace_file(folder / "results.parquet", _parquet(results))
-    head, rows = group_table(results)
-    replace_file(folder / "results.md", markdown_table(head, rows))
-    replace_file(folder / "results.tex", latex_table(head, rows))
-
-
-def write_rows(results: SweepResults) -> None:
-    """Writes the rows as ``results.csv``.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    replace_file(results.sweep_dir / "results.csv", csv_text(results))
-
-
-def csv_text(results: SweepResults) -> str:
-    """Returns the rows as CSV with a header (RFC 4180, lines ended by a line feed)."""
-    text = io.StringIO()
-    rows = results.rows
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None else show(value) if isinstance(value, tuple | float | bool) else value
-
-
-def _parquet(results: SweepResults) -> bytes:
-    import pyarrow
-    from pyarrow import parquet
-
-    # Lists and parts as text: a column of a file has one type.
-    rows = [{k: show(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in results.rows]
-    columns = {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else ())}
-    buffer = pyarrow.BufferOutputStream()
-    with named_cause(results.sweep_dir, "write"):
-        parquet.write_table(pyarrow.table(columns), buffer)
-    return buffer.getvalue().to_pybytes()
-
-
-def _column(values: Sequence[Any]) -> list[Any]:
-    """Returns a column in one type: numbers where all are, else text."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int} or kinds <= {float} or kinds <= {bool} or kinds <= {str}:
-        return list(values)
-    if kinds <= {int, float}:
-        return [None if value is None else float(value) for value in values]
-    return [None if value is None else show(value) for value in values]
-
-
-def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
-    """Returns head and rows of the table over seeds, the best combination first."""
-    name = results.definition.objective
-    paths = [axis.path for axis in results.definition.space.axes if axis.path != SEED]
-    data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
-    short = {path: last for last, path in short_names(paths).items()}
-    names = [short.get(path, path) for path in paths]
-    head = [*names, "trials", f"{name}, mean", "std", "95 % interval", "measured on"]
-    rows = [
-        [
-            *(show(group.values[path]) if path in group.values else "" for path in paths),
-            str(len(group.trials)) if len(group.trials) == group.of else f"{len(group.trials)} of {group.of}",
-            *("" if value is None else figure(value) for value in (group.mean, group.std)),
-            "" if group.ci95 is None else f"± {figure(group.ci95)}",
-            data,
-        ]
-        for group in results.groups
-    ]
-    return head, rows
-
-
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
-
-
-def latex_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table in LaTeX, for the package ``booktabs``."""
-    body = "".join("  " + " & ".join(map(_latex, row)) + r" \\" + "\n" for row in rows)
-    return (
-        f"\\begin{{tabular}}{{{'l' * len(head)}}}\n  \\toprule\n  {' & '.join(map(_latex, head))} \\\\\n"
-        f"  \\midrule\n{body}  \\bottomrule\n\\end{{tabular}}\n"
-    )
-
-
-_LATEX = {
-    **{character: "\\" + character for character in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)

@@ -67,7 +67,7 @@ class Rivals:
 
 
 class Judgement:
-    """Decides after each epoch of one trial whether it is given up; a `jaxdl.training.hooks.Judge`."""
+    """Decides after each epoch of one trial whether it is given up; a `jaxdl.training.hooks.GiveUp`."""
 
     def __init__(self, job: Job):
         import optuna

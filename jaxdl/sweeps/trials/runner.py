@@ -1,4 +1,4 @@
-"""Running one trial: a training as any other, of which the rest of the sweep hears whatever becomes of it."""
+"""Running one trial: an ordinary training whose every ending, a failure too, is returned as an `Outcome`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.locks import InUse
 from jaxdl.record import read_metrics
-from jaxdl.report.terminal import data_used
+from jaxdl.report.format import data_used
 from jaxdl.sweeps.trials.pruning import Judgement
 from jaxdl.sweeps.trials.trial import Job, Outcome, State
 from jaxdl.training.cache import Cache

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 import jaxdl
+from jaxdl.report.terminal import Reached
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.results.display import SweepDisplay, print_results
 from jaxdl.sweeps.results.results import SweepResults
@@ -51,13 +52,28 @@ def test_the_table_shows_what_is_running() -> None:
     display.end(trial(0, 0.5))
     display.begin(trial(1, None), epochs=5)
     display.begin(trial(2, None), epochs=5)
-    display.of(1).update(7, 3, {"loss": 0.25})
+    display.of(1).update(Reached(7, 3, {"train": {"loss": 0.25}}))
+    display.of(2).end_epoch(Reached(8, 4, {"train": {"loss": 0.125}}))
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
     console.print(display._rendered())
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "running 2" in text and "best 0.5000 (trial 0)" in text and "1/4" in text
-    assert "trial 1" in text and "epoch 3/5" in text and "loss 0.2500" in text
+    assert "trial 1" in text and "epoch 3/5  loss 0.2500" in text and "epoch 4/5  loss 0.1250" in text
     assert "\x1b[31mname" not in text
+
+
+def test_the_time_left_counts_what_running_trials_have_done() -> None:
+    now = [0.0]
+    file = io.StringIO()
+    with SweepDisplay(DEFINITION, file=file, clock=lambda: now[0]) as display:
+        display.begin(trial(0, None), epochs=4)
+        display.begin(trial(1, None), epochs=4)
+        now[0] = 90.0
+        display.of(1).end_epoch(Reached(20, 2, {"train": {"loss": 0.5}}))  # half of it
+        display.end(trial(0, 0.5))
+        display.say("all is well")
+    first, second = file.getvalue().splitlines()
+    assert first.endswith("1/4  2:30 left") and second == "all is well"  # 1.5 of 4 trials in 90 s
 
 
 def test_no_heading_is_broken_within_a_word_on_a_screen_of_eighty_columns(

@@ -13,7 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.results.report import field_importances, render, write_sweep_report
-from jaxdl.sweeps.results.results import SweepResults, latex_table, markdown_table
+from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
@@ -60,6 +60,22 @@ def test_a_stand_in_is_named_in_a_banner(tmp_path: Path) -> None:
     page = render(results(tmp_path, data="digits (stand-in for mnist)"), COMMAND)
     assert '<p class="banner">' in page and "digits (stand-in for mnist)" in page
     assert '<p class="banner">' not in render(results(tmp_path), COMMAND)
+
+
+def test_data_that_the_sweep_varies_are_no_stand_ins_for_one_another(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(RECIPE, {"data": jaxdl.Tfds()})
+    definition = make_definition(recipe, make_space(recipe, {"data.name": "mnist,fashion_mnist"}))
+
+    def page(*used: str) -> str:
+        trials = [
+            Trial(n, values, "completed", 1, Outcome("completed", 0.5, data=name))
+            for n, (values, name) in enumerate(zip(planned_values(definition) or (), used, strict=True))
+        ]
+        return render(SweepResults(definition, tmp_path, "completed", trials), COMMAND)
+
+    assert '<p class="banner">' not in page("mnist", "fashion_mnist")
+    banner = "Not measured on the data that were asked for: digits (stand-in for mnist).</p>"
+    assert banner in page("digits (stand-in for mnist)", "fashion_mnist")
 
 
 @pytest.mark.parametrize("trials", [1, 2, 5])
@@ -138,8 +154,3 @@ def test_a_browser_opens_it_without_an_error(tmp_path: Path) -> None:
         colours = {colour for _, colour in image.convert("RGB").getcolors(2**24)}
     # The best trial's line and the others', as they stand in the page's style.
     assert {(0xD9, 0x77, 0x06), (0x25, 0x63, 0xEB)} <= colours
-
-
-def test_tables_escape_what_their_languages_take_for_markup() -> None:
-    assert markdown_table(["a|b"], [["c"]]) == "| a\\|b |\n| --- |\n| c |\n"
-    assert r"50 \% \& x\_1 \textbackslash{} $\pm$" in latex_table(["h"], [["50 % & x_1 \\ ±"]])

@@ -1,0 +1,57 @@
+"""What metrics show of themselves in the report of a run, beside their numbers in its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxdl.report.format import data_used, figure
+from jaxdl.report.page import plotted, section, table, titled
+from jaxdl.report.plots import confusion_matrix
+
+
+def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+    """Draws the confusion matrix of each split, with the figures of each class below.
+
+    Args:
+        values: by split, (classes, classes) numbers of examples by true class (rows) and predicted class (columns), as
+            lists; anything else, as a damaged file may hold, is left out.
+        data: what the run's summary says of its data; the numbers of the classes are shown where it has no names.
+        plots: whether to draw; without, the figures of each class stand alone.
+
+    Returns:
+        A section of the page; empty where no split has a matrix.
+    """
+    used = data_used(data) if data else ""
+    parts = []
+    for split, counts in values.items():
+        if not _is_matrix(counts):
+            continue
+        names = [str(name) for name in data.get("class_names") or ()]
+        names = names if len(names) == len(counts) else [str(n) for n in range(len(counts))]
+        if plots:
+            title = titled(f"{split} confusion", used)
+            parts.append(plotted(title, confusion_matrix(title, counts, names)))
+        parts.append(_per_class(np.asarray(counts, np.float64), names, used))
+    return section("Classes", "".join(parts))
+
+
+def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
+    """Returns precision, recall and F1 of each class; zero divided by zero is 0."""
+    hits, predicted, actual = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
+    figures = [
+        hits / np.maximum(predicted, 1),
+        hits / np.maximum(actual, 1),
+        2 * hits / np.maximum(predicted + actual, 1),
+    ]
+    rows = [
+        [name, f"{actual[n]:,.0f}", *(figure(float(column[n])) for column in figures), used]
+        for n, name in enumerate(names)
+    ]
+    return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(r, list) and len(r) == len(value) for r in value)

@@ -1,0 +1,55 @@
+"""What metrics show of themselves in a report."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sklearn.metrics import precision_recall_fscore_support
+
+from jaxdl.objectives import REPORT_SECTIONS
+from jaxdl.objectives.sections import classes_section
+
+CONFUSION = [[8, 1, 1], [0, 9, 1], [2, 0, 0]]
+NAMES = ["zero", "one", "two"]
+DATA = {"used": "digits", "requested": "digits", "substituted": False, "class_names": NAMES}
+
+
+def rows(section: str) -> list[list[str]]:
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", section)]
+
+
+def test_the_figures_of_each_class_agree_with_scikit_learn() -> None:
+    true = [t for t in range(3) for p in range(3) for _ in range(CONFUSION[t][p])]
+    predicted = [p for t in range(3) for p in range(3) for _ in range(CONFUSION[t][p])]
+    reference = precision_recall_fscore_support(true, predicted, zero_division=0)
+    shown = [row for row in rows(classes_section({"test": CONFUSION}, DATA, False)) if row]
+    assert [row[0] for row in shown] == NAMES and {row[5] for row in shown} == {"digits"}
+    for n, row in enumerate(shown):
+        assert int(row[1]) == reference[3][n]
+        for cell, column in zip(row[2:5], reference[:3], strict=True):
+            assert float(cell) == pytest.approx(column[n], abs=5e-5)
+
+
+def test_each_split_has_its_matrix_and_its_table() -> None:
+    section = classes_section({"validation": CONFUSION, "test": CONFUSION}, DATA, True)
+    captions = re.findall("<figcaption>(.*?)</figcaption>", section)
+    assert captions == ["validation confusion, digits", "test confusion, digits"]
+    assert section.count("<svg") == 2 and section.count("<table") == 2 and section.startswith("<h2>Classes</h2>")
+
+
+@pytest.mark.parametrize("names", [[], ["one", "too", "many", "names"]])
+def test_classes_without_names_are_numbered(names: list[str]) -> None:
+    shown = rows(classes_section({"test": CONFUSION}, {**DATA, "class_names": names}, False))
+    assert [row[0] for row in shown if row] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("damaged", [None, 0.5, [], [[1, 2]], [1, 2], "confusion"])
+def test_what_is_no_matrix_is_left_out(damaged: object) -> None:
+    assert classes_section({"test": damaged}, DATA, True) == ""
+
+
+def test_the_numbers_of_other_metrics_say_all() -> None:
+    assert REPORT_SECTIONS["confusion"]({"test": CONFUSION}, DATA, False) != ""
+    others = {name: section({"test": 0.5}, DATA, True) for name, section in REPORT_SECTIONS.items()}
+    assert others.keys() > {"accuracy", "f1"} and set(others.values()) == {""}
