@@ -123,7 +123,7 @@ class Experiment:
                 augmentation needs other data.
         """
         check_fields(self)
-        self.augmentation.check(spec.input_shape)
+        self.augmentation.check(spec)
         outputs = next((field for field in own_fields(self.model) if field.path == "outputs"), None)
         if outputs is None:
             return self

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 
@@ -141,7 +142,7 @@ def decode(prepared: Path, name: str) -> Dataset:
 
 
 def _spec(shape: tuple[int, ...], labels: Any) -> Spec:
-    return Spec(shape, "uint8", 1 / 255, (), labels.num_classes, tuple(labels.names))
+    return Spec(shape, "uint8", Preprocess(scale=1 / 255), (), labels.num_classes, tuple(labels.names))
 
 
 def described(builder: Any, name: str) -> Spec:
