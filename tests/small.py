@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxdl.data import Dataset, Spec
+from jaxdl.data import Dataset, Preprocess, Spec
 
 
 def blobs(train: int = 50, validation: int = 20, test: int = 33, classes: int = 3) -> Dataset:
@@ -16,6 +16,6 @@ def blobs(train: int = 50, validation: int = 20, test: int = 33, classes: int = 
         noise = random.randint(40, size=(count, 4, 4, 1))
         return {"inputs": (labels[:, None, None, None] * 80 + noise).astype(np.uint8), "targets": labels}
 
-    spec = Spec((4, 4, 1), "uint8", 1 / 255, (), classes, tuple(map(str, range(classes))))
+    spec = Spec((4, 4, 1), "uint8", Preprocess(1 / 255), (), classes, tuple(map(str, range(classes))))
     splits = {"train": split(train), "validation": split(validation), "test": split(test)}
     return Dataset(spec, splits, "blobs", "blobs", "none", train + validation)

@@ -34,7 +34,7 @@ RECIPE = jaxdl.Experiment(
     training=jaxdl.Training(epochs=2),
 )
 CONFIG = jaxdl.to_config(RECIPE)
-SPEC = jaxdl.Spec((8, 8, 1), "uint8", 1 / 255, (), 10, tuple(map(str, range(10))))
+SPEC = jaxdl.Spec((8, 8, 1), "uint8", jaxdl.Preprocess(1 / 255), (), 10, tuple(map(str, range(10))))
 
 
 def npy(array: np.ndarray) -> bytes:

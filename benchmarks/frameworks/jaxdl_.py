@@ -53,7 +53,7 @@ class Stored(jaxdl.Data):
     def _spec(self, inputs: Any) -> jaxdl.Spec:
         scale = 1 / 255 if inputs.dtype == "uint8" else 1.0
         names = tuple(map(str, range(self.classes)))
-        return jaxdl.Spec(inputs.shape[1:], inputs.dtype.name, scale, (), self.classes, names)
+        return jaxdl.Spec(inputs.shape[1:], inputs.dtype.name, jaxdl.Preprocess(scale), (), self.classes, names)
 
 
 def experiment_of(name: str, workload: Workload, folder: str) -> jaxdl.Experiment:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
 from jaxdl import ops
+from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.spec import Spec
 from jaxdl.errors import UserError
 from jaxdl.fields import at_least, enabled, fraction, show, static, traced
 
@@ -68,12 +71,16 @@ class Augmentation:
         check=at_least(0),
     )
 
-    def check(self, input_shape: tuple[int, ...]) -> None:
-        """Checks that inputs of this shape can be changed as the fields say.
+    def check(self, spec: Spec) -> None:
+        """Checks that examples of this kind can be changed as the fields say.
 
         Raises:
-            UserError: a field needs images, and the inputs are none, or it leaves nothing of them.
+            UserError: a field needs images and the inputs are something else, or numbers and the inputs are ids, or it
+                would leave nothing of an image.
         """
+        input_shape = spec.input_shape
+        if spec.preprocess.cast == "none" and self != Augmentation():
+            raise UserError("augmentation: its changes are of numbers, and the inputs of these data are ids.")
         if len(input_shape) != 3:
             for field in dataclasses.fields(self):
                 name, value = field.name, getattr(self, field.name)
@@ -90,21 +97,26 @@ class Augmentation:
                     f"{input_shape[0]}x{input_shape[1]} pixels."
                 )
 
-    def apply(self, inputs: jax.Array, scale: float, key: jax.Array) -> jax.Array:
-        """Returns ``inputs * scale``, changed at random.
+    def apply(self, batch: Mapping[str, jax.Array], preprocess: Preprocess, key: jax.Array) -> dict[str, jax.Array]:
+        """Returns the batch with its inputs preprocessed and changed at random.
 
         Args:
-            inputs: (batch, ...) as stored, such as uint8, of a shape that `check` accepts; images are (batch, height,
-                width, channels).
-            scale: what brings them to [0, 1].
+            batch: ``inputs`` (batch, ...) as stored, such as uint8, of a spec that `check` accepts; images are (batch,
+                height, width, channels). All else is passed on as it is.
+            preprocess: the preprocessing of the data, which scales them to [0, 1].
             key: random key.
 
         Returns:
-            The shape of `inputs`, float32.
+            ``inputs`` of the same shape in float32 (ids as stored), and all else of `batch`.
         """
-        batch = inputs.shape[:1]
         key_of = functools.partial(jax.random.fold_in, key)
-        # As long as inputs are as stored, there are fewest bytes to move.
+        moved = self._moved(batch["inputs"], key_of)
+        changed = self._recoloured(preprocess.scaled(moved), key_of)
+        return {**batch, "inputs": preprocess.standardized(changed)}
+
+    def _moved(self, inputs: jax.Array, key_of: Callable[[int], jax.Array]) -> jax.Array:
+        """What moves pixels: done on inputs as they are stored, where there are the fewest bytes to move."""
+        batch = inputs.shape[:1]
         for number, (axis, directions) in enumerate(((2, ("horizontal", "both")), (1, ("vertical", "both")))):
             if self.flip in directions:
                 mirrored = _for_images(jax.random.bernoulli(key_of(number), 0.5, batch))
@@ -115,7 +127,11 @@ class Augmentation:
         if enabled(self.rotation) or enabled(self.zoom):
             angle = jnp.deg2rad(_symmetric(self.rotation, batch, key_of(3)))
             inputs = ops.rotate_and_zoom(inputs, angle, 1 + _symmetric(self.zoom, batch, key_of(4)))
-        inputs = inputs.astype(jnp.float32) * scale
+        return inputs
+
+    def _recoloured(self, inputs: jax.Array, key_of: Callable[[int], jax.Array]) -> jax.Array:
+        """What changes values: done on inputs in [0, 1]."""
+        batch = inputs.shape[:1]
         if enabled(self.contrast):
             mean = inputs.mean((1, 2), keepdims=True)
             factor = 1 + _for_images(_symmetric(self.contrast, batch, key_of(7)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaxdl.data.images import find_images, load_images
+from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
@@ -37,6 +38,7 @@ __all__ = [
     "Dataset",
     "Digits",
     "Notify",
+    "Preprocess",
     "Spec",
     "Split",
     "Tfds",

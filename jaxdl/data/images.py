@@ -39,8 +39,8 @@ def load_images(paths: Sequence[Path], spec: Spec) -> np.ndarray:
     """Reads image files as inputs of a model that was trained on data of the given spec.
 
     Each image is turned as its EXIF orientation says, laid on white where it is transparent, converted to grayscale or
-    RGB, resized to the spec's height and width where it has another size, and its values 0..255 are divided by
-    ``255 * scale`` and rounded, so that white is stored as the data set stores its largest value.
+    RGB, resized to the spec's height and width where it has another size, and stored such that the data's preprocessing
+    scales black to 0 and white to 1.
 
     Returns:
         (images, height, width, channels) in the spec's dtype.
@@ -52,8 +52,7 @@ def load_images(paths: Sequence[Path], spec: Spec) -> np.ndarray:
         raise UserError(f"images were given, but the inputs of this model have shape {spec.input_shape}.")
     inputs = np.empty((len(paths), *spec.input_shape), spec.input_dtype)
     for row, path in enumerate(paths):
-        stored = _pixels(path, spec.input_shape) / (255 * spec.scale)
-        inputs[row] = np.rint(stored) if inputs.dtype.kind in "iu" else stored
+        inputs[row] = spec.preprocess.stored(_pixels(path, spec.input_shape) / 255, spec.input_dtype)
     return inputs
 
 

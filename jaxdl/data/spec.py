@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.preprocess import Preprocess
+
 Split = Mapping[str, np.ndarray]
 
 
@@ -19,7 +21,7 @@ class Spec:
     Attributes:
         input_shape: shape of one example's inputs, as stored.
         input_dtype: dtype of the inputs as stored, such as ``"uint8"``.
-        scale: stored inputs times `scale` lie in [0, 1]; the compiled step multiplies.
+        preprocess: what makes of stored inputs those that a model reads, inside the compiled step.
         target_shape: ``()`` for one label an example, ``(time,)`` for one a step.
         outputs: size of the model's last axis: the number of classes, or 1 for binary and scalar targets.
         class_names: as many names as classes; empty where there are none.
@@ -28,17 +30,33 @@ class Spec:
 
     input_shape: tuple[int, ...]
     input_dtype: str
-    scale: float
+    preprocess: Preprocess
     target_shape: tuple[int, ...]
     outputs: int
     class_names: tuple[str, ...] = ()
     best_loss: float | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.preprocess, Preprocess):
+            raise TypeError(f"preprocess={self.preprocess!r}: give a Preprocess, such as Preprocess(scale=1 / 255).")
+
+    @property
+    def model_dtype(self) -> str:
+        """The dtype of what a model reads, before it is converted to the precision of the training."""
+        return self.preprocess.dtype(self.input_dtype)
+
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Spec:
-        """Makes a spec from the JSON form of `dataclasses.asdict`, in which tuples have become lists."""
+        """Makes a spec from the JSON form of `dataclasses.asdict`, in which tuples have become lists.
+
+        In files of earlier versions the scale stood alone, in place of the preprocessing.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it is not the JSON form of a spec.
+        """
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        return cls(**values)
+        earlier = {"scale": values.pop("scale")} if "scale" in values else None
+        return cls(**{**values, "preprocess": Preprocess.from_json(earlier or values["preprocess"])})
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class Experiment:
                 augmentation needs other data.
         """
         check_fields(self)
-        self.augmentation.check(spec.input_shape)
+        self.augmentation.check(spec)
         outputs = next((field for field in walk(self) if follows_data(field)), None)
         if outputs is None:
             return self

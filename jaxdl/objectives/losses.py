@@ -166,8 +166,6 @@ class Objective(abc.ABC):
 
     bounded_by_entropy: ClassVar[bool] = False
 
-    bounded_by_entropy: ClassVar[bool] = False
-
     @abc.abstractmethod
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         """Returns one loss for each example or each of its time steps, (batch, ...) float32.

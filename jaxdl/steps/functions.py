@@ -161,7 +161,7 @@ class _Functions:
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
         params_key, dropout_key, state_key = jax.random.split(key, 3)
-        example = jnp.zeros((1, *self._spec.input_shape), jnp.float32)
+        example = jnp.zeros((1, *self._spec.input_shape), self._spec.model_dtype)
         variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
         model_state = {name: value for name, value in variables.items() if name != "params"}
         params = variables["params"]
@@ -215,7 +215,8 @@ class _Functions:
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
-            inputs = recipe.augmentation.apply(batch["inputs"], self._spec.scale, key).astype(self._precision)
+            batch = recipe.augmentation.apply(batch, self._spec.preprocess, key)
+            inputs = self._in_precision(batch["inputs"])
 
         def loss_of(params: Any) -> tuple[jax.Array, tuple]:
             outputs, model_state = recipe.model.apply(
@@ -238,9 +239,12 @@ class _Functions:
         variables = self._variables(state.params, state.model_state)
         model: Any = recipe.model
         with jax.named_scope(INPUT_SCOPE):
-            inputs = (batch["inputs"].astype(jnp.float32) * self._spec.scale).astype(self._precision)
+            inputs = self._in_precision(self._spec.preprocess(batch["inputs"]))
         outputs = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
         return outputs.astype(jnp.float32)
+
+    def _in_precision(self, inputs: jax.Array) -> jax.Array:
+        return inputs.astype(self._precision) if jnp.issubdtype(inputs.dtype, jnp.floating) else inputs  # ids stay
 
     def _variables(self, params: Any, model_state: Any) -> dict[str, Any]:
         # What a model itself keeps in another dtype than float32 is its own choice.

@@ -28,7 +28,8 @@ def pictures(
 
 
 def changed(augmentation: jaxdl.Augmentation, images: np.ndarray, seed: int = 0) -> np.ndarray:
-    return np.asarray(augmentation.apply(jnp.asarray(images), SCALE, jax.random.key(seed)))
+    batch = {"inputs": jnp.asarray(images)}
+    return np.asarray(augmentation.apply(batch, jaxdl.Preprocess(SCALE), jax.random.key(seed))["inputs"])
 
 
 def stored(images: np.ndarray) -> np.ndarray:

@@ -43,7 +43,8 @@ def test_workloads_on_mnist_are_the_recipes_of_the_experiments(name: str) -> Non
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_parameters_counted_from_the_layers_are_those_of_the_model(name: str) -> None:
     workload = WORKLOADS[name]
-    spec = jaxdl.Spec(workload.input_shape, "uint8", 1 / 255, (), workload.classes, tuple("0123456789"))
+    scaling = jaxdl.Preprocess(scale=1 / 255)
+    spec = jaxdl.Spec(workload.input_shape, "uint8", scaling, (), workload.classes, tuple("0123456789"))
     steps = jaxdl.make_steps(jaxdl_.experiment_of(name, workload, folder=""), spec, total_steps=1)
     shapes = jax.eval_shape(steps.init_state, np.uint32(0)).params
     assert workload.parameters == sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdl.data import Spec, find_images, load_images
+from jaxdl.data import Preprocess, Spec, find_images, load_images
 from jaxdl.errors import UserError
 
-MNIST = Spec((28, 28, 1), "uint8", 1 / 255, (), 10)
-DIGITS = Spec((8, 8, 1), "uint8", 1 / 16, (), 10)
-COLOUR = Spec((5, 7, 3), "uint8", 1 / 255, (), 10)
+MNIST = Spec((28, 28, 1), "uint8", Preprocess(1 / 255), (), 10)
+DIGITS = Spec((8, 8, 1), "uint8", Preprocess(1 / 16), (), 10)
+COLOUR = Spec((5, 7, 3), "uint8", Preprocess(1 / 255), (), 10)
 
 
 def save(path, pixels, **options):
@@ -137,4 +137,4 @@ def test_a_folder_in_place_of_a_file_is_refused_by_name(tmp_path):
 
 def test_a_model_of_other_inputs_takes_no_images(tmp_path):
     with pytest.raises(UserError, match=r"inputs of this model have shape \(32, 1\)"):
-        load_images([save(tmp_path / "g.png", random_pixels(28, 28))], Spec((32, 1), "uint8", 1.0, (32,), 1))
+        load_images([save(tmp_path / "g.png", random_pixels(28, 28))], Spec((32, 1), "uint8", Preprocess(), (32,), 1))

@@ -4,10 +4,11 @@ import dataclasses
 import json
 
 import numpy as np
+import pytest
 
-from jaxdl.data import Dataset, Spec, examples, fingerprint
+from jaxdl.data import Dataset, Preprocess, Spec, examples, fingerprint
 
-SPEC = Spec((8, 8, 1), "uint8", 1 / 16, (), 10, ("zero", "one"))
+SPEC = Spec((8, 8, 1), "uint8", Preprocess(1 / 16), (), 10, ("zero", "one"))
 
 
 def split(inputs, targets):
@@ -22,6 +23,30 @@ def test_substituted_means_that_another_set_is_used_than_was_asked_for():
 
 def test_a_spec_survives_json():
     assert Spec.from_json(json.loads(json.dumps(dataclasses.asdict(SPEC)))) == SPEC
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 1 / 16, 1.0])
+def test_a_spec_written_before_preprocessing_was_declared_is_read(scale):
+    fields = {
+        "input_shape": [8, 8, 1],
+        "input_dtype": "uint8",
+        "scale": scale,
+        "target_shape": [],
+        "outputs": 10,
+        "class_names": ["zero", "one"],
+        "best_loss": None,
+    }
+    assert Spec.from_json(fields) == dataclasses.replace(SPEC, preprocess=Preprocess(scale=scale))
+
+
+def test_a_bare_scale_is_refused_with_the_way_out():
+    with pytest.raises(TypeError, match=r"preprocess=0\.5: give a Preprocess, such as Preprocess\(scale="):
+        Spec((8, 8, 1), "uint8", 0.5, (), 10)
+
+
+def test_a_model_reads_numbers_in_float32_and_ids_as_stored():
+    assert SPEC.model_dtype == "float32"
+    assert dataclasses.replace(SPEC, input_dtype="int32", preprocess=Preprocess(cast="none")).model_dtype == "int32"
 
 
 def test_examples_counts_the_first_axis():

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import jaxdl
-from jaxdl.data import Spec
+from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
 from jaxdl.inference import predictions_csv, read_inputs
 
-SPEC = Spec((2, 2, 1), "uint8", 1 / 255, (), 2, ("no", "yes"))
+SPEC = Spec((2, 2, 1), "uint8", Preprocess(1 / 255), (), 2, ("no", "yes"))
 
 
 def rows(text: str) -> list[list[str]]:

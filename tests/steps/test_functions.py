@@ -9,7 +9,7 @@ import pytest
 from flax import linen as nn
 
 import jaxdl
-from jaxdl.data import Spec
+from jaxdl.data import Preprocess, Spec
 from jaxdl.steps.functions import element_mask
 from tests.small import blobs
 
@@ -137,7 +137,7 @@ def test_a_users_own_module_trains() -> None:
 
 
 def test_a_binary_sequence_model_trains_on_every_step() -> None:
-    spec = Spec((6, 1), "uint8", 1.0, (6,), 1)
+    spec = Spec((6, 1), "uint8", Preprocess(), (6,), 1)
     recipe = experiment(
         model=jaxdl.RNN(features=(4,), cell="gru", every_step=True), objective=jaxdl.SigmoidCrossEntropy()
     )

@@ -78,7 +78,7 @@ def breaking() -> tuple[jaxdl.Experiment, int]:
     trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
     step = trainer.steps_per_epoch + 5
     batch = trainer.feed.batch(step)
-    scaled = np.asarray(batch["inputs"], np.float32) * np.float32(trainer.spec.scale)
+    scaled = trainer.spec.preprocess(np.asarray(batch["inputs"]))
     return jaxdl.replace(recipe, {"model.at": float(scaled.sum())}), step
 
 

@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import Dataset, Spec, fingerprint
 from jaxdl.errors import UserError
@@ -67,7 +68,7 @@ class Bits(Data):
         return "bits"
 
     def spec(self, data_dir: Path) -> Spec:
-        return Spec((self.length, 1), "uint8", 1.0, (self.length,), 1, best_loss=self.best_loss)
+        return Spec((self.length, 1), "uint8", Preprocess(), (self.length,), 1, best_loss=self.best_loss)
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         if self.length <= max(self.lags):

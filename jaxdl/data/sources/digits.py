@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import Dataset, Spec, fingerprint
 from jaxdl.errors import UserError
@@ -37,7 +38,7 @@ class Digits(Data):
         return "digits"
 
     def spec(self, data_dir: Path) -> Spec:
-        return Spec((8, 8, 1), "uint8", 1 / 16, (), 10, tuple(map(str, range(10))))
+        return Spec((8, 8, 1), "uint8", Preprocess(scale=1 / 16), (), 10, tuple(map(str, range(10))))
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         table = np.loadtxt(_file(), np.uint8, delimiter=",")  # a line: the pixels row by row, then the label

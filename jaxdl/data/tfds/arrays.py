@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 
@@ -46,7 +47,7 @@ def kept(prepared: Path, name: str) -> Dataset | None:
             return None
     except Exception:  # absent, or damaged: NumPy lets errors of any kind through, even those of Python's tokenizer
         return None
-    return _dataset(name, spec, splits, digest)
+    return dataset_of(name, spec, splits, digest)
 
 
 def kept_spec(prepared: Path) -> Spec | None:
@@ -110,7 +111,9 @@ def _key(prepared: Path) -> str:
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 
-def _dataset(name: str, spec: Spec, splits: Mapping[str, Split], digest: str) -> Dataset:
+def dataset_of(name: str, spec: Spec, splits: Mapping[str, Split], digest: str = "") -> Dataset:
+    """Returns a set with its splits train and test; its fingerprint is `digest`, taken here where it is empty."""
+    digest = digest or fingerprint(splits["train"], splits["test"])
     return Dataset(spec, splits, name, name, fingerprint=digest, train_examples=examples(splits["train"]))
 
 
@@ -136,12 +139,12 @@ def decode(prepared: Path, name: str) -> Dataset:
             split: _decode_split(info.splits[source], image, label, info.features[image].shape[-1], name)
             for split, source in (("train", "train"), ("test", test))
         }
-    spec = _spec(splits["train"]["inputs"].shape[1:], info.features[label])
-    return _dataset(name, spec, splits, fingerprint(splits["train"], splits["test"]))
+    return dataset_of(name, spec_of(splits["train"]["inputs"].shape[1:], info.features[label]), splits)
 
 
-def _spec(shape: tuple[int, ...], labels: Any) -> Spec:
-    return Spec(shape, "uint8", 1 / 255, (), labels.num_classes, tuple(labels.names))
+def spec_of(shape: tuple[int, ...], labels: Any) -> Spec:
+    """Returns the spec of 8-bit images of one shape whose labels are those of a TFDS feature."""
+    return Spec(shape, "uint8", Preprocess(scale=1 / 255), (), labels.num_classes, tuple(labels.names))
 
 
 def described(builder: Any, name: str) -> Spec:
@@ -160,7 +163,7 @@ def described(builder: Any, name: str) -> Spec:
             raise UserError(
                 f"tensorflow-datasets does not say how large the images of {name} are; prepare the set first."
             )
-        return _spec(tuple(shape), info.features[label])
+        return spec_of(tuple(shape), info.features[label])
 
 
 def supervised_features(info: Any, name: str) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from typing import Any
 from jaxdl.data.source import Notify, default_data_dir
 from jaxdl.data.tfds import prepare
 from jaxdl.data.tfds.archives import Archive, find, manual_dir, places
-from jaxdl.data.tfds.arrays import supervised_features
+from jaxdl.data.tfds.arrays import keep, supervised_features
 from jaxdl.data.tfds.download import Limits, Unreachable, download, reach, url_of
+from jaxdl.data.tfds.idx import is_idx, prepare_idx
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
@@ -110,6 +111,9 @@ class Request:
 def obtain(request: Request) -> Path:
     """Returns the folder of a prepared set; prepares it, and downloads what is missing for that, where need be.
 
+    The arrays of a set that is prepared here from archives of MNIST's format are kept too (see `arrays.keep`), so that
+    nothing decodes its files again. Where they are not, as after a kill between the two, its files are decoded.
+
     Raises:
         UserError: the name is unknown, an archive is not the original, the folder cannot be read or written, or the
             set needs TensorFlow.
@@ -122,7 +126,7 @@ def obtain(request: Request) -> Path:
             return folder
         builder = prepare.builder_class(request.name)
         archives = prepare.archives(builder)
-        if not prepare.is_idx(builder):
+        if not is_idx(builder):
             return _through_tfds(request, builder, archives)
         found = find(archives, request.data_dir, builder.name, prepare.is_registered)
     _check_writable(request, archives, expected=bool(found))
@@ -159,7 +163,10 @@ def _from_archives(
             os.replace(downloaded / archive.file, target)
             found[archive] = target
     request.notify(f"Preparing {request.name} from its original archives: some seconds, and only this once.")
-    return prepare.publish(prepare.prepare_idx(builder, request.config, found, folder), request.data_dir)
+    prepared, dataset = prepare_idx(builder, request.name, found, folder)
+    published = prepare.publish(prepared, request.data_dir)
+    keep(dataset, published, folder)
+    return published
 
 
 def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -> Path:

@@ -1,25 +1,17 @@
-"""Preparing a TFDS data set from its original archives, without TensorFlow where the archives are of MNIST's format."""
+"""TFDS's builders: which there are, their archives, how TFDS prepares their sets, and where prepared sets go."""
 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import os
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jaxdl.data.tfds.archives import Archive, manual_dir
 from jaxdl.errors import UserError, did_you_mean, unknown
-
-# An IDX file starts with a magic number and the size of each dimension, four bytes each.
-_IMAGES_HEADER_BYTES, _LABELS_HEADER_BYTES = 16, 8
-_IMAGE_SIDE = 28
 
 
 def builder_class(name: str) -> Any:
@@ -43,13 +35,6 @@ def builder_class(name: str) -> Any:
     return builder
 
 
-def is_idx(builder: Any) -> bool:
-    """Whether a builder reads MNIST's archive format: MNIST itself, Fashion-MNIST, KMNIST and EMNIST do."""
-    from tensorflow_datasets.image_classification import mnist
-
-    return issubclass(builder, mnist.MNIST)
-
-
 def archives(builder: Any) -> list[Archive]:
     """Lists the original archives that TFDS registers for a set, in a fixed order."""
     infos = sorted((builder.url_infos or {}).items())
@@ -61,86 +46,6 @@ def is_registered(sha256: str) -> bool:
     from tensorflow_datasets.core.download import checksums
 
     return any(info.checksum == sha256 for info in checksums.get_all_url_infos().values())
-
-
-def prepare_idx(builder: Any, config: str, files: Mapping[Archive, Path], folder: Path) -> Path:
-    """Prepares a set of MNIST's format with TFDS, in array_record files; no TensorFlow is needed.
-
-    TFDS verifies size and sha256 of the archives, decides on names, splits and order, and writes the files; only
-    unpacking and the encoding of images, for which it would call TensorFlow, are done here.
-
-    Args:
-        builder: TFDS's builder class.
-        config: name of the config, empty for the default one.
-        files: where each archive is.
-        folder: an empty folder to work in.
-
-    Returns:
-        A folder like TFDS's ``DATA_DIR``, below `folder`, that holds nothing but the prepared set.
-    """
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core import registered
-
-    manual, prepared = folder / "manual", folder / "prepared"
-    manual.mkdir()
-    for archive, path in files.items():
-        (manual / archive.file).symlink_to(path.resolve())
-    # The name and module of the original, so that TFDS finds its checksums and writes the same description.
-    namespace = {"name": builder.name, "__module__": builder.__module__}
-    with registered.skip_registration():
-        without_tensorflow = type(builder)(builder.__name__, (_IdxWithoutTensorFlow, builder), namespace)
-    with quiet():
-        without_tensorflow(data_dir=prepared, config=config or None).download_and_prepare(
-            download_dir=folder / "downloads",
-            download_config=tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False),
-            file_format="array_record",
-        )
-    return prepared
-
-
-class _IdxWithoutTensorFlow:
-    """The two methods of TFDS's MNIST builder that would call TensorFlow; goes before the builder in the bases."""
-
-    def _split_generators(self, dl_manager: Any) -> Any:
-        return super()._split_generators(_WithoutExtraction(dl_manager))  # type: ignore[misc]
-
-    def _generate_examples(self, num_examples: int, data_path: Any, label_path: Any) -> Iterator[tuple[int, Any]]:
-        pixels, labels = _unpacked(Path(data_path)), _unpacked(Path(label_path))
-        shape = (num_examples, _IMAGE_SIDE, _IMAGE_SIDE)
-        images = np.frombuffer(pixels, np.uint8, offset=_IMAGES_HEADER_BYTES).reshape(shape)
-        for index, image in enumerate(images):
-            yield index, {"image": _png(image), "label": labels[_LABELS_HEADER_BYTES + index]}
-
-
-class _WithoutExtraction:
-    """A download manager that leaves archives packed: TFDS unpacks with TensorFlow, and keeps what it unpacked."""
-
-    def __init__(self, manager: Any):
-        self._manager = manager
-
-    def download_and_extract(self, urls: Any) -> Any:
-        return self._manager.download(urls)
-
-    def extract(self, paths: Any) -> Any:
-        return paths
-
-
-def _unpacked(path: Path) -> bytes:
-    """Returns the contents of a gzip file, which may be a member of a zip file: ``gzip.zip/gzip/letters.gz``."""
-    for outer in path.parents:
-        if outer.is_file():
-            with zipfile.ZipFile(outer) as members:
-                return gzip.decompress(members.read(path.relative_to(outer).as_posix()))
-    return gzip.decompress(path.read_bytes())
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encodes (height, width) uint8 as PNG, without loss."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def test_inputs_are_stored_as_uint8_from_0_to_16_and_scaled_to_one(digits):
     spec, inputs = digits.spec, digits.splits["train"]["inputs"]
     assert inputs.dtype.name == spec.input_dtype == "uint8"
     assert inputs.shape[1:] == spec.input_shape == (8, 8, 1)
-    assert (inputs.max() * spec.scale, inputs.min()) == (1, 0)
+    assert (spec.preprocess(inputs).max(), inputs.min()) == (1, 0)
     assert digits.splits["train"]["targets"].dtype == np.int32
     assert spec.class_names == tuple("0123456789")
     assert spec.outputs == 10

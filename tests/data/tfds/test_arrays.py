@@ -15,6 +15,7 @@ from PIL import Image
 
 import jaxdl
 from jaxdl.data import Tfds, fingerprint
+from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.tfds.arrays import decode, keep, kept, kept_folder, kept_spec
 from jaxdl.errors import UserError
 
@@ -66,7 +67,7 @@ def test_every_image_and_label_is_decoded(prepared):
     for seed, split in enumerate(("train", "test")):
         assert pairs(dataset.splits[split]) == expected_pairs(seed)
     assert dataset.spec.input_shape == (16, 12, 3)
-    assert dataset.spec.scale * 255 == 1
+    assert dataset.spec.preprocess == Preprocess(scale=1 / 255)
     assert dataset.spec.class_names == ("cat", "dog", "owl")
     assert dataset.spec.outputs == dataset.splits["train"]["targets"].max() + 1
     assert (dataset.requested, dataset.used, dataset.train_examples) == ("tiny", "tiny", 40)

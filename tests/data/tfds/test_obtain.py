@@ -166,7 +166,7 @@ print(Tfds("mnist").load(pathlib.Path({str(tmp_path)!r})).fingerprint)
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0][-1] == outputs[1][-1]
     assert sum(line.startswith("Preparing") for lines in outputs for line in lines) == 1
-    assert sum(line.startswith("Decoding") for lines in outputs for line in lines) == 1
+    assert not any(line.startswith("Decoding") for lines in outputs for line in lines)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
@@ -202,6 +202,14 @@ def test_the_archives_of_mnist_do_not_stand_in_the_way_of_fashion_mnist(tmp_path
 # Step 3: downloaded.
 
 
+def prepares_nothing(monkeypatch):
+    """Lets `obtain` return the places of the archives, without a set being prepared from them."""
+    obtaining = "jaxdl.data.tfds.obtain"
+    monkeypatch.setattr(f"{obtaining}.prepare_idx", lambda builder, name, files, folder: (files, None))
+    monkeypatch.setattr(f"{obtaining}.prepare.publish", lambda files, data_dir: files)
+    monkeypatch.setattr(f"{obtaining}.keep", lambda dataset, prepared, drafts: None)
+
+
 def test_a_mirror_gives_the_same_prepared_set(tmp_path, mirror, prepared_mnist):
     lines = []
     folder = obtain(get("mnist", tmp_path, mirror=mirror, notify=lines.append))
@@ -225,8 +233,7 @@ def test_only_what_is_missing_is_downloaded(tmp_path, servers, mnist_archives, l
         request.end_headers()
         request.wfile.write((mnist_archives / request.path[1:]).read_bytes())
 
-    monkeypatch.setattr("jaxdl.data.tfds.prepare.prepare_idx", lambda builder, config, files, folder: files)
-    monkeypatch.setattr("jaxdl.data.tfds.prepare.publish", lambda files, data_dir: files)
+    prepares_nothing(monkeypatch)
     found = obtain(get("mnist", tmp_path, mirror=servers.start(answer)))
     assert asked == ["/t10k-labels-idx1-ubyte.gz"]
     assert sorted(path.name for path in found.values()) == sorted(path.name for path in mnist_archives.iterdir())
@@ -243,8 +250,7 @@ def test_a_download_does_not_replace_the_archive_of_another_set(
     manual.mkdir(parents=True)
     (manual / TRAIN_IMAGES).write_bytes(b"the archive of another set")
     monkeypatch.setattr("jaxdl.data.tfds.prepare.is_registered", lambda sha256: True)
-    monkeypatch.setattr("jaxdl.data.tfds.prepare.prepare_idx", lambda builder, config, files, folder: files)
-    monkeypatch.setattr("jaxdl.data.tfds.prepare.publish", lambda files, data_dir: files)
+    prepares_nothing(monkeypatch)
     obtain(get("fashion_mnist", tmp_path, mirror=servers.folder(mnist_archives)))
     assert (manual / TRAIN_IMAGES).read_bytes() == b"the archive of another set"
     assert (manual / "fashion_mnist" / TRAIN_IMAGES).read_bytes() == (mnist_archives / TRAIN_IMAGES).read_bytes()
@@ -326,7 +332,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, mirror, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("jaxdl.data.tfds.prepare.prepare_idx", full)
+    monkeypatch.setattr("jaxdl.data.tfds.obtain.prepare_idx", full)
     with pytest.raises(UserError, match=rf"cannot write {tmp_path}: No space left on device; free some space\."):
         obtain(get("mnist", tmp_path, mirror=mirror))
 
