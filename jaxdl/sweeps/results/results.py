@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.cli.flags import short_names
 from jaxdl.experiment import Experiment
-from jaxdl.fields import show
+from jaxdl.fields import short_names, show
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.report.terminal import figure
 from jaxdl.sweeps.definition import SEED, Definition
