@@ -211,7 +211,7 @@ def run_hydra(library: str, folder: Path, grid: Grid) -> None:
 def run_jaxdl(grid: Grid, data_dir: str) -> None:
     """Runs the trials as one sweep."""
     sweep = [f"--sweep=learning_rate={','.join(map(str, grid.rates))}", f"--sweep=seed=0:{len(grid.seeds)}"]
-    command = [*_launch(grid, data_dir), *sweep, "--objective=validation/accuracy", "--sweep_dir=sweep"]
+    command = [*_launch(grid, data_dir), *sweep, "--sweep_objective=validation/accuracy", "--sweep_dir=sweep"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     summary = json.loads(Path("sweep/summary.json").read_text())
     # Its own best one is of the best learning rate over the seeds; here it is the best trial, as of all others.

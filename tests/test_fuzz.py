@@ -21,6 +21,7 @@ from jaxdl.inference import read_inputs, read_spec
 from jaxdl.record import read_config, read_metrics, read_record, read_summary
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import from_json
+from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.space import make_space, parse_flags
 from jaxdl.sweeps.trials.schedule import check_values
 from tests.drawn import JSON, changed, changed_bytes, fuzzed, json_files, one_line
@@ -114,7 +115,7 @@ FLAG_NAMES = ["epochs", "learning_rate", "model.features", "data", "optimizer", 
 def test_a_command_line_is_read_or_refused(arguments: list[str]) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         try:
-            _, experiment = parse_command_line(arguments, lambda options: RECIPE)
+            _, experiment = parse_command_line(arguments, RECIPE)
         except UserError as error:
             one_line(error)
         else:
@@ -141,7 +142,7 @@ SWEPT = st.sampled_from([*FLAG_NAMES, "optimizer.learning_rate", "model.dropout"
 @given(st.lists(st.builds("{}={}".format, SWEPT, SPECS) | st.text(max_size=12), max_size=3), st.integers(0, 5))
 def test_a_sweep_is_read_or_refused(flags: list[str], trials: int) -> None:
     try:
-        definition = make_definition(RECIPE, make_space(RECIPE, parse_flags(flags)), trials=trials)
+        definition = make_definition(RECIPE, make_space(RECIPE, parse_flags(flags)), Selection(trials=trials))
         check_values(definition)
     except UserError as error:
         one_line(error)

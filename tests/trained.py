@@ -13,8 +13,8 @@ from flax import linen as nn
 
 import jaxdl
 from jaxdl.backend.signals import end_process
-from jaxdl.cli import commands as modes
 from jaxdl.cli.options import Options
+from jaxdl.cli.run import run
 from jaxdl.errors import UserError
 from jaxdl.fields import at_least, static
 from jaxdl.models.layers import Convolution, Dropout, Normalize
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     recipe = jaxdl.replace(RECIPES[name](), {"checkpoint.every": "20steps"})
     options = Options(platform="cpu", run_dir=run_dir.removeprefix("--run_dir="))
     try:
-        return modes.run(options, recipe, arguments, begin)
+        return run(options, recipe, arguments, begin)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,24 +1,26 @@
-"""Dataclass fields as absl flags: every field of an experiment, its model's included, by path or last name."""
+"""A command line as options and an experiment: every field is an absl flag, by its path or its last name."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from jaxdl.cli.options import SWEEP_OBJECTIVE, Options
+from jaxdl.cli.argv import Token, spelled_out, tokens
+from jaxdl.cli.options import Options, make_options, option_fields, option_switches
 from jaxdl.errors import UserError, did_you_mean
-from jaxdl.fields import Field, check_value, own_fields, parse, replace, show, type_name, walk
+from jaxdl.fields import Field, check_value, choose, parse, replace, settable, short_names, show, type_name, walk
 
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
 # Options that may be given several times; each time adds to what was given.
 _REPEATABLE = frozenset({"sweep"})
+# Options that decide which experiment it is, and whether there is one at all.
+_DECIDE = ("experiment", "mode", "run_dir", "list", "help")
 
 
 class _FieldParser(flags.ArgumentParser[Any]):
@@ -29,7 +31,7 @@ class _FieldParser(flags.ArgumentParser[Any]):
         self.field = field
 
     def parse(self, argument: Any) -> Any:
-        if not isinstance(argument, str):
+        if not isinstance(argument, str) or self.field.declaration.family:  # parts were chosen before
             return argument
         try:
             value = parse(argument, self.field.type)
@@ -43,54 +45,138 @@ class _FieldParser(flags.ArgumentParser[Any]):
         return type_name(self.field.type)
 
 
-class _PartParser(flags.ArgumentParser[Any]):
-    """Reads the name of a family's member and makes that member."""
-
-    def __init__(self, field: Field):
-        super().__init__()
-        assert field.declaration.family is not None
-        self.family = field.declaration.family
-
-    def parse(self, argument: Any) -> Any:
-        return self.family.make(argument) if isinstance(argument, str) else argument
-
-    def flag_type(self) -> str:
-        return "|".join(self.family.members)
-
-
 class _ShowSerializer(flags.ArgumentSerializer[Any]):
     def serialize(self, value: Any) -> str:
         return show(value)
 
 
-def settable(experiment: Experiment) -> list[Field]:
-    """Lists the fields that are flags: all but the name, and parts that have no family to choose from."""
-    return [
-        field
-        for field in walk(experiment)
-        if field.path != "name" and (field.declaration.family is not None or not field.is_part)
-    ]
+def peek(arguments: Sequence[str]) -> Options:
+    """Returns the options that decide which experiment a command is about, and no others; nothing is checked.
+
+    Raises:
+        UserError: a file of flags cannot be read.
+    """
+    given: dict[str, Any] = {}
+    switches = option_switches()
+    for token in tokens(spelled_out(arguments), switches):
+        name = token.name
+        if name.removeprefix("no") in switches and name not in switches:
+            given[name.removeprefix("no")] = False
+        elif name in switches:
+            given[name] = token.value is None or token.value.lower() in ("true", "1", "t")
+        elif token.value is not None:
+            given[name] = token.value
+    return dataclasses.replace(Options(), **{name: value for name, value in given.items() if name in _DECIDE})
 
 
-def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """Returns the last names that stand for just one of the dotted paths."""
-    options = {field.path for field in own_fields(Options())}
-    counts = Counter(path.rpartition(".")[2] for path in paths)
-    shorts = {path.rpartition(".")[2]: path for path in paths}
-    return {name: path for name, path in shorts.items() if counts[name] == 1 and name not in options}
+def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) -> tuple[Options, Experiment | None]:
+    """Reads a command line into options and an experiment with the given fields replaced.
+
+    Args:
+        arguments: the command line without the program's name.
+        experiment: the experiment that the command line names, as its file defines it; None where there is none.
+
+    Raises:
+        UserError: a wrong flag, field, type or choice.
+    """
+    spelled = spelled_out(arguments)
+    found = tokens(spelled, option_switches())
+    options = option_fields()
+    fields = {name: dataclasses.replace(field, path=name) for name, field in options.items()}
+    chosen: dict[str, str] = {}
+    if experiment is not None:
+        _refuse_objective_of_a_sweep(found)
+        experiment, chosen = _choose_parts(experiment, found)
+        fields |= {field.path: field for field in settable(experiment)}
+    given = _parse(fields, spelled)
+    values = make_options(_with_sweep_file({name: given[name] for name in given if name in options}))
+    _check_decided(values, peek(arguments))
+    changes = {path: value for path, value in given.items() if path not in options}
+    if experiment is None:
+        return values, None
+    for path in [path for path in changes if fields[path].declaration.family]:
+        if chosen.get(path) != changes.pop(path):
+            raise _read_as_value(path)
+    for path in chosen:
+        if path in fields and path not in given:
+            raise _read_as_value(path)
+    for path, value in changes.items():
+        check_value(fields[path], value)
+    return values, replace(experiment, changes)
+
+
+def refuse_misspelt_experiment(arguments: Sequence[str]) -> None:
+    """Refuses a flag that is nearly ``--experiment``, where no experiment is given.
+
+    Raises:
+        UserError: there is one.
+    """
+    options = option_fields()
+    for token in tokens(spelled_out(arguments), option_switches()):
+        if token.name and token.name not in options and did_you_mean(token.name, ["experiment"]):
+            raise _unknown_flag(token.name, options)
+
+
+def flag_names(fields: Mapping[str, Field]) -> dict[str, str]:
+    """Returns the names under which fields can be given, and the field of each: its path, and its last name."""
+    return {path: path for path in fields} | short_names(list(fields), reserved=option_fields())
+
+
+def _choose_parts(experiment: Experiment, found: Sequence[Token]) -> tuple[Experiment, dict[str, str]]:
+    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first: a part decides what it holds.
+
+    Returns:
+        The experiment, and the names of the parts that were chosen, by path.
+    """
+    chosen: dict[str, str] = {}
+    while True:
+        parts = {
+            field.path: field for field in walk(experiment) if field.declaration.family and field.path not in chosen
+        }
+        names = flag_names(parts)
+        given = {names[token.name]: token.value for token in found if token.name in names and token.value is not None}
+        if not given:
+            return experiment, chosen
+        depth = min(path.count(".") for path in given)
+        outer = {path: name for path, name in given.items() if path.count(".") == depth}
+        experiment = replace(experiment, {path: choose(parts[path], name) for path, name in outer.items()})
+        chosen |= outer
+
+
+def _parse(fields: Mapping[str, Field], arguments: Sequence[str]) -> dict[str, Any]:
+    """Parses arguments as flags for `fields` with absl; returns the given values by path.
+
+    Raises:
+        UserError: a wrong value, or an unknown flag.
+    """
+    values = flags.FlagValues()
+    names = flag_names(fields)
+    for name, path in names.items():
+        _define(values, name, fields[path])
+    try:
+        rest = values(["launch.py", *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise _unknown_flag(error.flagname, fields) from None
+    except flags.IllegalFlagValueError as error:
+        # Only booleans come here: all else is read by our own parser.
+        flag, _, text = str(error).removeprefix("flag --").partition("=")
+        raise UserError(f"--{flag}={text.partition(':')[0]}: must be true or false.") from None
+    except flags.Error as error:
+        raise UserError(" ".join(str(error).split())) from None
+    if rest:
+        raise UserError(f"unexpected argument {rest[0]!r}; flags are written --name=value (see --help).")
+    return _given(values, names)
 
 
 def _define(values: flags.FlagValues, name: str, field: Field) -> None:
-    """Defines the flag `name` for `field`; its default is a mark that tells "not given" from any given value."""
+    """Defines the flag `name` for `field`, without a default: only what is given counts."""
     help_text = field.declaration.help
     if field.type is bool:
         flags.DEFINE_boolean(name, None, help_text, flag_values=values)
-        return
-    if name in _REPEATABLE:
+    elif name in _REPEATABLE:
         flags.DEFINE_multi_string(name, None, help_text, flag_values=values)
-        return
-    parser = _PartParser(field) if field.declaration.family else _FieldParser(field)
-    flags.DEFINE(parser, name, None, help_text, values, _ShowSerializer())
+    else:
+        flags.DEFINE(_FieldParser(field), name, None, help_text, values, _ShowSerializer())
 
 
 def _given(values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]:
@@ -107,97 +193,32 @@ def _given(values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]
     return given
 
 
-def _flag_names(fields: Sequence[Field]) -> dict[str, str]:
-    paths = [field.path for field in fields]
-    return {path: path for path in paths} | short_names(paths)
-
-
-def _parse(fields: Sequence[Field], arguments: Sequence[str], *, all_known: bool) -> tuple[dict[str, Any], list[str]]:
-    """Parses arguments as flags for `fields`.
-
-    Returns:
-        The given values by path, and the arguments that are none of these flags.
-
-    Raises:
-        UserError: a wrong value, or an unknown flag where `all_known`.
-    """
-    values = flags.FlagValues()
-    by_path = {field.path: field for field in fields}
-    names = _flag_names(fields)
-    for name, path in names.items():
-        _define(values, name, by_path[path])
-    try:
-        rest = values(["launch.py", *arguments], known_only=not all_known)
-    except flags.UnrecognizedFlagError as error:
-        raise _unknown_flag(error.flagname, fields) from None
-    except flags.IllegalFlagValueError as error:
-        # Only booleans come here: all else is read by our own parsers.
-        flag, _, text = str(error).removeprefix("flag --").partition("=")
-        raise UserError(f"--{flag}={text.partition(':')[0]}: must be true or false.") from None
-    except flags.Error as error:
-        raise UserError(" ".join(str(error).split())) from None
-    return _given(values, names), list(rest[1:])
-
-
-def _unknown_flag(name: str, fields: Sequence[Field]) -> UserError:
-    paths = [field.path for field in fields]
-    same = [path for path in paths if path.rpartition(".")[2] == name]
+def _unknown_flag(name: str, fields: Mapping[str, Field]) -> UserError:
+    same = [path for path in fields if path.rpartition(".")[2] == name]
     if same:
         return UserError(f"--{name} is ambiguous: write {' or '.join('--' + path for path in same)}.")
-    nearest = did_you_mean(name, _flag_names(fields))
+    nearest = did_you_mean(name, flag_names(fields))
     return UserError(f"unknown flag --{name}.{nearest.replace(chr(39), '').replace('mean ', 'mean --')} See --help.")
 
 
-def parse_command_line(
-    arguments: Sequence[str],
-    find_experiment: Callable[[Options], Experiment | None],
-) -> tuple[Options, Experiment | None]:
-    """Reads a command line into options and an experiment with the given fields replaced.
-
-    Args:
-        arguments: the command line without the program's name.
-        find_experiment: returns the experiment that the options name, or None where none is needed.
-
-    Raises:
-        UserError: a wrong flag, field, type or choice.
-    """
-    option_fields = own_fields(Options())
-    arguments = _spelled_out(arguments)
-    if any(argument.lstrip("-").startswith("undefok") for argument in arguments):
-        raise UserError("--undefok is not supported: an unknown flag is always an error.")
-    given, rest = _parse(option_fields, arguments, all_known=False)
-    options = dataclasses.replace(Options(), **_with_sweep_file(given))
-    if not options.experiment:
-        _reject_rest([argument for argument in rest if _is_nearly_experiment(argument)], option_fields)
-    experiment = find_experiment(options)
-    if experiment is None:
-        _reject_rest(rest, option_fields)
-        return options, None
-    experiment = _choose_parts(experiment, rest)
-    fields = settable(experiment)
-    given, rest = _parse([*option_fields, *fields], arguments, all_known=True)
-    if rest:
-        raise UserError(f"unexpected argument {rest[0]!r}; flags are written --name=value (see --help).")
-    changes = {f.path: given[f.path] for f in fields if f.path in given and not f.declaration.family}
-    for field in fields:
-        if field.path in changes:
-            check_value(field, changes[field.path])
-    return options, replace(experiment, changes)
+def _check_decided(options: Options, peeked: Options) -> None:
+    """Refuses a command line in which a flag that decides about the experiment is the value of another flag."""
+    for name in _DECIDE:
+        if getattr(options, name) != getattr(peeked, name):
+            raise _read_as_value(name)
 
 
-def _spelled_out(arguments: Sequence[str]) -> list[str]:
-    """Returns a command line with each argument under the name of its flag.
+def _read_as_value(name: str) -> UserError:
+    return UserError(f"--{name} stands where the flag before it takes its value; write flags as --name=value.")
 
-    ``--objective`` names the loss, and in a sweep the figure to compare by, which alone has a slash.
-    """
-    spelled: list[str] = []
-    for number, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        following = arguments[number + 1] if number + 1 < len(arguments) else ""
-        if name in ("-objective", "--objective") and "/" in (value if equals else following):
-            argument = f"--{SWEEP_OBJECTIVE}{equals}{value}"
-        spelled.append("--help" if argument == "-h" else argument)
-    return spelled
+
+def _refuse_objective_of_a_sweep(found: Sequence[Token]) -> None:
+    for token in found:
+        if token.name == "objective" and token.value and "/" in token.value:
+            raise UserError(
+                f"--objective={token.value}: --objective names the loss; what a sweep compares trials by is "
+                f"--sweep_objective={token.value}."
+            )
 
 
 def _with_sweep_file(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,95 +237,3 @@ def _with_sweep_file(given: Mapping[str, Any]) -> dict[str, Any]:
 def _same_field(one: str, other: str) -> bool:
     """Returns whether two names stand for one field: a last name is one only where just one field has it."""
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
-
-
-def _is_nearly_experiment(argument: str) -> bool:
-    """Returns whether an argument is a misspelt ``--experiment``: its fields, and so other flags, are unknown then."""
-    return argument.startswith("-") and bool(did_you_mean(argument.lstrip("-").partition("=")[0], ["experiment"]))
-
-
-def _reject_rest(rest: Sequence[str], option_fields: Sequence[Field]) -> None:
-    for argument in rest:
-        name = argument.lstrip("-").partition("=")[0]
-        if argument.startswith("-"):
-            raise _unknown_flag(name, option_fields)
-        raise UserError(f"unexpected argument {argument!r}; flags are written --name=value (see --help).")
-
-
-def _choose_parts(experiment: Experiment, arguments: Sequence[str]) -> Experiment:
-    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first: a part decides what it holds."""
-    chosen: set[str] = set()
-    while True:
-        parts = [field for field in walk(experiment) if field.declaration.family and field.path not in chosen]
-        given, _ = _parse(parts, arguments, all_known=False)
-        if not given:
-            return experiment
-        depth = min(path.count(".") for path in given)
-        present = {field.path: field.value for field in parts}
-        changes = {path: named_part(value, present[path]) for path, value in given.items() if path.count(".") == depth}
-        chosen |= changes.keys()
-        experiment = replace(experiment, changes)
-
-
-def named_part(part: Any, present: Any) -> Any:
-    """Returns the part that a flag names; where the recipe has one of its kind, the recipe's values stay.
-
-    So ``--data=fashion_mnist`` changes the name of a TFDS source and nothing else of it.
-    """
-    if type(part) is not type(present):
-        return part
-    from jaxdl.data import Tfds
-
-    plain = type(part)()
-    own = {field.path: field.value for field in own_fields(part) if field.value != getattr(plain, field.path)}
-    if isinstance(part, Tfds):
-        own["name"] = part.name
-    return replace(present, own)
-
-
-def without_options(arguments: Sequence[str], names: Collection[str], switches: Collection[str] = ()) -> list[str]:
-    """Returns a command line without some of its flags, in whichever form they are given.
-
-    Args:
-        arguments: the command line.
-        names: of the flags to leave out, without their dashes.
-        switches: those among them that are boolean fields of the experiment, which take no value of their own.
-    """
-    switches = {field.path for field in own_fields(Options()) if field.type is bool} | set(switches)
-    kept, passes_over = [], False
-    for argument in _spelled_out(arguments):
-        name, equals, _ = argument.lstrip("-").partition("=")
-        if passes_over:
-            passes_over = False
-        elif argument.startswith("-") and (name in names or name.removeprefix("no") in switches & set(names)):
-            passes_over = not equals and name.removeprefix("no") not in switches
-        else:
-            kept.append(argument)
-    return kept
-
-
-def help_text(experiment: Experiment | None) -> str:
-    """Returns what ``--help`` prints: the options, then the experiment's fields with type, default and meaning."""
-    lines = ["usage: python launch.py --experiment=NAME [--FIELD=VALUE ...]", "", "options:"]
-    lines += [_help_line(field, field.path) for field in own_fields(Options())]
-    if experiment is None:
-        return "\n".join(
-            [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."]
-        )
-    fields = settable(experiment)
-    shorts = {path: name for name, path in short_names([field.path for field in fields]).items()}
-    lines += [
-        "",
-        f"fields of {experiment.name} (a last name such as --epochs stands for its path where just one has it):",
-    ]
-    lines += [_help_line(field, field.path, shorts.get(field.path)) for field in fields]
-    return "\n".join(lines)
-
-
-def _help_line(field: Field, path: str, short: str | None = None) -> str:
-    family = field.declaration.family
-    kind = "|".join(family.members) if family else type_name(field.type)
-    default = family.name_of(field.value) if family else show(field.value)
-    note = ", traced" if field.declaration.traced else ""
-    alias = f" (--{short})" if short and short != path else ""
-    return f"  --{path}={kind or 'TEXT'}{alias}\n      {field.declaration.help} [{default or 'not set'}{note}]"

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxdl.cli.flags import settable, short_names, without_options
-from jaxdl.cli.options import OF_SWEEPS, Options
+from jaxdl.cli.argv import program, spelled_out, tokens, without
+from jaxdl.cli.flags import flag_names
+from jaxdl.cli.options import Options, option_switches, sweep_options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields.interval import Interval
+from jaxdl.fields import settable
 from jaxdl.sweeps.api import conduct, make_definition
-from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.results.display import print_results
 from jaxdl.sweeps.results.results import best_command
-from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.space import Space, make_space, parse_flags
 
 
 def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
-    """Runs the sweep that a command line asks for, and prints what came of it.
+    """Runs the sweep that a command line asks for, and prints its results.
 
     Args:
         options: how to run it.
@@ -31,33 +31,14 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
 
     Raises:
         UserError: something that the user can mend; before anything was written.
-        KeyboardInterrupt: it was asked to stop; the same command goes on.
+        KeyboardInterrupt: it was asked to stop; the same command continues it.
     """
-    execution = Execution(
-        executor=options.executor,
-        batch=int(options.sweep_batch) if options.sweep_batch.isdecimal() else options.sweep_batch,  # type: ignore[arg-type]
-        workers=options.workers,
-        budget=Interval.parse(options.budget).amount if options.budget else None,
-        retries=options.retries,
-        on_failure=options.on_failure,
-        ray_address=options.ray_address,
-        trial_cpus=options.trial_cpus,
-        trial_gpus=options.trial_gpus,
-        settings={"platform": options.platform, "xla_flags": options.xla_flags},
-    )
-    definition = make_definition(
-        experiment,
-        make_space(experiment, parse_flags(options.sweep)),
-        mode=options.sweep_mode,
-        trials=options.trials,
-        objective=options.sweep_objective,
-        direction=options.direction,
-        prune=options.prune,
-        sweep_seed=options.sweep_seed,
-        lag=max(1, execution.width()),
-    )
-    _check_not_given(experiment, definition.space, arguments)
-    command = ["launch.py", *_without_sweep(arguments, definition.space)]
+    settings = {"platform": options.platform, "xla_flags": options.xla_flags}
+    execution = dataclasses.replace(options.execution, settings=settings)
+    space = make_space(experiment, parse_flags(options.sweep))
+    definition = make_definition(experiment, space, options.selection, lag=max(1, execution.width()))
+    _check_not_given(experiment, space, arguments)
+    command = [*program(), *_without_sweep(arguments, experiment, space)]
     results = conduct(
         definition,
         execution,
@@ -77,27 +58,25 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
 def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[str]) -> None:
     """Refuses flags of a part that the sweep chooses: they would hold for some of the trials only."""
     fields = {field.path: field for field in settable(experiment)}
-    names = {path: path for path in fields} | short_names(list(fields))
+    names = flag_names(fields)
     parts = [axis.path for axis in space.axes if axis.path in fields and fields[axis.path].declaration.family]
-    for argument in arguments:
-        name = argument.lstrip("-").partition("=")[0] if argument.startswith("-") else ""
-        path = names.get(name) or names.get(name.removeprefix("no"), "")
+    for token in tokens(spelled_out(arguments), option_switches()):
+        path = names.get(token.name) or names.get(token.name.removeprefix("no"), "")
         for part in parts:
             if path == part:
-                raise UserError(f"--{name}: the sweep chooses {part}, so leave it out.")
+                raise UserError(f"--{token.name}: the sweep chooses {part}, so leave it out.")
             if path.startswith(f"{part}."):
                 raise UserError(
-                    f"--{name} is a field of the {part}, which the sweep chooses: give --sweep={name}=VALUE."
+                    f"--{token.name} is a field of the {part}, which the sweep chooses: "
+                    f"give --sweep={token.name}=VALUE."
                 )
 
 
-def _without_sweep(arguments: Sequence[str], space: Space) -> list[str]:
+def _without_sweep(arguments: Sequence[str], experiment: Experiment, space: Space) -> list[str]:
     """Returns the command line of the recipe alone."""
-    names = {path: (path, path.rpartition(".")[2]) for path in space.specs()}
-    swept = {name for both in names.values() for name in both}
-    switches = {name for axis in space.axes if _is_switch(axis) for name in names[axis.path]}
-    return without_options(arguments, {"sweep", "sweep_file", *OF_SWEEPS, *swept}, switches)
-
-
-def _is_switch(axis: Axis) -> bool:
-    return isinstance(axis.values, Choices) and all(isinstance(value, bool) for value in axis.values.values)
+    names = flag_names({field.path: field for field in settable(experiment)})
+    swept = {name for path in space.specs() for name in (path, path.rpartition(".")[2])}
+    booleans = {field.path for field in settable(experiment) if field.type is bool}
+    switches = option_switches() | {name for name, path in names.items() if path in booleans}
+    found = tokens(spelled_out(arguments), switches)
+    return without(found, {"sweep", "sweep_file", *sweep_options(), *swept}, switches)

@@ -2,7 +2,7 @@
 
 sweep_mode = "random"
 trials = 60
-objective = "validation/accuracy"
+sweep_objective = "validation/accuracy"
 
 [fields]
 learning_rate = "log(1e-4,1e-1)"
@@ -13,25 +13,25 @@ seed = "0:3"
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxdl.cli.options import OF_SWEEPS, SWEEP_OBJECTIVE, Options
+from jaxdl.cli.options import file_options
 from jaxdl.errors import UserError, unknown
-from jaxdl.fields import check_value, own_fields, show
+from jaxdl.fields import check_value, parse, show, type_name
 from jaxdl.files.atomic import named_cause
 
 _FIELDS = "fields"
-_NOT_IN_FILE = ("extend", "dry_run", "sweep_dir")
 
 
 def read_sweep_file(path: Path) -> dict[str, Any]:
     """Reads a sweep file.
 
     Returns:
-        Values of `jaxdl.cli.options.Options` by name; the fields stand under ``sweep`` as the command line has them.
+        Values of options by the names of their flags; the fields stand under ``sweep`` as the command line has them.
 
     Raises:
         UserError: it cannot be read, is not valid TOML, or says something that no sweep knows.
@@ -45,14 +45,24 @@ def read_sweep_file(path: Path) -> dict[str, Any]:
     fields = value.pop(_FIELDS, {})
     if not isinstance(fields, Mapping) or not fields:
         raise UserError(f"--sweep_file={path}: there is no table [fields] that says what to vary.")
-    declared = {field.path: field for field in own_fields(Options())}
-    names = {name: name for name in OF_SWEEPS if name not in _NOT_IN_FILE} | {"objective": SWEEP_OBJECTIVE}
+    known = file_options()
     options: dict[str, Any] = {}
     for key, item in value.items():
-        if key not in names:
-            raise unknown(f"entry in {path}:", key, [_FIELDS, *names])
-        check_value(dataclasses.replace(declared[names[key]], path=key), item)
-        options[names[key]] = item
+        if key == "objective":
+            raise UserError(
+                f"--sweep_file={path}: objective names the loss; what a sweep compares trials by is "
+                f"sweep_objective = {json.dumps(str(item))}."
+            )
+        if key not in known:
+            raise unknown(f"entry in {path}:", key, [_FIELDS, *known])
+        field = dataclasses.replace(known[key], path=key)
+        if isinstance(item, str):  # as a flag would have it, such as sweep_batch = "4"
+            try:
+                item = parse(item, field.type)
+            except ValueError:
+                raise UserError(f"{key}={item}: must be {type_name(field.type)}.") from None
+        check_value(field, item)
+        options[key] = item
     return options | {"sweep": tuple(f"{name}={_spec(path, name, fields[name])}" for name in fields)}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from jaxdl.data.images import find_images, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
@@ -13,8 +16,8 @@ from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
 
-def _from_tfds(name: str) -> Tfds:
-    """Makes a source from a TFDS name; whether TFDS has such a set is seen when it is loaded."""
+def _of_tfds(name: str) -> tuple[type[Tfds], Mapping[str, Any]]:
+    """Returns the source that a TFDS name stands for; whether TFDS has such a set is seen when it is loaded."""
     prefix, colon, _ = name.partition(":")
     if colon:
         raise UserError(
@@ -26,10 +29,10 @@ def _from_tfds(name: str) -> Tfds:
             f"unknown data set {name!r}: neither an embedded set (bits, digits) "
             "nor spelled like a name of tensorflow-datasets such as fashion_mnist or emnist/letters."
         )
-    return Tfds(name=name)
+    return Tfds, {"name": name}
 
 
-DATA = Family("data set", {"digits": Digits, "bits": Bits, "tfds": Tfds}, other=_from_tfds)
+DATA = Family("data set", {"digits": Digits, "bits": Bits, "tfds": Tfds}, other=_of_tfds)
 
 __all__ = [
     "DATA",

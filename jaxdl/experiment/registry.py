@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def list_experiments(directory: Path) -> dict[str, str]:
-    """Returns the first line of each experiment's docstring by name, sorted; the files are parsed, not executed."""
+    """Returns the first line of each experiment's docstring by name, sorted; the files are parsed, not executed.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    if not directory.is_dir():
+        raise UserError(f"there is no folder {directory} to take experiments from.")
     return {path.stem: _first_line(path) for path in sorted(directory.glob("*.py")) if not path.stem.startswith("_")}
 
 

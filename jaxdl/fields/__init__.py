@@ -14,6 +14,7 @@ from jaxdl.fields.declare import (
     static,
     traced,
 )
+from jaxdl.fields.names import choose, settable, short_names
 from jaxdl.fields.tree import Field, own_fields, replace, traced_values, walk
 from jaxdl.fields.values import check_fields, check_value, parse, show, type_name
 
@@ -26,12 +27,15 @@ __all__ = [
     "at_least",
     "check_fields",
     "check_value",
+    "choose",
     "enabled",
     "fraction",
     "own_fields",
     "parse",
     "part",
     "replace",
+    "settable",
+    "short_names",
     "show",
     "static",
     "traced",

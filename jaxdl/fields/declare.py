@@ -36,24 +36,34 @@ class Family:
     Attributes:
         noun: what one member is called in messages, e.g. ``"optimizer"``.
         members: dataclass types by name.
-        other: makes a part from a name that is not among the members (a data set of TFDS, say) or raises `UserError`.
+        other: returns what a name that is not among the members stands for, such as a data set of TFDS: a type and the
+            values of some of its fields; or raises `UserError`.
     """
 
     noun: str
     members: Mapping[str, type]
-    other: Callable[[str], Any] | None = None
+    other: Callable[[str], tuple[type, Mapping[str, Any]]] | None = None
 
-    def make(self, name: str) -> Any:
-        """Returns the member `name` with its default fields.
+    def named(self, name: str) -> tuple[type, Mapping[str, Any]]:
+        """Returns the type that a name stands for, and the values of fields that the name says with it.
 
         Raises:
             UserError: no member has that name.
         """
         if name in self.members:
-            return self.members[name]()
+            return self.members[name], {}
         if self.other is not None:
             return self.other(name)
         raise unknown(self.noun, name, self.members)
+
+    def make(self, name: str) -> Any:
+        """Returns the member `name`, with defaults for what the name does not say.
+
+        Raises:
+            UserError: no member has that name.
+        """
+        kind, values = self.named(name)
+        return kind(**values)
 
     def name_of(self, value: Any) -> str:
         """Returns the name under which the type of `value` is a member, or its class name when it is not one."""
@@ -75,6 +85,7 @@ class Declaration:
         family: the parts to choose from.
         affects: what depends on the field; None: what depends on the part that holds it.
         from_data: whether None is replaced by what the data need.
+        only_with: the name of another field and the values of that one with which alone this field applies.
     """
 
     help: str = ""
@@ -84,6 +95,7 @@ class Declaration:
     family: Family | None = None
     affects: frozenset[Affects] | None = None
     from_data: bool = False
+    only_with: tuple[str, tuple[str, ...]] | None = None
 
 
 def static(
@@ -93,6 +105,7 @@ def static(
     check: Callable[[Any], str | None] | None = None,
     affects: Iterable[Affects] | None = None,
     from_data: bool = False,
+    only_with: tuple[str, tuple[str, ...]] | None = None,
 ) -> Any:
     """Declares a field that is a constant of the compiled programs, or is read outside of them.
 
@@ -103,8 +116,10 @@ def static(
         affects: what depends on the field, see `Affects`; None: what depends on the part that holds it, which for a
             model or an optimizer is the compiled programs.
         from_data: None is replaced by what the data need, such as the number of classes.
+        only_with: the name of another field beside it, and the values of that one with which alone this field applies.
     """
-    return _declared(default, Declaration(help, check=check, affects=_affects(affects), from_data=from_data))
+    declaration = Declaration(help, check=check, affects=_affects(affects), from_data=from_data, only_with=only_with)
+    return _declared(default, declaration)
 
 
 def traced(

@@ -26,6 +26,7 @@ class Field:
         value: present value.
         declaration: what the author declared.
         affects: what depends on the field, see `jaxdl.fields.declare.Affects`.
+        default: its default, `dataclasses.MISSING` where it has none.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Field:
     value: Any
     declaration: Declaration
     affects: frozenset[Affects] = _PROGRAMS
+    default: Any = None
 
     @property
     def is_part(self) -> bool:
@@ -59,7 +61,8 @@ def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS) -> list[Fiel
         if field.init and field.name not in skipped:
             declared = field.metadata.get(KEY, Declaration())
             own = affects if declared.affects is None else declared.affects
-            listed.append(Field(field.name, annotations[field.name], getattr(value, field.name), declared, own))
+            kind, held = annotations[field.name], getattr(value, field.name)
+            listed.append(Field(field.name, kind, held, declared, own, field.default))
     return listed
 
 

@@ -46,11 +46,18 @@ def check_fields(value: Any) -> None:
     """Checks every declared field of a tree of dataclasses, as `check_value` does.
 
     Raises:
-        UserError: a field holds what its declaration does not allow.
+        UserError: a field holds what its declaration does not allow, or says something that the others make void.
     """
-    for field in walk(value):
+    fields = {field.path: field for field in walk(value)}
+    for field in fields.values():
         if field.declaration.help and not field.is_part:  # what an author's own module declares otherwise is its own
             check_value(field, field.value)
+    for field in fields.values():
+        if field.declaration.only_with is not None and field.value != field.default:
+            name, possible = field.declaration.only_with
+            beside = field.path[: field.path.rfind(".") + 1] + name
+            if fields[beside].value not in possible:
+                raise UserError(f"{field.path}={show(field.value)} only applies to {beside}={' or '.join(possible)}.")
 
 
 def _has_type(value: Any, annotation: Any) -> bool:

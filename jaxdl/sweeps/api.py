@@ -19,6 +19,7 @@ from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import make_plan
 from jaxdl.sweeps.results.results import SweepResults
+from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.axis import Range
 from jaxdl.sweeps.space.sampling import grid_values
 from jaxdl.sweeps.space.space import Space, make_space
@@ -36,17 +37,18 @@ def sweep(
     data_dir: Path | str | None = None,
     mode: Literal["", "grid", "random", "tpe"] = "",
     trials: int = 0,
-    objective: str = "",
+    sweep_objective: str = "",
     direction: Literal["", "minimize", "maximize"] = "",
     prune: Literal["none", "asha", "hyperband"] = "none",
     sweep_seed: int = 0,
     execution: Execution | None = None,
     extend: bool = False,
     notify: Callable[[str], None] = announce,
+    objective: str = "",
 ) -> SweepResults:
-    """Trains an experiment with other values of some of its fields, again and again, and compares what comes of it.
+    """Trains an experiment again and again with other values of some of its fields, and compares the results.
 
-    What an earlier process left unfinished in the same `sweep_dir` is gone on with.
+    A sweep that was begun in the same `sweep_dir` and not finished is continued.
 
     Args:
         experiment: the recipe.
@@ -54,32 +56,29 @@ def sweep(
             behind ``--sweep=FIELD=`` (``"1e-4,1e-3"``, ``"log(1e-4,1e-1)"``), or an iterable of values.
         sweep_dir: the sweep's directory; None takes one below ``runs/`` that follows from what the sweep is.
         data_dir: folder of prepared data sets; None takes TFDS's own.
-        mode: how values are chosen; empty: all combinations where there are finitely many, else at random.
-        trials: how many trainings there are in all; 0: as many as the grid has.
-        objective: the figure to compare by, ``SPLIT/METRIC``; empty takes the experiment's ``training.watch``.
-        direction: whether less or more of it is better; empty: what its name says.
-        prune: how trainings that fall behind are stopped early.
-        sweep_seed: seed of what is drawn.
+        mode: ``sweep_mode`` of `jaxdl.sweeps.selection.Selection`.
+        trials: see `Selection`, as for the next four.
+        sweep_objective: the figure to compare by.
+        direction: whether less or more of it is better.
+        prune: how trials that fall behind are stopped early.
+        sweep_seed: seed of the values that are drawn.
         execution: where and how trials run.
         extend: add trials to an earlier sweep with fewer.
         notify: takes messages.
+        objective: refused: the earlier name of `sweep_objective`.
 
     Raises:
         UserError: something does not go together, the data cannot be had, or the folder is something else.
-        KeyboardInterrupt: it was asked to stop, and has saved what was under way.
+        KeyboardInterrupt: it was asked to stop, and has saved the trials that were running.
     """
+    if objective:
+        raise UserError(
+            "jaxdl.sweep: objective names the loss of an experiment; what trials are compared by is "
+            f"sweep_objective={objective!r}."
+        )
     execution = execution or Execution()
-    definition = make_definition(
-        experiment,
-        make_space(experiment, space),
-        mode=mode,
-        trials=trials,
-        objective=objective,
-        direction=direction,
-        prune=prune,
-        sweep_seed=sweep_seed,
-        lag=max(1, execution.width()),
-    )
+    selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed)
+    definition = make_definition(experiment, make_space(experiment, space), selection, lag=max(1, execution.width()))
     results = conduct(
         definition,
         execution,
@@ -104,7 +103,7 @@ def conduct(
     dry_run: bool = False,
     notify: Callable[[str], None] = announce,
 ) -> SweepResults | None:
-    """Plans a sweep and runs it; see `sweep`. Nothing is written before all that can be refused was looked at.
+    """Plans a sweep and runs it; see `sweep`. Nothing is written before everything that may be refused was checked.
 
     Args:
         definition: the sweep.
@@ -152,23 +151,22 @@ def _width(execution: Execution, definition: Definition) -> Width | None:
 
 
 def make_definition(
-    experiment: Experiment,
-    space: Space,
-    *,
-    mode: str = "",
-    trials: int = 0,
-    objective: str = "",
-    direction: str = "",
-    prune: str = "none",
-    sweep_seed: int = 0,
-    lag: int = 1,
+    experiment: Experiment, space: Space, selection: Selection | None = None, *, lag: int = 1
 ) -> Definition:
-    """Returns a sweep with what is not given filled in; see `jaxdl.cli.options.Options`.
+    """Returns a sweep with what the selection leaves open filled in.
+
+    Args:
+        experiment: the recipe that is varied.
+        space: the fields and their values.
+        selection: how trials are chosen and compared; None: all defaults.
+        lag: how many trials run at the same time.
 
     Raises:
         UserError: what is given does not go together.
     """
-    mode = mode or ("grid" if space.is_finite else "random")
+    selection = selection or Selection()
+    mode = selection.sweep_mode or ("grid" if space.is_finite else "random")
+    trials = selection.trials
     if mode == "grid":
         ranges = [axis for axis in space.axes if isinstance(axis.values, Range)]
         if ranges:
@@ -182,16 +180,16 @@ def make_definition(
         trials = trials or most
     if trials < 1:
         raise UserError(f"--sweep_mode={mode} draws as many combinations as --trials=N says; give it.")
-    objective = objective or experiment.training.watch
+    objective = selection.sweep_objective or experiment.training.watch
     own_direction = direction_of(objective)
     return Definition(
         experiment=experiment,
         space=space,
-        mode=mode,  # type: ignore[arg-type]
+        mode=mode,
         trials=trials,
         objective=objective,
-        direction=direction or own_direction,  # type: ignore[arg-type]
-        prune=prune,  # type: ignore[arg-type]
-        sweep_seed=sweep_seed,
-        lag=lag if mode == "tpe" or prune != "none" else 1,
+        direction=selection.direction or own_direction,
+        prune=selection.prune,
+        sweep_seed=selection.sweep_seed,
+        lag=lag if mode == "tpe" or selection.prune != "none" else 1,
     )

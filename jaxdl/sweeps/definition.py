@@ -172,8 +172,9 @@ def changes(before: Definition, now: Definition) -> list[str]:
     for path in {**old, **new}:
         if old.get(path) != new.get(path):
             found.append(f"--sweep={path}={new.get(path, 'absent')} (not {old.get(path, 'absent')})")
-    for name in ("mode", "objective", "direction", "prune", "sweep_seed"):
-        one, other = getattr(before, name), getattr(now, name)
+    given = {"sweep_mode": "mode", "sweep_objective": "objective"}
+    for name in ("sweep_mode", "sweep_objective", "direction", "prune", "sweep_seed"):
+        one, other = (getattr(definition, given.get(name, name)) for definition in (before, now))
         if one != other:
             found.append(f"{name}={other} (not {one})")
     return found
@@ -188,14 +189,14 @@ def direction_of(objective: str) -> Direction:
     split, _, name = objective.partition("/")
     if split == "test":
         raise UserError(
-            f"--objective={objective}: who picks by the test split has no data left that says how good the pick is; "
+            f"--sweep_objective={objective}: who picks by the test split has no data left to say how good the pick is; "
             f"give validation/{name or 'loss'}."
         )
     if split not in ("train", "validation") or not name:
-        raise UserError(f"--objective={objective}: write SPLIT/METRIC, such as validation/accuracy or train/loss.")
+        raise UserError(f"--sweep_objective={objective}: write SPLIT/METRIC, such as validation/accuracy.")
     better = direction(objective)
     if better is None:
-        raise UserError(f"--objective={objective}: {name} cannot be ranked.")
+        raise UserError(f"--sweep_objective={objective}: {name} cannot be ranked.")
     return better
 
 

@@ -106,7 +106,7 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         beside.submit(import_what_trials_need)
         dataset = cache.dataset(first)
         for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
-            check_measured("--objective", definition.objective, recipe, dataset)
+            check_measured("--sweep_objective", definition.objective, recipe, dataset)
         for recipe in recipes:
             if recipe.data == first.data:
                 recipe.for_spec(dataset.spec)

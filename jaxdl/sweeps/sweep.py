@@ -133,7 +133,8 @@ class Sweep:
             return False
         if self._failed and self.execution.on_failure == "stop":
             return False
-        return self.execution.budget is None or time.perf_counter() - self.begin < self.execution.budget
+        budget = self.execution.budget_seconds
+        return budget is None or time.perf_counter() - self.begin < budget
 
     def _results(self, status: str) -> SweepResults:
         return SweepResults(

@@ -12,14 +12,12 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jaxdl.checkpoint import Checkpoints
-from jaxdl.cli.flags import without_options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import replace_file
@@ -27,7 +25,6 @@ from jaxdl.record import METRICS, provenance, read_record, read_summary
 
 Notify = Callable[[str], None]
 
-_SHORT_EPOCHS = 2
 # What a process may take to end after it was asked to; a call of the train program lasts about two seconds.
 _PATIENCE_S = 60.0
 # Out of ten kills, how many by each signal: the one that cannot be answered most often.
@@ -167,20 +164,6 @@ class ResumeProof:
                 f"{stopped} ended with the same bits as the one that was not. {slowest}. The runs lie in {self.folder}."
             )
         return f"{stopped}; NOT the same: {'; '.join(self.different)}. {slowest}. The runs lie in {self.folder}."
-
-
-def short_command(launch: Path, arguments: Sequence[str], experiment: Experiment) -> list[str]:
-    """Returns the command that trains as `arguments` say, for two epochs at most unless they say how many.
-
-    It is saved every second, so that a training of seconds meets kills in the middle of an epoch, too.
-    """
-    command = [sys.executable, str(launch), *without_options(arguments, ("mode", "run_dir", "kills"))]
-    given = {argument.lstrip("-").partition("=")[0] for argument in arguments if argument.startswith("-")}
-    if not given & {"epochs", "training.epochs"}:
-        command.append(f"--training.epochs={min(_SHORT_EPOCHS, experiment.training.epochs)}")
-    if not given & {"every", "checkpoint.every"}:
-        command.append("--checkpoint.every=1s")
-    return command
 
 
 def verify_resume(

@@ -191,7 +191,7 @@ ENDLESS = """
     import sys
     from pathlib import Path
     import jaxdl
-    from jaxdl.cli import commands as modes
+    from jaxdl.cli.run import run
     from jaxdl.cli.options import Options
     recipe = jaxdl.Experiment(
         name="endless",
@@ -202,7 +202,7 @@ ENDLESS = """
         training=jaxdl.Training(epochs=1_000_000, batch_size=8),
         checkpoint=jaxdl.Checkpointing(every="1h"),
     )
-    sys.exit(modes.run(Options(run_dir=sys.argv[1], platform="cpu"), recipe, ["x"], 0.0))
+    sys.exit(run(Options(run_dir=sys.argv[1], platform="cpu"), recipe, ["x"], 0.0))
 """
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import jaxdl
-from jaxdl.cli.flags import help_text, parse_command_line
+from jaxdl.cli.flags import parse_command_line
+from jaxdl.cli.help import help_text
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 
@@ -21,7 +22,7 @@ def recipe() -> jaxdl.Experiment:
 
 
 def parsed(*arguments: str) -> jaxdl.Experiment:
-    _, experiment = parse_command_line(["--experiment=recipe", *arguments], lambda options: recipe())
+    _, experiment = parse_command_line(["--experiment=recipe", *arguments], recipe())
     assert experiment is not None
     return experiment
 
@@ -85,6 +86,10 @@ def test_a_flag_sets_its_field_and_no_other(arguments: list[str], path: str, val
         (["--mode=trian"], r"Did you mean 'train'\?"),
         (["extra"], "unexpected argument 'extra'"),
         (["--epochs=2", "--training.epochs=3"], "given twice"),
+        (["--schedule=cosine", "--optimizer.schedule=constant"], "given twice"),
+        (["--objective=validation/accuracy"], "is --sweep_objective=validation/accuracy."),
+        (["--data_dir", "--optimizer=sgd"], "--optimizer stands where the flag before it takes its value"),
+        (["--data_dir", "--run_dir=x"], "--run_dir stands where the flag before it takes its value"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(arguments: list[str], message: str) -> None:
@@ -101,12 +106,12 @@ def test_an_ambiguous_last_name_lists_the_paths() -> None:
 
 
 def test_options_are_read_beside_fields() -> None:
-    options, _ = parse_command_line(["--experiment=recipe", "--mode=eval", "--seed=4"], lambda options: recipe())
+    options, _ = parse_command_line(["--experiment=recipe", "--mode=eval", "--seed=4"], recipe())
     assert options == Options(experiment="recipe", mode="eval")
 
 
 def test_help_names_every_field_with_type_default_and_meaning() -> None:
-    text = help_text(recipe())
+    text = " ".join(help_text(recipe(), "launch.py", 60).split())
     assert "--optimizer.learning_rate=float (--learning_rate)" in text
     assert "size of a step [0.001, traced]" in text
     assert "--model.features=int,..." in text

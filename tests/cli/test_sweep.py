@@ -21,7 +21,7 @@ def launch(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> None:
-    flags = ("--sweep=learning_rate=1e-3,1e-2", "--sweep", "seed=0:2", "--objective=validation/accuracy")
+    flags = ("--sweep=learning_rate=1e-3,1e-2", "--sweep", "seed=0:2", "--sweep_objective=validation/accuracy")
     done = launch(tmp_path, *flags)
     assert done.returncode == 0, done.stderr
     assert "4 trials (grid), compared by validation/accuracy (maximize)" in done.stderr
@@ -60,8 +60,12 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
         (("--sweep=sead=0:2",), "Did you mean 'seed'"),
         (("--sweep=seed",), "write --sweep=FIELD=VALUES"),
         (("--sweep=seed=0:2", "--budget=3epochs"), "must be a time"),
-        (("--sweep=seed=0:2", "--sweep_batch=some"), "must be auto, off"),
-        (("--sweep=seed=0:2", "--objective=test/accuracy"), "test split"),
+        (("--sweep=seed=0:2", "--sweep_batch=some"), "must be int|auto|off"),
+        (("--sweep=seed=0:2", "--sweep_objective=test/accuracy"), "test split"),
+        (
+            ("--sweep=seed=0:2", "--objective=validation/accuracy"),
+            "what a sweep compares trials by is --sweep_objective=validation/accuracy.",
+        ),
         (("--sweep=seed=0:2", "--extend"), "there is no sweep in"),
         (("--sweep_file=none.toml",), "none.toml"),
         (
@@ -90,7 +94,7 @@ def test_the_recorded_command_keeps_all_but_the_sweep(tmp_path: Path) -> None:
 def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     file.write_text(
-        'sweep_mode = "random"\ntrials = 6\nobjective = "validation/accuracy"\nretries = 0\n'
+        'sweep_mode = "random"\ntrials = 6\nsweep_objective = "validation/accuracy"\nretries = 0\n'
         '[fields]\nlearning_rate = "log(1e-4,1e-1)"\n"model.features" = [64, [32, 16]]\nseed = "0:3"\n'
     )
     assert read_sweep_file(file) == {
@@ -116,6 +120,7 @@ def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
         ("fields = 3", "no table [fields]"),
         ("trails = 3\n[fields]\nseed='0:2'", "Did you mean 'trials'"),
         ("trials = 'many'\n[fields]\nseed='0:2'", "trials=many: must be int"),
+        ("objective = 'train/loss'\n[fields]\nseed='0:2'", 'compares trials by is sweep_objective = "train/loss".'),
         ("[fields]\nmodel.features = [8]", 'write dotted fields in quotes: "model.features"'),
     ],
 )

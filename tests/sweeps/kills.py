@@ -24,7 +24,7 @@ _FLAGS = [
     "--sweep=learning_rate=1e-3,3e-3,1e-2,3e-2",
     "--sweep=seed=0:3",
     "--sweep=dropout=0.1,0.2",
-    "--objective=validation/accuracy",
+    "--sweep_objective=validation/accuracy",
 ]
 # Now and then a signal that can be answered, in between: it is not counted as a kill.
 _SIGNALS = (*[signal.SIGKILL] * 6, signal.SIGTERM, signal.SIGINT)

@@ -12,6 +12,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import show
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition, changes, direction_of, extended, from_json
+from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.sampling import draw, grid_values
 from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
@@ -21,13 +22,13 @@ RECIPE = twin("mnist_mlp")
 
 
 def define(fields: dict[str, str], **given: object) -> Definition:
-    return make_definition(RECIPE, make_space(RECIPE, fields), **given)  # type: ignore[arg-type]
+    return make_definition(RECIPE, make_space(RECIPE, fields), Selection(**given))  # type: ignore[arg-type]
 
 
 def test_what_is_not_given_follows_from_the_rest() -> None:
     grid = define({"learning_rate": "1e-3,1e-2", "seed": "0:3"})
     assert (grid.mode, grid.trials, grid.objective, grid.direction) == ("grid", 6, "validation/loss", "minimize")
-    drawn = define({"learning_rate": "log(1e-3,1e-2)"}, trials=5, objective="validation/accuracy")
+    drawn = define({"learning_rate": "log(1e-3,1e-2)"}, trials=5, sweep_objective="validation/accuracy")
     assert (drawn.mode, drawn.trials, drawn.direction) == ("random", 5, "maximize")
 
 
@@ -35,12 +36,12 @@ def test_what_is_not_given_follows_from_the_rest() -> None:
     ("fields", "given", "message"),
     [
         ({"learning_rate": "log(1e-3,1)"}, {}, "--trials=N"),
-        ({"learning_rate": "log(1e-3,1)"}, {"mode": "grid"}, "a range has no grid"),
+        ({"learning_rate": "log(1e-3,1)"}, {"sweep_mode": "grid"}, "a range has no grid"),
         ({"seed": "0:3"}, {"trials": 4}, "the grid has 3 combinations"),
-        ({"seed": "0:3"}, {"objective": "test/accuracy"}, "test split"),
-        ({"seed": "0:3"}, {"objective": "accuracy"}, "write SPLIT/METRIC"),
-        ({"seed": "0:3"}, {"objective": "validation/confusion"}, "cannot be ranked"),
-        ({"seed": "0:3"}, {"objective": "validation/acuracy"}, "acuracy"),
+        ({"seed": "0:3"}, {"sweep_objective": "test/accuracy"}, "test split"),
+        ({"seed": "0:3"}, {"sweep_objective": "accuracy"}, "write SPLIT/METRIC"),
+        ({"seed": "0:3"}, {"sweep_objective": "validation/confusion"}, "cannot be ranked"),
+        ({"seed": "0:3"}, {"sweep_objective": "validation/acuracy"}, "acuracy"),
     ],
 )
 def test_what_does_not_go_together_is_refused(fields: dict[str, str], given: dict, message: str) -> None:
@@ -64,13 +65,13 @@ def test_damage_of_its_json_is_named() -> None:
 
 def test_differences_are_named() -> None:
     before = define({"seed": "0:3"})
-    now = define({"seed": "0:4", "learning_rate": "1e-3,1e-2"}, objective="validation/accuracy")
+    now = define({"seed": "0:4", "learning_rate": "1e-3,1e-2"}, sweep_objective="validation/accuracy")
     now = dataclasses.replace(now, experiment=dataclasses.replace(RECIPE, seed=5))
     assert changes(before, now) == [
         "seed=5 (not 0)",
         "--sweep=seed=0:4 (not 0:3)",
         "--sweep=optimizer.learning_rate=1e-3,1e-2 (not absent)",
-        "objective=validation/accuracy (not validation/loss)",
+        "sweep_objective=validation/accuracy (not validation/loss)",
         "direction=maximize (not minimize)",
     ]
     assert changes(before, before) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
+from jaxdl.fields import own_fields
 from jaxdl.record import read_config, read_summary
+from jaxdl.sweeps.selection import Selection
 from tests.sweeps.small import RECIPE, SPACE, sweep
 
 
@@ -223,9 +226,21 @@ def test_what_is_no_field_or_name_is_refused(tmp_path: Path, space: Any, message
 def test_a_wrong_choice_is_named(tmp_path: Path, given: Any) -> None:
     with pytest.raises(UserError, match="unknown"):
         sweep(tmp_path / "s", trials=3, **given)
-    with pytest.raises(UserError, match="unknown executor"):
+    with pytest.raises(UserError, match="unknown value for executor"):
         jaxdl.Execution(executor="process")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="workers=-3"):
         jaxdl.Execution(executor="processes", workers=-3)
     with pytest.raises(UserError, match="batch=some"):
         jaxdl.Execution(batch="some")  # type: ignore[arg-type]
+
+
+def test_the_former_name_of_the_figure_to_compare_by_is_refused_with_the_new_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="what trials are compared by is sweep_objective='validation/accuracy'"):
+        sweep(tmp_path / "s", objective="validation/accuracy")
+    assert not (tmp_path / "s").exists()
+
+
+def test_python_takes_what_the_flags_take_with_the_same_defaults() -> None:
+    parameters = inspect.signature(jaxdl.sweep).parameters
+    for field in own_fields(Selection()):
+        assert parameters["mode" if field.path == "sweep_mode" else field.path].default == field.value

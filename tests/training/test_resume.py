@@ -181,23 +181,6 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
         jaxdl.verify_resume(command("residual"), tmp_path, kills=1)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "added"),
-    [
-        (["--experiment=x"], ["--training.epochs=2", "--checkpoint.every=1s"]),
-        (["--experiment=x", "--epochs=5", "--mode=verify_resume", "--kills", "3"], ["--checkpoint.every=1s"]),
-        (["--checkpoint.every=9steps", "--training.epochs", "1"], []),
-    ],
-)
-def test_the_command_is_shortened_where_it_does_not_say_how_long(
-    recipe: jaxdl.Experiment, arguments: list[str], added: list[str]
-) -> None:
-    _, launch, *rest = verification.short_command(Path("launch.py"), arguments, recipe)
-    assert launch == "launch.py"
-    kept = [a for a in arguments if a not in ("--mode=verify_resume", "--kills", "3")]
-    assert rest == [*kept, *added]
-
-
 def test_a_run_is_reproduced_to_the_bit(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
     jaxdl.train(recipe, run_dir=tmp_path / "original", data_dir=tmp_path)
     found = jaxdl.reproduce(tmp_path / "original", tmp_path / "copy", recipe, tmp_path)

@@ -3,72 +3,95 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jaxdl.backend.settings import accelerators, usable_cores
-from jaxdl.errors import UserError
-from jaxdl.sweeps.definition import one_of
+from jaxdl.fields import above_zero, at_least, check_fields, static
+from jaxdl.fields.interval import Interval
 
-# Executors to which alone a field says something.
-_SAYS_SOMETHING_TO = {
-    "batch": ("inline",),
-    "workers": ("processes", "ray"),
-    "ray_address": ("ray",),
-    "trial_cpus": ("ray",),
-    "trial_gpus": ("ray",),
-}
+_ELSEWHERE = ("executor", ("processes", "ray"))
+_ON_RAY = ("executor", ("ray",))
+
+
+def _check_batch(value: int | str) -> str | None:
+    known = value in ("auto", "off") or (isinstance(value, int) and value > 0)
+    return None if known else "must be auto, off, or how many trials to train in one program"
+
+
+def _check_budget(value: str | float | None) -> str | None:
+    try:
+        unit = Interval.parse(value).unit if isinstance(value, str) else "seconds"
+    except ValueError:
+        unit = "steps"
+    if unit != "seconds":
+        return "must be a time with its unit, such as 90s, 20min or 2h"
+    return above_zero(value)
 
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
     """How a sweep is run.
 
-    Nothing in it changes what comes of a trial, but for the last bits where trials share a program, and for what is
-    drawn or stopped early where that follows from other trials, as many of which run at the same time.
+    The result of a trial is the same however it is run, but for the last bits where trials share a program. Which
+    values are drawn, and which trials are stopped early, may depend on how many trials run at the same time.
 
     Attributes:
-        executor: where trials run: in this process, in worker processes, or on a Ray cluster.
-        batch: how many trials are trained side by side in one program, in this process: ``auto`` measures (and is one
-            after the other where results decide about later trials), ``off``, or a number. Side by side, results are
-            those of the run alone within rounding, not to the bit.
-        workers: how many trials run at the same time elsewhere; 0: one for each accelerator or each two cores.
-        budget: seconds after which no further trial begins; None: no limit.
-        retries: how often a trial is begun again that ran out of memory, lost its worker or met an unforeseen error.
-        on_failure: after a trial that failed for good, go on with the others, or begin none; those under way still end.
         settings: what `jaxdl.configure` is called with where trials run in other processes.
-        ray_address: address of the Ray cluster; empty starts one on this machine.
-        trial_cpus: CPUs that a trial needs on a Ray cluster.
-        trial_gpus: GPUs that a trial needs there; a fraction shares one.
 
     Raises:
         UserError: a value is none of those possible.
     """
 
-    executor: Literal["inline", "processes", "ray"] = "inline"
-    batch: int | Literal["auto", "off"] = "auto"
-    workers: int = 0
-    budget: float | None = None
-    retries: int = 1
-    on_failure: Literal["continue", "stop"] = "continue"
+    executor: Literal["inline", "processes", "ray"] = static(
+        "inline", "where trials run: in this process, in worker processes, or on a Ray cluster"
+    )
+    batch: int | Literal["auto", "off"] = static(
+        "auto",
+        "trials trained side by side in one program, in this process: auto measures (and is one after the other where "
+        "results decide about later trials), off, or how many; side by side, results are those of the run alone within "
+        "rounding, not to the bit",
+        check=_check_batch,
+        only_with=("executor", ("inline",)),
+    )
+    workers: int = static(
+        0,
+        "how many trials run at the same time elsewhere; 0: one for each accelerator or each two cores",
+        check=at_least(0),
+        only_with=_ELSEWHERE,
+    )
+    budget: str | float | None = static(
+        None,
+        "time after which no further trial begins, such as 20min or 2h; in Python also a number of seconds",
+        check=_check_budget,
+    )
+    retries: int = static(
+        1,
+        "how often a trial is begun again that ran out of memory, lost its worker or met an unforeseen error",
+        check=at_least(0),
+    )
+    on_failure: Literal["continue", "stop"] = static(
+        "continue",
+        "after a trial that failed for good: begin the other trials, or begin none; those that run are still finished",
+    )
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    ray_address: str = ""
-    trial_cpus: float = 1.0
-    trial_gpus: float = 0.0
+    ray_address: str = static(
+        "",
+        "address of the Ray cluster, or auto; where not given, one is started on this machine",
+        only_with=_ON_RAY,
+    )
+    trial_cpus: float = static(1.0, "CPUs that a trial needs on a Ray cluster", check=at_least(0), only_with=_ON_RAY)
+    trial_gpus: float = static(
+        0.0, "GPUs that a trial needs on a Ray cluster; a fraction shares one", check=at_least(0), only_with=_ON_RAY
+    )
 
     def __post_init__(self) -> None:
-        one_of(self.executor, ("inline", "processes", "ray"), "executor")
-        one_of(self.on_failure, ("continue", "stop"), "way to go on after a failure")
-        if self.batch not in ("auto", "off") and (type(self.batch) is not int or self.batch < 1):
-            raise UserError(f"batch={self.batch}: must be 'auto', 'off', or how many trials to train in one program.")
-        for name in ("workers", "retries", "trial_cpus", "trial_gpus"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"{name}={getattr(self, name)}: must be 0 or more.")
-        for name, executors in _SAYS_SOMETHING_TO.items():
-            if self.executor not in executors and getattr(self, name) != getattr(type(self), name):
-                raise UserError(f"{name}={getattr(self, name)} only applies to executor={' or '.join(executors)}.")
+        check_fields(self)
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The time after which no further trial begins, in seconds; None: no limit."""
+        return Interval.parse(self.budget).amount if isinstance(self.budget, str) else self.budget
 
     def width(self) -> int:
         """Returns how many trials run at the same time, for which it looks at devices, or connects to the cluster.
@@ -80,6 +103,8 @@ class Execution:
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         if self.executor == "inline":
             return self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch]
+        from jaxdl.backend.settings import accelerators, usable_cores  # here, so that --help imports no JAX
+
         if self.executor == "ray":
             from jaxdl.sweeps.executors.ray_cluster import connect, places
 

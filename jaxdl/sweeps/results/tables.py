@@ -7,8 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from jaxdl.cli.flags import short_names
-from jaxdl.fields import show
+from jaxdl.fields import short_names, show
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.report.format import figure
 from jaxdl.sweeps.definition import SEED

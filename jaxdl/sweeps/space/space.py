@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxdl.cli.flags import named_part, settable, short_names
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
-from jaxdl.fields import Field, replace, walk
+from jaxdl.fields import Field, choose, replace, settable, short_names, walk
 from jaxdl.sweeps.space.axis import Axis, Choices, axis_of
 
 Values = dict[str, Any]
@@ -60,9 +59,7 @@ def apply(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
     parts = {field.path: field for field in walk(experiment) if field.declaration.family is not None}
     for path in sorted(values, key=lambda path: path.count(".")):
         if path in parts and isinstance(values[path], str):
-            family = parts[path].declaration.family
-            assert family is not None
-            experiment = replace(experiment, {path: named_part(family.make(values[path]), parts[path].value)})
+            experiment = replace(experiment, {path: choose(parts[path], values[path])})
             parts = {field.path: field for field in walk(experiment) if field.declaration.family is not None}
     numbers = {path: value for path, value in values.items() if path not in parts}
     try:

@@ -14,6 +14,7 @@ import jaxdl
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.results.report import field_importances, render, write_sweep_report
 from jaxdl.sweeps.results.results import SweepResults
+from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
@@ -27,7 +28,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 def results(folder: Path, trials: int = 30, data: str = "digits") -> SweepResults:
     """Returns made-up results in which the learning rate matters most, and the optimizer a little."""
     fields = {"learning_rate": "log(1e-4,1e-1)", "optimizer": "adam,sgd", "model.features": "(8),(16,8)", "seed": "0:2"}
-    definition = make_definition(RECIPE, make_space(RECIPE, fields), trials=trials)
+    definition = make_definition(RECIPE, make_space(RECIPE, fields), Selection(trials=trials))
     made = []
     for number, values in enumerate(planned_values(definition) or ()):
         figure = (

@@ -19,6 +19,7 @@ from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.results.results import SweepResults
+from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Outcome, Trial
@@ -59,7 +60,7 @@ def test_a_combination_of_which_a_seed_failed_comes_after_whole_ones(done: jaxdl
 
 def test_a_combination_that_was_drawn_twice_is_no_better_for_it(tmp_path: Path) -> None:
     space = make_space(RECIPE, {"learning_rate": "log(1e-4,1e-1)"})
-    definition = make_definition(RECIPE, space, trials=3)
+    definition = make_definition(RECIPE, space, Selection(trials=3))
     figures = [(1e-3, 0.6), (1e-2, 0.9), (1e-3, 0.7)]
     trials = [
         Trial(number, {"optimizer.learning_rate": rate}, "completed", 1, Outcome("completed", figure))
@@ -72,7 +73,7 @@ def test_a_combination_that_was_drawn_twice_is_no_better_for_it(tmp_path: Path) 
 @pytest.mark.parametrize("second", ["completed", "pruned"])
 def test_the_same_trial_drawn_twice_counts_once(tmp_path: Path, second: Any) -> None:
     space = make_space(RECIPE, {"optimizer": ["adam", "sgd"], "seed": range(2)})
-    definition = make_definition(RECIPE, space, mode="random", trials=6)
+    definition = make_definition(RECIPE, space, Selection("random", 6))
     adam, sgd = RECIPE.optimizer, jaxdl.SGD()
     figures = [(adam, 0.9), (adam, 0.8), (sgd, 0.5), (sgd, 0.6), (adam, 0.9), (adam, 0.8)]
     states: list[Any] = ["completed"] * 4 + [second] * 2
@@ -86,7 +87,7 @@ def test_the_same_trial_drawn_twice_counts_once(tmp_path: Path, second: Any) -> 
 
 
 def test_a_combination_for_which_a_cut_grid_has_no_more_seeds_comes_last(tmp_path: Path) -> None:
-    definition = make_definition(RECIPE, make_space(RECIPE, SPACE), trials=4)
+    definition = make_definition(RECIPE, make_space(RECIPE, SPACE), Selection(trials=4))
     values = [(1e-3, 0), (1e-3, 1), (1e-3, 2), (1e-2, 0)]
     trials = [
         Trial(n, {"optimizer.learning_rate": rate, "seed": seed}, "completed", 1, Outcome("completed", 0.9 + n / 100))

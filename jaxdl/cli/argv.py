@@ -1,0 +1,94 @@
+"""A command line as a list of flags, before anyone knows which of them there are."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from jaxdl.errors import UserError
+
+_NUMBER = re.compile(r"-\.?\d")
+
+
+@dataclasses.dataclass(frozen=True)
+class Token:
+    """One flag, or one argument that belongs to none.
+
+    Attributes:
+        name: of the flag, without dashes; empty for an argument that is no flag.
+        value: what is given to it; None for a flag that stands alone.
+        arguments: the arguments that it was read from.
+    """
+
+    name: str
+    value: str | None
+    arguments: tuple[str, ...]
+
+
+def program() -> list[str]:
+    """Returns what stands behind ``python`` in the command that started this process, before its arguments."""
+    return ["-m", "jaxdl"] if Path(sys.argv[0]).name == "__main__.py" else ["launch.py"]
+
+
+def spelled_out(arguments: Sequence[str]) -> list[str]:
+    """Returns a command line with what is written for short in full: ``-h``, and the files of ``--flagfile``.
+
+    Raises:
+        UserError: such a file cannot be read, or ``--undefok`` is given.
+    """
+    try:
+        given = flags.FlagValues().read_flags_from_files(list(arguments), force_gnu=False)
+    except flags.Error as error:
+        raise UserError(" ".join(str(error).split())) from None
+    if any(argument.lstrip("-").startswith("undefok") for argument in given):
+        raise UserError("--undefok is not supported: an unknown flag is always an error.")
+    return ["--help" if argument == "-h" else argument for argument in given]
+
+
+def tokens(arguments: Sequence[str], switches: Collection[str]) -> list[Token]:
+    """Splits a command line into its flags, in the forms of absl: ``--x=1``, ``--x 1``, ``--x``, ``--nox``, ``-x``.
+
+    What follows ``--`` belongs to no flag.
+
+    Args:
+        arguments: the command line.
+        switches: names of flags that take no value from the next argument. Of a flag that is not among them it is
+            assumed that the next argument is its value, unless that is a flag itself.
+    """
+    found: list[Token] = []
+    rest = list(arguments)
+    while rest:
+        first = rest.pop(0)
+        if first == "--":
+            return [*found, Token("", None, (first,)), *(Token("", None, (argument,)) for argument in rest)]
+        name, equals, value = first.lstrip("-").partition("=")
+        if not first.startswith("-") or not name:
+            found.append(Token("", None, (first,)))
+        elif equals:
+            found.append(Token(name, value, (first,)))
+        elif _stands_alone(name, switches) or not rest or (rest[0].startswith("-") and not _NUMBER.match(rest[0])):
+            found.append(Token(name, None, (first,)))
+        else:
+            found.append(Token(name, rest[0], (first, rest.pop(0))))
+    return found
+
+
+def without(found: Sequence[Token], names: Collection[str], switches: Collection[str]) -> list[str]:
+    """Returns the arguments of a command line without some of its flags.
+
+    Args:
+        found: the command line.
+        names: of the flags to leave out.
+        switches: as given to `tokens`; those to be left out are, as ``--nox``, too.
+    """
+    left_out = {*names, *(f"no{name}" for name in set(names) & set(switches))}
+    return [argument for token in found if token.name not in left_out for argument in token.arguments]
+
+
+def _stands_alone(name: str, switches: Collection[str]) -> bool:
+    return name in switches or (name.startswith("no") and name.removeprefix("no") in switches)

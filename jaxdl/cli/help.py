@@ -1,0 +1,58 @@
+"""What ``--help`` prints."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import TYPE_CHECKING
+
+from jaxdl.cli.commands import COMMANDS
+from jaxdl.cli.flags import flag_names
+from jaxdl.cli.options import option_fields
+from jaxdl.fields import Field, settable, show, type_name
+
+if TYPE_CHECKING:
+    from jaxdl.experiment import Experiment
+
+
+def help_text(experiment: Experiment | None, program: str, width: int | None = None) -> str:
+    """Returns the options and modes, and the experiment's fields with type, default and meaning.
+
+    Args:
+        experiment: whose fields to list; None: none.
+        program: how the program is started.
+        width: of a line, in characters; None: that of the terminal.
+    """
+    width = width or shutil.get_terminal_size().columns
+    lines = [f"usage: python {program} --experiment=NAME [--FIELD=VALUE ...]", "", "options:"]
+    for name, field in option_fields().items():
+        lines += _described(field, name, width)
+        if name == "mode":
+            lines += [f"        {mode:13}  {command.help}" for mode, command in COMMANDS.items()]
+    if experiment is None:
+        return "\n".join(
+            [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."]
+        )
+    fields = {field.path: field for field in settable(experiment)}
+    shorts = {path: name for name, path in flag_names(fields).items() if name != path}
+    lines += [
+        "",
+        f"fields of {experiment.name} (a last name such as --epochs stands for its path where just one has it):",
+    ]
+    for path, field in fields.items():
+        lines += _described(field, path, width, shorts.get(path))
+    return "\n".join(lines)
+
+
+def _described(field: Field, name: str, width: int, short: str | None = None) -> list[str]:
+    family = field.declaration.family
+    kind = "|".join(family.members) if family else type_name(field.type)
+    default = family.name_of(field.value) if family else show(field.value)
+    note = ", traced" if field.declaration.traced else ""
+    alias = f" (--{short})" if short else ""
+    text = f"{field.declaration.help} [{default or 'not set'}{note}]"
+    indent = " " * 6
+    wrapped = textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return [f"  --{name}={kind or 'TEXT'}{alias}", *wrapped]

@@ -1,0 +1,46 @@
+"""What is done with a finished run: measured again, used for predictions, exported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxdl import inference
+from jaxdl.cli.options import Options
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.files.atomic import replace_file
+from jaxdl.report.terminal import announce, results_table
+
+
+def evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Measures a finished run on its data again and prints the figures."""
+    run_dir = Path(options.run_dir)
+    results_table(inference.evaluate(run_dir, experiment, Path(options.data_folder), notify=announce), run_dir)
+    return 0
+
+
+def predict(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Writes a finished run's predictions for the given inputs as CSV."""
+    run_dir, output = Path(options.run_dir), _output(options)
+    names, inputs = inference.read_inputs(Path(options.input), inference.read_spec(run_dir))
+    model = inference.load_run(run_dir, experiment)
+    replace_file(output, inference.predictions_csv(names, model.predict(inputs), model.spec.class_names))
+    print(f"{len(names)} predictions written to {output}")
+    return 0
+
+
+def export(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Writes a finished run's model as a serialised program."""
+    output = _output(options)
+    exported = inference.export_program(inference.load_run(Path(options.run_dir), experiment))
+    replace_file(output, exported)
+    print(f"{len(exported):,} bytes written to {output}; run it with jax.export.deserialize(data).call(inputs)")
+    return 0
+
+
+def _output(options: Options) -> Path:
+    output = Path(options.output)
+    if not output.parent.is_dir():
+        raise UserError(f"--output={output}: there is no folder {output.parent}; make it, or name another file.")
+    return output

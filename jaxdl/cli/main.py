@@ -1,0 +1,125 @@
+"""The program: a command line in, an exit status out."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from jaxdl.cli.options import Options
+    from jaxdl.experiment import Experiment
+
+
+def main(experiments: Path) -> NoReturn:
+    """Runs the command of this process, and ends the process with its exit status.
+
+    Args:
+        experiments: the folder of the experiments.
+    """
+    begin = time.perf_counter()  # before the imports, which take most of a short run's start
+    gc.disable()  # until the command runs: importing makes many objects and no garbage
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until then, too: there is nothing to save, and Ctrl-C in the import of a C++ library would be an ImportError.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from jaxdl.backend.signals import end_process
+
+    end_process(command(sys.argv[1:], experiments, begin))
+
+
+def command(arguments: list[str], experiments: Path, begin: float) -> int:
+    """Runs one command; returns its exit status.
+
+    It is 0, 1 for a training that diverged, 2 for what the user can mend, 130 for Ctrl-C.
+
+    Args:
+        arguments: the command line without the program's name.
+        experiments: the folder of the experiments.
+        begin: `time.perf_counter` when the command began.
+    """
+    from jaxdl.cli.argv import program
+    from jaxdl.errors import UserError
+
+    name = program()[-1]
+    try:
+        return _command(arguments, experiments, begin)
+    except UserError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # of the user's own files: what we write or fetch ourselves says more
+        where = f" {error.filename}" if error.filename else ""
+        print(f"{name}: error: cannot read{where}: {error.strerror or error}; check the path.", file=sys.stderr)
+        return 2
+
+
+def _command(arguments: list[str], experiments: Path, begin: float) -> int:
+    from jaxdl.cli.flags import parse_command_line, peek, refuse_misspelt_experiment
+
+    asked = peek(arguments)
+    if not (asked.experiment or asked.run_dir or asked.list or asked.help):
+        refuse_misspelt_experiment(arguments)
+    options, experiment = parse_command_line(arguments, find_experiment(asked, experiments))
+    if options.list:
+        print(list_text(experiments))
+        return 0
+    if options.help:
+        from jaxdl.cli.argv import program
+        from jaxdl.cli.help import help_text
+
+        print(help_text(experiment, " ".join(program())))
+        return 0
+    assert experiment is not None
+    from jaxdl.cli.run import run  # here, so that --list and --help import no JAX
+
+    gc.freeze()  # what the imports made stays until the end, so it is not looked through again
+    gc.enable()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return run(options, experiment, arguments, begin)
+
+
+def find_experiment(asked: Options, experiments: Path) -> Experiment | None:
+    """Returns the experiment that the command names, or that of its run directory; None where it needs none.
+
+    Raises:
+        UserError: there is no such experiment or run.
+    """
+    from jaxdl.cli.commands import COMMANDS
+    from jaxdl.errors import UserError
+    from jaxdl.experiment.registry import load_experiment
+
+    if asked.list or (asked.help and not asked.experiment):
+        return None
+    of_a_run = asked.mode in COMMANDS and COMMANDS[asked.mode].of_a_run
+    if of_a_run and asked.run_dir:
+        from jaxdl.experiment.config import from_config
+        from jaxdl.record import read_config
+
+        config = read_config(Path(asked.run_dir))
+        name = str(config.get("name", ""))
+        if asked.experiment not in ("", name):
+            raise UserError(f"{asked.run_dir} holds a run of {name!r}, not of {asked.experiment!r}.")
+        return from_config(config, load_experiment(name, experiments))
+    if of_a_run and not asked.experiment:
+        raise UserError(f"--mode={asked.mode} needs --run_dir=DIR of a finished run.")
+    if not asked.experiment:
+        raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")
+    return load_experiment(asked.experiment, experiments)
+
+
+def list_text(experiments: Path) -> str:
+    """Returns the experiments of a folder, a line each."""
+    from jaxdl.experiment.registry import list_experiments
+
+    found = list_experiments(experiments)
+    width = max(map(len, found), default=0)
+    return "\n".join(f"{name:{width}}  {line}" for name, line in found.items())

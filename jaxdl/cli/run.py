@@ -1,0 +1,86 @@
+"""Runs one command whose options and experiment are known."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import signal
+from collections.abc import Iterator, Sequence
+
+import jax
+
+from jaxdl.backend.memory import ran_out_of_memory
+from jaxdl.backend.settings import configure
+from jaxdl.backend.signals import Terminated
+from jaxdl.cli.commands import COMMANDS
+from jaxdl.cli.options import Options
+from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+
+# What a shell reports of a program that SIGINT or SIGTERM ended.
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Does what the command asks for.
+
+    Args:
+        options: what to do.
+        experiment: the recipe, or that of the run in ``options.run_dir``.
+        arguments: the command line, for the record.
+        begin: `time.perf_counter` when the command began.
+
+    Returns:
+        The exit status: 0, 1 for a training that diverged, 130 or 143 for a command that was stopped.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    _check_options(options)
+    module, _, function = COMMANDS[options.mode].function.partition(":")
+    configure(platform=options.platform, xla_flags=options.xla_flags)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with out_of_memory():
+            command = getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
+            return command(options, experiment, arguments, begin)
+    except KeyboardInterrupt as stop:
+        return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
+def _check_options(options: Options) -> None:
+    """Refuses options that do not apply to what the command does, and the lack of those that it needs."""
+    if options.profile and options.mode != "train":
+        raise UserError(f"--profile traces a training: it does not go with --mode={options.mode}.")
+    owners: dict[str, list[str]] = {}
+    for mode, command in COMMANDS.items():
+        for name in command.own_options:
+            owners.setdefault(name, []).append(mode)
+    for name, modes in owners.items():
+        if options.mode not in modes and getattr(options, name) != getattr(Options(), name):
+            raise UserError(f"--{name} only applies to --mode={' or '.join(modes)}.")
+    if options.is_sweep and options.mode != "train":
+        raise UserError(f"--sweep trains: it does not go with --mode={options.mode}.")
+    if options.is_sweep and (options.profile or options.run_dir):
+        name = "profile" if options.profile else "run_dir"
+        raise UserError(f"--{name} is of one run; a sweep has many: give --sweep_dir, or leave out --sweep.")
+    for name in COMMANDS[options.mode].needs:
+        if not getattr(options, name):
+            raise UserError(f"--mode={options.mode} needs --{name} (see --help).")
+
+
+@contextlib.contextmanager
+def out_of_memory() -> Iterator[None]:
+    """Turns a lack of memory, of the machine or of its accelerator, into `UserError`."""
+    way_out = "lower --batch_size or --eval_batch_size, make the model smaller, or free memory"
+    try:
+        yield
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        cause = f" ({' '.join(str(error).split())[:150]})" if str(error) else ""
+        raise UserError(f"out of memory{cause}: {way_out}.") from error

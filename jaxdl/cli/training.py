@@ -1,0 +1,76 @@
+"""Training, once or as a sweep, and the table of the model's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from jaxdl.cli.argv import program
+from jaxdl.cli.options import Options
+from jaxdl.experiment import Experiment
+from jaxdl.profiling import Profiler, print_profile
+from jaxdl.record import new_run_dir
+from jaxdl.report import layer_table, render
+from jaxdl.report.layers import tree_bytes
+from jaxdl.report.terminal import announce, results_table
+from jaxdl.steps.functions import make_steps, state_shapes
+from jaxdl.training.divergence import Divergence
+from jaxdl.training.run import train as train_experiment
+
+
+def train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Trains an experiment, or many variants of it where the options say so; returns the exit status."""
+    if options.is_sweep:
+        return _sweep(options, experiment, arguments)
+    run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
+    try:
+        summary = train_experiment(
+            experiment,
+            run_dir=run_dir,
+            data_dir=Path(options.data_folder),
+            arguments=[*program(), *arguments],
+            notify=announce,
+            begin=begin,
+            profiler=Profiler if options.profile else None,
+            accept_changed_data=options.accept_changed_data,
+        )
+    except KeyboardInterrupt:
+        announce(
+            f"stopped: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
+        )
+        raise
+    results_table(summary, run_dir)
+    if options.profile:
+        print_profile(run_dir)
+    if summary["status"] == "diverged":
+        announce(
+            f"{Divergence.of_summary(summary['divergence']).message()}. Lower --learning_rate, clip with "
+            "--clip_norm=1, or leave such updates out with --nan=skip. The last good checkpoint, if there is one, is "
+            "kept."
+        )
+        return 1
+    return 0
+
+
+def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
+    from jaxdl.cli.sweep import run_sweep  # here, since a single training needs none of it
+
+    try:
+        return run_sweep(options, experiment, arguments)
+    except KeyboardInterrupt:
+        announce("stopped: the same command goes on with the sweep, or begins it.")
+        raise
+
+
+def summary(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Prints the model's layers with shapes and sizes, which are found without computing anything."""
+    spec = experiment.data.spec(Path(options.data_folder))
+    experiment = experiment.for_spec(spec)
+    state = state_shapes(make_steps(experiment, spec, total_steps=1))
+    size = experiment.training.batch_size
+    opt_bytes = tree_bytes(state.opt_state)
+    table = layer_table(experiment.model, spec.input_shape, batch_size=size, optimizer_bytes=opt_bytes, train=True)
+    Console(highlight=False).print(render(table))
+    return 0

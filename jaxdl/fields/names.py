@@ -1,0 +1,45 @@
+"""The names by which a user sets a field: its dotted path, its last name, and the names of parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from jaxdl.fields.tree import Field, replace, walk
+
+
+def settable(root: Any) -> list[Field]:
+    """Lists the fields that a user may set: all but the name of the root, and parts of a fixed type."""
+    return [
+        field
+        for field in walk(root)
+        if field.path != "name" and (field.declaration.family is not None or not field.is_part)
+    ]
+
+
+def short_names(paths: Sequence[str], reserved: Collection[str] = ()) -> dict[str, str]:
+    """Returns the last names that stand for just one of the dotted paths.
+
+    Args:
+        paths: the dotted paths.
+        reserved: names that mean something else, so that they stand for no path.
+    """
+    counts = Counter(path.rpartition(".")[2] for path in paths)
+    shorts = {path.rpartition(".")[2]: path for path in paths}
+    return {name: path for name, path in shorts.items() if counts[name] == 1 and name not in reserved}
+
+
+def choose(field: Field, name: str) -> Any:
+    """Returns the member `name` of a field's family.
+
+    Where the field holds a part of that type already, its values stay, but for those that the name itself stands for:
+    ``fashion_mnist`` changes the name of a TFDS source and nothing else of it.
+
+    Raises:
+        UserError: no member has that name.
+    """
+    family = field.declaration.family
+    assert family is not None
+    kind, values = family.named(name)
+    return replace(field.value, values) if type(field.value) is kind else kind(**values)
