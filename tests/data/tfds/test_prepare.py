@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import jaxdl
-from jaxdl.data import prepare
+from jaxdl.data.tfds import prepare
 from jaxdl.data.tfds.arrays import decode
 from jaxdl.errors import UserError
 

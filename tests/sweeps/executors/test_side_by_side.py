@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import jaxdl
-from jaxdl.sweeps import side_by_side as choice
+from jaxdl.sweeps.executors import side_by_side as choice
 from jaxdl.training.cache import Workshop
 from jaxdl.training.stacked import Together
 from tests.experiments.twins import twin
