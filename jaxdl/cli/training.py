@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,13 +10,14 @@ from rich.console import Console
 from jaxdl.cli.argv import program
 from jaxdl.cli.options import Options
 from jaxdl.experiment import Experiment
-from jaxdl.profiling import Profiler, print_profile
 from jaxdl.record import new_run_dir
 from jaxdl.report import layer_table, render
 from jaxdl.report.layers import tree_bytes
 from jaxdl.report.terminal import announce, results_table
 from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.divergence import Divergence
+from jaxdl.training.loop import Trainer
+from jaxdl.training.run import Profiler
 from jaxdl.training.run import train as train_experiment
 
 
@@ -33,7 +34,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
             arguments=[*program(), *arguments],
             notify=announce,
             begin=begin,
-            profiler=Profiler if options.profile else None,
+            profiler=_profiler(options),
             accept_changed_data=options.accept_changed_data,
         )
     except KeyboardInterrupt:
@@ -43,6 +44,8 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         raise
     results_table(summary, run_dir)
     if options.profile:
+        from jaxdl.profiling import print_profile  # here, since few trainings are profiled
+
         print_profile(run_dir)
     if summary["status"] == "diverged":
         announce(
@@ -52,6 +55,14 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         )
         return 1
     return 0
+
+
+def _profiler(options: Options) -> Callable[[Path, Trainer], Profiler] | None:
+    if not options.profile:
+        return None
+    from jaxdl.profiling import Profiler  # here, since few trainings are profiled
+
+    return Profiler
 
 
 def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.sweeps.kills import command, killed_at_random, run_whole, table
 
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray", reason="needs a Ray cluster: pip install -c constraints.txt -e '.[ray]'")
 # One cluster at a time on a machine.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 

@@ -1,0 +1,91 @@
+"""Files that are written whole or not at all, whatever the disk says in between."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import append_line, named_cause, replace_file
+
+
+def full_disk(*given: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_file_is_replaced_with_the_mode_of_the_users_mask(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    before = os.umask(0o027)
+    try:
+        replace_file(path, "old")
+        replace_file(path, "grüß")
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == "grüß".encode()
+    assert path.stat().st_mode & 0o777 == 0o640
+    replace_file(path, b"\x00\xff")
+    assert path.read_bytes() == b"\x00\xff"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_the_old_file_is_there_until_the_new_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    path = tmp_path / "config.json"
+    replace_file(path, "old")
+    monkeypatch.setattr(os, failing, full_disk)
+    with pytest.raises(UserError, match=rf"cannot write {path}: No space left on device; free some space\."):
+        replace_file(path, "new")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"], "the draft was removed"
+
+
+def test_a_name_that_is_no_text_comes_back_as_its_bytes(tmp_path: Path) -> None:
+    replace_file(tmp_path / "names", os.fsdecode(b"caf\xe9.png"))
+    assert (tmp_path / "names").read_bytes() == b"caf\xe9.png"
+    replace_file(tmp_path / "names", "half a character: \ud800")
+    assert (tmp_path / "names").read_bytes() == b"half a character: ?"
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    for line in (b"one\n", b"two\n"):
+        append_line(tmp_path / "metrics.jsonl", line)
+    assert (tmp_path / "metrics.jsonl").read_bytes() == b"one\ntwo\n"
+
+
+def test_a_line_that_does_not_fit_leaves_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.jsonl"
+    append_line(path, b"one\n")
+    write = os.write
+
+    def half(descriptor: int, content: bytes) -> int:
+        monkeypatch.setattr(os, "write", full_disk)  # the rest
+        return write(descriptor, content[: len(content) // 2])
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(UserError, match="free some space"):
+        append_line(path, b"a longer line\n")
+    assert path.read_bytes() == b"one\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "action", "way_out"),
+    [
+        (errno.EACCES, "read", "check the permissions"),
+        (errno.EFBIG, "write", "raise the limit on file sizes"),
+        (errno.ENOENT, "write", "the folder was removed while it was in use"),
+        (errno.ENOENT, "read", "check the path"),
+        (errno.EIO, "read", "check the path and the disk"),
+    ],
+)
+def test_an_error_of_the_disk_comes_with_a_way_out(number: int, action: str, way_out: str) -> None:
+    with (
+        pytest.raises(UserError, match=rf"cannot {action} a/b: .*; {way_out}") as found,
+        named_cause(Path("a/b"), action),
+    ):
+        raise OSError(number, os.strerror(number))
+    assert isinstance(found.value.__cause__, OSError)
