@@ -9,6 +9,8 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"  # the one place: pyproject.toml reads it here
+
 if TYPE_CHECKING:
     from jaxdl.augment.images import Augmentation
     from jaxdl.backend.settings import configure
