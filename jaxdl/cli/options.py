@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jaxdl.cli.commands import COMMANDS
 from jaxdl.errors import UserError
-from jaxdl.fields import Field, above_zero, at_least, part, replace, static, walk
+from jaxdl.fields import Field, above_zero, at_least, described, part, replace, static, walk
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.selection import Selection
 
@@ -18,6 +18,7 @@ else:
     Mode = Literal[tuple(COMMANDS)]  # the table is the only list of the modes
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What a command asks for beside the recipe."""
