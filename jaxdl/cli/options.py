@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -75,15 +76,17 @@ class Options:
 _SWEEP_BATCH = {"execution.batch": "sweep_batch"}
 
 
-def option_fields() -> dict[str, Field]:
+@functools.cache
+def option_fields() -> Mapping[str, Field]:
     """Returns the options by the names of their flags; each field's path is its place in `Options`."""
     fields = (field for field in walk(Options()) if field.declaration.help and not field.is_part)
     return {_SWEEP_BATCH.get(field.path, field.path.rpartition(".")[2]): field for field in fields}
 
 
-def option_switches() -> set[str]:
+@functools.cache
+def option_switches() -> frozenset[str]:
     """Returns the names of those options that take no value."""
-    return {name for name, field in option_fields().items() if field.type is bool}
+    return frozenset(name for name, field in option_fields().items() if field.type is bool)
 
 
 def file_options() -> dict[str, Field]:

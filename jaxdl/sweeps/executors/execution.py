@@ -20,13 +20,13 @@ def _check_batch(value: int | str) -> str | None:
 
 
 def _check_budget(value: str | float | None) -> str | None:
+    if not isinstance(value, str):
+        return above_zero(value)
     try:
-        unit = Interval.parse(value).unit if isinstance(value, str) else "seconds"
+        is_time = Interval.parse(value).unit == "seconds"
     except ValueError:
-        unit = "steps"
-    if unit != "seconds":
-        return "must be a time with its unit, such as 90s, 20min or 2h"
-    return above_zero(value)
+        is_time = False
+    return None if is_time else "must be a time with its unit, such as 90s, 20min or 2h"
 
 
 @described
