@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -24,6 +23,8 @@ class UserError(Exception):
 
 def did_you_mean(given: str, possible: Iterable[str]) -> str:
     """Returns ``" Did you mean X?"`` for the nearest spelling, or an empty string when nothing is near."""
+    import difflib  # here, since few commands go wrong
+
     nearest = difflib.get_close_matches(given, list(possible), n=1, cutoff=0.6)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxdl.data.spec import Dataset, Spec, Split, examples
-from jaxdl.fields import fraction, static
+from jaxdl.fields import described, fraction, static
 
 Notify = Callable[[str], None]
 
@@ -24,15 +24,14 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
+@described
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(abc.ABC):
-    """A data source: frozen fields that say what to load, and `load`, which loads it.
+    """A data source: frozen fields that say what to load, and `load`, which loads it."""
 
-    Attributes:
-        validation: share of train that is cut for validation, the same examples for every seed; 0 cuts none.
-    """
-
-    validation: float = static(0.1, "share of train cut for validation, the same for every seed", check=fraction)
+    validation: float = static(
+        0.1, "share of train that is cut for validation, the same examples for every seed; 0 cuts none", check=fraction
+    )
 
     def load(self, data_dir: Path, notify: Notify = print) -> Dataset:
         """Loads the set with its splits train, validation (unless its share is 0) and test.

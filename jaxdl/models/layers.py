@@ -8,25 +8,22 @@ import jax
 from flax import linen as nn
 
 from jaxdl import ops
-from jaxdl.fields import at_least, enabled, fraction, static, traced
+from jaxdl.fields import at_least, described, enabled, fraction, static, traced
 
 Normalization = Literal["none", "batch", "layer", "group"]
 _MOST_GROUPS = 32
 _SMALLEST_GROUP = 4
 
 
+@described
 class Convolution(nn.Module):
-    """A convolution over (batch, height, width, channels) with the parameters and initialisers of `flax.linen.Conv`.
-
-    Attributes:
-        features: number of output channels.
-        window: height and width of the kernel.
-        padding: ``"VALID"`` shrinks the image by the window less one, ``"SAME"`` keeps its size.
-    """
+    """A convolution over (batch, height, width, channels) with the parameters and initialisers of `flax.linen.Conv`."""
 
     features: int = static(32, "number of output channels", check=at_least(1))
     window: tuple[int, int] = static((3, 3), "height and width of the kernel", check=at_least(1))
-    padding: Literal["VALID", "SAME"] = static("VALID", "whether the image shrinks or is padded with zeros")
+    padding: Literal["VALID", "SAME"] = static(
+        "VALID", "VALID: the image shrinks by the window less one; SAME: it is padded with zeros and keeps its size"
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, pool_window: tuple[int, int] | None = None) -> jax.Array:
@@ -46,14 +43,16 @@ class Convolution(nn.Module):
         return ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding) + bias
 
 
+@described
 class Dropout(nn.Module):
-    """Sets a share of the activations to zero in training and scales the others; draws from the stream ``dropout``.
+    """Sets a share of the activations to zero in training and scales the others; draws from the stream ``dropout``."""
 
-    Attributes:
-        rate: probability of being dropped; zero leaves dropout out of the program, a tracer is allowed.
-    """
-
-    rate: float = traced(0.5, "share of activations that are dropped", optional=True, check=fraction)
+    rate: float = traced(
+        0.5,
+        "share of activations that are dropped; zero leaves dropout out of the program, and a tracer is allowed",
+        optional=True,
+        check=fraction,
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
@@ -63,6 +62,7 @@ class Dropout(nn.Module):
         return ops.dropout(inputs, self.rate, self.make_rng("dropout"))
 
 
+@described
 class Normalize(nn.Module):
     """Normalises activations in the way that a name stands for.
 
@@ -71,12 +71,11 @@ class Normalize(nn.Module):
     channels (Ba et al. 2016). ``group``: each example over groups of channels and the image (Wu and He 2018); as many
     groups as divide the channels, at most 32, of at least 4 channels each, so that a group of a dense layer holds
     something to average.
-
-    Attributes:
-        kind: which of them, or ``"none"``.
     """
 
-    kind: Normalization = static("none", "normalisation")
+    kind: Normalization = static(
+        "none", "how activations are normalised: not at all, or over the batch, a layer, or groups of channels"
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:

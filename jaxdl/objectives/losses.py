@@ -187,6 +187,7 @@ class Objective(abc.ABC):
 _SMOOTHING = "share of the target probability spread evenly over the classes"
 
 
+@fields.described
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(Objective):
     """One class out of several; predicts class probabilities (batch, ..., classes)."""
@@ -201,6 +202,7 @@ class SoftmaxCrossEntropy(Objective):
         return jax.nn.softmax(jnp.asarray(outputs, jnp.float32))
 
 
+@fields.described
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(Objective):
     """Yes or no, once or for several questions at a time; predicts the probability of yes."""
@@ -237,6 +239,7 @@ class MeanAbsoluteError(Objective):
         return _values(outputs)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Huber(Objective):
     """Numbers among which there are outliers."""

@@ -24,29 +24,31 @@ import optax
 from jaxdl import fields
 from jaxdl.optim.schedules import SCHEDULES, Constant, Schedule
 
+_STEP = "size of a step, before the schedule's factor"
+_DECAY = "share of each weight taken away in a step, times its learning rate (see `decayed` for which parameters)"
 
+
+@fields.described
 @dataclass(frozen=True)
 class Optimizer(abc.ABC):
-    """How parameters follow from gradients.
+    """How parameters follow from gradients."""
 
-    Attributes:
-        learning_rate: size of a step before the schedule's factor.
-        schedule: the learning rate's factor over training.
-        weight_decay: decoupled, on all parameters for which `decayed` says so.
-        clip_norm: largest Euclidean norm of all gradients together (Pascanu et al. 2013, arXiv:1211.5063).
-        clip_value: largest absolute value of each gradient, applied before `clip_norm`.
-    """
-
-    learning_rate: float = fields.traced(1e-3, "size of a step", check=fields.above_zero)
-    schedule: Schedule = fields.part(SCHEDULES, "the learning rate's factor over training", default=Constant())
-    weight_decay: float = fields.traced(
-        0.0, "share of each weight taken away, times the learning rate", optional=True, check=fields.at_least(0)
+    learning_rate: float = fields.traced(1e-3, _STEP, check=fields.above_zero)
+    schedule: Schedule = fields.part(
+        SCHEDULES, "how the learning rate changes over training, as a factor of it", default=Constant()
     )
+    weight_decay: float = fields.traced(0.0, _DECAY, optional=True, check=fields.at_least(0))
     clip_norm: float = fields.traced(
-        0.0, "largest norm of all gradients together; 0: none", optional=True, check=fields.at_least(0)
+        0.0,
+        "largest Euclidean norm of all gradients together (Pascanu et al. 2013, arXiv:1211.5063); 0: none",
+        optional=True,
+        check=fields.at_least(0),
     )
     clip_value: float = fields.traced(
-        0.0, "largest absolute value of a gradient; 0: none", optional=True, check=fields.at_least(0)
+        0.0,
+        "largest absolute value of each gradient, applied before clip_norm; 0: none",
+        optional=True,
+        check=fields.at_least(0),
     )
 
     @property
@@ -109,6 +111,7 @@ def _momentum(momentum: Any, nesterov: bool = False) -> optax.GradientTransforma
     return optax.trace(momentum, nesterov) if fields.enabled(momentum) else optax.identity()
 
 
+@fields.described
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """Stochastic gradient descent: v = momentum v + g; step along v, or along g + momentum v in Nesterov's form.
@@ -117,14 +120,15 @@ class SGD(Optimizer):
     learning". Learning rate as in Keras.
     """
 
-    learning_rate: float = fields.traced(1e-2, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1e-2, _STEP, check=fields.above_zero)
     momentum: float = fields.traced(0.0, _MOMENTUM, optional=True, check=fields.fraction)
-    nesterov: bool = fields.static(False, "look ahead along the velocity; needs momentum")
+    nesterov: bool = fields.static(False, "step along the velocity that the next step will have; needs momentum")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(_momentum(self.momentum, self.nesterov), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     """g / sqrt(s + eps), s the sum of all squared gradients (Duchi et al. 2011, JMLR 12).
@@ -132,15 +136,16 @@ class Adagrad(Optimizer):
     Learning rate as in PyTorch: Keras's 0.001 hardly moves, because the sum only grows. The rest as in Keras and optax.
     """
 
-    learning_rate: float = fields.traced(1e-2, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1e-2, _STEP, check=fields.above_zero)
     # Static, because it enters the first state and not the step.
-    initial_sum: float = fields.static(0.1, "what the sum of squares starts from", check=fields.at_least(0))
+    initial_sum: float = fields.static(0.1, "what the sum of squared gradients starts from", check=fields.at_least(0))
     eps: float = fields.traced(1e-7, _EPS, check=fields.above_zero)
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(optax.scale_by_rss(self.initial_sum, self.eps), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Adadelta(Optimizer):
     """g sqrt(x + eps) / sqrt(s + eps), s and x running means of squared gradients and squared steps.
@@ -148,7 +153,7 @@ class Adadelta(Optimizer):
     Zeiler 2012, arXiv:1212.5701: its rho and eps, and its learning rate of 1 (the method finds its own step size).
     """
 
-    learning_rate: float = fields.traced(1.0, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1.0, _STEP, check=fields.above_zero)
     rho: float = fields.traced(0.95, "share of the running means that is kept", check=fields.fraction)
     eps: float = fields.traced(1e-6, "added to both running means", check=fields.above_zero)
 
@@ -156,6 +161,7 @@ class Adadelta(Optimizer):
         return optax.chain(optax.scale_by_adadelta(self.rho, self.eps), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
     """g / sqrt(s + eps), s the running mean of squared gradients, or their running variance where `centered` is set.
@@ -167,7 +173,9 @@ class RMSprop(Optimizer):
     decay: float = fields.traced(0.9, "share of the running mean that is kept", check=fields.fraction)
     eps: float = fields.traced(1e-7, _EPS, check=fields.above_zero)
     momentum: float = fields.traced(0.0, _MOMENTUM, optional=True, check=fields.fraction)
-    centered: bool = fields.static(False, "divide by the running standard deviation")
+    centered: bool = fields.static(
+        False, "divide by the running standard deviation of the gradients instead of the root of their mean square"
+    )
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         own = _scale_by_deviation if self.centered else optax.scale_by_rms
@@ -244,12 +252,13 @@ class _AdamDirection(Optimizer, abc.ABC):
     b1: float = fields.traced(0.9, _B1, check=fields.fraction)
     b2: float = fields.traced(0.999, _B2, check=fields.fraction)
     eps: float = fields.traced(1e-8, _EPS, check=fields.above_zero)
-    nesterov: bool = fields.static(False, "look ahead along the running mean")
+    nesterov: bool = fields.static(False, "take the running mean as it will be after the next gradient")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(_scale_by_adam(self.b1, self.b2, self.eps, self.nesterov), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Adam(_AdamDirection):
     """m / (sqrt(s) + eps), m and s bias-corrected running means of gradients and squared gradients.
@@ -259,15 +268,15 @@ class Adam(_AdamDirection):
     """
 
 
+@fields.described
 @dataclass(frozen=True)
 class AdamW(_AdamDirection):
     """Adam with weight decay by default (Loshchilov & Hutter 2019, arXiv:1711.05101); 1e-4 as in optax."""
 
-    weight_decay: float = fields.traced(
-        1e-4, "share of each weight taken away, times the learning rate", optional=True, check=fields.at_least(0)
-    )
+    weight_decay: float = fields.traced(1e-4, _DECAY, optional=True, check=fields.at_least(0))
 
 
+@fields.described
 @dataclass(frozen=True)
 class Lamb(Optimizer):
     """Adam's direction, weight decay included, at the norm of the parameters that it moves, array by array.
@@ -285,6 +294,7 @@ class Lamb(Optimizer):
         return optax.chain(adam, decay, optax.scale_by_trust_ratio())
 
 
+@fields.described
 @dataclass(frozen=True)
 class Lion(Optimizer):
     """The sign of b1 m + (1 - b1) g; then m = b2 m + (1 - b2) g (Chen et al. 2023, arXiv:2302.06675).
@@ -292,7 +302,7 @@ class Lion(Optimizer):
     The paper's b1 and b2, and a learning rate of a tenth of Adam's as it advises: every parameter moves by all of it.
     """
 
-    learning_rate: float = fields.traced(1e-4, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1e-4, _STEP, check=fields.above_zero)
     b1: float = fields.traced(0.9, "share of the running mean in the direction", check=fields.fraction)
     b2: float = fields.traced(0.99, _B1, check=fields.fraction)
 

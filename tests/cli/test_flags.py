@@ -113,7 +113,7 @@ def test_options_are_read_beside_fields() -> None:
 def test_help_names_every_field_with_type_default_and_meaning() -> None:
     text = " ".join(help_text(recipe(), "launch.py", 60).split())
     assert "--optimizer.learning_rate=float (--learning_rate)" in text
-    assert "size of a step [0.001, traced]" in text
+    assert "size of a step, before the schedule's factor [0.001, traced]" in text
     assert "--model.features=int,..." in text
     assert "--optimizer=sgd|" in text
     assert "--data.fallback=embedded|none" in text

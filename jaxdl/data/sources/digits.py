@@ -13,12 +13,14 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import Dataset, Spec, fingerprint
 from jaxdl.errors import UserError
+from jaxdl.fields import described
 
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 1998  # the year in which the set was published; any fixed number would do
 
 
 @final
+@described
 @dataclasses.dataclass(frozen=True)
 class Digits(Data):
     """1,797 handwritten digits of 8x8 pixels, scikit-learn's `load_digits`.

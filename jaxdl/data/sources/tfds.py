@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, final
 from urllib.parse import urlsplit
 
+from jaxdl import fields
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.spec import Dataset, Spec
@@ -18,7 +19,6 @@ from jaxdl.data.tfds.obtain import CONFIG_NAME, Request, Unavailable, obtain, pr
 from jaxdl.data.tfds.prepare import builder_class
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
-from jaxdl.fields import static
 from jaxdl.files.atomic import named_cause
 
 _NAME = re.compile(rf"[a-z][a-z0-9_]*(/{CONFIG_NAME.pattern})?")
@@ -53,6 +53,7 @@ def _check_mirror(mirror: str) -> str | None:
 
 
 @final
+@fields.described
 @dataclasses.dataclass(frozen=True)
 class Tfds(Data):
     """An image-classification set of tensorflow-datasets; inputs are (examples, height, width, channels) uint8.
@@ -61,17 +62,25 @@ class Tfds(Data):
     archives in ``DATA_DIR/downloads/manual/``; (3) downloaded; (4) where `fallback` allows it, an embedded
     stand-in of the same kind, with a banner. TensorFlow is needed to prepare only those sets that are
     not in MNIST's format (MNIST, Fashion-MNIST, KMNIST and EMNIST are).
-
-    Attributes:
-        name: TFDS's name of the set, with its config where it has several: ``"mnist"``, ``"emnist/letters"``.
-        fallback: whether an embedded stand-in may take the set's place when it cannot be had.
-        mirror: base URL to fetch the original archives from, instead of where TFDS fetches them; their
-            checksums stay those that TFDS registers.
     """
 
-    name: str = static("mnist", "name in tensorflow-datasets, such as mnist or emnist/letters", check=check_name)
-    fallback: Literal["embedded", "none"] = static("embedded", "what to use when the set cannot be had")
-    mirror: str = static("", "base URL to fetch the original archives from", check=_check_mirror, affects=())
+    name: str = fields.static(
+        "mnist",
+        "name of the set in tensorflow-datasets, with its config where it has several: mnist, emnist/letters",
+        check=check_name,
+    )
+    fallback: Literal["embedded", "none"] = fields.static(
+        "embedded",
+        "what to use when the set cannot be had: an embedded stand-in of the same kind, or nothing, "
+        "so that it is an error",
+    )
+    mirror: str = fields.static(
+        "",
+        "base URL to fetch the original archives from, instead of where TFDS fetches them; their "
+        "checksums stay those that TFDS registers",
+        check=_check_mirror,
+        affects=(),
+    )
 
     @property
     def requested(self) -> str:
