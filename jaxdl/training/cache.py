@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from jaxdl.data import Dataset, examples
+from jaxdl.data.resident import ResidentData, put_on_device
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show, walk
 from jaxdl.record import provenance
 from jaxdl.training.loop import Trainer, program_key
-from jaxdl.training.programs import DeviceData, put_on_device
 from jaxdl.training.stacked import Together
 
 Key = tuple[tuple[str, str], ...]
@@ -81,7 +81,7 @@ class Workshop:
         self._compiled: Counter[str] = Counter()  # of what is no longer kept
         self._data_key: Key | None = None
         self._dataset: Dataset | None = None
-        self._on_device: DeviceData | None = None
+        self._on_device: ResidentData | None = None
         self._trainers: dict[Key, Trainer] = {}
 
     def dataset(self, experiment: Experiment) -> Dataset:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxdl.backend.jaxprs import is_read
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset
+from jaxdl.data.resident import ResidentData, put_on_device
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, show, walk
@@ -44,11 +45,9 @@ from jaxdl.training.epoch import (
     Rows,
 )
 from jaxdl.training.programs import (
-    DeviceData,
     batch_of_step,
     compiled,
     epoch_order,
-    put_on_device,
     run_eval_steps,
     run_train_steps,
 )
@@ -89,7 +88,7 @@ class Trainer:
         pace: how many steps a call of the train program runs, which variants find as the last one left it.
     """
 
-    def __init__(self, experiment: Experiment, dataset: Dataset, data: DeviceData | None = None):
+    def __init__(self, experiment: Experiment, dataset: Dataset, data: ResidentData | None = None):
         self.experiment = experiment.for_spec(dataset.spec)
         self.spec = dataset.spec
         self.data = data or put_on_device(dataset)

@@ -1,0 +1,39 @@
+"""A data set that lies on the device as a whole, for sets that fit into its memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from jaxdl.data.spec import Dataset, examples
+
+
+@dataclasses.dataclass(frozen=True)
+class ResidentData:
+    """Every split of a data set in one set of arrays on the device, as stored, so that one program serves all splits.
+
+    Attributes:
+        arrays: ``inputs`` (examples, ...), ``targets`` (examples, ...) and the like.
+        ranges: first and one past the last example of each split, by name.
+    """
+
+    arrays: dict[str, jax.Array]
+    ranges: Mapping[str, tuple[int, int]]
+
+    def size(self, split: str) -> int:
+        """Returns the number of examples in a split, 0 where there is none of that name."""
+        start, stop = self.ranges.get(split, (0, 0))
+        return stop - start
+
+
+def put_on_device(dataset: Dataset) -> ResidentData:
+    """Copies all splits to the default device, train first."""
+    names = ("train", *(name for name in dataset.splits if name != "train"))
+    bounds = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
+    keys = dataset.splits["train"].keys()
+    joined = {key: np.concatenate([dataset.splits[name][key] for name in names]) for key in keys}
+    ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
+    return ResidentData(jax.device_put(joined), ranges)
