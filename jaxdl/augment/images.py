@@ -1,7 +1,7 @@
 """Random changes of the training examples, drawn anew in every step, inside the compiled program.
 
-Examples stay on the device as they are stored; nothing is changed on the host and nothing is kept. What is drawn
-follows from the seed and the number of the step alone, so that a training that goes on draws what it would have drawn.
+Examples stay on the device as they are stored; nothing is changed on the host, and no changed example is kept. What
+is drawn depends on the seed and the number of the step alone, so that a resumed training draws the same changes.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ CONFIG_NAME = re.compile(r"\w[\w+.-]*")
 
 
 class Unavailable(Exception):
-    """A set cannot be had, through nobody's fault.
+    """A set is neither on this machine nor reachable, and nothing that the user gave is wrong.
 
     Attributes:
         reasons: what was tried and why it failed, a phrase each.
@@ -109,7 +109,7 @@ class Request:
 
 
 def obtain(request: Request) -> Path:
-    """Returns the folder of a prepared set; prepares it, and downloads what is missing for that, where need be.
+    """Returns the folder of a prepared set; prepares it, and downloads what is missing, where it is not prepared.
 
     The arrays of a set that is prepared here from archives of MNIST's format are kept too (see `arrays.keep`), so that
     nothing decodes its files again. Where they are not, as after a kill between the two, its files are decoded.
@@ -117,7 +117,7 @@ def obtain(request: Request) -> Path:
     Raises:
         UserError: the name is unknown, an archive is not the original, the folder cannot be read or written, or the
             set needs TensorFlow.
-        Unavailable: the set is not there, and cannot be downloaded.
+        Unavailable: the set is not on this machine, and cannot be downloaded.
     """
     with named_cause(request.data_dir, "read"):
         _check_folder(request.data_dir)
@@ -133,9 +133,9 @@ def obtain(request: Request) -> Path:
     missing = [archive for archive in archives if archive not in found]
     try:
         if missing:
-            reach(url_of(missing[0], request.mirror), request.limits)  # before a folder is made in vain
+            reach(url_of(missing[0], request.mirror), request.limits)  # before a folder is made for nothing
         with named_cause(request.data_dir, "write"), workspace(request.data_dir, request.notify) as folder:
-            earlier = prepared_folder(request.data_dir, request.name)  # by another process, for which this one waited
+            earlier = prepared_folder(request.data_dir, request.name)  # by a process that this one waited for
             return earlier or _from_archives(request, builder, found, missing, folder)
     except Unreachable as problem:
         if not found:
@@ -189,13 +189,13 @@ def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -
 
 
 def _check_folder(data_dir: Path) -> None:
-    """Makes sure that the data folder, which is made when first needed, is none other than a folder."""
+    """Checks that the data folder, if it exists yet, is a folder."""
     if data_dir.exists() and not data_dir.is_dir():
         raise UserError(f"data_dir={data_dir} is not a folder: name another with --data_dir=DIR.")
 
 
 def _check_writable(request: Request, archives: Sequence[Archive], *, expected: bool) -> None:
-    """Makes sure that a set can be prepared in the data folder.
+    """Checks that a set can be prepared in the data folder.
 
     Raises:
         UserError: it cannot, although the user has chosen the folder or put archives there.

@@ -11,6 +11,7 @@ import pytest
 
 import jaxdl
 from jaxdl.data import Digits, Tfds
+from jaxdl.data.sources.tfds import STAND_INS
 from jaxdl.data.tfds.download import Limits
 from jaxdl.errors import UserError
 from jaxdl.fields import check_value, own_fields
@@ -94,6 +95,17 @@ def test_the_stand_in_is_digits_under_a_banner_that_tells_all(tmp_path):
         "--data.fallback=none makes this an error",
     ):
         assert words in banner.replace("\n#            ", " ") or words in banner
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_what_a_stand_in_is_and_how_many_passes_make_an_epoch_is_declared(name, tmp_path):
+    stand_in = STAND_INS[name]
+    lines = []
+    dataset = Tfds(name, mirror=NOWHERE).load(tmp_path, lines.append)
+    assert (dataset.used, dataset.passes) == (stand_in.source.requested, stand_in.passes)
+    assert stand_in.words in lines[-1] and f"an epoch is {stand_in.passes} passes over it" in lines[-1]
+    with pytest.raises(UserError, match=rf"--data\.fallback=embedded \({stand_in.kind} stand in\)"):
+        Tfds(name, fallback="none", mirror=NOWHERE).load(tmp_path, ignore)
 
 
 def test_without_the_stand_in_one_line_says_what_was_tried_and_what_to_do(tmp_path):

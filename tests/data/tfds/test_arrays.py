@@ -259,7 +259,7 @@ def test_a_set_that_is_no_image_classification_is_refused(prepared):
     label["pythonClassName"] = "tensorflow_datasets.core.features.text_feature.Text"
     label["text"] = label.pop("classLabel") and {}
     features.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"tiny holds image \(Image\), label \(Text\); of TFDS's sets"):
+    with pytest.raises(UserError, match=r"tiny holds image \(Image\), label \(Text\); only sets of one 8-bit image"):
         decode(prepared, "tiny")
 
 

@@ -346,7 +346,7 @@ def test_an_unknown_name_is_an_error(tmp_path):
     ("name", "words"),
     [
         ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install -c constraints.txt -e '.\[tf\]'"),
-        ("imdb_reviews", r"imdb_reviews holds label \(ClassLabel\), text \(Text\); of TFDS's sets"),
+        ("imdb_reviews", r"imdb_reviews holds label \(ClassLabel\), text \(Text\); only sets of one 8-bit image"),
     ],
 )
 def test_sets_of_other_formats_say_what_they_need(tmp_path, name, words):
