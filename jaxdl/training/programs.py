@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.backend.settings import compiler_options
+from jaxdl.backend.compiler import compiler_options
 from jaxdl.data import Dataset, examples
 from jaxdl.steps.functions import INPUT_SCOPE, Batch, Steps, Sums, TrainState
 

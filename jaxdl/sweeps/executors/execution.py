@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jaxdl.backend.settings import accelerators, usable_cores
+from jaxdl.backend.cores import accelerators, usable_cores
 from jaxdl.errors import UserError
 from jaxdl.sweeps.definition import one_of
 
