@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.backend.memory import on_host
@@ -64,7 +65,7 @@ class TrainedModel:
         """Returns predictions of a batch, filled up to the smallest of the sizes that holds it."""
         size = next(size for size in sizes if size >= len(batch))
         filled = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
-        return on_host(self.steps.predict_step(self.state, {"inputs": filled}))[: len(batch)]
+        return on_host(self.steps.predict_step(self.state, {"inputs": jnp.asarray(filled)}))[: len(batch)]
 
 
 def bucket_sizes(largest: int) -> tuple[int, ...]:
