@@ -18,15 +18,8 @@ from jax import lax
 
 from jaxdl.backend.cores import machine_cores
 from jaxdl.ops import pooling
-from jaxdl.ops.convolution import (
-    Sizes,
-    Window,
-    canonical,
-    canonical_backward,
-    convolution,
-    padding_pairs,
-    per_dimension,
-)
+from jaxdl.ops.convolution import canonical, canonical_backward, convolution
+from jaxdl.ops.window import Sizes, Window, padding_pairs, per_dimension
 
 # The second-level cache of one core of present processors; the cores work on one block together.
 _BLOCK_BYTES = 2**20 * machine_cores()
