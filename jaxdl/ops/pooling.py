@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.ops.convolution import Pairs, Sizes, padding_pairs, per_dimension
+from jaxdl.ops.window import Pairs, Sizes, padding_pairs, per_dimension
 
 # Larger windows make more slices than the library's own loop over a window costs.
 MOST_SLICES = 16

@@ -9,7 +9,6 @@ A train step of convolution and pooling takes 0.35 to 0.8 of what the two take o
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,19 +16,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxdl.backend.cores import machine_cores
 from jaxdl.ops import pooling
-from jaxdl.ops.convolution import (
-    Sizes,
-    Window,
-    canonical,
-    canonical_backward,
-    convolution,
-    padding_pairs,
-    per_dimension,
-)
+from jaxdl.ops.convolution import canonical, canonical_backward, convolution
+from jaxdl.ops.window import Sizes, Window, padding_pairs, per_dimension
 
 # The second-level cache of one core of present processors; the cores work on one block together.
-_BLOCK_BYTES = 2**20 * (os.cpu_count() or 1)
+_BLOCK_BYTES = 2**20 * machine_cores()
 
 
 def convolution_max_pool(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jaxdl.backend.settings import accelerators
+from jaxdl.backend.cores import accelerators
 from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment

@@ -21,8 +21,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxdl.backend.compiler import compiled
+from jaxdl.backend.keys import with_keys, without_keys
 from jaxdl.backend.timing import seconds_each
-from jaxdl.checkpoint.digest import is_key, words
 from jaxdl.steps.functions import TrainState
 from jaxdl.steps.many import run_train_steps
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
@@ -156,7 +156,7 @@ class Stacked:
         states, metrics = jax.block_until_ready(self._compiled(arguments)(*arguments))
         states, metrics = _host(states), {name: np.asarray(rows) for name, rows in metrics.items()}
         for place, call in enumerate(calls):
-            call.result = (_as(_at(place, states), call.state), _at(place, metrics), steps)
+            call.result = (_as(call.state, _at(place, states)), _at(place, metrics), steps)
 
     def _compiled(self, arguments: Sequence[Any]) -> Any:
         if self._program is None:
@@ -181,16 +181,12 @@ class StackedPlace:
 
 def _host(tree: Any) -> Any:
     """Returns a tree's arrays on the host, keys as their words."""
-    return jax.tree.map(lambda leaf: np.asarray(words(leaf) if isinstance(leaf, jax.Array) else leaf), tree)
+    return jax.tree.map(lambda leaf: np.asarray(without_keys(leaf)), tree)
 
 
-def _as(host: Any, like: Any) -> Any:
-    """Returns what `_host` made of a tree of keys and arrays with keys again; the arrays stay on the host."""
-
-    def again(leaf: Any, kind: Any) -> Any:
-        return jax.random.wrap_key_data(leaf) if isinstance(kind, jax.Array) and is_key(kind) else leaf
-
-    return jax.tree.map(again, host, like)
+def _as(like: Any, host: Any) -> Any:
+    """Returns what `_host` made of a tree like another with keys again; other arrays stay on the host."""
+    return jax.tree.map(with_keys, like, host)
 
 
 def _at(place: int, tree: Any) -> Any:
@@ -202,4 +198,4 @@ def _stacked(trees: Sequence[Any]) -> Any:
 
     On the host: there it is a copy, where a compiled program would have thousands of arguments.
     """
-    return _as(jax.tree.map(lambda *leaves: np.stack(leaves), *map(_host, trees)), trees[0])
+    return _as(trees[0], jax.tree.map(lambda *leaves: np.stack(leaves), *map(_host, trees)))

@@ -102,7 +102,7 @@ class Execution:
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         if self.executor == "inline":
             return self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch]
-        from jaxdl.backend.settings import accelerators, usable_cores  # here, so that --help imports no JAX
+        from jaxdl.backend.cores import accelerators, usable_cores  # here, so that --help imports no JAX
 
         if self.executor == "ray":
             from jaxdl.sweeps.executors.ray_cluster import connect, places

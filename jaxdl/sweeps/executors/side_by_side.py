@@ -14,8 +14,9 @@ from typing import NamedTuple
 import jax
 import jaxlib
 
+from jaxdl.backend.cores import usable_cores
 from jaxdl.backend.memory import free_memory, unless_out_of_memory
-from jaxdl.backend.settings import cache_folder, usable_cores
+from jaxdl.backend.settings import cache_folder
 from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
