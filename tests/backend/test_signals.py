@@ -17,7 +17,7 @@ import jax
 import numpy as np
 import pytest
 from flax import linen as nn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
@@ -59,7 +59,6 @@ def trainer() -> jaxdl.Trainer:
     return jaxdl.Trainer(recipe, blobs())
 
 
-@settings(max_examples=15, deadline=None)
 @given(st.sets(st.integers(1, 38), max_size=5))
 def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
     whole = list(trainer.train(trainer.init_state()))

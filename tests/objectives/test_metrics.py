@@ -15,13 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sklearn.metrics as reference
-from hypothesis import given, settings
+from hypothesis import given
 from scipy.special import expit, softmax
 
 from jaxdl.errors import UserError
 from jaxdl.objectives.metrics import check_metrics, metric
 
-CASES = settings(deadline=None, max_examples=12)
 SEEDS = st.integers(0, 2**32 - 1)
 EXAMPLES = st.integers(1, 40)
 # Few shapes, so that JAX compiles few programs.
@@ -59,7 +58,6 @@ def classified(seed: int, examples: int, classes: int) -> tuple[np.ndarray, np.n
     return logits.astype(np.float32), labels.astype(np.int32)
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
 def test_accuracy(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
@@ -68,7 +66,6 @@ def test_accuracy(seed: int, examples: int, classes: int, batch_size: int) -> No
     assert evaluate("accuracy", logits, np.eye(classes, dtype=np.float32)[labels], batch_size) == expected
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, batch_size=BATCHES)
 def test_one_logit_is_decided_by_its_sign(seed: int, examples: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, 2)
@@ -87,7 +84,6 @@ def test_probable_targets_of_one_logit_are_those_above_one_half() -> None:
     assert confusion == [[0, 2], [0, 1]]
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, k=st.integers(1, 4), batch_size=BATCHES)
 def test_top_k(seed: int, examples: int, k: int, batch_size: int) -> None:
     classes = 5
@@ -104,7 +100,6 @@ def test_top_k_ranks_ties_by_class_and_nan_last() -> None:
     assert evaluate("top_3", np.full((3, 4), np.nan, np.float32), labels, 3) == {"top_3": 0}
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
 def test_confusion_precision_recall_and_f1(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
@@ -120,7 +115,6 @@ def test_confusion_precision_recall_and_f1(seed: int, examples: int, classes: in
         assert result[name] == pytest.approx(mean, rel=1e-12)
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
 def test_perplexity_is_the_exponential_of_the_log_loss(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
@@ -150,7 +144,6 @@ def regressed(seed: int, examples: int, outputs: int, mean: float) -> tuple[np.n
     return (targets + random.normal(size=targets.shape) / 2).astype(np.float32), targets
 
 
-@CASES
 @given(
     seed=SEEDS,
     examples=EXAMPLES,

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from jax import lax
 
 from jaxdl import ops
@@ -113,7 +113,6 @@ def own(cell, parameters, inputs, lengths, reverse, initial):
     return CELLS[cell][2](inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
 
 
-@settings(deadline=None, max_examples=40)
 @given(cases())
 def test_values_equal_a_numpy_loop_and_gradients_those_of_jax_for_a_plain_scan(case) -> None:
     cell, (parameters, inputs, initial), lengths, reverse = case
