@@ -288,6 +288,7 @@ def test_a_folder_that_was_removed_is_reported(tmp_path: Path) -> None:
     checkpoints.close()
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import sys
@@ -317,6 +318,7 @@ def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Pa
     assert [p.name for p in tmp_path.iterdir()] == [str(step + 1)]  # and what was half-written is gone
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_with_its_best_state_goes_on_from_before_a_damaged_one(tmp_path: Path) -> None:
     with Checkpoints(tmp_path, "a", keep=3) as checkpoints:
         for step, value in ((1, 0.2), (2, 0.9), (3, 0.1), (4, 0.3)):

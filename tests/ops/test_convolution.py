@@ -185,6 +185,7 @@ def test_a_wrong_setting_is_named(shape, arguments, message: str) -> None:
         ops.convolution(jnp.zeros(shape), jnp.zeros((3, 3, 1, 1)), **arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
 @given(case=cases())
 def test_vmap_of_values_and_gradients_equals_that_of_jax(axes, case) -> None:
@@ -214,6 +215,7 @@ def test_vmap_over_kernels_makes_no_convolution_in_groups() -> None:
         assert ("stablehlo.convolution" in text) == (platform == "cpu")
 
 
+@pytest.mark.slow
 @given(case=cases())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_form_for_accelerators_gives_the_same(case, monkeypatch: pytest.MonkeyPatch) -> None:

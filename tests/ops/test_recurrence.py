@@ -161,6 +161,7 @@ def test_not_even_nan_in_the_padding_reaches_results_or_gradients(cell: str) -> 
     jax.tree.map(np.testing.assert_array_equal, got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_second_derivatives_equal_those_of_jax(cell: str) -> None:
     _, parameters, inputs, initial = make_case(cell, 2, 3, 2, 3, 3)
@@ -175,6 +176,7 @@ def test_second_derivatives_equal_those_of_jax(cell: str) -> None:
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: str) -> None:
     run, parameters, inputs, _ = make_case(cell, 2, 3, 2, 3, 4)
