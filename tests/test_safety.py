@@ -58,6 +58,7 @@ with socket.create_server(("127.0.0.1", 0)):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="the kernel's table of connections is Linux's")
 def test_a_training_listens_on_no_port(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRAINING, str(tmp_path)]

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 import pytest
 from flax import linen as nn
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
@@ -60,7 +60,6 @@ def trainer() -> jaxdl.Trainer:
     return jaxdl.Trainer(recipe, blobs())
 
 
-@settings(max_examples=15, deadline=None)
 @given(st.sets(st.integers(1, 38), max_size=5))
 def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
     whole = list(trainer.train(trainer.init_state()))
@@ -152,6 +151,7 @@ def test_a_signal_is_no_error_of_what_is_being_prepared(tmp_path: Path, recipe: 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("terminated")
 def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
     tmp_path: Path, recipe: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch
@@ -213,6 +213,7 @@ def wait_until_it_trains(process: subprocess.Popen[str], run_dir: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_one_signal_saves_and_ends_the_run_within_seconds(tmp_path: Path, number: signal.Signals, status: int) -> None:
     run_dir = tmp_path / "run"
@@ -230,6 +231,7 @@ def test_one_signal_saves_and_ends_the_run_within_seconds(tmp_path: Path, number
     assert [int(path.name) for path in (run_dir / "checkpoints").iterdir()] == [summary["step"]]
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     with start(ENDLESS, run_dir) as process:

@@ -113,6 +113,7 @@ def test_a_folder_that_was_removed_is_reported(tmp_path: Path) -> None:
     checkpoints.close()
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import sys

@@ -68,6 +68,7 @@ def test_an_earlier_step_can_be_saved_after_a_later_one(tmp_path: Path) -> None:
         assert (checkpoints.steps(), checkpoints.best_step()) == ([3, 6], 3)
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_with_its_best_state_goes_on_from_before_a_damaged_one(tmp_path: Path) -> None:
     with Checkpoints(tmp_path, "a", keep=3) as checkpoints:
         for step, value in ((1, 0.2), (2, 0.9), (3, 0.1), (4, 0.3)):

@@ -120,6 +120,7 @@ def test_the_stand_in_is_named_everywhere(tmp_path: Path) -> None:
     assert "stand-in" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_second_start_compiles_nothing_whatever_the_learning_rate_and_the_seed(tmp_path: Path) -> None:
     kept = []
     for changes in ([], ["--learning_rate=0.1", "--seed=3"]):
@@ -160,6 +161,7 @@ def test_predicting_for_a_folder_of_images_writes_a_row_each(finished: Path, tmp
         assert max(probabilities) == float(row["probability"]) == probabilities[int(row["prediction"])]
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_image_is_named_and_nothing_is_written(finished: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
@@ -186,6 +188,7 @@ def test_the_layer_table_is_printed_from_shapes_alone(tmp_path: Path) -> None:
     assert files_below(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_an_exported_program_predicts_as_the_run_does(finished: Path, tmp_path: Path) -> None:
     output = tmp_path / "program.bin"
     done = launch(tmp_path, "--mode=export", f"--run_dir={finished}", f"--output={output}")
@@ -215,6 +218,7 @@ def test_listing_and_helping_import_neither_jax_nor_numpy(tmp_path: Path, flag: 
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("off", "active"), [((), True), (("--noxla_flags",), False), (("--xla_flags=false",), False)])
 def test_the_record_says_which_xla_flags_were_active(
     tmp_path: Path, off: tuple[str, ...], active: bool, monkeypatch: pytest.MonkeyPatch
@@ -228,6 +232,7 @@ def test_the_record_says_which_xla_flags_were_active(
     assert sorted(record["compiler_options"]) == (["eval", "init", "train"] if per_program else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
     arguments = ["--experiment=digits_mlp", "--epochs=100000", "--run_dir=run"]
@@ -254,6 +259,7 @@ def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
 
 
+@pytest.mark.slow
 def test_sigterm_ends_every_mode_with_its_status(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "launch.py"), "--experiment=digits_cnn", "--mode=batch_find"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
@@ -263,6 +269,7 @@ def test_sigterm_ends_every_mode_with_its_status(tmp_path: Path) -> None:
     assert process.returncode == 143 and "Traceback" not in rest
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
     done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")
     assert done.returncode == 1
@@ -278,6 +285,7 @@ def test_a_model_that_does_not_fit_the_data_is_named_and_nothing_is_left(tmp_pat
     assert files_below(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_run_is_reproduced_and_its_resumption_proved(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     assert launch(tmp_path, *QUICK, f"--run_dir={run_dir}").returncode == 0

@@ -38,6 +38,7 @@ def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> Non
     assert second.stdout.splitlines()[:8] == done.stdout.splitlines()[:8]
 
 
+@pytest.mark.slow
 def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     done = launch(
         tmp_path, "--sweep=learning_rate=log(1e-4,1e-1)", "--sweep=model.features=8,16", "--trials=20", "--dry_run"
@@ -80,6 +81,7 @@ def test_what_is_wrong_ends_with_status_2_and_one_line(tmp_path: Path, flags: tu
     assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_recorded_command_keeps_all_but_the_sweep(tmp_path: Path) -> None:
     flags = ("--optimizer=sgd", "--momentum=0.9", "--nesterov", "--seed=3", "--sweep=nesterov=true,false")
     done = launch(tmp_path, *flags, "--sweep_dir=s", "--sweep_batch=off")

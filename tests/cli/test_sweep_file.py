@@ -11,6 +11,7 @@ from jaxdl.errors import UserError
 from tests.cli.test_sweep import launch
 
 
+@pytest.mark.slow
 def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     file.write_text(

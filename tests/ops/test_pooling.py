@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from hypothesis import given, settings
+from hypothesis import given
 from jax import lax
 
 from jaxdl import ops
@@ -44,7 +44,6 @@ def outputs_and_gradient(pool, inputs):
     return run(inputs)
 
 
-@settings(deadline=None, max_examples=20)
 @given(cases())
 def test_max_pool_equals_flax_equal_maxima_included(case) -> None:
     inputs, window, strides, padding = case
@@ -54,7 +53,6 @@ def test_max_pool_equals_flax_equal_maxima_included(case) -> None:
     np.testing.assert_array_equal(got[1], own[1])
 
 
-@settings(deadline=None, max_examples=15)
 @given(cases())
 def test_average_pool_equals_flax(case) -> None:
     inputs, window, strides, padding = case

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from jax import lax
 
 from jaxdl import ops
@@ -113,7 +113,6 @@ def own(cell, parameters, inputs, lengths, reverse, initial):
     return CELLS[cell][2](inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
 
 
-@settings(deadline=None, max_examples=40)
 @given(cases())
 def test_values_equal_a_numpy_loop_and_gradients_those_of_jax_for_a_plain_scan(case) -> None:
     cell, (parameters, inputs, initial), lengths, reverse = case
@@ -162,6 +161,7 @@ def test_not_even_nan_in_the_padding_reaches_results_or_gradients(cell: str) -> 
     jax.tree.map(np.testing.assert_array_equal, got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_second_derivatives_equal_those_of_jax(cell: str) -> None:
     _, parameters, inputs, initial = make_case(cell, 2, 3, 2, 3, 3)
@@ -176,6 +176,7 @@ def test_second_derivatives_equal_those_of_jax(cell: str) -> None:
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: str) -> None:
     run, parameters, inputs, _ = make_case(cell, 2, 3, 2, 3, 4)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from hypothesis import given, settings
+from hypothesis import given
 from jax import lax
 
 from jaxdl import ops
@@ -52,7 +52,6 @@ def cases(draw):
     return arrays(draw(st.integers(1, 4)), size, channels, reach, features, draw(st.integers(0, 99))), window, padding
 
 
-@settings(deadline=None, max_examples=30)
 @given(cases())
 def test_values_and_both_gradients_equal_those_of_jax(case) -> None:
     (inputs, kernel), window, padding = case

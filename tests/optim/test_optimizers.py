@@ -13,7 +13,7 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from jaxdl import fields
 from jaxdl.errors import UserError
@@ -183,7 +183,6 @@ def reference_updates(h: Any, params: np.ndarray, gradients: np.ndarray, decays:
 
 
 @pytest.mark.parametrize("optimizer", VARIANTS, ids=OPTIMIZERS.name_of)
-@settings(deadline=None, max_examples=8)
 @given(numbers=NUMBERS, seed=st.integers(0, 2**32 - 1))
 def test_ten_steps_follow_the_published_formula(optimizer: Optimizer, numbers: dict[str, float], seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -299,7 +298,6 @@ def test_weight_decay_is_decoupled_from_the_gradients(name: str) -> None:
     assert not np.any(difference["norm"]["scale"])
 
 
-@settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), value=numbers_between(0.05, 3), norm=numbers_between(0.05, 5))
 def test_clipping_is_by_value_and_then_by_norm(seed: int, value: float, norm: float) -> None:
     random = np.random.default_rng(seed)

@@ -53,6 +53,7 @@ def profile(profiled: tuple[Path, str]) -> dict[str, Any]:
     return profile
 
 
+@pytest.mark.slow
 def test_compute_input_and_host_add_up_to_the_time_of_the_traced_steps(
     profiled: tuple[Path, str], profile: dict[str, Any]
 ) -> None:
@@ -71,6 +72,7 @@ def test_compute_input_and_host_add_up_to_the_time_of_the_traced_steps(
     assert profile["compile_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_the_operations_of_a_convolutional_network_are_named_by_layer(profile: dict[str, Any]) -> None:
     assert profile["seconds_per_step"]["compute"] > profile["seconds_per_step"]["input"] > 0
     rows = profile["operations"]
@@ -84,6 +86,7 @@ def test_the_operations_of_a_convolutional_network_are_named_by_layer(profile: d
     assert all(row["kind"] not in ("while", "call", "conditional") for row in rows)
 
 
+@pytest.mark.slow
 def test_the_achieved_rate_lies_below_the_measured_peak(profile: dict[str, Any]) -> None:
     # Multiply-adds of 32 images of 8x8: two convolutions, the second with both gradients; and the dense layer.
     first, second, dense = 64 * 9 * 8, 16 * 9 * 8 * 16, 64 * 10
@@ -96,6 +99,7 @@ def test_the_achieved_rate_lies_below_the_measured_peak(profile: dict[str, Any])
     assert 0 < profile["share_of_peak"] < 1.2
 
 
+@pytest.mark.slow
 def test_the_trace_is_one_that_perfetto_opens(profiled: tuple[Path, str], profile: dict[str, Any]) -> None:
     (file,) = (profiled[0] / "profile").glob("plugins/profile/*/*.trace.json.gz")
     assert file.parent == (profiled[0] / "profile" / profile["trace"]).parent
@@ -105,6 +109,7 @@ def test_the_trace_is_one_that_perfetto_opens(profiled: tuple[Path, str], profil
     assert file.stat().st_size < 20e6
 
 
+@pytest.mark.slow
 def test_the_table_is_printed_after_the_results(profiled: tuple[Path, str], profile: dict[str, Any]) -> None:
     folder, printed = profiled
     assert printed.index("accuracy") < printed.index("a train step, over")
@@ -114,6 +119,7 @@ def test_the_table_is_printed_after_the_results(profiled: tuple[Path, str], prof
     assert "tensorboard --logdir run/profile" in printed
 
 
+@pytest.mark.slow
 def test_profiling_changes_nothing_of_the_result(profiled: tuple[Path, str], tmp_path: Path) -> None:
     done = launch(tmp_path, *TINY_CNN, "--run_dir=run")
     assert done.returncode == 0, done.stderr
@@ -139,6 +145,7 @@ def test_what_cannot_be_profiled_is_refused(tmp_path: Path, arguments: list[str]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_training_that_ends_before_its_trace_is_whole_says_so(tmp_path: Path) -> None:
     diverging = ("--experiment=digits_mlp", "--optimizer=sgd", "--learning_rate=1e30", "--epochs=10000")
     done = launch(tmp_path, *diverging, "--profile", "--run_dir=run")

@@ -67,6 +67,7 @@ def test_another_definition_is_refused_with_the_difference(done: jaxdl.SweepResu
     assert (done.sweep_dir / "sweep.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_extend_adds_trials(tmp_path: Path) -> None:
     space = {"learning_rate": "log(1e-3,1e-1)"}
     short = sweep(tmp_path / "s", space, trials=2)
@@ -79,6 +80,7 @@ def test_extend_adds_trials(tmp_path: Path) -> None:
     assert longer.rows[:2] == short.rows
 
 
+@pytest.mark.slow
 def test_extending_a_grid_adds_combinations(tmp_path: Path) -> None:
     sweep(tmp_path / "s", {"optimizer": ["adam"], "seed": [0, 1]})
     longer = sweep(tmp_path / "s", {"optimizer": ["adam", "sgd"], "seed": [0, 1, 2]}, extend=True)
@@ -97,6 +99,7 @@ def test_a_trial_that_diverges_is_recorded_and_the_others_go_on(tmp_path: Path) 
     assert found.best is not None and found.best.number == 1
 
 
+@pytest.mark.slow
 def test_a_failure_after_some_epochs_reads_the_same_again(tmp_path: Path) -> None:
     # Adam's steps do not grow with the gradients, so this one takes a while to overflow.
     space = {"learning_rate": [3e37, 1e-2]}
@@ -105,12 +108,14 @@ def test_a_failure_after_some_epochs_reads_the_same_again(tmp_path: Path) -> Non
     assert sweep(tmp_path / "s", space, recipe=jaxdl.replace(RECIPE, {"training.epochs": 6})).rows == found.rows
 
 
+@pytest.mark.slow
 def test_swept_losses_and_data_stand_in_the_rows(tmp_path: Path) -> None:
     recipe = jaxdl.replace(RECIPE, {"training.watch": "validation/loss"})
     found = sweep(tmp_path / "s", {"objective": ["softmax_cross_entropy"], "seed": [0]}, recipe=recipe)
     assert found.rows[0]["objective"] == "softmax_cross_entropy" and found.rows[0]["measured_on"] == "digits"
 
 
+@pytest.mark.slow
 def test_on_failure_stop_leaves_the_others(tmp_path: Path) -> None:
     space = {"learning_rate": [1e30, 1e-2], "optimizer": ["sgd"]}
     # One worker: in this process trials that are fast enough begin two at a time, and those under way still end.
@@ -119,6 +124,7 @@ def test_on_failure_stop_leaves_the_others(tmp_path: Path) -> None:
     assert found.status == "preempted" and [trial.state for trial in found.trials] == ["failed", "waiting"]
 
 
+@pytest.mark.slow
 def test_no_trial_begins_after_the_budget(tmp_path: Path) -> None:
     found = sweep(tmp_path / "s", execution=jaxdl.Execution(budget=1e-9))
     assert found.status == "preempted" and {trial.state for trial in found.trials} == {"waiting"}
@@ -149,6 +155,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_tpe_learns_from_earlier_trials_and_draws_the_same_again(tmp_path: Path) -> None:
     space = {"learning_rate": "log(1e-5,1)", "optimizer": ["adam", "sgd"]}
     found = sweep(tmp_path / "a", space, mode="tpe", trials=14)
@@ -160,12 +167,14 @@ def test_tpe_learns_from_earlier_trials_and_draws_the_same_again(tmp_path: Path)
     assert all(math.isfinite(trial.objective or 0) for trial in found.trials)
 
 
+@pytest.mark.slow
 def test_tpe_draws_each_combination_for_all_listed_seeds(tmp_path: Path) -> None:
     found = sweep(tmp_path / "s", {"learning_rate": "log(1e-5,1)", "seed": range(2)}, mode="tpe", trials=26)
     rates = [trial.values["optimizer.learning_rate"] for trial in found.trials]
     assert rates[0::2] == rates[1::2] and len(set(rates)) == 13
 
 
+@pytest.mark.slow
 def test_a_field_that_is_read_with_some_values_of_another_is_swept(tmp_path: Path) -> None:
     recipe = jaxdl.replace(RECIPE, {"optimizer": jaxdl.SGD(learning_rate=0.1), "training.epochs": 1})
     space = {"momentum": [0.0, 0.9], "nesterov": [False, True], "model.features": [4, 5, 6, 7]}
@@ -175,6 +184,7 @@ def test_a_field_that_is_read_with_some_values_of_another_is_swept(tmp_path: Pat
     assert len(found.trials) == 16
 
 
+@pytest.mark.slow
 def test_a_trial_that_runs_out_of_memory_is_tried_again_and_recorded(tmp_path: Path) -> None:
     said: list[str] = []
     space = {"model.features": [16, 4 * 10**9]}
@@ -185,6 +195,7 @@ def test_a_trial_that_runs_out_of_memory_is_tried_again_and_recorded(tmp_path: P
     assert failed.outcome is not None and failed.outcome.reason == "out of memory" and failed.attempts == 2
 
 
+@pytest.mark.slow
 def test_whole_numbers_for_a_field_of_floats_go_on(tmp_path: Path) -> None:
     space = {"clip_norm": "int(1,8)"}
     found = sweep(tmp_path / "s", space, trials=2)
@@ -194,6 +205,7 @@ def test_whole_numbers_for_a_field_of_floats_go_on(tmp_path: Path) -> None:
     assert [trial.values for trial in again.trials] == [trial.values for trial in found.trials]
 
 
+@pytest.mark.slow
 def test_an_extended_sweep_keeps_the_order_of_its_fields(tmp_path: Path) -> None:
     one, other = {"learning_rate": "log(1e-4,1e-1)"}, {"clip_norm": "log(1e-2,1)"}
     whole = sweep(tmp_path / "whole", {**one, **other}, trials=4)
@@ -202,6 +214,7 @@ def test_an_extended_sweep_keeps_the_order_of_its_fields(tmp_path: Path) -> None
     assert [trial.values for trial in extended.trials] == [trial.values for trial in whole.trials]
 
 
+@pytest.mark.slow
 def test_a_divergence_is_told_as_the_run_tells_it(tmp_path: Path) -> None:
     found = sweep(tmp_path / "s", {"learning_rate": [1e30], "optimizer": ["sgd"]})
     assert found.trials[0].outcome is not None

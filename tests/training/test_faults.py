@@ -108,15 +108,19 @@ def damage_arrays(how: Callable[[Path], object]) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     "damage",
     [
-        damage_arrays(cut_short),
-        damage_arrays(flip_a_bit),
-        damage_arrays(Path.unlink),
-        lambda checkpoint: cut_short(checkpoint / "about" / "metadata"),
-        lambda checkpoint: change_a_digit(checkpoint / "about" / "metadata"),
-        lambda checkpoint: shutil.rmtree(checkpoint / "state"),
-        lambda checkpoint: (checkpoint / "state" / "_METADATA").write_text("[]"),
+        pytest.param(damage_arrays(flip_a_bit), id="bit"),
+        *(
+            pytest.param(damage, id=name, marks=pytest.mark.slow)
+            for name, damage in {
+                "cut": damage_arrays(cut_short),
+                "missing": damage_arrays(Path.unlink),
+                "about": lambda checkpoint: cut_short(checkpoint / "about" / "metadata"),
+                "digit": lambda checkpoint: change_a_digit(checkpoint / "about" / "metadata"),
+                "folder": lambda checkpoint: shutil.rmtree(checkpoint / "state"),
+                "metadata": lambda checkpoint: (checkpoint / "state" / "_METADATA").write_text("[]"),
+            }.items()
+        ),
     ],
-    ids=["cut", "bit", "missing", "about", "digit", "folder", "metadata"],
 )
 def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(
     recipe: jaxdl.Experiment, whole: Path, cut: Path, damage: Callable[[Path], None]
@@ -166,6 +170,7 @@ def test_metrics_that_were_cut_short_are_noticed(recipe: jaxdl.Experiment, cut: 
     assert others == {name: (cut / name).read_bytes() for name in others}
 
 
+@pytest.mark.slow
 def test_a_last_line_that_was_cut_short_is_written_again(recipe: jaxdl.Experiment, whole: Path, cut: Path) -> None:
     with (cut / "metrics.jsonl").open("a") as file:
         file.write('{"step": 99, "epo')
@@ -194,6 +199,7 @@ def test_changed_data_are_refused_unless_they_are_accepted(
     assert any("under other conditions" in line and "data_fingerprint" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_data_of_another_size_are_never_accepted_and_accepted_data_are_remembered(
     recipe: jaxdl.Experiment, cut: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +226,7 @@ def test_data_of_another_size_are_never_accepted_and_accepted_data_are_remembere
         run(recipe, cut)
 
 
+@pytest.mark.slow
 def test_a_last_state_that_cannot_be_written_is_no_end(
     recipe: jaxdl.Experiment, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +261,7 @@ def script(text: str, *arguments: object, limits: Callable[[], None] | None = No
     )
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_saving_leaves_the_checkpoint_before(
     recipe: jaxdl.Experiment, whole: Path, cut: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +352,7 @@ WITH_A_JUMPING_CLOCK = """
 """
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_changes_nothing(whole: Path, tmp_path: Path) -> None:
     back = json.dumps({look: -86_400 for look in range(0, 100_000, 50)})
     done = script(WITH_A_JUMPING_CLOCK, whole / "config.json", tmp_path / "jumped", back)
@@ -352,6 +361,7 @@ def test_a_clock_that_is_set_back_changes_nothing(whole: Path, tmp_path: Path) -
     assert compare(whole, tmp_path / "jumped") == []
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_forward_loses_nothing(recipe: jaxdl.Experiment, whole: Path, tmp_path: Path) -> None:
     """Orbax measures by the time of day how long a saving takes, so that it may give one up."""
     forward = json.dumps({look: 86_400 for look in range(0, 100_000, 20)})
@@ -380,6 +390,7 @@ def test_a_source_that_fails_leaves_no_directory_and_keeps_an_earlier_run(
     assert compare(whole, cut) == []
 
 
+@pytest.mark.slow
 def test_too_little_memory_ends_with_one_line(tmp_path: Path) -> None:
     """A batch that no machine can hold: 2**24 - 1 examples through a layer of 100,000 units."""
     arguments = [

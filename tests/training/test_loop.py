@@ -88,6 +88,7 @@ def test_the_same_seed_gives_the_same_bits_however_an_epoch_is_cut_into_calls() 
     assert any((a != b).any() for a, b in zip(results[0], trained(experiment(seed=1)), strict=True))
 
 
+@pytest.mark.slow
 def test_a_call_cut_short_by_the_end_of_an_epoch_slows_neither_the_next_epoch_nor_the_next_variant() -> None:
     trainer = jaxdl.Trainer(experiment(), blobs(train=21 * 16))
     trained(experiment(), trainer)  # compiles
@@ -101,6 +102,7 @@ def test_a_call_cut_short_by_the_end_of_an_epoch_slows_neither_the_next_epoch_no
     assert ends == [21, 42, 63]
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_state_to_the_same_bits() -> None:
     whole = trained(experiment())
     trainer = jaxdl.Trainer(experiment(), blobs())

@@ -115,6 +115,7 @@ def test_a_kill_in_a_moment_that_is_hardly_met_changes_no_bit(
         shutil.rmtree(run_dir)
 
 
+@pytest.mark.slow
 def test_a_difference_is_found(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     jaxdl.train(recipe, run_dir=one, data_dir=tmp_path)
@@ -188,6 +189,7 @@ def test_a_run_is_reproduced_to_the_bit(tmp_path: Path, recipe: jaxdl.Experiment
     assert "reproduced to the bit" in found.text()
 
 
+@pytest.mark.slow
 def test_what_is_not_reproduced_is_laid_beside_what_is_different(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
     original = tmp_path / "original"
     jaxdl.train(recipe, run_dir=original, data_dir=tmp_path)
@@ -204,6 +206,7 @@ def test_what_is_not_reproduced_is_laid_beside_what_is_different(tmp_path: Path,
     assert "params_sha256: 0000" in found.text() and "versions.jax" in found.text()
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_cannot_be_reproduced(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
     jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
     summary = read_summary(tmp_path / "run") | {"status": "preempted"}

@@ -61,6 +61,7 @@ def test_evaluating_a_finished_run_gives_its_figures(recipe: jaxdl.Experiment, t
     assert again["metrics"]["validation/loss"] == summary["metrics"]["validation/loss"]
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     """A learning rate that grows until it harms makes an early epoch the best."""
     changes = {
@@ -95,6 +96,7 @@ def test_a_watched_metric_that_is_not_measured_is_named_before_anything_is_writt
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_without_a_validation_split_training_goes_through(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     summary = run(recipe, tmp_path, **{"data.validation": 0.0})
     assert summary["status"] == "completed"
@@ -112,6 +114,7 @@ def test_fast_dev_run_goes_through_everything_with_one_small_batch(recipe: jaxdl
     assert list((tmp_path / "run" / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_overfitting_a_batch_learns_it_by_heart(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     overfit = {
         "training.overfit_batches": 1,
@@ -124,6 +127,7 @@ def test_overfitting_a_batch_learns_it_by_heart(recipe: jaxdl.Experiment, tmp_pa
     assert summary["metrics"]["validation/accuracy"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_says_so(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     mse = {"objective": jaxdl.SoftmaxCrossEntropy(), "optimizer": jaxdl.SGD(learning_rate=1e30)}
     summary = run(recipe, tmp_path, **mse)
@@ -131,6 +135,7 @@ def test_a_training_that_diverges_says_so(recipe: jaxdl.Experiment, tmp_path: Pa
     assert read_summary(tmp_path / "run")["status"] == "diverged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1e30, 3e38])
 def test_a_last_step_that_diverges_is_seen_by_what_follows_it(
     recipe: jaxdl.Experiment, tmp_path: Path, rate: float
@@ -146,6 +151,7 @@ def test_too_few_outputs_for_the_classes_are_refused(recipe: jaxdl.Experiment, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_best_possible_loss_stands_beside_cross_entropies_only(tmp_path: Path) -> None:
     bits = jaxdl.Experiment(
         name="bits",

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data import Bits, Preprocess
@@ -19,7 +19,6 @@ def sequences(split):
     return np.concatenate([split["inputs"][..., 0], split["targets"][:, -1:]], axis=1)
 
 
-@settings(max_examples=25, deadline=None)
 @given(lags=lags, length=st.integers(7, 20))
 def test_without_noise_every_bit_follows_the_rule(lags, length):
     dataset = Bits(length=length, lags=lags, noise=0.0, train_examples=20, test_examples=10).load(None)

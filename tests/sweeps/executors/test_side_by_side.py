@@ -30,7 +30,9 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize(
+    "kind", ["mlp", *(pytest.param(kind, marks=pytest.mark.slow) for kind in RECIPES if kind != "mlp")]
+)
 def test_each_training_goes_as_it_goes_alone(kind: str, tmp_path: Path) -> None:
     recipe, fields = RECIPES[kind]
     cache = Cache(tmp_path, print)
@@ -62,6 +64,7 @@ def _in_threads(functions: list[Any]) -> list[Any]:
         return [future.result() for future in [pool.submit(function) for function in functions]]
 
 
+@pytest.mark.slow
 def test_an_error_in_the_program_reaches_every_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = twin("digits_mlp")
     cache = Cache(tmp_path, print)
@@ -79,6 +82,7 @@ def test_an_error_in_the_program_reaches_every_training(tmp_path: Path, monkeypa
         _in_threads(failed)
 
 
+@pytest.mark.slow
 def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None:
     recipe = jaxdl.replace(twin("digits_mlp"), {"training.watch": "validation/accuracy", "training.patience": 2})
     space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(3)}
@@ -91,6 +95,7 @@ def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None
         assert stacked.objective == pytest.approx(alone.objective, abs=0.02)
 
 
+@pytest.mark.slow
 def test_when_memory_runs_out_half_as_many_train_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, sizes = Stacked._run, []
 
@@ -138,6 +143,7 @@ for alone, stacked in zip(one.trials, spread.trials, strict=True):
 """
 
 
+@pytest.mark.slow
 def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[3]
     code = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
@@ -145,6 +151,7 @@ def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("in_threads", "side_by_side", "expected"),
     [
