@@ -137,7 +137,7 @@ def test_every_block_is_of_a_kind_that_these_tests_run() -> None:
 def test_no_code_hides_from_the_tests(page: Path) -> None:
     """An indented block would look like code and run nowhere."""
     text = page.read_text(encoding="utf-8")
-    assert text.count("\n```") % 2 == 0
+    assert f"\n{text}".count("\n```") % 2 == 0
     outside, inside = [], False
     for line in text.splitlines():
         inside ^= line.startswith("```")
