@@ -15,8 +15,9 @@ from jaxdl.data.sources.digits import Digits
 from jaxdl.data.spec import Dataset, Spec
 from jaxdl.data.tfds.arrays import decode, described, keep, kept, kept_spec
 from jaxdl.data.tfds.download import Limits
-from jaxdl.data.tfds.obtain import CONFIG_NAME, Request, Unavailable, obtain, prepared_folder
+from jaxdl.data.tfds.obtain import Request, Unavailable, obtain
 from jaxdl.data.tfds.prepare import builder_class
+from jaxdl.data.tfds.prepared import CONFIG_NAME, prepared_folder
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
