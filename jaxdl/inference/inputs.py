@@ -20,7 +20,7 @@ def read_spec(run_dir: Path) -> Spec:
     """
     try:
         return Spec.from_json(read_record(run_dir)["spec"])
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(f"{run_dir / 'record.json'} does not say what the data was; train again.") from None
 
 
