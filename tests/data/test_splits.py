@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data.splits import cut_validation
@@ -11,7 +11,6 @@ def numbered(count):
     return {"inputs": np.arange(count), "targets": np.arange(count) * 10}
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 500), share=st.floats(0, 0.999))
 def test_validation_is_cut_from_train_without_loss_or_overlap(count, share):
     train, validation = cut_validation(numbered(count), share)

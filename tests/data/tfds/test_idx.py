@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -208,7 +208,6 @@ def test_an_archive_whose_members_are_called_like_places_elsewhere_writes_none_o
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "gzip.zip", "work"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
 def test_an_idx_file_has_the_shape_that_its_header_gives(shape, seed):
     values = np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
