@@ -113,11 +113,11 @@ def direction_of(h: Any) -> Callable[[np.ndarray], np.ndarray]:
 
     def running(name: str, value: np.ndarray, kept: float) -> np.ndarray:
         memory[name] = kept * memory[name] + (1 - kept) * value
-        return memory[name]
+        return memory[name]  # type: ignore[return-value]
 
     def with_momentum(direction: np.ndarray, nesterov: bool = False) -> np.ndarray:
         memory["v"] = h.momentum * memory["v"] + direction
-        return direction + h.momentum * memory["v"] if nesterov else memory["v"]
+        return direction + h.momentum * memory["v"] if nesterov else memory["v"]  # type: ignore[return-value]
 
     def adam(g: np.ndarray) -> np.ndarray:
         memory["t"] += 1
@@ -215,7 +215,7 @@ def test_one_compilation_serves_all_hyperparameters_and_agrees_with_constants(na
     for learning_rate, weight_decay in ((0.1, 0.5), (0.2, 0.25)):
         changes = {"learning_rate": learning_rate, "weight_decay": weight_decay}
         updates[learning_rate], new_state = step(fields.traced_values(optimizer) | changes, state)
-        assert jax.tree.structure(new_state) == jax.tree.structure(state)
+        assert jax.tree.structure(new_state) == jax.tree.structure(state)  # type: ignore[operator]
         assert [x.dtype for x in jax.tree.leaves(new_state)] == [x.dtype for x in jax.tree.leaves(state)]
     assert len(traces) == 1
     np.testing.assert_allclose(2 * updates[0.1]["dense"]["bias"], updates[0.2]["dense"]["bias"], rtol=1e-6)
@@ -245,7 +245,7 @@ class Layers(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nn.Embed(7, 4, name="embed")(x)
-        x = nn.RNN(nn.GRUCell(4), name="gru")(x)
+        x = nn.RNN(nn.GRUCell(4), name="gru")(x)  # type: ignore[assignment]
         x = nn.MultiHeadDotProductAttention(2, name="attention")(x)
         x = nn.LayerNorm(reduction_axes=(-2, -1), feature_axes=(-2, -1), name="norm_of_two_axes")(x)
         x = nn.GroupNorm(2, name="group_norm")(x)

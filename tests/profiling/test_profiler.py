@@ -237,7 +237,7 @@ def test_a_compiled_program_tells_what_its_operations_are() -> None:
             return nn.Dense(4, name="first")(inputs)
 
     def loss(params: Any, inputs: jax.Array) -> jax.Array:
-        return (Named().apply({"params": params}, inputs) ** 2).mean()
+        return (jnp.asarray(Named().apply({"params": params}, inputs)) ** 2).mean()
 
     inputs = jnp.ones((8, 8))
     params = Named().init(jax.random.key(0), inputs)["params"]
