@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jaxdl.errors import UserError
 
-CASES = int(os.environ.get("JAXDL_FUZZ_CASES", 10 * settings.default.max_examples))
+CASES = int(os.environ.get("JAXDL_FUZZ_CASES", 10 * settings().max_examples))
 fuzzed = settings(
     max_examples=CASES,
     deadline=None,

@@ -37,5 +37,5 @@ def make_state(seed: int = 0, features: int = 8, optimizer: Any = None) -> State
 
 def equal(one: Any, other: Any) -> bool:
     """Whether two states have the same structure and the same bits."""
-    same_structure = jax.tree.structure(one) == jax.tree.structure(other)
+    same_structure = bool(jax.tree.structure(one) == jax.tree.structure(other))  # type: ignore[operator]
     return same_structure and params_sha256(one) == params_sha256(other)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -47,7 +48,7 @@ def test_a_prediction_does_not_depend_on_how_many_are_asked_for(
     whole = restored.predict(inputs[:20])
     assert whole.shape == (20, 10) and whole.dtype == np.float32
     np.testing.assert_allclose(whole.sum(1), 1, rtol=1e-5)
-    alone = np.asarray(restored.steps.predict_step(restored.state, {"inputs": inputs[:20]}))
+    alone = np.asarray(restored.steps.predict_step(restored.state, {"inputs": jnp.asarray(inputs[:20])}))
     np.testing.assert_allclose(whole, alone, rtol=1e-4, atol=1e-6)
     for count in COUNTS:
         np.testing.assert_allclose(restored.predict(inputs[:count]), whole[:count], rtol=1e-4, atol=1e-6)

@@ -101,7 +101,7 @@ def test_traced_dropout_rates_are_compiled_once() -> None:
         return model.apply(variables, images, train=True, rngs={"dropout": jax.random.key(0)})
 
     assert bool((run(0.1, 0.5) != run(0.5, 0.1)).any())
-    assert run._cache_size() == 1
+    assert run._cache_size() == 1  # type: ignore[attr-defined]
 
 
 def test_every_layer_but_the_last_is_normalised() -> None:

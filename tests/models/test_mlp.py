@@ -73,4 +73,4 @@ def test_a_traced_dropout_rate_is_compiled_once() -> None:
         return model.apply(variables, IMAGES, train=True, rngs={"dropout": jax.random.key(0)})
 
     assert bool((run(0.1) != run(0.5)).any())
-    assert run._cache_size() == 1
+    assert run._cache_size() == 1  # type: ignore[attr-defined]

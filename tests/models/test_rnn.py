@@ -138,7 +138,7 @@ def test_a_traced_dropout_rate_is_compiled_once() -> None:
         return model.apply(variables, INPUTS, train=True, rngs={"dropout": jax.random.key(0)})
 
     assert bool((run(0.1) != run(0.5)).any())
-    assert run._cache_size() == 1
+    assert run._cache_size() == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

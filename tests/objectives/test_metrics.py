@@ -175,7 +175,7 @@ def sequences(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     outputs = random.normal(size=(6, 5, 1 if name in REGRESSION else 4)).astype(np.float32)
     targets = random.normal(size=(6, 5)) if name in REGRESSION else random.integers(4, size=(6, 5))
     lengths = random.permutation(6)
-    targets = targets.astype(np.float32 if name in REGRESSION else np.int32)
+    targets = targets.astype(np.float32 if name in REGRESSION else np.int32)  # type: ignore[assignment]
     return outputs, targets, np.arange(5) < lengths[:, None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from functools import partial
+from typing import Any
 
 import hypothesis.strategies as st
 import jax
@@ -55,7 +56,7 @@ def numpy_loop(cell, parameters, inputs, lengths, reverse, initial):
         for step in reversed(range(time)) if reverse else range(time):
             if step < lengths[example]:
                 p = np.asarray(inputs[example, step], np.float64) @ kernel + bias
-                state = plain_step(cell, state, p, recurrent_kernel, *(rest or [0.0]))
+                state = plain_step(cell, state, p, recurrent_kernel, *(rest or [0.0]))  # type: ignore[list-item]
             outputs[example, step] = state[0]
         finals.append(state)
     return outputs, tuple(np.stack(s) for s in zip(*finals, strict=True))
@@ -67,7 +68,7 @@ def plain_scan(cell, parameters, inputs, lengths, reverse, initial):
 
     def body(state, at_step):
         x, valid = at_step
-        following = plain_step(cell, state, x @ kernel + bias, recurrent_kernel, *(rest or [0.0]), np=jnp)
+        following = plain_step(cell, state, x @ kernel + bias, recurrent_kernel, *(rest or [0.0]), np=jnp)  # type: ignore[misc]
         state = tuple(jnp.where(valid[:, None], a, b) for a, b in zip(following, state, strict=True))
         return state, state[0]
 
@@ -110,7 +111,8 @@ def values_and_gradients(recur, cell: str, reverse: bool):
 
 
 def own(cell, parameters, inputs, lengths, reverse, initial):
-    return CELLS[cell][2](inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
+    run: Any = CELLS[cell][2]
+    return run(inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
 
 
 @given(cases())
@@ -126,7 +128,7 @@ def test_values_equal_a_numpy_loop_and_gradients_those_of_jax_for_a_plain_scan(c
 @pytest.mark.parametrize("shape", [(2, 4, 3, 5), (1, 1, 1, 1)])
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_without_lengths_and_initial_state_all_steps_run_from_zero(cell: str, shape) -> None:
-    run, parameters, inputs, initial = make_case(cell, *shape, 0)
+    run, parameters, inputs, initial = make_case(cell, *shape, 0)  # type: ignore[call-arg]
     zeros = jax.tree.map(jnp.zeros_like, initial)
     expected = numpy_loop(cell, parameters, inputs, [shape[1]] * shape[0], False, zeros)
     got = jax.jit(run)(inputs, *parameters)

@@ -15,7 +15,7 @@ from tests.optim.updates import STEPS
 
 def direction_of(h: Any) -> Callable[[np.ndarray], np.ndarray]:
     """The published formula of one optimizer for one array: a function from each gradient to the way down."""
-    memory = {"t": 0, "m": 0.0, "s": getattr(h, "initial_sum", 0.0), "x": 0.0, "v": 0.0}
+    memory: dict[str, Any] = {"t": 0, "m": 0.0, "s": getattr(h, "initial_sum", 0.0), "x": 0.0, "v": 0.0}
 
     def running(name: str, value: np.ndarray, kept: float) -> np.ndarray:
         memory[name] = kept * memory[name] + (1 - kept) * value

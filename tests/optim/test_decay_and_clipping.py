@@ -23,7 +23,7 @@ class Layers(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nn.Embed(7, 4, name="embed")(x)
-        x = nn.RNN(nn.GRUCell(4), name="gru")(x)
+        x = jnp.asarray(nn.RNN(nn.GRUCell(4), name="gru")(x))
         x = nn.MultiHeadDotProductAttention(2, name="attention")(x)
         x = nn.LayerNorm(reduction_axes=(-2, -1), feature_axes=(-2, -1), name="norm_of_two_axes")(x)
         x = nn.GroupNorm(2, name="group_norm")(x)

@@ -99,7 +99,7 @@ def test_one_compilation_serves_all_hyperparameters_and_agrees_with_constants(na
     for learning_rate, weight_decay in ((0.1, 0.5), (0.2, 0.25)):
         changes = {"learning_rate": learning_rate, "weight_decay": weight_decay}
         updates[learning_rate], new_state = step(fields.traced_values(optimizer) | changes, state)
-        assert jax.tree.structure(new_state) == jax.tree.structure(state)
+        assert jax.tree.structure(new_state) == jax.tree.structure(state)  # type: ignore[operator]
         assert [x.dtype for x in jax.tree.leaves(new_state)] == [x.dtype for x in jax.tree.leaves(state)]
     assert len(traces) == 1
     np.testing.assert_allclose(2 * updates[0.1]["dense"]["bias"], updates[0.2]["dense"]["bias"], rtol=1e-6)

@@ -133,7 +133,7 @@ def test_a_schedule_compiles_with_a_traced_count_and_starts_from_zero_with_warmu
 
 def test_a_schedule_can_be_made_in_one_program_and_used_in_another() -> None:
     made = []
-    jax.jit(lambda: made.append(OneCycle(warmup=0.5).factor(40)) or 0)()
+    jax.jit(lambda: made.append(OneCycle(warmup=0.5).factor(40)) or 0)()  # type: ignore[func-returns-value]
     assert math.isclose(float(jax.jit(made[0])(20)), 0.04, rel_tol=1e-5)
 
 

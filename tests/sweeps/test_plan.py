@@ -11,7 +11,7 @@ from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import Plan, make_plan
 from jaxdl.sweeps.space.space import make_space
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from tests.experiments.twins import twin
 
 RECIPE = twin("digits_mlp")
@@ -50,11 +50,11 @@ def test_where_each_trial_learns_from_those_before_it_says_so() -> None:
 
 def test_programs_and_time_are_those_of_the_trials_that_are_left(tmp_path: Path) -> None:
     definition = define({"model.features": "(8),(4)", "seed": "0:3"})
-    workshop = Workshop(tmp_path, lambda text: None)
-    whole = make_plan(definition, workshop, range(6), ONE_BY_ONE, 1)
+    cache = Cache(tmp_path, lambda text: None)
+    whole = make_plan(definition, cache, range(6), ONE_BY_ONE, 1)
     assert (whole.left, whole.programs, whole.data, whole.width) == (6, 2, "digits", ONE_BY_ONE)
-    rest = make_plan(definition, workshop, [4, 5], ONE_BY_ONE, 1)
+    rest = make_plan(definition, cache, [4, 5], ONE_BY_ONE, 1)
     assert (rest.left, rest.programs) == (2, 1)
-    train_examples, batch = len(workshop.dataset(RECIPE).splits["train"]["targets"]), RECIPE.training.batch_size
+    train_examples, batch = len(cache.dataset(RECIPE).splits["train"]["targets"]), RECIPE.training.batch_size
     steps = train_examples // batch * RECIPE.training.epochs
     assert whole.step_seconds > 0 and whole.seconds > 6 * steps * whole.step_seconds

@@ -73,7 +73,7 @@ def test_nothing_decodes_an_image_again(tmp_path, link_archives, monkeypatch):
     link_archives(tmp_path)
     monkeypatch.setattr("PIL.Image.open", lambda *args: pytest.fail("an image file is opened"))
     monkeypatch.setattr("jaxdl.data.sources.tfds.decode", lambda *args: pytest.fail("the prepared files are read"))
-    lines = []
+    lines: list[str] = []
     assert Tfds("mnist").load(tmp_path, lines.append).train_examples == 60_000
     assert lines == ["Preparing mnist from its original archives: some seconds, and only this once."]
 

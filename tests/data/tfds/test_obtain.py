@@ -151,7 +151,7 @@ def prepares_nothing(monkeypatch):
 
 
 def test_a_mirror_gives_the_same_prepared_set(tmp_path, mirror, prepared_mnist):
-    lines = []
+    lines: list[str] = []
     folder = obtain(get("mnist", tmp_path, mirror=mirror, notify=lines.append))
     other = prepared_mnist / "mnist" / "3.0.1"
     assert (folder / "dataset_info.json").read_text() == (other / "dataset_info.json").read_text()
@@ -176,7 +176,8 @@ def test_only_what_is_missing_is_downloaded(tmp_path, servers, mnist_archives, l
     prepares_nothing(monkeypatch)
     found = obtain(get("mnist", tmp_path, mirror=servers.start(answer)))
     assert asked == ["/t10k-labels-idx1-ubyte.gz"]
-    assert sorted(path.name for path in found.values()) == sorted(path.name for path in mnist_archives.iterdir())
+    names = sorted(path.name for path in found.values())  # type: ignore[attr-defined]
+    assert names == sorted(path.name for path in mnist_archives.iterdir())
 
 
 def test_a_download_does_not_replace_the_archive_of_another_set(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jaxdl.backend.settings import usable_cores
+from jaxdl.backend.cores import usable_cores
 from jaxdl.errors import UserError
 from jaxdl.sweeps.executors.execution import Execution
 

@@ -14,7 +14,7 @@ from jaxdl.backend.signals import StopSignals
 from jaxdl.sweeps.executors import executor
 from jaxdl.sweeps.executors.executor import Inline, import_path
 from jaxdl.sweeps.trials.trial import Job, Outcome
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from tests.experiments.twins import twin
 
 
@@ -23,8 +23,8 @@ def job(number: int) -> Job:
 
 
 def inline(folder: Path, threads: int, signals: StopSignals | None = None) -> Inline:
-    workshop = Workshop(folder, lambda text: None)
-    return Inline(threads, workshop, signals or StopSignals(), lambda number: None, lambda text: None)  # type: ignore[arg-type, return-value]
+    cache = Cache(folder, lambda text: None)
+    return Inline(threads, cache, signals or StopSignals(), lambda number: None, lambda text: None)  # type: ignore[arg-type, return-value]
 
 
 def test_other_processes_import_from_where_this_one_does() -> None:

@@ -19,7 +19,7 @@ from jaxdl.training.cache import Cache
 from jaxdl.training.stacked import Stacked
 from tests.experiments.twins import twin
 
-RECIPES = {
+RECIPES: dict[str, tuple[jaxdl.Experiment, dict[str, Any]]] = {
     "mlp": (twin("digits_mlp"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "model.dropout": [0.1, 0.2, 0.3]}),
     "cnn": (twin("digits_cnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
     "augmented": (
@@ -193,7 +193,7 @@ def test_as_many_trials_are_under_way_as_memory_holds(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(choice, "usable_cores", lambda: list(range(cores)))
     measured: list[int] = []
-    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured.append(threads) or 0.5)
+    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured.append(threads) or 0.5)  # type: ignore[func-returns-value]
     monkeypatch.setattr(choice, "_fits", lambda trainer, size: size <= fitting)
     cache = Cache(tmp_path, print)
     recipe = twin("digits_mlp")

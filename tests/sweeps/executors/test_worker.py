@@ -15,7 +15,7 @@ import cloudpickle
 import pytest
 
 import jaxdl
-from jaxdl.backend.settings import usable_cores
+from jaxdl.backend.cores import usable_cores
 from jaxdl.sweeps.executors.executor import import_path
 from jaxdl.sweeps.trials.trial import Job
 from tests.experiments.twins import twin

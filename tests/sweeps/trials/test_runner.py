@@ -16,7 +16,7 @@ from jaxdl.record import read_metrics, read_summary
 from jaxdl.sweeps.trials import runner
 from jaxdl.sweeps.trials.runner import run_trial
 from jaxdl.sweeps.trials.trial import Job, Outcome
-from jaxdl.training.cache import Workshop
+from jaxdl.training.cache import Cache
 from tests.experiments.twins import twin
 
 RECIPE = jaxdl.replace(twin("digits_mlp"), {"training.epochs": 2})
@@ -29,7 +29,7 @@ def job(folder: Path) -> Job:
 
 
 def run(given: Job) -> Outcome:
-    return run_trial(given, Workshop(given.data_dir, lambda text: None), notify=lambda text: None)
+    return run_trial(given, Cache(given.data_dir, lambda text: None), notify=lambda text: None)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
