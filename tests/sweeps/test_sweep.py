@@ -135,8 +135,8 @@ def test_no_trial_begins_after_the_budget(tmp_path: Path) -> None:
     ("space", "given", "message"),
     [
         ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "no training reads optimizer.nesterov"),
-        ({"seed": [0]}, {"objective": "validation/auc"}, "auc"),
-        ({"seed": [0]}, {"objective": "train/f1"}, "nothing to compare by"),
+        ({"seed": [0]}, {"sweep_objective": "validation/auc"}, "auc"),
+        ({"seed": [0]}, {"sweep_objective": "train/f1"}, "nothing to compare by"),
         ({"model.features": ["(8),(16)"]}, {}, "must be int"),
     ],
 )
