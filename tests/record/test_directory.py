@@ -91,49 +91,6 @@ def test_numbers_that_are_not_finite_are_valid_json_and_come_back(tmp_path: Path
         np.testing.assert_equal([read[name] for name in "abcd"], [math.nan, math.inf, -math.inf, math.nan])
 
 
-def tensorboard_scalars(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Reads a folder with TensorBoard's own reader."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    reader = EventAccumulator(str(path), size_guidance={"scalars": 0})
-    reader.Reload()
-    return {tag: [(e.step, e.value) for e in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}
-
-
-def test_tensorboard_reads_the_numbers(tmp_path: Path) -> None:
-    with RunDirectory.create(tmp_path, "x") as run:
-        for step in (1, 2, 3):
-            run.log_metrics(step, step, "train", {"loss": 1 / step})
-            run.log_metrics(step, step, "validation", {"accuracy": step / 4, "confusion": [[1]]})
-        before_closing = tensorboard_scalars(tmp_path)
-    expected = {
-        "train/loss": [(1, 1.0), (2, 0.5), (3, np.float32(1 / 3))],
-        "validation/accuracy": [(1, 0.25), (2, 0.5), (3, 0.75)],
-    }
-    assert before_closing == tensorboard_scalars(tmp_path) == expected
-
-
-def test_a_rewound_run_has_neither_gaps_nor_repeats(tmp_path: Path) -> None:
-    with RunDirectory.create(tmp_path, "x") as run:
-        run.write_config({"name": "x"})
-        for step in (1, 2):
-            run.log_metrics(step, step, "train", {"loss": float(step)})
-        mark = run.mark()
-        run.log_metrics(3, 3, "train", {"loss": 3.0})
-        run.log_metrics(3, 3, "test", {"accuracy": 0.5})
-    with open(tmp_path / "metrics.jsonl", "a") as file:
-        file.write('{"step": 4, "epo')  # what a power failure leaves
-    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged \(line 5: "):
-        read_metrics(tmp_path)
-    with RunDirectory.create(tmp_path, "x") as run:
-        run.rewind(2, mark)
-        for step in (3, 4):
-            run.log_metrics(step, step, "train", {"loss": 10.0 * step})
-    losses = [(line["step"], line["loss"]) for line in read_metrics(tmp_path)]
-    assert losses == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
-    assert tensorboard_scalars(tmp_path)["train/loss"] == losses
-
-
 @pytest.mark.parametrize("damage", [b"", b'{"step": 1, "epoch": 1, "split": "train", "loss": 7.0}\n' * 2])
 def test_metrics_that_were_cut_or_changed_are_refused_and_left_as_they_are(tmp_path: Path, damage: bytes) -> None:
     with RunDirectory.create(tmp_path, "x") as run:
@@ -189,20 +146,6 @@ def test_one_process_holds_a_directory_once_and_gives_it_back(tmp_path: Path) ->
     run.close()
     run.close()
     RunDirectory.create(tmp_path, "x").close()
-
-
-@pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, "x")
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-    try:
-        run.close()
-        RunDirectory.create(tmp_path, "x").close()
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
