@@ -374,6 +374,7 @@ def test_a_clock_that_is_set_forward_loses_nothing(recipe: jaxdl.Experiment, who
     assert compare(whole, tmp_path / "jumped") == []
 
 
+@pytest.mark.slow
 def test_a_source_that_fails_leaves_no_directory_and_keeps_an_earlier_run(
     recipe: jaxdl.Experiment, whole: Path, cut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,6 +408,7 @@ def test_too_little_memory_ends_with_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_files_follow_the_umask_and_nothing_is_opened_to_others(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
