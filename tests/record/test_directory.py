@@ -109,20 +109,6 @@ def test_one_process_holds_a_directory_once_and_gives_it_back(tmp_path: Path) ->
     RunDirectory.create(tmp_path, "x").close()
 
 
-@pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, "x")
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-    try:
-        run.close()
-        RunDirectory.create(tmp_path, "x").close()
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="file is a file"):

@@ -52,3 +52,18 @@ def test_a_rewound_run_has_neither_gaps_nor_repeats(tmp_path: Path) -> None:
     losses = [(line["step"], line["loss"]) for line in read_metrics(tmp_path)]
     assert losses == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
     assert tensorboard_scalars(tmp_path)["train/loss"] == losses
+
+
+def test_the_events_of_earlier_runs_are_never_written_over(tmp_path: Path) -> None:
+    for step in range(3):
+        events = EventFile(tmp_path)
+        events.write(step, {"loss": 1.0})
+        events.close()
+    *earlier, last = sorted(tmp_path.iterdir())
+    for path in earlier:
+        path.unlink()
+    (tmp_path / "events.out.tfevents.notes").write_text("no number")
+    before = last.read_bytes()
+    EventFile(tmp_path).close()
+    assert last.read_bytes() == before
+    assert (tmp_path / "events.out.tfevents.000003.jaxdl").is_file(), "TensorBoard reads it after the other"

@@ -103,6 +103,7 @@ def test_the_run_stops_at_that_step_and_says_what_was_first(
     assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bounded", [{"optimizer.clip_value": 1.0}, {"optimizer": jaxdl.Lion(learning_rate=1e-3)}])
 def test_a_gradient_is_noticed_that_makes_a_finite_update(bounded: dict[str, Any], tmp_path: Path) -> None:
     recipe = jaxdl.Experiment(
@@ -156,6 +157,7 @@ def test_ignoring_goes_on_to_the_end(breaking: tuple[jaxdl.Experiment, int], tmp
     assert math.isnan(summary["metrics"]["test/loss"])
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_all_is_finite(recipe: jaxdl.Experiment) -> None:
     trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
     state = trainer.init_state()

@@ -151,6 +151,7 @@ def test_data_of_another_size_are_never_accepted_and_accepted_data_are_remembere
         run(recipe, cut)
 
 
+@pytest.mark.slow
 def test_a_source_that_fails_leaves_no_directory_and_keeps_an_earlier_run(
     recipe: jaxdl.Experiment, whole: Path, cut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

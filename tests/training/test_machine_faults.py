@@ -204,6 +204,7 @@ def test_too_little_memory_ends_with_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_files_follow_the_umask_and_nothing_is_opened_to_others(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
