@@ -15,10 +15,22 @@ from tests.docs.pages import PAGES, ROOT
 pytest.importorskip("myst_parser", reason="pip install -c constraints.txt -e '.[docs]' brings what builds the pages")
 
 
+@pytest.mark.slow
 def test_the_pages_are_built(tmp_path: Path) -> None:
     """One test, since a build takes as long as all that is looked at in it."""
     site = tmp_path / "site"
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", tmp_path / "doctrees", "docs", site]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-d",
+        tmp_path / "doctrees",
+        "docs",
+        site,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, ""), "a warning is an error"
     every_page_is_there(site)
