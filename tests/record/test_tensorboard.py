@@ -9,6 +9,7 @@ import pytest
 
 from jaxdl.errors import UserError
 from jaxdl.record import RunDirectory, read_metrics
+from jaxdl.record.tensorboard import EventFile
 
 
 def tensorboard_scalars(path: Path) -> dict[str, list[tuple[int, float]]]:
