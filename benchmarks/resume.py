@@ -167,7 +167,8 @@ class Bench:
         output, errors = process.communicate()
         if process.returncode:
             raise _failure(process, errors)
-        return json.loads(output.splitlines()[-1])
+        report: dict[str, float] = json.loads(output.splitlines()[-1])
+        return report
 
     def new_dir(self) -> Path:
         """Returns a path that no other run has."""

@@ -65,6 +65,7 @@ def step(folder: Path) -> float:
 
 jaxdl.Training(epochs="two")  # type: ignore[arg-type]
 jaxdl.MPL  # type: ignore[attr-defined]
+jaxdl.replace(recipe(1e-3), {"seed": 1}).sed  # type: ignore[attr-defined]
 """
 
 

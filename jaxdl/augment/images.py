@@ -174,13 +174,14 @@ def _for_images(values: jax.Array) -> jax.Array:
 
 def _symmetric(bound: Any, shape: tuple[int, ...], key: jax.Array) -> jax.Array:
     """Uniform float32 numbers in [-bound, bound)."""
-    return bound * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    numbers: jax.Array = bound * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    return numbers
 
 
 def _square(shape: tuple[int, ...], side: Any, *keys: jax.Array) -> jax.Array:
     """Where a square about a random pixel lies in each image, (batch, height, width, 1) bool."""
     batch, height, width, _ = shape
-    inside = []
+    inside: list[jax.Array] = []
     for size, axis_key in zip((height, width), keys, strict=True):
         centre = jax.random.randint(axis_key, (batch, 1), 0, size)
         first = centre - jnp.floor(jnp.asarray(side) / 2)

@@ -51,7 +51,7 @@ def read_about(manager: Any, directory: Path, step: int) -> dict[str, Any]:
     import orbax.checkpoint as ocp
 
     with damage_named(directory / str(step), step):
-        about = manager.restore(step, args=ocp.args.Composite(**{ABOUT: ocp.args.JsonRestore()}))[ABOUT]
+        about: dict[str, Any] = manager.restore(step, args=ocp.args.Composite(**{ABOUT: ocp.args.JsonRestore()}))[ABOUT]
         said = {name: value for name, value in about.items() if name != "digest"}
         if about["step"] != step or about["digest"] != about_digest(said):
             raise ValueError("the digest of what it says of itself is not the one that was written with it")

@@ -65,7 +65,8 @@ class TrainedModel:
         """Returns predictions of a batch, filled up to the smallest of the sizes that holds it."""
         size = next(size for size in sizes if size >= len(batch))
         filled = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
-        return on_host(self.steps.predict_step(self.state, {"inputs": jnp.asarray(filled)}))[: len(batch)]
+        predictions: np.ndarray = on_host(self.steps.predict_step(self.state, {"inputs": jnp.asarray(filled)}))
+        return predictions[: len(batch)]
 
 
 def bucket_sizes(largest: int) -> tuple[int, ...]:

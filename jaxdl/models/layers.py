@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -34,8 +35,8 @@ class Convolution(nn.Module):
             pool_window: pool the result by the maximum of such windows, at less cost than afterwards.
         """
         shape = (*self.window, inputs.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        kernel: jax.Array = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias: jax.Array = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
         if pool_window is None:
             return ops.convolution(inputs, kernel, padding=self.padding) + bias
@@ -82,13 +83,17 @@ class Normalize(nn.Module):
         """Returns the shape of `inputs`, (batch, ..., channels)."""
         if self.kind == "none":
             return inputs
+        normalize: Callable[[jax.Array], jax.Array]
         if self.kind == "batch":
-            return nn.BatchNorm(use_running_average=not train, name="batch")(inputs)
-        if self.kind == "layer":
-            return nn.LayerNorm(name="layer")(inputs)
-        if self.kind == "group":
-            return nn.GroupNorm(num_groups=_groups(inputs.shape[-1]), name="group")(inputs)
-        raise ValueError(f"normalization={self.kind!r}: must be one of none, batch, layer, group")
+            normalize = nn.BatchNorm(use_running_average=not train, name="batch")
+        elif self.kind == "layer":
+            normalize = nn.LayerNorm(name="layer")
+        elif self.kind == "group":
+            normalize = nn.GroupNorm(num_groups=_groups(inputs.shape[-1]), name="group")
+        else:
+            raise ValueError(f"normalization={self.kind!r}: must be one of none, batch, layer, group")
+        normalized: jax.Array = normalize(inputs)
+        return normalized
 
 
 def _groups(channels: int) -> int:

@@ -104,7 +104,8 @@ def _forward(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     # Patches of one channel, no larger than the outputs; kernels of 5x5 are no faster as a product.
     if inputs.shape[-1] == 1 and 1 < math.prod(kernel.shape[:-2]) <= min(_MOST_PATCH_ELEMENTS, kernel.shape[-1]):
         product = partial(_forward_product, window=window)
-        return lax.platform_dependent(inputs, kernel, cpu=product, default=library)
+        outputs: jax.Array = lax.platform_dependent(inputs, kernel, cpu=product, default=library)
+        return outputs
     return library(inputs, kernel)
 
 
@@ -141,16 +142,19 @@ def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: 
 
     def own(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         forward = lambda inputs: _library(inputs, kernel, window)  # noqa: E731
-        return jax.linear_transpose(forward, inputs_of(kernel, gradient))(gradient)[0]
+        gradients: tuple[jax.Array] = jax.linear_transpose(forward, inputs_of(kernel, gradient))(gradient)
+        return gradients[0]
 
     def one(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         turned = partial(_turned_convolution, size=size, window=window)
-        return lax.platform_dependent(kernel, gradient, cpu=turned, default=own)
+        of_inputs: jax.Array = lax.platform_dependent(kernel, gradient, cpu=turned, default=own)
+        return of_inputs
 
     def product(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         columns = gradient @ kernel.reshape(-1, kernel.shape[-1]).T
         patches = lambda inputs: _patches(inputs, kernel.shape[:-2], window)  # noqa: E731
-        return jax.linear_transpose(patches, inputs_of(kernel, gradient))(columns)[0]
+        gradients: tuple[jax.Array] = jax.linear_transpose(patches, inputs_of(kernel, gradient))(columns)
+        return gradients[0]
 
     return _vectorized(one, product, kernel_at=0)(kernel, gradient)
 
@@ -161,11 +165,14 @@ def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window:
     shape = jax.ShapeDtypeStruct((*size, inputs.shape[-1], gradient.shape[-1]), gradient.dtype)
 
     def own(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
-        return jax.linear_transpose(lambda kernel: _library(inputs, kernel, window), shape)(gradient)[0]
+        forward = lambda kernel: _library(inputs, kernel, window)  # noqa: E731
+        gradients: tuple[jax.Array] = jax.linear_transpose(forward, shape)(gradient)
+        return gradients[0]
 
     def one(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
         convolved = partial(_convolution_over_batch, size=size, window=window)
-        return lax.platform_dependent(inputs, gradient, cpu=convolved, default=own)
+        of_kernel: jax.Array = lax.platform_dependent(inputs, gradient, cpu=convolved, default=own)
+        return of_kernel
 
     def product(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
         patches = _patches(inputs, size, window)

@@ -44,6 +44,10 @@ class Arrays(NamedTuple):
     valid: jax.Array | None
 
 
+# What the backward pass needs: what the recurrence worked on, h before the first step and after each, and the factors.
+_Residuals = tuple[Arrays, jax.Array, Factors]
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def loop(cell: Cell, reverse: bool, arrays: Arrays) -> tuple[jax.Array, State]:
     """Returns h after each step, (units, time, batch), and the final state."""
@@ -78,7 +82,7 @@ def _steps(cell: Cell, reverse: bool, arrays: Arrays, *, keep: bool) -> tuple[ja
             following = tuple(jnp.where(is_valid, new, old) for new, old in zip(following, state, strict=True))
         return following, factors
 
-    def body(carry: tuple, _: None) -> tuple[tuple, None]:
+    def body(carry: tuple[Any, State, jax.Array, Factors], _: None) -> tuple[Any, None]:
         t, state, history, kept = carry
         state, factors = step(t, state, kept.gates)
         if keep:
@@ -125,12 +129,12 @@ def _before(history: jax.Array, reverse: bool) -> jax.Array:
     return history[:, 1:] if reverse else history[:, :-1]
 
 
-def _forward(cell: Cell, reverse: bool, arrays: Arrays) -> tuple[tuple[jax.Array, State], tuple]:
+def _forward(cell: Cell, reverse: bool, arrays: Arrays) -> tuple[tuple[jax.Array, State], _Residuals]:
     history, final, factors = _steps(cell, reverse, arrays, keep=True)
     return (_after(history, reverse), final), (arrays, history, factors)
 
 
-def _backward(cell: Cell, reverse: bool, residuals: tuple, gradients: tuple[jax.Array, State]) -> tuple[Arrays]:
+def _backward(cell: Cell, reverse: bool, residuals: _Residuals, gradients: tuple[jax.Array, State]) -> tuple[Arrays]:
     arrays, history, factors = residuals
     of_outputs, of_final = gradients
     time = arrays.inputs.shape[1]
@@ -146,7 +150,9 @@ def _backward(cell: Cell, reverse: bool, residuals: tuple, gradients: tuple[jax.
             return (of_h,)
         return (of_h, of_state[1] + of_h * _at(factors.joined, t))
 
-    def leave(t: Any, of_state: State, of_gates: jax.Array, of_apart: jax.Array | None) -> tuple:
+    def leave(
+        t: Any, of_state: State, of_gates: jax.Array, of_apart: jax.Array | None
+    ) -> tuple[State, jax.Array, jax.Array | None]:
         """Goes from the gradient of the state after step t to that of the state before."""
         # Each slice is taken where it is used, and once: XLA's CPU backend does not vectorise a loop in which several
         # operations share one.
@@ -165,7 +171,7 @@ def _backward(cell: Cell, reverse: bool, residuals: tuple, gradients: tuple[jax.
         of_before[0] = of_before[0] + turned @ here
         return tuple(of_before), of_gates, of_apart
 
-    def body(carry: tuple, _: None) -> tuple[tuple, None]:
+    def body(carry: tuple[Any, State, jax.Array, jax.Array | None], _: None) -> tuple[Any, None]:
         t, of_state, of_gates, of_apart = carry
         of_before, of_gates, of_apart = leave(t, of_state, of_gates, of_apart)
         return (t - move, arrive(t - move, of_before), of_gates, of_apart), None

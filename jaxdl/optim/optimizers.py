@@ -235,10 +235,13 @@ def _scale_by_adam(b1: Any, b2: Any, eps: Any, nesterov: bool = False) -> optax.
         now, ahead = (root / (1 - b1**steps) for steps in (count, optax.safe_increment(count)))
 
         def direction(m: jax.Array, v: jax.Array, g: jax.Array) -> jax.Array:
+            along: jax.Array
             denominator = jnp.sqrt(v) + eps * root
             if nesterov:  # the running mean as it will be after the next gradient, if that is like this one
-                return (ahead * b1 * m + now * (1 - b1) * g) / denominator
-            return now * (m / denominator)
+                along = (ahead * b1 * m + now * (1 - b1) * g) / denominator
+            else:
+                along = now * (m / denominator)
+            return along
 
         return jax.tree.map(direction, mu, nu, updates), optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import jaxdl.search.batch_size
+from jaxdl.backend.memory import free_memory
 from jaxdl.errors import UserError
-from jaxdl.search.batch_size import BatchSize, batch_find, fastest, free_memory, largest
+from jaxdl.search.batch_size import BatchSize, batch_find, fastest, largest
+from jaxdl.training.loop import Trainer
 from tests.experiments.twins import twin
 
 
@@ -53,7 +55,7 @@ def test_sizes_beyond_the_fastest_are_not_run_but_told_whether_they_fit(
 ) -> None:
     monkeypatch.setattr(jaxdl.search.batch_size, "_MEASURED_SECONDS", 0.02)
     monkeypatch.setattr(jaxdl.search.batch_size, "seconds_each", lambda run, first, most, seconds: 1.0 * run(1))
-    monkeypatch.setattr(jaxdl.search.batch_size.Trainer, "time_steps", lambda trainer, count: float(8**9))
+    monkeypatch.setattr(Trainer, "time_steps", lambda trainer, count: float(8**9))
     monkeypatch.setattr(jaxdl.search.batch_size, "_slower", lambda found: len(found) >= 2)
     found = batch_find(twin("digits_mlp"), data_dir=tmp_path)
     assert all(each.fits for each in found) and largest(found).size == 1024

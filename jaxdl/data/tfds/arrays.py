@@ -218,9 +218,10 @@ def _array_records(path: str) -> list[bytes]:
 
     reader = ArrayRecordReader(path)
     try:
-        return reader.read_all()
+        records: list[bytes] = reader.read_all()
     finally:
         reader.close()
+    return records
 
 
 def _tfrecords(path: Path) -> Iterator[bytes]:

@@ -18,11 +18,12 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.files.locks import InUse
 from jaxdl.record import read_metrics
 from jaxdl.report.format import data_used
+from jaxdl.report.terminal import Display
 from jaxdl.sweeps.trials.pruning import Judgement
 from jaxdl.sweeps.trials.trial import Job, Outcome, State
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence
-from jaxdl.training.hooks import Display, Hooks
+from jaxdl.training.hooks import Hooks
 from jaxdl.training.run import train
 
 OUT_OF_MEMORY = "out of memory"
