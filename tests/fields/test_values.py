@@ -100,6 +100,6 @@ def test_a_field_that_says_nothing_beside_the_others_is_refused() -> None:
 
 
 def test_each_item_of_a_list_of_fixed_length_has_its_own_type() -> None:
-    value = parse("3,0.5,none", tuple[int, float, str | None])
+    value = fields.parse("3,0.5,none", tuple[int, float, str | None])
     assert value == (3, 0.5, None)
-    assert show(value) == "3,0.5,none"
+    assert fields.show(value) == "3,0.5,none"
