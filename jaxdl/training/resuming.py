@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
@@ -13,9 +13,10 @@ from jaxdl.experiment.config import differences, from_config
 from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
+from jaxdl.training.summary import Summary
 
 
-def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None:
+def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
     """Returns the summary of a finished run, None where there is none.
 
     Raises:
@@ -29,7 +30,7 @@ def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None
         raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     if not (path / SUMMARY).exists():
         return None
-    summary = read_summary(path)
+    summary = cast(Summary, read_summary(path))
     return summary if summary.get("status") == "completed" else None
 
 
