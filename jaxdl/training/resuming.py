@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ from jaxdl.experiment.config import differences, from_config
 from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
+from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
 
 
@@ -72,3 +74,14 @@ def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str],
     # Of data that were accepted: the run is now one on these.
     data = {name: now[name] for name in ("data_fingerprint", "spec")}
     run.write_record(record | data | {"resumptions": [*record.get("resumptions", []), again]})
+
+
+def about_programs(trainer: Trainer) -> dict[str, Any]:
+    """Returns what the record says of the data's form and of the programs."""
+    options = trainer.programs.compiler_options.items()
+    return {
+        "spec": dataclasses.asdict(trainer.spec),
+        "steps_per_epoch": trainer.steps_per_epoch,
+        "compiler_options": {name: chosen for name, chosen in options if chosen},
+        "side_by_side": trainer.side_by_side,
+    }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint.digest import params_sha256
@@ -28,21 +27,11 @@ from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, Rows
 from jaxdl.training.figures import Figures
-from jaxdl.training.hooks import Hooks, Metrics, Observer
+from jaxdl.training.hooks import Hooks, Metrics, Profiler
 from jaxdl.training.loop import Trainer
-from jaxdl.training.resuming import check_same_data, earlier_summary, write_record
+from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
 from jaxdl.training.saving import Saving, SavingPauses
 from jaxdl.training.summary import Status, Summary, make_summary
-
-
-class Profiler(Protocol):
-    """Traces a part of a training; see `jaxdl.profiling.Profiler`."""
-
-    def recording(self, steps: int) -> contextlib.AbstractContextManager[Observer]:
-        """Gives what observes a training of so many steps."""
-
-    def write(self, notify: Callable[[str], None]) -> Any:
-        """Writes what was recorded."""
 
 
 def train(
@@ -113,24 +102,13 @@ def train(
             raise
         directory.write_config(to_config(experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        write_record(directory, record | _about_programs(trainer), notify)
+        write_record(directory, record | about_programs(trainer), notify)
         summary = run.to_end(state, rows)
         if tracing is not None:
             tracing.write(notify)
     if hooks.signals is None:
         signals.raise_received()  # one that came too late to stop this training, but perhaps not what follows it
     return summary
-
-
-def _about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what the record says of the data's form and of the programs."""
-    options = trainer.programs.compiler_options.items()
-    return {
-        "spec": dataclasses.asdict(trainer.spec),
-        "steps_per_epoch": trainer.steps_per_epoch,
-        "compiler_options": {name: chosen for name, chosen in options if chosen},
-        "side_by_side": trainer.side_by_side,
-    }
 
 
 class _GivenUp(Exception):
