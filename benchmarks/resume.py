@@ -48,7 +48,9 @@ def train_jaxdl(options: argparse.Namespace) -> None:
     summary = jaxdl.train(
         jaxdl.replace(experiment, changes), run_dir=options.run_dir, data_dir=options.data, begin=options.started
     )
-    _report(options, summary["seconds_to_first_step"])
+    seconds = summary["seconds_to_first_step"]
+    assert seconds is not None, "a run that was finished has no first step"
+    _report(options, seconds)
 
 
 def _Cut(folder: str) -> Any:

@@ -16,8 +16,8 @@ from jaxdl.report.layers import tree_bytes
 from jaxdl.report.terminal import announce, results_table
 from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.divergence import Divergence
+from jaxdl.training.hooks import Profiler
 from jaxdl.training.loop import Trainer
-from jaxdl.training.run import Profiler
 from jaxdl.training.run import train as train_experiment
 
 
@@ -47,7 +47,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         from jaxdl.profiling import print_profile  # here, since few trainings are profiled
 
         print_profile(run_dir)
-    if summary["status"] == "diverged":
+    if summary["divergence"] is not None:
         announce(
             f"{Divergence.of_summary(summary['divergence']).message()}. Lower --learning_rate, clip with "
             "--clip_norm=1, or leave such updates out with --nan=skip. The last good checkpoint, if there is one, is "

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from jaxdl import fields
 from jaxdl.optim.schedules import SCHEDULES, Constant, Schedule
+from jaxdl.optim.transforms import scale_by_adam, scale_by_deviation, with_momentum
 
+_B1 = "share of the running mean of gradients that is kept"
+_B2 = "share of the running mean of squared gradients that is kept"
 _STEP = "size of a step, before the schedule's factor"
 _DECAY = "share of each weight taken away in a step, times its learning rate (see `decayed` for which parameters)"
 
@@ -107,10 +109,6 @@ _MOMENTUM = "share of the last step's velocity that is kept"
 _EPS = "added to the denominator"
 
 
-def _momentum(momentum: Any, nesterov: bool = False) -> optax.GradientTransformation:
-    return optax.trace(momentum, nesterov) if fields.enabled(momentum) else optax.identity()
-
-
 @fields.described
 @dataclass(frozen=True)
 class SGD(Optimizer):
@@ -125,7 +123,7 @@ class SGD(Optimizer):
     nesterov: bool = fields.static(False, "step along the velocity that the next step will have; needs momentum")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        return optax.chain(_momentum(self.momentum, self.nesterov), decay)
+        return optax.chain(with_momentum(self.momentum, self.nesterov), decay)
 
 
 @fields.described
@@ -178,74 +176,8 @@ class RMSprop(Optimizer):
     )
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        own = _scale_by_deviation if self.centered else optax.scale_by_rms
-        return optax.chain(own(self.decay, self.eps), _momentum(self.momentum), decay)
-
-
-class _DeviationState(NamedTuple):
-    """Running mean and variance of the gradients, each a tree like the parameters."""
-
-    mean: Any
-    variance: Any
-
-
-def _scale_by_deviation(decay: Any, eps: Any) -> optax.GradientTransformation:
-    """Divides by the running standard deviation, as `optax.scale_by_stddev` but never by the root of a negative number.
-
-    The variance as mean of squares minus square of mean, which optax takes, comes out below -eps in float32 where
-    gradients are steady, and the step is then NaN. The equal form for running means (Finch 2009, "Incremental
-    calculation of weighted mean and variance", section 9) cannot.
-    """
-
-    def init(params: Any) -> _DeviationState:
-        return _DeviationState(optax.tree.zeros_like(params), optax.tree.zeros_like(params))
-
-    def update(updates: Any, state: _DeviationState, params: Any = None) -> tuple[Any, _DeviationState]:
-        off = jax.tree.map(lambda g, m: g - m, updates, state.mean)
-        mean = jax.tree.map(lambda m, d: m + (1 - decay) * d, state.mean, off)
-        variance = jax.tree.map(lambda v, d: decay * (v + (1 - decay) * d * d), state.variance, off)
-        scaled = jax.tree.map(lambda g, v: g * jax.lax.rsqrt(v + eps), updates, variance)
-        return scaled, _DeviationState(mean, variance)
-
-    return optax.GradientTransformation(init, update)
-
-
-_B1 = "share of the running mean of gradients that is kept"
-_B2 = "share of the running mean of squared gradients that is kept"
-
-
-def _scale_by_adam(b1: Any, b2: Any, eps: Any, nesterov: bool = False) -> optax.GradientTransformation:
-    """`optax.scale_by_adam` in the order of computation that the end of section 2 of Adam's paper gives.
-
-    The bias corrections 1 - b**t are numbers of the step, not of the parameter: taken out of the arrays, they leave one
-    division for each parameter instead of three, which makes the whole step of a small perceptron 6 % shorter. (The
-    paper drops a factor of `eps`, which is kept here, so that only rounding differs.)
-    """
-
-    def init(params: Any) -> optax.ScaleByAdamState:
-        zeros = optax.tree.zeros_like
-        return optax.ScaleByAdamState(count=jnp.zeros([], jnp.int32), mu=zeros(params), nu=zeros(params))
-
-    def update(updates: Any, state: optax.ScaleByAdamState, params: Any = None) -> tuple[Any, optax.ScaleByAdamState]:
-        del params
-        count = optax.safe_increment(state.count)
-        mu = optax.tree.cast_like(optax.tree.update_moment(updates, state.mu, b1, 1), state.mu)
-        nu = optax.tree.cast_like(optax.tree.update_moment_per_elem_norm(updates, state.nu, b2, 2), state.nu)
-        root = jnp.sqrt(1 - b2**count)
-        now, ahead = (root / (1 - b1**steps) for steps in (count, optax.safe_increment(count)))
-
-        def direction(m: jax.Array, v: jax.Array, g: jax.Array) -> jax.Array:
-            along: jax.Array
-            denominator = jnp.sqrt(v) + eps * root
-            if nesterov:  # the running mean as it will be after the next gradient, if that is like this one
-                along = (ahead * b1 * m + now * (1 - b1) * g) / denominator
-            else:
-                along = now * (m / denominator)
-            return along
-
-        return jax.tree.map(direction, mu, nu, updates), optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
-
-    return optax.GradientTransformation(init, update)
+        own = scale_by_deviation if self.centered else optax.scale_by_rms
+        return optax.chain(own(self.decay, self.eps), with_momentum(self.momentum), decay)
 
 
 @dataclass(frozen=True)
@@ -258,7 +190,7 @@ class _AdamDirection(Optimizer, abc.ABC):
     nesterov: bool = fields.static(False, "take the running mean as it will be after the next gradient")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        return optax.chain(_scale_by_adam(self.b1, self.b2, self.eps, self.nesterov), decay)
+        return optax.chain(scale_by_adam(self.b1, self.b2, self.eps, self.nesterov), decay)
 
 
 @fields.described
@@ -293,7 +225,7 @@ class Lamb(Optimizer):
     eps: float = fields.traced(1e-6, _EPS, check=fields.above_zero)
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        adam = _scale_by_adam(self.b1, self.b2, self.eps)
+        adam = scale_by_adam(self.b1, self.b2, self.eps)
         return optax.chain(adam, decay, optax.scale_by_trust_ratio())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ GiveUp = Callable[[int, Mapping[str, Any]], bool]
 
 
 class Pauses(Protocol):
-    """Says when the loop pauses within an epoch; see `jaxdl.training.loop.Pause`. It also pauses after every epoch."""
+    """Says when the loop pauses within an epoch; see `jaxdl.training.epoch.Pause`. It also pauses after every epoch."""
 
     def at_most(self, step: int) -> int:
         """Returns how many steps may be run in one call after `step`, at least 1."""
@@ -63,6 +64,16 @@ class NoObserver:
 
     def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
         pass
+
+
+class Profiler(Protocol):
+    """Traces a part of a training; see `jaxdl.profiling.Profiler`."""
+
+    def recording(self, steps: int) -> contextlib.AbstractContextManager[Observer]:
+        """Gives what observes a training of so many steps."""
+
+    def write(self, notify: Callable[[str], None]) -> Any:
+        """Writes what was recorded."""
 
 
 class Place(Protocol):

@@ -101,7 +101,7 @@ class Programs:
 
     @functools.cached_property
     def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
-        """Shapes of the metrics of one epoch, (steps of an epoch,) by name; see `jaxdl.training.loop.Pause`."""
+        """Shapes of the metrics of one epoch, (steps of an epoch,) by name; see `jaxdl.training.epoch.Pause`."""
         arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
         found = jax.eval_shape(self.steps.train_step, *arguments)[1]
         return {n: jax.ShapeDtypeStruct((self._feed.steps_per_epoch,), shape.dtype) for n, shape in found.items()}

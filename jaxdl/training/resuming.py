@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
@@ -13,9 +14,11 @@ from jaxdl.experiment.config import differences, from_config
 from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
+from jaxdl.training.loop import Trainer
+from jaxdl.training.summary import Summary
 
 
-def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None:
+def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
     """Returns the summary of a finished run, None where there is none.
 
     Raises:
@@ -29,7 +32,7 @@ def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None
         raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     if not (path / SUMMARY).exists():
         return None
-    summary = read_summary(path)
+    summary = cast(Summary, read_summary(path))
     return summary if summary.get("status") == "completed" else None
 
 
@@ -71,3 +74,14 @@ def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str],
     # Of data that were accepted: the run is now one on these.
     data = {name: now[name] for name in ("data_fingerprint", "spec")}
     run.write_record(record | data | {"resumptions": [*record.get("resumptions", []), again]})
+
+
+def about_programs(trainer: Trainer) -> dict[str, Any]:
+    """Returns what the record says of the data's form and of the programs."""
+    options = trainer.programs.compiler_options.items()
+    return {
+        "spec": dataclasses.asdict(trainer.spec),
+        "steps_per_epoch": trainer.steps_per_epoch,
+        "compiler_options": {name: chosen for name, chosen in options if chosen},
+        "side_by_side": trainer.side_by_side,
+    }

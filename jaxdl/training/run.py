@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
-
-import jax
+from typing import Any
 
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.data import Dataset
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
-from jaxdl.experiment.load import data_summary, shortened
+from jaxdl.experiment.load import shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import REPORT, RunDirectory, provenance, read_metrics
@@ -30,20 +27,11 @@ from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, Rows
 from jaxdl.training.figures import Figures
-from jaxdl.training.hooks import Hooks, Metrics, Observer
+from jaxdl.training.hooks import Hooks, Metrics, Profiler
 from jaxdl.training.loop import Trainer
-from jaxdl.training.resuming import check_same_data, earlier_summary, write_record
+from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
 from jaxdl.training.saving import Saving, SavingPauses
-
-
-class Profiler(Protocol):
-    """Traces a part of a training; see `jaxdl.profiling.Profiler`."""
-
-    def recording(self, steps: int) -> contextlib.AbstractContextManager[Observer]:
-        """Gives what observes a training of so many steps."""
-
-    def write(self, notify: Callable[[str], None]) -> Any:
-        """Writes what was recorded."""
+from jaxdl.training.summary import Status, Summary, make_summary
 
 
 def train(
@@ -58,7 +46,7 @@ def train(
     accept_changed_data: bool = False,
     cache: Cache | None = None,
     hooks: Hooks | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
     However often a run was stopped, by whatever, and at whatever moment: it ends with the same bits as one that was
@@ -114,24 +102,13 @@ def train(
             raise
         directory.write_config(to_config(experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        write_record(directory, record | _about_programs(trainer), notify)
+        write_record(directory, record | about_programs(trainer), notify)
         summary = run.to_end(state, rows)
         if tracing is not None:
             tracing.write(notify)
     if hooks.signals is None:
         signals.raise_received()  # one that came too late to stop this training, but perhaps not what follows it
     return summary
-
-
-def _about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what the record says of the data's form and of the programs."""
-    options = trainer.programs.compiler_options.items()
-    return {
-        "spec": dataclasses.asdict(trainer.spec),
-        "steps_per_epoch": trainer.steps_per_epoch,
-        "compiler_options": {name: chosen for name, chosen in options if chosen},
-        "side_by_side": trainer.side_by_side,
-    }
 
 
 class _GivenUp(Exception):
@@ -196,7 +173,7 @@ class _Run:
             self._ask_to_give_up(epoch)
         return saved.state, saved.rows
 
-    def to_end(self, state: TrainState, rows: Rows | None) -> dict[str, Any]:
+    def to_end(self, state: TrainState, rows: Rows | None) -> Summary:
         """Trains on from what `start` returned, and tests; the summary is written however that ends."""
         try:
             status = self._train_and_test(state, rows)
@@ -206,7 +183,7 @@ class _Run:
             raise
         return self._conclude(status)
 
-    def _train_and_test(self, state: TrainState, rows: Rows | None) -> str:
+    def _train_and_test(self, state: TrainState, rows: Rows | None) -> Status:
         """Trains and tests; returns how that ended."""
         try:
             self._test(self._final(self._train(state, rows)))
@@ -219,11 +196,21 @@ class _Run:
             self.saving.checkpoints.wait()  # a run whose last state is not on the disk has not ended well
         return "completed"
 
-    def _conclude(self, status: str) -> dict[str, Any]:
+    def _conclude(self, status: Status) -> Summary:
         try:
             self.saving.checkpoints.close()
         finally:
-            summary = self._summary(status)
+            summary = make_summary(
+                status,
+                self.trainer,
+                self.dataset,
+                self.figures,
+                self.stopping,
+                self.divergence,
+                params_sha256=self.params_sha256,
+                seconds_to_first_step=self.seconds_to_first_step,
+                wall_seconds=time.perf_counter() - self.begin,
+            )
             self.directory.discard_report()  # a process that dies now must not leave that of another outcome
             self.directory.write_summary(summary)
             write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
@@ -312,22 +299,3 @@ class _Run:
         metrics = self.trainer.evaluate(state, "test")
         self.figures.log("test", metrics)
         self._check_finite({"test": metrics})
-
-    def _summary(self, status: str) -> dict[str, Any]:
-        shapes = self.trainer.state_shapes()
-        return {
-            "experiment": self.experiment.name,
-            "status": status,
-            "step": self.figures.step,
-            "epoch": self.figures.epoch,
-            "metrics": self.figures.latest,
-            "best": {"metric": self.stopping.metric, "value": self.stopping.best, "step": self.stopping.best_step},
-            "divergence": dataclasses.asdict(self.divergence) if self.divergence else None,
-            "data": data_summary(self.dataset, self.experiment),
-            "train_examples_per_second": self.figures.examples_per_second,
-            "compile_seconds": self.trainer.compile_seconds,
-            "seconds_to_first_step": self.seconds_to_first_step,
-            "wall_seconds": time.perf_counter() - self.begin,
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
-            "params_sha256": self.params_sha256,
-        }

@@ -5,6 +5,13 @@ it calls the train program, it waits until all others have called it, too, and o
 all of them. So validation, checkpoints, early stopping and the like need to know nothing of one another.
 
 What a training gives does not depend on which others are in the program, only on how many places it has.
+
+Why threads: one driver that steps the loops as generators, in a single thread, gave the same parameters to the bit for
+the same CPU time, but took longer; it validates, saves and closes one training after the other. Both in turns on 2
+cores of an AMD EPYC that others used too, jax 0.10.2, median [min, max] of 3 rounds: the trials of
+``--experiment=digits_mlp --epochs=3 --sweep_batch=32`` with 32 learning rates took 7.8 s [7.3, 8.4] in threads and
+10.4 s [9.4, 11.0] with a driver (CPU time 3.8 s and 3.6 s); with neither checkpoints nor run directories, in 8 rounds,
+0.82 s [0.64, 1.11] and 1.05 s [0.83, 1.29].
 """
 
 from __future__ import annotations

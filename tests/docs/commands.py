@@ -81,7 +81,7 @@ def run(words: list[str], folder: Path) -> tuple[int, str]:
     if program == "python" and arguments[0].endswith(".py"):
         return _python(arguments, folder)
     if program == "python" and arguments[:2] == ["-m", "pytest"]:
-        return _python(["-m", "pytest", *arguments[2:], "--collect-only", "-q", str(ROOT / "tests/test_init.py")], ROOT)
+        return _python(["-m", "pytest", *arguments[2:], "--collect-only", "-q", str(ROOT / "tests/docs")], ROOT)
     if program == "python" and arguments[1].startswith("benchmarks."):
         return _parse_benchmark(arguments)
     if program == "python" and arguments[0] == "-m":

@@ -97,3 +97,9 @@ def test_a_field_that_says_nothing_beside_the_others_is_refused() -> None:
     fields.check_fields(Job("here", 0))
     with pytest.raises(UserError, match=r"^workers=2 only applies to where=there\.$"):
         fields.check_fields(Job("here", 2))
+
+
+def test_each_item_of_a_list_of_fixed_length_has_its_own_type() -> None:
+    value = fields.parse("3,0.5,none", tuple[int, float, str | None])
+    assert value == (3, 0.5, None)
+    assert fields.show(value) == "3,0.5,none"

@@ -57,6 +57,7 @@ def test_each_kind_has_mean_zero_and_variance_one_over_what_it_names(inputs: jax
         np.testing.assert_allclose(outputs.var(axes), 1, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 7, 10])
 def test_groups_divide_any_number_of_channels_and_hold_more_than_one(channels: int) -> None:
     inputs = jax.random.normal(jax.random.key(0), (2, 3, 3, channels))

@@ -39,6 +39,7 @@ def test_the_network_of_the_texts_has_101770_parameters() -> None:
     assert parameter_count(MLP(outputs=10).init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))) == 101_770
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer", "group"])
 def test_every_normalisation_trains(normalization: str) -> None:
     model = MLP(features=(8,), outputs=2, normalization=normalization)

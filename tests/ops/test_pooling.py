@@ -85,6 +85,7 @@ def test_values_that_are_no_numbers_are_treated_as_jax_treats_them(special: floa
     np.testing.assert_array_equal(got[1], own[1])
 
 
+@pytest.mark.slow
 def test_second_derivatives_equal_those_of_jax() -> None:
     inputs = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
 
@@ -97,6 +98,7 @@ def test_second_derivatives_equal_those_of_jax() -> None:
     )
 
 
+@pytest.mark.slow
 def test_vmap_scan_and_remat_change_nothing() -> None:
     inputs = few_values((4, 2, 6, 6, 3))
     gradient = jax.grad(lambda x: (ops.max_pool(x, 2) ** 2).sum())

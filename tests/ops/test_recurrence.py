@@ -194,6 +194,7 @@ def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: st
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lengths", [None, [2, 6, 4]])
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_both_directions_in_one_loop_equal_two_loops(cell: str, lengths: list[int] | None) -> None:
@@ -219,6 +220,7 @@ def test_both_directions_in_one_loop_equal_two_loops(cell: str, lengths: list[in
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, expected)
 
 
+@pytest.mark.slow
 def test_remat_changes_nothing() -> None:
     run, parameters, inputs, _ = make_case("lstm", 2, 3, 2, 3, 5)
     loss = lambda p: (run(inputs, *p)[0] ** 2).sum()  # noqa: E731

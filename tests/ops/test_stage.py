@@ -71,6 +71,7 @@ def test_images_that_do_not_fit_the_cache_together_give_the_same(batch: int) -> 
     assert ("while" in text) == (batch == 128)
 
 
+@pytest.mark.slow
 def test_second_derivatives_equal_those_of_jax() -> None:
     inputs, kernel = arrays(2, (6, 6), 2, (3, 3), 3)
 
@@ -91,6 +92,7 @@ def test_vmap_over_kernels_gives_what_one_call_after_the_other_gives() -> None:
         np.testing.assert_allclose(got[number], gradient(kernels[number]), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_remat_and_scan_change_nothing() -> None:
     inputs, kernel = arrays(4, (8, 8), 2, (3, 3), 3)
     loss = lambda k: (ops.convolution_max_pool(inputs, k, 2) ** 2).sum()  # noqa: E731

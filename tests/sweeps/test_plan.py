@@ -10,6 +10,7 @@ from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import Plan, make_plan
+from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.space import make_space
 from jaxdl.training.cache import Cache
 from tests.experiments.twins import twin
@@ -17,8 +18,8 @@ from tests.experiments.twins import twin
 RECIPE = twin("digits_mlp")
 
 
-def define(fields: dict[str, str], **given: object) -> Definition:
-    return make_definition(RECIPE, make_space(RECIPE, fields), **given)  # type: ignore[arg-type]
+def define(fields: dict[str, str], selection: Selection | None = None) -> Definition:
+    return make_definition(RECIPE, make_space(RECIPE, fields), selection)
 
 
 def test_a_plan_reads_as_a_few_lines() -> None:
@@ -43,7 +44,7 @@ def test_it_says_how_many_trials_run_at_the_same_time(width: Width, text: str) -
 
 
 def test_where_each_trial_learns_from_those_before_it_says_so() -> None:
-    definition = define({"learning_rate": "log(1e-4,1)"}, mode="tpe", trials=9)
+    definition = define({"learning_rate": "log(1e-4,1)"}, Selection(sweep_mode="tpe", trials=9))
     text = Plan(definition, 9, 1, "digits", 1e-3, 1.0, ONE_BY_ONE).text()
     assert "one trial after the other, since each learns from those before" in text
 

@@ -9,6 +9,7 @@ import pytest
 
 import jaxdl
 from jaxdl.checkpoint import Checkpoints
+from jaxdl.training.summary import Summary
 
 SAVED_OFTEN = {"checkpoint.every": "5steps", "training.epochs": 3}
 
@@ -17,7 +18,7 @@ class Stopped(Exception):
     """Ends a training in the middle, as a fault of any kind does."""
 
 
-def run(recipe: jaxdl.Experiment, run_dir: Path, **options: Any) -> dict[str, Any]:
+def run(recipe: jaxdl.Experiment, run_dir: Path, **options: Any) -> Summary:
     options = {"notify": lambda line: None} | options
     return jaxdl.train(jaxdl.replace(recipe, SAVED_OFTEN), run_dir=run_dir, data_dir=run_dir, **options)
 

@@ -20,7 +20,7 @@ from jaxdl.record import read_metrics, read_summary
 from jaxdl.training.divergence import Divergence, all_finite, locate
 
 
-def run(recipe: jaxdl.Experiment, run_dir: Path, **changes: Any) -> dict[str, Any]:
+def run(recipe: jaxdl.Experiment, run_dir: Path, **changes: Any) -> Any:
     return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=run_dir, data_dir=run_dir, notify=lambda line: None)
 
 

@@ -13,7 +13,7 @@ from jaxdl.errors import UserError
 from jaxdl.record import read_metrics, read_summary
 
 
-def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> dict[str, Any]:
+def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> Any:
     return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=tmp_path / "run", data_dir=tmp_path)
 
 

@@ -25,21 +25,21 @@ def test_as_many_trials_run_at_the_same_time_as_was_asked_for(execution: Executi
 
 
 def test_worker_processes_have_two_cores_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jaxdl.sweeps.executors.execution.accelerators", lambda: 0)
+    monkeypatch.setattr("jaxdl.backend.cores.accelerators", lambda: 0)
     assert Execution(executor="processes").width() == max(1, len(usable_cores()) // 2)
-    monkeypatch.setattr("jaxdl.sweeps.executors.execution.accelerators", lambda: 4)
+    monkeypatch.setattr("jaxdl.backend.cores.accelerators", lambda: 4)
     assert Execution(executor="processes").width() == 4
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"executor": "thread"}, "unknown executor 'thread'"),
+        ({"executor": "thread"}, "unknown value for executor: 'thread'"),
         ({"on_failure": "halt"}, "'halt'"),
-        ({"batch": 0}, "batch=0: must be 'auto', 'off', or how many"),
-        ({"batch": True}, "batch=True: must be"),
-        ({"retries": -1}, "retries=-1: must be 0 or more"),
-        ({"executor": "ray", "trial_cpus": float("inf")}, "trial_cpus=inf: must be 0 or more"),
+        ({"batch": 0}, "batch=0: must be auto, off, or how many"),
+        ({"batch": True}, "batch=true: must be"),
+        ({"retries": -1}, "retries=-1: must be at least 0"),
+        ({"executor": "ray", "trial_cpus": float("inf")}, "trial_cpus=inf: must be a finite number"),
         ({"workers": 2}, "workers=2 only applies to executor=processes or ray"),
         ({"executor": "processes", "batch": 4}, "batch=4 only applies to executor=inline"),
         ({"executor": "processes", "ray_address": "auto"}, "ray_address=auto only applies to executor=ray"),

@@ -10,6 +10,7 @@ import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import Schedule, check_values, with_waiting
 from jaxdl.sweeps.trials.table import Table
@@ -20,8 +21,8 @@ RECIPE = twin("digits_mlp")
 LAUNCH = ("launch.py", "--experiment=digits_mlp")
 
 
-def define(fields: dict[str, str], **given: object) -> Definition:
-    return make_definition(RECIPE, make_space(RECIPE, fields), **given)  # type: ignore[arg-type]
+def define(fields: dict[str, str], selection: Selection | None = None, lag: int = 1) -> Definition:
+    return make_definition(RECIPE, make_space(RECIPE, fields), selection, lag=lag)
 
 
 def schedule(folder: Path, definition: Definition, command: tuple[str, ...] = LAUNCH) -> Schedule:
@@ -75,7 +76,7 @@ def test_a_trial_that_is_to_be_tried_again_comes_next(tmp_path: Path) -> None:
 
 
 def test_with_tpe_a_trial_waits_for_those_that_decide_about_it(tmp_path: Path) -> None:
-    made = schedule(tmp_path, define({"learning_rate": "log(1e-4,1e-1)"}, mode="tpe", trials=3, lag=2))
+    made = schedule(tmp_path, define({"learning_rate": "log(1e-4,1e-1)"}, Selection(sweep_mode="tpe", trials=3), lag=2))
     assert [next_number(made), next_number(made, 0)] == [0, 1]
     assert made.next([0, 1]) is None and made.left == 1
     made.take(0, completed(0.5))
