@@ -16,8 +16,8 @@ from jaxdl.report.layers import tree_bytes
 from jaxdl.report.terminal import announce, results_table
 from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.divergence import Divergence
+from jaxdl.training.hooks import Profiler
 from jaxdl.training.loop import Trainer
-from jaxdl.training.run import Profiler
 from jaxdl.training.run import train as train_experiment
 
 

@@ -60,7 +60,7 @@ def check_long_enough(steps: int) -> None:
 
 
 class Recorder:
-    """Stands beside the loop that calls the train program; a `jaxdl.training.epoch.Observer`.
+    """Stands beside the loop that calls the train program; a `jaxdl.training.hooks.Observer`.
 
     The first calls warm up, for a quarter of a second; then as much is timed without the tracer, and then as much
     traced. In a short training each gets a part of the steps. Sections end with each epoch: what is done between epochs
