@@ -1,8 +1,9 @@
-"""The data of an experiment, cut to what the experiment uses of them."""
+"""The data of an experiment, cut to the examples that it uses."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,28 @@ def shortened(experiment: Experiment) -> Experiment:
 
 
 def most_examples(experiment: Experiment) -> tuple[int, int] | None:
-    """Returns how many examples of train, and of each other split, are used; None: all.
-
-    With ``--overfit_batches`` the validation split is replaced by the train split, as it was cut.
-    """
+    """Returns how many examples of train, and of each other split, are used at most; None: all."""
     training = experiment.training
     if training.fast_dev_run:
         return training.batch_size, training.batch_size
     if training.overfit_batches:
-        return training.overfit_batches * training.batch_size, 2**63 - 1
+        return training.overfit_batches * training.batch_size, sys.maxsize
     return None
 
 
 def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset:
     """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
 
+    With ``--overfit_batches`` the validation split becomes the train split, cut as that is. A data set that is cut has
+    one pass over train in an epoch.
+
+    Args:
+        experiment: the recipe, as `shortened` returns it.
+        data_dir: folder of prepared data sets and original archives.
+        notify: takes messages.
+
     Raises:
-        UserError: the data cannot be had, or a split is empty.
+        UserError: the data cannot be loaded, or train or test holds no example.
     """
     dataset = experiment.data.load(data_dir, notify)
     splits = dict(dataset.splits)
@@ -65,8 +71,8 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
     """Returns what ``summary.json`` says of the data.
 
     ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
-    is the smallest loss that any model can reach in expectation, None where nobody knows it, or where the objective is
-    no cross-entropy, which alone it bounds.
+    is the smallest loss that any model can reach in expectation; None where it is not known, or where the objective is
+    no cross-entropy, since it bounds no other loss.
     """
     return {
         "requested": dataset.requested,

@@ -42,7 +42,7 @@ class Evaluation:
         self._batch_size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
 
     def trace(self, shapes: TrainState, hparams: Mapping[str, Any]) -> Any:
-        """Returns the traced program, for states of the given shapes."""
+        """Returns the traced program, for states of the given shapes; see `jaxdl.steps.many.run_eval_steps`."""
         most = max(self._batches(split) for split in self._data.ranges)
         program = functools.partial(run_eval_steps, self._steps, self._batch_size, most)
         return jax.jit(program).trace(shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
@@ -54,7 +54,7 @@ class Evaluation:
 
         Args:
             program: what `trace` gave, compiled.
-            experiment: a recipe with the same programs, whose numbers are taken.
+            experiment: a recipe with the same programs; its traced numbers are used.
             state: what to evaluate.
             split: name of the split.
         """
@@ -79,7 +79,7 @@ def evaluate(
         As the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
 
     Raises:
-        UserError: as `load_run`, or the data cannot be had or has other shapes.
+        UserError: as `load_run`, or the data cannot be loaded or have other shapes.
     """
     model = load_run(run_dir, experiment)
     recipe = shortened(model.experiment)

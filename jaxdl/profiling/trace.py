@@ -151,9 +151,9 @@ def divide(
         passed, now = moment - now, moment
         if within["section"] and passed:
             if active:
-                together = sum(active.values())
+                running_now = sum(active.values())
                 for running, count in active.items():
-                    operations[running] += passed * count / together
+                    operations[running] += passed * count / running_now
             elif within["program"]:
                 between += passed
             else:

@@ -18,14 +18,14 @@ from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import Key, program_key
 from jaxdl.training.stacked import Stacked
 
-# Programs of so many recipes are kept; trials with the same ones mostly follow one another.
+# Programs are kept for so many kinds of recipes; trials with the same programs mostly follow one another.
 _MOST_TRAINERS = 16
 
 
 class Cache:
-    """Keeps what one training made for the next ones that need the same, in whichever thread they run.
+    """Keeps what one training made for the next ones that need the same, in any thread.
 
-    The last data set is kept, and with it the programs of every recipe that was trained on it.
+    That is the last data set, and the programs of the recipes that were trained on it: of the last 16 kinds.
 
     Args:
         data_dir: folder of prepared data sets and original archives.
@@ -67,11 +67,11 @@ class Cache:
 
         Args:
             experiment: the recipe.
-            place_of: a name for the training, which then takes a place in a stacked program, where there are any, until
-                `jaxdl.training.loop.Trainer.close` is called.
+            place_of: a name for the training. With `side_by_side` above 1, or where `expect` named it, it then has a
+                place in a stacked program until `jaxdl.training.loop.Trainer.close` is called.
 
         Raises:
-            UserError: the data cannot be had, or the model does not fit them.
+            UserError: the data cannot be loaded, the recipe does not fit them, or it has too many steps to count.
         """
         key = program_key(experiment)
         with self._lock:
@@ -96,33 +96,33 @@ class Cache:
         return self._stacked[key]
 
     def expect(self, experiment: Experiment, name: str) -> None:
-        """Lets those that train side by side wait for a training that will join them under a name; see `forget`."""
+        """Makes the trainings of a stacked program wait for one more that will join under `name`, until `forget`."""
         with self._lock:
             fitted = experiment.for_spec(self.dataset(experiment).spec)
             self._expected[name] = self._stacked_of(self.trainer(fitted))
             self._expected[name].expect(name)
 
     def forget(self, name: str) -> None:
-        """Waits no longer for a training, whether it has joined or not."""
+        """Takes back `expect`, whether the training has joined or not."""
         with self._lock:
             stacked = self._expected.pop(name, None)
         if stacked is not None:
             stacked.forget(name)
 
     def narrow(self) -> None:
-        """Halves how many trainings the next stacked programs have places for: memory ran out."""
+        """Halves the number of places in stacked programs that are made from now on, because memory ran out."""
         with self._lock:
             self.side_by_side = max(1, self.side_by_side // 2)
             self._compiled["train"] += sum(stacked.compile_seconds > 0 for stacked in self._stacked.values())
             self._stacked = {}
 
     def measured(self, stacked: Stacked, trainer: Trainer, *, keep: bool) -> None:
-        """Takes note of a stacked program that was compiled to be measured.
+        """Counts a stacked program that was compiled to be measured, and keeps it where it is to be used.
 
         Args:
             stacked: the program.
-            trainer: a trainer of one of those that it is for.
-            keep: whether those are to train side by side in it.
+            trainer: a trainer of one of the trainings that it is for.
+            keep: whether those will train side by side in it.
         """
         with self._lock:
             key = program_key(trainer.experiment)
@@ -134,7 +134,7 @@ class Cache:
             self._stacked[key] = stacked
 
     def surroundings(self) -> dict[str, Any]:
-        """Returns `jaxdl.record.provenance.surroundings`, asked once, since it takes git some time."""
+        """Returns `jaxdl.record.provenance.surroundings`, collected once, since git takes some time."""
         with self._lock:
             if self._surroundings is None:
                 self._surroundings = provenance.surroundings()
@@ -147,13 +147,13 @@ class Cache:
         return {"train": count["train"], "eval": count["eval"]}
 
     def _programs_of(self, key: Key) -> Counter[str]:
-        """Returns how many programs there are of a kind of recipe."""
+        """Returns how many programs of each name were compiled for recipes with a key."""
         stacked = self._stacked.get(key)
         more = ["train"] if stacked is not None and stacked.compile_seconds else []
         return Counter([*self._trainers[key].programs.present, *more])
 
     def _let_go(self, keys: Sequence[Key]) -> None:
-        """Keeps the programs of some recipes no longer, and counts them."""
+        """Frees the programs of recipes with some keys, and counts them among those that were compiled."""
         for key in keys:
             self._compiled += self._programs_of(key)
             del self._trainers[key]

@@ -75,8 +75,8 @@ class Pause:
     Attributes:
         step: train steps done since the start of the training.
         state: the state after them, valid until the training continues.
-        rows: the metrics of each step of the present epoch, (steps of an epoch,) float32 by name, zero for those to
-            come; `Trainer.train` takes them to continue from here.
+        rows: the metrics of each step of this epoch, (steps of an epoch,) float32 by name, zero for those to come;
+            `jaxdl.training.loop.Trainer.train` takes them to continue from here.
     """
 
     step: int
@@ -133,12 +133,11 @@ class EpochMetrics:
         of_observer = self._observer.paused_seconds - self._observer_began
         self.seconds += time.perf_counter() - self._began - of_observer
 
-    def read(self, done: int, steps: int, metrics: Mapping[str, jax.Array]) -> float:
+    def read(self, called: slice, metrics: Mapping[str, jax.Array]) -> float:
         """Reads the metrics of one call, waiting for it; returns the seconds since the last one was read.
 
         Args:
-            done: steps of the epoch that are done after the call.
-            steps: steps that it ran.
+            called: which steps of the epoch the call runs.
             metrics: what it gives, (steps of the epoch,) by name.
         """
         found = on_host(metrics)
@@ -146,21 +145,21 @@ class EpochMetrics:
         seconds, self._last_read = now - self._last_read, now
         for name in _in_order(found):
             row = self.rows.setdefault(name, np.zeros_like(found[name]))
-            row[done - steps : done] = found[name][done - steps : done]
+            row[called] = found[name][called]
         return seconds
 
-    def first_not_finite(self, done: int, steps: int) -> int | None:
+    def first_not_finite(self, called: slice) -> int | None:
         """Returns the number in the epoch, 0 for the first, of a call's first step whose loss is not finite."""
-        wrong = np.flatnonzero(~np.isfinite(self.rows["loss"][done - steps : done]))
-        return done - steps + int(wrong[0]) if wrong.size else None
+        wrong = np.flatnonzero(~np.isfinite(self.rows["loss"][called]))
+        return int(called.start + wrong[0]) if wrong.size else None
 
-    def of_call(self, done: int, steps: int) -> Metrics:
-        """Returns the means over the steps of one call."""
-        return {name: _mean(self.rows[name][done - steps : done]) for name in _in_order(self.rows)}
+    def means(self, steps: slice = slice(None)) -> Metrics:
+        """Returns the means over steps in double precision, and how many were skipped, which count in no mean.
 
-    def means(self) -> Metrics:
-        """Returns the means over all steps in double precision, and how many were skipped, which count in no mean."""
-        rows = {name: self.rows[name] for name in _in_order(self.rows)}
+        Args:
+            steps: which steps of the epoch; all of them where it is not given.
+        """
+        rows = {name: self.rows[name][steps] for name in _in_order(self.rows)}
         skipped = rows.pop(SKIPPED, None)
         taken = slice(None) if skipped is None else skipped == 0
         means = {name: _mean(row[taken]) for name, row in rows.items()}

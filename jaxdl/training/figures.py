@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxdl.record import RunDirectory
+from jaxdl.record import RunDirectory, read_metrics
 from jaxdl.training.epoch import Epoch
 from jaxdl.training.hooks import Metrics
 
@@ -31,6 +32,15 @@ class Figures:
     train_seconds: float = 0.0
     train_examples: int = 0
 
+    def replay(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Takes what earlier processes logged; yields epoch, step and figures of one epoch after the other."""
+        for epoch, lines in itertools.groupby(read_metrics(self.directory.path), lambda line: line["epoch"]):
+            figures: dict[str, Any] = {}
+            for line in lines:
+                metrics = {name: value for name, value in line.items() if name not in ("step", "epoch", "split")}
+                figures |= self.note(line["split"], metrics)
+            yield epoch, line["step"], figures
+
     def take(self, epoch: Epoch) -> None:
         """Logs the figures of an epoch that ended."""
         self.epoch, self.step = epoch.number, epoch.step
@@ -40,19 +50,19 @@ class Figures:
             self.log(split, metrics)
 
     def log(self, split: str, metrics: Metrics) -> None:
-        """Logs figures of a split."""
+        """Logs the metrics of a split, after the present step."""
         self.note(split, metrics)
         self.directory.log_metrics(self.step, self.epoch, split, metrics)
 
     def note(self, split: str, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """Takes figures that need no logging, and returns them by ``SPLIT/METRIC``."""
+        """Takes the metrics of a split without logging them; returns them by ``SPLIT/METRIC``."""
         figures = {f"{split}/{name}": value for name, value in metrics.items()}
         self.latest |= figures
         return figures
 
     @property
     def numbers(self) -> dict[str, float]:
-        """The figures that are numbers."""
+        """The latest figures without those that are lists, such as a confusion matrix."""
         return {name: value for name, value in self.latest.items() if not isinstance(value, list)}
 
     @property

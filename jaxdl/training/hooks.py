@@ -1,4 +1,4 @@
-"""What takes part in a training without being the training: who may stop or pause it, who watches, who shows it."""
+"""Protocols of what takes part in a training from outside: what may pause or stop it, observe it, or show it."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class NoPauses:
 
 
 class Observer(Protocol):
-    """Is told of each call of the train program, such as a profiler; see `jaxdl.profiling.recorder.Recorder`.
+    """Is told of each call of the train program; a profiler's `jaxdl.profiling.recorder.Recorder` is one.
 
     Attributes:
-        paused_seconds: time that it took for itself so far, in seconds; it does not count as training.
+        paused_seconds: time that it took for its own work so far, in seconds; it does not count as training.
     """
 
     paused_seconds: float
@@ -51,7 +51,7 @@ class Observer(Protocol):
         """Returns how many train steps the next call may run, 1 to `steps`."""
 
     def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
-        """Takes note of a call that was begun, with arrays that it will give."""
+        """Takes note of a call that was begun, with the arrays that it will return."""
 
 
 class NoObserver:
@@ -70,7 +70,7 @@ class Profiler(Protocol):
     """Traces a part of a training; see `jaxdl.profiling.Profiler`."""
 
     def recording(self, steps: int) -> contextlib.AbstractContextManager[Observer]:
-        """Gives what observes a training of so many steps."""
+        """Returns what observes a training of so many steps, while it is entered."""
 
     def write(self, notify: Callable[[str], None]) -> Any:
         """Writes what was recorded."""
@@ -91,7 +91,7 @@ class Place(Protocol):
         """Runs train steps; see `jaxdl.training.loop.Trainer.call`."""
 
     def leave(self) -> None:
-        """Gives the place up."""
+        """Leaves the program; the other trainings no longer wait for this one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Hooks:
         signals: asks it to stop; None: SIGINT and SIGTERM, while it runs.
         display: shows how far it is; None: a bar in the terminal.
         give_up: called after each epoch; where it returns True, the training ends there, without a test. Its answer
-            must follow from its arguments alone: a run that resumes asks it again about every epoch before.
+            must depend on its arguments alone: a run that resumes asks it again about every earlier epoch.
         plots: whether the run's report has plots; drawing them takes as long as a short training.
     """
 

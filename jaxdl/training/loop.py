@@ -1,6 +1,6 @@
 """THE loop: epochs, calls of the train program, metrics, evaluation, early stopping and pauses.
 
-`Trainer.train` is the one place where they stand. `jaxdl.training.run` starts it, and saves what it yields.
+All of it is in `Trainer.train`. `jaxdl.training.run` starts it, and saves what it yields.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from jaxdl.training.feed import Feed
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place
 from jaxdl.training.programs import NAMES, Programs
 
+# What a call of the train program gives: the state, the metrics, and how many steps it runs.
 Called = tuple[TrainState, dict[str, Any], int]
 
 
@@ -43,7 +44,7 @@ class Trainer:
         feed: which examples each step gets.
         programs: the compiled programs, which variants share.
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
-        pace: how many steps a call of the train program runs; variants start from where the last one left it.
+        pace: how many steps a call of the train program runs; all variants share it.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | None = None):
@@ -71,9 +72,9 @@ class Trainer:
         return self._place.size if self._place is not None else 1
 
     def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
-        """Returns the trainer of a recipe that differs in traced fields alone: it shares data and programs with this.
+        """Returns the trainer of a recipe that differs in traced fields alone; both share data and programs.
 
-        What is compiled by one of them is there for all. What a recipe says of saving and stopping may differ, too.
+        A program that one of them compiles is compiled for all. The recipes may also save and stop in different ways.
 
         Args:
             experiment: a recipe with the same `jaxdl.training.programs.program_key`.
@@ -87,7 +88,7 @@ class Trainer:
         return other
 
     def close(self) -> None:
-        """Gives up the place in a shared program, so that the others need not wait; a second call does nothing."""
+        """Leaves a shared program, so that the other trainings no longer wait for this one; may be called twice."""
         place, self._place = self._place, None
         if place is not None:
             place.leave()
@@ -136,7 +137,7 @@ class Trainer:
 
         Args:
             state: where to continue from; its memory is given up to the training.
-            rows: of the `Pause` that gave `state`, where it is in the middle of an epoch.
+            rows: of the `Pause` that gave `state`; needed where `state` is in the middle of an epoch.
             pauses: when to pause within an epoch; None: never.
             early_stopping: follows the epochs, and may end the training; None: nothing is followed.
             on_progress: called about every two seconds with the step, the epoch (1 for the first), the train metrics
@@ -145,67 +146,71 @@ class Trainer:
 
         Raises:
             Diverged: a train loss is not a finite number, and the recipe says to stop then.
+            ValueError: `state` is in the middle of an epoch, and `rows` are missing: the epoch's means need them.
         """
         pauses, observer = pauses or NoPauses(), observer or NoObserver()
         stopping = early_stopping or EarlyStopping()
-        epochs, total = self.experiment.training.epochs, self.feed.steps_per_epoch
-        first_epoch, done = divmod(int(state.step), total)
+        epochs, steps_per_epoch = self.experiment.training.epochs, self.feed.steps_per_epoch
+        first_epoch, done = divmod(int(state.step), steps_per_epoch)
+        if done and rows is None:
+            raise ValueError(f"the state is in the middle of epoch {first_epoch + 1}: give the rows of its Pause, too")
         for epoch in range(first_epoch, epochs):
             if stopping.exhausted:
                 return
             self.compile()  # before the clock starts
-            before, visited = epoch * total, done * self.feed.batch_size
+            before = epoch * steps_per_epoch
+            examples = max(0, self.feed.examples_per_epoch - done * self.feed.batch_size)
             order = self.feed.order(epoch)
             metrics = EpochMetrics(rows or {}, observer)
-            pending: tuple[int, int, Any] | None = None
+            unread: tuple[slice, Any] | None = None  # the last call: which steps of the epoch it runs, and its metrics
             metrics.start_clock()
-            while done < total:
-                most = min(self.pace.steps, total - done, pauses.at_most(before + done))
-                state, found, steps = self.call(state, order, done, observer.before_call(most))
-                done += steps
-                observer.after_call(steps, found, done == total)
-                if pending is not None:
+            while done < steps_per_epoch:
+                most = min(self.pace.steps, steps_per_epoch - done, pauses.at_most(before + done))
+                state, results, steps = self.call(state, order, done, observer.before_call(most))
+                called, done = slice(done, done + steps), done + steps
+                observer.after_call(steps, results, done == steps_per_epoch)
+                if unread is not None:
                     # One call late: the device already works on the next call, so it never waits for Python.
-                    self._read(metrics, epoch, *pending, on_progress)
-                pending = (done, steps, found)
-                if done < total and pauses.due(before + done):
-                    self._read(metrics, epoch, *pending, on_progress)
-                    pending = None
+                    self._read(metrics, epoch, *unread, on_progress)
+                unread = (called, results)
+                if done < steps_per_epoch and pauses.due(before + done):
+                    self._read(metrics, epoch, *unread, on_progress)
+                    unread = None
                     metrics.stop_clock()
                     yield Pause(before + done, state, metrics.rows)
                     metrics.start_clock()
-            if pending is not None:
-                self._read(metrics, epoch, *pending, on_progress)
+            if unread is not None:
+                self._read(metrics, epoch, *unread, on_progress)
             metrics.stop_clock()
-            figures = {"train": metrics.means()}
+            by_split = {"train": metrics.means()}
             if self.feed.data.size("validation"):
-                figures["validation"] = self.evaluate(state, "validation")
-            examples = max(0, self.feed.examples_per_epoch - visited)
-            point = Epoch(epoch + 1, before + total, state, figures, metrics.seconds, examples)
-            best = stopping.observe(point.figures, point.step)
-            yield dataclasses.replace(point, is_best=best, is_last=epoch + 1 == epochs or stopping.exhausted)
+                by_split["validation"] = self.evaluate(state, "validation")
+            ended = Epoch(epoch + 1, before + steps_per_epoch, state, by_split, metrics.seconds, examples)
+            is_best = stopping.observe(ended.figures, ended.step)
+            is_last = ended.number == epochs or stopping.exhausted
+            yield dataclasses.replace(ended, is_best=is_best, is_last=is_last)
             rows, done = None, 0
 
     def _read(
-        self, metrics: EpochMetrics, epoch: int, done: int, steps: int, found: Any, on_progress: OnProgress | None
+        self, metrics: EpochMetrics, epoch: int, called: slice, results: Any, on_progress: OnProgress | None
     ) -> None:
-        """Reads the metrics of one call of the train program."""
-        seconds = metrics.read(done, steps, found)
-        before = epoch * self.feed.steps_per_epoch
-        wrong = metrics.first_not_finite(done, steps)
+        """Reads the metrics of one call of the train program, checks them, shows them, and adapts the pace."""
+        seconds = metrics.read(called, results)
+        before, steps = epoch * self.feed.steps_per_epoch, called.stop - called.start
+        wrong = metrics.first_not_finite(called)
         if wrong is not None and self.experiment.training.nan == "stop":
             raise Diverged(before + wrong + 1, "train loss")
         if on_progress is not None:
             rate = steps * self.feed.batch_size / seconds
-            on_progress(before + done, epoch + 1, metrics.of_call(done, steps), rate)
+            on_progress(before + called.stop, epoch + 1, metrics.means(called), rate)
         self.pace.adapt(steps, seconds)
 
     def call(self, state: TrainState, order: jax.Array, first: int, steps: int) -> Called:
         """Begins one call of the train program; see `jaxdl.steps.many.run_train_steps`.
 
         Returns:
-            What the program gives, and how many steps it runs: fewer than asked for where another training that shares
-            the program needs it so.
+            The state and the metrics that the program returns, and how many steps it runs: fewer than asked for where
+            another training that shares the program can run no more in this call.
         """
         if self._place is not None:
             return self._place.call(self.hparams(), state, order, first, steps)
@@ -217,7 +222,7 @@ class Trainer:
         return self.programs.evaluation.figures(self._program("eval"), self.experiment, state, split)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
-        """Runs train steps and nothing else, as `train` does, to the same bits.
+        """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
 
         Args:
             state: where to begin; its memory is given up.
@@ -243,7 +248,7 @@ class Trainer:
         return time.perf_counter() - begin
 
     def loss_and_gradients(self, state: TrainState) -> tuple[jax.Array, Any]:
-        """Returns the loss of the batch after `state`, and the gradients by which the step goes, before clipping."""
+        """Returns the loss of the next train step's batch, () float32, and the gradients before clipping."""
         function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps)
         return function(state, self.feed.batch(int(state.step)), self.hparams())
 

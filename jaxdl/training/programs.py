@@ -73,7 +73,7 @@ class Programs:
         self._lock = threading.RLock()  # trainings in threads of their own may share the programs
 
     def get(self, name: str) -> tuple[Callable[..., Any], float]:
-        """Returns a program, and the seconds that tracing and compiling it took just now: 0 where it was there.
+        """Returns a program, and the seconds that tracing and compiling it just took: 0 where it was compiled before.
 
         Args:
             name: ``init``, ``train`` or ``eval``.
@@ -128,12 +128,12 @@ class Programs:
         return str(program.as_text())
 
     def reads(self) -> set[str]:
-        """Returns the paths of the numbers that enter the programs as data and are read there."""
+        """Returns the paths of those traced numbers that the train step or the eval step really reads."""
         hparams = device_hparams(self._experiment)
         found: set[str] = set()
         for step in (self.steps.train_step, self.steps.eval_step):
             closed = jax.make_jaxpr(step)(self.state_shapes, self._batch_shapes(), hparams)
-            # Last among the flat arguments, in alphabetical order.
+            # The hparams are the last of the flat arguments, in alphabetical order.
             arguments = closed.jaxpr.invars[len(closed.jaxpr.invars) - len(hparams) :]
             pairs = zip(sorted(hparams), arguments, strict=True)
             found |= {path for path, argument in pairs if is_read(closed.jaxpr, argument)}

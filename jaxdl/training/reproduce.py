@@ -1,7 +1,7 @@
-"""Proofs on the user's own machine: a run is repeated to the bit, and a run that was stopped ends as one that was not.
+"""Proofs on the user's own machine: a run repeats to the bit, and a run that was stopped ends as one that was not.
 
-Two runs are the same where the parameters, the whole last state (optimizer, statistics and keys included), the metrics
-file and the final figures are.
+Two runs are the same if the parameters, the whole last state (optimizer, statistics and keys included), the metrics
+file and the final figures are the same.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from jaxdl.record import METRICS, provenance, read_record, read_summary
 
 Notify = Callable[[str], None]
 
-# What a process may take to end after it was asked to; a call of the train program lasts about two seconds.
+# How long a process may take to end after a signal; a call of the train program lasts about two seconds.
 _PATIENCE_S = 60.0
-# Out of ten kills, how many by each signal: the one that cannot be answered most often.
+# Out of ten kills, how many by each signal: most by the one that a process cannot handle.
 _SIGNALS = (signal.SIGKILL,) * 6 + (signal.SIGTERM,) * 2 + (signal.SIGINT,) * 2
-# How a process ends that one of them stopped, beside 0 where it was finished: by the signal itself, which may come
-# before Python can handle it, or with the status that a shell gives to that.
+# The exit statuses of a process that a signal stopped (0 is that of one that had just finished): the signal's own, as
+# it may come before Python can handle it, or the status by which a shell reports it.
 _STOPPED = {
     signal.SIGKILL: (-signal.SIGKILL,),
     signal.SIGTERM: (-signal.SIGTERM, 128 + signal.SIGTERM),
@@ -39,10 +39,10 @@ _STOPPED = {
 
 
 def compare(one: Path, other: Path) -> list[str]:
-    """Lists in what two finished runs differ, from the most to the least telling; nothing where they are the same.
+    """Lists what differs between two finished runs, the most important first; nothing where they are the same.
 
     Raises:
-        UserError: one of them is no run, or is damaged.
+        UserError: one of the folders holds no run, or a file of it cannot be read.
     """
     left, right = read_summary(one), read_summary(other)
     different = [
@@ -76,12 +76,12 @@ def _state_digest(run_dir: Path) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class Reproduction:
-    """What came of running a recorded run again.
+    """The result of running a recorded run again.
 
     Attributes:
         run_dir: the new run.
-        different: in what the results differ; see `compare`.
-        conditions: in what the records differ; see `jaxdl.record.provenance.differences`.
+        different: what differs between the results; see `compare`.
+        conditions: what differs between the records; see `jaxdl.record.provenance.differences`.
     """
 
     run_dir: Path
@@ -134,14 +134,14 @@ def reproduce(
 
 @dataclasses.dataclass(frozen=True)
 class ResumeProof:
-    """What came of stopping a training again and again.
+    """The result of stopping trainings again and again.
 
     Attributes:
         folder: where the runs lie.
-        kills: how often it was stopped, by the signal's name.
-        trainings: how many trainings were stopped and gone on with until they were finished.
+        kills: how many stops there were, by the signal's name.
+        trainings: how many trainings were stopped, and resumed until they were finished.
         slowest_stop: the longest that a process took to end after SIGTERM or SIGINT, in seconds.
-        different: in what a training differed from the uninterrupted one; nothing where all were the same.
+        different: what differed between a training and the uninterrupted one; nothing where all were the same.
     """
 
     folder: Path
@@ -169,7 +169,7 @@ class ResumeProof:
 def verify_resume(
     command: Sequence[str], folder: Path, kills: int, seed: int = 0, notify: Notify = print
 ) -> ResumeProof:
-    """Trains once through, and again and again with stops at random moments, and compares the bits.
+    """Trains once without a stop, then again and again with stops at random moments, and compares the bits.
 
     The moments are spread evenly over the time that the uninterrupted process took, its start included;
     six of ten stops are by SIGKILL, the others by SIGTERM and SIGINT.
@@ -177,7 +177,7 @@ def verify_resume(
     Args:
         command: the command of the training, without ``--run_dir``.
         folder: a folder to make, for the runs, their output and ``proof.json``.
-        kills: how often to stop it. A training that ends before is begun anew.
+        kills: how many stops, over all trainings: after a training is finished, a new one starts.
         seed: seed of the moments and signals.
         notify: takes messages.
 
@@ -269,7 +269,7 @@ class _Runner:
             process.kill()
 
     def _check(self, status: int, number: signal.Signals | None = None) -> None:
-        """Raises `UserError` where a training ended otherwise than well, or than the signal `number` may end it."""
+        """Raises `UserError` where a training ended neither well nor as the signal `number` ends one."""
         if status == 0 or (number is not None and status in _STOPPED[number]):
             return
         after = f" after {number.name}" if number is not None else ""

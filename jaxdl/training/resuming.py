@@ -1,4 +1,4 @@
-"""Whether a run directory holds a run of the same recipe and data, and what its record says of each resumption."""
+"""What a run directory says of an earlier start: whether recipe and data are the same, and the record of each start."""
 
 from __future__ import annotations
 
@@ -42,7 +42,17 @@ def _decides_results(field: Field) -> bool:
 
 
 def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept_changed: bool) -> None:
-    """Refuses to resume with other data than the run had, and always where an epoch of them has another length."""
+    """Checks that a run resumes with the data that it was begun with.
+
+    Args:
+        path: the run directory.
+        experiment: the recipe.
+        dataset: the data as they are now.
+        accept_changed: whether other data are allowed, as long as an epoch has as many steps.
+
+    Raises:
+        UserError: the data are others than those that the record names.
+    """
     if not (path / RECORD).exists():
         return
     before = read_record(path)
@@ -59,8 +69,25 @@ def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept
         )
 
 
+def about_programs(trainer: Trainer) -> dict[str, Any]:
+    """Returns what a record says of the data's shapes and of the compiled programs."""
+    options = trainer.programs.compiler_options.items()
+    return {
+        "spec": dataclasses.asdict(trainer.spec),
+        "steps_per_epoch": trainer.steps_per_epoch,
+        "compiler_options": {name: chosen for name, chosen in options if chosen},
+        "side_by_side": trainer.side_by_side,
+    }
+
+
 def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str], None]) -> None:
-    """Writes where the run comes from; where it resumes, adds to that of its beginning what is different now."""
+    """Writes where the run comes from; where it resumes, adds to the record of its start what is different now.
+
+    Args:
+        run: the run directory.
+        now: `jaxdl.record.provenance.record` and `about_programs` of this start.
+        notify: told of the differences.
+    """
     if not (run.path / RECORD).exists():
         run.write_record(now)
         return
@@ -71,17 +98,6 @@ def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str],
             f"The run resumes under other conditions, so its results may differ in the last bits: {'; '.join(changed)}."
         )
     again = {"command": now["command"], "started_utc": now["started_utc"], "changed": changed}
-    # Of data that were accepted: the run is now one on these.
+    # Where changed data were accepted, the run is from now on one on these data.
     data = {name: now[name] for name in ("data_fingerprint", "spec")}
     run.write_record(record | data | {"resumptions": [*record.get("resumptions", []), again]})
-
-
-def about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what the record says of the data's form and of the programs."""
-    options = trainer.programs.compiler_options.items()
-    return {
-        "spec": dataclasses.asdict(trainer.spec),
-        "steps_per_epoch": trainer.steps_per_epoch,
-        "compiler_options": {name: chosen for name, chosen in options if chosen},
-        "side_by_side": trainer.side_by_side,
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.objectives import REPORT_SECTIONS
-from jaxdl.record import REPORT, RunDirectory, provenance, read_metrics
+from jaxdl.record import REPORT, RunDirectory, provenance
 from jaxdl.report import write_report
 from jaxdl.report.terminal import Progress, Reached
 from jaxdl.steps.functions import TrainState
@@ -49,10 +49,10 @@ def train(
 ) -> Summary:
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
-    However often a run was stopped, by whatever, and at whatever moment: it ends with the same bits as one that was
-    not. SIGINT and SIGTERM let the running call of the train program end (about two seconds), save, and raise
-    `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated`; a second one ends the process at once. From when the data
-    are there they raise nowhere else: libraries in C++ would swallow that, take it for an error of theirs, or abort.
+    A run that was stopped, in any way, at any moment and any number of times, ends with the same bits as one that never
+    was. SIGINT and SIGTERM let the running call of the train program end (about two seconds), save, and raise
+    `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated`; a second one ends the process at once. Once the data are
+    loaded, they raise nowhere else: C++ libraries would swallow the exception, take it for their own error, or abort.
 
     Args:
         experiment: the recipe.
@@ -65,13 +65,13 @@ def train(
         profiler: makes what traces a part of the training, such as `jaxdl.profiling.Profiler`; None traces nothing.
         accept_changed_data: resume with other data than those that an unfinished run was begun with.
         cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
-        hooks: who may stop the training, and where it shows how far it is.
+        hooks: what may stop the training, and what shows its progress.
 
     Returns:
         What stands in ``summary.json``.
 
     Raises:
-        UserError: the data cannot be had, or the folder holds something else or is in use.
+        UserError: the data cannot be loaded or do not fit the model, or the folder holds something else or is in use.
     """
     begin = time.perf_counter() if begin is None else begin
     experiment = shortened(experiment)
@@ -95,7 +95,7 @@ def train(
             cleanup.callback(trainer.close)
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
-            run = _Run(trainer, dataset, directory, stopping, begin, tracing, notify, hooks, signals)
+            run = _Run(trainer, dataset, directory, stopping, hooks, signals, tracing, notify, begin)
             state, rows = run.start()
         except BaseException:
             directory.discard_if_new()
@@ -107,7 +107,7 @@ def train(
         if tracing is not None:
             tracing.write(notify)
     if hooks.signals is None:
-        signals.raise_received()  # one that came too late to stop this training, but perhaps not what follows it
+        signals.raise_received()  # it came too late to stop this training, but what follows should still stop
     return summary
 
 
@@ -115,43 +115,34 @@ class _GivenUp(Exception):
     """The training ended before its budget was spent, because a hook said so."""
 
 
+@dataclasses.dataclass
 class _Run:
     """One training while it runs: the loop, the run directory, and the figures so far."""
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        dataset: Dataset,
-        directory: RunDirectory,
-        stopping: EarlyStopping,
-        begin: float,
-        profiler: Profiler | None,
-        notify: Callable[[str], None],
-        hooks: Hooks,
-        signals: StopSignals,
-    ):
-        self.experiment = trainer.experiment
-        self.trainer = trainer
-        self.dataset = dataset
-        self.directory = directory
-        self.stopping = stopping
-        self.begin = begin
-        self.profiler = profiler
-        self.notify = notify
-        self.hooks = hooks
-        self.signals = signals
-        self.saving = Saving(directory, self.experiment, stopping)
-        self.figures = Figures(directory)
-        self.given_up = False
-        self.params_sha256 = ""
-        self.divergence: Divergence | None = None
-        self.seconds_to_first_step: float | None = None
+    trainer: Trainer
+    dataset: Dataset
+    directory: RunDirectory
+    stopping: EarlyStopping
+    hooks: Hooks
+    signals: StopSignals
+    profiler: Profiler | None
+    notify: Callable[[str], None]
+    begin: float
+    given_up: bool = False
+    params_sha256: str = ""
+    divergence: Divergence | None = None
+    seconds_to_first_step: float | None = None
+
+    def __post_init__(self) -> None:
+        self.experiment = self.trainer.experiment
+        self.saving = Saving(self.directory, self.experiment, self.stopping)
+        self.figures = Figures(self.directory)
 
     def start(self) -> tuple[TrainState, Rows | None]:
-        """Returns what to begin with: a new state, or that of the last checkpoint in the run directory.
+        """Returns the state to begin with, new or of the last checkpoint, and its metrics of the running epoch, if any.
 
         Raises:
-            UserError: the run directory holds a run that cannot be resumed; it is left as it is.
+            UserError: the run directory holds a run that cannot be resumed; it stays unchanged.
         """
         try:
             saved = self.saving.resume(self.trainer, self.notify)
@@ -166,15 +157,13 @@ class _Run:
         if saved is None:
             return self.trainer.init_state(), None
         self.figures.step, self.figures.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
-        for epoch, lines in itertools.groupby(read_metrics(self.directory.path), lambda line: line["epoch"]):
-            for line in lines:
-                metrics = {name: value for name, value in line.items() if name not in ("step", "epoch", "split")}
-                self.stopping.observe(self.figures.note(line["split"], metrics), line["step"])
+        for epoch, step, figures in self.figures.replay():
+            self.stopping.observe(figures, step)
             self._ask_to_give_up(epoch)
         return saved.state, saved.rows
 
     def to_end(self, state: TrainState, rows: Rows | None) -> Summary:
-        """Trains on from what `start` returned, and tests; the summary is written however that ends."""
+        """Trains on from what `start` returned, and tests; writes the summary in the end, after an error too."""
         try:
             status = self._train_and_test(state, rows)
         except BaseException as error:
@@ -184,7 +173,7 @@ class _Run:
         return self._conclude(status)
 
     def _train_and_test(self, state: TrainState, rows: Rows | None) -> Status:
-        """Trains and tests; returns how that ended."""
+        """Trains and tests; returns the status for the summary."""
         try:
             self._test(self._final(self._train(state, rows)))
         except Diverged as error:
@@ -193,7 +182,7 @@ class _Run:
         except _GivenUp:
             return "preempted"
         finally:
-            self.saving.checkpoints.wait()  # a run whose last state is not on the disk has not ended well
+            self.saving.checkpoints.wait()  # a run is completed only when its last state is on the disk
         return "completed"
 
     def _conclude(self, status: Status) -> Summary:
@@ -211,7 +200,7 @@ class _Run:
                 seconds_to_first_step=self.seconds_to_first_step,
                 wall_seconds=time.perf_counter() - self.begin,
             )
-            self.directory.discard_report()  # a process that dies now must not leave that of another outcome
+            self.directory.discard_report()  # a process killed after the next line must not leave an outdated report
             self.directory.write_summary(summary)
             write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
         return summary
@@ -248,7 +237,7 @@ class _Run:
                     self.saving.save(point, self.figures.epoch, self.figures.numbers)
                     pauses.saved(point.step)
                 if self.signals.received is not None:
-                    self.saving.checkpoints.wait()  # an error of this saving must be told
+                    self.saving.checkpoints.wait()  # so that a failed saving is reported
                     self.signals.raise_received()
                 if over:
                     break
@@ -263,7 +252,7 @@ class _Run:
         return Progress(self.experiment.name, epochs, total, first_step=self.figures.step)
 
     def _ask_to_give_up(self, epoch: int) -> None:
-        """Asks whether to end here; at the end of the training there is nothing left to give up."""
+        """Asks the hook whether to give up after an epoch; after the last one there is nothing left to give up."""
         if self.hooks.give_up is not None:
             answer = self.hooks.give_up(epoch, self.figures.numbers)
             self.given_up = answer and epoch < self.experiment.training.epochs
@@ -274,16 +263,15 @@ class _Run:
                 raise Diverged(self.figures.step, f"{split} loss")
 
     def _locate(self, error: Diverged) -> Divergence:
-        """Looks for the step at which the numbers ceased to be finite, from the last good state on."""
+        """Finds the first step whose numbers are not finite, by training again from the last checkpoint."""
         self.notify(f"{error}: looking for the step at which it began ...")
         saved = self.saving.resume(self.trainer, self.notify)
         state = self.trainer.init_state() if saved is None else saved.state
         found = locate(self.trainer, state, min(error.step, self.trainer.total_steps), self.signals.raise_received)
-        if found is None:  # the parameters are finite, and only what a split made of them is not
+        if found is None:  # the parameters are finite, only the loss on a split is not
             rate = self.experiment.optimizer.learning_rate_at(error.step, self.trainer.total_steps)
             found = Divergence(error.step - 1, (error.what,), math.nan, float(rate))
-        self.figures.step = found.step
-        self.figures.epoch = found.step // self.trainer.steps_per_epoch
+        self.figures.step, self.figures.epoch = found.step, found.step // self.trainer.steps_per_epoch
         return found
 
     def _final(self, state: TrainState) -> TrainState:

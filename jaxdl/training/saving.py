@@ -1,4 +1,4 @@
-"""What of a training is saved, and when."""
+"""What is saved of a training, and when."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from jaxdl.training.loop import Trainer
 
 
 class SavingPauses:
-    """Pauses where the run is to be saved, or has been asked to stop; a `jaxdl.training.hooks.Pauses`.
+    """Pauses where the run is to be saved, or was asked to stop; a `jaxdl.training.hooks.Pauses`.
 
     Args:
         every: how often the run is saved.
         steps_per_epoch: train steps of one epoch.
         step: train steps done now; the state after them counts as saved.
-        signals: who may ask to stop.
+        signals: SIGINT or SIGTERM, which ask to stop.
     """
 
     def __init__(self, every: Interval, steps_per_epoch: int, step: int, signals: StopSignals):
@@ -40,7 +40,7 @@ class SavingPauses:
     def saved(self, step: int) -> None:
         """Takes note that the run was saved after `step`."""
         self._saved_step = step
-        # Not the time of day, which may be set back.
+        # Not `time.time`: the time of day may be set back.
         self._saved_at = time.monotonic()
 
     def at_most(self, step: int) -> int:
@@ -94,7 +94,7 @@ class Saving:
         """Returns what the newest good checkpoint holds, None where there is none.
 
         Raises:
-            UserError: a checkpoint does not fit the recipe, or all are damaged.
+            UserError: a checkpoint does not fit the recipe, or no good one is left.
         """
         shapes, rows = trainer.state_shapes(), trainer.programs.row_shapes
         return self.checkpoints.resume(shapes, rows, notify, needs_best=self._experiment.training.final == "best")
@@ -108,7 +108,7 @@ class Saving:
         self._best = _Best(epoch.step, copy, dict(figures), self._about(epoch.number))
 
     def save(self, point: Epoch | Pause, epochs: int, figures: Mapping[str, float]) -> None:
-        """Writes the best state since the last writing, if there is a better one, and the present state.
+        """Writes the best state, where `keep_best` was given one since the last writing, and the present state.
 
         Args:
             point: where the training is.
@@ -121,7 +121,7 @@ class Saving:
         """
         if self._experiment.training.nan == "stop" and not all_finite(point.state.params):
             raise Diverged(point.step, "parameters")
-        self._run.sync()  # what a checkpoint says of the metrics file must lie on the disk first
+        self._run.sync()  # the lines of metrics that a checkpoint refers to must be on the disk before it
         if self._best is not None and self._best.step != point.step:
             best = self._best
             self.checkpoints.save(best.step, best.state, best.figures, about=best.about)
@@ -133,7 +133,7 @@ class Saving:
         self._best = None
 
     def _about(self, epochs: int) -> dict[str, Any]:
-        """Returns what a checkpoint says of itself, and what resuming from it needs."""
+        """Returns what is written beside the arrays: where the state comes from, and what resuming needs."""
         return {
             "experiment": self._experiment.name,
             "epoch": epochs,

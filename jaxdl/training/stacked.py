@@ -1,10 +1,10 @@
 """Several trainings side by side in one compiled program.
 
-The trainings differ in traced fields alone. Each runs `jaxdl.train` in a thread of its own, as if it were alone; where
-it calls the train program, it waits until all others have called it, too, and one call of the stacked program serves
-all of them. So validation, checkpoints, early stopping and the like need to know nothing of one another.
+The trainings differ in traced fields alone. Each runs `jaxdl.train` in a thread of its own, as if it were alone. Where
+it calls the train program, it waits until all others have called it, too; then one call of the stacked program serves
+all of them. Validation, checkpoints, early stopping and the like stay those of each training alone.
 
-What a training gives does not depend on which others are in the program, only on how many places it has.
+The results of a training do not depend on which others are in the program, only on how many places it has.
 
 Why threads: one driver that steps the loops as generators, in a single thread, gave the same parameters to the bit for
 the same CPU time, but took longer; it validates, saves and closes one training after the other. Both in turns on 2
@@ -54,12 +54,12 @@ class Stacked:
 
     Args:
         trainer: a trainer of one of them.
-        size: how many trainings the program makes side by side, rounded up to the same number on each of this process's
-            devices; with fewer trainings, places are left unused.
+        size: how many trainings the program runs side by side, rounded up to the same number on each of this process's
+            devices; with fewer trainings, some places stay unused.
 
     Attributes:
         size: how many places there are.
-        compile_seconds: time that compiling took, in seconds; 0 until then.
+        compile_seconds: time that compiling took, in seconds; 0 before.
     """
 
     def __init__(self, trainer: Trainer, size: int):
@@ -78,7 +78,7 @@ class Stacked:
         self._program: Any = None
 
     def expect(self, name: str) -> None:
-        """Lets the others wait for a training that will join soon, so that all begin together."""
+        """Makes the others wait for a training that will join soon, so that all begin at the same time."""
         with self._changed:
             self._expected.add(name)
 
@@ -96,7 +96,7 @@ class Stacked:
         return StackedPlace(self)
 
     def leave(self) -> None:
-        """Takes a training out."""
+        """Takes a training out: the others no longer wait for its calls."""
         with self._changed:
             self._members -= 1
             self._run_if_complete()
@@ -127,7 +127,7 @@ class Stacked:
         return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.steps_per_epoch, seconds) / self.size
 
     def _timed(self, trainer: Trainer, count: int) -> float:
-        """Returns how long a call with all places taken lasts, in seconds."""
+        """Returns how long a call of `count` steps with all places taken lasts, in seconds."""
         order, hparams = trainer.feed.order(0), trainer.hparams()
         calls = [_Call(hparams, trainer.init_state(), order, 0, count) for _ in range(self.size)]
         begin = time.perf_counter()
@@ -147,7 +147,7 @@ class Stacked:
         self._changed.notify_all()
 
     def _run(self, calls: Sequence[_Call]) -> None:
-        """Runs calls, at most as many as there are places, and notes the result of each."""
+        """Runs at most as many calls as there are places, all for the fewest steps asked for; sets their results."""
         steps = min(call.steps for call in calls)
         # Unused places repeat the last call; their results are dropped.
         placed = [*calls, *[calls[-1]] * (self.size - len(calls))]
@@ -192,7 +192,7 @@ def _host(tree: Any) -> Any:
 
 
 def _as(like: Any, host: Any) -> Any:
-    """Returns what `_host` made of a tree like another with keys again; other arrays stay on the host."""
+    """Undoes `_host`: makes keys of words where `like` has keys; other arrays stay on the host."""
     return jax.tree.map(with_keys, like, host)
 
 
@@ -201,8 +201,8 @@ def _at(place: int, tree: Any) -> Any:
 
 
 def _stacked(trees: Sequence[Any]) -> Any:
-    """Returns trees of one structure as one, each array with a first axis more.
+    """Returns trees of one structure as one tree, whose arrays have a new first axis.
 
-    On the host: there it is a copy, where a compiled program would have thousands of arguments.
+    Done on the host, where it is a copy; a compiled program would have thousands of arguments.
     """
     return _as(trees[0], jax.tree.map(lambda *leaves: np.stack(leaves), *map(_host, trees)))

@@ -1,4 +1,4 @@
-"""The watched metric."""
+"""Following a metric over the epochs."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from tests.small import blobs
 def test_it_knows_which_way_is_better_and_takes_no_value_that_is_not_finite(
     metric: str, values: list[float], best: float
 ) -> None:
-    watch = EarlyStopping(metric)
-    improved = [watch.observe({metric: value}, step) for step, value in enumerate(values)]
-    assert watch.best == best
-    assert watch.best_step == values.index(best)
+    stopping = EarlyStopping(metric)
+    improved = [stopping.observe({metric: value}, step) for step, value in enumerate(values)]
+    assert stopping.best == best
+    assert stopping.best_step == values.index(best)
     assert improved[values.index(best)]
     assert not any(improved[values.index(best) + 1 :])
 
 
 def test_patience_counts_epochs_without_a_better_value() -> None:
-    watch = EarlyStopping("validation/loss", patience=2)
+    stopping = EarlyStopping("validation/loss", patience=2)
     exhausted = []
     for value in (1.0, 1.0, 0.5, 0.6, 0.7):
-        watch.observe({"validation/loss": value}, 1)
-        exhausted.append(watch.exhausted)
+        stopping.observe({"validation/loss": value}, 1)
+        exhausted.append(stopping.exhausted)
     assert exhausted == [False, False, False, False, True]
 
 
 def test_figures_of_another_split_are_no_epoch() -> None:
-    watch = EarlyStopping("validation/loss", patience=1)
-    assert not watch.observe({"train/loss": 1.0}, 1)
-    assert not watch.exhausted
+    stopping = EarlyStopping("validation/loss", patience=1)
+    assert not stopping.observe({"train/loss": 1.0}, 1)
+    assert not stopping.exhausted
 
 
 def test_what_is_not_measured_after_each_epoch_or_has_no_order_is_refused_with_what_there_is() -> None:

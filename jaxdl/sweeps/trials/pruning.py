@@ -1,7 +1,7 @@
 """Stopping trials that fall behind, by Optuna's pruners.
 
-Each trial is compared with trials that were over when it began, and with them alone: so what is decided does not depend
-on which of several trials is the faster one, and a sweep that was stopped anywhere decides the same again.
+Each trial is compared only with trials that were over when it began. So decisions do not depend on which of several
+trials runs faster, and a sweep that was stopped and resumed decides the same again.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Rivals:
         return tuple(self._study.get_trials(deepcopy=False)[: len(trials)])
 
 
-class Judgement:
-    """Decides after each epoch of one trial whether it is given up; a `jaxdl.training.hooks.GiveUp`."""
+class Pruning:
+    """Says after each epoch of one trial whether the trial is stopped early; a `jaxdl.training.hooks.GiveUp`."""
 
     def __init__(self, job: Job):
         import optuna

@@ -19,7 +19,7 @@ from jaxdl.files.locks import InUse
 from jaxdl.record import read_metrics
 from jaxdl.report.format import data_used
 from jaxdl.report.terminal import Display
-from jaxdl.sweeps.trials.pruning import Judgement
+from jaxdl.sweeps.trials.pruning import Pruning
 from jaxdl.sweeps.trials.trial import Job, Outcome, State
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence
@@ -57,7 +57,7 @@ def run_trial(
     """
     begin = time.perf_counter()
     try:
-        hooks = Hooks(signals, display, Judgement(job), plots=False)
+        hooks = Hooks(signals, display, Pruning(job), plots=False)
         return _outcome(job, _train(job, cache, hooks, notify), time.perf_counter() - begin)
     except InUse as error:
         return _failed(str(error), begin, again=True)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 TABLE = "study.log"
 _ATTEMPTS, _OUTCOME = "attempts", "outcome"
-# What of an outcome is stored in another field, or is of no use later.
-_NOT_STORED = ("state", "again", "ends_sweep")
+# What of an outcome is kept in another field, or is of no use later.
+_LEFT_OUT = ("state", "again", "ends_sweep")
 
 
 class Table:
@@ -134,12 +134,12 @@ class Table:
 
         states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         value = [outcome.objective] if outcome.state == "completed" and outcome.objective is not None else None
-        stored = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _NOT_STORED}
+        plain = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _LEFT_OUT}
         with self._errors():
             trial_id = self._id(trial.number)
             for epoch, figure in outcome.curve.items():  # again, for Optuna's tools
                 self._storage.set_trial_intermediate_value(trial_id, epoch, figure)
-            self._storage.set_trial_user_attr(trial_id, _OUTCOME, stored)
+            self._storage.set_trial_user_attr(trial_id, _OUTCOME, plain)
             self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
         return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
 
@@ -181,9 +181,9 @@ class Table:
             )
         states: dict[TrialState, State] = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}
         state = states.get(frozen.state, "failed")
-        stored = dict(frozen.user_attrs.get(_OUTCOME, {}))
-        curve = {int(epoch): figure for epoch, figure in stored.pop("curve", {}).items()}  # JSON's keys are text
-        return Trial(frozen.number, values, state, attempts, Outcome(state, curve=curve, **stored))
+        plain = dict(frozen.user_attrs.get(_OUTCOME, {}))
+        curve = {int(epoch): figure for epoch, figure in plain.pop("curve", {}).items()}  # JSON's keys are text
+        return Trial(frozen.number, values, state, attempts, Outcome(state, curve=curve, **plain))
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

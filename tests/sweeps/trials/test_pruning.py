@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jaxdl.sweeps.definition import Direction, Prune
-from jaxdl.sweeps.trials.pruning import Judgement, Rivals
+from jaxdl.sweeps.trials.pruning import Pruning, Rivals
 from jaxdl.sweeps.trials.trial import Job, Outcome, Trial
 from tests.experiments.twins import twin
 
@@ -27,9 +27,9 @@ def over(direction: Direction = "minimize") -> list[Trial]:
 def judged(figures: list[float], prune: Prune, direction: Direction, rivals: Any, number: int = 4) -> int | None:
     """Returns the epoch after which a trial is given up, None where it is not."""
     job = Job(number, RECIPE, Path("run"), Path("data"), (), "validation/loss", direction, prune, EPOCHS, rivals)
-    judgement = Judgement(job)
+    pruning = Pruning(job)
     for epoch, figure in enumerate(figures, start=1):
-        if judgement(epoch, {"validation/loss": figure, "validation/accuracy": 0.5}):
+        if pruning(epoch, {"validation/loss": figure, "validation/accuracy": 0.5}):
             return epoch
     return None
 
