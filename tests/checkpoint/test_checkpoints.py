@@ -1,4 +1,4 @@
-"""Checkpoints: what was saved comes back to the bit, and what does not fit is refused by name."""
+"""Checkpoints: what was saved comes back to the bit, and what is missing is named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from jaxdl.checkpoint import Checkpoints
@@ -83,29 +82,6 @@ def test_a_step_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -
         checkpoints.wait()
         with pytest.raises(UserError, match=r"step 3 in .*there are: \[4\]"):
             checkpoints.restore(make_state(), 3)
-
-
-def test_other_shapes_are_refused_by_name_with_both(tmp_path: Path) -> None:
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(1, make_state(features=8))
-        checkpoints.wait()
-        with pytest.raises(UserError) as caught:
-            checkpoints.restore(make_state(features=9))
-    message = str(caught.value)
-    assert "params/Dense_0/kernel is float32[4, 8] in the checkpoint and float32[4, 9] in the model" in message
-    assert "\n" not in message
-
-
-def test_another_dtype_or_optimizer_is_refused_rather_than_converted(tmp_path: Path) -> None:
-    state = make_state()
-    with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(1, state)
-        checkpoints.wait()
-        halved = state.replace(params={**state.params, "half": state.params["half"].astype(jnp.float32)})
-        with pytest.raises(UserError, match=r"params/half is bfloat16\[3\] in the checkpoint and float32\[3\]"):
-            checkpoints.restore(halved)
-        with pytest.raises(UserError, match=r"opt_state/.* is missing in the checkpoint|in the checkpoint and missing"):
-            checkpoints.restore(make_state(optimizer=optax.sgd(0.1)))
 
 
 def test_importing_the_module_imports_no_orbax_and_starts_no_backend() -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
-from jaxdl.fields import own_fields
 from jaxdl.record import read_config, read_summary
-from jaxdl.sweeps.selection import Selection
 from tests.sweeps.small import RECIPE, SPACE, sweep
 
 
@@ -131,30 +127,6 @@ def test_no_trial_begins_after_the_budget(tmp_path: Path) -> None:
     assert sweep(tmp_path / "s").status == "completed"
 
 
-@pytest.mark.parametrize(
-    ("space", "given", "message"),
-    [
-        ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "no training reads optimizer.nesterov"),
-        ({"seed": [0]}, {"sweep_objective": "validation/auc"}, "auc"),
-        ({"seed": [0]}, {"sweep_objective": "train/f1"}, "nothing to compare by"),
-        ({"model.features": ["(8),(16)"]}, {}, "must be int"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_anything_is_written(
-    tmp_path: Path, space: Any, given: Any, message: str
-) -> None:
-    with pytest.raises(UserError, match=message):
-        sweep(tmp_path / "s", space, **given)
-    assert not (tmp_path / "s").exists()
-
-
-def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="no sweep directory"):
-        sweep(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-
-
 @pytest.mark.slow
 def test_tpe_learns_from_earlier_trials_and_draws_the_same_again(tmp_path: Path) -> None:
     space = {"learning_rate": "log(1e-5,1)", "optimizer": ["adam", "sgd"]}
@@ -220,40 +192,3 @@ def test_a_divergence_is_told_as_the_run_tells_it(tmp_path: Path) -> None:
     assert found.trials[0].outcome is not None
     assert found.trials[0].outcome.reason.startswith("diverged at step ")
     assert "learning rate 1e+30" in found.trials[0].outcome.reason
-
-
-@pytest.mark.parametrize(
-    ("space", "message"),
-    [
-        ({"optimizer": [jaxdl.Adam()]}, "give names, of sgd"),
-        ({"optimizer": [3]}, "give names"),
-        ({5: [1]}, "by their names, not 5"),
-    ],
-)
-def test_what_is_no_field_or_name_is_refused(tmp_path: Path, space: Any, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        sweep(tmp_path / "s", space)
-
-
-@pytest.mark.parametrize("given", [{"mode": "bayes"}, {"prune": "ASHA"}, {"direction": "up"}])
-def test_a_wrong_choice_is_named(tmp_path: Path, given: Any) -> None:
-    with pytest.raises(UserError, match="unknown"):
-        sweep(tmp_path / "s", trials=3, **given)
-    with pytest.raises(UserError, match="unknown value for executor"):
-        jaxdl.Execution(executor="process")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="workers=-3"):
-        jaxdl.Execution(executor="processes", workers=-3)
-    with pytest.raises(UserError, match="batch=some"):
-        jaxdl.Execution(batch="some")  # type: ignore[arg-type]
-
-
-def test_the_former_name_of_the_figure_to_compare_by_is_refused_with_the_new_one(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="what trials are compared by is sweep_objective='validation/accuracy'"):
-        sweep(tmp_path / "s", objective="validation/accuracy")
-    assert not (tmp_path / "s").exists()
-
-
-def test_python_takes_what_the_flags_take_with_the_same_defaults() -> None:
-    parameters = inspect.signature(jaxdl.sweep).parameters
-    for field in own_fields(Selection()):
-        assert parameters["mode" if field.path == "sweep_mode" else field.path].default == field.value

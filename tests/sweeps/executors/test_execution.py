@@ -38,6 +38,8 @@ def test_worker_processes_have_two_cores_each(monkeypatch: pytest.MonkeyPatch) -
         ({"on_failure": "halt"}, "'halt'"),
         ({"batch": 0}, "batch=0: must be auto, off, or how many"),
         ({"batch": True}, "batch=true: must be"),
+        ({"batch": "some"}, "batch=some: must be"),
+        ({"executor": "processes", "workers": -3}, "workers=-3"),
         ({"retries": -1}, "retries=-1: must be at least 0"),
         ({"executor": "ray", "trial_cpus": float("inf")}, "trial_cpus=inf: must be a finite number"),
         ({"workers": 2}, "workers=2 only applies to executor=processes or ray"),
