@@ -17,98 +17,15 @@ import jax
 import numpy as np
 import pytest
 from flax import linen as nn
-from hypothesis import given
-from hypothesis import strategies as st
 
 import jaxdl
 from jaxdl.backend.signals import StopSignals, Terminated
-from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.fields.interval import Interval
 from jaxdl.record import read_summary
 from jaxdl.report import write_report
-from jaxdl.training.epoch import Pause
 from jaxdl.training.saving import SavingPauses
-from tests.small import blobs
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class At:
-    """Stands still at certain steps."""
-
-    def __init__(self, steps: set[int]):
-        self.steps = steps
-
-    def at_most(self, step: int) -> int:
-        return min((wanted - step for wanted in self.steps if wanted > step), default=2**31)
-
-    def due(self, step: int) -> bool:
-        return step in self.steps
-
-
-@pytest.fixture(scope="module")
-def trainer() -> jaxdl.Trainer:
-    """Three epochs of 13 steps, the last of which is filled up."""
-    recipe = jaxdl.Experiment(
-        name="small",
-        data=jaxdl.Digits(),
-        model=jaxdl.MLP(features=(8,), dropout=0.3),
-        objective=jaxdl.SoftmaxCrossEntropy(),
-        optimizer=jaxdl.Adam(learning_rate=1e-2, schedule=jaxdl.Cosine()),
-        training=jaxdl.Training(epochs=3, batch_size=4),
-    )
-    return jaxdl.Trainer(recipe, blobs())
-
-
-@given(st.sets(st.integers(1, 38), max_size=5))
-def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
-    whole = list(trainer.train(trainer.init_state()))
-    expected = params_sha256(whole[-1].state), [epoch.metrics for epoch in whole]
-
-    state, rows, epochs = trainer.init_state(), None, []
-    for step in [*sorted(steps), None]:
-        for point in trainer.train(state, rows=rows, pauses=At({step} if step else set())):
-            if isinstance(point, Pause):
-                assert point.step == step == int(point.state.step)
-                assert all(row.shape == (trainer.steps_per_epoch,) for row in point.rows.values())
-                state, rows = point.state, {name: np.array(row) for name, row in sorted(point.rows.items())}
-                break
-            epochs.append(point.metrics)
-            if point.step == step:  # the end of an epoch needs no pause
-                state, rows = point.state, None
-                break
-        else:
-            state = point.state
-    assert (params_sha256(state), epochs) == expected
-    assert [list(metrics["train"]) for metrics in epochs] == [["loss", "accuracy"]] * 3
-
-
-def test_shapes_of_rows_are_known_before_any_step(trainer: jaxdl.Trainer) -> None:
-    shapes = {name: (shape.shape, shape.dtype) for name, shape in trainer.programs.row_shapes.items()}
-    assert shapes == {name: ((13,), np.float32) for name in ("loss", "accuracy")}
-
-
-@given(st.integers(1, 50), st.integers(0, 200))
-def test_steps_between_savings_are_met_exactly(every: int, start: int) -> None:
-    pauses = SavingPauses(Interval.parse(f"{every}steps"), 100, start, StopSignals())
-    step = start
-    saved: list[int] = []
-    while len(saved) < 5:
-        step += min(7, pauses.at_most(step))
-        if pauses.due(step):
-            saved.append(step)
-            pauses.saved(step)
-    assert saved == [(start // every + 1 + n) * every for n in range(5)]
-
-
-def test_time_between_savings_is_not_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses = SavingPauses(Interval.parse("0.2s"), 100, 0, StopSignals())
-    monkeypatch.setattr(time, "time", lambda: 0.0)  # the clock is set back by decades
-    assert not pauses.due(1)
-    time.sleep(0.21)
-    assert pauses.due(1) and pauses.at_most(1) > 10**6
-    pauses.saved(1)
-    assert not pauses.due(2)
 
 
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
+from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.training.epoch import Pause
 from jaxdl.training.feed import epoch_order
 from jaxdl.training.hooks import OnProgress
 from tests.small import blobs
@@ -37,18 +39,6 @@ def trained(
 ) -> list[np.ndarray]:
     trainer = trainer or jaxdl.Trainer(recipe, blobs())
     return parameters([epoch.state for epoch in trainer.train(trainer.init_state(), on_progress=on_progress)][-1])
-
-
-@given(seed=st.integers(0, 2**32 - 1), epoch=st.integers(0, 1000), count=st.integers(1, 200))
-def test_an_epoch_visits_each_example_once_in_an_order_of_its_own(seed: int, epoch: int, count: int) -> None:
-    order = epoch_order(seed, epoch, count)
-    assert sorted(order) == list(range(count))
-    np.testing.assert_array_equal(order, epoch_order(seed, epoch, count))
-
-
-def test_orders_differ_between_epochs_and_seeds() -> None:
-    orders = {tuple(epoch_order(seed, epoch, 50)) for seed in range(3) for epoch in range(3)}
-    assert len(orders) == 9
 
 
 def test_training_compiles_one_program_for_train_and_one_for_eval(caplog: pytest.LogCaptureFixture) -> None:
@@ -163,3 +153,58 @@ def test_fewer_examples_than_a_batch_still_fill_one() -> None:
     (epoch,) = trainer.train(trainer.init_state())
     assert epoch.step == 1
     assert np.isfinite(epoch.metrics["train"]["loss"])
+
+
+class At:
+    """Stands still at certain steps."""
+
+    def __init__(self, steps: set[int]):
+        self.steps = steps
+
+    def at_most(self, step: int) -> int:
+        return min((wanted - step for wanted in self.steps if wanted > step), default=2**31)
+
+    def due(self, step: int) -> bool:
+        return step in self.steps
+
+
+@pytest.fixture(scope="module")
+def trainer() -> jaxdl.Trainer:
+    """Three epochs of 13 steps, the last of which is filled up."""
+    recipe = jaxdl.Experiment(
+        name="small",
+        data=jaxdl.Digits(),
+        model=jaxdl.MLP(features=(8,), dropout=0.3),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(learning_rate=1e-2, schedule=jaxdl.Cosine()),
+        training=jaxdl.Training(epochs=3, batch_size=4),
+    )
+    return jaxdl.Trainer(recipe, blobs())
+
+
+@given(st.sets(st.integers(1, 38), max_size=5))
+def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
+    whole = list(trainer.train(trainer.init_state()))
+    expected = params_sha256(whole[-1].state), [epoch.metrics for epoch in whole]
+
+    state, rows, epochs = trainer.init_state(), None, []
+    for step in [*sorted(steps), None]:
+        for point in trainer.train(state, rows=rows, pauses=At({step} if step else set())):
+            if isinstance(point, Pause):
+                assert point.step == step == int(point.state.step)
+                assert all(row.shape == (trainer.steps_per_epoch,) for row in point.rows.values())
+                state, rows = point.state, {name: np.array(row) for name, row in sorted(point.rows.items())}
+                break
+            epochs.append(point.metrics)
+            if point.step == step:  # the end of an epoch needs no pause
+                state, rows = point.state, None
+                break
+        else:
+            state = point.state
+    assert (params_sha256(state), epochs) == expected
+    assert [list(metrics["train"]) for metrics in epochs] == [["loss", "accuracy"]] * 3
+
+
+def test_shapes_of_rows_are_known_before_any_step(trainer: jaxdl.Trainer) -> None:
+    shapes = {name: (shape.shape, shape.dtype) for name, shape in trainer.programs.row_shapes.items()}
+    assert shapes == {name: ((13,), np.float32) for name in ("loss", "accuracy")}
