@@ -1,183 +1,35 @@
-"""When a training stands still, and how signals end it."""
+"""How SIGINT and SIGTERM end a training."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import jax
-import numpy as np
 import pytest
-from flax import linen as nn
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import jaxdl
 from jaxdl.backend.signals import StopSignals, Terminated
-from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.fields.interval import Interval
 from jaxdl.record import read_summary
-from jaxdl.report import write_report
-from jaxdl.training.epoch import Pause
-from jaxdl.training.saving import SavingPauses
-from tests.small import blobs
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class At:
-    """Stands still at certain steps."""
-
-    def __init__(self, steps: set[int]):
-        self.steps = steps
-
-    def at_most(self, step: int) -> int:
-        return min((wanted - step for wanted in self.steps if wanted > step), default=2**31)
-
-    def due(self, step: int) -> bool:
-        return step in self.steps
-
-
-@pytest.fixture(scope="module")
-def trainer() -> jaxdl.Trainer:
-    """Three epochs of 13 steps, the last of which is filled up."""
-    recipe = jaxdl.Experiment(
-        name="small",
-        data=jaxdl.Digits(),
-        model=jaxdl.MLP(features=(8,), dropout=0.3),
-        objective=jaxdl.SoftmaxCrossEntropy(),
-        optimizer=jaxdl.Adam(learning_rate=1e-2, schedule=jaxdl.Cosine()),
-        training=jaxdl.Training(epochs=3, batch_size=4),
-    )
-    return jaxdl.Trainer(recipe, blobs())
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.sets(st.integers(1, 38), max_size=5))
-def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
-    whole = list(trainer.train(trainer.init_state()))
-    expected = params_sha256(whole[-1].state), [epoch.metrics for epoch in whole]
-
-    state, rows, epochs = trainer.init_state(), None, []
-    for step in [*sorted(steps), None]:
-        for point in trainer.train(state, rows=rows, pauses=At({step} if step else set())):
-            if isinstance(point, Pause):
-                assert point.step == step == int(point.state.step)
-                assert all(row.shape == (trainer.steps_per_epoch,) for row in point.rows.values())
-                state, rows = point.state, {name: np.array(row) for name, row in sorted(point.rows.items())}
-                break
-            epochs.append(point.metrics)
-            if point.step == step:  # the end of an epoch needs no pause
-                state, rows = point.state, None
-                break
-        else:
-            state = point.state
-    assert (params_sha256(state), epochs) == expected
-    assert [list(metrics["train"]) for metrics in epochs] == [["loss", "accuracy"]] * 3
-
-
-def test_shapes_of_rows_are_known_before_any_step(trainer: jaxdl.Trainer) -> None:
-    shapes = {name: (shape.shape, shape.dtype) for name, shape in trainer.programs.row_shapes.items()}
-    assert shapes == {name: ((13,), np.float32) for name in ("loss", "accuracy")}
-
-
-@given(st.integers(1, 50), st.integers(0, 200))
-def test_steps_between_savings_are_met_exactly(every: int, start: int) -> None:
-    pauses = SavingPauses(Interval.parse(f"{every}steps"), 100, start, StopSignals())
-    step, saved = start, []
-    while len(saved) < 5:
-        step += min(7, pauses.at_most(step))
-        if pauses.due(step):
-            saved.append(step)
-            pauses.saved(step)
-    assert saved == [(start // every + 1 + n) * every for n in range(5)]
-
-
-def test_time_between_savings_is_not_that_of_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses = SavingPauses(Interval.parse("0.2s"), 100, 0, StopSignals())
-    monkeypatch.setattr(time, "time", lambda: 0.0)  # the clock is set back by decades
-    assert not pauses.due(1)
-    time.sleep(0.21)
-    assert pauses.due(1) and pauses.at_most(1) > 10**6
-    pauses.saved(1)
-    assert not pauses.due(2)
 
 
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 def test_a_first_signal_only_asks(number: signal.Signals, error: type[BaseException]) -> None:
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with StopSignals() as signals:
-        pauses = SavingPauses(Interval.parse("1h"), 100, 0, signals)
-        assert not pauses.due(3)
+        assert signals.received is None
         os.kill(os.getpid(), number)
-        assert pauses.due(3)
+        assert signals.received == number
         # A second one is the operating system's.
         assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == [signal.SIG_DFL] * 2
     with pytest.raises(error):
         signals.raise_received()
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
-
-
-class Interrupted(nn.Module):
-    """Is sent SIGTERM while its program is traced.
-
-    Attributes:
-        outputs: size of the last layer.
-    """
-
-    outputs: int | None = None
-
-    @nn.compact
-    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
-        assert self.outputs is not None
-        if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.01)  # raises here, where it does
-        return nn.Dense(self.outputs)(inputs.reshape((inputs.shape[0], -1)).astype(np.float32))
-
-
-@pytest.mark.usefixtures("terminated")
-def test_a_signal_is_no_error_of_what_is_being_prepared(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
-    with pytest.raises(Terminated) as caught:
-        jaxdl.train(dataclasses.replace(recipe, model=Interrupted()), run_dir=tmp_path / "run", data_dir=tmp_path)
-    assert not any("flax" in str(entry.path) or "jax/_src" in str(entry.path) for entry in caught.traceback)
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.usefixtures("terminated")
-def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
-    tmp_path: Path, recipe: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*arguments: Any, **options: Any) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.01)
-        write_report(*arguments, **options)
-
-    monkeypatch.setattr("jaxdl.training.run.write_report", interrupted)
-    with pytest.raises(Terminated):
-        jaxdl.train(recipe, run_dir=tmp_path, data_dir=tmp_path)
-    assert read_summary(tmp_path)["status"] == "completed"
-    assert '<p class="sub">completed' in (tmp_path / "report.html").read_text()
-
-
-@pytest.fixture
-def terminated() -> Iterator[None]:
-    """SIGTERM raises `Terminated` wherever it comes, as in a command."""
-
-    def terminate(number: int, frame: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:

@@ -1,14 +1,17 @@
-"""Epochs as compiled programs."""
+"""The loop over epochs: the same bits however it is cut into calls, pauses and processes."""
 
 from __future__ import annotations
 
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxdl
+from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.training.early_stopping import EarlyStopping
+from jaxdl.training.epoch import Diverged, Pause
 from jaxdl.training.feed import epoch_order
 from jaxdl.training.hooks import OnProgress
 from tests.small import blobs
@@ -36,27 +39,6 @@ def trained(
 ) -> list[np.ndarray]:
     trainer = trainer or jaxdl.Trainer(recipe, blobs())
     return parameters([epoch.state for epoch in trainer.train(trainer.init_state(), on_progress=on_progress)][-1])
-
-
-@given(seed=st.integers(0, 2**32 - 1), epoch=st.integers(0, 1000), count=st.integers(1, 200))
-def test_an_epoch_visits_each_example_once_in_an_order_of_its_own(seed: int, epoch: int, count: int) -> None:
-    order = epoch_order(seed, epoch, count)
-    assert sorted(order) == list(range(count))
-    np.testing.assert_array_equal(order, epoch_order(seed, epoch, count))
-
-
-def test_orders_differ_between_epochs_and_seeds() -> None:
-    orders = {tuple(epoch_order(seed, epoch, 50)) for seed in range(3) for epoch in range(3)}
-    assert len(orders) == 9
-
-
-def test_training_compiles_one_program_for_train_and_one_for_eval(caplog: pytest.LogCaptureFixture) -> None:
-    with jax.log_compiles(), caplog.at_level("WARNING"):
-        trainer = jaxdl.Trainer(experiment(**{"training.epochs": 4}), blobs())
-        for epoch in trainer.train(trainer.init_state()):
-            trainer.evaluate(epoch.state, "test")
-    compiled = [message.split()[1] for message in caplog.messages if message.startswith("Compiling ")]
-    assert sorted(compiled) == ["jit(init_state)", "jit(run_eval_steps)", "jit(run_train_steps)"]
 
 
 def test_the_compiled_epochs_equal_a_plain_loop_over_the_pure_steps() -> None:
@@ -112,21 +94,6 @@ def test_training_goes_on_from_a_state_to_the_same_bits() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("size", [1, 7, 20, 40])
-def test_evaluation_counts_every_example_once_on_any_batch_size(size: int) -> None:
-    recipe, dataset = experiment(**{"training.eval_batch_size": size}), blobs()
-    trainer = jaxdl.Trainer(recipe, dataset)
-    state = trainer.init_state()
-    for split in ("validation", "test"):
-        inputs, targets = dataset.splits[split]["inputs"], dataset.splits[split]["targets"]
-        figures = trainer.evaluate(state, split)
-        predictions = np.asarray(trainer.programs.steps.predict_step(state, {"inputs": inputs}))
-        assert figures["accuracy"] == (predictions.argmax(1) == targets).mean()
-        assert np.sum(figures["confusion"]) == len(targets)
-        losses = -np.log(predictions[np.arange(len(targets)), targets].astype(np.float64))
-        assert figures["loss"] == pytest.approx(losses.mean(), rel=1e-5)
-
-
 def test_one_program_trains_and_one_evaluates_whatever_the_number_of_epochs() -> None:
     compiled: list[str] = []
 
@@ -160,3 +127,123 @@ def test_fewer_examples_than_a_batch_still_fill_one() -> None:
     (epoch,) = trainer.train(trainer.init_state())
     assert epoch.step == 1
     assert np.isfinite(epoch.metrics["train"]["loss"])
+
+
+class At:
+    """Pauses at certain steps."""
+
+    def __init__(self, steps: set[int]):
+        self.steps = steps
+
+    def at_most(self, step: int) -> int:
+        return min((wanted - step for wanted in self.steps if wanted > step), default=2**31)
+
+    def due(self, step: int) -> bool:
+        return step in self.steps
+
+
+@pytest.fixture(scope="module")
+def trainer() -> jaxdl.Trainer:
+    """Three epochs of 13 steps, the last of which is filled up."""
+    recipe = jaxdl.Experiment(
+        name="small",
+        data=jaxdl.Digits(),
+        model=jaxdl.MLP(features=(8,), dropout=0.3),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(learning_rate=1e-2, schedule=jaxdl.Cosine()),
+        training=jaxdl.Training(epochs=3, batch_size=4),
+    )
+    return jaxdl.Trainer(recipe, blobs())
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sets(st.integers(1, 38), max_size=5))
+def test_pausing_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
+    whole = list(trainer.train(trainer.init_state()))
+    expected = params_sha256(whole[-1].state), [epoch.metrics for epoch in whole]
+
+    state, rows, epochs = trainer.init_state(), None, []
+    for step in [*sorted(steps), None]:
+        for point in trainer.train(state, rows=rows, pauses=At({step} if step else set())):
+            if isinstance(point, Pause):
+                assert point.step == step == int(point.state.step)
+                assert all(row.shape == (trainer.steps_per_epoch,) for row in point.rows.values())
+                state, rows = point.state, {name: np.array(row) for name, row in sorted(point.rows.items())}
+                break
+            epochs.append(point.metrics)
+            if point.step == step:  # the end of an epoch needs no pause
+                state, rows = point.state, None
+                break
+        else:
+            state = point.state
+    assert (params_sha256(state), epochs) == expected
+    assert [list(metrics["train"]) for metrics in epochs] == [["loss", "accuracy"]] * 3
+
+
+def test_a_state_in_the_middle_of_an_epoch_needs_the_metrics_of_its_earlier_steps(trainer: jaxdl.Trainer) -> None:
+    state, _ = trainer.advance(trainer.init_state(), 15)
+    with pytest.raises(ValueError, match="in the middle of epoch 2: give the rows of its Pause"):
+        next(trainer.train(state))
+
+
+def test_advancing_gives_the_losses_that_training_averages(trainer: jaxdl.Trainer) -> None:
+    epochs = [epoch.metrics["train"]["loss"] for epoch in trainer.train(trainer.init_state())]
+    state, first = trainer.advance(trainer.init_state(), 20)
+    state, rest = trainer.advance(state, 19)
+    losses = np.concatenate([first, rest])
+    assert losses.shape == (39,) and losses.dtype == np.float32 and int(state.step) == 39
+    np.testing.assert_allclose(losses.reshape(3, 13).astype(np.float64).mean(1), epochs, rtol=1e-15)
+
+
+def test_a_spent_budget_trains_no_more(trainer: jaxdl.Trainer) -> None:
+    *_, last = trainer.train(trainer.init_state())
+    assert last.is_last and last.number == 3
+    assert list(trainer.train(last.state)) == []
+
+
+@pytest.mark.parametrize("best", [1, 2])
+def test_early_stopping_marks_the_best_epoch_and_the_last(trainer: jaxdl.Trainer, best: int) -> None:
+    class Worse(EarlyStopping):
+        """Sees a loss that is least in the epoch `best`."""
+
+        def observe(self, figures: object, step: int) -> bool:
+            return super().observe({"validation/loss": abs(step // 13 - best) + 1.0}, step)
+
+    stopping = Worse("validation/loss", patience=1)
+    epochs = list(trainer.train(trainer.init_state(), early_stopping=stopping))
+    assert [epoch.number for epoch in epochs if epoch.is_best] == list(range(1, best + 1))
+    assert [epoch.is_last for epoch in epochs] == [False] * best + [True]
+    state = epochs[-1].state
+    assert list(trainer.train(state, early_stopping=stopping)) == []  # nor does a resumed one train on
+
+
+def test_the_first_loss_that_is_not_finite_ends_the_training_at_its_step() -> None:
+    recipe = experiment(optimizer=jaxdl.SGD(learning_rate=1e30))
+    trainer = jaxdl.Trainer(recipe, blobs())
+    _, losses = trainer.advance(trainer.init_state(), 12)
+    first = int(np.flatnonzero(~np.isfinite(losses))[0]) + 1
+    with pytest.raises(Diverged, match=f"not finite at step {first}: train loss") as caught:
+        list(trainer.train(trainer.init_state()))
+    assert (caught.value.step, caught.value.what) == (first, "train loss")
+
+
+def test_a_closed_trainer_trains_alone_and_may_be_closed_again(trainer: jaxdl.Trainer) -> None:
+    class One:
+        """A place in a program for four."""
+
+        size, left = 4, 0
+
+        def call(self, *arguments: object) -> object:
+            raise AssertionError("it was left")
+
+        def leave(self) -> None:
+            self.left += 1
+
+    place = One()
+    variant = trainer.variant(trainer.experiment, place)  # type: ignore[arg-type]
+    assert (variant.side_by_side, trainer.side_by_side) == (4, 1)
+    variant.close()
+    variant.close()
+    assert (variant.side_by_side, place.left) == (1, 1)
+    state, _ = variant.advance(variant.init_state(), 1)
+    assert int(state.step) == 1

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
 import pytest
+from flax import linen as nn
 
 import jaxdl
+from jaxdl.backend.signals import Terminated
 from jaxdl.errors import UserError
 from jaxdl.record import read_metrics, read_summary
+from jaxdl.report import write_report
 
 
 def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> dict[str, object]:
@@ -51,14 +62,6 @@ def test_two_runs_of_a_recipe_are_equal_to_the_bit_and_another_seed_is_not(
     one, two, other = (run(recipe, tmp_path / name, seed=seed) for name, seed in (("one", 0), ("two", 0), ("other", 1)))
     assert one["params_sha256"] == two["params_sha256"] != other["params_sha256"]
     assert one["metrics"] == two["metrics"]
-
-
-def test_evaluating_a_finished_run_gives_its_figures(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
-    summary = run(recipe, tmp_path)
-    again = jaxdl.evaluate(tmp_path / "run", recipe, tmp_path)
-    assert again["metrics"]["test/accuracy"] == summary["metrics"]["test/accuracy"]
-    assert again["metrics"]["test/loss"] == summary["metrics"]["test/loss"]
-    assert again["metrics"]["validation/loss"] == summary["metrics"]["validation/loss"]
 
 
 def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
@@ -208,3 +211,57 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
     assert resumed["params_sha256"] == whole["params_sha256"]
     assert resumed["metrics"] == whole["metrics"]
     assert read_metrics(tmp_path / "cut" / "run") == read_metrics(tmp_path / "whole" / "run")
+
+
+class Interrupted(nn.Module):
+    """Is sent SIGTERM while its program is traced.
+
+    Attributes:
+        outputs: size of the last layer.
+    """
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        assert self.outputs is not None
+        if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)  # raises here, where it does
+        return nn.Dense(self.outputs)(inputs.reshape((inputs.shape[0], -1)).astype(np.float32))
+
+
+@pytest.fixture
+def terminated() -> Iterator[None]:
+    """SIGTERM raises `Terminated` wherever it comes, as in a command."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("terminated")
+def test_a_signal_is_no_error_of_what_is_being_prepared(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
+    with pytest.raises(Terminated) as caught:
+        jaxdl.train(dataclasses.replace(recipe, model=Interrupted()), run_dir=tmp_path / "run", data_dir=tmp_path)
+    assert not any("flax" in str(entry.path) or "jax/_src" in str(entry.path) for entry in caught.traceback)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("terminated")
+def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
+    tmp_path: Path, recipe: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        write_report(*arguments, **options)
+
+    monkeypatch.setattr("jaxdl.training.run.write_report", interrupted)
+    with pytest.raises(Terminated):
+        jaxdl.train(recipe, run_dir=tmp_path, data_dir=tmp_path)
+    assert read_summary(tmp_path)["status"] == "completed"
+    assert '<p class="sub">completed' in (tmp_path / "report.html").read_text()
