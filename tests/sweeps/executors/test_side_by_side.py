@@ -50,6 +50,7 @@ def test_when_memory_runs_out_half_as_many_train_side_by_side(tmp_path: Path, mo
 
 TWO_DEVICES = """
 import sys
+import jax
 from pathlib import Path
 
 jax.config.update("jax_num_cpu_devices", 2)
