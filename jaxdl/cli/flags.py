@@ -161,7 +161,7 @@ def _parse(fields: Mapping[str, Field], arguments: Sequence[str]) -> dict[str, A
         # Only booleans come here: all else is read by our own parser.
         flag, _, text = str(error).removeprefix("flag --").partition("=")
         raise UserError(f"--{flag}={text.partition(':')[0]}: must be true or false.") from None
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # absl raises ValueError for --nox=true
         raise UserError(" ".join(str(error).split())) from None
     if rest:
         raise UserError(f"unexpected argument {rest[0]!r}; flags are written --name=value (see --help).")

@@ -52,7 +52,9 @@ def convolution_max_pool(
     spatial = inputs.ndim - 2
     sizes = per_dimension(window, spatial, "window")
     ones, reach = (1,) * spatial, kernel.shape[:spatial]
-    if spatial not in (1, 2) or kernel.ndim != inputs.ndim or math.prod(sizes) > pooling.MOST_SLICES:
+    # A batch of unknown size, in a program that is exported for any, cannot be cut into blocks.
+    is_known = isinstance(inputs.shape[0], int)
+    if not is_known or spatial not in (1, 2) or kernel.ndim != inputs.ndim or math.prod(sizes) > pooling.MOST_SLICES:
         return pooling.max_pool(convolution(inputs, kernel, padding=padding), sizes)
     move = Window(ones, padding_pairs(inputs.shape[1:-1], reach, ones, padding), ones)
     outputs = move.outputs(inputs.shape[1:-1], reach)

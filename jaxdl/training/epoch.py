@@ -33,7 +33,7 @@ class Diverged(Exception):
     """
 
     def __init__(self, step: int, what: str):
-        super().__init__(f"the {what} of step {step:,} is not finite")
+        super().__init__(f"not finite at step {step:,}: {what}")
         self.step = step
         self.what = what
 

@@ -264,7 +264,7 @@ class _Run:
 
     def _locate(self, error: Diverged) -> Divergence:
         """Finds the first step whose numbers are not finite, by training again from the last checkpoint."""
-        self.notify(f"{error}: looking for the step at which it began ...")
+        self.notify(f"{error}. Looking for the step at which it began ...")
         saved = self.saving.resume(self.trainer, self.notify)
         state = self.trainer.init_state() if saved is None else saved.state
         found = locate(self.trainer, state, min(error.step, self.trainer.total_steps), self.signals.raise_received)

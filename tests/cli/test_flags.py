@@ -8,6 +8,7 @@ import jaxdl
 from jaxdl.cli.flags import parse_command_line
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
+from tests.experiments.twins import twin
 
 
 def recipe() -> jaxdl.Experiment:
@@ -107,3 +108,8 @@ def test_an_ambiguous_last_name_lists_the_paths() -> None:
 def test_options_are_read_beside_fields() -> None:
     options, _ = parse_command_line(["--experiment=recipe", "--mode=eval", "--seed=4"], recipe())
     assert options == Options(experiment="recipe", mode="eval")
+
+
+def test_a_switch_that_is_negated_and_given_a_value_is_refused_in_one_line() -> None:
+    with pytest.raises(UserError, match="--nofast_dev_run"):
+        parse_command_line(["--nofast_dev_run=true"], twin("digits_mlp"))

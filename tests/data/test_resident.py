@@ -1,32 +1,43 @@
-"""The whole set on the device: every example of every split, as stored, in one set of arrays."""
+"""A data set on the device: every split where its range says, as it is stored."""
 
 from __future__ import annotations
 
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxdl.data.resident import put_on_device
 from tests.small import blobs
 
 
-@pytest.mark.parametrize("order", [("train", "validation", "test"), ("test", "validation", "train"), ("test", "train")])
-def test_every_split_is_a_range_of_the_arrays_train_first(order: tuple[str, ...]) -> None:
-    dataset = blobs(train=5, validation=3, test=4)
-    dataset = dataclasses.replace(dataset, splits={name: dataset.splits[name] for name in order})
-    data = put_on_device(dataset)
-    assert data.ranges["train"] == (0, 5)
-    assert {name: data.size(name) for name in order} == {name: len(dataset.splits[name]["targets"]) for name in order}
-    for name in order:
-        start, stop = data.ranges[name]
-        for key, array in dataset.splits[name].items():
-            assert isinstance(data.arrays[key], jax.Array)
-            assert data.arrays[key].dtype == array.dtype, "as stored"
-            np.testing.assert_array_equal(data.arrays[key][start:stop], array)
-    assert len(data.arrays["inputs"]) == sum(data.size(name) for name in order)
+@settings(max_examples=20, deadline=None)
+@given(train=st.integers(1, 9), validation=st.integers(0, 9), test=st.integers(1, 9), order=st.permutations(range(3)))
+def test_each_range_holds_its_split_bit_for_bit(train: int, validation: int, test: int, order: list[int]) -> None:
+    dataset = blobs(train, validation, test)
+    names = [list(dataset.splits)[i] for i in order]
+    resident = put_on_device(dataclasses.replace(dataset, splits={name: dataset.splits[name] for name in names}))
+    assert resident.ranges["train"] == (0, train)  # the order of an epoch counts from the first example
+    for name, split in dataset.splits.items():
+        start, stop = resident.ranges[name]
+        assert resident.size(name) == stop - start == len(split["targets"])
+        for key, array in split.items():
+            np.testing.assert_array_equal(resident.arrays[key][start:stop], array)
+            assert resident.arrays[key].dtype == array.dtype
+    assert all(len(array) == train + validation + test for array in resident.arrays.values())
 
 
 def test_a_split_that_is_not_there_has_no_examples() -> None:
-    assert put_on_device(blobs()).size("calibration") == 0
+    dataset = blobs()
+    without = {name: split for name, split in dataset.splits.items() if name != "validation"}
+    resident = put_on_device(dataclasses.replace(dataset, splits=without))
+    assert resident.size("validation") == 0 and resident.size("test") == 33
+
+
+def test_splits_with_other_arrays_do_not_fit_into_one() -> None:
+    dataset = blobs()
+    splits = {**dataset.splits, "test": {"inputs": dataset.splits["test"]["inputs"]}}
+    with pytest.raises(KeyError, match="targets"):
+        put_on_device(dataclasses.replace(dataset, splits=splits))

@@ -1,49 +1,82 @@
-"""The data of an experiment, cut to what is used of them."""
+"""The data of an experiment, cut to the examples that it uses."""
 
 from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import jaxdl
+from jaxdl.data import Dataset
 from jaxdl.errors import UserError
-from jaxdl.experiment.load import data_summary, load_data, shortened
+from jaxdl.experiment.load import data_summary, load_data, most_examples, shortened
+from tests.small import blobs
 
 
-def sizes(dataset: jaxdl.Dataset) -> dict[str, int]:
+@pytest.fixture
+def small(recipe: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch) -> jaxdl.Experiment:
+    """The recipe on 50 train, 20 validation and 33 test examples, each twice an epoch."""
+    dataset = dataclasses.replace(blobs(), passes=2)
+    monkeypatch.setattr(jaxdl.Digits, "load", lambda self, data_dir, notify: dataset)
+    return jaxdl.replace(recipe, {"training.batch_size": 6})
+
+
+def sizes(dataset: Dataset) -> dict[str, int]:
     return {name: len(split["targets"]) for name, split in dataset.splits.items()}
 
 
-def test_a_fast_dev_run_is_one_epoch_of_one_small_batch(recipe: jaxdl.Experiment, tmp_path) -> None:
-    assert shortened(recipe) is recipe
-    short = shortened(jaxdl.replace(recipe, {"training.fast_dev_run": True}))
-    assert (short.training.epochs, short.training.batch_size, short.training.eval_batch_size) == (1, 8, 8)
-    assert sizes(load_data(short, tmp_path, print)) == {"train": 8, "validation": 8, "test": 8}
+@pytest.mark.parametrize(
+    ("change", "expected", "passes"),
+    [
+        ({}, {"train": 50, "validation": 20, "test": 33}, 2),
+        ({"training.overfit_batches": 2}, {"train": 12, "validation": 12, "test": 33}, 1),
+        ({"training.overfit_batches": 99}, {"train": 50, "validation": 50, "test": 33}, 1),
+        ({"training.fast_dev_run": True}, {"train": 6, "validation": 6, "test": 6}, 1),
+        ({"training.fast_dev_run": True, "training.overfit_batches": 2}, {"train": 6, "validation": 6, "test": 6}, 1),
+    ],
+)
+def test_the_first_examples_of_each_split_are_used(
+    small: jaxdl.Experiment, change: dict[str, Any], expected: dict[str, int], passes: int
+) -> None:
+    recipe = jaxdl.replace(small, change)
+    dataset, whole = load_data(recipe, Path(), print), blobs()
+    assert sizes(dataset) == expected and dataset.passes == passes
+    for name, split in dataset.splits.items():
+        source = "train" if name == "validation" and recipe.training.overfit_batches else name
+        for key, array in split.items():
+            np.testing.assert_array_equal(array, whole.splits[source][key][: expected[name]])
 
 
-def test_overfitting_validates_on_the_batches_that_it_trains_on(recipe: jaxdl.Experiment, tmp_path) -> None:
-    whole = load_data(recipe, tmp_path, print)
-    cut = load_data(jaxdl.replace(recipe, {"training.overfit_batches": 2}), tmp_path, print)
-    assert sizes(cut) == {"train": 128, "validation": 128, "test": sizes(whole)["test"]}
-    for name in ("inputs", "targets"):
-        np.testing.assert_array_equal(cut.splits["validation"][name], whole.splits["train"][name][:128])
+def test_a_fast_run_is_one_epoch_of_one_small_batch_and_any_other_stays_as_it_is(small: jaxdl.Experiment) -> None:
+    assert shortened(small) is small and most_examples(small) is None
+    fast = jaxdl.replace(small, {"training.fast_dev_run": True})
+    for given, used in ((6, 6), (128, 8)):
+        training = shortened(jaxdl.replace(fast, {"training.batch_size": given})).training
+        assert (training.epochs, training.batch_size, training.eval_batch_size) == (1, used, used)
 
 
-def test_without_a_train_example_nothing_is_loaded(recipe: jaxdl.Experiment, tmp_path, monkeypatch) -> None:
-    empty = {name: np.zeros((0, 8, 8, 1), np.uint8) for name in ("inputs", "targets")}
-    dataset = jaxdl.Digits().load(tmp_path, print)
-    splits = {**dataset.splits, "train": empty}
-    monkeypatch.setattr(jaxdl.Digits, "load", lambda *given: jaxdl.Dataset(dataset.spec, splits, "d", "d", "f", 0))
-    with pytest.raises(UserError, match="the train split of d holds no example"):
-        load_data(recipe, tmp_path, print)
+@pytest.mark.parametrize("empty", ["train", "test"])
+def test_a_split_without_examples_is_named(
+    small: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    monkeypatch.setattr(jaxdl.Digits, "load", lambda self, data_dir, notify: blobs(**{empty: 0}))
+    with pytest.raises(UserError, match=f"the {empty} split of blobs holds no example; check --data"):
+        load_data(small, Path(), print)
 
 
-def test_the_best_possible_loss_is_that_of_a_cross_entropy(tmp_path) -> None:
-    data = jaxdl.Bits(train_examples=64, test_examples=32)
-    recipe = jaxdl.Experiment("bits", data, jaxdl.RNN(), jaxdl.SigmoidCrossEntropy(), jaxdl.Adam())
-    dataset = load_data(recipe, tmp_path, print)
-    summary = data_summary(dataset, recipe)
-    assert summary["best_loss"] == pytest.approx(data.best_loss)
-    assert (summary["train_examples"], summary["validation_examples"], summary["test_examples"]) == (64, 6, 32)
-    squares = jaxdl.replace(recipe, {"objective": jaxdl.MeanSquaredError()})
+def test_the_summary_counts_the_sources_own_split_and_what_was_held_out_of_it(small: jaxdl.Experiment) -> None:
+    found = data_summary(load_data(small, Path(), print), small)
+    assert (found["train_examples"], found["validation_examples"], found["test_examples"]) == (70, 20, 33)
+    assert found["class_names"] == ["0", "1", "2"] and not found["substituted"]
+    without = dataclasses.replace(blobs(), splits={k: v for k, v in blobs().splits.items() if k != "validation"})
+    assert data_summary(without, small)["validation_examples"] == 0
+
+
+def test_the_best_possible_loss_bounds_cross_entropies_alone(small: jaxdl.Experiment) -> None:
+    dataset = dataclasses.replace(blobs(), spec=dataclasses.replace(blobs().spec, best_loss=0.25))
+    assert data_summary(dataset, small)["best_loss"] == 0.25
+    squares = jaxdl.replace(small, {"objective": jaxdl.MeanSquaredError()})
     assert data_summary(dataset, squares)["best_loss"] is None

@@ -1,47 +1,165 @@
-"""What the trainings of one process share."""
+"""What the trainings of one process share, and what they do not."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import jaxdl
+from jaxdl.data import Dataset
+from jaxdl.training import cache as module
 from jaxdl.training.cache import Cache, data_key
+from tests.small import blobs
 
 
-def test_recipes_that_differ_in_traced_fields_share_data_and_programs(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The share that was held out at each loading of the data, which are small."""
+    seen: list[float] = []
+
+    def load(self: jaxdl.Digits, data_dir: Path, notify: object) -> Dataset:
+        seen.append(self.validation)
+        return blobs()
+
+    monkeypatch.setattr(jaxdl.Digits, "load", load)
+    return seen
+
+
+def test_the_last_data_set_is_loaded_once(recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]) -> None:
+    cache = Cache(tmp_path, print)
+    other = jaxdl.replace(recipe, {"data.validation": 0.5})
+    first = cache.dataset(recipe)
+    assert cache.dataset(jaxdl.replace(recipe, {"seed": 3, "optimizer.learning_rate": 1.0})) is first
+    cache.dataset(other)
+    cache.dataset(recipe)
+    assert loads == [recipe.data.validation, 0.5, recipe.data.validation]
+
+
+def test_data_that_cannot_be_loaded_leave_nothing_behind(
+    recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path, print)
+    cache.dataset(recipe)
+
+    def fail(*arguments: object) -> Dataset:
+        raise OSError("no disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jaxdl.Digits, "load", fail)
+        with pytest.raises(OSError, match="no disk"):
+            cache.dataset(jaxdl.replace(recipe, {"data.validation": 0.5}))
+    assert len(cache.dataset(recipe).splits["train"]["targets"]) == 50
+    assert len(loads) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"seed": 1}, True),
+        ({"model.features": (3,)}, True),
+        ({"training.batch_size": 32}, True),
+        ({"data.validation": 0.4}, False),
+        ({"training.fast_dev_run": True}, False),
+        ({"training.overfit_batches": 1}, False),
+        ({"data": jaxdl.Bits()}, False),
+    ],
+)
+def test_recipes_with_the_same_key_train_on_the_same_examples(
+    recipe: jaxdl.Experiment, change: dict[str, Any], same: bool
+) -> None:
+    assert (data_key(jaxdl.replace(recipe, change)) == data_key(recipe)) == same
+
+
+def test_how_many_examples_are_cut_off_counts_and_not_which_batches_give_them(recipe: jaxdl.Experiment) -> None:
+    cut = [
+        jaxdl.replace(recipe, {"training.overfit_batches": batches, "training.batch_size": size})
+        for batches, size in ((2, 8), (2, 16))
+    ]
+    assert data_key(cut[0]) != data_key(cut[1])
+
+
+def test_trainers_share_data_and_programs_and_each_program_is_counted(
+    recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]
+) -> None:
     cache = Cache(tmp_path, print)
     fitted = recipe.for_spec(cache.dataset(recipe).spec)
     one = cache.trainer(fitted)
-    other = cache.trainer(jaxdl.replace(fitted, {"optimizer.learning_rate": 0.5, "seed": 7}))
-    assert one.programs is other.programs and one.feed.data is other.feed.data
-    assert (other.feed.seed, other.experiment.optimizer.learning_rate) == (7, 0.5)
-    one.compile()
-    other.compile()
-    assert one.compile_seconds > 0 == other.compile_seconds
-    assert cache.compiled() == {"train": 1, "eval": 1}
-    wider = cache.trainer(jaxdl.replace(fitted, {"model.features": (8,)}))
-    assert wider.programs is not one.programs and wider.feed.data is one.feed.data
+    other = cache.trainer(jaxdl.replace(fitted, {"seed": 1, "optimizer.learning_rate": 0.5}))
+    wide = cache.trainer(jaxdl.replace(fitted, {"model.features": (3,)}))
+    assert one.programs is other.programs and one.programs is not wide.programs
+    assert one.feed.data is wide.feed.data and (one.feed.seed, other.feed.seed) == (0, 1)
+    assert cache.compiled() == {"train": 0, "eval": 0}
+    for trainer in (one, other, wide):
+        trainer.compile()
+    assert other.compile_seconds == 0 < one.compile_seconds
+    assert cache.compiled() == {"train": 2, "eval": 2}
+    cache.dataset(jaxdl.replace(recipe, {"data.validation": 0.5}))  # other data: the programs are let go, and counted
+    assert cache.compiled() == {"train": 2, "eval": 2}
+    assert cache.trainer(fitted).programs is not one.programs
 
 
-def test_another_data_set_takes_the_place_of_the_last_one(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+def test_only_the_last_programs_are_kept_and_those_let_go_are_counted(
+    recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_TRAINERS", 2)
     cache = Cache(tmp_path, print)
-    first = cache.dataset(recipe)
-    assert cache.dataset(recipe) is first
-    cache.trainer(recipe.for_spec(first.spec)).compile()
-    assert cache.dataset(jaxdl.replace(recipe, {"data.validation": 0.2})) is not first
-    assert cache.compiled() == {"train": 1, "eval": 1}, "what was compiled before still counts"
+    fitted = recipe.for_spec(cache.dataset(recipe).spec)
+    kinds = [jaxdl.replace(fitted, {"model.features": (size,)}) for size in (1, 2, 3)]
+    trainers = []
+    for kind in kinds:
+        trainers.append(cache.trainer(kind))
+        trainers[-1].compile()
+    assert cache.trainer(kinds[1]).programs is trainers[1].programs
+    assert cache.trainer(kinds[0]).programs is not trainers[0].programs  # the third one took its place
+    assert cache.compiled() == {"train": 3, "eval": 3}
 
 
-def test_what_decides_about_the_data_is_the_source_and_what_is_left_of_it(recipe: jaxdl.Experiment) -> None:
-    same = {"optimizer.learning_rate": 0.5, "training.batch_size": 7, "checkpoint.every": "1h", "model.features": (3,)}
-    for path, value in same.items():
-        assert data_key(jaxdl.replace(recipe, {path: value})) == data_key(recipe), path
-    cut = jaxdl.replace(recipe, {"training.overfit_batches": 1})
-    other = [
-        jaxdl.replace(recipe, {"data": jaxdl.Bits()}),
-        jaxdl.replace(recipe, {"data.validation": 0.3}),
-        cut,
-        jaxdl.replace(cut, {"training.batch_size": 7}),
-        jaxdl.replace(recipe, {"training.fast_dev_run": True}),
-    ]
-    assert len({data_key(each) for each in (recipe, *other)}) == 6
+def test_trainings_take_places_in_one_stacked_program_if_they_share_programs(
+    recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]
+) -> None:
+    cache = Cache(tmp_path, print)
+    fitted = recipe.for_spec(cache.dataset(recipe).spec)
+    assert cache.trainer(fitted, place_of="alone").side_by_side == 1
+    cache.side_by_side = 4
+    trainer = cache.trainer(fitted, place_of="one")
+    assert trainer.side_by_side == 4 and cache.trainer(fitted).side_by_side == 1
+    trainer.advance(trainer.init_state(), 1)
+    trainer.close()
+    assert cache.compiled() == {"train": 1, "eval": 0}
+    cache.narrow()
+    assert cache.side_by_side == 2 and cache.compiled()["train"] == 1
+    again = cache.trainer(fitted, place_of="again")
+    assert again.side_by_side == 2
+    for size in (1, 1):
+        cache.narrow()
+        assert cache.side_by_side == size
+    assert cache.trainer(fitted, place_of="last").side_by_side == 1
+
+
+def test_an_expected_training_has_a_place_until_it_is_forgotten(
+    recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]
+) -> None:
+    cache = Cache(tmp_path, print)
+    fitted = recipe.for_spec(cache.dataset(recipe).spec)
+    cache.side_by_side = 2
+    for name in ("one", "other"):
+        cache.expect(fitted, name)
+    cache.side_by_side = 1
+    trainer = cache.trainer(fitted, place_of="one")
+    assert trainer.side_by_side == 2
+    cache.forget("other")  # it never joins; the first one waits no longer
+    state, _ = trainer.advance(trainer.init_state(), 1)
+    assert int(state.step) == 1
+    trainer.close()
+    cache.forget("one")
+    cache.forget("one")
+    assert cache.trainer(fitted, place_of="one").side_by_side == 1
+
+
+def test_the_surroundings_are_collected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("jaxdl.record.provenance.surroundings", lambda: asked.append(1) or {"git": None})  # type: ignore[func-returns-value]
+    cache = Cache(tmp_path, print)
+    assert cache.surroundings() is cache.surroundings() and asked == [1]

@@ -1,60 +1,117 @@
-"""The metrics of an epoch's steps, and the pace of the calls."""
+"""The metrics of an epoch's steps, and how many steps the next call runs; means against NumPy."""
 
 from __future__ import annotations
 
+import itertools
 import math
+import time
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from jaxdl.training.epoch import Epoch, EpochMetrics, Pace
+from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL, Epoch, EpochMetrics, Pace
 from jaxdl.training.hooks import NoObserver
 
 
-def test_calls_fill_the_rows_and_skipped_steps_count_in_no_mean() -> None:
+def cut(steps: int, ends: set[int]) -> list[slice]:
+    """Returns the calls into which an epoch is cut at the given steps."""
+    bounds = [0, *sorted(end for end in ends if 0 < end < steps), steps]
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    losses=st.lists(st.floats(-(2.0**99), 2.0**99, width=32), min_size=1, max_size=20),
+    ends=st.sets(st.integers(1, 19)),
+    data=st.data(),
+)
+def test_means_are_those_of_the_steps_that_were_not_skipped_however_the_epoch_is_cut(
+    losses: list[float], ends: set[int], data: st.DataObject
+) -> None:
+    skipped = np.array(data.draw(st.lists(st.booleans(), min_size=len(losses), max_size=len(losses))))
+    loss = np.where(skipped, np.nan, np.array(losses, np.float32)).astype(np.float32)
+    whole = {"skipped": jnp.array(skipped, jnp.float32), "accuracy": jnp.arange(len(losses)) / 8.0, "loss": loss}
     metrics = EpochMetrics({}, NoObserver())
-    first = {"accuracy": jnp.array([1.0, 0.5, 0, 0]), "loss": jnp.array([2.0, 4.0, 0, 0]), "skipped": jnp.zeros(4)}
-    assert metrics.read(slice(0, 2), first) >= 0
-    second = {"accuracy": jnp.array([0, 0, 0.25, 9]), "loss": jnp.array([0, 0, 6.0, 9.0]), "skipped": jnp.eye(4)[3]}
-    metrics.read(slice(2, 4), second)
-    np.testing.assert_array_equal(metrics.rows["loss"], [2, 4, 6, 9])
-    assert metrics.means() == {"loss": 4.0, "accuracy": (1 + 0.5 + 0.25) / 3, "skipped": 1}
-    assert list(metrics.means()) == ["loss", "accuracy", "skipped"]
-    assert metrics.means(slice(0, 2))["loss"] == 3.0
+    for called in cut(len(losses), ends):
+        # A call gives zeros for the steps that it does not run.
+        inside = np.zeros(len(losses), bool)
+        inside[called] = True
+        metrics.read(called, {name: jnp.where(inside, row, 0.0) for name, row in whole.items()})  # type: ignore[call-overload]
+        part = ~skipped[called]
+        means = metrics.means(called)
+        assert means["skipped"] == (~part).sum() and isinstance(means["skipped"], int)
+        np.testing.assert_equal(means["loss"], loss[called][part].astype(np.float64).mean() if part.any() else np.nan)
+    found = metrics.means()
+    assert list(found) == ["loss", "accuracy", "skipped"]  # the loss first
+    taken = ~skipped
+    np.testing.assert_equal(found["loss"], loss[taken].astype(np.float64).mean() if taken.any() else math.nan)
+    if taken.any():
+        assert found["accuracy"] == pytest.approx(np.flatnonzero(taken).mean() / 8, rel=1e-6)
 
 
-def test_the_first_step_that_is_not_finite_is_found_in_its_call() -> None:
-    rows = {"loss": np.array([1.0, np.inf, 1.0, np.nan], np.float32)}
+def test_an_epoch_continues_from_the_rows_of_a_pause_and_leaves_them_as_they_are() -> None:
+    rows = {"loss": np.array([1.0, 2.0, 0.0], np.float32)}
     metrics = EpochMetrics(rows, NoObserver())
-    assert metrics.first_not_finite(slice(0, 1)) is None
-    assert metrics.first_not_finite(slice(0, 4)) == 1
-    assert metrics.first_not_finite(slice(2, 4)) == 3
+    metrics.read(slice(2, 3), {"loss": jnp.array([0.0, 0.0, 6.0])})
+    assert metrics.means() == {"loss": 3.0}
+    assert rows["loss"].tolist() == [1.0, 2.0, 0.0]
 
 
-def test_rows_of_a_pause_are_copied() -> None:
-    rows = {"loss": np.zeros(2, np.float32)}
-    EpochMetrics(rows, NoObserver()).read(slice(0, 1), {"loss": jnp.ones(2)})
-    assert not rows["loss"].any()
+@pytest.mark.parametrize(
+    ("wrong", "called", "expected"), [(5, slice(4, 8), 5), (5, slice(0, 5), None), (0, slice(0, 8), 0)]
+)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_the_first_loss_that_is_not_finite_is_found_within_a_call(
+    wrong: int, called: slice, expected: int | None, value: float
+) -> None:
+    loss = np.ones(8, np.float32)
+    loss[wrong:] = value
+    metrics = EpochMetrics({}, NoObserver())
+    metrics.read(slice(0, 8), {"loss": jnp.array(loss)})
+    assert metrics.first_not_finite(called) == expected
 
 
-def test_calls_grow_towards_two_seconds_and_one_that_was_quick_makes_none_shorter() -> None:
-    assert Pace.first(10).steps == 4
-    assert Pace.first(100_000).steps == 64
-    pace = Pace(100)
-    pace.adapt(100, 1.0)
-    assert pace.steps == 200
-    pace.adapt(200, 0.01)
-    assert pace.steps == 800, "four times as many at most"
-    pace.adapt(3, 0.01)
-    assert pace.steps == 800
-    pace.adapt(800, 8.0)
-    assert pace.steps == 200
-    pace.adapt(200, 1e6)
-    assert pace.steps == 4
+def test_only_the_time_between_start_and_stop_counts_and_none_of_the_observer() -> None:
+    class Slow(NoObserver):
+        """Takes time for itself."""
+
+        paused_seconds = 100.0
+
+        def pause(self) -> None:
+            time.sleep(0.03)
+            self.paused_seconds += 0.03
+
+    observer = Slow()
+    metrics = EpochMetrics({}, observer)
+    for _ in range(2):
+        metrics.start_clock()
+        time.sleep(0.02)
+        observer.pause()
+        metrics.stop_clock()
+        time.sleep(0.2)  # a validation
+    assert 0.04 <= metrics.seconds < 0.2
+
+
+@given(steps=st.integers(1, 1000), seconds=st.floats(1e-9, 100), before=st.integers(1, 1000))
+def test_a_call_lasts_about_two_seconds(steps: int, seconds: float, before: int) -> None:
+    pace = Pace(before)
+    pace.adapt(steps, seconds)
+    assert pace.steps >= FEWEST_STEPS_PER_CALL
+    if seconds > 2:  # a slow call: fewer steps the next time, by its own speed
+        assert pace.steps == max(FEWEST_STEPS_PER_CALL, math.ceil(steps * 2 / seconds))
+    else:  # a quick one may have been cut short: never fewer, and at most four times as many
+        assert before <= pace.steps <= max(before, 4 * steps, FEWEST_STEPS_PER_CALL)
+
+
+@pytest.mark.parametrize(("steps_per_epoch", "first"), [(1, 4), (200, 4), (1000, 20), (10**6, 64)])
+def test_the_first_call_runs_few_steps(steps_per_epoch: int, first: int) -> None:
+    assert Pace.first(steps_per_epoch).steps == first
 
 
 def test_figures_are_named_by_split_and_metric() -> None:
-    epoch = Epoch(1, 2, None, {"train": {"loss": 1.0}, "validation": {"loss": 2.0}}, 1.0, 3)  # type: ignore[arg-type]
-    assert epoch.figures == {"train/loss": 1.0, "validation/loss": 2.0}
-    assert not epoch.is_best and not epoch.is_last
-    assert math.isclose(epoch.train_seconds, 1.0)
+    metrics = {"train": {"loss": 1.0}, "validation": {"loss": 2.0, "confusion": [[1]]}}
+    epoch = Epoch(1, 4, None, metrics, 1.0, 50)  # type: ignore[arg-type]
+    assert epoch.figures == {"train/loss": 1.0, "validation/loss": 2.0, "validation/confusion": [[1]]}

@@ -1,17 +1,17 @@
-"""Epochs as compiled programs."""
+"""The loop over epochs: the same bits however it is cut into calls, pauses and processes."""
 
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxdl
 from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.training.epoch import Pause
+from jaxdl.training.early_stopping import EarlyStopping
+from jaxdl.training.epoch import Diverged, Pause
 from jaxdl.training.feed import epoch_order
 from jaxdl.training.hooks import OnProgress
 from tests.small import blobs
@@ -39,15 +39,6 @@ def trained(
 ) -> list[np.ndarray]:
     trainer = trainer or jaxdl.Trainer(recipe, blobs())
     return parameters([epoch.state for epoch in trainer.train(trainer.init_state(), on_progress=on_progress)][-1])
-
-
-def test_training_compiles_one_program_for_train_and_one_for_eval(caplog: pytest.LogCaptureFixture) -> None:
-    with jax.log_compiles(), caplog.at_level("WARNING"):
-        trainer = jaxdl.Trainer(experiment(**{"training.epochs": 4}), blobs())
-        for epoch in trainer.train(trainer.init_state()):
-            trainer.evaluate(epoch.state, "test")
-    compiled = [message.split()[1] for message in caplog.messages if message.startswith("Compiling ")]
-    assert sorted(compiled) == ["jit(init_state)", "jit(run_eval_steps)", "jit(run_train_steps)"]
 
 
 def test_the_compiled_epochs_equal_a_plain_loop_over_the_pure_steps() -> None:
@@ -79,7 +70,6 @@ def test_the_same_seed_gives_the_same_bits_however_an_epoch_is_cut_into_calls() 
     assert any((a != b).any() for a, b in zip(results[0], trained(experiment(seed=1)), strict=True))
 
 
-@pytest.mark.slow
 def test_a_call_cut_short_by_the_end_of_an_epoch_slows_neither_the_next_epoch_nor_the_next_variant() -> None:
     trainer = jaxdl.Trainer(experiment(), blobs(train=21 * 16))
     trained(experiment(), trainer)  # compiles
@@ -93,7 +83,6 @@ def test_a_call_cut_short_by_the_end_of_an_epoch_slows_neither_the_next_epoch_no
     assert ends == [21, 42, 63]
 
 
-@pytest.mark.slow
 def test_training_goes_on_from_a_state_to_the_same_bits() -> None:
     whole = trained(experiment())
     trainer = jaxdl.Trainer(experiment(), blobs())
@@ -103,21 +92,6 @@ def test_training_goes_on_from_a_state_to_the_same_bits() -> None:
     assert len(rest) == 2
     for one, other in zip(whole, parameters(rest[-1]), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize("size", [1, 7, 20, 40])
-def test_evaluation_counts_every_example_once_on_any_batch_size(size: int) -> None:
-    recipe, dataset = experiment(**{"training.eval_batch_size": size}), blobs()
-    trainer = jaxdl.Trainer(recipe, dataset)
-    state = trainer.init_state()
-    for split in ("validation", "test"):
-        inputs, targets = dataset.splits[split]["inputs"], dataset.splits[split]["targets"]
-        figures = trainer.evaluate(state, split)
-        predictions = np.asarray(trainer.programs.steps.predict_step(state, {"inputs": jnp.asarray(inputs)}))
-        assert figures["accuracy"] == (predictions.argmax(1) == targets).mean()
-        assert np.sum(figures["confusion"]) == len(targets)
-        losses = -np.log(predictions[np.arange(len(targets)), targets].astype(np.float64))
-        assert figures["loss"] == pytest.approx(losses.mean(), rel=1e-5)
 
 
 def test_one_program_trains_and_one_evaluates_whatever_the_number_of_epochs() -> None:
@@ -156,7 +130,7 @@ def test_fewer_examples_than_a_batch_still_fill_one() -> None:
 
 
 class At:
-    """Stands still at certain steps."""
+    """Pauses at certain steps."""
 
     def __init__(self, steps: set[int]):
         self.steps = steps
@@ -182,8 +156,9 @@ def trainer() -> jaxdl.Trainer:
     return jaxdl.Trainer(recipe, blobs())
 
 
+@settings(max_examples=15, deadline=None)
 @given(st.sets(st.integers(1, 38), max_size=5))
-def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
+def test_pausing_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
     whole = list(trainer.train(trainer.init_state()))
     expected = params_sha256(whole[-1].state), [epoch.metrics for epoch in whole]
 
@@ -205,6 +180,70 @@ def test_standing_still_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl
     assert [list(metrics["train"]) for metrics in epochs] == [["loss", "accuracy"]] * 3
 
 
-def test_shapes_of_rows_are_known_before_any_step(trainer: jaxdl.Trainer) -> None:
-    shapes = {name: (shape.shape, shape.dtype) for name, shape in trainer.programs.row_shapes.items()}
-    assert shapes == {name: ((13,), np.float32) for name in ("loss", "accuracy")}
+def test_a_state_in_the_middle_of_an_epoch_needs_the_metrics_of_its_earlier_steps(trainer: jaxdl.Trainer) -> None:
+    state, _ = trainer.advance(trainer.init_state(), 15)
+    with pytest.raises(ValueError, match="in the middle of epoch 2: give the rows of its Pause"):
+        next(trainer.train(state))
+
+
+def test_advancing_gives_the_losses_that_training_averages(trainer: jaxdl.Trainer) -> None:
+    epochs = [epoch.metrics["train"]["loss"] for epoch in trainer.train(trainer.init_state())]
+    state, first = trainer.advance(trainer.init_state(), 20)
+    state, rest = trainer.advance(state, 19)
+    losses = np.concatenate([first, rest])
+    assert losses.shape == (39,) and losses.dtype == np.float32 and int(state.step) == 39
+    np.testing.assert_allclose(losses.reshape(3, 13).astype(np.float64).mean(1), epochs, rtol=1e-15)
+
+
+def test_a_spent_budget_trains_no_more(trainer: jaxdl.Trainer) -> None:
+    *_, last = trainer.train(trainer.init_state())
+    assert last.is_last and last.number == 3
+    assert list(trainer.train(last.state)) == []
+
+
+@pytest.mark.parametrize("best", [1, 2])
+def test_early_stopping_marks_the_best_epoch_and_the_last(trainer: jaxdl.Trainer, best: int) -> None:
+    class Worse(EarlyStopping):
+        """Sees a loss that is least in the epoch `best`."""
+
+        def observe(self, figures: object, step: int) -> bool:
+            return super().observe({"validation/loss": abs(step // 13 - best) + 1.0}, step)
+
+    stopping = Worse("validation/loss", patience=1)
+    epochs = list(trainer.train(trainer.init_state(), early_stopping=stopping))
+    assert [epoch.number for epoch in epochs if epoch.is_best] == list(range(1, best + 1))
+    assert [epoch.is_last for epoch in epochs] == [False] * best + [True]
+    state = epochs[-1].state
+    assert list(trainer.train(state, early_stopping=stopping)) == []  # nor does a resumed one train on
+
+
+def test_the_first_loss_that_is_not_finite_ends_the_training_at_its_step() -> None:
+    recipe = experiment(optimizer=jaxdl.SGD(learning_rate=1e30))
+    trainer = jaxdl.Trainer(recipe, blobs())
+    _, losses = trainer.advance(trainer.init_state(), 12)
+    first = int(np.flatnonzero(~np.isfinite(losses))[0]) + 1
+    with pytest.raises(Diverged, match=f"not finite at step {first}: train loss") as caught:
+        list(trainer.train(trainer.init_state()))
+    assert (caught.value.step, caught.value.what) == (first, "train loss")
+
+
+def test_a_closed_trainer_trains_alone_and_may_be_closed_again(trainer: jaxdl.Trainer) -> None:
+    class One:
+        """A place in a program for four."""
+
+        size, left = 4, 0
+
+        def call(self, *arguments: object) -> object:
+            raise AssertionError("it was left")
+
+        def leave(self) -> None:
+            self.left += 1
+
+    place = One()
+    variant = trainer.variant(trainer.experiment, place)  # type: ignore[arg-type]
+    assert (variant.side_by_side, trainer.side_by_side) == (4, 1)
+    variant.close()
+    variant.close()
+    assert (variant.side_by_side, place.left) == (1, 1)
+    state, _ = variant.advance(variant.init_state(), 1)
+    assert int(state.step) == 1

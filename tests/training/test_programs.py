@@ -1,65 +1,156 @@
-"""The compiled programs of a recipe, and what they depend on."""
+"""The compiled programs of a training: what they depend on, and that each is compiled once."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import jax
+import numpy as np
 import pytest
+from flax import linen as nn
 
 import jaxdl
+from jaxdl.data.resident import put_on_device
 from jaxdl.errors import UserError
-from jaxdl.training.programs import program_key
+from jaxdl.fields import static, traced
+from jaxdl.training.feed import Feed
+from jaxdl.training.programs import Programs, program_key
 from tests.small import blobs
 
 
+def experiment(**changes: object) -> jaxdl.Experiment:
+    base = jaxdl.Experiment(
+        name="programs",
+        data=jaxdl.Digits(),
+        model=jaxdl.MLP(features=(8,), dropout=0.1),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(learning_rate=1e-2),
+        training=jaxdl.Training(epochs=3, batch_size=16, eval_batch_size=7),
+    )
+    return jaxdl.replace(base, changes)
+
+
+def programs(**changes: object) -> Programs:
+    dataset, recipe = blobs(), experiment(**changes)
+    recipe = recipe.for_spec(dataset.spec)
+    return Programs(recipe, dataset.spec, Feed(put_on_device(dataset), recipe.training.batch_size, recipe.seed))
+
+
 @pytest.mark.parametrize(
-    "changes",
+    "change",
     [
-        {"optimizer.learning_rate": 0.5},
-        {"model.dropout": 0.3},
-        {"seed": 9},
-        {"training.watch": "train/loss"},
+        {"optimizer.learning_rate": 1.0},
+        {"model.dropout": 0.5},
+        {"seed": 7},
+        {"name": "other"},
+        {"training.watch": "validation/accuracy"},
         {"training.patience": 3},
         {"checkpoint.every": "1h"},
     ],
 )
-def test_traced_fields_and_those_of_the_loop_change_no_program(
-    recipe: jaxdl.Experiment, changes: dict[str, object]
-) -> None:
-    assert program_key(jaxdl.replace(recipe, changes)) == program_key(recipe)
+def test_traced_fields_and_those_of_saving_and_stopping_share_the_programs(change: dict[str, object]) -> None:
+    assert program_key(experiment(**change)) == program_key(experiment())
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "change",
     [
-        {"model.features": (8,)},
-        {"model.dropout": 0.0},
-        {"training.batch_size": 7},
-        {"training.eval_batch_size": 7},
-        {"training.epochs": 3},
-        {"optimizer": jaxdl.SGD()},
+        {"model.features": (9,)},
+        {"model.dropout": 0.0},  # dropout that is off is not in the program at all
+        {"model": jaxdl.RNN(features=(8,), dropout=0.1)},
+        {"optimizer": jaxdl.AdamW(learning_rate=1e-2)},
+        {"optimizer.schedule": jaxdl.Cosine()},
+        {"training.batch_size": 8},
+        {"training.eval_batch_size": 8},
+        {"training.epochs": 4},
+        {"training.nan": "skip"},
         {"data.validation": 0.3},
-        {"metrics": ()},
+        {"metrics": ("accuracy", "f1")},
     ],
 )
-def test_static_fields_and_whether_a_traced_one_is_there_change_them(
-    recipe: jaxdl.Experiment, changes: dict[str, object]
-) -> None:
-    assert program_key(jaxdl.replace(recipe, changes)) != program_key(recipe)
+def test_static_fields_need_programs_of_their_own(change: dict[str, object]) -> None:
+    assert program_key(experiment(**change)) != program_key(experiment())
 
 
-def test_a_program_is_compiled_once_and_says_how_long_that_took(recipe: jaxdl.Experiment) -> None:
-    programs = jaxdl.Trainer(recipe, blobs()).programs
-    assert not programs.present
-    program, seconds = programs.get("init")
-    assert seconds > 0
-    assert programs.get("init") == (program, 0.0)
-    assert list(programs.present) == ["init"]
+def test_each_program_is_compiled_when_it_is_first_asked_for_and_never_again() -> None:
+    found = programs()
+    assert found.present == ()
+    first, seconds = found.get("init")
+    again, nothing = found.get("init")
+    assert first is again and seconds > 0 and nothing == 0
+    assert found.present == ("init",) and found.compiler_options.keys() == {"init"}  # type: ignore[comparison-overlap]
 
 
-def test_the_numbers_that_a_program_reads_are_told(recipe: jaxdl.Experiment) -> None:
-    reads = jaxdl.Trainer(recipe, blobs()).programs.reads()
-    assert {"optimizer.learning_rate", "model.dropout"} <= reads
+def test_training_compiles_one_program_for_train_and_one_for_eval(caplog: pytest.LogCaptureFixture) -> None:
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        trainer = jaxdl.Trainer(experiment(**{"training.epochs": 4}), blobs())
+        for epoch in trainer.train(trainer.init_state()):
+            trainer.evaluate(epoch.state, "test")
+    compiled = [message.split()[1] for message in caplog.messages if message.startswith("Compiling ")]
+    assert sorted(compiled) == ["jit(init_state)", "jit(run_eval_steps)", "jit(run_train_steps)"]
 
 
-def test_more_steps_than_an_int32_counts_are_refused(recipe: jaxdl.Experiment) -> None:
-    with pytest.raises(UserError, match="more than can be counted"):
-        jaxdl.Trainer(jaxdl.replace(recipe, {"training.epochs": 2**31}), blobs())
+def test_shapes_are_known_before_any_step_and_are_those_of_the_state_and_the_metrics() -> None:
+    found = programs(**{"training.nan": "skip"})
+    rows = {name: (shape.shape, shape.dtype) for name, shape in found.row_shapes.items()}
+    assert rows == {name: ((4,), np.float32) for name in ("loss", "accuracy", "skipped")}
+    assert found.present == ()
+    state = found.get("init")[0](np.uint32(0))
+    described = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state)
+    assert described == jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), found.state_shapes)
+
+
+class Odd(nn.Module):
+    """A linear model that reads one of its two numbers.
+
+    Attributes:
+        scale: factor of the outputs.
+        unused: never read.
+        outputs: size of the last layer.
+    """
+
+    scale: float = traced(1.0, "factor of the outputs")
+    unused: float = traced(1.0, "never read")
+    outputs: int | None = static(None, "size of the last layer")
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        assert self.outputs is not None
+        if inputs.shape[1:] != (4, 4, 1):
+            raise ValueError("only images\nof 4 by 4")
+        return self.scale * nn.Dense(self.outputs)(inputs.reshape((len(inputs), -1)))
+
+
+def test_only_the_numbers_that_a_program_reads_are_named() -> None:
+    found = programs(model=Odd(), optimizer=jaxdl.SGD(learning_rate=0.1))
+    assert found.reads() == {"model.scale", "optimizer.learning_rate"}
+
+
+def test_a_larger_batch_needs_more_memory_and_the_data_count_for_none() -> None:
+    small, large = (programs(**{"training.batch_size": size}).memory_needed() for size in (1, 50))
+    assert 0 < small < large
+    dataset = blobs(train=5000)
+    recipe = experiment(**{"training.batch_size": 1}).for_spec(dataset.spec)
+    data = put_on_device(dataset)
+    more = Programs(recipe, dataset.spec, Feed(data, 1, 0)).memory_needed()
+    # For each of the 4,950 examples more: its place in the order and two metrics of its step, of four bytes each, and
+    # copies of these; but not the 16 bytes of its image.
+    assert (more - small) / 4950 < 16 + 4 * 3
+
+
+def test_more_steps_than_an_int32_counts_are_refused() -> None:
+    with pytest.raises(UserError, match="4,000,000,000 train steps are more than can be counted; lower --epochs"):
+        programs(**{"training.epochs": 10**9})
+
+
+def test_a_model_that_does_not_fit_the_data_is_named_in_one_line() -> None:
+    recipe = experiment(model=Odd())
+    trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
+    with pytest.raises(UserError, match="the model does not fit the data: only images of 4 by 4"):
+        trainer.compile()
+
+
+def test_programs_can_be_read_before_and_after_xla_has_optimised_them() -> None:
+    found = programs()
+    assert "stablehlo" in found.source_text("train") and found.present == ()
+    assert "HloModule" in found.optimized_text("train") and found.present == ("train",)  # type: ignore[comparison-overlap]

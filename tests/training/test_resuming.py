@@ -1,67 +1,105 @@
-"""What a run directory may be resumed with, and what its record says of it."""
+"""What a run directory says of an earlier start, and what its record says of each resumption."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.experiment.config import to_config
 from jaxdl.record import RunDirectory, read_record
-from jaxdl.training.resuming import check_same_data, earlier_summary, write_record
+from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
 from tests.small import blobs
 
 
-def record(**changes: Any) -> dict[str, Any]:
-    plain = {"command": ["launch.py"], "started_utc": "now", "data_fingerprint": "none", "spec": {}, "seed": 0}
-    return plain | changes
-
-
-def test_saving_alone_may_change_and_the_outputs_follow_the_data(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
-    assert earlier_summary(tmp_path, recipe) is None
-    with RunDirectory.create(tmp_path, "recipe") as run:
-        run.write_config(to_config(jaxdl.replace(recipe, {"model.outputs": 10, "checkpoint.keep": 5})))
-    assert earlier_summary(tmp_path, recipe) is None
-    with pytest.raises(UserError, match=r"another recipe: optimizer.learning_rate=0.5 \(not 0.01\)"):
-        earlier_summary(tmp_path, jaxdl.replace(recipe, {"optimizer.learning_rate": 0.5}))
-    with RunDirectory.create(tmp_path, "recipe") as run:
-        run.write_summary({"experiment": "recipe", "status": "failed"})
-        assert earlier_summary(tmp_path, recipe) is None
-        run.write_summary({"experiment": "recipe", "status": "completed"})
-    found = earlier_summary(tmp_path, recipe)
-    assert found is not None and found["status"] == "completed"
-
-
-def test_other_data_need_the_users_word_and_as_many_steps(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
-    dataset = blobs(train=50)
-    check_same_data(tmp_path, recipe, dataset, accept_changed=False)
-    with RunDirectory.create(tmp_path, "recipe") as run:
+def begun(folder: Path, recipe: jaxdl.Experiment, status: str | None = None) -> Path:
+    """Makes the files of a run that was begun with a recipe, and ended with a status."""
+    with RunDirectory.create(folder, recipe.name) as run:
         run.write_config(to_config(recipe))
-        run.write_record(record(steps_per_epoch=1))
-    check_same_data(tmp_path, recipe, dataset, accept_changed=False)
-    other = dataclasses.replace(dataset, fingerprint="other")
-    with pytest.raises(UserError, match="--accept_changed_data"):
-        check_same_data(tmp_path, recipe, other, accept_changed=False)
-    check_same_data(tmp_path, recipe, other, accept_changed=True)
-    longer = dataclasses.replace(blobs(train=65), fingerprint="other")
+        if status is not None:
+            run.write_summary({"experiment": recipe.name, "status": status})
+    return folder
+
+
+@pytest.mark.parametrize("status", ["completed", "preempted", "failed", "diverged", None])
+def test_only_a_completed_run_is_finished(recipe: jaxdl.Experiment, tmp_path: Path, status: str | None) -> None:
+    assert earlier_summary(tmp_path, recipe) is None  # nothing is there yet
+    found = earlier_summary(begun(tmp_path / "run", recipe, status), recipe)
+    assert found == ({"experiment": "recipe", "status": "completed"} if status == "completed" else None)  # type: ignore[comparison-overlap]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 1}, r"seed=1 \(not 0\)"),
+        ({"optimizer.learning_rate": 0.5}, r"learning_rate=0\.5 \(not 0\.01\)"),
+        ({"training.watch": "train/loss"}, "watch=train/loss"),
+        ({"training.epochs": 9}, r"epochs=9 \(not 2\)"),
+        ({"checkpoint.every": "1h"}, None),
+        ({"checkpoint.keep": 5}, None),
+        ({"training.eval_batch_size": 7}, r"eval_batch_size=7"),
+    ],
+)
+def test_a_run_resumes_with_the_same_recipe_but_may_be_saved_in_another_way(
+    recipe: jaxdl.Experiment, tmp_path: Path, change: dict[str, Any], named: str | None
+) -> None:
+    folder, other = begun(tmp_path / "run", recipe), jaxdl.replace(recipe, change)
+    if named is None:
+        assert earlier_summary(folder, other) is None
+        return
+    with pytest.raises(UserError, match=f"another recipe: .*{named}.* Give another --run_dir"):
+        earlier_summary(folder, other)
+
+
+def test_a_field_that_follows_the_data_is_no_difference(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    fitted = recipe.for_spec(blobs().spec)
+    assert fitted != recipe
+    assert earlier_summary(begun(tmp_path / "run", fitted), recipe) is None
+
+
+def test_other_data_are_refused_or_accepted_if_an_epoch_has_as_many_steps(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    dataset = dataclasses.replace(blobs(), fingerprint="first")
+    check_same_data(tmp_path, recipe, dataset, False)  # there is no record yet
+    record = {"data_fingerprint": "first", "steps_per_epoch": recipe.steps_per_epoch(50)}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    check_same_data(tmp_path, recipe, dataset, False)
+    other = dataclasses.replace(dataset, fingerprint="second")
+    with pytest.raises(UserError, match=r"was begun with other data than blobs as it is now: .*--accept_changed_data"):
+        check_same_data(tmp_path, recipe, other, False)
+    check_same_data(tmp_path, recipe, other, True)
+    twice = dataclasses.replace(other, passes=2)
+    assert record["steps_per_epoch"] == 1
     with pytest.raises(UserError, match="an epoch had 1 steps and has 2 now"):
-        check_same_data(tmp_path, recipe, longer, accept_changed=True)
+        check_same_data(tmp_path, recipe, twice, True)
 
 
-def test_each_resumption_is_recorded_with_what_is_different(tmp_path: Path) -> None:
-    told: list[str] = []
-    with RunDirectory.create(tmp_path, "recipe") as run:
-        run.write_config({"name": "recipe"})
-        write_record(run, record(), told.append)
-        write_record(run, record(), told.append)
-        write_record(run, record(seed=1, data_fingerprint="other"), told.append)
-    found = read_record(tmp_path)
-    assert [again["changed"] for again in found["resumptions"]] == [
-        [], ["seed: 1 (was 0)", "data_fingerprint: other (was none)"],
-    ]  # fmt: skip
-    assert (found["seed"], found["data_fingerprint"]) == (0, "other")
-    assert len(told) == 1 and "last bits" in told[0]
+def test_the_record_of_the_start_stays_and_each_resumption_says_what_was_different(tmp_path: Path) -> None:
+    first = {"command": ["one"], "started_utc": "1", "seed": 0, "data_fingerprint": "a", "spec": {"input_shape": [4]}}
+    lines: list[str] = []
+    with RunDirectory.create(tmp_path / "run", "recorded") as run:
+        write_record(run, first, lines.append)
+        assert read_record(run.path) == first
+        write_record(run, first | {"command": ["two"], "started_utc": "2"}, lines.append)
+        assert lines == []
+        write_record(run, first | {"command": ["three"], "started_utc": "3", "data_fingerprint": "b"}, lines.append)
+    found = read_record(tmp_path / "run")
+    assert (found["command"], found["started_utc"], found["data_fingerprint"]) == (["one"], "1", "b")
+    assert [(each["command"], len(each["changed"])) for each in found["resumptions"]] == [(["two"], 0), (["three"], 1)]
+    assert len(lines) == 1 and "data_fingerprint" in lines[0] and "under other conditions" in lines[0]
+
+
+def test_a_record_names_shapes_and_programs(recipe: jaxdl.Experiment) -> None:
+    trainer = jaxdl.Trainer(recipe, blobs())
+    trainer.compile()
+    found = about_programs(trainer)
+    assert (found["steps_per_epoch"], found["side_by_side"]) == (1, 1)
+    assert found["spec"]["input_shape"] == (4, 4, 1) and np.dtype(found["spec"]["input_dtype"]) == np.uint8
+    assert found["compiler_options"] == {n: o for n, o in trainer.programs.compiler_options.items() if o}

@@ -1,4 +1,4 @@
-"""When a run is saved, and what."""
+"""When a run is saved, and which states."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import jaxdl
 from jaxdl.backend.signals import StopSignals
+from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.fields.interval import Interval
 from jaxdl.record import RunDirectory
 from jaxdl.training.early_stopping import EarlyStopping
@@ -24,8 +25,7 @@ from tests.small import blobs
 @given(st.integers(1, 50), st.integers(0, 200))
 def test_steps_between_savings_are_met_exactly(every: int, start: int) -> None:
     pauses = SavingPauses(Interval.parse(f"{every}steps"), 100, start, StopSignals())
-    step = start
-    saved: list[int] = []
+    step, saved = start, []  # type: ignore[var-annotated]
     while len(saved) < 5:
         step += min(7, pauses.at_most(step))
         if pauses.due(step):
@@ -44,32 +44,82 @@ def test_time_between_savings_is_not_that_of_the_clock_on_the_wall(monkeypatch: 
     assert not pauses.due(2)
 
 
-def test_the_best_epoch_is_written_with_the_next_state_and_a_pause_cannot_be_the_best(
-    recipe: jaxdl.Experiment, tmp_path: Path
-) -> None:
-    trainer = jaxdl.Trainer(recipe, blobs())
-    with RunDirectory.create(tmp_path, "recipe") as run:
-        saving = Saving(run, recipe, EarlyStopping("validation/loss"))
-        state = trainer.init_state()
-        epoch = Epoch(1, 1, state, {"validation": {"loss": 0.5}}, 1.0, 64, is_best=True)
-        saving.keep_best(epoch, epoch.figures)
-        rows = {"loss": np.zeros(trainer.steps_per_epoch, np.float32)}
-        saving.save(Pause(2, state, rows), 1, {"validation/loss": 0.1})
+def test_a_signal_pauses_at_once_and_is_no_reason_to_save_twice() -> None:
+    signals = StopSignals()
+    pauses = SavingPauses(Interval.parse("1h"), 100, 0, signals)
+    assert not pauses.due(3)
+    signals.received = 15
+    assert pauses.due(3) and not pauses.due_to_save(3)
+
+
+@pytest.fixture(scope="module")
+def trainer() -> jaxdl.Trainer:
+    recipe = jaxdl.Experiment(
+        name="saved",
+        data=jaxdl.Digits(),
+        model=jaxdl.MLP(features=(4,)),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(learning_rate=1e-2),
+        training=jaxdl.Training(epochs=4, batch_size=25),
+    )
+    return jaxdl.Trainer(recipe, blobs())
+
+
+def test_the_best_state_is_kept_until_it_is_written_beside_the_last(trainer: jaxdl.Trainer, tmp_path: Path) -> None:
+    stopping = EarlyStopping("validation/loss")
+    with RunDirectory.create(tmp_path / "run", "saved") as run:
+        saving = Saving(run, trainer.experiment, stopping)
+        assert saving.resume(trainer, print) is None
+        digests = {}
+        for epoch in trainer.train(trainer.init_state()):
+            digests[epoch.step] = params_sha256(epoch.state)
+            loss = {"validation/loss": {1: 3.0, 2: 1.0, 3: 2.0, 4: 2.5}[epoch.number]}
+            if stopping.observe(loss, epoch.step):
+                saving.keep_best(epoch, loss)
+            run.log_metrics(epoch.step, epoch.number, "validation", {"loss": loss["validation/loss"]})
+        saving.save(epoch, epoch.number, loss)
         saving.checkpoints.wait()
-        assert saving.checkpoints.steps() == [1, 2]
-        assert saving.checkpoints.best_step() == 1
-        about = saving.checkpoints.about(1)
-        assert (about["experiment"], about["epoch"]) == ("recipe", 1)
+        assert saving.checkpoints.steps() == [4, 8]  # the first epoch was the best for a while, but was never written
+        like = trainer.state_shapes()
+        assert params_sha256(saving.checkpoints.restore(like, "best")) == digests[4]
+        saved = saving.resume(trainer, print)
         saving.checkpoints.close()
+    assert saved is not None and (saved.step, saved.rows) == (8, None)
+    assert params_sha256(saved.state) == digests[8]
+    assert saved.about["epoch"] == 4 and saved.about["experiment"] == "saved"
+    assert saved.about["metrics"]["bytes"] == (tmp_path / "run" / "metrics.jsonl").stat().st_size
 
 
-def test_parameters_that_are_not_finite_are_never_saved(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
-    trainer = jaxdl.Trainer(recipe, blobs())
+def test_a_pause_is_saved_with_the_metrics_of_its_epoch_and_is_never_the_best(
+    trainer: jaxdl.Trainer, tmp_path: Path
+) -> None:
+    rows = {name: np.full(shape.shape, 0.5, np.float32) for name, shape in trainer.programs.row_shapes.items()}
+    with RunDirectory.create(tmp_path / "run", "saved") as run:
+        saving = Saving(run, trainer.experiment, EarlyStopping("validation/loss"))
+        saving.save(Pause(3, trainer.init_state(), rows), 1, {"validation/loss": 0.0})
+        saved = saving.resume(trainer, print)
+        assert saving.checkpoints.best_step() is None
+        saving.checkpoints.close()
+    assert saved is not None and saved.rows is not None and saved.step == 3
+    for name, row in rows.items():
+        np.testing.assert_array_equal(saved.rows[name], row)
+
+
+@pytest.mark.parametrize("nan", ["stop", "ignore"])
+def test_parameters_that_are_not_finite_are_not_saved_unless_the_recipe_ignores_them(
+    trainer: jaxdl.Trainer, tmp_path: Path, nan: str
+) -> None:
     state = trainer.init_state()
     broken = state.replace(params=jax.tree.map(lambda leaf: leaf * np.nan, state.params))
-    with RunDirectory.create(tmp_path, "recipe") as run:
-        saving = Saving(run, recipe, EarlyStopping())
-        with pytest.raises(Diverged, match="parameters of step 3"):
-            saving.save(Epoch(1, 3, broken, {}, 1.0, 64), 1, {})
+    epoch = Epoch(2, 4, broken, {}, 1.0, 50)
+    with RunDirectory.create(tmp_path / "run", "saved") as run:
+        saving = Saving(run, jaxdl.replace(trainer.experiment, {"training.nan": nan}), EarlyStopping())
+        if nan == "stop":
+            with pytest.raises(Diverged, match="not finite at step 4: parameters"):
+                saving.save(epoch, 2, {})
+            assert saving.checkpoints.steps() == []
+        else:
+            saving.save(epoch, 2, {})
+            saving.checkpoints.wait()
+            assert saving.checkpoints.steps() == [4]
         saving.checkpoints.close()
-    assert not (tmp_path / "checkpoints").exists()

@@ -22,6 +22,8 @@ def _check_batch(value: int | str) -> str | None:
 def _check_budget(value: str | float | None) -> str | None:
     if not isinstance(value, str):
         return above_zero(value)
+    if not value:
+        return None
     try:
         is_time = Interval.parse(value).unit == "seconds"
     except ValueError:
@@ -90,6 +92,8 @@ class Execution:
     @property
     def budget_seconds(self) -> float | None:
         """The time after which no further trial begins, in seconds; None: no limit."""
+        if not self.budget:
+            return None
         return Interval.parse(self.budget).amount if isinstance(self.budget, str) else self.budget
 
     def width(self) -> int:

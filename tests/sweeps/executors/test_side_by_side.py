@@ -1,4 +1,4 @@
-"""Trainings side by side in one program give what each gives alone, within rounding."""
+"""How trials share a process, and that a sweep side by side gives what its trials give alone, within rounding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from jaxdl.training.stacked import Stacked
 from tests.experiments.twins import twin
 
 
-@pytest.mark.slow
 def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None:
     recipe = jaxdl.replace(twin("digits_mlp"), {"training.watch": "validation/accuracy", "training.patience": 2})
     space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(3)}
@@ -30,7 +29,6 @@ def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None
         assert stacked.objective == pytest.approx(alone.objective, abs=0.02)
 
 
-@pytest.mark.slow
 def test_when_memory_runs_out_half_as_many_train_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, sizes = Stacked._run, []
 
@@ -78,7 +76,6 @@ for alone, stacked in zip(one.trials, spread.trials, strict=True):
 """
 
 
-@pytest.mark.slow
 def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[3]
     code = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
@@ -86,7 +83,6 @@ def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("in_threads", "side_by_side", "expected"),
     [
