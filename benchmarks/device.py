@@ -8,7 +8,8 @@ def name(library: str) -> str:
     if library == "jax":
         import jax
 
-        return jax.devices()[0].device_kind
+        kind: str = jax.devices()[0].device_kind
+        return kind
     if library == "torch":
         import torch
 

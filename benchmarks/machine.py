@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from jaxdl.backend.cores import usable_cores
+
 
 def gpu_name() -> str | None:
     """Returns the name of the first NVIDIA GPU as its driver tells it; None where there is none."""
@@ -25,7 +27,7 @@ def describe() -> dict[str, Any]:
     return {
         "system": platform.platform(terse=True),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(usable_cores()),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpu": gpu_name(),
     }

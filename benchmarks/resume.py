@@ -48,7 +48,9 @@ def train_jaxdl(options: argparse.Namespace) -> None:
     summary = jaxdl.train(
         jaxdl.replace(experiment, changes), run_dir=options.run_dir, data_dir=options.data, begin=options.started
     )
-    _report(options, summary["seconds_to_first_step"])
+    seconds = summary["seconds_to_first_step"]
+    assert seconds is not None, "a run that was finished has no first step"
+    _report(options, seconds)
 
 
 def _Cut(folder: str) -> Any:
@@ -167,7 +169,8 @@ class Bench:
         output, errors = process.communicate()
         if process.returncode:
             raise _failure(process, errors)
-        return json.loads(output.splitlines()[-1])
+        report: dict[str, float] = json.loads(output.splitlines()[-1])
+        return report
 
     def new_dir(self) -> Path:
         """Returns a path that no other run has."""

@@ -57,7 +57,8 @@ def seconds_to_first_step(folder: Path) -> float:
     """Trains in a new run directory below `folder`; returns the seconds from the process's start to the first step."""
     run_dir = Path(tempfile.mkdtemp(dir=folder))
     seconds_of(["launch.py", _EXPERIMENT, f"--run_dir={run_dir}"], folder)
-    return json.loads((run_dir / "summary.json").read_text())["seconds_to_first_step"]
+    summary: dict[str, float] = json.loads((run_dir / "summary.json").read_text())
+    return summary["seconds_to_first_step"]
 
 
 def round_of(folder: Path) -> dict[str, float]:

@@ -34,6 +34,7 @@ add_module_names = False
 
 html_theme = "furo"
 html_title = "jaxdl"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_show_sourcelink = False
 html_copy_source = False

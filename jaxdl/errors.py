@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -22,10 +21,17 @@ class UserError(Exception):
         super().__init__(printable(message))
 
 
+def nearest(given: str, possible: Iterable[str]) -> str | None:
+    """Returns the possible name that is spelled most like the given one; None where none is spelled like it."""
+    import difflib  # here, since few commands go wrong
+
+    return next(iter(difflib.get_close_matches(given, list(possible), n=1, cutoff=0.6)), None)
+
+
 def did_you_mean(given: str, possible: Iterable[str]) -> str:
-    """Returns ``" Did you mean X?"`` for the nearest spelling, or an empty string when nothing is near."""
-    nearest = difflib.get_close_matches(given, list(possible), n=1, cutoff=0.6)
-    return f" Did you mean {nearest[0]!r}?" if nearest else ""
+    """Returns ``" Did you mean 'X'?"`` for the nearest spelling, or an empty string where there is none."""
+    name = nearest(given, possible)
+    return "" if name is None else f" Did you mean {name!r}?"
 
 
 def unknown(noun: str, given: str, possible: Iterable[str]) -> UserError:

@@ -6,7 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Random cases: a few in each run; CI draws more of them (--hypothesis-profile=thorough). No deadline: some compile.
+hypothesis.settings.register_profile("quick", max_examples=5, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=30, deadline=None)
+hypothesis.settings.load_profile("quick")
 
 # Many tests compile the same small programs, some in processes of their own: each is compiled once for all of them.
 _CACHE = tempfile.TemporaryDirectory(prefix="jaxdl-tests-")
@@ -16,6 +22,14 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jaxdl  # noqa: E402
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what prepares and reads whole original data sets."""
+    for item in items:
+        if "real_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

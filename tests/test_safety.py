@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import jaxdl
-from jaxdl.record.tensorboard import EventFile
 
 ROOT = Path(jaxdl.__file__).parents[1]
 
@@ -58,6 +57,7 @@ with socket.create_server(("127.0.0.1", 0)):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="the kernel's table of connections is Linux's")
 def test_a_training_listens_on_no_port(tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRAINING, str(tmp_path)]
@@ -66,18 +66,3 @@ def test_a_training_listens_on_no_port(tmp_path: Path) -> None:
     seen, bound, seen_at_last, bound_at_last = json.loads(done.stdout.splitlines()[-1])
     assert (seen, bound) == ([], [])
     assert (seen_at_last, bound_at_last) == (1, 1), "a port that was opened on purpose is noticed"
-
-
-def test_the_events_of_earlier_runs_are_never_written_over(tmp_path: Path) -> None:
-    for step in range(3):
-        events = EventFile(tmp_path)
-        events.write(step, {"loss": 1.0})
-        events.close()
-    *earlier, last = sorted(tmp_path.iterdir())
-    for path in earlier:
-        path.unlink()
-    (tmp_path / "events.out.tfevents.notes").write_text("no number")
-    before = last.read_bytes()
-    EventFile(tmp_path).close()
-    assert last.read_bytes() == before
-    assert (tmp_path / "events.out.tfevents.000003.jaxdl").is_file(), "TensorBoard reads it after the other"

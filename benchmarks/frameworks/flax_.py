@@ -61,7 +61,8 @@ class Network(nn.Module):
 
         if not layer.bidirectional:
             states: Any = rnn()(x)
-            return states[:, -1]
+            last: jax.Array = states[:, -1]
+            return last
         both: Any = nn.Bidirectional(rnn(), rnn())(x)
         return jnp.concatenate([both[:, -1, : layer.units], both[:, 0, layer.units :]], axis=-1)
 

@@ -137,4 +137,5 @@ def run(task: Task, recorder: Recorder) -> None:
 
 
 def _accuracy(trainer: jaxdl.Trainer, state: jaxdl.TrainState) -> float:
-    return trainer.evaluate(state, "test")["accuracy"]
+    accuracy: float = trainer.evaluate(state, "test")["accuracy"]
+    return accuracy

@@ -103,7 +103,8 @@ def run(task: Task, recorder: Recorder) -> None:
     def mixed() -> contextlib.AbstractContextManager[Any]:
         if task.precision == "float32":
             return contextlib.nullcontext()
-        return torch.autocast(device.type, torch.bfloat16)
+        autocast: contextlib.AbstractContextManager[Any] = torch.autocast(device.type, torch.bfloat16)
+        return autocast
 
     def loss_of(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         with mixed():
@@ -122,7 +123,7 @@ def run(task: Task, recorder: Recorder) -> None:
         with mixed():
             for x, y in zip(*(tensor.split(_EVAL_BATCH) for tensor in test), strict=True):
                 correct += (network(as_network_takes(x, recipe)).argmax(-1) == y).sum()
-        return correct.item() / len(test[1])
+        return int(correct) / len(test[1])
 
     going = True
     while going:

@@ -1,7 +1,7 @@
 """Random changes of the training examples, drawn anew in every step, inside the compiled program.
 
-Examples stay on the device as they are stored; nothing is changed on the host and nothing is kept. What is drawn
-follows from the seed and the number of the step alone, so that a training that goes on draws what it would have drawn.
+Examples stay on the device as they are stored; nothing is changed on the host, and no changed example is kept. What
+is drawn depends on the seed and the number of the step alone, so that a resumed training draws the same changes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jaxdl import ops
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Spec
 from jaxdl.errors import UserError
-from jaxdl.fields import at_least, enabled, fraction, show, static, traced
+from jaxdl.fields import at_least, described, enabled, fraction, show, static, traced
 
 
 def _check_rotation(value: float) -> str | None:
@@ -33,40 +33,62 @@ def _check_brightness(value: float) -> str | None:
     return None if 0 <= value <= 1 else "must be at least 0 and at most 1, the whole range of an image"
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
     """What is changed at random in each training example; nothing, unless a field says so.
 
     Validation, test and prediction see the examples as they are. The changes follow one another in the order of the
     fields; all but `gaussian_noise` need images (height, width, channels). What comes in from outside an image is 0.
-
-    Attributes:
-        flip: mirrors an image with probability 1/2: left and right, top and bottom, or each of them.
-        shift: moves an image by up to so many whole pixels each way: a random crop of the image padded with zeros (He
-            et al. 2016, arXiv:1512.03385, section 4.2).
-        rotation: turns an image about its centre by up to so many degrees, with bilinear interpolation.
-        zoom: enlarges or shrinks an image about its centre by a factor in [1 - zoom, 1 + zoom], likewise.
-        contrast: multiplies the distance from the image's mean, channel by channel, by a factor in
-            [1 - contrast, 1 + contrast], and cuts what leaves [0, 1].
-        brightness: adds one number in [-brightness, brightness] to the image, and cuts what leaves [0, 1].
-        cutout: sets a square of so many pixels a side to 0, whose centre may lie anywhere in the image (DeVries and
-            Taylor 2017, arXiv:1708.04552).
-        gaussian_noise: standard deviation of normal noise that is added to each number of the inputs, of any shape,
-            which lie in [0, 1] before (Bishop 1995, "Training with noise is equivalent to Tikhonov regularization").
     """
 
-    flip: Literal["none", "horizontal", "vertical", "both"] = static("none", "mirror training images at random")
-    shift: int = static(0, "move training images by up to so many pixels each way", check=at_least(0))
-    rotation: float = traced(0.0, "turn training images by up to so many degrees", optional=True, check=_check_rotation)
-    zoom: float = traced(0.0, "enlarge or shrink training images by this share", optional=True, check=_check_zoom)
-    contrast: float = traced(0.0, "change the contrast of training images by this share", optional=True, check=fraction)
-    brightness: float = traced(
-        0.0, "add up to so much, of the range 0 to 1, to training images", optional=True, check=_check_brightness
+    flip: Literal["none", "horizontal", "vertical", "both"] = static(
+        "none", "mirror training images with probability 1/2: left and right, top and bottom, or each of them"
     )
-    cutout: int = traced(0, "side of a square of training images that is set to 0", optional=True, check=at_least(0))
+    shift: int = static(
+        0,
+        "move training images by up to so many whole pixels each way: a random crop of the image "
+        "padded with zeros (He et al. 2016, arXiv:1512.03385, section 4.2)",
+        check=at_least(0),
+    )
+    rotation: float = traced(
+        0.0,
+        "turn training images about their centre by up to so many degrees, with bilinear interpolation",
+        optional=True,
+        check=_check_rotation,
+    )
+    zoom: float = traced(
+        0.0,
+        "enlarge or shrink training images about their centre by a factor in [1 - zoom, 1 + zoom], "
+        "with bilinear interpolation",
+        optional=True,
+        check=_check_zoom,
+    )
+    contrast: float = traced(
+        0.0,
+        "multiply the distance from a training image's mean, channel by channel, by a factor in [1 - "
+        "contrast, 1 + contrast], and cut what leaves [0, 1]",
+        optional=True,
+        check=fraction,
+    )
+    brightness: float = traced(
+        0.0,
+        "add one number in [-brightness, brightness] to a training image, and cut what leaves [0, 1]",
+        optional=True,
+        check=_check_brightness,
+    )
+    cutout: int = traced(
+        0,
+        "set a square of so many pixels a side to 0, whose centre may lie anywhere in the training "
+        "image (DeVries and Taylor 2017, arXiv:1708.04552)",
+        optional=True,
+        check=at_least(0),
+    )
     gaussian_noise: float = traced(
         0.0,
-        "standard deviation of noise added to training inputs, which lie in 0 to 1",
+        "standard deviation of normal noise that is added to each number of the training inputs, of "
+        "any shape, which lie in [0, 1] before (Bishop 1995, Training with noise is equivalent to "
+        "Tikhonov regularization)",
         optional=True,
         check=at_least(0),
     )
@@ -152,13 +174,14 @@ def _for_images(values: jax.Array) -> jax.Array:
 
 def _symmetric(bound: Any, shape: tuple[int, ...], key: jax.Array) -> jax.Array:
     """Uniform float32 numbers in [-bound, bound)."""
-    return bound * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    numbers: jax.Array = bound * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    return numbers
 
 
 def _square(shape: tuple[int, ...], side: Any, *keys: jax.Array) -> jax.Array:
     """Where a square about a random pixel lies in each image, (batch, height, width, 1) bool."""
     batch, height, width, _ = shape
-    inside = []
+    inside: list[jax.Array] = []
     for size, axis_key in zip((height, width), keys, strict=True):
         centre = jax.random.randint(axis_key, (batch, 1), 0, size)
         first = centre - jnp.floor(jnp.asarray(side) / 2)

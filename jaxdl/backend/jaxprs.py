@@ -55,13 +55,15 @@ def equation_multiply_adds(equation: core.JaxprEqn) -> int:
 
     Zeros that a transposed convolution puts between the inputs (``lhs_dilation``) are not counted.
     """
-    shapes = [getattr(variable.aval, "shape", ()) for variable in equation.invars]
-    outputs = math.prod(getattr(equation.outvars[0].aval, "shape", ())) if equation.outvars else 0
+    shapes: list[tuple[int, ...]] = [getattr(variable.aval, "shape", ()) for variable in equation.invars]
+    outputs: int = math.prod(getattr(equation.outvars[0].aval, "shape", ())) if equation.outvars else 0
     if equation.primitive.name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
-        return outputs * math.prod(shapes[0][axis] for axis in contracted)
+        terms: int = math.prod(shapes[0][axis] for axis in contracted)
+        return outputs * terms
     if equation.primitive.name == "conv_general_dilated":
         # The kernel is (outputs, inputs of one group, *window) in some order; an output takes all but the first axis.
-        each = math.prod(shapes[1]) // shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
-        return outputs * each // math.prod(equation.params["lhs_dilation"])
+        each: int = math.prod(shapes[1]) // shapes[1][equation.params["dimension_numbers"].rhs_spec[0]]
+        dilation: tuple[int, ...] = equation.params["lhs_dilation"]
+        return outputs * each // math.prod(dilation)
     return 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jaxdl.checkpoint.checkpoints import Checkpoints, Saved
+from jaxdl.checkpoint.checkpoints import Checkpoints
+from jaxdl.checkpoint.reading import Saved
 
 __all__ = [
     "Checkpoints",

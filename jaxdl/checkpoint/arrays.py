@@ -1,4 +1,4 @@
-"""How a training state lies in a checkpoint: as plain arrays, random keys as the words that they consist of."""
+"""The arrays of a training state as a checkpoint file holds them: plain ones, typed PRNG keys as their uint32 words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdl.checkpoint.digest import is_key, named_leaves, words
+from jaxdl.backend.keys import is_key, without_keys
+from jaxdl.checkpoint.digest import named_leaves
 from jaxdl.errors import UserError
 
 # How many parameters a message names before it only counts.
@@ -17,38 +18,25 @@ _NAMED = 5
 
 
 def host_copy(state: Any) -> Any:
-    """Copies a state to the host; a mere view would change when the next step takes over the array's memory."""
-    arrays = jax.tree.map(words, state)
+    """Copies a state to the host, keys as their words; a mere view would change when a step reuses the memory."""
+    arrays = jax.tree.map(without_keys, state)
     for leaf in jax.tree.leaves(arrays):
         if isinstance(leaf, jax.Array):
             leaf.copy_to_host_async()  # all copies on their way before the first is waited for
     return jax.tree.map(lambda leaf: np.array(leaf, copy=True), arrays)
 
 
-def stored_form(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Returns the shape under which a leaf lies in the checkpoint, and where it shall be restored to."""
-    sharding = None if is_key(leaf) else getattr(leaf, "sharding", None)
-    shape = jax.eval_shape(words, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+def shape_in_file(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of a leaf in the checkpoint file, and the sharding that it is restored with."""
     default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding or default)
-
-
-def from_stored_form(like: Any, restored: jax.Array) -> jax.Array:
-    """Returns a leaf as the state has it, from what lies in the checkpoint."""
-    if not is_key(like):
-        return restored
-    names: list[Any] = []
-
-    def look(key: jax.Array) -> jax.Array:
-        names.append(jax.random.key_impl(key))  # asks for an array, and `like` may be a mere shape
-        return key
-
-    jax.eval_shape(look, jax.ShapeDtypeStruct(like.shape, like.dtype))
-    return jax.random.wrap_key_data(restored, impl=names[0])
+    if is_key(leaf):
+        words = jax.eval_shape(without_keys, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+        return jax.ShapeDtypeStruct(words.shape, words.dtype, sharding=default)
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or default)
 
 
 def described(tree: Any) -> dict[str, str]:
-    """Returns dtype and shape of each array of a state in its stored form, by name, such as ``float32[784, 128]``."""
+    """Returns dtype and shape of each array, such as ``float32[784, 128]``, by name."""
     return {name: f"{np.dtype(a.dtype).name}{list(a.shape)}" for name, a in named_leaves(tree).items()}
 
 
@@ -60,7 +48,7 @@ def check_fits(in_file: Mapping[str, str], like: Any, path: Path) -> None:
         like: the state.
         path: the checkpoint.
     """
-    in_model = described(jax.tree.map(stored_form, like))
+    in_model = described(jax.tree.map(shape_in_file, like))
     differing = [
         f"{name} is {in_file.get(name, 'missing')} in the checkpoint and {in_model.get(name, 'missing')} in the model"
         for name in sorted({**in_file, **in_model}, key=lambda name: (not name.startswith("params/"), name))

@@ -1,52 +1,30 @@
-"""Saving and restoring training states through Orbax."""
+"""The checkpoints of one run: saved, found and restored through Orbax."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
-import hashlib
-import json
 import logging
-import math
 import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import jax
 import numpy as np
 
 from jaxdl.backend.signals import signals_held
-from jaxdl.checkpoint.arrays import check_fits, described, from_stored_form, host_copy, stored_form
+from jaxdl.checkpoint.arrays import described, host_copy
 from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, damage_named, disk_errors
+from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors
+from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
+from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
 # Orbax serves one thread at a time: two that save at once get in each other's way.
 _ORBAX = threading.RLock()
-# The parts of a checkpoint, each a folder in it.
-_STATE, _ROWS, _ABOUT = "state", "rows", "about"
-
-
-class Saved(NamedTuple):
-    """What a checkpoint holds.
-
-    Attributes:
-        step: train steps done.
-        state: the training state.
-        rows: the metrics of each step of the epoch under way, (steps of an epoch,) by name; None at an epoch's start.
-        about: what stands in its ``about/``: ``step``, ``digests``, ``shapes``, ``rank``, ``best_step``, what
-            `Checkpoints.save` was given, and a ``digest`` of all this.
-    """
-
-    step: int
-    state: Any
-    rows: dict[str, np.ndarray] | None
-    about: dict[str, Any]
 
 
 class Checkpoints:
@@ -76,12 +54,10 @@ class Checkpoints:
         read_only: bool = False,
     ):
         self.directory = Path(directory).absolute()
-        self._best_metric = best_metric
-        self._sign = 1.0 if best_mode == "max" else -1.0
+        self._ranking = Ranking(best_metric, best_mode)
         self._keep = keep
         self._read_only = read_only
         self._open: Any = None
-        self._ranks: dict[int, float] = {}  # of the checkpoints that were measured: larger is better
         self._silence = OrbaxSilence()
         logging.getLogger("absl").addFilter(self._silence)
 
@@ -119,14 +95,14 @@ class Checkpoints:
             manager = self._manager()
             if step in manager.all_steps():
                 return
-            arrays = {_STATE: host_copy(state)}
+            arrays = {STATE: host_copy(state)}
             if rows is not None:
-                arrays[_ROWS] = {name: np.array(row) for name, row in rows.items()}
+                arrays[ROWS] = {name: np.array(row) for name, row in rows.items()}
             digests = {name: params_sha256(tree) for name, tree in arrays.items()}
             items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
-            said = {**(about or {}), "step": step, "digests": digests, "shapes": described(arrays[_STATE])}
-            said |= self._measured(step, metrics or {})
-            items[_ABOUT] = ocp.args.JsonSave({**said, "digest": _digest(said)})
+            said = {**(about or {}), "step": step, "digests": digests, "shapes": described(arrays[STATE])}
+            said |= self._ranking.add(step, metrics or {})
+            items[ABOUT] = ocp.args.JsonSave({**said, "digest": about_digest(said)})
             # Forced, for Orbax passes over a step that is before the last one without a word.
             manager.save(step, args=ocp.args.Composite(**items), force=True)
             if threading.current_thread() is not threading.main_thread():
@@ -150,7 +126,7 @@ class Checkpoints:
         with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
             found = self._find(step)
             try:
-                return self._read(found, like, None).state
+                return read_checkpoint(self._manager(), self.directory, found, like).state
             except Damaged as error:
                 raise UserError(f"{error}; restore it, or use another one.") from error
 
@@ -170,7 +146,8 @@ class Checkpoints:
             like: as in `restore`.
             rows_like: shapes and dtypes of `Saved.rows`.
             notify: told of each damaged checkpoint, and what is done about it.
-            needs_best: a checkpoint whose best one of then is damaged or missing is of no use.
+            needs_best: pass over a checkpoint, as if it were damaged, where the one that was the best when it was saved
+                is damaged or missing.
 
         Raises:
             UserError: a checkpoint does not fit, or all are damaged.
@@ -180,9 +157,9 @@ class Checkpoints:
         with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
             for step in reversed(self.steps()):
                 try:
-                    saved = self._read(step, like, rows_like)
+                    saved = read_checkpoint(self._manager(), self.directory, step, like, rows_like)
                     if needs_best:
-                        self._check_best_of(saved, like)
+                        check_best(self._manager(), self.directory, saved, like)
                 except Damaged as error:
                     damaged.append(error)
                     continue
@@ -203,7 +180,7 @@ class Checkpoints:
             UserError: there is no such checkpoint, or it is damaged.
         """
         try:
-            return self._about(self._find(step))
+            return read_about(self._manager(), self.directory, self._find(step))
         except Damaged as error:
             raise UserError(f"{error}; restore it, or use another one.") from error
 
@@ -237,7 +214,7 @@ class Checkpoints:
                 if step == then:
                     raise
                 # A process was killed while it removed this one, which was neither the last nor the best.
-        return _best({step: about["rank"]["rank"] for step, about in abouts.items() if about["rank"]})
+        return best({step: about["rank"]["rank"] for step, about in abouts.items() if about["rank"]})
 
     def wait(self) -> None:
         """Waits until all that was given to `save` is on the disk; raises `UserError` where that fails."""
@@ -267,16 +244,16 @@ class Checkpoints:
             import orbax.checkpoint as ocp
 
             options = ocp.CheckpointManagerOptions(
-                preservation_policy=_Preserved(self._keep, self._ranks),
+                preservation_policy=LastAndBest(self._keep, self._ranking.ranks),
                 read_only=self._read_only,
                 create=not self._read_only,
                 # What a killed process left unfinished.
                 cleanup_tmp_directories=not self._read_only,
             )
             handlers = {
-                _STATE: ocp.StandardCheckpointHandler(),
-                _ROWS: ocp.StandardCheckpointHandler(),
-                _ABOUT: ocp.JsonCheckpointHandler(),
+                STATE: ocp.StandardCheckpointHandler(),
+                ROWS: ocp.StandardCheckpointHandler(),
+                ABOUT: ocp.JsonCheckpointHandler(),
             }
             self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
             if not self._read_only:
@@ -285,78 +262,18 @@ class Checkpoints:
 
     def _read_ranks(self) -> None:
         """Reads how good the checkpoints are that are there; one that is damaged counts for nothing."""
-        self._ranks.clear()
+        self._ranking.ranks.clear()
         for step in self._open.all_steps():
             with contextlib.suppress(Damaged):
-                rank = self._about(step)["rank"]
+                rank = read_about(self._open, self.directory, step)["rank"]
                 if rank:
-                    self._ranks[step] = rank["rank"]
+                    self._ranking.ranks[step] = rank["rank"]
 
     def _close_manager(self) -> None:
         manager, self._open = self._open, None
         if manager is not None:
             with _ORBAX:
                 manager.close()
-
-    def _read(self, step: int, like: Any, rows_like: Mapping[str, Any] | None) -> Saved:
-        """Reads one checkpoint and compares its digests.
-
-        Args:
-            step: which one.
-            like: what the state looks like.
-            rows_like: what the rows look like; None leaves them out.
-
-        Raises:
-            UserError: it does not fit.
-            Damaged: it cannot be read, or is not what was written.
-        """
-        import orbax.checkpoint as ocp
-
-        path = self.directory / str(step)
-        manager = self._manager()
-        about = self._about(step)
-        digests = about["digests"]
-        check_fits(about["shapes"], like, path)
-        wanted = {_STATE: like}
-        if rows_like is not None and _ROWS in digests:
-            wanted[_ROWS] = dict(rows_like)
-        stored = jax.tree.map(stored_form, wanted)
-        items = {name: ocp.args.StandardRestore(tree) for name, tree in stored.items()}
-        with damage_named(path, step):
-            restored = manager.restore(step, args=ocp.args.Composite(**items))
-        for name in wanted:
-            if params_sha256(restored[name]) != digests[name]:
-                raise Damaged(path, step, f"the digest of its {name} is not the one that was written with it")
-        state = jax.tree.map(from_stored_form, like, restored[_STATE])
-        rows = {name: np.asarray(row) for name, row in restored[_ROWS].items()} if _ROWS in wanted else None
-        return Saved(step, state, rows, about)
-
-    def _about(self, step: int) -> dict[str, Any]:
-        import orbax.checkpoint as ocp
-
-        with damage_named(self.directory / str(step), step):
-            about = self._manager().restore(step, args=ocp.args.Composite(**{_ABOUT: ocp.args.JsonRestore()}))[_ABOUT]
-            said = {name: value for name, value in about.items() if name != "digest"}
-            if about["step"] != step or about["digest"] != _digest(said):
-                raise ValueError("the digest of what it says of itself is not the one that was written with it")
-        return about
-
-    def _check_best_of(self, saved: Saved, like: Any) -> None:
-        """Checks the checkpoint that was the best one when another was saved.
-
-        Raises:
-            Damaged: it is missing or damaged.
-        """
-        best = saved.about["best_step"]
-        if best is None or best == saved.step:
-            return
-        path = self.directory / str(saved.step)
-        if best not in self.steps():
-            raise Damaged(path, saved.step, f"the best checkpoint of then, of step {best:,}, is missing")
-        try:
-            self._read(best, like, None)
-        except Damaged as error:
-            raise Damaged(path, saved.step, f"the best one of then is: {error}") from error
 
     def _set_aside(self, steps: Sequence[int]) -> None:
         if not steps or self._read_only:
@@ -369,15 +286,6 @@ class Checkpoints:
                     shutil.rmtree(target)
                 (self.directory / str(step)).rename(target)
 
-    def _measured(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what is stored beside a checkpoint to compare it, and takes note of it; a larger rank is better."""
-        value = metrics.get(self._best_metric) if self._best_metric is not None else None
-        rank = None
-        if value is not None and math.isfinite(value):
-            self._ranks[step] = self._sign * float(value)
-            rank = {"metric": self._best_metric, "value": float(value), "rank": self._ranks[step]}
-        return {"rank": rank, "best_step": _best(self._ranks)}
-
     def _find(self, step: int | str | None) -> int:
         present = self.steps()
         if not present:
@@ -389,30 +297,3 @@ class Checkpoints:
         if step not in present:
             raise UserError(f"there is no checkpoint of step {step} in {self.directory}; there are: {present}.")
         return int(step)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Preserved:
-    """Orbax's protocol for which checkpoints stay: those of the `keep` highest steps, and the best one.
-
-    Attributes:
-        keep: how many of the last.
-        ranks: how good each one is that was measured, as it is when this is asked.
-    """
-
-    keep: int
-    ranks: Mapping[int, float]
-
-    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
-        steps = [checkpoint.step for checkpoint in checkpoints]
-        best = _best({step: self.ranks[step] for step in steps if step in self.ranks})
-        return [step == best or step in sorted(steps)[-self.keep :] for step in steps]
-
-
-def _best(ranks: Mapping[int, float]) -> int | None:
-    """Returns the step with the largest rank, of equal ones the earliest."""
-    return max(ranks, key=lambda step: (ranks[step], -step), default=None)
-
-
-def _digest(said: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxdl.backend.keys import without_keys
+
 
 def params_sha256(params: Any) -> str:
     """Returns the SHA-256 hex digest of a pytree of arrays, equal exactly where all bits are.
@@ -19,21 +21,11 @@ def params_sha256(params: Any) -> str:
     """
     digest = hashlib.sha256()
     for path, leaf in sorted(named_leaves(params).items()):
-        array = np.asarray(words(leaf))
+        array = np.asarray(without_keys(leaf))
         shape = ",".join(map(str, array.shape))
         digest.update(f"{path}\0{array.dtype.name}\0{shape}\0".encode())
         digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).tobytes())
     return digest.hexdigest()
-
-
-def is_key(leaf: Any) -> bool:
-    """Returns whether an array holds typed PRNG keys."""
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def words(leaf: Any) -> Any:
-    """Returns the words of typed PRNG keys, (..., words) uint32; any other array as it is."""
-    return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
 def named_leaves(tree: Any) -> dict[str, Any]:

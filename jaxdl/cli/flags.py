@@ -11,7 +11,7 @@ from absl import flags
 
 from jaxdl.cli.argv import Token, spelled_out, tokens
 from jaxdl.cli.options import Options, make_options, option_fields, option_switches
-from jaxdl.errors import UserError, did_you_mean
+from jaxdl.errors import UserError, nearest
 from jaxdl.fields import Field, check_value, choose, parse, replace, settable, short_names, show, type_name, walk
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def refuse_misspelt_experiment(arguments: Sequence[str]) -> None:
     """
     options = option_fields()
     for token in tokens(spelled_out(arguments), option_switches()):
-        if token.name and token.name not in options and did_you_mean(token.name, ["experiment"]):
+        if token.name and token.name not in options and nearest(token.name, ["experiment"]):
             raise _unknown_flag(token.name, options)
 
 
@@ -197,8 +197,8 @@ def _unknown_flag(name: str, fields: Mapping[str, Field]) -> UserError:
     same = [path for path in fields if path.rpartition(".")[2] == name]
     if same:
         return UserError(f"--{name} is ambiguous: write {' or '.join('--' + path for path in same)}.")
-    nearest = did_you_mean(name, flag_names(fields))
-    return UserError(f"unknown flag --{name}.{nearest.replace(chr(39), '').replace('mean ', 'mean --')} See --help.")
+    meant = nearest(name, flag_names(fields))
+    return UserError(f"unknown flag --{name}.{f' Did you mean --{meant}?' if meant else ''} See --help.")
 
 
 def _check_decided(options: Options, peeked: Options) -> None:

@@ -28,7 +28,8 @@ def help_text(experiment: Experiment | None, program: str, width: int | None = N
     for name, field in option_fields().items():
         lines += _described(field, name, width)
         if name == "mode":
-            lines += [f"        {mode:13}  {command.help}" for mode, command in COMMANDS.items()]
+            for mode, command in COMMANDS.items():
+                lines += _wrapped(f"{mode}: {command.help}", width, " " * 8, " " * 10)
     if experiment is None:
         return "\n".join(
             [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."]
@@ -51,8 +52,10 @@ def _described(field: Field, name: str, width: int, short: str | None = None) ->
     note = ", traced" if field.declaration.traced else ""
     alias = f" (--{short})" if short else ""
     text = f"{field.declaration.help} [{default or 'not set'}{note}]"
-    indent = " " * 6
-    wrapped = textwrap.wrap(
-        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    return [f"  --{name}={kind or 'TEXT'}{alias}", *_wrapped(text, width, " " * 6, " " * 6)]
+
+
+def _wrapped(text: str, width: int, first: str, other: str) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=other, break_long_words=False, break_on_hyphens=False
     )
-    return [f"  --{name}={kind or 'TEXT'}{alias}", *wrapped]

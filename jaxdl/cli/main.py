@@ -34,7 +34,7 @@ def main(experiments: Path) -> NoReturn:
 def command(arguments: list[str], experiments: Path, begin: float) -> int:
     """Runs one command; returns its exit status.
 
-    It is 0, 1 for a training that diverged, 2 for what the user can mend, 130 for Ctrl-C.
+    It is 0, 1 for a training that diverged, 2 for what the user can mend, 130 or 143 after SIGINT or SIGTERM.
 
     Args:
         arguments: the command line without the program's name.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxdl.cli.commands import COMMANDS
 from jaxdl.errors import UserError
-from jaxdl.fields import Field, above_zero, at_least, part, replace, static, walk
+from jaxdl.fields import Field, above_zero, at_least, described, part, replace, static, walk
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.selection import Selection
 
@@ -18,6 +19,7 @@ else:
     Mode = Literal[tuple(COMMANDS)]  # the table is the only list of the modes
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What a command asks for beside the recipe."""
@@ -74,15 +76,17 @@ class Options:
 _SWEEP_BATCH = {"execution.batch": "sweep_batch"}
 
 
-def option_fields() -> dict[str, Field]:
+@functools.cache
+def option_fields() -> Mapping[str, Field]:
     """Returns the options by the names of their flags; each field's path is its place in `Options`."""
     fields = (field for field in walk(Options()) if field.declaration.help and not field.is_part)
     return {_SWEEP_BATCH.get(field.path, field.path.rpartition(".")[2]): field for field in fields}
 
 
-def option_switches() -> set[str]:
+@functools.cache
+def option_switches() -> frozenset[str]:
     """Returns the names of those options that take no value."""
-    return {name for name, field in option_fields().items() if field.type is bool}
+    return frozenset(name for name, field in option_fields().items() if field.type is bool)
 
 
 def file_options() -> dict[str, Field]:

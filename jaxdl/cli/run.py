@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 
@@ -42,7 +42,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with out_of_memory():
-            command = getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
+            command: Callable[..., int] = getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
             return command(options, experiment, arguments, begin)
     except KeyboardInterrupt as stop:
         return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED

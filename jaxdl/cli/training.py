@@ -47,7 +47,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         from jaxdl.profiling import print_profile  # here, since few trainings are profiled
 
         print_profile(run_dir)
-    if summary["status"] == "diverged":
+    if summary["divergence"] is not None:
         announce(
             f"{Divergence.of_summary(summary['divergence']).message()}. Lower --learning_rate, clip with "
             "--clip_norm=1, or leave such updates out with --nan=skip. The last good checkpoint, if there is one, is "

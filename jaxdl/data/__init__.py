@@ -26,8 +26,8 @@ def _of_tfds(name: str) -> tuple[type[Tfds], Mapping[str, Any]]:
         )
     if check_name(name):
         raise UserError(
-            f"unknown data set {name!r}: neither an embedded set (bits, digits) "
-            "nor spelled like a name of tensorflow-datasets such as fashion_mnist or emnist/letters."
+            f"unknown data set {name!r}: it is not an embedded set (bits, digits), and names of tensorflow-datasets "
+            "look like fashion_mnist or emnist/letters."
         )
     return Tfds, {"name": name}
 

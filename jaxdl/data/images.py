@@ -23,7 +23,7 @@ def find_images(path: Path) -> list[Path]:
     """Lists the image files to read: the file itself, or all below a folder by their extension, sorted by path.
 
     Raises:
-        UserError: there is nothing at `path`, or the folder holds no image file.
+        UserError: `path` does not exist, or it is a folder without image files.
     """
     if path.is_file():
         return [path]
@@ -46,7 +46,8 @@ def load_images(paths: Sequence[Path], spec: Spec) -> np.ndarray:
         (images, height, width, channels) in the spec's dtype.
 
     Raises:
-        UserError: a file is missing, no image, damaged or too large, or the model's inputs are no images; it is named.
+        UserError: a file is missing, not an image, damaged or too large (the message names it), or the model
+            does not read images.
     """
     if len(spec.input_shape) != 3 or spec.input_shape[2] not in _MODES:
         raise UserError(f"images were given, but the inputs of this model have shape {spec.input_shape}.")
@@ -72,7 +73,7 @@ def _pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as problem:
         raise UserError(f"{path}: the image is too large to be read safely ({problem}).") from problem
     except UnidentifiedImageError as problem:
-        raise UserError(f"{path}: this is no image file that Pillow can read.") from problem
+        raise UserError(f"{path}: this is not an image file that Pillow can read.") from problem
     except Exception as problem:  # Pillow's decoders raise almost any type on damaged files
         raise UserError(f"{path}: the image cannot be read, the file may be damaged ({problem}).") from problem
     if image.size != (width, height):

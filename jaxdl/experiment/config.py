@@ -49,7 +49,8 @@ def from_config(config: Mapping[str, Any], default: Experiment) -> Experiment:
         UserError: a field, type or value that the experiment does not have.
     """
     own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part}
-    return _read(config, default, own_types, "")
+    experiment: Experiment = _read(config, default, own_types, "")
+    return experiment
 
 
 def _read(config: Any, default: Any, own_types: Mapping[str, Any], prefix: str) -> Any:

@@ -10,7 +10,19 @@ from flax import linen as nn
 from jaxdl.augment.images import Augmentation
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError
-from jaxdl.fields import Affects, Field, above_zero, at_least, check_fields, part, replace, static, traced, walk
+from jaxdl.fields import (
+    Affects,
+    Field,
+    above_zero,
+    at_least,
+    check_fields,
+    described,
+    part,
+    replace,
+    static,
+    traced,
+    walk,
+)
 from jaxdl.fields.interval import Interval
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
@@ -45,100 +57,114 @@ def _check_interval(value: str) -> str | None:
     return None
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class Checkpointing:
-    """How often a run is saved, and how much of that is kept. Results do not depend on it.
+    """How often a run is saved, and how much of that is kept. Results do not depend on it."""
 
-    Attributes:
-        every: time, steps or epochs between two savings, such as ``30s``, ``5min``, ``500steps`` or ``1epoch``; the end
-            of the training is always saved.
-        keep: how many of the last checkpoints to keep, beside the best one. With two, one that is damaged on the disk
-            leaves another to go on from.
-    """
+    every: str = static(
+        "30s",
+        "time, steps or epochs between two savings: 30s, 5min, 500steps, 1epoch; the end of the "
+        "training is always saved",
+        check=_check_interval,
+    )
+    keep: int = static(
+        2,
+        "how many of the last checkpoints to keep beside the best one; with two, one that is damaged "
+        "on the disk leaves another to continue from",
+        check=at_least(1),
+    )
 
-    every: str = static("30s", "between two savings: 30s, 5min, 500steps, 1epoch", check=_check_interval)
-    keep: int = static(2, "how many of the last checkpoints to keep beside the best", check=at_least(1))
 
-
+@described
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How long to train, in which portions, and which state to keep.
-
-    Attributes:
-        epochs: passes over the train split.
-        batch_size: examples in one train step.
-        eval_batch_size: examples in one eval step; figures do not depend on it, only speed and memory do.
-        watch: the metric, as ``SPLIT/METRIC``, that decides which checkpoint is the best and when to stop early.
-        patience: stop after this many epochs without a better `watch`; None never stops early.
-        final: the state that is tested and summarised at the end: after the last epoch, or the best by `watch`.
-        overfit_batches: train and validate on the first N batches only, to see that the model can learn; 0 uses all.
-        precision: what the model computes in; parameters, optimizer, statistics and loss stay float32 (Micikevicius et
-            al. 2018, "Mixed precision training", without the scaling of losses, which bfloat16 does not need).
-        nan: what to do where a loss, a gradient or a parameter is no longer a finite number: stop the run at that step
-            and say where it began; skip the update and count it; or go on.
-        fast_dev_run: one small batch through train, validation, test, checkpoint and report.
-    """
+    """How long to train, in which portions, and which state to keep."""
 
     epochs: int = static(10, "passes over the train split", check=at_least(1), affects=_LOOP)
     batch_size: int = static(128, "examples in one train step", check=_check_batch_size, affects=_LOOP)
     eval_batch_size: int = static(
-        500, "examples in one eval step; changes speed, not figures", check=_check_batch_size, affects=("speed",)
+        500,
+        "examples in one eval step; speed and memory depend on it, figures do not",
+        check=_check_batch_size,
+        affects=("speed",),
     )
     watch: str = static(
-        "validation/loss", "metric that decides the best checkpoint", check=_check_watch, affects=("result",)
+        "validation/loss",
+        "metric, as SPLIT/METRIC, that decides which checkpoint is the best and when to stop early",
+        check=_check_watch,
+        affects=("result",),
     )
     patience: int | None = static(
-        None, "stop after this many epochs without a better --watch", check=above_zero, affects=("result",)
+        None,
+        "stop after this many epochs without a better --watch; none: never stop early",
+        check=above_zero,
+        affects=("result",),
     )
     final: Literal["last", "best"] = static(
-        "last", "state to test at the end: the last, or the best by --watch", affects=("result",)
+        "last",
+        "state that is tested and summarised at the end: after the last epoch, or the best by --watch",
+        affects=("result",),
     )
     overfit_batches: int = static(
-        0, "train and validate on the first N batches only; 0 uses all", check=at_least(0), affects=_CUT
+        0,
+        "train and validate on the first N batches only, to see that the model can learn; 0 uses all",
+        check=at_least(0),
+        affects=_CUT,
     )
-    precision: Literal["float32", "bfloat16"] = static("float32", "what the model computes in; parameters stay float32")
+    precision: Literal["float32", "bfloat16"] = static(
+        "float32",
+        "what the model computes in; parameters, optimizer, statistics and loss stay float32 "
+        "(Micikevicius et al. 2018, Mixed precision training, without the scaling of losses, which "
+        "bfloat16 does not need)",
+    )
     nan: Literal["stop", "skip", "ignore"] = static(
-        "stop", "where a loss, gradient or parameter is not finite", affects=_LOOP
+        "stop",
+        "where a loss, a gradient or a parameter is no longer a finite number: stop the run at that "
+        "step and say where it began, skip the update and count it, or ignore it",
+        affects=_LOOP,
     )
     fast_dev_run: bool = static(
         False, "one small batch through train, validation, test, checkpoint and report", affects=_CUT
     )
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """The whole recipe. `dataclasses.replace` or `jaxdl.replace` varies it; every field is a flag of ``launch.py``.
-
-    Attributes:
-        name: the experiment's name, which is also that of its file in ``experiments/``.
-        data: where examples come from.
-        model: a Linen module called as ``model.apply(variables, inputs, train=..., lengths=...)``; where it has a field
-            ``outputs`` that is None, the size of the last layer follows the data.
-        objective: the loss.
-        optimizer: the optimizer with its learning-rate schedule.
-        training: the training budget.
-        augmentation: what is changed at random in the training examples; the figures of train are of changed ones.
-        checkpoint: how often the run is saved.
-        metrics: names of the metrics measured on validation and test beside the loss (see `jaxdl.objectives.metrics`).
-        seed: seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32).
-    """
+    """The whole recipe. `dataclasses.replace` or `jaxdl.replace` varies it; every field is a flag of ``launch.py``."""
 
     name: str = static(dataclasses.MISSING, "name of the experiment, and of its file in ``experiments/``", affects=())
     data: Data = part(
         DATA,
-        "data set: an embedded one (digits, bits) or a TFDS name such as fashion_mnist",
+        "where examples come from: an embedded data set (digits, bits) or a TFDS name such as fashion_mnist",
         affects=("data", "programs"),
     )
-    model: nn.Module = part(MODELS, "model")
+    model: nn.Module = part(
+        MODELS,
+        "a Linen module called as ``model.apply(variables, inputs, train=..., lengths=...)``; where "
+        "it has a field ``outputs`` that is None, the size of the last layer follows the data",
+    )
     objective: Objective = part(OBJECTIVES, "loss to minimise")
-    optimizer: Optimizer = part(OPTIMIZERS, "optimizer")
+    optimizer: Optimizer = part(OPTIMIZERS, "the optimizer with its learning-rate schedule")
     training: Training = part(None, "how long to train, in which portions, and which state to keep", default=Training())
     augmentation: Augmentation = part(
-        None, "what is changed at random in the training examples", default=Augmentation()
+        None,
+        "what is changed at random in the training examples; the figures of train are of changed ones",
+        default=Augmentation(),
     )
     checkpoint: Checkpointing = part(None, "how often the run is saved", default=Checkpointing(), affects=("saving",))
-    metrics: tuple[str, ...] = static(("accuracy",), "measured beside the loss", check=check_metrics)
-    seed: int = traced(0, "seed of parameters, data order, augmentation, dropout", check=_check_seed, affects=_LOOP)
+    metrics: tuple[str, ...] = static(
+        ("accuracy",),
+        "names of the metrics measured on validation and test beside the loss (see `jaxdl.objectives.metrics`)",
+        check=check_metrics,
+    )
+    seed: int = traced(
+        0,
+        "seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32)",
+        check=_check_seed,
+        affects=_LOOP,
+    )
 
     def for_spec(self, spec: Spec) -> Experiment:
         """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open.

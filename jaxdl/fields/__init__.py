@@ -14,6 +14,7 @@ from jaxdl.fields.declare import (
     static,
     traced,
 )
+from jaxdl.fields.describe import described
 from jaxdl.fields.names import choose, settable, short_names
 from jaxdl.fields.tree import Field, own_fields, replace, traced_values, walk
 from jaxdl.fields.values import check_fields, check_value, parse, show, type_name
@@ -28,6 +29,7 @@ __all__ = [
     "check_fields",
     "check_value",
     "choose",
+    "described",
     "enabled",
     "fraction",
     "own_fields",

@@ -7,9 +7,11 @@ import functools
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from jaxdl.fields.declare import KEY, Affects, Declaration, enabled
+
+T = TypeVar("T")
 
 # Fields that Linen itself adds to every module: plumbing, never part of a recipe.
 _LINEN_FIELDS = frozenset({"parent", "name"})
@@ -101,7 +103,7 @@ def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) 
             yield from walk(field.value, field.path + ".", field.affects)
 
 
-def replace(value: Any, changes: Mapping[str, Any]) -> Any:
+def replace(value: T, changes: Mapping[str, Any]) -> T:
     """Returns `value` with the fields at the given dotted paths replaced; Linen modules are cloned.
 
     Raises:
@@ -121,7 +123,9 @@ def replace(value: Any, changes: Mapping[str, Any]) -> Any:
             raise KeyError(name)
     for name, inner in below.items():
         here[name] = replace(here.get(name, getattr(value, name)), inner)
-    return value.clone(**here) if _is_linen(value) else dataclasses.replace(value, **here)
+    original: Any = value  # no bound of `T` says "a dataclass", and only Linen's have `clone`
+    changed: T = original.clone(**here) if _is_linen(original) else dataclasses.replace(original, **here)
+    return changed
 
 
 def traced_values(value: Any) -> dict[str, Any]:

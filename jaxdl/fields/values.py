@@ -105,7 +105,9 @@ def parse(text: str, annotation: Any) -> Any:
         inner = text.strip()
         inner = inner[1:-1] if inner.startswith("(") and inner.endswith(")") else inner
         items = inner.rstrip(",").split(",") if inner.strip(" ,") else []
-        return tuple(parse(item.strip(), arguments[0]) for item in items)
+        if Ellipsis in arguments or len(items) != len(arguments):  # of a wrong number of items `check_value` says so
+            return tuple(parse(item.strip(), arguments[0]) for item in items)
+        return tuple(parse(item.strip(), kind) for item, kind in zip(items, arguments, strict=True))
     if annotation is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ValueError(text)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from jaxdl.inference.evaluation import evaluate
-from jaxdl.inference.predictor import (
-    TrainedModel,
-    export_program,
-    load_run,
-    predictions_csv,
-    read_inputs,
-    read_spec,
-)
+from jaxdl.inference.export import export_program
+from jaxdl.inference.inputs import read_inputs, read_spec
+from jaxdl.inference.predictions import predictions_csv
+from jaxdl.inference.predictor import TrainedModel, load_run
 
 __all__ = [
     "TrainedModel",

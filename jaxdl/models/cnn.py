@@ -8,49 +8,50 @@ import jax
 from flax import linen as nn
 
 from jaxdl import ops
-from jaxdl.fields import above_zero, at_least, fraction, static, traced
+from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.activation import MONOTONE, activation_named, check_activation
 from jaxdl.models.layers import Convolution, Dropout, Normalization, Normalize, output_size
 
 _POOLS = {"max": ops.max_pool, "average": ops.average_pool}
 
 
+@described
 class CNN(nn.Module):
     """Convolutions, some followed by pooling and dropout; then dense layers with dropout, and a dense layer of outputs.
 
     Each convolution and each dense layer but the last has normalisation and activation after it.
-
-    Attributes:
-        features: channels of each convolution.
-        outputs: size of the last layer; None: taken from an experiment's data.
-        kernel: height and width of the convolutions' kernels.
-        padding: ``"VALID"``: a convolution shrinks the image by the kernel's size less one; ``"SAME"``: it keeps the
-            size.
-        pool_after: numbers of the convolutions, the first being 1, that pooling follows.
-        pool: what pooling takes of each window.
-        pool_window: height and width of the windows, which do not overlap; a rest at the right and lower edge is left
-            out.
-        dropout: share of activations dropped in training after each pooling, or before the dense layers if nothing is
-            pooled.
-        dense: units of each dense layer before the last.
-        dense_dropout: share of their activations that are dropped in training.
-        activation: name of the activation (see `jaxdl.models.activation`).
-        normalization: what stands before each activation.
     """
 
     features: tuple[int, ...] = static((32, 64), "channels of each convolution", check=at_least(1))
     outputs: int | None = static(
-        None, "size of the last layer; none: taken from the data", check=above_zero, from_data=True
+        None, "size of the last layer; none: what the data of the experiment need", check=above_zero, from_data=True
     )
-    kernel: tuple[int, int] = static((3, 3), "height and width of the kernels", check=at_least(1))
-    padding: Literal["VALID", "SAME"] = static("VALID", "whether convolutions shrink the image or keep its size")
-    pool_after: tuple[int, ...] = static((2,), "numbers of the convolutions that pooling follows", check=at_least(1))
-    pool: Literal["max", "average"] = static("max", "what pooling takes of each window")
-    pool_window: tuple[int, int] = static((2, 2), "height and width of the pooling windows", check=at_least(1))
-    dropout: float = traced(0.0, "share of activations dropped after pooling", optional=True, check=fraction)
+    kernel: tuple[int, int] = static((3, 3), "height and width of the convolutions' kernels", check=at_least(1))
+    padding: Literal["VALID", "SAME"] = static(
+        "VALID", "VALID: a convolution shrinks the image by the kernel's size less one; SAME: it keeps the size"
+    )
+    pool_after: tuple[int, ...] = static(
+        (2,), "numbers of the convolutions, the first being 1, that pooling follows", check=at_least(1)
+    )
+    pool: Literal["max", "average"] = static("max", "what pooling takes of each window: its largest value or its mean")
+    pool_window: tuple[int, int] = static(
+        (2, 2),
+        "height and width of the pooling windows, which do not overlap; a rest at the right and lower edge is left out",
+        check=at_least(1),
+    )
+    dropout: float = traced(
+        0.0,
+        "share of activations dropped in training after each pooling, or before the dense layers if nothing is pooled",
+        optional=True,
+        check=fraction,
+    )
     dense: tuple[int, ...] = static((128,), "units of each dense layer before the last", check=at_least(1))
-    dense_dropout: float = traced(0.0, "share of dense activations dropped", optional=True, check=fraction)
-    activation: str = static("relu", "activation of the hidden layers", check=check_activation)
+    dense_dropout: float = traced(
+        0.0, "share of the dense layers' activations that are dropped in training", optional=True, check=fraction
+    )
+    activation: str = static(
+        "relu", "name of the activation of the hidden layers (see `jaxdl.models.activation`)", check=check_activation
+    )
     normalization: Normalization = static("none", "normalisation before each activation")
 
     @nn.compact

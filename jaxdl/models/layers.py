@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import jax
 from flax import linen as nn
 
 from jaxdl import ops
-from jaxdl.fields import at_least, enabled, fraction, static, traced
+from jaxdl.fields import at_least, described, enabled, fraction, static, traced
 
 Normalization = Literal["none", "batch", "layer", "group"]
 _MOST_GROUPS = 32
 _SMALLEST_GROUP = 4
 
 
+@described
 class Convolution(nn.Module):
-    """A convolution over (batch, height, width, channels) with the parameters and initialisers of `flax.linen.Conv`.
-
-    Attributes:
-        features: number of output channels.
-        window: height and width of the kernel.
-        padding: ``"VALID"`` shrinks the image by the window less one, ``"SAME"`` keeps its size.
-    """
+    """A convolution over (batch, height, width, channels) with the parameters and initialisers of `flax.linen.Conv`."""
 
     features: int = static(32, "number of output channels", check=at_least(1))
     window: tuple[int, int] = static((3, 3), "height and width of the kernel", check=at_least(1))
-    padding: Literal["VALID", "SAME"] = static("VALID", "whether the image shrinks or is padded with zeros")
+    padding: Literal["VALID", "SAME"] = static(
+        "VALID", "VALID: the image shrinks by the window less one; SAME: it is padded with zeros and keeps its size"
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, pool_window: tuple[int, int] | None = None) -> jax.Array:
@@ -37,8 +35,8 @@ class Convolution(nn.Module):
             pool_window: pool the result by the maximum of such windows, at less cost than afterwards.
         """
         shape = (*self.window, inputs.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        kernel: jax.Array = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        bias: jax.Array = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
         if pool_window is None:
             return ops.convolution(inputs, kernel, padding=self.padding) + bias
@@ -46,14 +44,16 @@ class Convolution(nn.Module):
         return ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding) + bias
 
 
+@described
 class Dropout(nn.Module):
-    """Sets a share of the activations to zero in training and scales the others; draws from the stream ``dropout``.
+    """Sets a share of the activations to zero in training and scales the others; draws from the stream ``dropout``."""
 
-    Attributes:
-        rate: probability of being dropped; zero leaves dropout out of the program, a tracer is allowed.
-    """
-
-    rate: float = traced(0.5, "share of activations that are dropped", optional=True, check=fraction)
+    rate: float = traced(
+        0.5,
+        "share of activations that are dropped; zero leaves dropout out of the program, and a tracer is allowed",
+        optional=True,
+        check=fraction,
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
@@ -63,6 +63,7 @@ class Dropout(nn.Module):
         return ops.dropout(inputs, self.rate, self.make_rng("dropout"))
 
 
+@described
 class Normalize(nn.Module):
     """Normalises activations in the way that a name stands for.
 
@@ -71,25 +72,28 @@ class Normalize(nn.Module):
     channels (Ba et al. 2016). ``group``: each example over groups of channels and the image (Wu and He 2018); as many
     groups as divide the channels, at most 32, of at least 4 channels each, so that a group of a dense layer holds
     something to average.
-
-    Attributes:
-        kind: which of them, or ``"none"``.
     """
 
-    kind: Normalization = static("none", "normalisation")
+    kind: Normalization = static(
+        "none", "how activations are normalised: not at all, or over the batch, a layer, or groups of channels"
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
         """Returns the shape of `inputs`, (batch, ..., channels)."""
         if self.kind == "none":
             return inputs
+        normalize: Callable[[jax.Array], jax.Array]
         if self.kind == "batch":
-            return nn.BatchNorm(use_running_average=not train, name="batch")(inputs)
-        if self.kind == "layer":
-            return nn.LayerNorm(name="layer")(inputs)
-        if self.kind == "group":
-            return nn.GroupNorm(num_groups=_groups(inputs.shape[-1]), name="group")(inputs)
-        raise ValueError(f"normalization={self.kind!r}: must be one of none, batch, layer, group")
+            normalize = nn.BatchNorm(use_running_average=not train, name="batch")
+        elif self.kind == "layer":
+            normalize = nn.LayerNorm(name="layer")
+        elif self.kind == "group":
+            normalize = nn.GroupNorm(num_groups=_groups(inputs.shape[-1]), name="group")
+        else:
+            raise ValueError(f"normalization={self.kind!r}: must be one of none, batch, layer, group")
+        normalized: jax.Array = normalize(inputs)
+        return normalized
 
 
 def _groups(channels: int) -> int:

@@ -5,29 +5,28 @@ from __future__ import annotations
 import jax
 from flax import linen as nn
 
-from jaxdl.fields import above_zero, at_least, fraction, static, traced
+from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.activation import activation_named, check_activation
 from jaxdl.models.layers import Dropout, Normalization, Normalize, output_size
 
 
+@described
 class MLP(nn.Module):
-    """Dense layers one after the other, each with normalisation, activation and dropout; then a dense layer of outputs.
+    """Dense layers one after the other, each with normalisation, activation and dropout; then one of outputs."""
 
-    Attributes:
-        features: units of each hidden layer; none makes a linear model.
-        outputs: size of the last layer; None: taken from an experiment's data.
-        activation: name of the activation after each hidden layer (see `jaxdl.models.activation`).
-        normalization: what stands between each hidden layer and its activation.
-        dropout: share of each hidden layer's activations that are dropped in training.
-    """
-
-    features: tuple[int, ...] = static((128,), "units of each hidden layer", check=at_least(1))
-    outputs: int | None = static(
-        None, "size of the last layer; none: taken from the data", check=above_zero, from_data=True
+    features: tuple[int, ...] = static(
+        (128,), "units of each hidden layer; none at all makes a linear model", check=at_least(1)
     )
-    activation: str = static("relu", "activation of the hidden layers", check=check_activation)
-    normalization: Normalization = static("none", "normalisation before each activation")
-    dropout: float = traced(0.0, "share of hidden activations dropped", optional=True, check=fraction)
+    outputs: int | None = static(
+        None, "size of the last layer; none: what the data of the experiment need", check=above_zero, from_data=True
+    )
+    activation: str = static(
+        "relu", "name of the activation of each hidden layer (see `jaxdl.models.activation`)", check=check_activation
+    )
+    normalization: Normalization = static("none", "normalisation between each hidden layer and its activation")
+    dropout: float = traced(
+        0.0, "share of each hidden layer's activations that are dropped in training", optional=True, check=fraction
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxdl import ops
-from jaxdl.fields import above_zero, at_least, fraction, static, traced
+from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.layers import Dropout, output_size
 
 Cell = Literal["simple", "lstm", "gru"]
@@ -22,20 +22,17 @@ _CELLS: dict[str, tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...
 }
 
 
+@described
 class RecurrentLayer(nn.Module):
     """One recurrence over time; `jaxdl.ops.recurrence` has the equations.
 
     Parameters: ``kernel`` (features, gates * units), ``recurrent_kernel`` (units, gates * units), orthogonal in each
     gate (Saxe et al. 2014), ``bias`` (gates * units,), and for the GRU ``recurrent_bias`` of the same shape. Blocks are
     i, f, g, o for the LSTM, whose forget gate starts with bias 1 (Jozefowicz et al. 2015); r, z, n for the GRU.
-
-    Attributes:
-        units: size of the state.
-        cell: simple (tanh), LSTM or GRU.
     """
 
     units: int = static(128, "size of the state", check=at_least(1))
-    cell: Cell = static("lstm", "kind of the recurrence")
+    cell: Cell = static("lstm", "kind of the recurrence: simple (tanh), LSTM or GRU")
 
     @nn.compact
     def weights(self, inputs: jax.Array) -> list[jax.Array]:
@@ -85,28 +82,30 @@ class RecurrentLayer(nn.Module):
         return _CELLS[self.cell]
 
 
+@described
 class RNN(nn.Module):
-    """Recurrent layers one above the other, and a dense layer of outputs on the last valid step or on every step.
+    """Recurrent layers one above the other, and a dense layer of outputs on the last valid step or on every step."""
 
-    Attributes:
-        features: units of each layer, and of each direction where there are two.
-        outputs: size of the last layer; None: taken from an experiment's data.
-        cell: simple (tanh), LSTM or GRU.
-        bidirectional: whether each layer also runs from the last valid step to the first; the states of both
-            directions are joined, forward first.
-        every_step: whether there are outputs for every step or for the whole sequence: then from the last state of each
-            direction, that is after the last valid step and, backward, after the first.
-        dropout: share of each layer's outputs that are dropped in training.
-    """
-
-    features: tuple[int, ...] = static((128,), "units of each layer", check=at_least(1))
-    outputs: int | None = static(
-        None, "size of the last layer; none: taken from the data", check=above_zero, from_data=True
+    features: tuple[int, ...] = static(
+        (128,), "units of each layer, and of each direction where there are two", check=at_least(1)
     )
-    cell: Cell = static("lstm", "kind of the recurrence")
-    bidirectional: bool = static(False, "each layer runs in both directions")
-    every_step: bool = static(False, "outputs for every step instead of one for the sequence")
-    dropout: float = traced(0.0, "share of each layer's outputs dropped", optional=True, check=fraction)
+    outputs: int | None = static(
+        None, "size of the last layer; none: what the data of the experiment need", check=above_zero, from_data=True
+    )
+    cell: Cell = static("lstm", "kind of the recurrence: simple (tanh), LSTM or GRU")
+    bidirectional: bool = static(
+        False,
+        "run each layer also from the last valid step to the first; the states of both directions are "
+        "joined, forward first",
+    )
+    every_step: bool = static(
+        False,
+        "outputs for every step instead of one for the whole sequence; that one comes from the last "
+        "state of each direction, which is after the last valid step and, backward, after the first",
+    )
+    dropout: float = traced(
+        0.0, "share of each layer's outputs that are dropped in training", optional=True, check=fraction
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:

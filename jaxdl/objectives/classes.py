@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdl.errors import UserError
@@ -70,3 +71,20 @@ def confusion_counts(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) ->
     classes = logits.shape[-1]
     ones = losses.broadcast_mask(mask, labels.shape).astype(jnp.int32)
     return {"confusion": jnp.zeros((classes, classes), jnp.int32).at[labels, jnp.argmax(logits, -1)].add(ones)}
+
+
+def class_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns precision, recall and F1 of each class; zero divided by zero is 0.
+
+    Args:
+        confusion: (classes, classes) counts by true class (rows) and predicted class (columns).
+
+    Returns:
+        ``precision``, ``recall`` and ``f1``, (classes,) float64 each.
+    """
+    hits, predicted, actual = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    return {
+        "precision": hits / np.maximum(predicted, 1),
+        "recall": hits / np.maximum(actual, 1),
+        "f1": 2 * hits / np.maximum(predicted + actual, 1),
+    }

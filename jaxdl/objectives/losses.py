@@ -9,7 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +38,7 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing:
     logits, labels = jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
     if logits.shape[-1] < 2:
         raise UserError("softmax cross-entropy needs at least 2 outputs; for one logit take sigmoid_cross_entropy.")
+    losses: jax.Array
     if labels.shape == logits.shape:
         losses = optax.losses.safe_softmax_cross_entropy(logits, labels.astype(jnp.float32))
     elif labels.shape == logits.shape[:-1] and jnp.issubdtype(labels.dtype, jnp.integer):
@@ -51,7 +52,9 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing:
         return losses
     # The smoothed target is a mixture, so its cross-entropy is the mixture of two: no one-hot rows are needed.
     uniform = -jnp.mean(jax.nn.log_softmax(logits), axis=-1)
-    return (1 - label_smoothing) * losses + label_smoothing * uniform
+    share: Any = label_smoothing  # with some of its types the product is not declared to be an array of JAX
+    smoothed: jax.Array = (1 - share) * losses + share * uniform
+    return smoothed
 
 
 def sigmoid_cross_entropy(logits: ArrayLike, targets: ArrayLike, label_smoothing: ArrayLike = 0.0) -> jax.Array:
@@ -187,6 +190,7 @@ class Objective(abc.ABC):
 _SMOOTHING = "share of the target probability spread evenly over the classes"
 
 
+@fields.described
 @dataclass(frozen=True)
 class SoftmaxCrossEntropy(Objective):
     """One class out of several; predicts class probabilities (batch, ..., classes)."""
@@ -201,6 +205,7 @@ class SoftmaxCrossEntropy(Objective):
         return jax.nn.softmax(jnp.asarray(outputs, jnp.float32))
 
 
+@fields.described
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(Objective):
     """Yes or no, once or for several questions at a time; predicts the probability of yes."""
@@ -237,6 +242,7 @@ class MeanAbsoluteError(Objective):
         return _values(outputs)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Huber(Objective):
     """Numbers among which there are outliers."""

@@ -23,7 +23,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.errors import unknown
 from jaxdl.objectives import losses
-from jaxdl.objectives.classes import confusion_counts, correct, in_top
+from jaxdl.objectives.classes import class_figures, confusion_counts, correct, in_top
 from jaxdl.objectives.sections import classes_section
 
 Direction = Literal["minimize", "maximize"]
@@ -199,22 +199,14 @@ class PerClass(Metric):
     """A figure for each class, and their plain mean.
 
     Gives ``NAME``, the mean over all classes that the model knows (macro average; a class that does not occur counts,
-    with 0), and ``NAME_per_class``, a list. Zero divided by zero is 0.
-
-    Attributes:
-        parts: from the counts of true positives, predicted positives and actual positives of each class to numerator
-            and denominator.
+    with 0), and ``NAME_per_class``, a list; see `jaxdl.objectives.classes.class_figures`.
     """
-
-    parts: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
         return confusion_counts(outputs, targets, mask)
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        confusion = _total(partials["confusion"])
-        above, below = self.parts(np.diagonal(confusion), confusion.sum(0), confusion.sum(1))
-        values = np.where(below > 0, above / np.maximum(below, 1), 0.0)
+        values = class_figures(_total(partials["confusion"]))[self.name]
         return {self.name: float(values.mean()), f"{self.name}_per_class": values.tolist()}
 
 
@@ -273,9 +265,9 @@ _METRICS: Mapping[str, Metric] = {
         Mean("mean_squared_error", False, losses.squared_error, "squared_error"),
         Mean("mean_absolute_error", False, losses.absolute_error, "absolute_error"),
         Confusion("confusion", None),
-        PerClass("precision", True, lambda hits, predicted, actual: (hits, predicted)),
-        PerClass("recall", True, lambda hits, predicted, actual: (hits, actual)),
-        PerClass("f1", True, lambda hits, predicted, actual: (2 * hits, predicted + actual)),
+        PerClass("precision", True),
+        PerClass("recall", True),
+        PerClass("f1", True),
         RSquared("r_squared", True),
     )
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.objectives.classes import class_figures
 from jaxdl.report.format import data_used, figure
 from jaxdl.report.page import plotted, section, table, titled
 from jaxdl.report.plots import confusion_matrix
@@ -39,15 +40,10 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
 
 
 def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
-    """Returns precision, recall and F1 of each class; zero divided by zero is 0."""
-    hits, predicted, actual = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
-    figures = [
-        hits / np.maximum(predicted, 1),
-        hits / np.maximum(actual, 1),
-        2 * hits / np.maximum(predicted + actual, 1),
-    ]
+    """Returns a table of precision, recall and F1 of each class."""
+    actual, figures = counts.sum(axis=1), class_figures(counts)
     rows = [
-        [name, f"{actual[n]:,.0f}", *(figure(float(column[n])) for column in figures), used]
+        [name, f"{actual[n]:,.0f}", *(figure(float(figures[key][n])) for key in ("precision", "recall", "f1")), used]
         for n, name in enumerate(names)
     ]
     return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))

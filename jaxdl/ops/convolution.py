@@ -12,7 +12,6 @@ differentiates through it at first order.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -22,8 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-Sizes = tuple[int, ...]
-Pairs = tuple[tuple[int, int], ...]
+from jaxdl.ops.window import Sizes, Window, dilated_size, padding_pairs, per_dimension
 
 _MOST_PATCH_ELEMENTS = 9
 
@@ -64,59 +62,11 @@ def convolution(
             f"got {inputs.shape} and {kernel.shape}"
         )
     steps, holes = per_dimension(strides, spatial, "strides"), per_dimension(dilation, spatial, "dilation")
-    reach = _reach(kernel.shape[:spatial], holes)
+    reach = dilated_size(kernel.shape[:spatial], holes)
     window = Window(steps, padding_pairs(inputs.shape[1:-1], reach, steps, padding), holes)
     if groups != 1 or 0 in window.outputs(inputs.shape[1:-1], kernel.shape[:spatial]):
         return _library(inputs, kernel, window, groups=groups)
     return canonical(inputs, kernel, window)
-
-
-def per_dimension(value: int | Sequence[int], spatial: int, name: str) -> Sizes:
-    """Returns one number for each spatial dimension.
-
-    Raises:
-        ValueError: `value` is a sequence of another length.
-    """
-    sizes = (value,) * spatial if isinstance(value, int) else tuple(value)
-    if len(sizes) != spatial:
-        raise ValueError(f"{name}={sizes}: the inputs have {spatial} spatial dimensions")
-    return sizes
-
-
-def padding_pairs(
-    size: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: str | Sequence[tuple[int, int]]
-) -> Pairs:
-    """Returns (before, after) for each spatial dimension.
-
-    Raises:
-        ValueError: `padding` is neither ``"VALID"`` nor ``"SAME"`` nor one pair for each spatial dimension.
-    """
-    if isinstance(padding, str):
-        if padding not in ("VALID", "SAME"):
-            raise ValueError(f"padding={padding!r}: must be 'VALID', 'SAME' or pairs of numbers")
-        padding = lax.padtype_to_pads(size, window, strides, padding)
-    if len(padding) != len(size):
-        raise ValueError(f"padding={padding}: the inputs have {len(size)} spatial dimensions")
-    return tuple((int(before), int(after)) for before, after in padding)
-
-
-@dataclasses.dataclass(frozen=True)
-class Window:
-    """How a kernel moves over an image; each attribute has one entry for each spatial dimension."""
-
-    strides: Sizes
-    padding: Pairs
-    dilation: Sizes
-
-    def outputs(self, size: Sequence[int], kernel: Sequence[int]) -> Sizes:
-        """Returns the output size for an image and a kernel."""
-        rows = zip(size, _reach(kernel, self.dilation), self.strides, self.padding, strict=True)
-        return tuple(max(0, (n + sum(pair) - reach) // stride + 1) for n, reach, stride, pair in rows)
-
-
-def _reach(size: Sequence[int], dilation: Sequence[int]) -> Sizes:
-    """How many neighbouring elements a dilated kernel spans."""
-    return tuple((n - 1) * hole + 1 for n, hole in zip(size, dilation, strict=True))
 
 
 def _library(
@@ -154,7 +104,8 @@ def _forward(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
     # Patches of one channel, no larger than the outputs; kernels of 5x5 are no faster as a product.
     if inputs.shape[-1] == 1 and 1 < math.prod(kernel.shape[:-2]) <= min(_MOST_PATCH_ELEMENTS, kernel.shape[-1]):
         product = partial(_forward_product, window=window)
-        return lax.platform_dependent(inputs, kernel, cpu=product, default=library)
+        outputs: jax.Array = lax.platform_dependent(inputs, kernel, cpu=product, default=library)
+        return outputs
     return library(inputs, kernel)
 
 
@@ -191,16 +142,19 @@ def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: 
 
     def own(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         forward = lambda inputs: _library(inputs, kernel, window)  # noqa: E731
-        return jax.linear_transpose(forward, inputs_of(kernel, gradient))(gradient)[0]
+        gradients: tuple[jax.Array] = jax.linear_transpose(forward, inputs_of(kernel, gradient))(gradient)
+        return gradients[0]
 
     def one(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         turned = partial(_turned_convolution, size=size, window=window)
-        return lax.platform_dependent(kernel, gradient, cpu=turned, default=own)
+        of_inputs: jax.Array = lax.platform_dependent(kernel, gradient, cpu=turned, default=own)
+        return of_inputs
 
     def product(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         columns = gradient @ kernel.reshape(-1, kernel.shape[-1]).T
         patches = lambda inputs: _patches(inputs, kernel.shape[:-2], window)  # noqa: E731
-        return jax.linear_transpose(patches, inputs_of(kernel, gradient))(columns)[0]
+        gradients: tuple[jax.Array] = jax.linear_transpose(patches, inputs_of(kernel, gradient))(columns)
+        return gradients[0]
 
     return _vectorized(one, product, kernel_at=0)(kernel, gradient)
 
@@ -211,11 +165,14 @@ def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window:
     shape = jax.ShapeDtypeStruct((*size, inputs.shape[-1], gradient.shape[-1]), gradient.dtype)
 
     def own(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
-        return jax.linear_transpose(lambda kernel: _library(inputs, kernel, window), shape)(gradient)[0]
+        forward = lambda kernel: _library(inputs, kernel, window)  # noqa: E731
+        gradients: tuple[jax.Array] = jax.linear_transpose(forward, shape)(gradient)
+        return gradients[0]
 
     def one(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
         convolved = partial(_convolution_over_batch, size=size, window=window)
-        return lax.platform_dependent(inputs, gradient, cpu=convolved, default=own)
+        of_kernel: jax.Array = lax.platform_dependent(inputs, gradient, cpu=convolved, default=own)
+        return of_kernel
 
     def product(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
         patches = _patches(inputs, size, window)
@@ -294,8 +251,8 @@ def _turned_convolution(kernel: jax.Array, gradient: jax.Array, size: Sizes, win
     """The output gradient, spread by the strides, convolved with the kernel turned around."""
     spatial = tuple(range(len(size)))
     turned = jnp.swapaxes(lax.rev(kernel, spatial), -1, -2)
-    reach = _reach(kernel.shape[:-2], window.dilation)
-    spread = _reach(gradient.shape[1:-1], window.strides)
+    reach = dilated_size(kernel.shape[:-2], window.dilation)
+    spread = dilated_size(gradient.shape[1:-1], window.strides)
     before = [reach[axis] - 1 - window.padding[axis][0] for axis in spatial]
     around = tuple((before[axis], size[axis] + reach[axis] - 1 - spread[axis] - before[axis]) for axis in spatial)
     return _library(gradient, turned, Window((1,) * len(size), around, window.dilation), input_dilation=window.strides)
@@ -306,7 +263,7 @@ def _convolution_over_batch(inputs: jax.Array, gradient: jax.Array, size: Sizes,
     spatial = range(1, inputs.ndim - 1)
     images = inputs.transpose(inputs.ndim - 1, *spatial, 0)
     filters = gradient.transpose(*spatial, 0, inputs.ndim - 1)
-    reach, spread = _reach(size, window.dilation), _reach(gradient.shape[1:-1], window.strides)
+    reach, spread = dilated_size(size, window.dilation), dilated_size(gradient.shape[1:-1], window.strides)
     needed = [a + b - 1 for a, b in zip(reach, spread, strict=True)]
     around = tuple(
         (before, n - length - before)
@@ -325,7 +282,7 @@ def _patches(inputs: jax.Array, size: Sizes, window: Window) -> jax.Array:
     """Returns what a kernel of spatial size `size` sees: (batch, *outputs, elements of the kernel * channels)."""
     around = ((0, 0, 0), *((before, after, 0) for before, after in window.padding), (0, 0, 0))
     padded = lax.pad(inputs, jnp.zeros((), inputs.dtype), around)
-    spans = _reach(window.outputs(inputs.shape[1:-1], size), window.strides)
+    spans = dilated_size(window.outputs(inputs.shape[1:-1], size), window.strides)
     patches = []
     for offset in itertools.product(*map(range, size)):
         start = [place * hole for place, hole in zip(offset, window.dilation, strict=True)]

@@ -46,5 +46,6 @@ def _words(key: jax.Array, count: int) -> jax.Array:
     """Uniform uint32. Threefry makes two words at a time, of which `jax.random.bits` gives the exclusive or."""
     if str(jax.random.key_impl(key)) == "threefry2x32":
         data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
-        return jax.extend.random.threefry_2x32(data, jnp.arange(count, dtype=jnp.uint32))
+        words: jax.Array = jax.extend.random.threefry_2x32(data, jnp.arange(count, dtype=jnp.uint32))
+        return words
     return jax.random.bits(key, (count,), jnp.uint32)

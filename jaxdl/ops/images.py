@@ -59,10 +59,13 @@ def rotate_and_zoom(images: jax.Array, angle: jax.Array, factor: jax.Array) -> j
     first = (above.astype(jnp.int32) + 1) * stride + left.astype(jnp.int32) + 1
     pixels = jnp.pad(images, ((0, 0), (1, 2), (1, 2), (0, 0))).reshape(len(images), -1, channels)
 
+    def take(image: jax.Array, index: jax.Array) -> jax.Array:
+        return image.at[index].get(mode="promise_in_bounds")
+
     def neighbour(offset: int) -> jax.Array:
-        take = jax.vmap(lambda image, index: image.at[index].get(mode="promise_in_bounds"))
-        return take(pixels, first + offset).astype(jnp.float32)
+        return jax.vmap(take)(pixels, first + offset).astype(jnp.float32)
 
     upper = neighbour(0) * (1 - right) + neighbour(1) * right
     lower = neighbour(stride) * (1 - right) + neighbour(stride + 1) * right
-    return upper * (1 - down) + lower * down
+    turned: jax.Array = upper * (1 - down) + lower * down
+    return turned

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdl.ops.convolution import Pairs, Sizes, padding_pairs, per_dimension
+from jaxdl.ops.window import Pairs, Sizes, padding_pairs, per_dimension
 
 # Larger windows make more slices than the library's own loop over a window costs.
 MOST_SLICES = 16
@@ -51,7 +51,8 @@ def max_pool(
     sizes, steps, pairs = _geometry(inputs, window, strides, padding)
     if not _sliced(inputs, sizes, pairs):
         around = ((0, 0), *pairs, (0, 0))
-        return lax.reduce_window(inputs, -jnp.inf, lax.max, (1, *sizes, 1), (1, *steps, 1), around)
+        greatest: jax.Array = lax.reduce_window(inputs, -jnp.inf, lax.max, (1, *sizes, 1), (1, *steps, 1), around)
+        return greatest
     lowest = jnp.array(-jnp.inf, inputs.dtype)
     return _sliced_maximum(_pad(inputs, lowest, pairs), sizes, steps)
 
@@ -132,12 +133,16 @@ def _sliced_maximum(inputs: jax.Array, window: Sizes, strides: Sizes) -> jax.Arr
     return maximum(window_elements(inputs, window, strides))
 
 
-def _sliced_maximum_forward(inputs: jax.Array, window: Sizes, strides: Sizes) -> tuple[jax.Array, tuple]:
+def _sliced_maximum_forward(
+    inputs: jax.Array, window: Sizes, strides: Sizes
+) -> tuple[jax.Array, tuple[jax.Array, Sizes]]:
     places = place_of_maximum(window_elements(inputs, window, strides))
     return _sliced_maximum(inputs, window, strides), (places, inputs.shape[1:-1])
 
 
-def _sliced_maximum_backward(window: Sizes, strides: Sizes, residuals: tuple, gradient: jax.Array) -> tuple[jax.Array]:
+def _sliced_maximum_backward(
+    window: Sizes, strides: Sizes, residuals: tuple[jax.Array, Sizes], gradient: jax.Array
+) -> tuple[jax.Array]:
     places, size = residuals
     spread = spread_tiles if window == strides else _spread_overlapping
     return (spread(places, gradient, window, strides, size),)

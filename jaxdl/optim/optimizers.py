@@ -15,38 +15,42 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from jaxdl import fields
 from jaxdl.optim.schedules import SCHEDULES, Constant, Schedule
+from jaxdl.optim.transforms import scale_by_adam, scale_by_deviation, with_momentum
+
+_B1 = "share of the running mean of gradients that is kept"
+_B2 = "share of the running mean of squared gradients that is kept"
+_STEP = "size of a step, before the schedule's factor"
+_DECAY = "share of each weight taken away in a step, times its learning rate (see `decayed` for which parameters)"
 
 
+@fields.described
 @dataclass(frozen=True)
 class Optimizer(abc.ABC):
-    """How parameters follow from gradients.
+    """How parameters follow from gradients."""
 
-    Attributes:
-        learning_rate: size of a step before the schedule's factor.
-        schedule: the learning rate's factor over training.
-        weight_decay: decoupled, on all parameters for which `decayed` says so.
-        clip_norm: largest Euclidean norm of all gradients together (Pascanu et al. 2013, arXiv:1211.5063).
-        clip_value: largest absolute value of each gradient, applied before `clip_norm`.
-    """
-
-    learning_rate: float = fields.traced(1e-3, "size of a step", check=fields.above_zero)
-    schedule: Schedule = fields.part(SCHEDULES, "the learning rate's factor over training", default=Constant())
-    weight_decay: float = fields.traced(
-        0.0, "share of each weight taken away, times the learning rate", optional=True, check=fields.at_least(0)
+    learning_rate: float = fields.traced(1e-3, _STEP, check=fields.above_zero)
+    schedule: Schedule = fields.part(
+        SCHEDULES, "how the learning rate changes over training, as a factor of it", default=Constant()
     )
+    weight_decay: float = fields.traced(0.0, _DECAY, optional=True, check=fields.at_least(0))
     clip_norm: float = fields.traced(
-        0.0, "largest norm of all gradients together; 0: none", optional=True, check=fields.at_least(0)
+        0.0,
+        "largest Euclidean norm of all gradients together (Pascanu et al. 2013, arXiv:1211.5063); 0: none",
+        optional=True,
+        check=fields.at_least(0),
     )
     clip_value: float = fields.traced(
-        0.0, "largest absolute value of a gradient; 0: none", optional=True, check=fields.at_least(0)
+        0.0,
+        "largest absolute value of each gradient, applied before clip_norm; 0: none",
+        optional=True,
+        check=fields.at_least(0),
     )
 
     @property
@@ -105,10 +109,7 @@ _MOMENTUM = "share of the last step's velocity that is kept"
 _EPS = "added to the denominator"
 
 
-def _momentum(momentum: Any, nesterov: bool = False) -> optax.GradientTransformation:
-    return optax.trace(momentum, nesterov) if fields.enabled(momentum) else optax.identity()
-
-
+@fields.described
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """Stochastic gradient descent: v = momentum v + g; step along v, or along g + momentum v in Nesterov's form.
@@ -117,14 +118,15 @@ class SGD(Optimizer):
     learning". Learning rate as in Keras.
     """
 
-    learning_rate: float = fields.traced(1e-2, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1e-2, _STEP, check=fields.above_zero)
     momentum: float = fields.traced(0.0, _MOMENTUM, optional=True, check=fields.fraction)
-    nesterov: bool = fields.static(False, "look ahead along the velocity; needs momentum")
+    nesterov: bool = fields.static(False, "step along the velocity that the next step will have; needs momentum")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        return optax.chain(_momentum(self.momentum, self.nesterov), decay)
+        return optax.chain(with_momentum(self.momentum, self.nesterov), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     """g / sqrt(s + eps), s the sum of all squared gradients (Duchi et al. 2011, JMLR 12).
@@ -132,15 +134,16 @@ class Adagrad(Optimizer):
     Learning rate as in PyTorch: Keras's 0.001 hardly moves, because the sum only grows. The rest as in Keras and optax.
     """
 
-    learning_rate: float = fields.traced(1e-2, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1e-2, _STEP, check=fields.above_zero)
     # Static, because it enters the first state and not the step.
-    initial_sum: float = fields.static(0.1, "what the sum of squares starts from", check=fields.at_least(0))
+    initial_sum: float = fields.static(0.1, "what the sum of squared gradients starts from", check=fields.at_least(0))
     eps: float = fields.traced(1e-7, _EPS, check=fields.above_zero)
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(optax.scale_by_rss(self.initial_sum, self.eps), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Adadelta(Optimizer):
     """g sqrt(x + eps) / sqrt(s + eps), s and x running means of squared gradients and squared steps.
@@ -148,7 +151,7 @@ class Adadelta(Optimizer):
     Zeiler 2012, arXiv:1212.5701: its rho and eps, and its learning rate of 1 (the method finds its own step size).
     """
 
-    learning_rate: float = fields.traced(1.0, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1.0, _STEP, check=fields.above_zero)
     rho: float = fields.traced(0.95, "share of the running means that is kept", check=fields.fraction)
     eps: float = fields.traced(1e-6, "added to both running means", check=fields.above_zero)
 
@@ -156,6 +159,7 @@ class Adadelta(Optimizer):
         return optax.chain(optax.scale_by_adadelta(self.rho, self.eps), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
     """g / sqrt(s + eps), s the running mean of squared gradients, or their running variance where `centered` is set.
@@ -167,74 +171,13 @@ class RMSprop(Optimizer):
     decay: float = fields.traced(0.9, "share of the running mean that is kept", check=fields.fraction)
     eps: float = fields.traced(1e-7, _EPS, check=fields.above_zero)
     momentum: float = fields.traced(0.0, _MOMENTUM, optional=True, check=fields.fraction)
-    centered: bool = fields.static(False, "divide by the running standard deviation")
+    centered: bool = fields.static(
+        False, "divide by the running standard deviation of the gradients instead of the root of their mean square"
+    )
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        own = _scale_by_deviation if self.centered else optax.scale_by_rms
-        return optax.chain(own(self.decay, self.eps), _momentum(self.momentum), decay)
-
-
-class _DeviationState(NamedTuple):
-    """Running mean and variance of the gradients, each a tree like the parameters."""
-
-    mean: Any
-    variance: Any
-
-
-def _scale_by_deviation(decay: Any, eps: Any) -> optax.GradientTransformation:
-    """Divides by the running standard deviation, as `optax.scale_by_stddev` but never by the root of a negative number.
-
-    The variance as mean of squares minus square of mean, which optax takes, comes out below -eps in float32 where
-    gradients are steady, and the step is then NaN. The equal form for running means (Finch 2009, "Incremental
-    calculation of weighted mean and variance", section 9) cannot.
-    """
-
-    def init(params: Any) -> _DeviationState:
-        return _DeviationState(optax.tree.zeros_like(params), optax.tree.zeros_like(params))
-
-    def update(updates: Any, state: _DeviationState, params: Any = None) -> tuple[Any, _DeviationState]:
-        off = jax.tree.map(lambda g, m: g - m, updates, state.mean)
-        mean = jax.tree.map(lambda m, d: m + (1 - decay) * d, state.mean, off)
-        variance = jax.tree.map(lambda v, d: decay * (v + (1 - decay) * d * d), state.variance, off)
-        scaled = jax.tree.map(lambda g, v: g * jax.lax.rsqrt(v + eps), updates, variance)
-        return scaled, _DeviationState(mean, variance)
-
-    return optax.GradientTransformation(init, update)
-
-
-_B1 = "share of the running mean of gradients that is kept"
-_B2 = "share of the running mean of squared gradients that is kept"
-
-
-def _scale_by_adam(b1: Any, b2: Any, eps: Any, nesterov: bool = False) -> optax.GradientTransformation:
-    """`optax.scale_by_adam` in the order of computation that the end of section 2 of Adam's paper gives.
-
-    The bias corrections 1 - b**t are numbers of the step, not of the parameter: taken out of the arrays, they leave one
-    division for each parameter instead of three, which makes the whole step of a small perceptron 6 % shorter. (The
-    paper drops a factor of `eps`, which is kept here, so that only rounding differs.)
-    """
-
-    def init(params: Any) -> optax.ScaleByAdamState:
-        zeros = optax.tree.zeros_like
-        return optax.ScaleByAdamState(count=jnp.zeros([], jnp.int32), mu=zeros(params), nu=zeros(params))
-
-    def update(updates: Any, state: optax.ScaleByAdamState, params: Any = None) -> tuple[Any, optax.ScaleByAdamState]:
-        del params
-        count = optax.safe_increment(state.count)
-        mu = optax.tree.cast_like(optax.tree.update_moment(updates, state.mu, b1, 1), state.mu)
-        nu = optax.tree.cast_like(optax.tree.update_moment_per_elem_norm(updates, state.nu, b2, 2), state.nu)
-        root = jnp.sqrt(1 - b2**count)
-        now, ahead = (root / (1 - b1**steps) for steps in (count, optax.safe_increment(count)))
-
-        def direction(m: jax.Array, v: jax.Array, g: jax.Array) -> jax.Array:
-            denominator = jnp.sqrt(v) + eps * root
-            if nesterov:  # the running mean as it will be after the next gradient, if that is like this one
-                return (ahead * b1 * m + now * (1 - b1) * g) / denominator
-            return now * (m / denominator)
-
-        return jax.tree.map(direction, mu, nu, updates), optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
-
-    return optax.GradientTransformation(init, update)
+        own = scale_by_deviation if self.centered else optax.scale_by_rms
+        return optax.chain(own(self.decay, self.eps), with_momentum(self.momentum), decay)
 
 
 @dataclass(frozen=True)
@@ -244,12 +187,13 @@ class _AdamDirection(Optimizer, abc.ABC):
     b1: float = fields.traced(0.9, _B1, check=fields.fraction)
     b2: float = fields.traced(0.999, _B2, check=fields.fraction)
     eps: float = fields.traced(1e-8, _EPS, check=fields.above_zero)
-    nesterov: bool = fields.static(False, "look ahead along the running mean")
+    nesterov: bool = fields.static(False, "take the running mean as it will be after the next gradient")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        return optax.chain(_scale_by_adam(self.b1, self.b2, self.eps, self.nesterov), decay)
+        return optax.chain(scale_by_adam(self.b1, self.b2, self.eps, self.nesterov), decay)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Adam(_AdamDirection):
     """m / (sqrt(s) + eps), m and s bias-corrected running means of gradients and squared gradients.
@@ -259,15 +203,15 @@ class Adam(_AdamDirection):
     """
 
 
+@fields.described
 @dataclass(frozen=True)
 class AdamW(_AdamDirection):
     """Adam with weight decay by default (Loshchilov & Hutter 2019, arXiv:1711.05101); 1e-4 as in optax."""
 
-    weight_decay: float = fields.traced(
-        1e-4, "share of each weight taken away, times the learning rate", optional=True, check=fields.at_least(0)
-    )
+    weight_decay: float = fields.traced(1e-4, _DECAY, optional=True, check=fields.at_least(0))
 
 
+@fields.described
 @dataclass(frozen=True)
 class Lamb(Optimizer):
     """Adam's direction, weight decay included, at the norm of the parameters that it moves, array by array.
@@ -281,10 +225,11 @@ class Lamb(Optimizer):
     eps: float = fields.traced(1e-6, _EPS, check=fields.above_zero)
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        adam = _scale_by_adam(self.b1, self.b2, self.eps)
+        adam = scale_by_adam(self.b1, self.b2, self.eps)
         return optax.chain(adam, decay, optax.scale_by_trust_ratio())
 
 
+@fields.described
 @dataclass(frozen=True)
 class Lion(Optimizer):
     """The sign of b1 m + (1 - b1) g; then m = b2 m + (1 - b2) g (Chen et al. 2023, arXiv:2302.06675).
@@ -292,7 +237,7 @@ class Lion(Optimizer):
     The paper's b1 and b2, and a learning rate of a tenth of Adam's as it advises: every parameter moves by all of it.
     """
 
-    learning_rate: float = fields.traced(1e-4, "size of a step", check=fields.above_zero)
+    learning_rate: float = fields.traced(1e-4, _STEP, check=fields.above_zero)
     b1: float = fields.traced(0.9, "share of the running mean in the direction", check=fields.fraction)
     b2: float = fields.traced(0.99, _B1, check=fields.fraction)
 

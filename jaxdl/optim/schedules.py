@@ -18,16 +18,17 @@ from jaxdl import fields
 from jaxdl.errors import UserError
 
 
+@fields.described
 @dataclass(frozen=True)
 class Schedule(abc.ABC):
-    """A factor of the learning rate for each step.
+    """A factor of the learning rate for each step."""
 
-    Attributes:
-        warmup: share of all steps over which the factor first rises linearly from 0 to where the schedule starts (Goyal
-            et al. 2017, arXiv:1706.02677), rounded to whole steps, and never all of them.
-    """
-
-    warmup: float = fields.static(0.0, "share of all steps spent on a linear warm-up from 0", check=fields.fraction)
+    warmup: float = fields.static(
+        0.0,
+        "share of all steps over which the factor first rises linearly from 0 to where the schedule "
+        "starts (Goyal et al. 2017, arXiv:1706.02677), rounded to whole steps, and never all of them",
+        check=fields.fraction,
+    )
 
     def factor(self, total_steps: int) -> optax.Schedule:
         """Makes the function from the number of steps already done, which may be traced, to the learning rate's factor.
@@ -55,6 +56,7 @@ class Schedule(abc.ABC):
         """Makes the function from the number of steps since the warm-up to the factor."""
 
 
+@fields.described
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The whole learning rate at every step."""
@@ -63,6 +65,7 @@ class Constant(Schedule):
         return optax.constant_schedule(1.0)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Half a cosine down to `final` at the end of training (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
@@ -73,12 +76,17 @@ class Cosine(Schedule):
         return optax.cosine_decay_schedule(1.0, total_steps - warmup_steps, alpha=self.final)
 
 
+@fields.described
 @dataclass(frozen=True)
 class Exponential(Schedule):
     """``rate ** (steps since the warm-up / (every * total_steps))``; `staircase` rounds the exponent down."""
 
-    rate: float = fields.static(0.1, "factor that is multiplied in over each share `every`", check=fields.above_zero)
-    every: float = fields.static(1.0, "share of all steps over which one `rate` falls due", check=fields.above_zero)
+    rate: float = fields.static(
+        0.1, "factor that is multiplied in once over each share `every`", check=fields.above_zero
+    )
+    every: float = fields.static(
+        1.0, "share of all steps over which `rate` is multiplied in once", check=fields.above_zero
+    )
     staircase: bool = fields.static(False, "change once every share, at its end, instead of at each step")
 
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
@@ -95,6 +103,7 @@ def _ascending_shares(values: tuple[float, ...]) -> str | None:
     return None if ascending and all(0 < v < 1 for v in values) else "must be shares between 0 and 1 in rising order"
 
 
+@fields.described
 @dataclass(frozen=True)
 class Piecewise(Schedule):
     """The whole learning rate up to the first boundary, then one factor of it from each boundary on.
@@ -122,6 +131,7 @@ class Piecewise(Schedule):
         return optax.join_schedules([optax.constant_schedule(f) for f in (1.0, *self.factors)], steps)
 
 
+@fields.described
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     """Up and down once, along cosines (Smith & Topin 2018, arXiv:1708.07120).

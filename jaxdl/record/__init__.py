@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from jaxdl.record.directory import (
+from jaxdl.record.directory import RunDirectory, new_run_dir
+from jaxdl.record.encoding import json_text
+from jaxdl.record.reading import (
     CONFIG,
     METRICS,
     RECORD,
     REPORT,
     SUMMARY,
-    RunDirectory,
-    json_text,
-    new_run_dir,
     read_config,
     read_metrics,
     read_record,

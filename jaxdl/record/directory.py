@@ -10,8 +10,7 @@
 | ``summary.json`` | the outcome, written when the run ends |
 | ``report.html`` | see `jaxdl.report` |
 
-JSON has no word for numbers that are not finite: they are written as the strings ``"nan"``, ``"inf"`` and ``"-inf"``,
-which Python's ``float`` reads, and read back as numbers.
+The JSON files are written as `jaxdl.record.encoding` says.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import math
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -29,10 +27,9 @@ from typing import Any
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import append_line, named_cause, replace_file
 from jaxdl.files.locks import LOCK, FolderLock
+from jaxdl.record.encoding import json_text, number, plain
+from jaxdl.record.reading import CONFIG, METRICS, RECORD, REPORT, SUMMARY, read_file
 from jaxdl.record.tensorboard import EventFile
-
-CONFIG, RECORD, SUMMARY, METRICS, REPORT = "config.json", "record.json", "summary.json", "metrics.jsonl", "report.html"
-_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def new_run_dir(root: Path, experiment: str) -> Path:
@@ -121,14 +118,14 @@ class RunDirectory:
             split: ``"train"``, ``"validation"`` or ``"test"``.
             metrics: figures by name. TensorBoard gets the numbers; lists (a confusion matrix) stand in the file alone.
         """
-        figures = {name: _plain(value) for name, value in metrics.items()}
+        figures = {name: plain(value) for name, value in metrics.items()}
         line = json.dumps({"step": int(step), "epoch": int(epoch), "split": split, **figures}, allow_nan=False)
         self._check_held()
         content = line.encode() + b"\n"
         append_line(self.path / METRICS, content)
         self._bytes += len(content)
         self._sha256.update(content)
-        tags = {f"{split}/{name}": _number(value) for name, value in figures.items()}
+        tags = {f"{split}/{name}": number(value) for name, value in figures.items()}
         numbers = {tag: float(value) for tag, value in tags.items() if isinstance(value, int | float)}
         with named_cause(self.path, "write TensorBoard events to"):
             if self._events is None:
@@ -219,45 +216,6 @@ class RunDirectory:
         self.close()
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Reads ``config.json`` of the run directory `path`.
-
-    Raises:
-        UserError: there is no run, or the file is damaged.
-    """
-    return _read(Path(path), CONFIG)
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Reads ``record.json`` of the run directory `path`; raises as `read_config` does."""
-    return _read(Path(path), RECORD)
-
-
-def read_summary(path: Path) -> dict[str, Any]:
-    """Reads ``summary.json`` of the run directory `path`; raises as `read_config` does."""
-    summary = _read(Path(path), SUMMARY)
-    if isinstance(summary.get("metrics"), dict):
-        summary["metrics"] = {name: _number(value) for name, value in summary["metrics"].items()}
-    return summary
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Reads the lines of ``metrics.jsonl`` of the run directory `path`, an empty list where nothing was logged.
-
-    Raises:
-        UserError: there is no run, or a line is damaged.
-    """
-    path = Path(path)
-    file = path / METRICS
-    if not file.exists():
-        _read(path, CONFIG)  # says that there is no run, when there is none
-        return []
-    with named_cause(file, "read"):
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    parsed = [_parse(line, file, number) for number, line in enumerate(lines, 1)]
-    return [{k: v if k == "split" else _number(v) for k, v in line.items()} for line in parsed]
-
-
 def _check_free(path: Path, experiment: str) -> None:
     """Raises `UserError` where `path` is neither new nor empty nor a run of `experiment`."""
     way_out = "give another --run_dir"
@@ -268,54 +226,9 @@ def _check_free(path: Path, experiment: str) -> None:
             raise UserError(f"the run directory {path} is a file: {way_out}.")
         present = {entry.name for entry in path.iterdir()}
     signed = [(name, key) for name, key in ((CONFIG, "name"), (SUMMARY, "experiment")) if name in present]
-    owners = {owner for name, key in signed if isinstance(owner := _read(path, name).get(key), str)}
+    owners = {owner for name, key in signed if isinstance(owner := read_file(path, name).get(key), str)}
     # A config.json alone proves nothing, many programs write one; so it has to name an experiment.
     if present and LOCK not in present and not owners:
         raise UserError(f"the folder {path} is not empty and no run directory: {way_out}.")
     for owner in owners - {experiment}:
         raise UserError(f"the run directory {path} belongs to experiment {owner!r}, not {experiment!r}: {way_out}.")
-
-
-def _read(path: Path, name: str) -> dict[str, Any]:
-    file = path / name
-    if not file.exists():
-        if not (path / CONFIG).exists():
-            raise UserError(f"there is no run in {path} (no {CONFIG}): give --run_dir=DIR of a run.")
-        raise UserError(f"{file} is missing: the run has not got that far; run it again with the same --run_dir.")
-    with named_cause(file, "read"):
-        return _parse(file.read_text(encoding="utf-8", errors="replace"), file)
-
-
-def _parse(text: str, file: Path, line: int | None = None) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        where = f"line {line}: " if line is not None else ""
-        reason = " ".join(str(error).split())
-        raise UserError(f"{file} is damaged ({where}{reason}): restore it, or start a new run.") from error
-    if not isinstance(value, dict):
-        where = f"line {line} of {file}" if line is not None else str(file)
-        raise UserError(f"{where} is damaged (no JSON object): restore it, or start a new run.")
-    return value
-
-
-def json_text(value: Mapping[str, Any]) -> str:
-    """Returns JSON as the files of a run have it: see above for numbers that are not finite."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """Returns `value` in JSON's own types: arrays as lists, paths as text, numbers that are not finite as words."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):  # arrays and scalars of NumPy and JAX
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return str(value) if isinstance(value, os.PathLike) else value
-
-
-def _number(value: Any) -> Any:
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value

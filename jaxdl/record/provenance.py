@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxdl.backend.cores import machine_cores, usable_cores
+
 _PACKAGES = (
     "jaxdl",
     "jax",
@@ -87,7 +89,7 @@ def surroundings(checkout: Path | None = None) -> dict[str, Any]:
         "git": git_state(checkout or Path(__file__).parent),
         "versions": versions(),
         **_jax_state(),
-        "cpu": {"model": _cpu_model(), "cores": os.cpu_count(), "cores_usable": _cores_usable()},
+        "cpu": {"model": _cpu_model(), "cores": machine_cores(), "cores_usable": len(usable_cores())},
         "system": f"{platform.system()} {platform.machine()}",
         "environment": recorded_environment(os.environ),
     }
@@ -223,10 +225,6 @@ def _cpu_model() -> str:
         described = ""
     model = re.search(r"^model name\s*:\s*(.+)$", described, re.MULTILINE)
     return model.group(1).strip() if model else platform.processor() or platform.machine()
-
-
-def _cores_usable() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def without_password(argument: str) -> str:

@@ -279,6 +279,7 @@ def _kept_bytes(forward: Any, params: Any, variables: Any, inputs: Any, key: Any
 
 
 def _bytes(leaf: Any) -> int:
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.eval_shape(jax.random.key_data, leaf)
-    return math.prod(leaf.shape) * leaf.dtype.itemsize
+    size: int = math.prod(leaf.shape) * leaf.dtype.itemsize
+    return size

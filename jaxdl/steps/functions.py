@@ -106,7 +106,8 @@ def state_shapes(steps: Steps) -> TrainState:
         UserError: the model does not fit the data.
     """
     with model_errors():
-        return jax.eval_shape(steps.init_state, np.uint32(0))
+        shapes: TrainState = jax.eval_shape(steps.init_state, np.uint32(0))
+        return shapes
 
 
 def eval_metrics(experiment: Experiment) -> list[Metric]:
@@ -210,7 +211,7 @@ class _Functions:
     def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
         return self._experiment.objective.predictions(self._apply(self._experiment, state, batch))
 
-    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, tuple, Any]:
+    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, Any, Any]:
         """Returns the loss; outputs, mask and the model's new state; and the gradients of the parameters."""
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
@@ -218,7 +219,7 @@ class _Functions:
             batch = recipe.augmentation.apply(batch, self._spec.preprocess, key)
             inputs = self._in_precision(batch["inputs"])
 
-        def loss_of(params: Any) -> tuple[jax.Array, tuple]:
+        def loss_of(params: Any) -> tuple[jax.Array, Any]:
             outputs, model_state = recipe.model.apply(
                 self._variables(params, state.model_state),
                 inputs,
@@ -240,7 +241,7 @@ class _Functions:
         model: Any = recipe.model
         with jax.named_scope(INPUT_SCOPE):
             inputs = self._in_precision(self._spec.preprocess(batch["inputs"]))
-        outputs = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
+        outputs: jax.Array = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
         return outputs.astype(jnp.float32)
 
     def _in_precision(self, inputs: jax.Array) -> jax.Array:

@@ -81,7 +81,9 @@ def run_train_steps(
         depend on how an epoch is cut into calls.
     """
 
-    def step(state: TrainState, rows: Rows, order: jax.Array, hparams: Any, number: jax.Array) -> Any:
+    def step(
+        state: TrainState, rows: Rows, order: jax.Array, hparams: Any, number: jax.Array
+    ) -> tuple[TrainState, Rows]:
         with jax.named_scope(INPUT_SCOPE):
             batch = batch_of_step(arrays, order, number, batch_size)
         state, metrics = steps.train_step(state, batch, hparams)
@@ -93,7 +95,8 @@ def run_train_steps(
         return each(*carry, order, hparams, first + i)
 
     rows = _empty_rows(steps, batch_size, stacked, state, arrays, order, hparams)
-    return jax.lax.fori_loop(0, count, body, (state, rows))
+    after: tuple[TrainState, Rows] = jax.lax.fori_loop(0, count, body, (state, rows))
+    return after
 
 
 def _empty_rows(
@@ -146,6 +149,8 @@ def run_eval_steps(
     batches = (stop - start + batch_size - 1) // batch_size
 
     def body(i: jax.Array, buffers: Sums) -> Sums:
-        return jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, sums_of(i))
+        filled: Sums = jax.tree.map(lambda buffer, value: buffer.at[i].set(value), buffers, sums_of(i))
+        return filled
 
-    return jax.lax.fori_loop(0, batches, body, buffers)
+    sums: Sums = jax.lax.fori_loop(0, batches, body, buffers)
+    return sums

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from jaxdl.backend.settings import accelerators
+from jaxdl.backend.cores import accelerators
 from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -145,7 +145,7 @@ def _width(execution: Execution, definition: Definition) -> Width | None:
     if execution.executor != "inline":
         scales = execution.executor == "ray" or accelerators() > 0
         return Width(1, asked, 1 / asked if scales else 1.0)
-    # On the number in one program the last bits depend, so a sweep that goes on keeps its own.
+    # The last bits depend on the number in one program, so a sweep that is continued keeps its own.
     stacked = asked or (definition.side_by_side if definition.side_by_side > 1 else 0)
     return Width(stacked, stacked, 1.0) if stacked else None
 

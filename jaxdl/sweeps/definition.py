@@ -1,4 +1,4 @@
-"""What a sweep is: the recipe, what is varied and how, and what is to be best; a value that its directory keeps."""
+"""What a sweep is: the recipe, what is varied and how, and the figure to compare by; its directory keeps this value."""
 
 from __future__ import annotations
 
@@ -30,14 +30,12 @@ class Definition:
     Attributes:
         experiment: the recipe that is varied.
         space: the fields and their values.
-        mode: all combinations, combinations drawn at random, or drawn by what earlier trials gave (TPE: Bergstra et al.
-            2011, "Algorithms for hyper-parameter optimization").
+        mode: how values are chosen, as for the next five see `jaxdl.sweeps.selection.Selection`.
         trials: how many trainings there are in all.
         objective: the figure to compare by, ``SPLIT/METRIC`` as in ``summary.json``.
         direction: whether less or more of it is better.
-        prune: how trainings that fall behind are stopped early: not at all, by asynchronous successive halving (Li et
-            al. 2020, arXiv:1810.05934), or by Hyperband (Li et al. 2018, arXiv:1603.06560).
-        sweep_seed: seed of what is drawn.
+        prune: how trials that fall behind are stopped early.
+        sweep_seed: seed of the values that are drawn.
         lag: how many trials may run at the same time, where their results decide about later ones; else 1.
         grids: with `mode` grid, earlier spaces that this one extends: their trials come first.
         side_by_side: how many trials are trained in one program, on which the last bits depend; 0: not yet chosen.
@@ -201,7 +199,7 @@ def direction_of(objective: str) -> Direction:
 
 
 def extended(before: Definition, now: Definition) -> Definition:
-    """Returns a sweep that goes on from an earlier one with more trials.
+    """Returns an earlier sweep with more trials.
 
     Raises:
         UserError: more than the number of trials has changed; for a grid, values may be added.

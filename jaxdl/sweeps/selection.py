@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from jaxdl.fields import at_least, static
+from jaxdl.fields import at_least, described, static
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class Selection:
     """How the trials of a sweep are chosen and compared."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxdl.backend.settings import gpu_names, usable_cores
+from jaxdl.backend.cores import gpu_names, usable_cores
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
 from jaxdl.sweeps.directory import SweepDirectory

@@ -101,7 +101,8 @@ def _first(trainer: Trainer, state: TrainState, count: int, between: Callable[[]
 
 def _copy(state: TrainState) -> TrainState:
     """A copy, because the train program takes the memory of the state that it is given."""
-    return jax.tree.map(jnp.copy, state)
+    copy: TrainState = jax.tree.map(jnp.copy, state)
+    return copy
 
 
 def _not_finite(tree: Any) -> list[str]:

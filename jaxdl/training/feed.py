@@ -59,7 +59,8 @@ class Feed:
 
     def order(self, epoch: int) -> jax.Array:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
-        return jax.device_put(epoch_order(self.seed, epoch, self.data.size("train"), self.passes))
+        order: jax.Array = jax.device_put(epoch_order(self.seed, epoch, self.data.size("train"), self.passes))
+        return order
 
     def batch(self, step: int) -> Batch:
         """Returns the examples of the train step after `step` steps, by name, (batch_size, ...)."""

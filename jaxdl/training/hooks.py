@@ -19,7 +19,7 @@ GiveUp = Callable[[int, Mapping[str, Any]], bool]
 
 
 class Pauses(Protocol):
-    """Says when the loop pauses within an epoch, beside the end of every epoch; see `jaxdl.training.epoch.Pause`."""
+    """Says when the loop pauses within an epoch; see `jaxdl.training.epoch.Pause`. It also pauses after every epoch."""
 
     def at_most(self, step: int) -> int:
         """Returns how many steps may be run in one call after `step`, at least 1."""

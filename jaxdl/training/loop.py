@@ -105,8 +105,9 @@ class Trainer:
 
     def init_state(self) -> TrainState:
         """Returns the state before the first step, from the experiment's seed."""
-        state = self._program("init")(np.uint32(self.experiment.seed))
-        return jax.block_until_ready(state)  # see `jaxdl.backend.memory.on_host`
+        state: TrainState = self._program("init")(np.uint32(self.experiment.seed))
+        jax.block_until_ready(state)  # see `jaxdl.backend.memory.on_host`
+        return state
 
     # fmt: off
     @overload

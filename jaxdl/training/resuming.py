@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
@@ -15,9 +15,10 @@ from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
 from jaxdl.training.loop import Trainer
+from jaxdl.training.summary import Summary
 
 
-def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None:
+def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
     """Returns the summary of a finished run, None where there is none.
 
     Raises:
@@ -31,7 +32,7 @@ def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None
         raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     if not (path / SUMMARY).exists():
         return None
-    summary = read_summary(path)
+    summary = cast(Summary, read_summary(path))
     return summary if summary.get("status") == "completed" else None
 
 

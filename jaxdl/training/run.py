@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.data import Dataset
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
-from jaxdl.experiment.load import data_summary, shortened
+from jaxdl.experiment.load import shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import REPORT, RunDirectory, provenance
@@ -33,6 +31,7 @@ from jaxdl.training.hooks import Hooks, Metrics, Profiler
 from jaxdl.training.loop import Trainer
 from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
 from jaxdl.training.saving import Saving, SavingPauses
+from jaxdl.training.summary import Status, Summary, make_summary
 
 
 def train(
@@ -47,7 +46,7 @@ def train(
     accept_changed_data: bool = False,
     cache: Cache | None = None,
     hooks: Hooks | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
     A run that was stopped, in any way, at any moment and any number of times, ends with the same bits as one that never
@@ -163,7 +162,7 @@ class _Run:
             self._ask_to_give_up(epoch)
         return saved.state, saved.rows
 
-    def to_end(self, state: TrainState, rows: Rows | None) -> dict[str, Any]:
+    def to_end(self, state: TrainState, rows: Rows | None) -> Summary:
         """Trains on from what `start` returned, and tests; writes the summary in the end, after an error too."""
         try:
             status = self._train_and_test(state, rows)
@@ -173,7 +172,7 @@ class _Run:
             raise
         return self._conclude(status)
 
-    def _train_and_test(self, state: TrainState, rows: Rows | None) -> str:
+    def _train_and_test(self, state: TrainState, rows: Rows | None) -> Status:
         """Trains and tests; returns the status for the summary."""
         try:
             self._test(self._final(self._train(state, rows)))
@@ -186,11 +185,21 @@ class _Run:
             self.saving.checkpoints.wait()  # a run is completed only when its last state is on the disk
         return "completed"
 
-    def _conclude(self, status: str) -> dict[str, Any]:
+    def _conclude(self, status: Status) -> Summary:
         try:
             self.saving.checkpoints.close()
         finally:
-            summary = self._summary(status)
+            summary = make_summary(
+                status,
+                self.trainer,
+                self.dataset,
+                self.figures,
+                self.stopping,
+                self.divergence,
+                params_sha256=self.params_sha256,
+                seconds_to_first_step=self.seconds_to_first_step,
+                wall_seconds=time.perf_counter() - self.begin,
+            )
             self.directory.discard_report()  # a process killed after the next line must not leave an outdated report
             self.directory.write_summary(summary)
             write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
@@ -278,22 +287,3 @@ class _Run:
         metrics = self.trainer.evaluate(state, "test")
         self.figures.log("test", metrics)
         self._check_finite({"test": metrics})
-
-    def _summary(self, status: str) -> dict[str, Any]:
-        shapes = self.trainer.state_shapes()
-        return {
-            "experiment": self.experiment.name,
-            "status": status,
-            "step": self.figures.step,
-            "epoch": self.figures.epoch,
-            "metrics": self.figures.latest,
-            "best": {"metric": self.stopping.metric, "value": self.stopping.best, "step": self.stopping.best_step},
-            "divergence": dataclasses.asdict(self.divergence) if self.divergence else None,
-            "data": data_summary(self.dataset, self.experiment),
-            "train_examples_per_second": self.figures.examples_per_second,
-            "compile_seconds": self.trainer.compile_seconds,
-            "seconds_to_first_step": self.seconds_to_first_step,
-            "wall_seconds": time.perf_counter() - self.begin,
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(shapes.params)),
-            "params_sha256": self.params_sha256,
-        }

@@ -48,6 +48,7 @@ class Pretending(Bench):
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_training_is_killed_at_its_first_checkpoint_and_gone_on_with(tmp_path: Path) -> None:
     bench = Pretending(tmp_path)
     bench.script = """if True:

@@ -24,6 +24,7 @@ def test_ratios_are_those_of_each_round_to_what_it_allows() -> None:
     assert first.split()[-4:] == ["3.000", "2.000", "5.000", "0.75"]
 
 
+@pytest.mark.slow
 def test_a_round_measures_every_command(tmp_path: Path) -> None:
     seconds = round_of(tmp_path)
     assert len(seconds) == 5

@@ -6,7 +6,8 @@ import argparse
 
 import pytest
 
-from benchmarks.sweeps import Grid, is_far, ratios
+from benchmarks.sweep_grid import Grid
+from benchmarks.sweeps import is_far, ratios
 
 RUNS = [
     {"round": 1, "case": "jaxdl", "seconds": 10.0},

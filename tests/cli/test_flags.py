@@ -6,7 +6,6 @@ import pytest
 
 import jaxdl
 from jaxdl.cli.flags import parse_command_line
-from jaxdl.cli.help import help_text
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 
@@ -108,12 +107,3 @@ def test_an_ambiguous_last_name_lists_the_paths() -> None:
 def test_options_are_read_beside_fields() -> None:
     options, _ = parse_command_line(["--experiment=recipe", "--mode=eval", "--seed=4"], recipe())
     assert options == Options(experiment="recipe", mode="eval")
-
-
-def test_help_names_every_field_with_type_default_and_meaning() -> None:
-    text = " ".join(help_text(recipe(), "launch.py", 60).split())
-    assert "--optimizer.learning_rate=float (--learning_rate)" in text
-    assert "size of a step [0.001, traced]" in text
-    assert "--model.features=int,..." in text
-    assert "--optimizer=sgd|" in text
-    assert "--data.fallback=embedded|none" in text

@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import jaxlib.version
-import numpy as np
 import pytest
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-QUICK = ("--experiment=digits_mlp", "--epochs=2")
-
-
-def launch(folder: Path, *arguments: str, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"TFDS_DATA_DIR": str(folder / "data"), "COLUMNS": "120"}
-    if cache is not None:
-        environment["XDG_CACHE_HOME"] = str(cache)
-        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    return subprocess.run(
-        [sys.executable, str(ROOT / "launch.py"), *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run directory of a finished training."""
-    folder = tmp_path_factory.mktemp("finished")
-    done = launch(folder, *QUICK, f"--run_dir={folder / 'run'}")
-    assert done.returncode == 0, done.stderr
-    assert "test" in done.stdout
-    assert str(folder / "run") in done.stdout
-    assert "epoch 2/2" in done.stderr
-    record = json.loads((folder / "run" / "record.json").read_text())
-    assert record["command"] == ["launch.py", *QUICK, f"--run_dir={folder / 'run'}"]
-    return folder / "run"
-
-
-def files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+from tests.cli.launched import QUICK, ROOT, files_below, launch
 
 
 def test_list_names_every_experiment(tmp_path: Path) -> None:
@@ -53,13 +18,6 @@ def test_list_names_every_experiment(tmp_path: Path) -> None:
     assert done.returncode == 0
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert names == sorted(path.stem for path in (ROOT / "experiments").glob("*.py"))
-
-
-def test_help_lists_the_fields_of_an_experiment(tmp_path: Path) -> None:
-    done = launch(tmp_path, "--experiment=mnist_cnn", "--help")
-    assert done.returncode == 0
-    for flag in ("--optimizer.learning_rate=float", "--model.features=int,...", "--platform=", "--mode=train|eval"):
-        assert flag in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -120,6 +78,7 @@ def test_the_stand_in_is_named_everywhere(tmp_path: Path) -> None:
     assert "stand-in" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_second_start_compiles_nothing_whatever_the_learning_rate_and_the_seed(tmp_path: Path) -> None:
     kept = []
     for changes in ([], ["--learning_rate=0.1", "--seed=3"]):
@@ -130,46 +89,6 @@ def test_a_second_start_compiles_nothing_whatever_the_learning_rate_and_the_seed
     assert kept[0] and kept[1] == kept[0]
 
 
-def test_evaluating_gives_the_figures_of_the_training(finished: Path, tmp_path: Path) -> None:
-    done = launch(tmp_path, "--mode=eval", f"--run_dir={finished}")
-    assert done.returncode == 0, done.stderr
-    figures = json.loads((finished / "summary.json").read_text())["metrics"]
-    assert f"{figures['test/accuracy']:.4f}" in done.stdout
-    assert f"{figures['test/loss']:.4f}" in done.stdout
-
-
-def test_predicting_for_a_folder_of_images_writes_a_row_each(finished: Path, tmp_path: Path) -> None:
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for index in range(40):
-        pixels = np.round(digits.images[index] / 16 * 255).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{index:02d}.png")
-    output = tmp_path / "out.csv"
-    done = launch(tmp_path, "--mode=predict", f"--run_dir={finished}", f"--input={folder}", f"--output={output}")
-    assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader(output.open()))
-    assert [Path(row["file"]).name for row in rows] == [f"{index:02d}.png" for index in range(40)]
-    right = sum(int(row["prediction"]) == label for row, label in zip(rows, digits.target, strict=False))
-    assert right >= 30
-    for row in rows:
-        probabilities = [float(row[str(name)]) for name in range(10)]
-        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
-        assert max(probabilities) == float(row["probability"]) == probabilities[int(row["prediction"])]
-
-
-def test_a_file_that_is_no_image_is_named_and_nothing_is_written(finished: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    done = launch(tmp_path, "--mode=predict", f"--run_dir={finished}", f"--input={broken}", "--output=out.csv")
-    assert done.returncode == 2
-    assert "broken.png" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out.csv").exists()
-
-
 def test_a_run_directory_of_another_experiment_is_refused(finished: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in files_below(finished)}
     for mode in ("train", "eval"):
@@ -177,29 +96,6 @@ def test_a_run_directory_of_another_experiment_is_refused(finished: Path, tmp_pa
         assert done.returncode == 2
         assert "digits_mlp" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in files_below(finished)} == before
-
-
-def test_the_layer_table_is_printed_from_shapes_alone(tmp_path: Path) -> None:
-    done = launch(tmp_path, "--experiment=mnist_cnn", "--mode=summary")
-    assert done.returncode == 0, done.stderr
-    assert "1,199,882" in done.stdout
-    assert files_below(tmp_path) == []
-
-
-def test_an_exported_program_predicts_as_the_run_does(finished: Path, tmp_path: Path) -> None:
-    output = tmp_path / "program.bin"
-    done = launch(tmp_path, "--mode=export", f"--run_dir={finished}", f"--output={output}")
-    assert done.returncode == 0, done.stderr
-    np.save(tmp_path / "examples.npy", np.full((3, 8, 8, 1), 7, np.uint8))
-    csv_file = tmp_path / "out.csv"
-    arguments = ("--mode=predict", f"--run_dir={finished}", "--input=examples.npy", f"--output={csv_file}")
-    assert launch(tmp_path, *arguments).returncode == 0
-    from jax import export
-
-    program = export.deserialize(bytearray(output.read_bytes()))
-    probabilities = np.asarray(program.call(np.load(tmp_path / "examples.npy")))
-    row = next(csv.DictReader(csv_file.open()))
-    np.testing.assert_allclose([float(row[str(name)]) for name in range(10)], probabilities[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("flag", ["--list", "--help"])
@@ -215,6 +111,7 @@ def test_listing_and_helping_import_neither_jax_nor_numpy(tmp_path: Path, flag: 
     assert done.stdout.splitlines()[-1] == "0 []"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("off", "active"), [((), True), (("--noxla_flags",), False), (("--xla_flags=false",), False)])
 def test_the_record_says_which_xla_flags_were_active(
     tmp_path: Path, off: tuple[str, ...], active: bool, monkeypatch: pytest.MonkeyPatch
@@ -228,32 +125,7 @@ def test_the_record_says_which_xla_flags_were_active(
     assert sorted(record["compiler_options"]) == (["eval", "init", "train"] if per_program else [])
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
-    arguments = ["--experiment=digits_mlp", "--epochs=100000", "--run_dir=run"]
-    # Where the tests themselves run in the background, SIGINT is ignored, and a child would inherit that.
-    heed = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", heed, sys.executable, str(ROOT / "launch.py"), *arguments],
-        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if "epoch 3/" in line:
-                break
-        process.send_signal(number)
-        _, rest = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == status
-    assert "--run_dir=run goes on from the last checkpoint" in rest
-    assert "Traceback" not in rest
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
-
-
+@pytest.mark.slow
 def test_sigterm_ends_every_mode_with_its_status(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "launch.py"), "--experiment=digits_cnn", "--mode=batch_find"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
@@ -261,13 +133,6 @@ def test_sigterm_ends_every_mode_with_its_status(tmp_path: Path) -> None:
         process.terminate()
         _, rest = process.communicate(timeout=60)
     assert process.returncode == 143 and "Traceback" not in rest
-
-
-def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
-    done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")
-    assert done.returncode == 1
-    assert "Lower --learning_rate" in done.stderr and "no longer finite: " in done.stderr
-    assert "diverged" in done.stdout
 
 
 def test_a_model_that_does_not_fit_the_data_is_named_and_nothing_is_left(tmp_path: Path) -> None:
@@ -278,6 +143,7 @@ def test_a_model_that_does_not_fit_the_data_is_named_and_nothing_is_left(tmp_pat
     assert files_below(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_run_is_reproduced_and_its_resumption_proved(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     assert launch(tmp_path, *QUICK, f"--run_dir={run_dir}").returncode == 0

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from jaxdl.cli.sweep_file import read_sweep_file
-from jaxdl.errors import UserError
-
 LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
 
 
@@ -41,6 +38,7 @@ def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> Non
     assert second.stdout.splitlines()[:8] == done.stdout.splitlines()[:8]
 
 
+@pytest.mark.slow
 def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     done = launch(
         tmp_path, "--sweep=learning_rate=log(1e-4,1e-1)", "--sweep=model.features=8,16", "--trials=20", "--dry_run"
@@ -83,50 +81,10 @@ def test_what_is_wrong_ends_with_status_2_and_one_line(tmp_path: Path, flags: tu
     assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_recorded_command_keeps_all_but_the_sweep(tmp_path: Path) -> None:
     flags = ("--optimizer=sgd", "--momentum=0.9", "--nesterov", "--seed=3", "--sweep=nesterov=true,false")
     done = launch(tmp_path, *flags, "--sweep_dir=s", "--sweep_batch=off")
     assert done.returncode == 0, done.stderr
     command = json.loads((tmp_path / "s" / "trials" / "0001" / "record.json").read_text())["command"]
     assert command[4:-1] == ["--optimizer=sgd", "--momentum=0.9", "--seed=3", "--optimizer.nesterov=false"]
-
-
-def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
-    file = tmp_path / "sweep.toml"
-    file.write_text(
-        'sweep_mode = "random"\ntrials = 6\nsweep_objective = "validation/accuracy"\nretries = 0\n'
-        '[fields]\nlearning_rate = "log(1e-4,1e-1)"\n"model.features" = [64, [32, 16]]\nseed = "0:3"\n'
-    )
-    assert read_sweep_file(file) == {
-        "sweep_mode": "random",
-        "trials": 6,
-        "sweep_objective": "validation/accuracy",
-        "retries": 0,
-        "sweep": ("learning_rate=log(1e-4,1e-1)", "model.features=64,(32,16)", "seed=0:3"),
-    }
-    # What the command line says counts, even where it is the default, and by whichever of its names a field goes.
-    flags = ("--sweep=optimizer.learning_rate=1e-3,1e-2", "--retries=1", "--trials=9", "--dry_run")
-    done = launch(tmp_path, f"--sweep_file={file}", *flags)
-    assert done.returncode == 0, done.stderr
-    assert "model.features=64,(32,16), seed=0:3, optimizer.learning_rate=1e-3,1e-2" in done.stderr
-    assert "9 trials (random)" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("sweep_mode = ", "is not valid TOML"),
-        ("sweep_mode = 'grid'", "no table [fields]"),
-        ("fields = 3", "no table [fields]"),
-        ("trails = 3\n[fields]\nseed='0:2'", "Did you mean 'trials'"),
-        ("trials = 'many'\n[fields]\nseed='0:2'", "trials=many: must be int"),
-        ("objective = 'train/loss'\n[fields]\nseed='0:2'", 'compares trials by is sweep_objective = "train/loss".'),
-        ("[fields]\nmodel.features = [8]", 'write dotted fields in quotes: "model.features"'),
-    ],
-)
-def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "sweep.toml"
-    file.write_text(text)
-    with pytest.raises(UserError) as error:
-        read_sweep_file(file)
-    assert message in str(error.value)

@@ -25,7 +25,7 @@ from jaxdl.data.tfds.archives import Archive, find, manual_dir
 from jaxdl.data.tfds.arrays import decode, keep, kept, kept_folder
 from jaxdl.data.tfds.download import _peer, url_of
 from jaxdl.data.tfds.idx import _unpacked
-from jaxdl.data.tfds.obtain import prepared_folder
+from jaxdl.data.tfds.prepared import prepared_folder
 from jaxdl.errors import UserError
 from jaxdl.fields import check_value, own_fields
 from tests.drawn import JSON, TEXT, changed_bytes, fuzzed, json_files, one_line

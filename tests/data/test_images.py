@@ -111,7 +111,7 @@ def png_header(width, height):
 @pytest.mark.parametrize("cut", [8, 20, 40, 100, 500])
 def test_an_image_that_is_cut_short_is_refused_by_name(tmp_path, cut):
     (tmp_path / "bad.png").write_bytes(whole_png(tmp_path)[:cut])
-    with pytest.raises(UserError, match=r"bad\.png: .*(no image file|damaged)") as error:
+    with pytest.raises(UserError, match=r"bad\.png: .*(not an image file|damaged)") as error:
         load_images([tmp_path / "whole.png", tmp_path / "bad.png"], MNIST)
     assert "\n" not in str(error.value)
 
@@ -119,7 +119,7 @@ def test_an_image_that_is_cut_short_is_refused_by_name(tmp_path, cut):
 @pytest.mark.parametrize("content", [b"", b"not an image", bytes(1000)])
 def test_a_file_that_is_no_image_is_refused_by_name(tmp_path, content):
     (tmp_path / "bad.png").write_bytes(content)
-    with pytest.raises(UserError, match=r"bad\.png: this is no image file"):
+    with pytest.raises(UserError, match=r"bad\.png: this is not an image file"):
         load_images([tmp_path / "bad.png"], MNIST)
 
 

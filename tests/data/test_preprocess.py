@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
@@ -19,7 +19,6 @@ from jaxdl.data import Preprocess, Spec
 MEAN, DEVIATION = (0.5, 0.25, 0.125), (0.2, 0.3, 0.4)
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.sampled_from(["uint8", "int16", "uint16", "float32"]), st.floats(1e-3, 1e3), st.integers(0, 2**32 - 1))
 def test_it_is_the_stated_formula(dtype: str, scale: float, seed: int) -> None:
     stored = np.random.default_rng(seed).integers(0, 256, (4, 5, 3)).astype(dtype)
@@ -101,7 +100,6 @@ def test_train_evaluation_and_prediction_all_apply_it() -> None:
     np.testing.assert_allclose(sums["loss"] / sums["count"], (expected**2).mean(), rtol=1e-4)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([1 / 255, 1 / 16, 1.0]), st.integers(0, 255))
 def test_what_is_stored_for_a_number_gives_that_number_again(scale: float, value: int) -> None:
     preprocess = Preprocess(scale)

@@ -5,39 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import jaxdl
 from jaxdl.data import DATA, Bits, Digits, Tfds, default_data_dir
-from jaxdl.data.source import cut_validation
 from jaxdl.errors import UserError
 
 ROOT = Path(jaxdl.__file__).parents[1]
-
-
-def numbered(count):
-    return {"inputs": np.arange(count), "targets": np.arange(count) * 10}
-
-
-@settings(deadline=None)
-@given(count=st.integers(1, 500), share=st.floats(0, 0.999))
-def test_validation_is_cut_from_train_without_loss_or_overlap(count, share):
-    train, validation = cut_validation(numbered(count), share)
-    assert sorted([*train["inputs"], *validation["inputs"]]) == list(range(count))
-    assert len(train["inputs"]) >= 1
-    assert abs(len(validation["inputs"]) - share * count) <= 1
-    assert (len(validation["inputs"]) > 0) == (share > 0 and count > 1)
-    for part in (train, validation):
-        assert np.array_equal(part["targets"], part["inputs"] * 10), "inputs and targets stay together"
-        assert np.all(np.diff(part["inputs"]) > 0), "the order is that of train"
-
-
-def test_the_validation_examples_are_fixed_for_good():
-    _, validation = cut_validation(numbered(100), 0.1)
-    assert validation["inputs"].tolist() == [0, 5, 10, 19, 49, 59, 61, 66, 91, 94]
 
 
 def test_the_share_decides_which_splits_there_are(tmp_path):

@@ -23,7 +23,7 @@ RECIPE = Experiment("test", Tfds(), MLP(), OBJECTIVE, Adam())
 
 
 @dataclasses.dataclass(frozen=True)
-class Own(Digits):
+class Own(Digits):  # type: ignore[misc]
     declared: int = static(1, "a field of a user's own data source")
     plain: int = 1
 

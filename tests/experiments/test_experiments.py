@@ -40,7 +40,9 @@ def test_the_docstring_gives_command_source_and_measured_result(name: str) -> No
     assert "EXPECT_" not in docstring
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "digits_cnn" else pytest.mark.slow) for name in NAMES]
+)
 def test_the_twin_learns(name: str, tmp_path: Path) -> None:
     summary = jaxdl.train(twin(name), run_dir=tmp_path / "run", data_dir=tmp_path)
     assert summary["status"] == "completed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,20 @@ def test_the_death_of_its_process_frees_the_folder(tmp_path: Path) -> None:
             lock(tmp_path)
         holder.kill()
     lock(tmp_path).release()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
+    held = lock(tmp_path)
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    try:
+        held.release()
+        lock(tmp_path).release()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_a_folder_that_is_removed_or_made_anew_is_held_no_more(tmp_path: Path) -> None:

@@ -1,78 +1,97 @@
-"""What a finished run is for, where the command line does not show it already."""
+"""A model that is restored from its run directory, and what it predicts."""
 
 from __future__ import annotations
 
-import csv
-import io
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxdl
-from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
-from jaxdl.inference import predictions_csv, read_inputs
+from jaxdl.inference.predictor import bucket_sizes
 
-SPEC = Spec((2, 2, 1), "uint8", Preprocess(1 / 255), (), 2, ("no", "yes"))
-
-
-def rows(text: str) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(text)))
+COUNTS = (1, 2, 3, 6, 7, 8, 13, 20)
 
 
-def test_class_probabilities_become_a_row_for_each_example() -> None:
-    table = rows(predictions_csv(["a,b.png", "c.png"], np.array([[0.25, 0.75], [0.5, 0.5]]), ["no", "yes"]))
-    assert table == [
-        ["file", "prediction", "probability", "no", "yes"],
-        ["a,b.png", "yes", "0.75", "0.25", "0.75"],
-        ["c.png", "no", "0.5", "0.5", "0.5"],
-    ]
+@pytest.fixture
+def compiled() -> Iterator[list[str]]:
+    """Names of the functions that predict and are compiled during a test, in order."""
+    names: list[str] = []
+
+    def listen(event: str, seconds: float, **details: object) -> None:
+        name = str(details.get("fun_name"))
+        if event == "/jax/core/compile/backend_compile_duration" and "predict" in name:
+            names.append(name)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield names
+    jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.mark.parametrize(
-    ("values", "head"),
-    [(np.array([1.5]), ["file", "prediction"]), (np.array([[1.5, 2.0]]), ["file", "prediction_0", "prediction_1"])],
-)
-def test_values_become_columns(values: np.ndarray, head: list[str]) -> None:
-    table = rows(predictions_csv(["x"], values, []))
-    assert table[0] == head
-    assert [float(cell) for cell in table[1][1:]] == values.reshape(-1).tolist()
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((3, 2, 2, 1), np.float32), "float32 of shape"),
-        (np.zeros((3, 4, 4, 1), np.uint8), r"the model takes uint8 of shape \(n, 2, 2, 1\)"),
-        (np.zeros((0, 2, 2, 1), np.uint8), "the model takes"),
-        (np.array([object()]), "cannot be read as an array"),
-    ],
-)
-def test_an_array_that_the_model_does_not_take_is_refused(array: np.ndarray, message: str, tmp_path: Path) -> None:
-    """The last one is pickled, and never loaded."""
-    np.save(tmp_path / "x.npy", array, allow_pickle=True)
-    with pytest.raises(UserError, match=message):
-        read_inputs(tmp_path / "x.npy", SPEC)
-
-
-def test_a_model_that_takes_no_images_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"takes no images; --input must be a .npy file"):
-        read_inputs(tmp_path / "x.png", jaxdl.Bits().spec(tmp_path))
-
-
-def test_a_restored_model_predicts_the_same_for_any_number_of_examples(
-    recipe: jaxdl.Experiment, tmp_path: Path
-) -> None:
+def trained(recipe: jaxdl.Experiment, folder: Path) -> tuple[jaxdl.TrainedModel, np.ndarray]:
+    """Trains; returns the restored model, which predicts for at most 7 examples at a time, and test inputs."""
     recipe = jaxdl.replace(recipe, {"training.eval_batch_size": 7})
-    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
-    model = jaxdl.load_run(tmp_path / "run", recipe)
-    test = recipe.data.load(tmp_path, print).splits["test"]
-    whole = model.predict(test["inputs"][:20])
-    assert whole.shape == (20, 10)
+    jaxdl.train(recipe, run_dir=folder / "run", data_dir=folder)
+    inputs = recipe.data.load(folder, print).splits["test"]["inputs"]
+    return jaxdl.load_run(folder / "run", recipe), np.asarray(inputs)
+
+
+@pytest.mark.parametrize("model", [jaxdl.MLP(features=(16,)), jaxdl.CNN(features=(8,), pool_after=(1,), dense=())])
+def test_a_prediction_does_not_depend_on_how_many_are_asked_for(
+    recipe: jaxdl.Experiment, model: jaxdl.MLP | jaxdl.CNN, tmp_path: Path
+) -> None:
+    restored, inputs = trained(dataclasses.replace(recipe, model=model), tmp_path)
+    whole = restored.predict(inputs[:20])
+    assert whole.shape == (20, 10) and whole.dtype == np.float32
     np.testing.assert_allclose(whole.sum(1), 1, rtol=1e-5)
-    for count in (1, 7, 8):
-        np.testing.assert_allclose(model.predict(test["inputs"][:count]), whole[:count], rtol=1e-5, atol=1e-7)
+    alone = np.asarray(restored.steps.predict_step(restored.state, {"inputs": jnp.asarray(inputs[:20])}))
+    np.testing.assert_allclose(whole, alone, rtol=1e-4, atol=1e-6)
+    for count in COUNTS:
+        np.testing.assert_allclose(restored.predict(inputs[:count]), whole[:count], rtol=1e-4, atol=1e-6)
+
+
+def test_each_bucket_is_compiled_once_whatever_the_number_of_examples(
+    recipe: jaxdl.Experiment, tmp_path: Path, compiled: list[str]
+) -> None:
+    model, inputs = trained(recipe, tmp_path)
+    compiled.clear()
+    model.predict(inputs[:3])
+    assert compiled == ["jit(predict_step)"]
+    model.predict(inputs[:4])  # the same bucket
+    assert len(compiled) == 1
+    for count in COUNTS:
+        model.predict(inputs[:count])
+    assert len(compiled) == len(bucket_sizes(7)) == 4
+    for count in range(21):
+        model.predict(inputs[:count])
+    assert len(compiled) == 4
+
+
+@pytest.mark.parametrize(
+    ("largest", "sizes"), [(1, (1,)), (2, (1, 2)), (7, (1, 2, 4, 7)), (8, (1, 2, 4, 8)), (9, (1, 2, 4, 8, 9))]
+)
+def test_buckets_are_the_powers_of_two_and_the_largest(largest: int, sizes: tuple[int, ...]) -> None:
+    assert bucket_sizes(largest) == sizes
+
+
+def test_no_examples_give_no_predictions_of_the_same_kind(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    model, inputs = trained(recipe, tmp_path)
+    none = model.predict(inputs[:0])
+    assert none.shape == (0, 10) and none.dtype == np.float32
+
+
+def test_inputs_of_another_shape_or_dtype_are_refused(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    """Float inputs, scaled already, would otherwise be scaled a second time."""
+    model, inputs = trained(recipe, tmp_path)
+    with pytest.raises(UserError, match=r"inputs is float32 .*; the model takes uint8 of shape \(n, 8, 8, 1\)"):
+        model.predict(inputs.astype(np.float32) / 16)
+    with pytest.raises(UserError, match=r"inputs is uint8 of shape \(8, 8, 1\)"):
+        model.predict(inputs[0])
 
 
 def test_a_checkpoint_of_another_shape_is_refused_by_name(recipe: jaxdl.Experiment, tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def dropped_share(model: CNN, layer: str, images: jax.Array) -> float:
     return float((state["intermediates"][layer]["__call__"][0] == 0).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pool_after", "layer"), [((1,), "dropout_1"), ((1, 2), "dropout_1"), ((1, 2), "dropout_2"), ((), "dropout_2")]
 )
@@ -91,6 +92,7 @@ def test_dense_layers_have_a_rate_of_their_own() -> None:
     assert dropped_share(model, "dropout_dense_1", jnp.ones((16, 12, 12, 1))) == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_traced_dropout_rates_are_compiled_once() -> None:
     images = jnp.ones((2, 8, 8, 1))
     variables = CNN(features=(4, 4), outputs=2).init(jax.random.key(0), images)
@@ -101,9 +103,10 @@ def test_traced_dropout_rates_are_compiled_once() -> None:
         return model.apply(variables, images, train=True, rngs={"dropout": jax.random.key(0)})
 
     assert bool((run(0.1, 0.5) != run(0.5, 0.1)).any())
-    assert run._cache_size() == 1
+    assert run._cache_size() == 1  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_every_layer_but_the_last_is_normalised() -> None:
     images = jax.random.uniform(jax.random.key(1), (2, 8, 8, 1))
     model = CNN(features=(4, 4), outputs=2, normalization="batch")

@@ -39,6 +39,7 @@ def test_the_network_of_the_texts_has_101770_parameters() -> None:
     assert parameter_count(MLP(outputs=10).init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))) == 101_770
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer", "group"])
 def test_every_normalisation_trains(normalization: str) -> None:
     model = MLP(features=(8,), outputs=2, normalization=normalization)
@@ -73,4 +74,4 @@ def test_a_traced_dropout_rate_is_compiled_once() -> None:
         return model.apply(variables, IMAGES, train=True, rngs={"dropout": jax.random.key(0)})
 
     assert bool((run(0.1) != run(0.5)).any())
-    assert run._cache_size() == 1
+    assert run._cache_size() == 1  # type: ignore[attr-defined]

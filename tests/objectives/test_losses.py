@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from scipy.special import expit, log_expit, log_softmax
 
 from jaxdl import fields
@@ -36,7 +36,6 @@ LEADING = st.sampled_from([(4,), (3, 5)])
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.sampled_from([0.1, 1.0, 30.0])
 SMOOTHING = st.floats(0.01, 0.9)
-CASES = settings(deadline=None, max_examples=15)
 
 
 def logits_of(seed: int, scale: float, shape: tuple[int, ...]) -> np.ndarray:
@@ -51,7 +50,6 @@ def close(actual: jax.Array, expected: np.ndarray) -> None:
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
 
 
-@CASES
 @given(leading=LEADING, seed=SEEDS, scale=SCALES, smoothing=SMOOTHING, smooth=st.booleans())
 def test_softmax_cross_entropy_is_minus_the_expected_log_probability(
     leading: tuple[int, ...], seed: int, scale: float, smoothing: float, smooth: bool
@@ -69,7 +67,6 @@ def test_softmax_cross_entropy_is_minus_the_expected_log_probability(
     close(cross_entropy(logits, one_hot.astype(np.int32), *smoothed), expected)
 
 
-@CASES
 @given(seed=SEEDS, scale=SCALES, smoothing=SMOOTHING)
 def test_softmax_cross_entropy_takes_probabilities(seed: int, scale: float, smoothing: float) -> None:
     logits = logits_of(seed, scale, (4, 3))
@@ -79,7 +76,6 @@ def test_softmax_cross_entropy_takes_probabilities(seed: int, scale: float, smoo
     close(cross_entropy(logits, probabilities, smoothing), expected)
 
 
-@CASES
 @given(leading=LEADING, seed=SEEDS, scale=SCALES, smoothing=SMOOTHING, smooth=st.booleans())
 def test_sigmoid_cross_entropy_is_minus_the_expected_log_probability(
     leading: tuple[int, ...], seed: int, scale: float, smoothing: float, smooth: bool
@@ -100,7 +96,6 @@ def test_sigmoid_cross_entropy_is_softmax_cross_entropy_against_a_logit_of_zero(
     close(sigmoid_cross_entropy(logits, labels), np.asarray(softmax_cross_entropy(two, labels)))
 
 
-@CASES
 @given(leading=LEADING, outputs=st.sampled_from([1, 3]), seed=SEEDS, scale=SCALES, delta=st.floats(0.1, 5))
 def test_errors_are_averaged_over_the_outputs(
     leading: tuple[int, ...], outputs: int, seed: int, scale: float, delta: float
@@ -209,7 +204,6 @@ def test_bfloat16_outputs_give_float32_losses_of_the_rounded_values(name: str) -
     assert objective.predictions(outputs).dtype == jnp.float32
 
 
-@CASES
 @given(seed=SEEDS, batch_mask=st.booleans())
 def test_masked_mean_is_the_mean_of_what_the_mask_leaves(seed: int, batch_mask: bool) -> None:
     random = np.random.default_rng(seed)

@@ -15,13 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sklearn.metrics as reference
-from hypothesis import given, settings
+from hypothesis import given
 from scipy.special import expit, softmax
 
 from jaxdl.errors import UserError
 from jaxdl.objectives.metrics import check_metrics, direction, metric, training_metrics
 
-CASES = settings(deadline=None, max_examples=12)
 SEEDS = st.integers(0, 2**32 - 1)
 EXAMPLES = st.integers(1, 40)
 # Few shapes, so that JAX compiles few programs.
@@ -59,7 +58,6 @@ def classified(seed: int, examples: int, classes: int) -> tuple[np.ndarray, np.n
     return logits.astype(np.float32), labels.astype(np.int32)
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
 def test_accuracy(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
@@ -68,7 +66,6 @@ def test_accuracy(seed: int, examples: int, classes: int, batch_size: int) -> No
     assert evaluate("accuracy", logits, np.eye(classes, dtype=np.float32)[labels], batch_size) == expected
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, batch_size=BATCHES)
 def test_one_logit_is_decided_by_its_sign(seed: int, examples: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, 2)
@@ -81,7 +78,6 @@ def test_one_logit_is_decided_by_its_sign(seed: int, examples: int, batch_size: 
     assert evaluate("top_1", logit, labels, batch_size)["top_1"] == np.mean(decided == labels)
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, k=st.integers(1, 4), batch_size=BATCHES)
 def test_top_k(seed: int, examples: int, k: int, batch_size: int) -> None:
     classes = 5
@@ -91,7 +87,6 @@ def test_top_k(seed: int, examples: int, k: int, batch_size: int) -> None:
     assert evaluate(f"top_{k}", logits, labels, batch_size) == {f"top_{k}": expected}
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
 def test_confusion_precision_recall_and_f1(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
@@ -107,7 +102,6 @@ def test_confusion_precision_recall_and_f1(seed: int, examples: int, classes: in
         assert result[name] == pytest.approx(mean, rel=1e-12)
 
 
-@CASES
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
 def test_perplexity_is_the_exponential_of_the_log_loss(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
@@ -137,7 +131,6 @@ def regressed(seed: int, examples: int, outputs: int, mean: float) -> tuple[np.n
     return (targets + random.normal(size=targets.shape) / 2).astype(np.float32), targets
 
 
-@CASES
 @given(
     seed=SEEDS,
     examples=EXAMPLES,
@@ -182,7 +175,7 @@ def sequences(name: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     outputs = random.normal(size=(6, 5, 1 if name in REGRESSION else 4)).astype(np.float32)
     targets = random.normal(size=(6, 5)) if name in REGRESSION else random.integers(4, size=(6, 5))
     lengths = random.permutation(6)
-    targets = targets.astype(np.float32 if name in REGRESSION else np.int32)
+    targets = targets.astype(np.float32 if name in REGRESSION else np.int32)  # type: ignore[assignment]
     return outputs, targets, np.arange(5) < lengths[:, None]
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -22,7 +22,6 @@ def images(draw: st.DrawFn) -> np.ndarray:
     return random.integers(0, 256, draw(SHAPES)).astype(draw(DTYPES))
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.data(), images(), st.integers(0, 4))
 def test_a_shift_is_scipys(data: st.DataObject, given_images: np.ndarray, most: int) -> None:
     moves = data.draw(hnp.arrays(np.int32, (len(given_images), 2), elements=st.integers(-most, most)))
@@ -47,7 +46,6 @@ def reference(image: np.ndarray, angle: float, factor: float) -> np.ndarray:
     return np.stack(turned, -1)
 
 
-@settings(deadline=None, max_examples=25)
 @given(st.data(), images())
 def test_turning_and_zooming_is_scipys_affine_transform(data: st.DataObject, given_images: np.ndarray) -> None:
     count = len(given_images)
@@ -84,7 +82,6 @@ def test_each_pixel_comes_from_its_place_in_a_compiled_loop_too() -> None:
     np.testing.assert_allclose(total(given_images, angles, factors), expected, atol=0.1)
 
 
-@settings(deadline=None, max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_vmap_over_batches_is_one_batch_after_the_other(seed: int) -> None:
     random = np.random.default_rng(seed)

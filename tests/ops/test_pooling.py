@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from hypothesis import given, settings
+from hypothesis import given
 from jax import lax
 
 from jaxdl import ops
@@ -44,7 +44,6 @@ def outputs_and_gradient(pool, inputs):
     return run(inputs)
 
 
-@settings(deadline=None, max_examples=20)
 @given(cases())
 def test_max_pool_equals_flax_equal_maxima_included(case) -> None:
     inputs, window, strides, padding = case
@@ -54,7 +53,6 @@ def test_max_pool_equals_flax_equal_maxima_included(case) -> None:
     np.testing.assert_array_equal(got[1], own[1])
 
 
-@settings(deadline=None, max_examples=15)
 @given(cases())
 def test_average_pool_equals_flax(case) -> None:
     inputs, window, strides, padding = case
@@ -87,6 +85,7 @@ def test_values_that_are_no_numbers_are_treated_as_jax_treats_them(special: floa
     np.testing.assert_array_equal(got[1], own[1])
 
 
+@pytest.mark.slow
 def test_second_derivatives_equal_those_of_jax() -> None:
     inputs = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
 
@@ -99,6 +98,7 @@ def test_second_derivatives_equal_those_of_jax() -> None:
     )
 
 
+@pytest.mark.slow
 def test_vmap_scan_and_remat_change_nothing() -> None:
     inputs = few_values((4, 2, 6, 6, 3))
     gradient = jax.grad(lambda x: (ops.max_pool(x, 2) ** 2).sum())

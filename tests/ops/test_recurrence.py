@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from functools import partial
+from typing import Any
 
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from jax import lax
 
 from jaxdl import ops
@@ -55,7 +56,7 @@ def numpy_loop(cell, parameters, inputs, lengths, reverse, initial):
         for step in reversed(range(time)) if reverse else range(time):
             if step < lengths[example]:
                 p = np.asarray(inputs[example, step], np.float64) @ kernel + bias
-                state = plain_step(cell, state, p, recurrent_kernel, *(rest or [0.0]))
+                state = plain_step(cell, state, p, recurrent_kernel, *(rest or [0.0]))  # type: ignore[list-item]
             outputs[example, step] = state[0]
         finals.append(state)
     return outputs, tuple(np.stack(s) for s in zip(*finals, strict=True))
@@ -67,7 +68,7 @@ def plain_scan(cell, parameters, inputs, lengths, reverse, initial):
 
     def body(state, at_step):
         x, valid = at_step
-        following = plain_step(cell, state, x @ kernel + bias, recurrent_kernel, *(rest or [0.0]), np=jnp)
+        following = plain_step(cell, state, x @ kernel + bias, recurrent_kernel, *(rest or [0.0]), np=jnp)  # type: ignore[misc]
         state = tuple(jnp.where(valid[:, None], a, b) for a, b in zip(following, state, strict=True))
         return state, state[0]
 
@@ -110,10 +111,10 @@ def values_and_gradients(recur, cell: str, reverse: bool):
 
 
 def own(cell, parameters, inputs, lengths, reverse, initial):
-    return CELLS[cell][2](inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
+    run: Any = CELLS[cell][2]
+    return run(inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
 
 
-@settings(deadline=None, max_examples=40)
 @given(cases())
 def test_values_equal_a_numpy_loop_and_gradients_those_of_jax_for_a_plain_scan(case) -> None:
     cell, (parameters, inputs, initial), lengths, reverse = case
@@ -127,7 +128,7 @@ def test_values_equal_a_numpy_loop_and_gradients_those_of_jax_for_a_plain_scan(c
 @pytest.mark.parametrize("shape", [(2, 4, 3, 5), (1, 1, 1, 1)])
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_without_lengths_and_initial_state_all_steps_run_from_zero(cell: str, shape) -> None:
-    run, parameters, inputs, initial = make_case(cell, *shape, 0)
+    run, parameters, inputs, initial = make_case(cell, *shape, 0)  # type: ignore[call-arg]
     zeros = jax.tree.map(jnp.zeros_like, initial)
     expected = numpy_loop(cell, parameters, inputs, [shape[1]] * shape[0], False, zeros)
     got = jax.jit(run)(inputs, *parameters)
@@ -162,6 +163,7 @@ def test_not_even_nan_in_the_padding_reaches_results_or_gradients(cell: str) -> 
     jax.tree.map(np.testing.assert_array_equal, got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_second_derivatives_equal_those_of_jax(cell: str) -> None:
     _, parameters, inputs, initial = make_case(cell, 2, 3, 2, 3, 3)
@@ -176,6 +178,7 @@ def test_second_derivatives_equal_those_of_jax(cell: str) -> None:
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: str) -> None:
     run, parameters, inputs, _ = make_case(cell, 2, 3, 2, 3, 4)
@@ -191,6 +194,7 @@ def test_vmap_over_parameters_gives_what_one_call_after_the_other_gives(cell: st
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lengths", [None, [2, 6, 4]])
 @pytest.mark.parametrize("cell", sorted(CELLS))
 def test_both_directions_in_one_loop_equal_two_loops(cell: str, lengths: list[int] | None) -> None:
@@ -216,6 +220,7 @@ def test_both_directions_in_one_loop_equal_two_loops(cell: str, lengths: list[in
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, expected)
 
 
+@pytest.mark.slow
 def test_remat_changes_nothing() -> None:
     run, parameters, inputs, _ = make_case("lstm", 2, 3, 2, 3, 5)
     loss = lambda p: (run(inputs, *p)[0] ** 2).sum()  # noqa: E731

@@ -48,6 +48,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "operation",
     [

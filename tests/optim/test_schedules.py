@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from jaxdl import fields
 from jaxdl.errors import UserError
@@ -38,7 +38,6 @@ def expected(after: np.ndarray, warmup: int) -> np.ndarray:
     return np.concatenate([after[0] * np.arange(warmup) / max(warmup, 1), after])
 
 
-@settings(deadline=None, max_examples=15)
 @given(total=TOTALS, warmup=SHARES)
 def test_constant_is_a_line_from_zero_and_then_one(total: int, warmup: float) -> None:
     steps = warmup_steps(warmup, total)
@@ -46,7 +45,6 @@ def test_constant_is_a_line_from_zero_and_then_one(total: int, warmup: float) ->
     np.testing.assert_allclose(factors(Constant(warmup), total), expected(after, steps), atol=1e-6)
 
 
-@settings(deadline=None, max_examples=15)
 @given(total=TOTALS, warmup=SHARES, final=st.floats(0, 1))
 def test_cosine_falls_along_half_a_cosine(total: int, warmup: float, final: float) -> None:
     steps = warmup_steps(warmup, total)
@@ -55,7 +53,6 @@ def test_cosine_falls_along_half_a_cosine(total: int, warmup: float, final: floa
     np.testing.assert_allclose(factors(Cosine(warmup, final), total), expected(after, steps), atol=1e-6)
 
 
-@settings(deadline=None, max_examples=15)
 @given(total=TOTALS, warmup=SHARES, rate=st.floats(0.01, 1.5), every=st.floats(0.05, 1), staircase=st.booleans())
 def test_exponential_multiplies_the_rate_in(
     total: int, warmup: float, rate: float, every: float, staircase: bool
@@ -74,7 +71,6 @@ def test_a_compiled_staircase_steps_down_exactly_where_a_share_is_done(total_ste
     assert [float(factor(total_steps + offset)) for offset in (-1, 0, 1)] == [1, 0.5, 0.5]
 
 
-@settings(deadline=None, max_examples=15)
 @given(
     total=TOTALS,
     warmup=SHARES,
@@ -97,7 +93,6 @@ def test_piecewise_factors_are_shares_of_the_peak_at_whole_steps() -> None:
     np.testing.assert_array_equal(of_a_hundred, [1] * 7 + [0.5] * 94)  # though 0.07 * 100 > 7
 
 
-@settings(deadline=None, max_examples=15)
 @given(total=TOTALS, warmup=SHARES, start=SHARES, divisor=st.floats(2, 50), final=st.floats(10, 1e4))
 def test_one_cycle_rises_and_falls_along_cosines(
     total: int, warmup: float, start: float, divisor: float, final: float
@@ -138,7 +133,7 @@ def test_a_schedule_compiles_with_a_traced_count_and_starts_from_zero_with_warmu
 
 def test_a_schedule_can_be_made_in_one_program_and_used_in_another() -> None:
     made = []
-    jax.jit(lambda: made.append(OneCycle(warmup=0.5).factor(40)) or 0)()
+    jax.jit(lambda: made.append(OneCycle(warmup=0.5).factor(40)) or 0)()  # type: ignore[func-returns-value]
     assert math.isclose(float(jax.jit(made[0])(20)), 0.04, rel_tol=1e-5)
 
 

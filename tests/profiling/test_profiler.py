@@ -7,21 +7,15 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import pytest
 
 import jaxdl
 from jaxdl.profiling import Profiler, read_profile
-from jaxdl.profiling.program import operations_of
-from jaxdl.profiling.rate import measured_peak, step_flops
-from jaxdl.profiling.trace import Execution, divide
-from tests.small import blobs
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY_CNN = ("--experiment=digits_cnn", "--epochs=20", "--model.features=8,16")
@@ -53,6 +47,7 @@ def profile(profiled: tuple[Path, str]) -> dict[str, Any]:
     return profile
 
 
+@pytest.mark.slow
 def test_compute_input_and_host_add_up_to_the_time_of_the_traced_steps(
     profiled: tuple[Path, str], profile: dict[str, Any]
 ) -> None:
@@ -71,6 +66,7 @@ def test_compute_input_and_host_add_up_to_the_time_of_the_traced_steps(
     assert profile["compile_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_the_operations_of_a_convolutional_network_are_named_by_layer(profile: dict[str, Any]) -> None:
     assert profile["seconds_per_step"]["compute"] > profile["seconds_per_step"]["input"] > 0
     rows = profile["operations"]
@@ -84,6 +80,7 @@ def test_the_operations_of_a_convolutional_network_are_named_by_layer(profile: d
     assert all(row["kind"] not in ("while", "call", "conditional") for row in rows)
 
 
+@pytest.mark.slow
 def test_the_achieved_rate_lies_below_the_measured_peak(profile: dict[str, Any]) -> None:
     # Multiply-adds of 32 images of 8x8: two convolutions, the second with both gradients; and the dense layer.
     first, second, dense = 64 * 9 * 8, 16 * 9 * 8 * 16, 64 * 10
@@ -96,6 +93,7 @@ def test_the_achieved_rate_lies_below_the_measured_peak(profile: dict[str, Any])
     assert 0 < profile["share_of_peak"] < 1.2
 
 
+@pytest.mark.slow
 def test_the_trace_is_one_that_perfetto_opens(profiled: tuple[Path, str], profile: dict[str, Any]) -> None:
     (file,) = (profiled[0] / "profile").glob("plugins/profile/*/*.trace.json.gz")
     assert file.parent == (profiled[0] / "profile" / profile["trace"]).parent
@@ -105,6 +103,7 @@ def test_the_trace_is_one_that_perfetto_opens(profiled: tuple[Path, str], profil
     assert file.stat().st_size < 20e6
 
 
+@pytest.mark.slow
 def test_the_table_is_printed_after_the_results(profiled: tuple[Path, str], profile: dict[str, Any]) -> None:
     folder, printed = profiled
     assert printed.index("accuracy") < printed.index("a train step, over")
@@ -114,6 +113,7 @@ def test_the_table_is_printed_after_the_results(profiled: tuple[Path, str], prof
     assert "tensorboard --logdir run/profile" in printed
 
 
+@pytest.mark.slow
 def test_profiling_changes_nothing_of_the_result(profiled: tuple[Path, str], tmp_path: Path) -> None:
     done = launch(tmp_path, *TINY_CNN, "--run_dir=run")
     assert done.returncode == 0, done.stderr
@@ -139,6 +139,7 @@ def test_what_cannot_be_profiled_is_refused(tmp_path: Path, arguments: list[str]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.slow
 def test_a_training_that_ends_before_its_trace_is_whole_says_so(tmp_path: Path) -> None:
     diverging = ("--experiment=digits_mlp", "--optimizer=sgd", "--learning_rate=1e30", "--epochs=10000")
     done = launch(tmp_path, *diverging, "--profile", "--run_dir=run")
@@ -171,80 +172,3 @@ def test_a_training_from_python_is_profiled_in_one_epoch_after_the_other(tmp_pat
     dense = [row for row in profile["operations"] if row["layer"] == "output" and row["primitive"] == "dot_general"]
     assert dense
     assert all(row["runs_per_step"] == pytest.approx(1) for row in dense)
-
-
-class Strided(nn.Module):
-    """A convolution, and a strided one, whose gradient puts zeros between elements."""
-
-    @nn.compact
-    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
-        hidden = nn.Conv(4, (3, 3), name="plain")(inputs)
-        hidden = nn.Conv(6, (2, 2), strides=(2, 2), name="strided")(hidden)
-        return nn.Dense(3, name="output")(hidden.reshape(hidden.shape[0], -1))
-
-
-class Repeated(nn.Module):
-    """A product that a loop makes five times."""
-
-    @nn.compact
-    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), (16, 16))
-        hidden = inputs.reshape(inputs.shape[0], 16)
-        hidden, _ = jax.lax.scan(lambda carry, _: (carry @ kernel, None), hidden, length=5)
-        return nn.Dense(3, name="output")(hidden)
-
-
-@pytest.mark.parametrize(
-    ("model", "multiply_adds"),
-    [
-        (jaxdl.MLP(features=(5,)), 2 * 16 * 5 + 3 * 5 * 3),
-        (Strided(), 2 * 16 * 9 * 4 + 3 * 4 * 4 * 4 * 6 + 3 * 24 * 3),
-        # The first turn multiplies the inputs, whose gradient the loop makes all the same.
-        (Repeated(), 3 * 5 * 16 * 16 + 3 * 16 * 3),
-    ],
-)
-def test_the_work_of_a_step_is_that_of_its_products(model: nn.Module, multiply_adds: int) -> None:
-    assert step_flops(jaxdl.Trainer(experiment(model), blobs())) == {"float32": 2 * 8 * multiply_adds}
-
-
-def test_each_instant_goes_to_what_runs_then() -> None:
-    executions = [
-        Execution("loop", 10, 70),
-        Execution("a", 10, 30),
-        Execution("b", 20, 40),  # on another thread, beside a
-        Execution("a", 50, 60),
-        Execution("elsewhere", 200, 300),
-    ]
-    division = divide([(0, 90), (100, 110)], executions, [(5, 80)], {"loop"})
-    assert division.operations == {"a": 10 + 5 + 10, "b": 5 + 10}
-    assert division.runs == {"a": 2, "b": 1}
-    assert division.between == 5 + 10 + 20
-    assert division.waiting == 5 + 10 + 10
-    assert sum(division.operations.values()) + division.between + division.waiting == 90 + 10
-
-
-def test_a_compiled_program_tells_what_its_operations_are() -> None:
-    class Named(nn.Module):
-        @nn.compact
-        def __call__(self, inputs: jax.Array) -> jax.Array:
-            return nn.Dense(4, name="first")(inputs)
-
-    def loss(params: Any, inputs: jax.Array) -> jax.Array:
-        return (Named().apply({"params": params}, inputs) ** 2).mean()
-
-    inputs = jnp.ones((8, 8))
-    params = Named().init(jax.random.key(0), inputs)["params"]
-    text = jax.jit(jax.grad(loss)).lower(params, inputs).compile().as_text()
-    products = [found for found in operations_of(text).values() if "dot" in found.kind]
-    assert {(found.layer, found.backward) for found in products} == {("first", False), ("first", True)}
-
-
-def test_the_peak_is_that_of_large_products() -> None:
-    peak = measured_peak(jnp.float32, seconds=0.2)
-    assert peak.size >= 256
-    matrix = jnp.ones((64, 64))
-    multiply = jax.jit(jnp.matmul)
-    jax.block_until_ready(multiply(matrix, matrix))
-    begin = time.perf_counter()
-    jax.block_until_ready(multiply(matrix, matrix))
-    assert peak.flops_per_second > 2 * 64**3 / (time.perf_counter() - begin)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
-import math
 import os
 import re
 import shutil
@@ -13,12 +11,9 @@ import stat
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 import jaxdl.errors
@@ -28,8 +23,6 @@ from jaxdl.record import (
     new_run_dir,
     read_config,
     read_metrics,
-    read_record,
-    read_summary,
 )
 
 ROOT = Path(jaxdl.errors.__file__).parents[1]
@@ -57,81 +50,6 @@ def test_a_new_run_directory_is_named_by_time_and_chance(tmp_path: Path) -> None
         assert abs(datetime.datetime.now(datetime.UTC) - written) < datetime.timedelta(seconds=10)
         assert re.fullmatch("[0-9a-f]{6}", digits)
     assert listing(tmp_path) == []
-
-
-def test_what_was_written_is_read_back(tmp_path: Path) -> None:
-    with RunDirectory.create(tmp_path / "a" / "b", "x") as run:
-        run.write_config({"name": "x", "model": {"features": (32, 64)}})
-        run.write_record({"seed": 1})
-        run.log_metrics(10, 1, "train", {"loss": np.float32(0.5), "accuracy": 1})
-        run.log_metrics(10, 1, "validation", {"loss": 0.25, "confusion": np.array([[1, 0], [0, 2]])})
-        run.write_summary({"experiment": "x", "metrics": {"test/loss": 0.125}})
-    assert read_config(run.path) == {"name": "x", "model": {"features": [32, 64]}}
-    assert read_record(run.path) == {"seed": 1}
-    assert read_metrics(run.path) == [
-        {"step": 10, "epoch": 1, "split": "train", "loss": 0.5, "accuracy": 1},
-        {"step": 10, "epoch": 1, "split": "validation", "loss": 0.25, "confusion": [[1, 0], [0, 2]]},
-    ]
-    assert read_summary(run.path)["metrics"] == {"test/loss": 0.125}
-
-
-def test_numbers_that_are_not_finite_are_valid_json_and_come_back(tmp_path: Path) -> None:
-    def refuse(name: str) -> Any:
-        raise AssertionError(f"{name} is no JSON")
-
-    figures = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": np.float32("nan")}
-    with RunDirectory.create(tmp_path, "x") as run:
-        run.write_config({"name": "x"})
-        run.log_metrics(1, 1, "train", figures)
-        run.write_summary({"metrics": figures})
-    line = json.loads((tmp_path / "metrics.jsonl").read_text(), parse_constant=refuse)
-    assert [line[name] for name in "abcd"] == ["nan", "inf", "-inf", "nan"]
-    json.loads((tmp_path / "summary.json").read_text(), parse_constant=refuse)
-    for read in (read_metrics(tmp_path)[0], read_summary(tmp_path)["metrics"]):
-        np.testing.assert_equal([read[name] for name in "abcd"], [math.nan, math.inf, -math.inf, math.nan])
-
-
-def tensorboard_scalars(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Reads a folder with TensorBoard's own reader."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    reader = EventAccumulator(str(path), size_guidance={"scalars": 0})
-    reader.Reload()
-    return {tag: [(e.step, e.value) for e in reader.Scalars(tag)] for tag in reader.Tags()["scalars"]}
-
-
-def test_tensorboard_reads_the_numbers(tmp_path: Path) -> None:
-    with RunDirectory.create(tmp_path, "x") as run:
-        for step in (1, 2, 3):
-            run.log_metrics(step, step, "train", {"loss": 1 / step})
-            run.log_metrics(step, step, "validation", {"accuracy": step / 4, "confusion": [[1]]})
-        before_closing = tensorboard_scalars(tmp_path)
-    expected = {
-        "train/loss": [(1, 1.0), (2, 0.5), (3, np.float32(1 / 3))],
-        "validation/accuracy": [(1, 0.25), (2, 0.5), (3, 0.75)],
-    }
-    assert before_closing == tensorboard_scalars(tmp_path) == expected
-
-
-def test_a_rewound_run_has_neither_gaps_nor_repeats(tmp_path: Path) -> None:
-    with RunDirectory.create(tmp_path, "x") as run:
-        run.write_config({"name": "x"})
-        for step in (1, 2):
-            run.log_metrics(step, step, "train", {"loss": float(step)})
-        mark = run.mark()
-        run.log_metrics(3, 3, "train", {"loss": 3.0})
-        run.log_metrics(3, 3, "test", {"accuracy": 0.5})
-    with open(tmp_path / "metrics.jsonl", "a") as file:
-        file.write('{"step": 4, "epo')  # what a power failure leaves
-    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged \(line 5: "):
-        read_metrics(tmp_path)
-    with RunDirectory.create(tmp_path, "x") as run:
-        run.rewind(2, mark)
-        for step in (3, 4):
-            run.log_metrics(step, step, "train", {"loss": 10.0 * step})
-    losses = [(line["step"], line["loss"]) for line in read_metrics(tmp_path)]
-    assert losses == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
-    assert tensorboard_scalars(tmp_path)["train/loss"] == losses
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"step": 1, "epoch": 1, "split": "train", "loss": 7.0}\n' * 2])
@@ -189,20 +107,6 @@ def test_one_process_holds_a_directory_once_and_gives_it_back(tmp_path: Path) ->
     run.close()
     run.close()
     RunDirectory.create(tmp_path, "x").close()
-
-
-@pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, "x")
-    child = os.fork()
-    if child == 0:
-        signal.pause()
-    try:
-        run.close()
-        RunDirectory.create(tmp_path, "x").close()
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
@@ -294,30 +198,6 @@ def test_files_have_the_users_umask(tmp_path: Path, mask: int) -> None:
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o777 & ~mask
 
 
-def test_a_reader_never_meets_half_a_file(tmp_path: Path) -> None:
-    text = """
-        import sys
-        from pathlib import Path
-        from jaxdl.record import RunDirectory
-        run = RunDirectory.create(Path(sys.argv[1]), "x")
-        for n in range(10**9):
-            run.write_config({"name": "x", "n": n, "padding": [n] * 50_000})
-            if n == 0:
-                print("begun", flush=True)
-    """
-    with subprocess.Popen(script(text, tmp_path), env=environment(), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "begun\n"
-        seen: set[int] = set()
-        given_up = time.monotonic() + 60
-        while len(seen) < 10 and time.monotonic() < given_up:
-            config = read_config(tmp_path)
-            assert set(config["padding"]) == {config["n"]} and len(config["padding"]) == 50_000
-            seen.add(config["n"])
-        process.kill()
-    assert len(seen) == 10
-    assert read_config(tmp_path)["name"] == "x"
-
-
 FULL_DISK = """
     import resource, sys
     from pathlib import Path
@@ -377,28 +257,3 @@ def test_metrics_that_are_changed_while_they_are_written_are_noticed(tmp_path: P
         run.log_metrics(2, 2, "train", {"loss": 1.0})
         with pytest.raises(UserError, match=r"metrics\.jsonl was changed while the run wrote it"):
             run.sync()
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\xff", "[" * 100_000, '{"a": nul}'])
-def test_damaged_files_are_named(tmp_path: Path, text: str) -> None:
-    for name, read in (("config.json", read_config), ("summary.json", read_summary), ("record.json", read_record)):
-        (tmp_path / "config.json").write_text("{}")
-        (tmp_path / name).write_text(text, encoding="latin-1")
-        with pytest.raises(UserError, match=f"{tmp_path}/{name} is damaged") as caught:
-            read(tmp_path)
-        assert "\n" not in str(caught.value)
-    (tmp_path / "config.json").write_text('{"name": "x"}')
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n' + text + "\n", encoding="latin-1")
-    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged"):
-        read_metrics(tmp_path)
-
-
-def test_a_place_without_a_run_is_named(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none"):
-        for read in (read_config, read_record, read_summary, read_metrics):
-            with pytest.raises(UserError, match=f"there is no run in {path}"):
-                read(path)
-    (tmp_path / "config.json").write_text("{}")
-    assert read_metrics(tmp_path) == []
-    with pytest.raises(UserError, match=r"summary\.json is missing: the run has not got that far"):
-        read_summary(tmp_path)

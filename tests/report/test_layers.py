@@ -73,7 +73,7 @@ def test_a_recurrence_counts_each_turn(cell: Any) -> None:
     class Model(nn.Module):
         @nn.compact
         def __call__(self, x: jax.Array) -> jax.Array:
-            return nn.Dense(10)(nn.RNN(cell(hidden), name="rnn")(x)[:, -1])
+            return nn.Dense(10)(nn.RNN(cell(hidden), name="rnn")(x)[:, -1])  # type: ignore[call-overload]
 
     table = layer_table(Model(), (time, features), batch_size=3)
     layers = rows(table)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import jaxdl.search.batch_size
+from jaxdl.backend.memory import free_memory
 from jaxdl.errors import UserError
-from jaxdl.search.batch_size import BatchSize, batch_find, fastest, free_memory, largest
+from jaxdl.search.batch_size import BatchSize, batch_find, fastest, largest
+from jaxdl.training.loop import Trainer
 from tests.experiments.twins import twin
 
 
@@ -21,6 +23,7 @@ def test_sizes_double_until_the_train_split_is_used_up(tmp_path: Path, monkeypat
     assert [each.size for each in found] == [size for size in (8 * 2**n for n in range(12)) if size <= train]
     assert all(each.examples_per_second and each.examples_per_second > 0 for each in found)
     # Activations and inputs grow with the batch: 64 inputs in float32 at least.
+    assert found[-1].bytes_needed and found[0].bytes_needed
     assert found[-1].bytes_needed - found[0].bytes_needed > (found[-1].size - found[0].size) * 64 * 4
     assert len(lines) >= len(found)
 
@@ -28,7 +31,7 @@ def test_sizes_double_until_the_train_split_is_used_up(tmp_path: Path, monkeypat
 def test_a_size_that_does_not_fit_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxdl.search.batch_size, "_MEASURED_SECONDS", 0.02)
     sizes = {each.size: each.bytes_needed for each in batch_find(twin("digits_mlp"), data_dir=tmp_path)}
-    monkeypatch.setattr(jaxdl.search.batch_size, "free_memory", lambda: sizes[32] / 0.9 + 1)
+    monkeypatch.setattr(jaxdl.search.batch_size, "free_memory", lambda: sizes[32] / 0.9 + 1)  # type: ignore[operator]
     found = batch_find(twin("digits_mlp"), data_dir=tmp_path)
     assert [(each.size, each.examples_per_second is not None) for each in found] == [
         (8, True),
@@ -52,7 +55,7 @@ def test_sizes_beyond_the_fastest_are_not_run_but_told_whether_they_fit(
 ) -> None:
     monkeypatch.setattr(jaxdl.search.batch_size, "_MEASURED_SECONDS", 0.02)
     monkeypatch.setattr(jaxdl.search.batch_size, "seconds_each", lambda run, first, most, seconds: 1.0 * run(1))
-    monkeypatch.setattr(jaxdl.search.batch_size.Trainer, "time_steps", lambda trainer, count: float(8**9))
+    monkeypatch.setattr(Trainer, "time_steps", lambda trainer, count: float(8**9))
     monkeypatch.setattr(jaxdl.search.batch_size, "_slower", lambda found: len(found) >= 2)
     found = batch_find(twin("digits_mlp"), data_dir=tmp_path)
     assert all(each.fits for each in found) and largest(found).size == 1024

@@ -22,6 +22,7 @@ def test_the_suggestion_is_where_a_known_curve_falls_fastest() -> None:
     assert suggest(rates, np.linspace(1, 2, 400)) is None
 
 
+@pytest.mark.slow
 def test_a_training_at_the_suggested_rate_learns(tmp_path: Path) -> None:
     recipe = twin("digits_mlp")
     found = lr_find(recipe, data_dir=tmp_path)

@@ -68,7 +68,8 @@ def killed_at_random(
 
     Returns: the tables of the sweeps that came to their end.
     """
-    draws, killed, tables = random.Random(seed), 0, []
+    draws, killed = random.Random(seed), 0
+    tables: list[list[dict[str, str]]] = []
     while killed < KILLS or not tables:
         process = subprocess.Popen(
             command(sweep_dir, *flags),

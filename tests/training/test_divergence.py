@@ -20,7 +20,7 @@ from jaxdl.record import read_metrics, read_summary
 from jaxdl.training.divergence import Divergence, all_finite, locate
 
 
-def run(recipe: jaxdl.Experiment, run_dir: Path, **changes: Any) -> dict[str, Any]:
+def run(recipe: jaxdl.Experiment, run_dir: Path, **changes: Any) -> Any:
     return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=run_dir, data_dir=run_dir, notify=lambda line: None)
 
 
@@ -103,6 +103,7 @@ def test_the_run_stops_at_that_step_and_says_what_was_first(
     assert [line["epoch"] for line in read_metrics(tmp_path / "run")] == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bounded", [{"optimizer.clip_value": 1.0}, {"optimizer": jaxdl.Lion(learning_rate=1e-3)}])
 def test_a_gradient_is_noticed_that_makes_a_finite_update(bounded: dict[str, Any], tmp_path: Path) -> None:
     recipe = jaxdl.Experiment(
@@ -119,6 +120,7 @@ def test_a_gradient_is_noticed_that_makes_a_finite_update(bounded: dict[str, Any
     assert math.isfinite(summary["divergence"]["loss"])
 
 
+@pytest.mark.slow
 def test_an_update_that_overflows_a_parameter_is_skipped(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     changes = {"optimizer": jaxdl.SGD(learning_rate=3e38), "training.nan": "skip", "model.dropout": 0.0}
     trainer = jaxdl.Trainer(jaxdl.replace(recipe, changes), recipe.data.load(Path(), print))
@@ -126,6 +128,7 @@ def test_an_update_that_overflows_a_parameter_is_skipped(recipe: jaxdl.Experimen
     assert all_finite(state.params) and int(state.step) == 3
 
 
+@pytest.mark.slow
 def test_skipping_drops_that_update_alone_and_counts_it(breaking: tuple[jaxdl.Experiment, int], tmp_path: Path) -> None:
     recipe, step = breaking
     summary = run(recipe, tmp_path / "run", **{"training.nan": "skip"})
@@ -146,6 +149,7 @@ def test_skipping_drops_that_update_alone_and_counts_it(breaking: tuple[jaxdl.Ex
     jax.tree.map(np.testing.assert_array_equal, jax.device_get((after.params, after.opt_state)), kept)
 
 
+@pytest.mark.slow
 def test_ignoring_goes_on_to_the_end(breaking: tuple[jaxdl.Experiment, int], tmp_path: Path) -> None:
     recipe, _ = breaking
     summary = run(recipe, tmp_path / "run", **{"training.nan": "ignore"})
@@ -153,6 +157,7 @@ def test_ignoring_goes_on_to_the_end(breaking: tuple[jaxdl.Experiment, int], tmp
     assert math.isnan(summary["metrics"]["test/loss"])
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_all_is_finite(recipe: jaxdl.Experiment) -> None:
     trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
     state = trainer.init_state()
@@ -160,6 +165,7 @@ def test_nothing_is_found_where_all_is_finite(recipe: jaxdl.Experiment) -> None:
     assert all_finite(state.params)  # it was not given up
 
 
+@pytest.mark.slow
 def test_looking_can_be_ended_between_any_two_calls(breaking: tuple[jaxdl.Experiment, int]) -> None:
     recipe, step = breaking
     trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
@@ -183,6 +189,7 @@ def test_looking_can_be_ended_between_any_two_calls(breaking: tuple[jaxdl.Experi
         locate(trainer, trainer.init_state(), trainer.total_steps, last)
 
 
+@pytest.mark.slow
 def test_looking_repeats_the_training_to_the_bit(recipe: jaxdl.Experiment) -> None:
     trainer = jaxdl.Trainer(recipe, recipe.data.load(Path(), print))
     *_, last = trainer.train(trainer.init_state())

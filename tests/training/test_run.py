@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
-import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 import pytest
-from flax import linen as nn
 
 import jaxdl
-from jaxdl.backend.signals import Terminated
 from jaxdl.errors import UserError
 from jaxdl.record import read_metrics, read_summary
-from jaxdl.report import write_report
 
 
-def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> dict[str, object]:
+def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> Any:
     return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=tmp_path / "run", data_dir=tmp_path)
 
 
@@ -98,6 +88,7 @@ def test_a_watched_metric_that_is_not_measured_is_named_before_anything_is_writt
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_without_a_validation_split_training_goes_through(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     summary = run(recipe, tmp_path, **{"data.validation": 0.0})
     assert summary["status"] == "completed"
@@ -115,6 +106,7 @@ def test_fast_dev_run_goes_through_everything_with_one_small_batch(recipe: jaxdl
     assert list((tmp_path / "run" / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_overfitting_a_batch_learns_it_by_heart(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     overfit = {
         "training.overfit_batches": 1,
@@ -127,6 +119,7 @@ def test_overfitting_a_batch_learns_it_by_heart(recipe: jaxdl.Experiment, tmp_pa
     assert summary["metrics"]["validation/accuracy"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_says_so(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     mse = {"objective": jaxdl.SoftmaxCrossEntropy(), "optimizer": jaxdl.SGD(learning_rate=1e30)}
     summary = run(recipe, tmp_path, **mse)
@@ -134,6 +127,7 @@ def test_a_training_that_diverges_says_so(recipe: jaxdl.Experiment, tmp_path: Pa
     assert read_summary(tmp_path / "run")["status"] == "diverged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1e30, 3e38])
 def test_a_last_step_that_diverges_is_seen_by_what_follows_it(
     recipe: jaxdl.Experiment, tmp_path: Path, rate: float
@@ -149,6 +143,7 @@ def test_too_few_outputs_for_the_classes_are_refused(recipe: jaxdl.Experiment, t
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_best_possible_loss_stands_beside_cross_entropies_only(tmp_path: Path) -> None:
     bits = jaxdl.Experiment(
         name="bits",
@@ -211,57 +206,3 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
     assert resumed["params_sha256"] == whole["params_sha256"]
     assert resumed["metrics"] == whole["metrics"]
     assert read_metrics(tmp_path / "cut" / "run") == read_metrics(tmp_path / "whole" / "run")
-
-
-class Interrupted(nn.Module):
-    """Is sent SIGTERM while its program is traced.
-
-    Attributes:
-        outputs: size of the last layer.
-    """
-
-    outputs: int | None = None
-
-    @nn.compact
-    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
-        assert self.outputs is not None
-        if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.01)  # raises here, where it does
-        return nn.Dense(self.outputs)(inputs.reshape((inputs.shape[0], -1)).astype(np.float32))
-
-
-@pytest.fixture
-def terminated() -> Iterator[None]:
-    """SIGTERM raises `Terminated` wherever it comes, as in a command."""
-
-    def terminate(number: int, frame: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.mark.usefixtures("terminated")
-def test_a_signal_is_no_error_of_what_is_being_prepared(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
-    with pytest.raises(Terminated) as caught:
-        jaxdl.train(dataclasses.replace(recipe, model=Interrupted()), run_dir=tmp_path / "run", data_dir=tmp_path)
-    assert not any("flax" in str(entry.path) or "jax/_src" in str(entry.path) for entry in caught.traceback)
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.usefixtures("terminated")
-def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
-    tmp_path: Path, recipe: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*arguments: Any, **options: Any) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.01)
-        write_report(*arguments, **options)
-
-    monkeypatch.setattr("jaxdl.training.run.write_report", interrupted)
-    with pytest.raises(Terminated):
-        jaxdl.train(recipe, run_dir=tmp_path, data_dir=tmp_path)
-    assert read_summary(tmp_path)["status"] == "completed"
-    assert '<p class="sub">completed' in (tmp_path / "report.html").read_text()

@@ -13,7 +13,7 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import Dataset, Spec, fingerprint
 from jaxdl.errors import UserError
-from jaxdl.fields import at_least, static
+from jaxdl.fields import at_least, described, static
 
 _TRAIN_SEED, _TEST_SEED = 1, 2
 
@@ -27,6 +27,7 @@ def _check_noise(noise: float) -> str | None:
 
 
 @final
+@described
 @dataclasses.dataclass(frozen=True)
 class Bits(Data):
     """Bit sequences to be continued, each bit the noisy exclusive or of two earlier ones.
@@ -48,20 +49,15 @@ class Bits(Data):
     The model that knows the rule reaches it. Train and test come from two fixed streams of random numbers and
     do not depend on an experiment's seed. As in any noisy stream, a few short sequences may occur in both.
     Without noise there are only 2^m different sequences, and every one that is tested has been trained on.
-
-    Attributes:
-        length: steps of one sequence; more than the larger lag.
-        noise: probability that a bit is flipped, from 0 to 0.5.
-        train_examples: sequences to train (and validate) on.
-        test_examples: sequences to test on.
-        lags: the two distances, in steps, to the bits that decide the next one.
     """
 
-    length: int = static(32, "steps of one sequence", check=at_least(2))
-    noise: float = static(0.05, "probability that a bit is flipped", check=_check_noise)
+    length: int = static(32, "steps of one sequence; more than the larger lag", check=at_least(2))
+    noise: float = static(0.05, "probability that a bit is flipped, from 0 to 0.5", check=_check_noise)
     train_examples: int = static(8000, "sequences to train and validate on", check=at_least(2))
     test_examples: int = static(2000, "sequences to test on", check=at_least(1))
-    lags: tuple[int, int] = static((1, 3), "distances to the two bits that decide the next", check=_check_lags)
+    lags: tuple[int, int] = static(
+        (1, 3), "distances, in steps, to the two bits that decide the next one", check=_check_lags
+    )
 
     @property
     def requested(self) -> str:

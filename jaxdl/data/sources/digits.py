@@ -13,12 +13,14 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import Dataset, Spec, fingerprint
 from jaxdl.errors import UserError
+from jaxdl.fields import described
 
 _TEST_SHARE = 0.2
 _SPLIT_SEED = 1998  # the year in which the set was published; any fixed number would do
 
 
 @final
+@described
 @dataclasses.dataclass(frozen=True)
 class Digits(Data):
     """1,797 handwritten digits of 8x8 pixels, scikit-learn's `load_digits`.
@@ -26,10 +28,10 @@ class Digits(Data):
     Inputs are (examples, 8, 8, 1) uint8 from 0 to 16, targets (examples,) int32. The images are the test part of
     "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI, 1998), written by 13 people.
 
-    The set has no split of its own. Here a fixed 20% of each class, drawn at random once and for all, is the test split
+    The set has no split of its own. Here a fixed 20% of each class, drawn at random once, is the test split
     (359 images, the same for every seed and every validation share), and the rest is train. The file is ordered by
     writer, and does not say where one writer ends; a test split from its end would hold a few unknown writers
-    whose number nobody can state. So test figures say how well a model reads new digits by these 13 people, not by
+    whose number is unknown. So test figures say how well a model reads new digits by these 13 people, not by
     others.
     """
 
@@ -64,7 +66,7 @@ def _file() -> Path:
         file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
         if file.is_file():
             return file
-    raise UserError("the digits are not there, which come with scikit-learn: pip install 'scikit-learn>=1.5'.")
+    raise UserError("the digits are part of scikit-learn, which is not installed: pip install 'scikit-learn>=1.5'.")
 
 
 def _stratified(targets: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Data sets of tensorflow-datasets, without TensorFlow; with an embedded stand-in where they cannot be had."""
+"""Data sets of tensorflow-datasets, without TensorFlow; with an embedded stand-in for those that may be missing."""
 
 from __future__ import annotations
 
@@ -9,24 +9,51 @@ from pathlib import Path
 from typing import Literal, final
 from urllib.parse import urlsplit
 
+from jaxdl import fields
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.spec import Dataset, Spec
 from jaxdl.data.tfds.arrays import decode, described, keep, kept, kept_spec
 from jaxdl.data.tfds.download import Limits
-from jaxdl.data.tfds.obtain import CONFIG_NAME, Request, Unavailable, obtain, prepared_folder
+from jaxdl.data.tfds.obtain import Request, Unavailable, obtain
 from jaxdl.data.tfds.prepare import builder_class
+from jaxdl.data.tfds.prepared import CONFIG_NAME, prepared_folder
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
-from jaxdl.fields import static
 from jaxdl.files.atomic import named_cause
 
 _NAME = re.compile(rf"[a-z][a-z0-9_]*(/{CONFIG_NAME.pattern})?")
 _BANNER_WIDTH = 100
-# The digits are 42 times fewer than MNIST's: one pass would be too few steps for a recipe that is made for MNIST.
-_STAND_IN_PASSES = 10
 # How long to wait for servers; no field, because it changes nothing about an experiment.
 LIMITS = Limits()
+
+
+@dataclasses.dataclass(frozen=True)
+class StandIn:
+    """An embedded set that may take the place of one of tensorflow-datasets that is not available.
+
+    Attributes:
+        source: the embedded set.
+        kind: what its examples are, in a few words.
+        words: what it is, as the banner says it.
+        passes: passes over it that make one epoch, so that a recipe made for the larger set has enough steps.
+    """
+
+    source: Data
+    kind: str
+    words: str
+    passes: int
+
+
+# The digits are 42 times fewer than MNIST's.
+STAND_INS = {
+    "mnist": StandIn(
+        source=Digits(),
+        kind="handwritten digits",
+        words="digits (scikit-learn's 1,797 handwritten digits of 8x8 pixels)",
+        passes=10,
+    )
+}
 
 
 def check_name(name: str) -> str | None:
@@ -53,6 +80,7 @@ def _check_mirror(mirror: str) -> str | None:
 
 
 @final
+@fields.described
 @dataclasses.dataclass(frozen=True)
 class Tfds(Data):
     """An image-classification set of tensorflow-datasets; inputs are (examples, height, width, channels) uint8.
@@ -61,17 +89,25 @@ class Tfds(Data):
     archives in ``DATA_DIR/downloads/manual/``; (3) downloaded; (4) where `fallback` allows it, an embedded
     stand-in of the same kind, with a banner. TensorFlow is needed to prepare only those sets that are
     not in MNIST's format (MNIST, Fashion-MNIST, KMNIST and EMNIST are).
-
-    Attributes:
-        name: TFDS's name of the set, with its config where it has several: ``"mnist"``, ``"emnist/letters"``.
-        fallback: whether an embedded stand-in may take the set's place when it cannot be had.
-        mirror: base URL to fetch the original archives from, instead of where TFDS fetches them; their
-            checksums stay those that TFDS registers.
     """
 
-    name: str = static("mnist", "name in tensorflow-datasets, such as mnist or emnist/letters", check=check_name)
-    fallback: Literal["embedded", "none"] = static("embedded", "what to use when the set cannot be had")
-    mirror: str = static("", "base URL to fetch the original archives from", check=_check_mirror, affects=())
+    name: str = fields.static(
+        "mnist",
+        "name of the set in tensorflow-datasets, with its config where it has several: mnist, emnist/letters",
+        check=check_name,
+    )
+    fallback: Literal["embedded", "none"] = fields.static(
+        "embedded",
+        "what to use when the set cannot be had: an embedded stand-in of the same kind, or nothing, "
+        "so that it is an error",
+    )
+    mirror: str = fields.static(
+        "",
+        "base URL to fetch the original archives from, instead of where TFDS fetches them; their "
+        "checksums stay those that TFDS registers",
+        check=_check_mirror,
+        affects=(),
+    )
 
     @property
     def requested(self) -> str:
@@ -90,14 +126,14 @@ class Tfds(Data):
         return kept(prepared, self.name) or _decode_and_keep(prepared, self.name, notify)
 
     def _stand_in(self, problem: Unavailable, data_dir: Path, notify: Notify) -> Dataset:
-        has_stand_in = self.name == "mnist"
-        if self.fallback == "none" or not has_stand_in:
-            offer = ", or use --data.fallback=embedded (handwritten digits stand in)" if has_stand_in else ""
+        stand_in = STAND_INS.get(self.name)
+        if self.fallback == "none" or stand_in is None:
+            offer = f", or use --data.fallback=embedded ({stand_in.kind} stand in)" if stand_in else ""
             reasons = "; ".join(problem.reasons)
             raise UserError(f"{self.name} is not available: {reasons}. Way out: {problem.way_out}{offer}.") from problem
-        dataset = Digits(validation=self.validation).read(data_dir, notify)
-        notify(_banner(self.name, "digits (scikit-learn's 1,797 handwritten digits of 8x8 pixels)", problem))
-        return dataclasses.replace(dataset, requested=self.name, passes=_STAND_IN_PASSES)
+        dataset = stand_in.source.read(data_dir, notify)
+        notify(_banner(self.name, stand_in, problem))
+        return dataclasses.replace(dataset, requested=self.name, passes=stand_in.passes)
 
 
 def _decode_and_keep(prepared: Path, name: str, notify: Notify) -> Dataset:
@@ -106,7 +142,7 @@ def _decode_and_keep(prepared: Path, name: str, notify: Notify) -> Dataset:
         notify(f"Decoding {name}; the arrays cannot be kept for the next time: {problem}.")
         return decode(prepared, name)
     with named_cause(prepared.parent, "write"), workspace(prepared.parent, notify) as drafts:
-        dataset = kept(prepared, name)  # by another process, for which this one has waited
+        dataset = kept(prepared, name)  # kept by another process while this one waited
         if dataset is None:
             notify(f"Decoding {name}: some seconds, and only this once.")
             dataset = decode(prepared, name)
@@ -114,11 +150,11 @@ def _decode_and_keep(prepared: Path, name: str, notify: Notify) -> Dataset:
     return dataset
 
 
-def _banner(requested: str, used: str, problem: Unavailable) -> str:
-    """Returns the framed lines that tell that other data is used than was asked for."""
+def _banner(requested: str, stand_in: StandIn, problem: Unavailable) -> str:
+    """Returns the framed lines that say that other data is used than was asked for."""
     paragraphs = [
         ("requested", [requested]),
-        ("used", [used, f"an epoch is {_STAND_IN_PASSES} passes over it, since it is so much smaller"]),
+        ("used", [stand_in.words, f"an epoch is {stand_in.passes} passes over it, since it is so much smaller"]),
         ("why", list(problem.reasons)),
         ("way out", [problem.way_out, "--data.fallback=none makes this an error"]),
     ]

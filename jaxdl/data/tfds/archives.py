@@ -51,7 +51,7 @@ def find(
         data_dir: the folder of all sets.
         name: the set's name.
         is_registered: tells whether a sha256 is that of any archive known to TFDS; such a file belongs to another
-            set that uses the same name, and stands in nobody's way.
+            set that uses the same name, and is not an error.
 
     Raises:
         UserError: a file under an archive's name is not the original, or cannot be read.

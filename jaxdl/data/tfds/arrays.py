@@ -31,9 +31,9 @@ def kept_folder(prepared: Path) -> Path:
 
 
 def kept(prepared: Path, name: str) -> Dataset | None:
-    """Loads the arrays kept of a prepared set; None where there are none, or not those of the prepared set as it is.
+    """Loads the arrays kept of a prepared set; None where there are none, or the prepared set has changed since.
 
-    The fingerprint is taken anew of what was loaded, so that it never stands for other arrays.
+    The fingerprint is computed from what was loaded and compared, so that it always belongs to the arrays.
     Only NumPy is needed: neither TFDS nor Pillow is imported.
     """
     noted = _read_index(prepared)
@@ -100,7 +100,7 @@ def _read_index(prepared: Path) -> tuple[Spec, str] | None:
 
 
 def _seal(index: Mapping[str, Any]) -> str:
-    """Returns the digest that tells an index that was changed: no fingerprint covers what it says of an example."""
+    """Returns a digest that shows whether an index was changed: the fingerprint does not cover the spec in it."""
     return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
@@ -121,10 +121,10 @@ def decode(prepared: Path, name: str) -> Dataset:
     """Decodes all images and labels of a prepared set, each once, in TFDS's order.
 
     Images become (examples, height, width, channels) uint8, labels (examples,) int32. A set without a test split is
-    tested on its validation split; otherwise the set's own validation split is left aside.
+    tested on its validation split; otherwise the set's own validation split is not used.
 
     Raises:
-        UserError: the set is no image classification with images of one size, or its files are damaged.
+        UserError: the set is not image classification with images of one size, or its files are damaged.
     """
     import tensorflow_datasets as tfds
 
@@ -151,7 +151,7 @@ def described(builder: Any, name: str) -> Spec:
     """Returns what TFDS's builder class says of one example, without any data.
 
     Raises:
-        UserError: the set is no image classification, or the builder does not say how large the images are.
+        UserError: the set is not image classification, or the builder does not say how large the images are.
     """
     import tempfile
 
@@ -170,7 +170,7 @@ def supervised_features(info: Any, name: str) -> tuple[str, str]:
     """Returns the names of the image and of the label of a TFDS set.
 
     Raises:
-        UserError: the set has not exactly one 8-bit image as input and one class label as target.
+        UserError: the set does not have exactly one 8-bit image as input and one class label as target.
     """
     from tensorflow_datasets.core import features
 
@@ -180,7 +180,7 @@ def supervised_features(info: Any, name: str) -> tuple[str, str]:
     labels = [key for key in chosen if isinstance(kinds.get(key), features.ClassLabel)]
     if len(images) != 1 or len(labels) != 1:
         listed = ", ".join(f"{key} ({type(kind).__name__})" for key, kind in sorted(kinds.items()))
-        raise UserError(f"{name} holds {listed}; of TFDS's sets, those of one 8-bit image and a class label are read.")
+        raise UserError(f"{name} holds {listed}; only sets of one 8-bit image and one class label can be read.")
     return images[0], labels[0]
 
 
@@ -218,9 +218,10 @@ def _array_records(path: str) -> list[bytes]:
 
     reader = ArrayRecordReader(path)
     try:
-        return reader.read_all()
+        records: list[bytes] = reader.read_all()
     finally:
         reader.close()
+    return records
 
 
 def _tfrecords(path: Path) -> Iterator[bytes]:

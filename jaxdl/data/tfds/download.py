@@ -40,7 +40,7 @@ class Limits:
 
 
 class Unreachable(Exception):
-    """A server did not deliver, for a reason that lies outside this machine and its user; the message says which."""
+    """A server did not send a file, and the user gave nothing wrong; the message says why."""
 
 
 def url_of(archive: Archive, mirror: str) -> str:
@@ -64,7 +64,7 @@ def download(
 
     Raises:
         Unreachable: a server cannot be reached, is silent, or refuses.
-        UserError: a server delivered something else than the original.
+        UserError: a server sent something other than the original.
     """
     limits = limits or Limits()
     progress = _Progress(sum(archive.size for archive in archives), notify)
@@ -97,10 +97,10 @@ def _verify(url: str, archive: Archive, received: int, digest: str) -> None:
 
 
 def reach(url: str, limits: Limits) -> None:
-    """Makes sure that something listens where `url`, or the proxy to use for it, points.
+    """Checks that something listens where `url`, or the proxy to use for it, points.
 
-    An HTTP client limits the time for each address of a host, and not that for its name; a missing network can so
-    cost minutes. Here the whole is limited.
+    An HTTP client limits the time for each address of a host, and not that for its name; without a network that
+    can take minutes. Here the total is limited.
 
     Raises:
         Unreachable: the host has no known address, none accepts a connection, or that took too long.
@@ -165,12 +165,12 @@ def _innermost(problem: BaseException) -> BaseException:
 
 
 def _within(seconds: float, function: Callable[[], _T]) -> _T:
-    """Returns what `function` returns, or raises what it raises; a function that takes too long is left behind.
+    """Returns what `function` returns, or raises what it raises; waits for it only so many seconds.
 
     Name resolution cannot be interrupted, so the function runs in a thread that does not keep the process alive.
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: it took longer than that.
     """
     outcome: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
 

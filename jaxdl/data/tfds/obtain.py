@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,14 @@ from jaxdl.data.tfds.archives import Archive, find, manual_dir, places
 from jaxdl.data.tfds.arrays import keep, supervised_features
 from jaxdl.data.tfds.download import Limits, Unreachable, download, reach, url_of
 from jaxdl.data.tfds.idx import is_idx, prepare_idx
+from jaxdl.data.tfds.prepared import prepared_folder
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
-_READABLE_FORMATS = ("array_record", "tfrecord")
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
-# The name of a config, which is that of a folder: none that leads out of its parent.
-CONFIG_NAME = re.compile(r"\w[\w+.-]*")
-
 
 class Unavailable(Exception):
-    """A set cannot be had, through nobody's fault.
+    """A set is neither on this machine nor reachable, and nothing that the user gave is wrong.
 
     Attributes:
         reasons: what was tried and why it failed, a phrase each.
@@ -38,51 +32,6 @@ class Unavailable(Exception):
     def __init__(self, reasons: Sequence[str], way_out: str):
         super().__init__("; ".join(reasons))
         self.reasons, self.way_out = tuple(reasons), way_out
-
-
-def prepared_folder(data_dir: Path, name: str) -> Path | None:
-    """Returns the folder of the newest version of a set that is prepared in `data_dir`, without importing TFDS.
-
-    Raises:
-        UserError: the data folder cannot be read, or TFDS's description of a set in it is damaged.
-    """
-    dataset, _, config = name.partition("/")
-    with named_cause(data_dir, "read"):
-        folder = data_dir / dataset / (config or _default_config(data_dir / dataset))
-        if not folder.is_dir():
-            return None
-        versions = [path for path in folder.iterdir() if _VERSION.fullmatch(path.name) and _is_readable(path)]
-    return max(versions, key=lambda path: tuple(map(int, path.name.split("."))), default=None)
-
-
-def _default_config(folder: Path) -> str:
-    """Returns the config that TFDS noted as a set's default when it prepared one, or an empty string."""
-    note = folder / ".config" / "metadata.json"
-    config = _read_json(note).get("default_config_name", "") if note.is_file() else ""
-    if not isinstance(config, str) or (config and not CONFIG_NAME.fullmatch(config)):  # it becomes part of a path
-        raise _damaged(note, f"default_config_name is {config!r}")
-    return config
-
-
-def _is_readable(folder: Path) -> bool:
-    info = folder / "dataset_info.json"
-    if not info.is_file() or not (folder / "features.json").is_file():
-        return False
-    return _read_json(info).get("fileFormat", "tfrecord") in _READABLE_FORMATS
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (ValueError, RecursionError) as problem:
-        raise _damaged(path, problem) from problem
-    if not isinstance(content, dict):
-        raise _damaged(path, "no JSON object")
-    return content
-
-
-def _damaged(path: Path, reason: object) -> UserError:
-    return UserError(f"{path} is damaged ({reason}). Remove {path.parent}, and it will be made again.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +58,7 @@ class Request:
 
 
 def obtain(request: Request) -> Path:
-    """Returns the folder of a prepared set; prepares it, and downloads what is missing for that, where need be.
+    """Returns the folder of a prepared set; prepares it, and downloads what is missing, where it is not prepared.
 
     The arrays of a set that is prepared here from archives of MNIST's format are kept too (see `arrays.keep`), so that
     nothing decodes its files again. Where they are not, as after a kill between the two, its files are decoded.
@@ -117,7 +66,7 @@ def obtain(request: Request) -> Path:
     Raises:
         UserError: the name is unknown, an archive is not the original, the folder cannot be read or written, or the
             set needs TensorFlow.
-        Unavailable: the set is not there, and cannot be downloaded.
+        Unavailable: the set is not on this machine, and cannot be downloaded.
     """
     with named_cause(request.data_dir, "read"):
         _check_folder(request.data_dir)
@@ -133,9 +82,9 @@ def obtain(request: Request) -> Path:
     missing = [archive for archive in archives if archive not in found]
     try:
         if missing:
-            reach(url_of(missing[0], request.mirror), request.limits)  # before a folder is made in vain
+            reach(url_of(missing[0], request.mirror), request.limits)  # before a folder is made for nothing
         with named_cause(request.data_dir, "write"), workspace(request.data_dir, request.notify) as folder:
-            earlier = prepared_folder(request.data_dir, request.name)  # by another process, for which this one waited
+            earlier = prepared_folder(request.data_dir, request.name)  # by a process that this one waited for
             return earlier or _from_archives(request, builder, found, missing, folder)
     except Unreachable as problem:
         if not found:
@@ -189,13 +138,13 @@ def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -
 
 
 def _check_folder(data_dir: Path) -> None:
-    """Makes sure that the data folder, which is made when first needed, is none other than a folder."""
+    """Checks that the data folder, if it exists yet, is a folder."""
     if data_dir.exists() and not data_dir.is_dir():
         raise UserError(f"data_dir={data_dir} is not a folder: name another with --data_dir=DIR.")
 
 
 def _check_writable(request: Request, archives: Sequence[Archive], *, expected: bool) -> None:
-    """Makes sure that a set can be prepared in the data folder.
+    """Checks that a set can be prepared in the data folder.
 
     Raises:
         UserError: it cannot, although the user has chosen the folder or put archives there.

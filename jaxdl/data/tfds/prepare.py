@@ -63,7 +63,7 @@ def quiet() -> Iterator[None]:
 
 
 def check_tensorflow(name: str) -> None:
-    """Makes sure that TensorFlow is installed, which TFDS needs to prepare most sets.
+    """Checks that TensorFlow is installed, which TFDS needs to prepare most sets.
 
     Raises:
         UserError: it is not.
@@ -109,5 +109,5 @@ def publish(prepared: Path, data_dir: Path) -> Path:
     except OSError as problem:
         if not target.exists():
             raise
-        raise UserError(f"{target} is in the way, and is no prepared data set: remove it.") from problem
+        raise UserError(f"{target} is in the way and is not a prepared data set: remove it.") from problem
     return target

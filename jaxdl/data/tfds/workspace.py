@@ -52,7 +52,7 @@ def _alone(data_dir: Path, notify: Notify) -> Iterator[bool]:
             notify(f"Waiting for another process that prepares data in {data_dir}.")
             fcntl.flock(folder, fcntl.LOCK_EX)
             certain = True
-        except OSError:  # some network file systems cannot lock a folder; the folder's random name has to do there
+        except OSError:  # some network file systems cannot lock a folder; the random name must suffice
             certain = False
         yield certain
     finally:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jaxdl.fields import above_zero, at_least, check_fields, static
+from jaxdl.fields import above_zero, at_least, check_fields, described, static
 from jaxdl.fields.interval import Interval
 
 _ELSEWHERE = ("executor", ("processes", "ray"))
@@ -20,24 +20,23 @@ def _check_batch(value: int | str) -> str | None:
 
 
 def _check_budget(value: str | float | None) -> str | None:
+    if not isinstance(value, str):
+        return above_zero(value)
     try:
-        unit = Interval.parse(value).unit if isinstance(value, str) else "seconds"
+        is_time = Interval.parse(value).unit == "seconds"
     except ValueError:
-        unit = "steps"
-    if unit != "seconds":
-        return "must be a time with its unit, such as 90s, 20min or 2h"
-    return above_zero(value)
+        is_time = False
+    return None if is_time else "must be a time with its unit, such as 90s, 20min or 2h"
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class Execution:
     """How a sweep is run.
 
     The result of a trial is the same however it is run, but for the last bits where trials share a program. Which
     values are drawn, and which trials are stopped early, may depend on how many trials run at the same time.
-
-    Attributes:
-        settings: what `jaxdl.configure` is called with where trials run in other processes.
+    ``settings`` is what `jaxdl.configure` is called with where trials run in other processes.
 
     Raises:
         UserError: a value is none of those possible.
@@ -103,7 +102,7 @@ class Execution:
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         if self.executor == "inline":
             return self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch]
-        from jaxdl.backend.settings import accelerators, usable_cores  # here, so that --help imports no JAX
+        from jaxdl.backend.cores import accelerators, usable_cores  # here, so that --help imports no JAX
 
         if self.executor == "ray":
             from jaxdl.sweeps.executors.ray_cluster import connect, places

@@ -168,12 +168,13 @@ class RayCluster:
         """Returns what came of a task that is over, None where it was stopped."""
         ray = _ray()
         try:
-            return ray.get(reference)
+            outcome: Outcome = ray.get(reference)
         except ray.exceptions.RayError as error:
             if self._signals.received is not None:
                 return None
             reason = " ".join(str(error).split())[:200]
             return Outcome("failed", reason=f"lost its worker ({type(error).__name__}: {reason})", again=True)
+        return outcome
 
     def _stop(self) -> None:
         if not self._told_to_stop:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jaxlib
+import jaxlib.version
 
+from jaxdl.backend.cores import usable_cores
 from jaxdl.backend.memory import free_memory, unless_out_of_memory
-from jaxdl.backend.settings import cache_folder, usable_cores
+from jaxdl.backend.settings import cache_folder
 from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -122,7 +123,7 @@ def _digest(experiment: Experiment, cache: Cache) -> str:
         program_key(experiment),
         cache.dataset(experiment).spec,
         (device.platform, device.device_kind, jax.device_count(), len(usable_cores())),
-        (jax.__version__, jaxlib.__version__, os.environ.get("XLA_FLAGS", "")),
+        (jax.__version__, jaxlib.version.__version__, os.environ.get("XLA_FLAGS", "")),
         (_FIRST, _WORTH, _WORTH_BITS, _MOST_THREADS, _SPARE_THREADS),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]

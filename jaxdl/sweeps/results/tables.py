@@ -61,7 +61,8 @@ def _parquet(results: SweepResults) -> bytes:
     buffer = pyarrow.BufferOutputStream()
     with named_cause(results.sweep_dir, "write"):
         parquet.write_table(pyarrow.table(columns), buffer)
-    return buffer.getvalue().to_pybytes()
+    content: bytes = buffer.getvalue().to_pybytes()
+    return content
 
 
 def _column(values: Sequence[Any]) -> list[Any]:

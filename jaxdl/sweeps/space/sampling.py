@@ -1,6 +1,6 @@
 """Which values each trial gets: a pure function of the definition, the trial's number and what earlier trials gave.
 
-So a sweep that was stopped anywhere goes on to the very trials that it would have had.
+So a sweep that was stopped anywhere continues with the very trials that it would have had.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Key = tuple[tuple[str, str], ...]
 
 
 def key_of(values: Values) -> Key:
-    """Returns what tells values from others, whatever their order; two that are written alike are the same."""
+    """Returns a key that is the same for the same values in any order; values that are written alike are the same."""
     return tuple(sorted((path, show(value)) for path, value in values.items()))
 
 
@@ -85,7 +85,7 @@ def _short(axis: Axis, drawn: Any) -> Any:
 def _sampler(mode: str, sweep_seed: int, combination: int) -> BaseSampler:
     from optuna.samplers import RandomSampler, TPESampler
 
-    # A generator of its own for each combination: one that is carried on would begin anew in a process that goes on.
+    # A generator of its own for each combination: a single one would start again in a process that continues a sweep.
     seed = int(np.random.SeedSequence([sweep_seed, combination]).generate_state(1)[0])
     return TPESampler(seed=seed) if mode == "tpe" else RandomSampler(seed=seed)
 

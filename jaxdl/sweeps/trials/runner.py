@@ -18,12 +18,14 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.files.locks import InUse
 from jaxdl.record import read_metrics
 from jaxdl.report.format import data_used
+from jaxdl.report.terminal import Display
 from jaxdl.sweeps.trials.pruning import Pruning
 from jaxdl.sweeps.trials.trial import Job, Outcome, State
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence
-from jaxdl.training.hooks import Display, Hooks
+from jaxdl.training.hooks import Hooks
 from jaxdl.training.run import train
+from jaxdl.training.summary import Summary
 
 OUT_OF_MEMORY = "out of memory"
 # What a disk says that is full or cannot be written; EFBIG is a limit on the size of files.
@@ -72,7 +74,7 @@ def run_trial(
         return _failed(f"{type(error).__name__}: {text} (see {file})", begin, again=True)
 
 
-def _train(job: Job, cache: Cache, hooks: Hooks, notify: Callable[[str], None]) -> dict[str, Any]:
+def _train(job: Job, cache: Cache, hooks: Hooks, notify: Callable[[str], None]) -> Summary:
     """Trains; waits where a worker of an earlier process, whose end it has not yet noticed, still has the trial."""
     given_up = time.monotonic() + _SECONDS_OF_PATIENCE
     while True:

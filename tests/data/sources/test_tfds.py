@@ -11,6 +11,7 @@ import pytest
 
 import jaxdl
 from jaxdl.data import Digits, Tfds
+from jaxdl.data.sources.tfds import STAND_INS
 from jaxdl.data.tfds.download import Limits
 from jaxdl.errors import UserError
 from jaxdl.fields import check_value, own_fields
@@ -61,7 +62,7 @@ print({{"tensorflow", "tensorflow_datasets", "array_record", "PIL", "requests", 
 def test_arrays_that_cannot_be_kept_are_decoded_each_time_and_that_is_said(tmp_path, write_image_set, monkeypatch):
     write_image_set(tmp_path, [(4, 4, 1)] * 5)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    lines = []
+    lines: list[str] = []
     assert len(Tfds("tiny").load(tmp_path, lines.append).splits["test"]["inputs"]) == 5
     assert lines == [
         f"Decoding tiny; the arrays cannot be kept for the next time: {tmp_path / 'tiny'} is not writable."
@@ -70,7 +71,7 @@ def test_arrays_that_cannot_be_kept_are_decoded_each_time_and_that_is_said(tmp_p
 
 
 def test_the_stand_in_is_digits_under_a_banner_that_tells_all(tmp_path):
-    lines = []
+    lines: list[str] = []
     source = Tfds("mnist", mirror=NOWHERE, validation=0.2)
     dataset = source.load(tmp_path, lines.append)
     digits = Digits(validation=0.2).load(tmp_path)
@@ -94,6 +95,17 @@ def test_the_stand_in_is_digits_under_a_banner_that_tells_all(tmp_path):
         "--data.fallback=none makes this an error",
     ):
         assert words in banner.replace("\n#            ", " ") or words in banner
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_what_a_stand_in_is_and_how_many_passes_make_an_epoch_is_declared(name, tmp_path):
+    stand_in = STAND_INS[name]
+    lines: list[str] = []
+    dataset = Tfds(name, mirror=NOWHERE).load(tmp_path, lines.append)
+    assert (dataset.used, dataset.passes) == (stand_in.source.requested, stand_in.passes)
+    assert stand_in.words in lines[-1] and f"an epoch is {stand_in.passes} passes over it" in lines[-1]
+    with pytest.raises(UserError, match=rf"--data\.fallback=embedded \({stand_in.kind} stand in\)"):
+        Tfds(name, fallback="none", mirror=NOWHERE).load(tmp_path, ignore)
 
 
 def test_without_the_stand_in_one_line_says_what_was_tried_and_what_to_do(tmp_path):
@@ -140,7 +152,7 @@ print(Tfds("mnist", mirror={NOWHERE!r}).load(pathlib.Path({str(tmp_path)!r})).us
 
 def test_a_silent_server_leads_to_the_stand_in(tmp_path, servers, monkeypatch):
     monkeypatch.setattr("jaxdl.data.sources.tfds.LIMITS", Limits(silent_seconds=0.5))
-    lines = []
+    lines: list[str] = []
     dataset = Tfds("mnist", mirror=servers.silent()).load(tmp_path, lines.append)
     assert dataset.used == "digits"
     assert "127.0.0.1 is silent: no answer within 0.5 s" in lines[-1]
@@ -195,4 +207,4 @@ def test_a_mirror_with_a_password_is_refused_with_the_place_for_it(mirror):
 def test_sources_are_frozen_values():
     assert Tfds("mnist") == Tfds("mnist") != Tfds("mnist", validation=0.2)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Tfds("mnist").name = "kmnist"
+        Tfds("mnist").name = "kmnist"  # type: ignore[misc]

@@ -166,7 +166,7 @@ def test_a_flipped_bit_in_a_kept_array_is_noticed_and_the_arrays_are_made_anew(p
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    lines = []
+    lines: list[str] = []
     assert same(Tfds("tiny", validation=0.0).load(tmp_path, lines.append), dataset)
     assert lines == ["Decoding tiny: some seconds, and only this once."]
     assert same(kept(prepared, "tiny"), dataset)
@@ -259,7 +259,7 @@ def test_a_set_that_is_no_image_classification_is_refused(prepared):
     label["pythonClassName"] = "tensorflow_datasets.core.features.text_feature.Text"
     label["text"] = label.pop("classLabel") and {}
     features.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"tiny holds image \(Image\), label \(Text\); of TFDS's sets"):
+    with pytest.raises(UserError, match=r"tiny holds image \(Image\), label \(Text\); only sets of one 8-bit image"):
         decode(prepared, "tiny")
 
 

@@ -29,7 +29,7 @@ def test_whole_archives_arrive_byte_for_byte_with_progress(tmp_path, servers):
     target.mkdir()
     for file, content in contents.items():
         (source / file).write_bytes(content)
-    lines = []
+    lines: list[str] = []
     archives = [archive(content, file) for file, content in contents.items()]
     fetch(target, servers.folder(source), *archives, notify=lines.append)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == contents

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -73,7 +73,7 @@ def test_nothing_decodes_an_image_again(tmp_path, link_archives, monkeypatch):
     link_archives(tmp_path)
     monkeypatch.setattr("PIL.Image.open", lambda *args: pytest.fail("an image file is opened"))
     monkeypatch.setattr("jaxdl.data.sources.tfds.decode", lambda *args: pytest.fail("the prepared files are read"))
-    lines = []
+    lines: list[str] = []
     assert Tfds("mnist").load(tmp_path, lines.append).train_examples == 60_000
     assert lines == ["Preparing mnist from its original archives: some seconds, and only this once."]
 
@@ -208,7 +208,6 @@ def test_an_archive_whose_members_are_called_like_places_elsewhere_writes_none_o
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "gzip.zip", "work"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
 def test_an_idx_file_has_the_shape_that_its_header_gives(shape, seed):
     values = np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_set_is_published_whole_or_not_at_all(tmp_path):
     assert (in_the_way / "dataset_info.json").is_file()
 
 
-@pytest.mark.skipif(prepare.find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
+@pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
 def test_without_tensorflow_other_sets_name_the_extra():
     with pytest.raises(
         UserError, match=r"cifar10 can only be prepared with TensorFlow: pip install -c constraints.txt -e '.\[tf\]'"

@@ -45,7 +45,8 @@ with workspace(pathlib.Path({str(tmp_path)!r}), print) as folder:
 
 
 def test_one_at_a_time_works_in_a_folder(tmp_path):
-    lines, order = [], []
+    lines: list[str] = []
+    order: list[str] = []
     inside = threading.Event()
 
     def second():

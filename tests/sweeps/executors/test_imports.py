@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CODE = """
 import sys
 
@@ -23,6 +25,7 @@ print(" ".join(imported))
 """
 
 
+@pytest.mark.slow
 def test_trials_import_nothing_at_the_same_time(tmp_path: Path) -> None:
     given = [sys.executable, "-c", CODE, str(tmp_path / "s")]
     done = subprocess.run(given, capture_output=True, text=True, timeout=300)

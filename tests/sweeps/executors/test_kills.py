@@ -32,6 +32,7 @@ def test_killed_at_random_moments(executor: str, tmp_path: Path) -> None:
         assert found == expected
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_no_trial(tmp_path: Path) -> None:
     sweep_dir = tmp_path / "s"
     process = subprocess.Popen(
@@ -57,6 +58,7 @@ def test_a_worker_that_dies_costs_no_trial(tmp_path: Path) -> None:
         assert sorted(row["attempts"] for row in csv.DictReader(file)) == ["1"] * 23 + ["2"]
 
 
+@pytest.mark.slow
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     sweep_dir = tmp_path / "s"
     first = subprocess.Popen(command(sweep_dir), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -81,6 +83,7 @@ def completed_summaries(sweep_dir: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in paths if '"completed"' in path.read_text()}
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_share_a_sweep(tmp_path: Path) -> None:
     sweep_dir = tmp_path / "s"
     first = subprocess.Popen(command(sweep_dir), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

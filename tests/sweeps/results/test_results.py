@@ -125,6 +125,7 @@ def test_a_damaged_table_is_named(done: jaxdl.SweepResults, tmp_path: Path) -> N
             sweep(copy)
 
 
+@pytest.mark.slow
 def test_a_line_of_the_table_that_was_not_finished_is_no_loss(done: jaxdl.SweepResults, tmp_path: Path) -> None:
     import shutil
 
@@ -148,6 +149,7 @@ def test_a_sweep_without_a_table_is_read_and_none_is_made(done: jaxdl.SweepResul
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.json"]
 
 
+@pytest.mark.slow
 def test_a_sweep_whose_folder_was_made_anew_by_another_leaves_it_alone(tmp_path: Path) -> None:
     import shutil
 

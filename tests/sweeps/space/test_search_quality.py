@@ -64,12 +64,14 @@ def test_asha_reaches_the_best_of_random_in_a_third_of_its_epochs(tmp_path: Path
             assert trial.outcome.params_sha256 == whole.trials[trial.number].outcome.params_sha256  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_hyperband_saves_epochs_and_keeps_some_trials_whole(tmp_path: Path) -> None:
     found = sweep(tmp_path / "s", trials=12, epochs=9, prune="hyperband")
     spent = sum(max(trial.outcome.curve) for trial in found.trials if trial.outcome)
     assert found.count("pruned") > 0 and found.count("completed") > 0 and spent < 0.9 * 12 * 9
 
 
+@pytest.mark.slow
 def test_pruned_trials_decide_the_same_again(tmp_path: Path) -> None:
     once = sweep(tmp_path / "once", trials=8, epochs=9, prune="asha")
     again = sweep(tmp_path / "again", trials=4, epochs=9, prune="asha")

@@ -1,0 +1,34 @@
+"""The cores and GPUs that this process may use.
+
+Counting cores needs no JAX, so it is imported only where GPUs are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def machine_cores() -> int:
+    """Returns how many cores the machine has, also those that this process may not use."""
+    return os.cpu_count() or 1
+
+
+def usable_cores() -> list[int]:
+    """Returns the numbers of the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(machine_cores()))
+
+
+def gpu_names() -> list[str]:
+    """Returns the GPUs that JAX uses as ``CUDA_VISIBLE_DEVICES`` names them; starts its backend."""
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    names = visible or [str(number) for number in range(accelerators())]
+    return names[: accelerators()]
+
+
+def accelerators() -> int:
+    """Returns how many GPUs JAX uses; starts its backend."""
+    import jax
+
+    return jax.device_count() if jax.default_backend() == "gpu" else 0

@@ -1,0 +1,62 @@
+"""Reading the files of a run directory, whoever wrote it and whether or not a run still does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
+from jaxdl.record.encoding import number, parse
+
+CONFIG, RECORD, SUMMARY, METRICS, REPORT = "config.json", "record.json", "summary.json", "metrics.jsonl", "report.html"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Reads ``config.json`` of the run directory `path`.
+
+    Raises:
+        UserError: there is no run, or the file is damaged.
+    """
+    return read_file(Path(path), CONFIG)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Reads ``record.json`` of the run directory `path`; raises as `read_config` does."""
+    return read_file(Path(path), RECORD)
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Reads ``summary.json`` of the run directory `path`; raises as `read_config` does."""
+    summary = read_file(Path(path), SUMMARY)
+    if isinstance(summary.get("metrics"), dict):
+        summary["metrics"] = {name: number(value) for name, value in summary["metrics"].items()}
+    return summary
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Reads the lines of ``metrics.jsonl`` of the run directory `path`, an empty list where nothing was logged.
+
+    Raises:
+        UserError: there is no run, or a line is damaged.
+    """
+    path = Path(path)
+    file = path / METRICS
+    if not file.exists():
+        read_file(path, CONFIG)  # says that there is no run, when there is none
+        return []
+    with named_cause(file, "read"):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    parsed = [parse(line, file, place) for place, line in enumerate(lines, 1)]
+    return [{k: v if k == "split" else number(v) for k, v in line.items()} for line in parsed]
+
+
+def read_file(path: Path, name: str) -> dict[str, Any]:
+    """Reads the JSON file `name` of the run directory `path`; raises as `read_config` does."""
+    file = path / name
+    if not file.exists():
+        if not (path / CONFIG).exists():
+            raise UserError(f"there is no run in {path} (no {CONFIG}): give --run_dir=DIR of a run.")
+        raise UserError(f"{file} is missing: the run has not got that far; run it again with the same --run_dir.")
+    with named_cause(file, "read"):
+        return parse(file.read_text(encoding="utf-8", errors="replace"), file)

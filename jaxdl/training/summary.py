@@ -1,0 +1,87 @@
+"""What ``summary.json`` says of a training, and `jaxdl.train` returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, TypedDict
+
+import jax
+
+from jaxdl.data import Dataset
+from jaxdl.experiment.load import data_summary
+from jaxdl.training.divergence import Divergence
+from jaxdl.training.early_stopping import EarlyStopping
+from jaxdl.training.figures import Figures
+from jaxdl.training.loop import Trainer
+
+Status = Literal["completed", "preempted", "failed", "diverged"]
+
+
+class Best(TypedDict):
+    """The best epoch by ``--watch``: the metric as ``SPLIT/METRIC``, its value, and the train steps done then."""
+
+    metric: str | None
+    value: float | None
+    step: int | None
+
+
+class Summary(TypedDict):
+    """The outcome of a training; times in seconds, compilation left out of the examples per second."""
+
+    experiment: str
+    status: Status
+    step: int
+    epoch: int
+    metrics: dict[str, Any]
+    best: Best
+    divergence: dict[str, Any] | None
+    data: dict[str, Any]
+    train_examples_per_second: float
+    compile_seconds: float
+    seconds_to_first_step: float | None
+    wall_seconds: float
+    parameters: int
+    params_sha256: str
+
+
+def make_summary(
+    status: Status,
+    trainer: Trainer,
+    dataset: Dataset,
+    figures: Figures,
+    stopping: EarlyStopping,
+    divergence: Divergence | None,
+    *,
+    params_sha256: str,
+    seconds_to_first_step: float | None,
+    wall_seconds: float,
+) -> Summary:
+    """Returns the summary of a training that ended.
+
+    Args:
+        status: how it ended.
+        trainer: what was trained.
+        dataset: on what.
+        figures: what was measured.
+        stopping: what followed the best epoch.
+        divergence: where it diverged, None where it did not.
+        params_sha256: digest of the final parameters, empty where there are none.
+        seconds_to_first_step: from the start until the first metrics were on the host.
+        wall_seconds: from the start until now.
+    """
+    return {
+        "experiment": trainer.experiment.name,
+        "status": status,
+        "step": figures.step,
+        "epoch": figures.epoch,
+        "metrics": figures.latest,
+        "best": {"metric": stopping.metric, "value": stopping.best, "step": stopping.best_step},
+        "divergence": dataclasses.asdict(divergence) if divergence else None,
+        "data": data_summary(dataset, trainer.experiment),
+        "train_examples_per_second": figures.examples_per_second,
+        "compile_seconds": trainer.compile_seconds,
+        "seconds_to_first_step": seconds_to_first_step,
+        "wall_seconds": wall_seconds,
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(trainer.state_shapes().params)),
+        "params_sha256": params_sha256,
+    }

@@ -1,0 +1,171 @@
+"""Damaged files, full disks, kills and signals: each ends with a clear line, and what was saved before is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxdl.errors
+from jaxdl.checkpoint import Checkpoints
+from jaxdl.errors import UserError
+from tests.checkpoint.states import equal, make_state
+
+ROOT = Path(jaxdl.errors.__file__).parents[1]
+
+
+def run(script: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, **options)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    for damage in ("cut", "removed"):
+        with Checkpoints(tmp_path / damage) as checkpoints:
+            checkpoints.save(1, {"a": jnp.zeros(3), "b": jnp.ones((2, 2))})
+        for file in (tmp_path / damage / "1" / "state").rglob("d/*"):
+            if damage == "cut":
+                file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+            else:
+                file.unlink()
+    # In a process of its own: Orbax leaves other reads unfinished, whose complaints come at any later time.
+    done = run(
+        """
+        import sys
+        from pathlib import Path
+        import jax, numpy as np
+        from jaxdl.checkpoint import Checkpoints
+        from jaxdl.errors import UserError
+        like = {"a": jax.ShapeDtypeStruct((3,), np.float32), "b": jax.ShapeDtypeStruct((2, 2), np.float32)}
+        for damage in ("cut", "removed"):
+            try:
+                Checkpoints(Path(sys.argv[1]) / damage, read_only=True).restore(like)
+            except UserError as error:
+                print(error)
+        """,
+        tmp_path,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2, done.stderr
+    for line, damage in zip(lines, ("cut", "removed"), strict=True):
+        assert line.startswith(f"the checkpoint {tmp_path}/{damage}/1 is damaged (")
+
+
+def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact(tmp_path: Path) -> None:
+    done = run(
+        """
+        import resource, sys
+        from pathlib import Path
+        import numpy as np
+        from absl import logging
+        from jaxdl.checkpoint import Checkpoints
+        from jaxdl.errors import UserError
+        logging.set_verbosity(logging.INFO)  # as under absl's app.run
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        small = {"x": np.arange(10, dtype=np.float32)}
+        for noticed_by in ("wait", "close", "save"):
+            checkpoints = Checkpoints(Path(sys.argv[1]) / noticed_by)
+            checkpoints.save(1, small)
+            checkpoints.wait()
+            try:
+                checkpoints.save(2, {"x": np.random.default_rng(0).normal(size=100_000)})
+                checkpoints.save(3, small) if noticed_by == "save" else getattr(checkpoints, noticed_by)()
+            except UserError as error:
+                print(error)
+            checkpoints.close()
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    cause = "File too large; raise the limit on file sizes (ulimit -f)."
+    folders = [tmp_path / name for name in ("wait", "close", "save")]
+    assert done.stdout.splitlines() == [f"cannot write a checkpoint in {folder}: {cause}" for folder in folders]
+    assert done.stderr == ""  # Orbax's own messages tell the same with ten tracebacks
+    for folder in folders:
+        with Checkpoints(folder, read_only=True) as checkpoints:
+            assert checkpoints.steps() == [1]
+            restored = checkpoints.restore({"x": jax.ShapeDtypeStruct((10,), np.float32)})
+        np.testing.assert_array_equal(restored["x"], np.arange(10.0))
+
+
+def test_a_folder_that_was_removed_is_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    checkpoints = Checkpoints(folder)
+    checkpoints.save(1, make_state())
+    checkpoints.wait()
+    (folder).rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=f"cannot write a checkpoint in {folder}: No such file or directory"):
+        checkpoints.save(2, make_state())
+        checkpoints.wait()
+    checkpoints.close()
+
+
+@pytest.mark.slow
+def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys
+        import numpy as np
+        from jaxdl.checkpoint import Checkpoints
+        checkpoints = Checkpoints(sys.argv[1])
+        for step in range(1, 10_000):
+            checkpoints.save(step, {"x": np.full(300_000, step, np.float32)})
+            print(step, flush=True)
+    """)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    like = {"x": jax.ShapeDtypeStruct((300_000,), jnp.float32)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= 5:
+                break
+        time.sleep(0.03)
+        process.send_signal(signal.SIGKILL)
+    with Checkpoints(tmp_path) as checkpoints:
+        step = checkpoints.latest_step()
+        assert step is not None and step >= 4
+        np.testing.assert_array_equal(checkpoints.restore(like)["x"], np.full(300_000, step, np.float32))
+        checkpoints.save(step + 1, {"x": np.zeros(300_000, np.float32)})
+    assert [p.name for p in tmp_path.iterdir()] == [str(step + 1)]  # and what was half-written is gone
+
+
+def test_a_signal_while_reading_is_no_damage(tmp_path: Path) -> None:
+    """Orbax turns whatever is raised while it reads arrays into an error of the file."""
+    state = {f"array {number}": jnp.full((64, 64), number) for number in range(60)}
+    answered: list[int] = []
+
+    def answer(number: int, frame: object) -> None:
+        answered.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, answer)
+    try:
+        with Checkpoints(tmp_path / "c") as checkpoints:
+            checkpoints.save(1, state)
+            checkpoints.wait()
+            for number, after in enumerate(np.linspace(0.0, 0.1, 60)):
+                timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
+                # By the count, because Python drops what is raised in a destructor.
+                with contextlib.suppress(KeyboardInterrupt):
+                    timer.start()
+                    while len(answered) == number:
+                        checkpoints.restore(state)
+                timer.join()
+            assert equal(checkpoints.restore(state), state)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert answered == [signal.SIGINT] * 60

@@ -1,0 +1,83 @@
+"""Finished runs measured, used and exported from the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxdl.cli import inference
+from jaxdl.cli.options import Options
+from jaxdl.errors import UserError
+from tests.cli.launched import launch
+from tests.sweeps.small import RECIPE
+
+
+def test_evaluating_gives_the_figures_of_the_training(finished: Path, tmp_path: Path) -> None:
+    done = launch(tmp_path, "--mode=eval", f"--run_dir={finished}")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((finished / "summary.json").read_text())["metrics"]
+    assert f"{figures['test/accuracy']:.4f}" in done.stdout
+    assert f"{figures['test/loss']:.4f}" in done.stdout
+
+
+def test_predicting_for_a_folder_of_images_writes_a_row_each(finished: Path, tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(40):
+        pixels = np.round(digits.images[index] / 16 * 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index:02d}.png")
+    output = tmp_path / "out.csv"
+    done = launch(tmp_path, "--mode=predict", f"--run_dir={finished}", f"--input={folder}", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(output.open()))
+    assert [Path(row["file"]).name for row in rows] == [f"{index:02d}.png" for index in range(40)]
+    right = sum(int(row["prediction"]) == label for row, label in zip(rows, digits.target, strict=False))
+    assert right >= 30
+    for row in rows:
+        probabilities = [float(row[str(name)]) for name in range(10)]
+        assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+        assert max(probabilities) == float(row["probability"]) == probabilities[int(row["prediction"])]
+
+
+@pytest.mark.slow
+def test_a_file_that_is_no_image_is_named_and_nothing_is_written(finished: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    done = launch(tmp_path, "--mode=predict", f"--run_dir={finished}", f"--input={broken}", "--output=out.csv")
+    assert done.returncode == 2
+    assert "broken.png" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.slow
+def test_an_exported_program_predicts_as_the_run_does(finished: Path, tmp_path: Path) -> None:
+    output = tmp_path / "program.bin"
+    done = launch(tmp_path, "--mode=export", f"--run_dir={finished}", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    np.save(tmp_path / "examples.npy", np.full((3, 8, 8, 1), 7, np.uint8))
+    csv_file = tmp_path / "out.csv"
+    arguments = ("--mode=predict", f"--run_dir={finished}", "--input=examples.npy", f"--output={csv_file}")
+    assert launch(tmp_path, *arguments).returncode == 0
+    from jax import export
+
+    program = export.deserialize(bytearray(output.read_bytes()))
+    probabilities = np.asarray(program.call(np.load(tmp_path / "examples.npy")))
+    row = next(csv.DictReader(csv_file.open()))
+    np.testing.assert_allclose([float(row[str(name)]) for name in range(10)], probabilities[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("command", ["predict", "export"])
+def test_an_output_without_its_folder_is_refused_before_the_run_is_read(tmp_path: Path, command: str) -> None:
+    options = Options(run_dir=str(tmp_path / "no run"), input="no file", output=str(tmp_path / "none" / "out"))
+    with pytest.raises(UserError, match=r"--output=.*: there is no folder .*none; make it"):
+        getattr(inference, command)(options, RECIPE, [], 0.0)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,84 @@
+"""Trainings from the command line: how they end, and the table of layers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+import jaxdl
+from jaxdl.cli.options import Options
+from jaxdl.cli.training import summary, train
+from tests.cli.launched import QUICK, ROOT, files_below, launch
+from tests.sweeps.small import RECIPE
+
+
+def test_the_layer_table_is_printed_from_shapes_alone(tmp_path: Path) -> None:
+    done = launch(tmp_path, "--experiment=mnist_cnn", "--mode=summary")
+    assert done.returncode == 0, done.stderr
+    assert "1,199,882" in done.stdout
+    assert files_below(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
+    done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")
+    assert done.returncode == 1
+    assert "Lower --learning_rate" in done.stderr and "no longer finite: " in done.stderr
+    assert "diverged" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number: int, status: int) -> None:
+    arguments = ["--experiment=digits_mlp", "--epochs=100000", "--run_dir=run"]
+    # Where the tests themselves run in the background, SIGINT is ignored, and a child would inherit that.
+    heed = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", heed, sys.executable, str(ROOT / "launch.py"), *arguments],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if "epoch 3/" in line:
+                break
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == status
+    assert "--run_dir=run goes on from the last checkpoint" in rest
+    assert "Traceback" not in rest
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
+
+
+def test_the_table_has_the_parameters_that_the_model_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert summary(Options(data_dir=str(tmp_path)), RECIPE, [], 0.0) == 0
+    table = capsys.readouterr().out
+    state = jaxdl.Trainer(RECIPE, RECIPE.data.load(tmp_path)).init_state()
+    count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    assert f"{count:,}" in table
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_without_a_run_directory_gets_one_below_runs_and_records_its_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["launch.py"])
+    recipe = jaxdl.replace(RECIPE, {"training.fast_dev_run": True})
+    assert train(Options(data_dir=str(tmp_path / "data")), recipe, ["--fast_dev_run"], 0.0) == 0
+    (run_dir,) = (tmp_path / "runs" / recipe.name).iterdir()
+    assert json.loads((run_dir / "record.json").read_text())["command"] == ["launch.py", "--fast_dev_run"]
+    assert run_dir.name in capsys.readouterr().out

@@ -1,0 +1,105 @@
+"""Values of fields: read, shown and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import pytest
+from flax import linen as nn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxdl import fields
+from jaxdl.errors import UserError
+from tests.fields.examples import Inner, Outer, field
+
+
+@given(st.lists(st.integers(), max_size=5).map(tuple))
+def test_tuples_survive_show_and_parse(values: tuple[int, ...]) -> None:
+    assert fields.parse(fields.show(values), tuple[int, ...]) == values
+
+
+@given(st.floats(allow_nan=False))
+def test_floats_survive_show_and_parse(value: float) -> None:
+    assert fields.parse(fields.show(value), float) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation", "value"),
+    [
+        ("none", int | None, None),
+        ("3", int | None, 3),
+        ("(64)", tuple[int, ...], (64,)),
+        ("", tuple[int, ...], ()),
+        ("3e-3", float, 3e-3),
+        ("no", bool, False),
+        ("average", Literal["max", "average"], "average"),
+    ],
+)
+def test_parse(text: str, annotation: object, value: object) -> None:
+    assert fields.parse(text, annotation) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation"),
+    [("x", int), ("1.5", int), ("maybe", bool), ("1,x", tuple[int, ...]), ("1,,2", tuple[int, ...])],
+)
+def test_parse_refuses_another_type(text: str, annotation: object) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        fields.parse(text, annotation)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("inner.rate", 1.5, "inner.rate=1.5: must be at least 0 and below 1"),
+        ("inner.size", 0, "must be at least 1"),
+        ("inner.size", True, "must be int"),
+        ("inner.size", 2.5, "must be int"),
+        ("kind", "averge", "Did you mean 'average'"),
+        ("sizes", (1, "x"), "must be int,..."),
+    ],
+)
+def test_check_value_names_the_field_and_the_way_out(path: str, value: object, message: str) -> None:
+    with pytest.raises(UserError, match=message.replace("(", r"\(")):
+        fields.check_value(field(path), value)
+
+
+def test_every_declared_field_of_a_value_is_checked_however_it_was_set() -> None:
+    fields.check_fields(Outer(Inner(0.1, 7)))
+    for wrong, message in (
+        (Outer(Inner(rate=1.5)), r"inner\.rate=1\.5: must be at least 0 and below 1"),
+        (Outer(kind="avrage"), r"unknown value for kind: 'avrage'\. Did you mean 'average'"),  # type: ignore[arg-type]
+        (Outer(sizes=[1, 2]), r"sizes=\[1, 2\]: must be int,\.\.\."),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(UserError, match=message):
+            fields.check_fields(wrong)
+
+
+def test_what_a_users_own_module_declares_in_other_words_is_let_through() -> None:
+    class Own(nn.Module):
+        features: Sequence[int] = fields.static((3,), "sizes")
+        function: Callable[..., Any] = nn.relu
+
+    fields.check_fields(Own(features=(4, 5)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    where: Literal["here", "there"] = fields.static("here", "where")
+    workers: int = fields.static(0, "how many there", only_with=("where", ("there",)))
+
+
+def test_a_field_that_says_nothing_beside_the_others_is_refused() -> None:
+    fields.check_fields(Job("there", 2))
+    fields.check_fields(Job("here", 0))
+    with pytest.raises(UserError, match=r"^workers=2 only applies to where=there\.$"):
+        fields.check_fields(Job("here", 2))
+
+
+def test_each_item_of_a_list_of_fixed_length_has_its_own_type() -> None:
+    value = fields.parse("3,0.5,none", tuple[int, float, str | None])
+    assert value == (3, 0.5, None)
+    assert fields.show(value) == "3,0.5,none"

@@ -1,0 +1,28 @@
+"""JSON in the files of a run."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxdl.record import RunDirectory, read_metrics, read_summary
+
+
+def test_numbers_that_are_not_finite_are_valid_json_and_come_back(tmp_path: Path) -> None:
+    def refuse(name: str) -> Any:
+        raise AssertionError(f"{name} is no JSON")
+
+    figures = {"a": math.nan, "b": math.inf, "c": -math.inf, "d": np.float32("nan")}
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.write_config({"name": "x"})
+        run.log_metrics(1, 1, "train", figures)
+        run.write_summary({"metrics": figures})
+    line = json.loads((tmp_path / "metrics.jsonl").read_text(), parse_constant=refuse)
+    assert [line[name] for name in "abcd"] == ["nan", "inf", "-inf", "nan"]
+    json.loads((tmp_path / "summary.json").read_text(), parse_constant=refuse)
+    for read in (read_metrics(tmp_path)[0], read_summary(tmp_path)["metrics"]):
+        np.testing.assert_equal([read[name] for name in "abcd"], [math.nan, math.inf, -math.inf, math.nan])

@@ -1,0 +1,52 @@
+"""How a sweep is run: what goes together, and how many trials run at the same time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jaxdl.backend.cores import usable_cores
+from jaxdl.errors import UserError
+from jaxdl.sweeps.executors.execution import Execution
+
+
+@pytest.mark.parametrize(
+    ("execution", "width"),
+    [
+        (Execution(), 0),  # as is measured
+        (Execution(batch="off"), 1),
+        (Execution(batch=8), 8),
+        (Execution(executor="processes", workers=3), 3),
+    ],
+)
+def test_as_many_trials_run_at_the_same_time_as_was_asked_for(execution: Execution, width: int) -> None:
+    assert execution.width() == width
+
+
+def test_worker_processes_have_two_cores_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jaxdl.backend.cores.accelerators", lambda: 0)
+    assert Execution(executor="processes").width() == max(1, len(usable_cores()) // 2)
+    monkeypatch.setattr("jaxdl.backend.cores.accelerators", lambda: 4)
+    assert Execution(executor="processes").width() == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"executor": "thread"}, "unknown value for executor: 'thread'"),
+        ({"on_failure": "halt"}, "'halt'"),
+        ({"batch": 0}, "batch=0: must be auto, off, or how many"),
+        ({"batch": True}, "batch=true: must be"),
+        ({"batch": "some"}, "batch=some: must be"),
+        ({"executor": "processes", "workers": -3}, "workers=-3"),
+        ({"retries": -1}, "retries=-1: must be at least 0"),
+        ({"executor": "ray", "trial_cpus": float("inf")}, "trial_cpus=inf: must be a finite number"),
+        ({"workers": 2}, "workers=2 only applies to executor=processes or ray"),
+        ({"executor": "processes", "batch": 4}, "batch=4 only applies to executor=inline"),
+        ({"executor": "processes", "ray_address": "auto"}, "ray_address=auto only applies to executor=ray"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Execution(**given)

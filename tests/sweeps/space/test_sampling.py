@@ -1,0 +1,152 @@
+"""The values of each trial: listed, or drawn as Optuna draws them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from jaxdl.errors import UserError
+from jaxdl.fields import show, walk
+from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.selection import Selection
+from jaxdl.sweeps.space.axis import Axis, parse_axis
+from jaxdl.sweeps.space.sampling import distribution, draw, from_optuna, grid_values, key_of, quiet, to_optuna
+from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.trials.schedule import planned_values
+from tests.experiments.twins import twin
+
+RECIPE = twin("mnist_mlp")
+
+
+def define(fields: dict[str, str], **given: object) -> Definition:
+    return make_definition(RECIPE, make_space(RECIPE, fields), Selection(**given))  # type: ignore[arg-type]
+
+
+def axis(path: str, spec: str) -> Axis:
+    return parse_axis(next(field for field in walk(RECIPE) if field.path == path), spec)
+
+
+def test_a_key_is_the_same_for_the_same_values_in_any_order() -> None:
+    assert key_of({"a": 1, "b": (8, 4)}) == key_of({"b": (8, 4), "a": 1})
+    assert key_of({"a": 1, "b": (8, 4)}) != key_of({"a": 1, "b": (4, 8)})
+
+
+def test_a_grid_that_extends_another_adds_its_own_combinations_at_the_end() -> None:
+    small, large = (make_space(RECIPE, {"seed": seeds, "learning_rate": "1e-3"}) for seeds in ("1,3", "0:4"))
+    values = grid_values([small, large])
+    assert [each["seed"] for each in values] == [1, 3, 0, 2]
+    assert values[:2] == grid_values([small])
+
+
+def test_a_grid_that_would_fill_memory_is_refused_before_it_is_made() -> None:
+    space = make_space(RECIPE, {"seed": "0:9000", "training.epochs": "1:9000"})
+    with pytest.raises(UserError, match=r"the grid has 80,991,000 combinations"):
+        grid_values([space])
+
+
+def test_drawn_values_follow_from_seed_and_number_alone() -> None:
+    fields = {"learning_rate": "log(1e-4,1e-1)", "batch_size": "int(8,64)", "model.features": "64,(128,64)"}
+    made = define(fields, trials=200)
+    values = planned_values(made)
+    assert values is not None
+    assert values[150] == draw(made, 150)
+    assert values != planned_values(dataclasses.replace(made, sweep_seed=1))
+    rates = np.log10([each["optimizer.learning_rate"] for each in values])
+    assert -4 <= rates.min() < -3.7 and -1.3 < rates.max() <= -1
+    # Evenly in the logarithm: the mean of 200 has a standard error of 0.06.
+    assert abs(rates.mean() + 2.5) < 0.25
+    assert all(float(f"{each['optimizer.learning_rate']:.4g}") == each["optimizer.learning_rate"] for each in values)
+    sizes = {each["training.batch_size"] for each in values}
+    assert min(sizes) >= 8 and max(sizes) <= 64 and len(sizes) > 40
+    assert {show(each["model.features"]) for each in values} == {"64", "128,64"}
+
+
+def test_listed_seeds_run_each_drawn_combination() -> None:
+    made = define({"learning_rate": "log(1e-4,1e-1)", "seed": "0:3"}, trials=9)
+    values = planned_values(made)
+    assert values is not None
+    assert [each["seed"] for each in values] == [0, 1, 2] * 3
+    rates = [each["optimizer.learning_rate"] for each in values]
+    assert len(set(rates)) == 3 and rates[0] == rates[1] == rates[2] and rates[3] == rates[5]
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "expected"),
+    [
+        ("optimizer.learning_rate", "log(1e-4,1e-1)", FloatDistribution(1e-4, 1e-1, log=True)),
+        ("optimizer.learning_rate", "uniform(0.1,0.5)", FloatDistribution(0.1, 0.5)),
+        ("training.batch_size", "log(16,256)", IntDistribution(16, 256, log=True)),
+        ("model.features", "int(16,64)", IntDistribution(16, 64)),
+        ("model.features", "64,(128,64)", CategoricalDistribution(["(64)", "(128,64)"])),
+        ("training.patience", "none,3", CategoricalDistribution([None, 3])),
+    ],
+)
+def test_what_is_drawn_from_is_said_in_optunas_terms(path: str, spec: str, expected: Any) -> None:
+    assert distribution(axis(path, spec)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "value", "stored"),
+    [
+        ("optimizer.learning_rate", "log(1e-4,1e-1)", 0.025, 0.025),
+        ("optimizer.learning_rate", "int(1,8)", 3.0, 3),
+        ("model.features", "int(16,64)", (20,), 20),
+        ("model.features", "64,(128,64)", (128, 64), "(128,64)"),
+        ("optimizer", "adam,sgd", "sgd", "sgd"),
+    ],
+)
+def test_a_value_is_read_from_what_optuna_stores_with_its_type(path: str, spec: str, value: Any, stored: Any) -> None:
+    made = axis(path, spec)
+    assert to_optuna(made, value) == stored and type(to_optuna(made, value)) is type(stored)
+    assert from_optuna(made, stored) == value and type(from_optuna(made, stored)) is type(value)
+
+
+def earlier(rate: float, loss: float, **more: Any) -> optuna.trial.FrozenTrial:
+    """Makes a trial that is over, as a study holds it."""
+    distributions: dict[str, BaseDistribution] = {"optimizer.learning_rate": FloatDistribution(1e-5, 1.0, log=True)}
+    distributions |= {name: CategoricalDistribution([0, 1]) for name in more}
+    return optuna.trial.create_trial(
+        params={"optimizer.learning_rate": rate, **more}, distributions=distributions, value=loss
+    )
+
+
+def test_tpe_draws_what_optuna_draws_from_the_same_trials() -> None:
+    made = define({"learning_rate": "log(1e-5,1)"}, sweep_mode="tpe", trials=40, sweep_seed=3)
+    rates = np.geomspace(1e-5, 1, 20)
+    history = [earlier(float(rate), float(abs(np.log10(rate) + 2))) for rate in rates]
+    seed = int(np.random.SeedSequence([3, 20]).generate_state(1)[0])
+    with quiet():
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        study.add_trials(history)
+        expected = study.ask({"optimizer.learning_rate": FloatDistribution(1e-5, 1.0, log=True)}).params
+    assert draw(made, 20, history) == {
+        "optimizer.learning_rate": pytest.approx(expected["optimizer.learning_rate"], rel=1e-3)
+    }
+    assert draw(made, 20, history) == draw(made, 20, history) != draw(made, 20)
+
+
+def test_tpe_learns_from_trials_whatever_their_listed_seed() -> None:
+    fields = {"learning_rate": "log(1e-5,1)", "seed": "0,1"}
+    made = define(fields, sweep_mode="tpe", trials=60)
+    rates = [float(rate) for rate in np.geomspace(1e-5, 1, 20)]
+    history = [earlier(rate, abs(np.log10(rate) + 2), seed=seed) for rate in rates for seed in (0, 1)]
+    ones = [draw(made, number, history) for number in range(40, 60)]
+    assert [each["seed"] for each in ones] == [0, 1] * 10
+    # The best of the earlier trials was at 1e-2.
+    distances = [abs(np.log10(each["optimizer.learning_rate"]) + 2) for each in ones]
+    assert np.median(distances) < 0.7
+    assert history[0].params["seed"] == 0
+
+
+def test_optuna_is_quiet_only_inside() -> None:
+    before = optuna.logging.get_verbosity()
+    with pytest.raises(KeyError), quiet():
+        assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+        raise KeyError
+    assert optuna.logging.get_verbosity() == before

@@ -1,0 +1,77 @@
+"""``py.typed`` is true: a user's strict type checker takes the public names as they are meant."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mypy", reason="needs a type checker: pip install -c constraints.txt -e '.[lint]'")
+
+# Each public name that a library user calls; what is wrong on purpose is marked as expected.
+USER = """
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import jaxdl
+
+
+def recipe(rate: float) -> jaxdl.Experiment:
+    return jaxdl.Experiment(
+        name="mine",
+        data=jaxdl.Digits(validation=0.1),
+        model=jaxdl.MLP(features=(32,), dropout=0.1),
+        objective=jaxdl.SoftmaxCrossEntropy(label_smoothing=0.1),
+        optimizer=jaxdl.AdamW(learning_rate=rate, schedule=jaxdl.Cosine(warmup=0.1)),
+        training=jaxdl.Training(epochs=2, batch_size=32),
+        augmentation=jaxdl.Augmentation(shift=1),
+    )
+
+
+def train(folder: Path) -> str:
+    experiment = jaxdl.replace(recipe(1e-3), {"seed": 1})
+    summary = jaxdl.train(experiment, run_dir=folder / "run", data_dir=folder)
+    return str(summary["params_sha256"])
+
+
+def classes(folder: Path) -> np.ndarray:
+    dataset = jaxdl.Digits().load(folder)
+    model = jaxdl.load_run(folder / "run", recipe(1e-3))
+    probabilities: np.ndarray = model.predict(dataset.splits["test"]["inputs"])
+    return np.asarray(probabilities.argmax(axis=1))
+
+
+def best_rate(folder: Path) -> float | None:
+    results: jaxdl.SweepResults = jaxdl.sweep(recipe(1e-3), {"learning_rate": "log(1e-4,1e-1)"}, trials=4)
+    return None if results.best is None else results.best.objective
+
+
+def step(folder: Path) -> float:
+    experiment = recipe(1e-3)
+    dataset = experiment.data.load(folder)
+    experiment = experiment.for_spec(dataset.spec)
+    steps: jaxdl.Steps = jaxdl.make_steps(experiment, dataset.spec, total_steps=10)
+    state: jaxdl.TrainState = steps.init_state(0)
+    batch = {name: array[:32] for name, array in dataset.splits["train"].items()}
+    _, metrics = jax.jit(steps.train_step)(state, batch, jaxdl.hyperparameters(experiment))
+    return float(metrics["loss"])
+
+
+jaxdl.Training(epochs="two")  # type: ignore[arg-type]
+jaxdl.MPL  # type: ignore[attr-defined]
+jaxdl.replace(recipe(1e-3), {"seed": 1}).sed  # type: ignore[attr-defined]
+"""
+
+
+@pytest.mark.slow
+def test_a_users_file_passes_a_strict_checker(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(USER)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "user.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("Success: no issues found"), done.stdout + done.stderr
