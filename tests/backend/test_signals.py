@@ -1,19 +1,29 @@
-"""How SIGINT and SIGTERM end a training."""
+"""When a training stands still, and how signals end it."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
 import pytest
+from flax import linen as nn
 
+import jaxdl
 from jaxdl.backend.signals import StopSignals, Terminated
+from jaxdl.fields.interval import Interval
 from jaxdl.record import read_summary
+from jaxdl.report import write_report
+from jaxdl.training.saving import SavingPauses
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,14 +32,70 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_first_signal_only_asks(number: signal.Signals, error: type[BaseException]) -> None:
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with StopSignals() as signals:
-        assert signals.received is None
+        pauses = SavingPauses(Interval.parse("1h"), 100, 0, signals)
+        assert not pauses.due(3)
         os.kill(os.getpid(), number)
-        assert signals.received == number
+        assert pauses.due(3)
         # A second one is the operating system's.
         assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == [signal.SIG_DFL] * 2
     with pytest.raises(error):
         signals.raise_received()
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+class Interrupted(nn.Module):
+    """Is sent SIGTERM while its program is traced.
+
+    Attributes:
+        outputs: size of the last layer.
+    """
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        assert self.outputs is not None
+        if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)  # raises here, where it does
+        return nn.Dense(self.outputs)(inputs.reshape((inputs.shape[0], -1)).astype(np.float32))
+
+
+@pytest.mark.usefixtures("terminated")
+def test_a_signal_is_no_error_of_what_is_being_prepared(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
+    with pytest.raises(Terminated) as caught:
+        jaxdl.train(dataclasses.replace(recipe, model=Interrupted()), run_dir=tmp_path / "run", data_dir=tmp_path)
+    assert not any("flax" in str(entry.path) or "jax/_src" in str(entry.path) for entry in caught.traceback)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("terminated")
+def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
+    tmp_path: Path, recipe: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        write_report(*arguments, **options)
+
+    monkeypatch.setattr("jaxdl.training.run.write_report", interrupted)
+    with pytest.raises(Terminated):
+        jaxdl.train(recipe, run_dir=tmp_path, data_dir=tmp_path)
+    assert read_summary(tmp_path)["status"] == "completed"
+    assert '<p class="sub">completed' in (tmp_path / "report.html").read_text()
+
+
+@pytest.fixture
+def terminated() -> Iterator[None]:
+    """SIGTERM raises `Terminated` wherever it comes, as in a command."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
@@ -65,6 +131,7 @@ def wait_until_it_trains(process: subprocess.Popen[str], run_dir: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_one_signal_saves_and_ends_the_run_within_seconds(tmp_path: Path, number: signal.Signals, status: int) -> None:
     run_dir = tmp_path / "run"
@@ -82,6 +149,7 @@ def test_one_signal_saves_and_ends_the_run_within_seconds(tmp_path: Path, number
     assert [int(path.name) for path in (run_dir / "checkpoints").iterdir()] == [summary["step"]]
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     with start(ENDLESS, run_dir) as process:

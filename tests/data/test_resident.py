@@ -6,14 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data.resident import put_on_device
 from tests.small import blobs
 
 
-@settings(max_examples=20, deadline=None)
 @given(train=st.integers(1, 9), validation=st.integers(0, 9), test=st.integers(1, 9), order=st.permutations(range(3)))
 def test_each_range_holds_its_split_bit_for_bit(train: int, validation: int, test: int, order: list[int]) -> None:
     dataset = blobs(train, validation, test)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -37,7 +38,7 @@ def test_evaluation_counts_every_example_once_on_any_batch_size(size: int) -> No
     for split in ("validation", "test"):
         inputs, targets = dataset.splits[split]["inputs"], dataset.splits[split]["targets"]
         figures = trainer.evaluate(state, split)
-        predictions = np.asarray(trainer.programs.steps.predict_step(state, {"inputs": inputs}))  # type: ignore[dict-item]
+        predictions = np.asarray(trainer.programs.steps.predict_step(state, {"inputs": jnp.asarray(inputs)}))
         assert figures["accuracy"] == (predictions.argmax(1) == targets).mean()
         assert np.sum(figures["confusion"]) == len(targets)
         losses = -np.log(predictions[np.arange(len(targets)), targets].astype(np.float64))

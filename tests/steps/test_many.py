@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
@@ -22,7 +22,6 @@ BATCH = 4  # three steps an epoch, the last of which is filled up
 
 
 @given(shape=st.sampled_from([(), (3,), (2, 3, 1)]), index=st.lists(st.integers(0, 10), min_size=1, max_size=12))
-@settings(max_examples=15, deadline=None)
 def test_examples_are_taken_as_numpy_takes_them(shape: tuple[int, ...], index: list[int]) -> None:
     array = np.random.RandomState(0).randint(256, size=(11, *shape)).astype(np.uint8)
     for positions in (np.array(index), np.array(index)[:, None]):
@@ -61,7 +60,9 @@ def one_by_one(seed: int, order: np.ndarray, hparams: dict[str, Any], first: int
     filled = np.resize(order, 3 * BATCH)
     for number in range(first, first + count):
         index = filled[number * BATCH : (number + 1) * BATCH]
-        state, metrics = STEPS.train_step(state, {name: array[index] for name, array in ARRAYS.items()}, hparams)  # type: ignore[misc]
+        state, metrics = STEPS.train_step(
+            state, {name: jnp.asarray(array[index]) for name, array in ARRAYS.items()}, hparams
+        )
         losses[number] = metrics["loss"]
     return state, losses
 
@@ -103,7 +104,7 @@ def test_partial_sums_are_those_of_each_batch_and_count_every_example_once(
     state, most = STEPS.init_state(0), -(-11 // batch_size)
     sums = run_eval_steps(STEPS, batch_size, most, state, jax.device_put(ARRAYS), HPARAMS, start, stop)
     inputs, targets = ARRAYS["inputs"], ARRAYS["targets"]
-    predictions = np.asarray(STEPS.predict_step(state, {"inputs": inputs}), np.float64)  # type: ignore[dict-item]
+    predictions = np.asarray(STEPS.predict_step(state, {"inputs": jnp.asarray(inputs)}), np.float64)
     losses = -np.log(predictions[np.arange(11), targets])
     for number in range(most):
         low = min(start + number * batch_size, stop)

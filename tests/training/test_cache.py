@@ -100,6 +100,7 @@ def test_trainers_share_data_and_programs_and_each_program_is_counted(
     assert cache.trainer(fitted).programs is not one.programs
 
 
+@pytest.mark.slow
 def test_only_the_last_programs_are_kept_and_those_let_go_are_counted(
     recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +160,13 @@ def test_an_expected_training_has_a_place_until_it_is_forgotten(
 
 
 def test_the_surroundings_are_collected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr("jaxdl.record.provenance.surroundings", lambda: asked.append(1) or {"git": None})  # type: ignore[func-returns-value]
+    asked = 0
+
+    def surroundings() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return {"git": None}
+
+    monkeypatch.setattr("jaxdl.record.provenance.surroundings", surroundings)
     cache = Cache(tmp_path, print)
-    assert cache.surroundings() is cache.surroundings() and asked == [1]
+    assert cache.surroundings() is cache.surroundings() and asked == 1

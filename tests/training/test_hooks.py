@@ -37,7 +37,7 @@ def test_a_display_is_told_of_every_epoch_and_of_its_last_step(recipe: jaxdl.Exp
     assert [(each.step, each.epoch) for each in shown.ends] == [(per_epoch, 1), (2 * per_epoch, 2)]
     assert {each.step for each in shown.updates} >= {per_epoch, 2 * per_epoch}
     assert shown.ends[-1].metrics["validation"]["loss"] == summary["metrics"]["validation/loss"]
-    assert all(each.examples_per_second > 0 for each in shown.updates)  # type: ignore[operator]
+    assert all(each.examples_per_second for each in shown.updates)
     assert "<svg" not in (tmp_path / "run" / "report.html").read_text()  # a report without plots
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
@@ -70,6 +70,7 @@ def test_the_same_seed_gives_the_same_bits_however_an_epoch_is_cut_into_calls() 
     assert any((a != b).any() for a, b in zip(results[0], trained(experiment(seed=1)), strict=True))
 
 
+@pytest.mark.slow
 def test_a_call_cut_short_by_the_end_of_an_epoch_slows_neither_the_next_epoch_nor_the_next_variant() -> None:
     trainer = jaxdl.Trainer(experiment(), blobs(train=21 * 16))
     trained(experiment(), trainer)  # compiles
@@ -83,6 +84,7 @@ def test_a_call_cut_short_by_the_end_of_an_epoch_slows_neither_the_next_epoch_no
     assert ends == [21, 42, 63]
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_state_to_the_same_bits() -> None:
     whole = trained(experiment())
     trainer = jaxdl.Trainer(experiment(), blobs())
@@ -156,7 +158,6 @@ def trainer() -> jaxdl.Trainer:
     return jaxdl.Trainer(recipe, blobs())
 
 
-@settings(max_examples=15, deadline=None)
 @given(st.sets(st.integers(1, 38), max_size=5))
 def test_pausing_anywhere_and_starting_anew_changes_no_bit(trainer: jaxdl.Trainer, steps: set[int]) -> None:
     whole = list(trainer.train(trainer.init_state()))

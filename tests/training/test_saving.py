@@ -25,7 +25,8 @@ from tests.small import blobs
 @given(st.integers(1, 50), st.integers(0, 200))
 def test_steps_between_savings_are_met_exactly(every: int, start: int) -> None:
     pauses = SavingPauses(Interval.parse(f"{every}steps"), 100, start, StopSignals())
-    step, saved = start, []  # type: ignore[var-annotated]
+    step = start
+    saved: list[int] = []
     while len(saved) < 5:
         step += min(7, pauses.at_most(step))
         if pauses.due(step):

@@ -21,7 +21,7 @@ from jaxdl.training.stacked import Stacked
 from tests.experiments.twins import twin
 from tests.small import blobs
 
-RECIPES = {
+RECIPES: dict[str, tuple[jaxdl.Experiment, dict[str, Any]]] = {
     "mlp": (twin("digits_mlp"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "model.dropout": [0.1, 0.2, 0.3]}),
     "cnn": (twin("digits_cnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
     "augmented": (
@@ -32,13 +32,15 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize(
+    "kind", ["mlp", *(pytest.param(kind, marks=pytest.mark.slow) for kind in RECIPES if kind != "mlp")]
+)
 def test_each_training_goes_as_it_goes_alone(kind: str, tmp_path: Path) -> None:
     recipe, fields = RECIPES[kind]
     cache = Cache(tmp_path, print)
     recipe = recipe.for_spec(cache.dataset(recipe).spec)
-    columns = zip(*fields.values(), strict=True)  # type: ignore[attr-defined]
-    recipes = [jaxdl.replace(recipe, dict(zip(fields, values, strict=True))) for values in columns]  # type: ignore[call-overload]
+    columns = zip(*fields.values(), strict=True)
+    recipes = [jaxdl.replace(recipe, dict(zip(fields, values, strict=True))) for values in columns]
     alone = [_steps(cache.trainer(each), 12) for each in recipes]
     cache.side_by_side = 4  # one place more than there are trainings
     trainers = [cache.trainer(each, place_of="one") for each in recipes]
@@ -62,6 +64,7 @@ def _in_threads(functions: list[Any]) -> list[Any]:
         return [future.result() for future in [pool.submit(function) for function in functions]]
 
 
+@pytest.mark.slow
 def test_an_error_in_the_program_reaches_every_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = twin("digits_mlp")
     cache = Cache(tmp_path, print)
@@ -157,6 +160,7 @@ def test_keys_stay_keys_and_dtypes_stay_as_they_are(trainer: jaxdl.Trainer) -> N
     np.testing.assert_array_equal(jax.random.key_data(after.key), key)
 
 
+@pytest.mark.slow
 def test_its_speed_is_measured_with_all_places_taken(trainer: jaxdl.Trainer) -> None:
     stacked = Stacked(trainer, 4)
     assert stacked.compile_seconds == 0

@@ -17,6 +17,7 @@ from jaxdl.training.stacked import Stacked
 from tests.experiments.twins import twin
 
 
+@pytest.mark.slow
 def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None:
     recipe = jaxdl.replace(twin("digits_mlp"), {"training.watch": "validation/accuracy", "training.patience": 2})
     space = {"learning_rate": [1e-3, 1e-2, 3e-2], "seed": range(3)}
@@ -29,6 +30,7 @@ def test_a_sweep_side_by_side_ends_with_the_same_figures(tmp_path: Path) -> None
         assert stacked.objective == pytest.approx(alone.objective, abs=0.02)
 
 
+@pytest.mark.slow
 def test_when_memory_runs_out_half_as_many_train_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run, sizes = Stacked._run, []
 
@@ -76,6 +78,7 @@ for alone, stacked in zip(one.trials, spread.trials, strict=True):
 """
 
 
+@pytest.mark.slow
 def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[3]
     code = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
@@ -83,6 +86,7 @@ def test_on_several_devices_the_trials_are_spread_over_them(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("in_threads", "side_by_side", "expected"),
     [
