@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import jaxdl
+from jaxdl.cli.options import option_fields
+from jaxdl.fields import show, type_name
 
 # A heading for each package of jaxdl; the names of a package without one come last, under the package's own name.
 _HEADINGS = {
@@ -54,11 +53,12 @@ def _entry(name: str) -> str:
 
 
 def options() -> str:
-    """Returns the options of ``launch.py``, as its ``--help`` gives them, as a definition list in MyST."""
-    launch = Path(jaxdl.__file__).parents[1] / "launch.py"
-    text = subprocess.run([sys.executable, launch, "--help"], capture_output=True, text=True, check=True).stdout
-    found = re.findall(r"^  (--\S+=\S*)\n      (.*) \[(.*)\]$", text, re.MULTILINE)
-    return "\n\n".join(f"`{flag}`\n: {_sentence(meaning)} Default: {default}." for flag, meaning, default in found)
+    """Returns the options of ``launch.py``, with the texts of its ``--help``, as a definition list in MyST."""
+    entries = []
+    for name, field in option_fields().items():
+        default = show(field.value) if field.value not in ("", ()) else "not set"
+        entries.append(f"`--{name}={type_name(field.type)}`\n: {_sentence(field.declaration.help)} Default: {default}.")
+    return "\n\n".join(entries)
 
 
 def _sentence(text: str) -> str:
