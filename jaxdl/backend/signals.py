@@ -21,13 +21,15 @@ class Terminated(KeyboardInterrupt):
 
 
 def end_process(status: int) -> NoReturn:
-    """Ends the process with an exit status, at once where a saving failed: Orbax's threads would wait ten minutes.
+    """Ends the process with an exit status.
+
+    Where threads of Orbax are left, which is after a failed saving, it ends at once: they would wait ten minutes.
 
     Raises:
-        SystemExit: there are none.
+        SystemExit: there are no such threads; Python then ends in its usual way.
     """
     if any(type(thread).__module__.startswith("orbax.") for thread in threading.enumerate()):
-        with contextlib.suppress(OSError):  # nobody reads any more
+        with contextlib.suppress(OSError):  # the reader of the output may have closed it
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)

@@ -103,7 +103,7 @@ class Checkpoints:
             said = {**(about or {}), "step": step, "digests": digests, "shapes": described(arrays[STATE])}
             said |= self._ranking.add(step, metrics or {})
             items[ABOUT] = ocp.args.JsonSave({**said, "digest": about_digest(said)})
-            # Forced, for Orbax passes over a step that is before the last one without a word.
+            # Forced: without it, Orbax silently skips a step that is earlier than its last one.
             manager.save(step, args=ocp.args.Composite(**items), force=True)
             if threading.current_thread() is not threading.main_thread():
                 manager.wait_until_finished()  # before another training's turn
@@ -164,7 +164,7 @@ class Checkpoints:
                     damaged.append(error)
                     continue
                 for each in damaged:
-                    notify(f"{each}; it is set aside, and the run goes on from step {step:,}.")
+                    notify(f"{each}; it is set aside, and the run resumes from step {step:,}.")
                 self._set_aside([each.step for each in damaged])
                 return saved
         if damaged:

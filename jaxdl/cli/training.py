@@ -39,7 +39,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         )
     except KeyboardInterrupt:
         announce(
-            f"stopped: the same command with --run_dir={run_dir} goes on from the last checkpoint, if there is one."
+            f"stopped: the same command with --run_dir={run_dir} resumes from the last checkpoint, if there is one."
         )
         raise
     results_table(summary, run_dir)
@@ -71,7 +71,7 @@ def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -
     try:
         return run_sweep(options, experiment, arguments)
     except KeyboardInterrupt:
-        announce("stopped: the same command goes on with the sweep, or begins it.")
+        announce("stopped: the same command continues the sweep.")
         raise
 
 

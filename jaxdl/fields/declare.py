@@ -83,9 +83,9 @@ class Declaration:
         optional: whether zero leaves a traced number out of the programs.
         check: returns what is wrong with a value, or None.
         family: the parts to choose from.
-        affects: what depends on the field; None: what depends on the part that holds it.
-        from_data: whether None is replaced by what the data need.
-        only_with: the name of another field and the values of that one with which alone this field applies.
+        affects: what depends on the field; None: the same as for the part that holds the field.
+        from_data: whether None is replaced by a value that follows from the data.
+        only_with: another field's name, and those of its values for which this field has an effect.
     """
 
     help: str = ""

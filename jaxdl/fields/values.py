@@ -46,11 +46,11 @@ def check_fields(value: Any) -> None:
     """Checks every declared field of a tree of dataclasses, as `check_value` does.
 
     Raises:
-        UserError: a field holds what its declaration does not allow, or says something that the others make void.
+        UserError: a field holds what its declaration does not allow, or has no effect with the other fields as they are.
     """
     fields = {field.path: field for field in walk(value)}
     for field in fields.values():
-        if field.declaration.help and not field.is_part:  # what an author's own module declares otherwise is its own
+        if field.declaration.help and not field.is_part:  # fields that were declared in another way are not checked
             check_value(field, field.value)
     for field in fields.values():
         if field.declaration.only_with is not None and field.value != field.default:
@@ -76,7 +76,7 @@ def _has_type(value: Any, annotation: Any) -> bool:
         return isinstance(value, float | int) and not isinstance(value, bool)
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    # Of other annotations, such as a user's Sequence[int], nobody here can tell.
+    # Other annotations, such as a user's Sequence[int], are not checked.
     return not isinstance(annotation, type) or isinstance(value, annotation)
 
 

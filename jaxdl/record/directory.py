@@ -158,7 +158,7 @@ class RunDirectory:
             self._lock.check()
 
     def rewind(self, step: int, mark: Mapping[str, Any] | None = None) -> None:
-        """Drops what a run that goes on from `step` will log again; call it before.
+        """Drops what a run that resumes from `step` will log again; call it first.
 
         TensorBoard is told to forget the later steps, too.
 

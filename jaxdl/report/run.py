@@ -117,7 +117,7 @@ def _results(summary: Mapping[str, Any], used: str) -> str:
 
 
 def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: str) -> str:
-    """Draws each metric that was logged more than as one figure of the test, loss first."""
+    """Draws the curve of each metric of train and validation, the loss first."""
     series: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for line in lines:
         split = str(line.get("split"))

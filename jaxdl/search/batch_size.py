@@ -50,7 +50,7 @@ def batch_find(
 ) -> list[BatchSize]:
     """Tries batches of 8, 16, 32 ... examples, until one does not fit or the train split is used up.
 
-    Once larger ones have ceased to be faster, they are compiled, which tells the memory that they need, but not run.
+    Once larger sizes are no longer faster, they are only compiled, which shows the memory that they need, and not run.
 
     Args:
         experiment: the recipe; its batch size is left out.

@@ -85,8 +85,8 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     Args:
         definition: the sweep.
         cache: where the data and programs are kept for the trials.
-        left: numbers of the trials that are not over, at least one.
-        width: how many trials run at the same time; None: in this process, as is measured to be the fastest.
+        left: numbers of the trials that have not ended, at least one.
+        width: how many trials run at the same time; None: in this process, and the fastest number is measured.
         most: the most to train side by side in one program then.
 
     Raises:

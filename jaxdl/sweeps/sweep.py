@@ -108,7 +108,7 @@ class Sweep:
             job, outcome = executor.wait()
             under_way.remove(job.number)
             if outcome.ends_sweep:
-                raise UserError(f"trial {job.number}: {outcome.reason} The same command goes on with the sweep.")
+                raise UserError(f"trial {job.number}: {outcome.reason} The same command continues the sweep.")
             if outcome.again and self._failures[job.number] < self.execution.retries:
                 self._failures[job.number] += 1
                 # Of all those that ran out of memory together, the first one does it for all.

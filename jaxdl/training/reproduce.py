@@ -259,7 +259,7 @@ class _Runner:
                 status = process.wait(_PATIENCE_S)
             except subprocess.TimeoutExpired:
                 raise UserError(
-                    f"the training goes on {_PATIENCE_S:.0f} s after {number.name}. See {self._log}."
+                    f"the training still runs {_PATIENCE_S:.0f} s after {number.name}. See {self._log}."
                 ) from None
             self._check(status, number)
             if number != signal.SIGKILL:

@@ -143,7 +143,7 @@ def test_one_signal_saves_and_ends_the_run_within_seconds(tmp_path: Path, number
         output, _ = process.communicate(timeout=60)
     assert process.returncode == status, output
     assert time.monotonic() - asked < 20
-    assert f"the same command with --run_dir={run_dir} goes on" in output
+    assert f"the same command with --run_dir={run_dir} resumes" in output
     summary = read_summary(run_dir)
     assert summary["status"] == "preempted"
     assert [int(path.name) for path in (run_dir / "checkpoints").iterdir()] == [summary["step"]]

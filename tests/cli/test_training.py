@@ -55,7 +55,7 @@ def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number
     finally:
         process.kill()
     assert process.returncode == status
-    assert "--run_dir=run goes on from the last checkpoint" in rest
+    assert "--run_dir=run resumes from the last checkpoint" in rest
     assert "Traceback" not in rest
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
 

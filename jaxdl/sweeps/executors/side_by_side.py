@@ -27,14 +27,14 @@ from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import program_key
 from jaxdl.training.stacked import Stacked
 
-# As many as there are cores, but of many cores each program has use for several.
+# As many threads as cores, but not more than this: on many cores, one program uses several of them.
 _MOST_THREADS = 4
-# And others, which have a core while one of them waits for the disk, and keep a program that is left alone from
-# splitting its small products over all cores: with one 0.95 of the time of 64 trials of `mnist_mlp`, with two 0.91.
+# More threads than cores: one can compute while another waits for the disk, and no program is alone and splits its small
+# products over all cores. One more thread took 0.95 of the time of 64 trials of `mnist_mlp`, two more took 0.91.
 _SPARE_THREADS = 2
 _FIRST, _MOST = 4, 256
 _MEASURED_SECONDS = 0.3
-# Threads have to be faster by so much, and a program for several by more, because the last bits are lost in it.
+# Threads must take at most this share of the time, a stacked program less, because it changes the last bits.
 _WORTH, _WORTH_BITS = 0.9, 0.75
 _MEMORY_SHARE = 0.6
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
-_KEPT_OF = 3  # one of so many goes on at each rung, as in the papers' experiments
+_KEPT_OF = 3  # one of so many continues at each rung, as in the papers' experiments
 _NAME = "sweep"  # Hyperband deals trials into brackets by the study's name and their numbers
 
 

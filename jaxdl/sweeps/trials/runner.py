@@ -46,7 +46,7 @@ def run_trial(
     """Trains, and returns what came of it; no failure of the training gets out.
 
     Args:
-        job: what to run; goes on where an earlier attempt stopped.
+        job: what to run; resumes where an earlier attempt stopped.
         cache: data and programs of earlier trials.
         signals: asks it to stop.
         display: shows how far it is.

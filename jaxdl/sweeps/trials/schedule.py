@@ -47,8 +47,8 @@ class Schedule:
 
     Args:
         definition: the sweep.
-        table: its trials so far; each of the others is added when it, or one with a larger number, begins: the first
-            trial need not wait for hundreds of rows.
+        table: its trials so far. A trial is added when it begins, or one with a larger number does, so that the first trial
+            need not wait until hundreds of rows are written.
         sweep_dir: the sweep directory, absolute.
         data_dir: folder of prepared data sets, absolute.
         command: the command line of the recipe without the sweep.
@@ -108,9 +108,9 @@ class Schedule:
         return self._job(trial, known)
 
     def _known(self, number: int) -> int:
-        """Returns how many trials, from the first on, must be over before this one begins, and decide about it.
+        """Returns how many of the first trials must end before this one begins; its values are drawn from their results.
 
-        For all seeds of one combination they are the same, so that the same combination is drawn.
+        The number is the same for all seeds of one combination, so that they draw the same combination.
         """
         of_one = len(self._definition.seeds) or 1
         return max(0, number - number % of_one - self._definition.lag + 1)

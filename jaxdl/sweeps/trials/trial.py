@@ -61,9 +61,9 @@ class Outcome:
         params_sha256: see `jaxdl.params_sha256`; empty unless it was completed.
         data: name of the data that were used; a stand-in is called one.
         compile_seconds: time spent on compilation, in seconds.
-        again: whether another attempt may end otherwise: not after a divergence, which repeats itself to the bit.
-        ends_sweep: the cause would meet every trial, such as a full disk: nothing is noted, so that the same command
-            goes on once it is mended.
+        again: whether another attempt may succeed; not after a divergence, which repeats to the bit.
+        ends_sweep: whether the cause, such as a full disk, would stop every trial. Nothing is recorded then, so that the
+            same command continues once the cause is gone.
     """
 
     state: State
