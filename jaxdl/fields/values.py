@@ -46,7 +46,7 @@ def check_fields(value: Any) -> None:
     """Checks every declared field of a tree of dataclasses, as `check_value` does.
 
     Raises:
-        UserError: a field holds what its declaration does not allow, or has no effect with the other fields as they are.
+        UserError: a field holds what its declaration does not allow, or has no effect with the other fields' values.
     """
     fields = {field.path: field for field in walk(value)}
     for field in fields.values():

@@ -29,8 +29,8 @@ from jaxdl.training.stacked import Stacked
 
 # As many threads as cores, but not more than this: on many cores, one program uses several of them.
 _MOST_THREADS = 4
-# More threads than cores: one can compute while another waits for the disk, and no program is alone and splits its small
-# products over all cores. One more thread took 0.95 of the time of 64 trials of `mnist_mlp`, two more took 0.91.
+# More threads than cores: one can compute while another waits for the disk, and no program is alone and splits its
+# small products over all cores. One more thread took 0.95 of the time of 64 trials of `mnist_mlp`, two more took 0.91.
 _SPARE_THREADS = 2
 _FIRST, _MOST = 4, 256
 _MEASURED_SECONDS = 0.3

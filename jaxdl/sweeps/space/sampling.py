@@ -29,12 +29,12 @@ Key = tuple[tuple[str, str], ...]
 
 
 def key_of(values: Values) -> Key:
-    """Returns a key that is the same for the same values in any order; values that are written in the same way count as the same."""
+    """Returns a key that is the same for the same values, in any order; values are the same if written the same way."""
     return tuple(sorted((path, show(value)) for path, value in values.items()))
 
 
 def grid_values(spaces: Sequence[Space]) -> list[Values]:
-    """Returns the combinations of grids that extend one another: first those of the first grid, then what each later grid adds."""
+    """Returns the combinations of grids that extend one another: the first grid's, then what each later one adds."""
     combinations: list[Values] = []
     seen: set[Key] = set()
     for space in spaces:

@@ -47,8 +47,8 @@ class Schedule:
 
     Args:
         definition: the sweep.
-        table: its trials so far. A trial is added when it begins, or one with a larger number does, so that the first trial
-            need not wait until hundreds of rows are written.
+        table: its trials so far. A trial is added when it begins, or one with a larger number does, so that the first
+            trial need not wait until hundreds of rows are written.
         sweep_dir: the sweep directory, absolute.
         data_dir: folder of prepared data sets, absolute.
         command: the command line of the recipe without the sweep.
@@ -108,7 +108,7 @@ class Schedule:
         return self._job(trial, known)
 
     def _known(self, number: int) -> int:
-        """Returns how many of the first trials must end before this one begins; its values are drawn from their results.
+        """Returns how many of the first trials must end before this one begins; they decide about its values.
 
         The number is the same for all seeds of one combination, so that they draw the same combination.
         """
