@@ -1,14 +1,20 @@
-"""Compiling traced programs with options."""
+"""What XLA's CPU compiler is told, and compiling traced programs with it."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import jaxlib.version
 import numpy as np
 import pytest
 
 from jaxdl.backend import compiler
+from jaxdl.backend.compiler import add_xla_flags, compiler_options
+
+FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 
 
 def traced() -> Any:
@@ -33,3 +39,79 @@ def test_options_really_reach_the_compiler(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(compiler, "compiler_options", lambda program: {"no_such_option": "1"})
     with pytest.raises(Exception, match="no_such_option"):
         compiler.compiled(traced())
+
+
+def powers(matrix: jax.Array, count: jax.Array) -> jax.Array:
+    """A loop over steps with a product of matrices in it."""
+    return jax.lax.fori_loop(0, count, lambda i, power: power @ matrix, jnp.eye(len(matrix)))
+
+
+def powers_over_time(matrix: jax.Array, count: jax.Array) -> jax.Array:
+    """A loop over time within the loop over steps, as a recurrence has it."""
+    return jax.lax.fori_loop(0, count, lambda i, power: powers(matrix, count) @ power, jnp.eye(len(matrix)))
+
+
+@pytest.fixture(autouse=True)
+def backend_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XLA reads its flags once, so those that a test sets must come later; a CPU of a tried jaxlib is assumed."""
+    jnp.zeros(1).block_until_ready()
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    monkeypatch.setattr(jaxlib.version, "__version_info__", (0, 10, 2))
+
+
+@pytest.fixture
+def flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flags that were measured, beside one of the user."""
+    monkeypatch.setenv("XLA_FLAGS", "--xla_of_the_user=1")
+    add_xla_flags()
+
+
+@pytest.mark.usefixtures("flags")
+def test_flags_are_added_to_those_of_the_user_once() -> None:
+    added = os.environ["XLA_FLAGS"].split()
+    assert added[0] == "--xla_of_the_user=1" and added[1].startswith(f"{FLAG}=") and len(added) == 2
+    add_xla_flags()
+    assert os.environ["XLA_FLAGS"].split() == added
+
+
+def test_a_flag_that_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLA_FLAGS", f"{FLAG}=")
+    add_xla_flags()
+    assert os.environ["XLA_FLAGS"] == f"{FLAG}="
+
+
+@pytest.mark.parametrize("version", [(0, 9, 9), (0, 13, 0)])
+def test_a_jaxlib_that_was_not_tried_is_given_no_flags(
+    version: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jaxlib.version, "__version_info__", version)
+    monkeypatch.setenv("XLA_FLAGS", "")
+    add_xla_flags()
+    assert os.environ["XLA_FLAGS"] == ""
+
+
+@pytest.mark.usefixtures("flags")
+@pytest.mark.parametrize(("version", "chosen"), [((0, 10, 2), 0), ((0, 12, 0), 1)])
+def test_the_product_is_chosen_where_a_program_has_none_over_time(
+    version: tuple[int, ...], chosen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jaxlib.version, "__version_info__", version)
+    matrix = jnp.eye(2)
+    options = compiler_options(jax.make_jaxpr(powers)(matrix, 3).jaxpr)
+    assert len(options) == chosen and all("INDIVIDUAL_DOT" in value for value in options.values())
+    assert compiler_options(jax.make_jaxpr(powers_over_time)(matrix, 3).jaxpr) == {}
+
+
+def test_who_sets_the_flag_chooses_for_every_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxlib.version, "__version_info__", (0, 12, 0))
+    monkeypatch.setenv("XLA_FLAGS", f"{FLAG}=")
+    assert compiler_options(jax.make_jaxpr(powers)(jnp.eye(2), 3).jaxpr) == {}
+
+
+@pytest.mark.usefixtures("flags")
+def test_no_program_for_another_device_gets_options_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxlib.version, "__version_info__", (0, 12, 0))
+    program = jax.make_jaxpr(powers)(jnp.eye(2), 3).jaxpr
+    assert compiler_options(program)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert compiler_options(program) == {}

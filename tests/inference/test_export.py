@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jax.export
@@ -11,6 +14,7 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
+from tests.small import blobs
 
 
 @pytest.mark.parametrize("model", [jaxdl.MLP(features=(16,)), jaxdl.CNN(features=(4, 4), pool_after=(1,), dense=())])
@@ -32,3 +36,21 @@ def test_an_exported_program_predicts_for_any_batch_as_the_model_does(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install .*\[export\]"):
         jaxdl.export_program(trained)
+
+
+@pytest.mark.slow
+def test_an_exported_program_runs_in_a_process_without_jaxdl(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    trainer = jaxdl.Trainer(recipe, blobs())
+    model = jaxdl.TrainedModel(trainer.experiment, trainer.spec, trainer.programs.steps, trainer.init_state())
+    inputs = blobs().splits["test"]["inputs"][:2]
+    (tmp_path / "program.bin").write_bytes(jaxdl.export_program(model))
+    np.save(tmp_path / "inputs.npy", inputs)
+    code = (
+        "import sys, numpy as np; from jax import export; from pathlib import Path\n"
+        "sys.modules['jaxdl'] = None  # an import of it fails\n"
+        "program = export.deserialize(bytearray(Path('program.bin').read_bytes()))\n"
+        "np.save('found.npy', program.call(np.load('inputs.npy')))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment | {"JAX_PLATFORMS": "cpu"}, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), model.predict(inputs), rtol=1e-4, atol=1e-6)

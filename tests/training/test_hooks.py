@@ -11,7 +11,7 @@ import pytest
 import jaxdl
 from jaxdl.record import read_metrics
 from jaxdl.report.terminal import Reached
-from jaxdl.training.hooks import Hooks, NoObserver
+from jaxdl.training.hooks import Hooks, NoObserver, NoPauses
 from tests.small import blobs
 
 
@@ -86,3 +86,17 @@ def test_an_observer_may_shorten_each_call_and_is_told_of_every_step(recipe: jax
     assert observed == plain
     one_epoch = [(most, end == 4) for end in range(most, 5, most)] + [(4 % most, True)] * bool(4 % most)
     assert observer.calls == one_epoch * 2
+
+
+def test_without_pauses_a_call_may_run_all_steps_that_can_be_counted_and_none_is_a_pause() -> None:
+    pauses = NoPauses()
+    for step in (0, 1, 10**6):
+        assert pauses.at_most(step) >= 2**31 - 1 - step
+        assert not pauses.due(step)
+
+
+def test_without_an_observer_every_call_runs_as_many_steps_as_it_may() -> None:
+    observer = NoObserver()
+    assert [observer.before_call(steps) for steps in (1, 7, 10**6)] == [1, 7, 10**6]
+    observer.after_call(7, {}, ends_epoch=True)
+    assert observer.paused_seconds == 0.0
