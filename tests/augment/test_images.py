@@ -184,6 +184,7 @@ def recipe(**changes: object) -> jaxdl.Experiment:
     return jaxdl.replace(base, changes)
 
 
+@pytest.mark.slow
 def test_each_step_draws_anew_and_the_seed_repeats_it() -> None:
     dataset = blobs()
     trained = jaxdl.replace(recipe(), {"augmentation": ALL})
@@ -210,6 +211,7 @@ def test_evaluation_and_prediction_see_the_examples_as_they_are() -> None:
         jax.tree.map(np.testing.assert_array_equal, *results)
 
 
+@pytest.mark.slow
 def test_another_amount_compiles_nothing_again(tmp_path: Path) -> None:
     results = jaxdl.sweep(
         jaxdl.replace(recipe(), {"training.epochs": 1}),
@@ -222,6 +224,7 @@ def test_another_amount_compiles_nothing_again(tmp_path: Path) -> None:
     assert len({trial.objective for trial in results.trials}) == 4
 
 
+@pytest.mark.slow
 def test_a_training_that_stops_in_an_epoch_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     dataset = recipe().data.load(tmp_path, print)
     trainer = jaxdl.Trainer(jaxdl.replace(recipe(), {"augmentation": ALL, "augmentation.shift": 2}), dataset)
@@ -232,6 +235,7 @@ def test_a_training_that_stops_in_an_epoch_goes_on_to_the_same_bits(tmp_path: Pa
     assert jaxdl.params_sha256(resumed.params) == jaxdl.params_sha256(straight.params)
 
 
+@pytest.mark.slow
 def test_what_was_learned_with_it_holds_for_images_that_are_moved() -> None:
     """Trained on digits moved by up to a pixel, a network knows moved ones better than one that never saw any."""
     dataset = recipe().data.load(Path("."), print)

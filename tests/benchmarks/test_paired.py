@@ -44,6 +44,7 @@ def test_the_table_has_a_line_for_each_measurement() -> None:
     assert training.split()[:5] == ["digits_cnn", "examples/s", "1,500", "[1,000,", "2,000]"]
 
 
+@pytest.mark.slow
 def test_a_checkout_is_measured_beside_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Here beside itself."""
     assert main([f"--before={ROOT}", "--rounds=1", "--only=list,first_step", f"--output={tmp_path}"]) == 0

@@ -143,6 +143,7 @@ def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Pa
     assert [p.name for p in tmp_path.iterdir()] == [str(step + 1)]  # and what was half-written is gone
 
 
+@pytest.mark.slow
 def test_a_signal_while_reading_is_no_damage(tmp_path: Path) -> None:
     """Orbax turns whatever is raised while it reads arrays into an error of the file."""
     state = {f"array {number}": jnp.full((64, 64), number) for number in range(60)}

@@ -33,6 +33,7 @@ def python_m_jaxdl(folder: Path, *arguments: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_it_trains_an_experiment_of_the_folder_and_is_recorded_as_it_was_started(tmp_path: Path) -> None:
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "own.py").write_text(RECIPE)

@@ -15,6 +15,7 @@ from jaxdl.search.batch_size import BatchSize
 from tests.sweeps.small import RECIPE
 
 
+@pytest.mark.slow
 def test_a_range_test_takes_its_bounds_from_the_options_and_names_its_plot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

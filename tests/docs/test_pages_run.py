@@ -76,6 +76,7 @@ def test_the_python_blocks_of_a_page_run(page: Path, tmp_path: Path, monkeypatch
     assert checked, "a page with code states what comes of it at least once"
 
 
+@pytest.mark.slow
 def test_the_commands_of_all_pages_are_understood(tmp_path: Path) -> None:
     """Within seconds; that they do what they are for is shown by the long test below."""
     folder = workspace(tmp_path)

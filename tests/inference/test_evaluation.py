@@ -45,6 +45,7 @@ def test_evaluation_counts_every_example_once_on_any_batch_size(size: int) -> No
         assert figures["loss"] == pytest.approx(losses.mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_figures_do_not_depend_on_the_batch_size() -> None:
     dataset, found = blobs(), []
     for size in (1, 7, 33, 500):

@@ -17,7 +17,13 @@ from jaxdl.errors import UserError
 from tests.small import blobs
 
 
-@pytest.mark.parametrize("model", [jaxdl.MLP(features=(16,)), jaxdl.CNN(features=(4, 4), pool_after=(1,), dense=())])
+@pytest.mark.parametrize(
+    "model",
+    [
+        jaxdl.MLP(features=(16,)),
+        pytest.param(jaxdl.CNN(features=(4, 4), pool_after=(1,), dense=()), marks=pytest.mark.slow),
+    ],
+)
 def test_an_exported_program_predicts_for_any_batch_as_the_model_does(
     recipe: jaxdl.Experiment, model: jaxdl.MLP | jaxdl.CNN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

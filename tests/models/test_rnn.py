@@ -33,6 +33,7 @@ def lstm(params, inputs):
     return np.stack(outputs, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every_step", [False, True])
 def test_two_bidirectional_lstm_layers_equal_numpy(every_step: bool) -> None:
     model = RNN(features=(4, 3), cell="lstm", bidirectional=True, every_step=every_step, outputs=2)

@@ -160,6 +160,7 @@ def experiment(model: nn.Module) -> jaxdl.Experiment:
     )
 
 
+@pytest.mark.slow
 def test_a_training_from_python_is_profiled_in_one_epoch_after_the_other(tmp_path: Path) -> None:
     recipe = jaxdl.replace(experiment(jaxdl.MLP(features=(8,))), {"training.overfit_batches": 1})
     jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda text: None, profiler=Profiler)

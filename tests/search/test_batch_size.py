@@ -14,6 +14,7 @@ from jaxdl.training.loop import Trainer
 from tests.experiments.twins import twin
 
 
+@pytest.mark.slow
 def test_sizes_double_until_the_train_split_is_used_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxdl.search.batch_size, "_MEASURED_SECONDS", 0.02)
     monkeypatch.setattr(jaxdl.search.batch_size, "_MOST_SLOWER", 100)
