@@ -12,6 +12,7 @@ from jaxdl.backend.cores import accelerators
 from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.fields import check_fields
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.definition import Definition, direction_of
 from jaxdl.sweeps.directory import SweepDirectory, continued
@@ -165,6 +166,7 @@ def make_definition(
         UserError: what is given does not go together.
     """
     selection = selection or Selection()
+    check_fields(selection)
     mode = selection.sweep_mode or ("grid" if space.is_finite else "random")
     trials = selection.trials
     if mode == "grid":

@@ -36,6 +36,8 @@ def test_what_is_not_given_follows_from_the_rest() -> None:
         ({"learning_rate": "log(1e-3,1)"}, {}, "--trials=N"),
         ({"learning_rate": "log(1e-3,1)"}, {"sweep_mode": "grid"}, "a range has no grid"),
         ({"seed": "0:3"}, {"trials": 4}, "the grid has 3 combinations"),
+        ({"seed": "0:3"}, {"sweep_seed": -1}, "sweep_seed=-1: must be at least 0"),
+        ({"seed": "0:3"}, {"sweep_mode": "gird"}, "Did you mean 'grid'"),
         ({"seed": "0:3"}, {"sweep_objective": "test/accuracy"}, "test split"),
         ({"seed": "0:3"}, {"sweep_objective": "accuracy"}, "write SPLIT/METRIC"),
         ({"seed": "0:3"}, {"sweep_objective": "validation/confusion"}, "cannot be ranked"),
