@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -102,6 +103,8 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     assert values is not None
     recipes = [shortened(apply(definition.experiment, each)) for each in values]
     first = recipes[0]
+    # Not in the thread below: TensorBoard's own lazy imports came out half done when another thread imported meanwhile.
+    importlib.import_module("tensorboard.summary.writer.record_writer")
     with ThreadPoolExecutor(1) as beside:  # over before steps are measured
         beside.submit(import_what_trials_need)
         dataset = cache.dataset(first)
