@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -103,11 +102,11 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     assert values is not None
     recipes = [shortened(apply(definition.experiment, each)) for each in values]
     first = recipes[0]
-    # Not in the thread below: TensorBoard's own lazy imports came out half done when another thread imported meanwhile.
-    importlib.import_module("tensorboard.summary.writer.record_writer")
+    # Before the thread: loading a set may import TFDS, and while that runs, etils gives every thread lazy stand-ins in the
+    # place of what it imports, of which a function cannot be called.
+    dataset = cache.dataset(first)
     with ThreadPoolExecutor(1) as beside:  # over before steps are measured
         beside.submit(import_what_trials_need)
-        dataset = cache.dataset(first)
         for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
             check_measured("--sweep_objective", definition.objective, recipe, dataset)
         for recipe in recipes:

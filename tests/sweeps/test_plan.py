@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import jaxdl
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
@@ -59,3 +60,20 @@ def test_programs_and_time_are_those_of_the_trials_that_are_left(tmp_path: Path)
     train_examples, batch = len(cache.dataset(RECIPE).splits["train"]["targets"]), RECIPE.training.batch_size
     steps = train_examples // batch * RECIPE.training.epochs
     assert whole.step_seconds > 0 and whole.seconds > 6 * steps * whole.step_seconds
+
+
+def test_no_thread_imports_while_the_data_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing TFDS gives lazy stand-ins to every thread that imports meanwhile."""
+    events: list[str] = []
+    load = Cache.dataset
+
+    def dataset(cache: Cache, experiment: jaxdl.Experiment) -> jaxdl.Dataset:
+        found = load(cache, experiment)
+        events.append("data")
+        return found
+
+    monkeypatch.setattr(Cache, "dataset", dataset)
+    monkeypatch.setattr("jaxdl.sweeps.plan.import_what_trials_need", lambda: events.append("imports"))
+    definition = define({"learning_rate": "1e-3,1e-2"})
+    make_plan(definition, Cache(tmp_path, lambda line: None), [0, 1], ONE_BY_ONE, 1)
+    assert events[0] == "data" and "imports" in events
