@@ -102,8 +102,8 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     assert values is not None
     recipes = [shortened(apply(definition.experiment, each)) for each in values]
     first = recipes[0]
-    # Before the thread: loading a set may import TFDS, and while that runs, etils gives every thread lazy stand-ins in the
-    # place of what it imports, of which a function cannot be called.
+    # Before the thread: loading a set may import TFDS, and while that runs, etils gives lazy stand-ins to every thread
+    # that imports something; a stand-in of a function cannot be called.
     dataset = cache.dataset(first)
     with ThreadPoolExecutor(1) as beside:  # over before steps are measured
         beside.submit(import_what_trials_need)
