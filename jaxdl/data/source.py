@@ -44,6 +44,9 @@ class Data(abc.ABC):
         splits = {"train": train, "validation": validation, "test": dataset.splits["test"]}
         return dataclasses.replace(dataset, splits={name: split for name, split in splits.items() if examples(split)})
 
+    def import_libraries(self) -> None:  # noqa: B027  (most sources need none)
+        """Imports what loading takes, where that must not happen while other threads import; mostly nothing."""
+
     @property
     @abc.abstractmethod
     def requested(self) -> str:

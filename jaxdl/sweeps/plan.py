@@ -102,8 +102,10 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     assert values is not None
     recipes = [shortened(apply(definition.experiment, each)) for each in values]
     first = recipes[0]
-    # Before the thread: loading a set may import TFDS, and while that runs, etils gives lazy stand-ins to every thread
-    # that imports something; a stand-in of a function cannot be called.
+    # Both before any thread imports; see `jaxdl.data.sources.tfds.Tfds.import_libraries`.
+    sources = {recipe.data for recipe in recipes}
+    for source in sources if len(sources) > 1 else ():  # the others are loaded by trials, some of them in threads
+        source.import_libraries()
     dataset = cache.dataset(first)
     with ThreadPoolExecutor(1) as beside:  # over before steps are measured
         beside.submit(import_what_trials_need)

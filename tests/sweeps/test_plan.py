@@ -77,3 +77,15 @@ def test_no_thread_imports_while_the_data_are_loaded(tmp_path: Path, monkeypatch
     definition = define({"learning_rate": "1e-3,1e-2"})
     make_plan(definition, Cache(tmp_path, lambda line: None), [0, 1], ONE_BY_ONE, 1)
     assert events[0] == "data" and "imports" in events
+
+
+def test_what_several_data_sets_need_is_imported_before_any_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(jaxdl.Digits, "import_libraries", lambda source: events.append("libraries"))
+    monkeypatch.setattr("jaxdl.sweeps.plan.import_what_trials_need", lambda: events.append("imports"))
+    for fields, expected in (({"seed": "0:2"}, ["imports"]), ({"data.validation": "0.1,0.2"}, ["libraries"] * 2)):
+        events.clear()
+        make_plan(define(fields), Cache(tmp_path, lambda line: None), [0, 1], ONE_BY_ONE, 1)
+        assert [*events, "imports"][: len(expected)] == expected

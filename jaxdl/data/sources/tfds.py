@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 import textwrap
 from pathlib import Path
@@ -108,6 +109,11 @@ class Tfds(Data):
         check=_check_mirror,
         affects=(),
     )
+
+    def import_libraries(self) -> None:
+        # While it is imported, etils gives lazy stand-ins to every thread that imports something; a stand-in of a
+        # function cannot be called.
+        importlib.import_module("tensorflow_datasets")
 
     @property
     def requested(self) -> str:

@@ -208,3 +208,10 @@ def test_sources_are_frozen_values():
     assert Tfds("mnist") == Tfds("mnist") != Tfds("mnist", validation=0.2)
     with pytest.raises(dataclasses.FrozenInstanceError):
         Tfds("mnist").name = "kmnist"  # type: ignore[misc]
+
+
+def test_its_library_is_imported_when_asked_for() -> None:
+    code = "import sys; from jaxdl import Tfds; source = Tfds(); before = 'tensorflow_datasets' in sys.modules\n"
+    code += "source.import_libraries(); print(before, 'tensorflow_datasets' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
