@@ -43,6 +43,7 @@ def recipe(augmentation: Augmenter) -> jaxdl.Experiment:
     return dataclasses.replace(base, augmentation=augmentation)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_step_trains_on_the_batch_that_it_returns() -> None:
     dataset = blobs()
     batch = {name: array[:16] for name, array in dataset.splits["train"].items()}

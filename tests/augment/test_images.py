@@ -68,6 +68,7 @@ def test_both_flips_are_drawn_apart() -> None:
     assert evenly(counts)
 
 
+@pytest.mark.slow
 def test_a_shift_is_a_random_crop_of_the_padded_image_and_all_are_equally_likely() -> None:
     images = pictures(2500)
     height, width = images.shape[1:3]
@@ -81,6 +82,7 @@ def test_a_shift_is_a_random_crop_of_the_padded_image_and_all_are_equally_likely
     assert evenly(counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["rotation", "zoom"])
 def test_turns_and_zooms_are_uniform_up_to_the_bound(field: str) -> None:
     """A ray of light on a dark disc tells how far it was turned, a bright ring how much it was enlarged."""
@@ -147,6 +149,7 @@ def test_contrast_and_brightness_are_drawn_apart() -> None:
     assert abs(scipy.stats.pearsonr(added, factors).statistic) < 0.1
 
 
+@pytest.mark.slow
 def test_turn_and_zoom_are_drawn_apart() -> None:
     y, x = np.mgrid[-20:21, -20:21]
     dot = np.exp(-((y**2 + (x - 8) ** 2) / 3))

@@ -61,6 +61,7 @@ class Interrupted(nn.Module):
         return nn.Dense(self.outputs)(inputs.reshape((inputs.shape[0], -1)).astype(np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("terminated")
 def test_a_signal_is_no_error_of_what_is_being_prepared(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
     with pytest.raises(Terminated) as caught:

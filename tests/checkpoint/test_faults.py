@@ -64,6 +64,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         assert line.startswith(f"the checkpoint {tmp_path}/{damage}/1 is damaged (")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact(tmp_path: Path) -> None:
     done = run(
         """

@@ -89,6 +89,7 @@ def test_a_second_start_compiles_nothing_whatever_the_learning_rate_and_the_seed
     assert kept[0] and kept[1] == kept[0]
 
 
+@pytest.mark.slow
 def test_a_run_directory_of_another_experiment_is_refused(finished: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in files_below(finished)}
     for mode in ("train", "eval"):

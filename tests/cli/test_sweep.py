@@ -17,6 +17,7 @@ def launch(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> None:
     flags = ("--sweep=learning_rate=1e-3,1e-2", "--sweep", "seed=0:2", "--sweep_objective=validation/accuracy")
     done = launch(tmp_path, *flags)

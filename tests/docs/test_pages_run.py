@@ -15,7 +15,7 @@ import pytest
 
 from tests.docs.commands import environment, launch_arguments, run, unparsed, workspace, write_file
 from tests.docs.execute import execute
-from tests.docs.pages import PAGES, Block, blocks, name
+from tests.docs.pages import PAGES, ROOT, Block, blocks, name
 
 
 def commands(page: Path) -> list[tuple[list[str], Block]]:
@@ -33,9 +33,9 @@ def reads_what_commands_write(page: Path) -> bool:
 
 
 def pages_of_python() -> list[Any]:
-    """The pages whose Python blocks need no command before them; those that compare whole trainings take long."""
+    """The pages whose Python blocks need no command before them; those of the folder take long together."""
     pages = [page for page in PAGES if python(page) and not reads_what_commands_write(page)]
-    marks = {page: [pytest.mark.slow] if page.parent.name == "coming-from" else [] for page in pages}
+    marks = {page: [pytest.mark.slow] if page.is_relative_to(ROOT / "docs") else [] for page in pages}
     return [pytest.param(page, marks=marks[page], id=name(page)) for page in pages]
 
 

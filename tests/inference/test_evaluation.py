@@ -68,6 +68,7 @@ def test_numbers_enter_the_programs_as_float32_by_path_and_the_seed_does_not() -
     assert "seed" not in found and {value.dtype for value in found.values()} == {np.dtype(np.float32)}
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_evaluated_to_the_figures_of_its_summary(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
     found = jaxdl.evaluate(tmp_path / "run", recipe, tmp_path, notify=pytest.fail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,7 @@ def test_each_pixel_comes_from_its_place_in_a_compiled_loop_too() -> None:
     np.testing.assert_allclose(total(given_images, angles, factors), expected, atol=0.1)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_vmap_over_batches_is_one_batch_after_the_other(seed: int) -> None:
     random = np.random.default_rng(seed)

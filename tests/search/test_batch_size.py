@@ -51,6 +51,7 @@ def test_the_fastest_and_the_largest_are_told_apart() -> None:
     assert fastest(found).size == 16 and largest(found).size == 64
 
 
+@pytest.mark.slow
 def test_sizes_beyond_the_fastest_are_not_run_but_told_whether_they_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

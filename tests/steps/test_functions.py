@@ -150,6 +150,7 @@ def test_a_binary_sequence_model_trains_on_every_step() -> None:
     assert steps.predict_step(state, data).shape == (5, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

@@ -86,6 +86,7 @@ def test_extending_a_grid_adds_combinations(tmp_path: Path) -> None:
     assert [trial.state for trial in longer.trials] == ["completed"] * 6
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
     space = {"learning_rate": [1e30, 1e-2], "optimizer": ["sgd"]}
     found = sweep(tmp_path / "s", space)

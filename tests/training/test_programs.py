@@ -126,6 +126,7 @@ def test_only_the_numbers_that_a_program_reads_are_named() -> None:
     assert found.reads() == {"model.scale", "optimizer.learning_rate"}
 
 
+@pytest.mark.slow
 def test_a_larger_batch_needs_more_memory_and_the_data_count_for_none() -> None:
     small, large = (programs(**{"training.batch_size": size}).memory_needed() for size in (1, 50))
     assert 0 < small < large
