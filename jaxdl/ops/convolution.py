@@ -77,9 +77,12 @@ def _library(
     if any(n < 0 for pair in padding for n in pair):
         # Cut off before: XLA's CPU backend reads beyond an image whose padding is negative.
         holes = input_dilation or (1,) * len(padding)
-        cut = ((min(before, 0), min(after, 0), hole - 1) for (before, after), hole in zip(padding, holes, strict=True))
-        inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
-        padding, input_dilation = tuple((max(before, 0), max(after, 0)) for before, after in padding), None
+        lengths = dilated_size(inputs.shape[1:-1], holes)
+        cuts = [_cut(pair, length) for pair, length in zip(padding, lengths, strict=True)]
+        spread = [(*cut, hole - 1) for cut, hole in zip(cuts, holes, strict=True)]
+        inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), ((0, 0, 0), *spread, (0, 0, 0)))
+        padding = tuple((pair[0] - cut[0], pair[1] - cut[1]) for pair, cut in zip(padding, cuts, strict=True))
+        input_dilation = None
     return lax.conv_general_dilated(
         inputs,
         kernel,
@@ -90,6 +93,13 @@ def _library(
         feature_group_count=groups,
         dimension_numbers=(f"N{letters}C", f"{letters}IO", f"N{letters}C"),
     )
+
+
+def _cut(padding: tuple[int, int], length: int) -> tuple[int, int]:
+    """Returns the part of a (before, after) padding that is applied to an image of `length` before the convolution."""
+    cut = min(padding[0], 0), min(padding[1], 0)
+    # More is cut off than there is: only padding remains, and all of it is put on at once.
+    return padding if length + sum(cut) < 0 else cut
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

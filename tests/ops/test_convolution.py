@@ -74,6 +74,17 @@ def test_values_and_both_gradients_equal_those_of_jax(case) -> None:
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize(
+    ("length", "kernel", "arguments"),
+    [(1, 1, {"strides": 3, "padding": [(2, 0)]}), (3, 1, {"strides": 10, "padding": [(5, 0)]})],
+)
+def test_where_the_kernel_sees_padding_only_both_gradients_are_zero(length: int, kernel: int, arguments) -> None:
+    inputs, weights = jnp.ones((1, length, 1)), jnp.ones((kernel, 1, 1))
+    outputs, backward = jax.vjp(partial(ops.convolution, **arguments), inputs, weights)
+    np.testing.assert_array_equal(outputs, jax_own(inputs, weights, **arguments))
+    assert not any(gradient.any() for gradient in backward(jnp.ones_like(outputs)))
+
+
 @pytest.mark.parametrize(("padding", "mode"), [("VALID", "valid"), ("SAME", "same")])
 def test_values_equal_those_of_scipy(padding: str, mode: str) -> None:
     inputs, kernel = whole_numbers((2, 7, 9, 3)), whole_numbers((3, 5, 3, 4), 1)
