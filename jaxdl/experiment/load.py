@@ -1,4 +1,4 @@
-"""The data of an experiment, cut to what the experiment uses of them."""
+"""Loads the part of the data that an experiment uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMALL_BATCH = 8
 
 
 def shortened(experiment: Experiment) -> Experiment:
-    """Returns the experiment as ``--fast_dev_run`` runs it, one epoch of one small batch; any other as it is."""
+    """Returns the experiment as ``--fast_dev_run`` runs it, one epoch of one small batch, if it is set."""
     if not experiment.training.fast_dev_run:
         return experiment
     small = min(_SMALL_BATCH, experiment.training.batch_size)
@@ -24,9 +24,9 @@ def shortened(experiment: Experiment) -> Experiment:
 
 
 def most_examples(experiment: Experiment) -> tuple[int, int] | None:
-    """Returns how many examples of train, and of each other split, are used; None: all.
+    """Returns how many examples of train, and how many of each other split, are used; None: all.
 
-    With ``--overfit_batches`` the validation split is replaced by the train split, as it was cut.
+    With ``--overfit_batches`` the validation split is replaced by the shortened train split.
     """
     training = experiment.training
     if training.fast_dev_run:
@@ -37,10 +37,10 @@ def most_examples(experiment: Experiment) -> tuple[int, int] | None:
 
 
 def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset:
-    """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
+    """Loads the experiment's data set, shortened for ``--fast_dev_run`` or ``--overfit_batches``.
 
     Raises:
-        UserError: the data cannot be had, or a split is empty.
+        UserError: the data are not available, or a split is empty.
     """
     dataset = experiment.data.load(data_dir, notify)
     splits = dict(dataset.splits)
@@ -53,7 +53,7 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
         dataset = dataclasses.replace(dataset, splits=splits, passes=1)
     for name in ("train", "test"):
         if not examples(splits[name]):
-            raise UserError(f"the {name} split of {dataset.used} holds no example; check --data and --data.validation.")
+            raise UserError(f"the {name} split of {dataset.used} has no example; check --data and --data.validation.")
     return dataset
 
 
@@ -62,11 +62,11 @@ def _first(split: Split, count: int) -> Split:
 
 
 def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
-    """Returns what ``summary.json`` says of the data.
+    """Returns ``data`` of ``summary.json``.
 
     ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
-    is the smallest loss that any model can reach in expectation, None where nobody knows it, or where the objective is
-    no cross-entropy, which alone it bounds.
+    is the smallest expected loss that any model can reach, None if it is not known or the objective is not a
+    cross-entropy.
     """
     return {
         "requested": dataset.requested,

@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxdl.fields.declare import KEY, Affects, Declaration, enabled
 
-# Fields that Linen itself adds to every module: plumbing, never part of a recipe.
+# Fields that Linen adds to every module; they are not part of a recipe.
 _LINEN_FIELDS = frozenset({"parent", "name"})
 _PROGRAMS: frozenset[Affects] = frozenset({"programs"})
 
@@ -26,7 +26,7 @@ class Field:
         value: present value.
         declaration: what the author declared.
         affects: what depends on the field, see `jaxdl.fields.declare.Affects`.
-        default: its default, `dataclasses.MISSING` where it has none.
+        default: its default, or `dataclasses.MISSING`.
     """
 
     path: str
@@ -68,7 +68,7 @@ def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS) -> list[Fiel
 
 @functools.cache
 def _annotations(cls: type) -> dict[str, Any]:
-    """Returns the types of a class's fields, those that it inherits included; kept, since they are text to evaluate."""
+    """Returns the types of a class's fields, including inherited ones; cached, since evaluating them takes time."""
     annotations: dict[str, Any] = {}
     for each in reversed(cls.__mro__):
         if dataclasses.is_dataclass(each) and each is not _linen_module():
@@ -77,7 +77,7 @@ def _annotations(cls: type) -> dict[str, Any]:
 
 
 def _linen_module() -> type | None:
-    """Returns Linen's `Module`, or None where nothing has imported Linen, so that ``--help`` need not import it."""
+    """Returns Linen's `Module`, or None when Linen is not imported, so that ``--help`` does not import it."""
     return getattr(sys.modules.get("flax.linen"), "Module", None)
 
 
@@ -87,7 +87,7 @@ def _is_linen(value: Any) -> bool:
 
 
 def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) -> Iterator[Field]:
-    """Yields every field of a tree of dataclasses, parts before what they hold.
+    """Yields every field of a tree of dataclasses, each part before its own fields.
 
     Args:
         value: the root of the tree.
@@ -105,7 +105,7 @@ def replace(value: Any, changes: Mapping[str, Any]) -> Any:
     """Returns `value` with the fields at the given dotted paths replaced; Linen modules are cloned.
 
     Raises:
-        KeyError: a path names no field.
+        KeyError: a path does not name a field.
     """
     here: dict[str, Any] = {}
     below: dict[str, dict[str, Any]] = {}

@@ -46,11 +46,12 @@ def check_fields(value: Any) -> None:
     """Checks every declared field of a tree of dataclasses, as `check_value` does.
 
     Raises:
-        UserError: a field holds what its declaration does not allow, or says something that the others make void.
+        UserError: a field holds a value that its declaration does not allow, or one that has no effect with the values
+            of the other fields.
     """
     fields = {field.path: field for field in walk(value)}
     for field in fields.values():
-        if field.declaration.help and not field.is_part:  # what an author's own module declares otherwise is its own
+        if field.declaration.help and not field.is_part:  # fields of a user's own module need no declaration
             check_value(field, field.value)
     for field in fields.values():
         if field.declaration.only_with is not None and field.value != field.default:
@@ -76,7 +77,7 @@ def _has_type(value: Any, annotation: Any) -> bool:
         return isinstance(value, float | int) and not isinstance(value, bool)
     if annotation is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    # Of other annotations, such as a user's Sequence[int], nobody here can tell.
+    # Other annotations, such as a user's Sequence[int], are not checked.
     return not isinstance(annotation, type) or isinstance(value, annotation)
 
 
@@ -84,14 +85,14 @@ def parse(text: str, annotation: Any) -> Any:
     """Reads a value of the given type from the text of a flag: ``"32,64"``, ``"none"``, ``"3e-3"``, ``"true"``.
 
     Raises:
-        ValueError: the text is no value of that type.
+        ValueError: the text is not a value of that type.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal:
         for choice in arguments:
             if text == str(choice):
                 return choice
-        return text  # check_value answers with the nearest spelling
+        return text  # check_value suggests the nearest spelling
     if origin in (typing.Union, types.UnionType):
         if types.NoneType in arguments and text.lower() == "none":
             return None
@@ -116,7 +117,7 @@ def parse(text: str, annotation: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """Returns a value as a flag would spell it; the inverse of `parse`."""
+    """Returns a value as it is written in a flag; the inverse of `parse`."""
     if isinstance(value, tuple):
         return ",".join(map(show, value))
     if isinstance(value, bool) or value is None:

@@ -73,7 +73,7 @@ def test_help_lists_the_fields_of_an_experiment(tmp_path: Path) -> None:
         ([*QUICK, "--learning_rate=x"], "must be float"),
         ([*QUICK, "--optimizer=adm"], "Did you mean 'adam'?"),
         ([*QUICK, "--platform=quantum"], "unknown value for platform"),
-        ([*QUICK, "--platform=tpu"], "there is none on this machine, or its jaxlib is not installed. Here: cpu"),
+        ([*QUICK, "--platform=tpu"], "this machine has none, or its jaxlib is not installed. Available: cpu"),
         ([*QUICK, "--mode=eval"], "needs --run_dir"),
         (["--mode=eval", "--run_dir=nowhere"], "there is no run in nowhere"),
         ([*QUICK, "--data=mnst:3"], "there is no kind of source 'mnst:'"),

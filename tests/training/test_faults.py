@@ -72,7 +72,7 @@ def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(
     (named,) = [line for line in lines if "damaged" in line]
     assert f"{cut}/checkpoints/{last} is damaged (" in named
     assert "bound method" not in named  # as Orbax describes TensorStore's reader
-    assert named.endswith(f"the run goes on from step {before}.")
+    assert named.endswith(f"the run resumes from step {before}.")
     assert (cut / "checkpoints" / f"damaged-{last}").is_dir()
     assert compare(whole, cut) == []
 

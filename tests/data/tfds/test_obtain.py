@@ -54,7 +54,7 @@ def test_a_damaged_description_names_the_way_out(tmp_path, write_image_set):
     folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
     (folder / "dataset_info.json").write_text("{")
     with pytest.raises(
-        UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}, and it will be made"
+        UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}, and it will be created"
     ):
         obtain(get("tiny", tmp_path))
 
