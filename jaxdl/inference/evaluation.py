@@ -28,7 +28,7 @@ def device_hparams(experiment: Experiment) -> dict[str, np.float32]:
 
 
 class Evaluation:
-    """How one recipe is evaluated on data that are on the device: by one program, for all splits.
+    """Evaluates one recipe on data on the device: with one program for all splits.
 
     Args:
         experiment: the recipe.
@@ -53,9 +53,9 @@ class Evaluation:
         """Returns the loss and the experiment's metrics over a split, by name.
 
         Args:
-            program: what `trace` gave, compiled.
-            experiment: a recipe with the same programs, whose numbers are taken.
-            state: what to evaluate.
+            program: the compiled result of `trace`.
+            experiment: a recipe with the same programs; its numbers are used.
+            state: the state to evaluate.
             split: name of the split.
         """
         start, stop = (np.int32(bound) for bound in self._data.ranges[split])
@@ -76,10 +76,10 @@ def evaluate(
     """Evaluates a run's final state on validation and test.
 
     Returns:
-        As the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
+        Like the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
 
     Raises:
-        UserError: as `load_run`, or the data cannot be had or has other shapes.
+        UserError: as in `load_run`, or the data are not available or have other shapes.
     """
     model = load_run(run_dir, experiment)
     recipe = shortened(model.experiment)

@@ -1,4 +1,4 @@
-"""What the trainings of one process share: the data set, on the device too, and compiled programs."""
+"""What the trainings of one process share: the data set, also on the device, and compiled programs."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import Key, program_key
 from jaxdl.training.stacked import Stacked
 
-# Programs of so many recipes are kept; trials with the same ones mostly follow one another.
+# Programs of this many recipes are kept; trials with the same programs usually run one after another.
 _MOST_TRAINERS = 16
 
 
 class Cache:
-    """Keeps what one training made for the next ones that need the same, in whichever thread they run.
+    """Keeps what one training made for later ones that need the same, in any thread.
 
-    The last data set is kept, and with it the programs of every recipe that was trained on it.
+    The last data set is kept, with the programs of every recipe that was trained on it.
 
     Args:
         data_dir: folder of prepared data sets and original archives.
-        notify: takes messages.
+        notify: called with messages.
 
     Attributes:
-        side_by_side: how many trainings with the same programs share one stacked program, each in a thread of its own;
-            1: each trains by itself.
+        side_by_side: how many trainings with the same programs share one stacked program, each in its own thread; 1: no
+            sharing.
     """
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None]):
@@ -44,7 +44,7 @@ class Cache:
         self._expected: dict[str, Stacked] = {}
         self._lock = threading.RLock()
         self._surroundings: dict[str, Any] | None = None
-        self._compiled: Counter[str] = Counter()  # of what is no longer kept
+        self._compiled: Counter[str] = Counter()  # of programs that are no longer kept
         self._data_key: Any = None
         self._dataset: Dataset | None = None
         self._resident: Resident | None = None
@@ -55,7 +55,7 @@ class Cache:
         key = data_key(experiment)
         with self._lock:
             if self._dataset is None or key != self._data_key:
-                # Let go of the old ones first: two large data sets need not fit in memory.
+                # Drop the old ones first: two large data sets may not fit in memory together.
                 self._let_go(list(self._trainers))
                 self._dataset, self._resident = None, None
                 self._dataset = load_data(experiment, self._data_dir, self._notify)
@@ -63,15 +63,15 @@ class Cache:
             return self._dataset
 
     def trainer(self, experiment: Experiment, place_of: str | None = None) -> Trainer:
-        """Returns a trainer for an experiment that is fitted to its data, sharing programs where it can.
+        """Returns a trainer for an experiment that is fitted to its data; it shares programs if possible.
 
         Args:
             experiment: the recipe.
-            place_of: a name for the training, which then takes a place in a stacked program, where there are any, until
+            place_of: a name for the training. If there are stacked programs, it takes a place in one until
                 `jaxdl.training.loop.Trainer.close` is called.
 
         Raises:
-            UserError: the data cannot be had, or the model does not fit them.
+            UserError: the data are not available, or the model does not fit them.
         """
         key = program_key(experiment)
         with self._lock:
@@ -79,7 +79,7 @@ class Cache:
             if self._resident is None:
                 self._resident = put_on_device(dataset)
             if key not in self._trainers:
-                if len(self._trainers) >= _MOST_TRAINERS:  # trainings under way keep their own
+                if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs
                     self._let_go([next(iter(self._trainers))])
                 self._trainers[key] = Trainer(experiment, dataset, self._resident)
             trainer = self._trainers[key]
@@ -96,33 +96,33 @@ class Cache:
         return self._stacked[key]
 
     def expect(self, experiment: Experiment, name: str) -> None:
-        """Lets those that train side by side wait for a training that will join them under a name; see `forget`."""
+        """Makes trainings side by side wait for a training that will join them under a name; see `forget`."""
         with self._lock:
             fitted = experiment.for_spec(self.dataset(experiment).spec)
             self._expected[name] = self._stacked_of(self.trainer(fitted))
             self._expected[name].expect(name)
 
     def forget(self, name: str) -> None:
-        """Waits no longer for a training, whether it has joined or not."""
+        """Stops waiting for a training, whether it has joined or not."""
         with self._lock:
             stacked = self._expected.pop(name, None)
         if stacked is not None:
             stacked.forget(name)
 
     def narrow(self) -> None:
-        """Halves how many trainings the next stacked programs have places for: memory ran out."""
+        """Halves the number of places of the next stacked programs, after memory ran out."""
         with self._lock:
             self.side_by_side = max(1, self.side_by_side // 2)
             self._compiled["train"] += sum(stacked.compile_seconds > 0 for stacked in self._stacked.values())
             self._stacked = {}
 
     def measured(self, stacked: Stacked, trainer: Trainer, *, keep: bool) -> None:
-        """Takes note of a stacked program that was compiled to be measured.
+        """Records a stacked program that was compiled for a measurement.
 
         Args:
             stacked: the program.
-            trainer: a trainer of one of those that it is for.
-            keep: whether those are to train side by side in it.
+            trainer: a trainer of one of its recipes.
+            keep: whether to train side by side in it.
         """
         with self._lock:
             key = program_key(trainer.experiment)
@@ -134,7 +134,7 @@ class Cache:
             self._stacked[key] = stacked
 
     def surroundings(self) -> dict[str, Any]:
-        """Returns `jaxdl.record.provenance.surroundings`, asked once, since it takes git some time."""
+        """Returns `jaxdl.record.provenance.surroundings`, computed only once, since git takes some time."""
         with self._lock:
             if self._surroundings is None:
                 self._surroundings = provenance.surroundings()
@@ -147,13 +147,13 @@ class Cache:
         return {"train": count["train"], "eval": count["eval"]}
 
     def _programs_of(self, key: Key) -> Counter[str]:
-        """Returns how many programs there are of a kind of recipe."""
+        """Returns how many programs there are for a kind of recipe."""
         stacked = self._stacked.get(key)
         more = ["train"] if stacked is not None and stacked.compile_seconds else []
         return Counter([*self._trainers[key].programs.present, *more])
 
     def _let_go(self, keys: Sequence[Key]) -> None:
-        """Keeps the programs of some recipes no longer, and counts them."""
+        """Drops the programs of some recipes, and counts them."""
         for key in keys:
             self._compiled += self._programs_of(key)
             del self._trainers[key]

@@ -1,4 +1,4 @@
-"""What the loop yields and keeps of one epoch: the epoch itself, a pause in it, and the metrics of its steps."""
+"""The values of one epoch in the loop: the epoch itself, a pause in it, and the metrics of its steps."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from jaxdl.steps.functions import SKIPPED, TrainState
 from jaxdl.training.hooks import Metrics, Observer
 
 Rows = dict[str, np.ndarray]
-# A call of the train program lasts about this long: short enough that progress is seen and a signal is answered soon,
-# long enough that what a call costs stays small. On the CPU each call is given fresh memory for its temporaries, whose
-# first use took as long as 1.5 steps of `mnist_cnn` (0.09 s); hence also a least number of steps.
+# A call of the train program takes about this long: short enough to show progress and to react to signals, long enough
+# that the overhead of a call is small. On the CPU each call gets new memory for its temporaries, whose first use took
+# as long as 1.5 steps of `mnist_cnn` (0.09 s); hence also a minimum number of steps.
 _SECONDS_PER_CALL = 2.0
 FEWEST_STEPS_PER_CALL = 4
 _MOST_STEPS_AT_FIRST = 64
 
 
 class Diverged(Exception):
-    """A number of the training is no longer finite, and the recipe says to stop then.
+    """A number of the training is not finite, and the recipe says to stop in this case.
 
     Attributes:
-        step: train steps done, that which made the number included.
-        what: what is not finite, such as ``train loss``.
+        step: train steps done, including the one that made the number.
+        what: the value that is not finite, such as ``train loss``.
     """
 
     def __init__(self, step: int, what: str):
@@ -40,17 +40,17 @@ class Diverged(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave.
+    """The results of one epoch.
 
     Attributes:
         number: 1 for the first.
         step: train steps done since the start of the training.
-        state: the state after it, valid until the next epoch is asked for (its memory is then used again).
+        state: the state after it, valid until the next epoch starts (its memory is then reused).
         metrics: figures by split: ``{"train": {...}, "validation": {...}}``.
-        train_seconds: time of those of its train steps that this process ran, in seconds.
-        examples: how many examples these visited.
-        is_best: whether it is the best so far, by the metric that early stopping follows.
-        is_last: whether the training ends here, by its budget or by early stopping.
+        train_seconds: time of the train steps that this process ran, in seconds.
+        examples: number of examples in these steps.
+        is_best: whether it is the best so far, by the metric of early stopping.
+        is_last: whether the training ends here, because all epochs are done or by early stopping.
     """
 
     number: int
@@ -70,13 +70,13 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class Pause:
-    """The training pauses between two calls of the train program, because its caller asked for it.
+    """A pause between two calls of the train program, which the caller asked for.
 
     Attributes:
         step: train steps done since the start of the training.
         state: the state after them, valid until the training continues.
-        rows: the metrics of each step of the present epoch, (steps of an epoch,) float32 by name, zero for those to
-            come; `Trainer.train` takes them to continue from here.
+        rows: the metrics of each step of the current epoch, (steps of an epoch,) float32 by name, zero for later steps;
+            `Trainer.train` takes them to continue from here.
     """
 
     step: int
@@ -86,7 +86,7 @@ class Pause:
 
 @dataclasses.dataclass
 class Pace:
-    """About how many steps the next call of the train program runs; results do not depend on it.
+    """The approximate number of steps of the next call of the train program; results do not depend on it.
 
     Attributes:
         steps: at least 1.
@@ -96,23 +96,23 @@ class Pace:
 
     @classmethod
     def first(cls, steps_per_epoch: int) -> Pace:
-        """Returns few steps, since nobody knows yet how long one takes."""
+        """Returns few steps, since the time of a step is not known yet."""
         return cls(max(FEWEST_STEPS_PER_CALL, min(_MOST_STEPS_AT_FIRST, steps_per_epoch // 50)))
 
     def adapt(self, steps: int, seconds: float) -> None:
-        """Takes note of how long a call took."""
+        """Updates with the time of a call."""
         growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
         wanted = max(FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
-        # A call that was quick may have been cut short by the end of the epoch: it is no reason for fewer steps.
+        # A quick call may have been shortened by the end of the epoch, so it does not reduce the number of steps.
         self.steps = wanted if growth < 1.0 else max(self.steps, wanted)
 
 
 class EpochMetrics:
-    """The metrics of each train step of an epoch, and the time that its steps take.
+    """The metrics of each train step of an epoch, and the time of its steps.
 
     Args:
-        rows: of the `Pause` within the epoch from which it continues; empty at its start.
-        observer: whose own time does not count.
+        rows: the rows of the `Pause` from which the epoch continues; empty at its start.
+        observer: its own time is not counted.
 
     Attributes:
         rows: (steps of the epoch,) float32 by name.
@@ -134,12 +134,12 @@ class EpochMetrics:
         self.seconds += time.perf_counter() - self._began - of_observer
 
     def read(self, done: int, steps: int, metrics: Mapping[str, jax.Array]) -> float:
-        """Reads the metrics of one call, waiting for it; returns the seconds since the last one was read.
+        """Waits for one call and reads its metrics; returns the seconds since the last call was read.
 
         Args:
-            done: steps of the epoch that are done after the call.
-            steps: steps that it ran.
-            metrics: what it gives, (steps of the epoch,) by name.
+            done: steps of the epoch done after the call.
+            steps: steps of the call.
+            metrics: its metrics, (steps of the epoch,) by name.
         """
         found = on_host(metrics)
         now = time.perf_counter()
@@ -150,7 +150,7 @@ class EpochMetrics:
         return seconds
 
     def first_not_finite(self, done: int, steps: int) -> int | None:
-        """Returns the number in the epoch, 0 for the first, of a call's first step whose loss is not finite."""
+        """Returns the number in the epoch, from 0, of the first step in a call whose loss is not finite."""
         wrong = np.flatnonzero(~np.isfinite(self.rows["loss"][done - steps : done]))
         return done - steps + int(wrong[0]) if wrong.size else None
 
@@ -159,7 +159,7 @@ class EpochMetrics:
         return {name: _mean(self.rows[name][done - steps : done]) for name in _in_order(self.rows)}
 
     def means(self) -> Metrics:
-        """Returns the means over all steps in double precision, and how many were skipped, which count in no mean."""
+        """Returns the means over all steps in double precision, and how many were skipped and left out."""
         rows = {name: self.rows[name] for name in _in_order(self.rows)}
         skipped = rows.pop(SKIPPED, None)
         taken = slice(None) if skipped is None else skipped == 0
@@ -168,7 +168,7 @@ class EpochMetrics:
 
 
 def _in_order(names: Mapping[str, Any]) -> list[str]:
-    """The loss first, as everywhere; the compiled program returns names in alphabetical order."""
+    """Puts the loss first, as everywhere; the compiled program returns names in alphabetical order."""
     return sorted(names, key=lambda name: (name != "loss", name))
 
 

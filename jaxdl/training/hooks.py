@@ -1,4 +1,4 @@
-"""What takes part in a training without being the training: who may stop or pause it, who watches, who shows it."""
+"""Objects that can stop, pause, observe or display a training."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from jaxdl.report.terminal import Display
 from jaxdl.steps.functions import TrainState
 
 Metrics = dict[str, Any]
-# Step, epoch (1 for the first), the train metrics since the last call, and examples per second.
+# Takes the step, the epoch (from 1), the train metrics since the last call, and examples per second.
 OnProgress = Callable[[int, int, Metrics, float], None]
-# Epochs done, and the figures so far by ``SPLIT/METRIC``.
+# Takes the epochs done, and the figures so far by ``SPLIT/METRIC``.
 GiveUp = Callable[[int, Mapping[str, Any]], bool]
 
 
 class Pauses(Protocol):
-    """Says when the loop pauses within an epoch; see `jaxdl.training.loop.Pause`. It also pauses after every epoch."""
+    """Decides when the loop pauses within an epoch; see `jaxdl.training.epoch.Pause`. Epochs end with a pause, too."""
 
     def at_most(self, step: int) -> int:
-        """Returns how many steps may be run in one call after `step`, at least 1."""
+        """Returns how many steps one call may run after `step`, at least 1."""
 
     def due(self, step: int) -> bool:
         """Returns whether to pause after `step`, which is not the last of its epoch."""
@@ -38,10 +38,10 @@ class NoPauses:
 
 
 class Observer(Protocol):
-    """Is told of each call of the train program, such as a profiler; see `jaxdl.profiling.recorder.Recorder`.
+    """Observes each call of the train program, as a profiler does; see `jaxdl.profiling.recorder.Recorder`.
 
     Attributes:
-        paused_seconds: time that it took for itself so far, in seconds; it does not count as training.
+        paused_seconds: time that it used itself so far, in seconds; it does not count as training time.
     """
 
     paused_seconds: float
@@ -50,11 +50,11 @@ class Observer(Protocol):
         """Returns how many train steps the next call may run, 1 to `steps`."""
 
     def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
-        """Takes note of a call that was begun, with arrays that it will give."""
+        """Called after a call of the train program was started, with arrays that it will return."""
 
 
 class NoObserver:
-    """Takes no note of anything."""
+    """Does nothing."""
 
     paused_seconds = 0.0
 
@@ -80,19 +80,19 @@ class Place(Protocol):
         """Runs train steps; see `jaxdl.training.loop.Trainer.call`."""
 
     def leave(self) -> None:
-        """Gives the place up."""
+        """Releases the place."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Hooks:
-    """What takes part in one `jaxdl.train`.
+    """The hooks of one `jaxdl.train`.
 
     Attributes:
-        signals: asks it to stop; None: SIGINT and SIGTERM, while it runs.
-        display: shows how far it is; None: a bar in the terminal.
-        give_up: called after each epoch; where it returns True, the training ends there, without a test. Its answer
-            must follow from its arguments alone: a run that resumes asks it again about every epoch before.
-        plots: whether the run's report has plots; drawing them takes as long as a short training.
+        signals: tells it to stop; None: SIGINT and SIGTERM, while it runs.
+        display: shows its progress; None: a bar in the terminal.
+        give_up: called after each epoch; if it returns True, the training ends there, without a test. Its result must
+            depend only on its arguments: a resumed run calls it again for every earlier epoch.
+        plots: whether the run's report has plots; drawing them takes as much time as a short training.
     """
 
     signals: StopSignals | None = None

@@ -1,6 +1,6 @@
 """THE loop: epochs, calls of the train program, metrics, evaluation, early stopping and pauses.
 
-`Trainer.train` is the one place where they stand. `jaxdl.training.run` starts it, and saves what it yields.
+They are all in `Trainer.train`. `jaxdl.training.run` starts it, and saves what it yields.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Trainer:
     Args:
         experiment: the recipe.
         dataset: the data; needs at least one train example.
-        data: the same data, where they are on the device already.
+        data: the same data, if they are already on the device.
 
     Attributes:
         experiment: the recipe, fitted to the data.
-        spec: what one example is.
-        feed: which examples each step gets.
+        spec: describes one example.
+        feed: the examples of each step.
         programs: the compiled programs, which variants share.
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
-        pace: how many steps a call of the train program runs; variants start from where the last one left it.
+        pace: how many steps a call of the train program runs; variants start with its current value.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | None = None):
@@ -67,13 +67,13 @@ class Trainer:
 
     @property
     def side_by_side(self) -> int:
-        """How many trainings share its train program; 1: it trains alone."""
+        """How many trainings share its train program; 1: only this one."""
         return self._place.size if self._place is not None else 1
 
     def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
-        """Returns the trainer of a recipe that differs in traced fields alone: it shares data and programs with this.
+        """Returns the trainer of a recipe that differs only in traced fields; both share data and programs.
 
-        What is compiled by one of them is there for all. What a recipe says of saving and stopping may differ, too.
+        A program that one of them compiles is used by all. Fields about saving and stopping may differ, too.
 
         Args:
             experiment: a recipe with the same `jaxdl.training.programs.program_key`.
@@ -87,13 +87,13 @@ class Trainer:
         return other
 
     def close(self) -> None:
-        """Gives up the place in a shared program, so that the others need not wait; a second call does nothing."""
+        """Releases the place in a shared program, so that the others do not wait; a second call does nothing."""
         place, self._place = self._place, None
         if place is not None:
             place.leave()
 
     def compile(self) -> None:
-        """Traces and compiles all programs now, from shapes alone, instead of each when it is first needed.
+        """Traces and compiles all programs now, from shapes alone, instead of each at its first use.
 
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
@@ -131,19 +131,19 @@ class Trainer:
         on_progress: OnProgress | None = None,
         observer: Observer | None = None,
     ) -> Iterator[Epoch | Pause]:
-        """Trains on from `state` until the budget is spent; yields after each epoch, and where `pauses` asks for it.
+        """Continues training from `state` to the last epoch; yields after each epoch, and when `pauses` asks for it.
 
         Args:
-            state: where to continue from; its memory is given up to the training.
-            rows: of the `Pause` that gave `state`, where it is in the middle of an epoch.
+            state: the state to continue from; the training reuses its memory.
+            rows: the rows of the `Pause` that has `state`, if it is in the middle of an epoch.
             pauses: when to pause within an epoch; None: never.
-            early_stopping: follows the epochs, and may end the training; None: nothing is followed.
-            on_progress: called about every two seconds with the step, the epoch (1 for the first), the train metrics
+            early_stopping: tracks the epochs, and may end the training; None: no early stopping.
+            on_progress: called about every two seconds with the step, the epoch (from 1), the train metrics
                 since the last call, and the examples per second.
-            observer: told of each call of the train program.
+            observer: observes each call of the train program.
 
         Raises:
-            Diverged: a train loss is not a finite number, and the recipe says to stop then.
+            Diverged: a train loss is not a finite number, and the recipe says to stop in this case.
         """
         pauses, observer = pauses or NoPauses(), observer or NoObserver()
         stopping = early_stopping or EarlyStopping()
@@ -164,7 +164,7 @@ class Trainer:
                 done += steps
                 observer.after_call(steps, found, done == total)
                 if pending is not None:
-                    # One call late: the device already works on the next call, so it never waits for Python.
+                    # Read one call late: the device already works on the next call, so it never waits for Python.
                     self._read(metrics, epoch, *pending, on_progress)
                 pending = (done, steps, found)
                 if done < total and pauses.due(before + done):
@@ -200,11 +200,11 @@ class Trainer:
         self.pace.adapt(steps, seconds)
 
     def call(self, state: TrainState, order: jax.Array, first: int, steps: int) -> Called:
-        """Begins one call of the train program; see `jaxdl.steps.many.run_train_steps`.
+        """Starts one call of the train program; see `jaxdl.steps.many.run_train_steps`.
 
         Returns:
-            What the program gives, and how many steps it runs: fewer than asked for where another training that shares
-            the program needs it so.
+            The results of the program, and how many steps it runs: fewer than requested if another training that shares
+            the program needs fewer.
         """
         if self._place is not None:
             return self._place.call(self.hparams(), state, order, first, steps)
@@ -216,11 +216,11 @@ class Trainer:
         return self.programs.evaluation.figures(self._program("eval"), self.experiment, state, split)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
-        """Runs train steps and nothing else, as `train` does, to the same bits.
+        """Runs only train steps, with the same bits as `train`.
 
         Args:
-            state: where to begin; its memory is given up.
-            count: how many steps, at least 1, that must not go beyond the last.
+            state: the first state; its memory is reused.
+            count: how many steps, at least 1, and not beyond the last step of the training.
 
         Returns:
             The state after them, and the loss of each, (count,) float32.
@@ -235,14 +235,14 @@ class Trainer:
         return state, np.concatenate(losses)
 
     def time_steps(self, count: int) -> float:
-        """Returns how long the first `count` train steps take, in seconds, on a state that nobody needs."""
+        """Returns how long the first `count` train steps take, in seconds, on a temporary state."""
         state = jax.block_until_ready(self.init_state())
         begin = time.perf_counter()
         self.advance(state, count)
         return time.perf_counter() - begin
 
     def loss_and_gradients(self, state: TrainState) -> tuple[jax.Array, Any]:
-        """Returns the loss of the batch after `state`, and the gradients by which the step goes, before clipping."""
+        """Returns the loss of the batch after `state`, and the gradients of the step, before clipping."""
         function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps)
         return function(state, self.feed.batch(int(state.step)), self.hparams())
 

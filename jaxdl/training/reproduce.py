@@ -1,7 +1,7 @@
-"""Proofs on the user's own machine: a run is repeated to the bit, and a run that was stopped ends as one that was not.
+"""Checks on the user's own machine that a run repeats with the same bits, and that stopped and resumed runs do too.
 
-Two runs are the same where the parameters, the whole last state (optimizer, statistics and keys included), the metrics
-file and the final figures are.
+Two runs are the same if the parameters, the whole last state (including optimizer, statistics and keys), the metrics
+file and the final figures are the same.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from jaxdl.record import METRICS, provenance, read_record, read_summary
 
 Notify = Callable[[str], None]
 
-# What a process may take to end after it was asked to; a call of the train program lasts about two seconds.
+# How long a process may take to end after a signal; a call of the train program takes about two seconds.
 _PATIENCE_S = 60.0
-# Out of ten kills, how many by each signal: the one that cannot be answered most often.
+# How many of ten kills use each signal; most use the one that a process cannot handle.
 _SIGNALS = (signal.SIGKILL,) * 6 + (signal.SIGTERM,) * 2 + (signal.SIGINT,) * 2
-# How a process ends that one of them stopped, beside 0 where it was finished: by the signal itself, which may come
-# before Python can handle it, or with the status that a shell gives to that.
+# The exit status of a process that one of them stopped, in addition to 0 for a finished one: the signal itself, which
+# may come before Python can handle it, or the status that a shell reports for it.
 _STOPPED = {
     signal.SIGKILL: (-signal.SIGKILL,),
     signal.SIGTERM: (-signal.SIGTERM, 128 + signal.SIGTERM),
@@ -39,10 +39,10 @@ _STOPPED = {
 
 
 def compare(one: Path, other: Path) -> list[str]:
-    """Lists in what two finished runs differ, from the most to the least telling; nothing where they are the same.
+    """Lists the differences between two finished runs, the most important first; empty if they are the same.
 
     Raises:
-        UserError: one of them is no run, or is damaged.
+        UserError: one of them is not a run, or is damaged.
     """
     left, right = read_summary(one), read_summary(other)
     different = [
@@ -51,7 +51,7 @@ def compare(one: Path, other: Path) -> list[str]:
         if left.get(name) != right.get(name)
     ]
     if _state_digest(one) != _state_digest(other):
-        different.append("the last state (optimizer, statistics and keys included)")
+        different.append("the last state (including optimizer, statistics and keys)")
     lines = [_metric_lines(path) for path in (one, other)]
     if lines[0] != lines[1]:
         first = next(
@@ -76,12 +76,12 @@ def _state_digest(run_dir: Path) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class Reproduction:
-    """What came of running a recorded run again.
+    """The result of running a recorded run again.
 
     Attributes:
         run_dir: the new run.
-        different: in what the results differ; see `compare`.
-        conditions: in what the records differ; see `jaxdl.record.provenance.differences`.
+        different: differences between the results; see `compare`.
+        conditions: differences between the records; see `jaxdl.record.provenance.differences`.
     """
 
     run_dir: Path
@@ -95,9 +95,9 @@ class Reproduction:
     def text(self) -> str:
         """Returns the findings in a few lines."""
         if self.identical:
-            under = f", although other conditions hold: {'; '.join(self.conditions)}" if self.conditions else ""
+            under = f", although conditions differ: {'; '.join(self.conditions)}" if self.conditions else ""
             return f"reproduced to the bit in {self.run_dir}{under}."
-        because = "; ".join(self.conditions) or "none in the record: see jaxdl.record.provenance for what it holds"
+        because = "; ".join(self.conditions) or "none in the record: jaxdl.record.provenance says what it contains"
         return f"not the same results in {self.run_dir}. Different: {'; '.join(self.different)}. Conditions: {because}."
 
 
@@ -120,13 +120,13 @@ def reproduce(
         notify: takes messages.
 
     Raises:
-        UserError: the original is not finished, or what `jaxdl.train` raises.
+        UserError: the original is not finished, or `jaxdl.train` raises it.
     """
     from jaxdl.training.run import train
 
     status = read_summary(original).get("status")
     if status != "completed":
-        raise UserError(f"{original} holds a run with status {status!r}: only a completed one can be compared.")
+        raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")
     train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
     conditions = provenance.differences(read_record(original), read_record(run_dir))
     return Reproduction(run_dir, compare(original, run_dir), conditions)
@@ -134,14 +134,14 @@ def reproduce(
 
 @dataclasses.dataclass(frozen=True)
 class ResumeProof:
-    """What came of stopping a training again and again.
+    """The result of stopping a training many times.
 
     Attributes:
-        folder: where the runs lie.
-        kills: how often it was stopped, by the signal's name.
-        trainings: how many trainings were stopped and gone on with until they were finished.
-        slowest_stop: the longest that a process took to end after SIGTERM or SIGINT, in seconds.
-        different: in what a training differed from the uninterrupted one; nothing where all were the same.
+        folder: the folder of the runs.
+        kills: number of stops, by the signal's name.
+        trainings: how many trainings were stopped and resumed until they were finished.
+        slowest_stop: the longest time that a process took to end after SIGTERM or SIGINT, in seconds.
+        different: differences between a training and the uninterrupted one; empty if all are the same.
     """
 
     folder: Path
@@ -158,26 +158,24 @@ class ResumeProof:
         """Returns the findings in a few lines."""
         kills = ", ".join(f"{count} by {name}" for name, count in sorted(self.kills.items()))
         stopped = f"{self.trainings} trainings stopped {sum(self.kills.values())} times in all ({kills})"
-        slowest = f"The slowest end after SIGTERM or SIGINT took {self.slowest_stop:.1f} s"
+        slowest = f"The slowest stop after SIGTERM or SIGINT took {self.slowest_stop:.1f} s"
         if self.identical:
-            return (
-                f"{stopped} ended with the same bits as the one that was not. {slowest}. The runs lie in {self.folder}."
-            )
-        return f"{stopped}; NOT the same: {'; '.join(self.different)}. {slowest}. The runs lie in {self.folder}."
+            return f"{stopped} ended with the same bits as the uninterrupted one. {slowest}. Runs: {self.folder}."
+        return f"{stopped}; NOT the same: {'; '.join(self.different)}. {slowest}. The runs are in {self.folder}."
 
 
 def verify_resume(
     command: Sequence[str], folder: Path, kills: int, seed: int = 0, notify: Notify = print
 ) -> ResumeProof:
-    """Trains once through, and again and again with stops at random moments, and compares the bits.
+    """Trains once without a stop, then with stops at random moments, and compares the bits.
 
-    The moments are spread evenly over the time that the uninterrupted process took, its start included;
+    The moments are spread evenly over the time of the uninterrupted process, including its start;
     six of ten stops are by SIGKILL, the others by SIGTERM and SIGINT.
 
     Args:
         command: the command of the training, without ``--run_dir``.
-        folder: a folder to make, for the runs, their output and ``proof.json``.
-        kills: how often to stop it. A training that ends before is begun anew.
+        folder: a new folder for the runs, their output and ``proof.json``.
+        kills: how often to stop it. If a training ends before, a new one is started.
         seed: seed of the moments and signals.
         notify: takes messages.
 
@@ -190,7 +188,7 @@ def verify_resume(
     runner = _Runner(command, folder)
     straight = folder / "straight"
     notify("training once without a stop ...")
-    # Later processes find the compiled programs in the cache.
+    # Later processes load the compiled programs from the cache.
     duration = runner.run(straight) - read_summary(straight)["compile_seconds"]
     draw = random.Random(seed)
     counts: Counter[str] = Counter()
@@ -217,10 +215,10 @@ def verify_resume(
 
 
 class _Runner:
-    """Runs one command in processes of its own.
+    """Runs one command in separate processes.
 
     Attributes:
-        slowest_stop: the longest that a process took to end after a signal that it can answer, in seconds.
+        slowest_stop: the longest time that a process took to end after a signal that it can handle, in seconds.
     """
 
     def __init__(self, command: Sequence[str], folder: Path):
@@ -229,7 +227,7 @@ class _Runner:
         self.slowest_stop = 0.0
 
     def run(self, run_dir: Path) -> float:
-        """Runs the training to its end and returns how long that took, in seconds.
+        """Runs the training to its end and returns the time in seconds.
 
         Raises:
             UserError: it failed.
@@ -243,7 +241,7 @@ class _Runner:
         return time.monotonic() - begin
 
     def run_until(self, run_dir: Path, seconds: float, number: signal.Signals) -> bool:
-        """Runs the training and sends a signal after so many seconds; returns False where it came to its end.
+        """Runs the training and sends a signal after the given seconds; returns False if it finished before.
 
         Raises:
             UserError: it failed, before the signal or by it.
@@ -259,7 +257,7 @@ class _Runner:
                 status = process.wait(_PATIENCE_S)
             except subprocess.TimeoutExpired:
                 raise UserError(
-                    f"the training goes on {_PATIENCE_S:.0f} s after {number.name}. See {self._log}."
+                    f"the training is still running {_PATIENCE_S:.0f} s after {number.name}. See {self._log}."
                 ) from None
             self._check(status, number)
             if number != signal.SIGKILL:
@@ -269,7 +267,7 @@ class _Runner:
             process.kill()
 
     def _check(self, status: int, number: signal.Signals | None = None) -> None:
-        """Raises `UserError` where a training ended otherwise than well, or than the signal `number` may end it."""
+        """Raises `UserError` if a training failed, or ended in another way than the signal `number` causes."""
         if status == 0 or (number is not None and status in _STOPPED[number]):
             return
         after = f" after {number.name}" if number is not None else ""

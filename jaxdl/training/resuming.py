@@ -1,4 +1,4 @@
-"""Whether a run directory holds a run of the same recipe and data, and what its record says of each resumption."""
+"""Checks that a run directory has the same recipe and data, and records each resumption."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read
 
 
 def earlier_summary(path: Path, experiment: Experiment) -> dict[str, Any] | None:
-    """Returns the summary of a finished run, None where there is none.
+    """Returns the summary of a finished run, or None.
 
     Raises:
-        UserError: the folder holds a run of another recipe.
+        UserError: the folder has a run of another recipe.
     """
     if not (path / CONFIG).exists():
         return None
     before = from_config(read_config(path), experiment)
     changed = differences(experiment, before, _decides_results)
     if changed:
-        raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
+        raise UserError(f"{path} has a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     if not (path / SUMMARY).exists():
         return None
     summary = read_summary(path)
@@ -39,15 +39,15 @@ def _decides_results(field: Field) -> bool:
 
 
 def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept_changed: bool) -> None:
-    """Refuses to resume with other data than the run had, and always where an epoch of them has another length."""
+    """Raises `UserError` for other data than the run's, unless they are accepted and an epoch has the same length."""
     if not (path / RECORD).exists():
         return
     before = read_record(path)
     if before.get("data_fingerprint") == dataset.fingerprint:
         return
-    other = f"{path} was begun with other data than {dataset.used} as it is now"
+    other = f"{path} was started with other data than the present {dataset.used}"
     if not accept_changed:
-        raise UserError(f"{other}: give the --data_dir of its beginning, another --run_dir, or --accept_changed_data.")
+        raise UserError(f"{other}: give the --data_dir of its start, another --run_dir, or --accept_changed_data.")
     steps = experiment.steps_per_epoch(examples(dataset.splits["train"]) * dataset.passes)
     if before.get("steps_per_epoch") != steps:
         raise UserError(
@@ -57,7 +57,7 @@ def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept
 
 
 def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str], None]) -> None:
-    """Writes where the run comes from; where it resumes, adds to that of its beginning what is different now."""
+    """Writes the record of the run; if it resumes, adds the present differences to its first record."""
     if not (run.path / RECORD).exists():
         run.write_record(now)
         return
@@ -68,6 +68,6 @@ def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str],
             f"The run resumes under other conditions, so its results may differ in the last bits: {'; '.join(changed)}."
         )
     again = {"command": now["command"], "started_utc": now["started_utc"], "changed": changed}
-    # Of data that were accepted: the run is now one on these.
+    # If other data were accepted, the run now belongs to them.
     data = {name: now[name] for name in ("data_fingerprint", "spec")}
     run.write_record(record | data | {"resumptions": [*record.get("resumptions", []), again]})

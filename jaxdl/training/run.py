@@ -1,4 +1,4 @@
-"""One training from an experiment to its run directory: data, the loop, checkpoints, test, summary and report."""
+"""Runs one training from an experiment to its run directory: data, loop, checkpoints, test, summary and report."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Profiler(Protocol):
     """Traces a part of a training; see `jaxdl.profiling.Profiler`."""
 
     def recording(self, steps: int) -> contextlib.AbstractContextManager[Observer]:
-        """Gives what observes a training of so many steps."""
+        """Yields the observer of a training with that many steps."""
 
     def write(self, notify: Callable[[str], None]) -> Any:
-        """Writes what was recorded."""
+        """Writes the profile."""
 
 
 def train(
@@ -59,31 +59,32 @@ def train(
     cache: Cache | None = None,
     hooks: Hooks | None = None,
 ) -> dict[str, Any]:
-    """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
+    """Trains, validates, tests and writes the run directory; resumes an unfinished run of the same recipe.
 
-    However often a run was stopped, by whatever, and at whatever moment: it ends with the same bits as one that was
-    not. SIGINT and SIGTERM let the running call of the train program end (about two seconds), save, and raise
-    `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated`; a second one ends the process at once. From when the data
-    are there they raise nowhere else: libraries in C++ would swallow that, take it for an error of theirs, or abort.
+    A run that was stopped, at any moment and any number of times, ends with the same bits as an uninterrupted one.
+    After SIGINT or SIGTERM the current call of the train program ends (about two seconds), the run is saved, and
+    `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated` is raised; a second signal ends the process at once. After
+    loading the data they are raised nowhere else: C++ libraries would ignore the exception, report it as their own
+    error, or abort.
 
     Args:
         experiment: the recipe.
-        run_dir: a new folder, or that of a run of the same recipe. A finished one is left as it is.
+        run_dir: a new folder, or the directory of a run of the same recipe. A finished run is not changed.
         data_dir: folder of prepared data sets and original archives.
         arguments: the command line, for the record.
-        notify: takes messages.
+        notify: called with messages.
         begin: `time.perf_counter` at the start, for ``wall_seconds`` and for ``seconds_to_first_step``, which ends when
             the metrics of the first call of the train program are on the host.
-        profiler: makes what traces a part of the training, such as `jaxdl.profiling.Profiler`; None traces nothing.
-        accept_changed_data: resume with other data than those that an unfinished run was begun with.
+        profiler: makes the profiler of a part of the training, such as `jaxdl.profiling.Profiler`; None: no profile.
+        accept_changed_data: resume an unfinished run with other data than it was started with.
         cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
-        hooks: who may stop the training, and where it shows how far it is.
+        hooks: what can stop the training, and where its progress is shown.
 
     Returns:
-        What stands in ``summary.json``.
+        The content of ``summary.json``.
 
     Raises:
-        UserError: the data cannot be had, or the folder holds something else or is in use.
+        UserError: the data are not available, or the folder has other content or is in use.
     """
     begin = time.perf_counter() if begin is None else begin
     experiment = shortened(experiment)
@@ -93,7 +94,7 @@ def train(
         try:
             finished = earlier_summary(directory.path, experiment)
             if finished is not None:
-                notify(f"{directory.path} holds this run already, and it is finished.")
+                notify(f"{directory.path} already has this run, and it is finished.")
                 if not (directory.path / REPORT).exists():
                     write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
                 return finished
@@ -119,12 +120,12 @@ def train(
         if tracing is not None:
             tracing.write(notify)
     if hooks.signals is None:
-        signals.raise_received()  # one that came too late to stop this training, but perhaps not what follows it
+        signals.raise_received()  # a signal that came too late for this training may still stop the caller
     return summary
 
 
 def _about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what the record says of the data's form and of the programs."""
+    """Returns the entries of the record about the data's form and the programs."""
     options = trainer.programs.compiler_options.items()
     return {
         "spec": dataclasses.asdict(trainer.spec),
@@ -135,7 +136,7 @@ def _about_programs(trainer: Trainer) -> dict[str, Any]:
 
 
 class _GivenUp(Exception):
-    """The training ended before its budget was spent, because a hook said so."""
+    """A hook ended the training before its last epoch."""
 
 
 class _Run:
@@ -171,10 +172,10 @@ class _Run:
         self.seconds_to_first_step: float | None = None
 
     def start(self) -> tuple[TrainState, Rows | None]:
-        """Returns what to begin with: a new state, or that of the last checkpoint in the run directory.
+        """Returns the first state: a new one, or that of the last checkpoint in the run directory.
 
         Raises:
-            UserError: the run directory holds a run that cannot be resumed; it is left as it is.
+            UserError: the run directory has a run that cannot be resumed; it is not changed.
         """
         try:
             saved = self.saving.resume(self.trainer, self.notify)
@@ -197,17 +198,17 @@ class _Run:
         return saved.state, saved.rows
 
     def to_end(self, state: TrainState, rows: Rows | None) -> dict[str, Any]:
-        """Trains on from what `start` returned, and tests; the summary is written however that ends."""
+        """Continues training from the result of `start`, and tests; always writes the summary."""
         try:
             status = self._train_and_test(state, rows)
         except BaseException as error:
-            with contextlib.suppress(Exception):  # the first error says more than what follows from it
+            with contextlib.suppress(Exception):  # the first error says more than its consequences
                 self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
         return self._conclude(status)
 
     def _train_and_test(self, state: TrainState, rows: Rows | None) -> str:
-        """Trains and tests; returns how that ended."""
+        """Trains and tests; returns the status."""
         try:
             self._test(self._final(self._train(state, rows)))
         except Diverged as error:
@@ -216,7 +217,7 @@ class _Run:
         except _GivenUp:
             return "preempted"
         finally:
-            self.saving.checkpoints.wait()  # a run whose last state is not on the disk has not ended well
+            self.saving.checkpoints.wait()  # a run is not completed until its last state is on the disk
         return "completed"
 
     def _conclude(self, status: str) -> dict[str, Any]:
@@ -224,7 +225,7 @@ class _Run:
             self.saving.checkpoints.close()
         finally:
             summary = self._summary(status)
-            self.directory.discard_report()  # a process that dies now must not leave that of another outcome
+            self.directory.discard_report()  # if the process dies now, no report of an earlier outcome must remain
             self.directory.write_summary(summary)
             write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
         return summary
@@ -261,7 +262,7 @@ class _Run:
                     self.saving.save(point, self.figures.epoch, self.figures.numbers)
                     pauses.saved(point.step)
                 if self.signals.received is not None:
-                    self.saving.checkpoints.wait()  # an error of this saving must be told
+                    self.saving.checkpoints.wait()  # raises an error of this save
                     self.signals.raise_received()
                 if over:
                     break
@@ -276,7 +277,7 @@ class _Run:
         return Progress(self.experiment.name, epochs, total, first_step=self.figures.step)
 
     def _ask_to_give_up(self, epoch: int) -> None:
-        """Asks whether to end here; at the end of the training there is nothing left to give up."""
+        """Asks the hook whether to end here, except after the last epoch."""
         if self.hooks.give_up is not None:
             answer = self.hooks.give_up(epoch, self.figures.numbers)
             self.given_up = answer and epoch < self.experiment.training.epochs
@@ -287,12 +288,12 @@ class _Run:
                 raise Diverged(self.figures.step, f"{split} loss")
 
     def _locate(self, error: Diverged) -> Divergence:
-        """Looks for the step at which the numbers ceased to be finite, from the last good state on."""
+        """Finds the step at which the numbers stopped being finite, starting from the last good state."""
         self.notify(f"{error}: looking for the step at which it began ...")
         saved = self.saving.resume(self.trainer, self.notify)
         state = self.trainer.init_state() if saved is None else saved.state
         found = locate(self.trainer, state, min(error.step, self.trainer.total_steps), self.signals.raise_received)
-        if found is None:  # the parameters are finite, and only what a split made of them is not
+        if found is None:  # the parameters are finite, but a figure of a split is not
             rate = self.experiment.optimizer.learning_rate_at(error.step, self.trainer.total_steps)
             found = Divergence(error.step - 1, (error.what,), math.nan, float(rate))
         self.figures.step = found.step
@@ -300,7 +301,7 @@ class _Run:
         return found
 
     def _final(self, state: TrainState) -> TrainState:
-        """Returns the state to test, and notes the digest of its parameters."""
+        """Returns the state to test, and records the digest of its parameters."""
         if self.experiment.training.final == "best":
             state = self.saving.checkpoints.restore(self.trainer.state_shapes(), "best")
             if self.trainer.feed.data.size("validation"):

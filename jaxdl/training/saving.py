@@ -1,4 +1,4 @@
-"""What of a training is saved, and when."""
+"""Saves checkpoints of a training at the right times."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from jaxdl.training.loop import Trainer
 
 
 class SavingPauses:
-    """Pauses where the run is to be saved, or has been asked to stop; a `jaxdl.training.hooks.Pauses`.
+    """Pauses when the run should be saved or was asked to stop; a `jaxdl.training.hooks.Pauses`.
 
     Args:
         every: how often the run is saved.
         steps_per_epoch: train steps of one epoch.
         step: train steps done now; the state after them counts as saved.
-        signals: who may ask to stop.
+        signals: can ask to stop.
     """
 
     def __init__(self, every: Interval, steps_per_epoch: int, step: int, signals: StopSignals):
@@ -38,9 +38,9 @@ class SavingPauses:
         self.saved(step)
 
     def saved(self, step: int) -> None:
-        """Takes note that the run was saved after `step`."""
+        """Records that the run was saved after `step`."""
         self._saved_step = step
-        # Not the time of day, which may be set back.
+        # A monotonic clock, since the time of day may be set back.
         self._saved_at = time.monotonic()
 
     def at_most(self, step: int) -> int:
@@ -50,7 +50,7 @@ class SavingPauses:
         return self._signals.received is not None or self.due_to_save(step)
 
     def due_to_save(self, step: int) -> bool:
-        """Returns whether the interval has passed since the last saving."""
+        """Returns whether the interval has passed since the last save."""
         if self._steps is None:
             return time.monotonic() - self._saved_at >= self._every.amount
         return step > self._saved_step and step >= self._next(self._saved_step)
@@ -62,7 +62,7 @@ class SavingPauses:
 
 
 class _Best(NamedTuple):
-    """The best state so far, until it is written."""
+    """The best state so far, if it is not written yet."""
 
     step: int
     state: TrainState
@@ -71,12 +71,12 @@ class _Best(NamedTuple):
 
 
 class Saving:
-    """The checkpoints of one run: the last ones, and the best by the metric that early stopping follows.
+    """The checkpoints of one run: the last ones, and the best by the metric of early stopping.
 
     Args:
         run: the run directory.
         experiment: the recipe.
-        stopping: says which metric decides, and which of two values is better.
+        stopping: has the metric that decides, and its direction.
 
     Attributes:
         checkpoints: where the states are.
@@ -91,7 +91,7 @@ class Saving:
         self._versions = provenance.versions()
 
     def resume(self, trainer: Trainer, notify: Callable[[str], None]) -> Saved | None:
-        """Returns what the newest good checkpoint holds, None where there is none.
+        """Returns the content of the newest good checkpoint, None if there is none.
 
         Raises:
             UserError: a checkpoint does not fit the recipe, or all are damaged.
@@ -102,38 +102,38 @@ class Saving:
     def keep_best(self, epoch: Epoch, figures: Mapping[str, float]) -> None:
         """Keeps the state of the best epoch so far until `save` writes it.
 
-        A copy, because the next epoch trains in the memory of this state.
+        It is a copy, because the next epoch reuses the memory of this state.
         """
         copy = jax.tree.map(jnp.copy, epoch.state)
         self._best = _Best(epoch.step, copy, dict(figures), self._about(epoch.number))
 
     def save(self, point: Epoch | Pause, epochs: int, figures: Mapping[str, float]) -> None:
-        """Writes the best state since the last writing, if there is a better one, and the present state.
+        """Writes the present state, and the best state if a better one came since the last save.
 
         Args:
             point: where the training is.
             epochs: epochs done.
-            figures: by ``SPLIT/METRIC``.
+            figures: figures by ``SPLIT/METRIC``.
 
         Raises:
-            Diverged: a parameter is not finite, and the recipe says to stop then.
+            Diverged: a parameter is not finite, and the recipe says to stop in this case.
             UserError: this or an earlier checkpoint cannot be written.
         """
         if self._experiment.training.nan == "stop" and not all_finite(point.state.params):
             raise Diverged(point.step, "parameters")
-        self._run.sync()  # what a checkpoint says of the metrics file must lie on the disk first
+        self._run.sync()  # the metrics file that a checkpoint refers to must be on the disk first
         if self._best is not None and self._best.step != point.step:
             best = self._best
             self.checkpoints.save(best.step, best.state, best.figures, about=best.about)
         if isinstance(point, Pause):
-            # Within an epoch the figures are those of an earlier state, so it cannot be the best.
+            # Within an epoch the figures belong to an earlier state, so this one cannot be the best.
             self.checkpoints.save(point.step, point.state, rows=point.rows, about=self._about(epochs))
         else:
             self.checkpoints.save(point.step, point.state, figures, about=self._about(epochs))
         self._best = None
 
     def _about(self, epochs: int) -> dict[str, Any]:
-        """Returns what a checkpoint says of itself, and what resuming from it needs."""
+        """Returns the JSON values to store with a checkpoint; resuming needs them."""
         return {
             "experiment": self._experiment.name,
             "epoch": epochs,

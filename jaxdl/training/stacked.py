@@ -1,10 +1,10 @@
 """Several trainings side by side in one compiled program.
 
-The trainings differ in traced fields alone. Each runs `jaxdl.train` in a thread of its own, as if it were alone; where
-it calls the train program, it waits until all others have called it, too, and one call of the stacked program serves
-all of them. So validation, checkpoints, early stopping and the like need to know nothing of one another.
+The trainings differ only in traced fields. Each runs `jaxdl.train` in its own thread, as if it were alone. When it
+calls the train program, it waits until all others have called it too, and one call of the stacked program runs all of
+them. So validation, checkpoints, early stopping and the like are independent of each other.
 
-What a training gives does not depend on which others are in the program, only on how many places it has.
+The results of a training do not depend on the others in the program, only on the number of places.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Stacked:
 
     Args:
         trainer: a trainer of one of them.
-        size: how many trainings the program makes side by side, rounded up to the same number on each of this process's
-            devices; with fewer trainings, places are left unused.
+        size: how many trainings the program runs side by side, rounded up to the same number on each of this process's
+            devices; with fewer trainings, some places are unused.
 
     Attributes:
         size: how many places there are.
-        compile_seconds: time that compiling took, in seconds; 0 until then.
+        compile_seconds: time of compiling, in seconds; 0 before.
     """
 
     def __init__(self, trainer: Trainer, size: int):
@@ -71,25 +71,25 @@ class Stacked:
         self._program: Any = None
 
     def expect(self, name: str) -> None:
-        """Lets the others wait for a training that will join soon, so that all begin together."""
+        """Makes the others wait for a training that will join soon, so that all start together."""
         with self._changed:
             self._expected.add(name)
 
     def forget(self, name: str) -> None:
-        """No longer waits for a training that has not joined."""
+        """Stops waiting for a training that has not joined."""
         with self._changed:
             self._expected.discard(name)
             self._run_if_complete()
 
     def join(self, name: str) -> StackedPlace:
-        """Gives a training a place: from now on the others wait for its calls."""
+        """Gives a training a place; from now on the others wait for its calls."""
         with self._changed:
             self._expected.discard(name)
             self._members += 1
         return StackedPlace(self)
 
     def leave(self) -> None:
-        """Takes a training out."""
+        """Removes a training."""
         with self._changed:
             self._members -= 1
             self._run_if_complete()
@@ -109,18 +109,18 @@ class Stacked:
     def seconds_per_step(self, trainer: Trainer, seconds: float) -> float:
         """Returns the time of one train step of one training when all places are taken, measured, in seconds.
 
-        Compiles the program. Raises `jax.errors.JaxRuntimeError` where it does not fit into the device's memory.
+        Compiles the program. Raises `jax.errors.JaxRuntimeError` if it does not fit into the device's memory.
 
         Args:
             trainer: a trainer of one of the trainings.
             seconds: about how long to measure.
         """
-        self._timed(trainer, 1)  # compiles, and takes the memory for the first time
+        self._timed(trainer, 1)  # compiles, and uses the memory for the first time
         run = functools.partial(self._timed, trainer)
         return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.steps_per_epoch, seconds) / self.size
 
     def _timed(self, trainer: Trainer, count: int) -> float:
-        """Returns how long a call with all places taken lasts, in seconds."""
+        """Returns the time of a call with all places taken, in seconds."""
         order, hparams = trainer.feed.order(0), trainer.hparams()
         calls = [_Call(hparams, trainer.init_state(), order, 0, count) for _ in range(self.size)]
         begin = time.perf_counter()
@@ -140,7 +140,7 @@ class Stacked:
         self._changed.notify_all()
 
     def _run(self, calls: Sequence[_Call]) -> None:
-        """Runs calls, at most as many as there are places, and notes the result of each."""
+        """Runs calls, at most one for each place, and stores the result of each."""
         steps = min(call.steps for call in calls)
         # Unused places repeat the last call; their results are dropped.
         placed = [*calls, *[calls[-1]] * (self.size - len(calls))]
@@ -185,7 +185,7 @@ def _host(tree: Any) -> Any:
 
 
 def _as(like: Any, host: Any) -> Any:
-    """Returns what `_host` made of a tree like another with keys again; other arrays stay on the host."""
+    """Inverts `_host`: turns words into keys again, as in a similar tree; other arrays stay on the host."""
     return jax.tree.map(with_keys, like, host)
 
 
@@ -194,8 +194,8 @@ def _at(place: int, tree: Any) -> Any:
 
 
 def _stacked(trees: Sequence[Any]) -> Any:
-    """Returns trees of one structure as one, each array with a first axis more.
+    """Stacks trees of the same structure into one; each array has an additional first axis.
 
-    On the host: there it is a copy, where a compiled program would have thousands of arguments.
+    On the host this is only a copy; a compiled program would have thousands of arguments.
     """
     return _as(trees[0], jax.tree.map(lambda *leaves: np.stack(leaves), *map(_host, trees)))

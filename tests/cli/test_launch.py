@@ -254,7 +254,7 @@ def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number
     finally:
         process.kill()
     assert process.returncode == status
-    assert "--run_dir=run goes on from the last checkpoint" in rest
+    assert "--run_dir=run resumes from the last checkpoint" in rest
     assert "Traceback" not in rest
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
 
@@ -290,7 +290,7 @@ def test_a_run_is_reproduced_and_its_resumption_proved(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     assert launch(tmp_path, *QUICK, f"--run_dir={run_dir}").returncode == 0
     again = launch(tmp_path, *QUICK, f"--run_dir={run_dir}")
-    assert again.returncode == 0 and "holds this run already, and it is finished" in again.stderr
+    assert again.returncode == 0 and "already has this run, and it is finished" in again.stderr
     reproduced = launch(tmp_path, "--mode=reproduce", f"--run_dir={run_dir}")
     assert reproduced.returncode == 0, reproduced.stderr
     assert "reproduced to the bit in runs/digits_mlp/" in reproduced.stderr

@@ -60,7 +60,7 @@ def test_a_finished_sweep_is_not_run_again(done: jaxdl.SweepResults) -> None:
 
 def test_another_definition_is_refused_with_the_difference(done: jaxdl.SweepResults) -> None:
     before = (done.sweep_dir / "sweep.json").read_bytes()
-    with pytest.raises(UserError, match=r"holds another sweep: --sweep=seed=0,1 \(not 0,1,2\)"):
+    with pytest.raises(UserError, match=r"has another sweep: --sweep=seed=0,1 \(not 0,1,2\)"):
         sweep(done.sweep_dir, {**SPACE, "seed": range(2)})
     with pytest.raises(UserError, match=r"training.epochs=3 \(not 2\)"):
         sweep(done.sweep_dir, recipe=jaxdl.replace(RECIPE, {"training.epochs": 3}))
@@ -136,7 +136,7 @@ def test_no_trial_begins_after_the_budget(tmp_path: Path) -> None:
     [
         ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "no training reads optimizer.nesterov"),
         ({"seed": [0]}, {"sweep_objective": "validation/auc"}, "auc"),
-        ({"seed": [0]}, {"sweep_objective": "train/f1"}, "nothing to compare by"),
+        ({"seed": [0]}, {"sweep_objective": "train/f1"}, "this figure is not measured"),
         ({"model.features": ["(8),(16)"]}, {}, "must be int"),
     ],
 )
@@ -225,7 +225,7 @@ def test_a_divergence_is_told_as_the_run_tells_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"optimizer": [jaxdl.Adam()]}, "give names, of sgd"),
+        ({"optimizer": [jaxdl.Adam()]}, "give names from sgd"),
         ({"optimizer": [3]}, "give names"),
         ({5: [1]}, "by their names, not 5"),
     ],

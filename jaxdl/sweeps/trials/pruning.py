@@ -1,7 +1,7 @@
-"""Stopping trials that fall behind, by Optuna's pruners.
+"""Stops worse trials early, with Optuna's pruners.
 
-Each trial is compared with trials that were over when it began, and with them alone: so what is decided does not depend
-on which of several trials is the faster one, and a sweep that was stopped anywhere decides the same again.
+Each trial is compared only with trials that were finished when it started. So decisions do not depend on which of
+several trials is faster, and a resumed sweep makes the same decisions again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
-_KEPT_OF = 3  # one of so many goes on at each rung, as in the papers' experiments
-_NAME = "sweep"  # Hyperband deals trials into brackets by the study's name and their numbers
+_KEPT_OF = 3  # one of this many continues at each rung, as in the papers' experiments
+_NAME = "sweep"  # Hyperband assigns trials to brackets by the study's name and their numbers
 
 
 def _pruner(prune: Prune, epochs: int) -> BasePruner:
@@ -32,12 +32,12 @@ def _pruner(prune: Prune, epochs: int) -> BasePruner:
 
 
 class Rivals:
-    """The trials of a sweep that are over, as a pruner knows them: with the rungs that each has reached.
+    """The finished trials of a sweep for a pruner, with the rungs that each has reached.
 
     Args:
         prune: how trials are stopped early.
-        direction: whether less or more of the figure is better.
-        epochs: of the longest training.
+        direction: whether smaller or larger values of the figure are better.
+        epochs: epochs of the longest training.
     """
 
     def __init__(self, prune: Prune, direction: Direction, epochs: int):
@@ -48,7 +48,7 @@ class Rivals:
         self._count = 0
 
     def of(self, trials: Sequence[Trial]) -> tuple[FrozenTrial, ...]:
-        """Returns the rivals of the trial that begins when `trials`, the first ones of the sweep, are over."""
+        """Returns the rivals of the trial that starts when `trials`, the first ones of the sweep, are finished."""
         from optuna.trial import TrialState
 
         with quiet():
@@ -57,7 +57,7 @@ class Rivals:
                 replayed = self._study.ask()
                 for epoch, figure in sorted(trial.outcome.curve.items()):
                     replayed.report(figure, epoch)
-                    replayed.should_prune()  # takes note of the rung; what it says was acted on long ago
+                    replayed.should_prune()  # records the rung; its result was used when the trial ran
                 if trial.state == "completed":
                     self._study.tell(replayed, trial.objective)
                 else:
@@ -67,7 +67,7 @@ class Rivals:
 
 
 class Judgement:
-    """Decides after each epoch of one trial whether it is given up; a `jaxdl.training.hooks.GiveUp`."""
+    """Decides after each epoch of one trial whether to stop it; a `jaxdl.training.hooks.GiveUp`."""
 
     def __init__(self, job: Job):
         import optuna
@@ -83,7 +83,7 @@ class Judgement:
                     pruner=_pruner(job.prune, job.most_epochs),
                 )
                 study.add_trials(job.rivals)
-                # In the place of those that run at the same time, because brackets go by numbers.
+                # Placeholders for trials that run at the same time, because brackets depend on numbers.
                 running = create_trial(state=TrialState.RUNNING)
                 study.add_trials([running] * (job.number - len(job.rivals)))
                 self._trial = study.ask()

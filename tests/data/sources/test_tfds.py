@@ -64,9 +64,7 @@ def test_arrays_that_cannot_be_kept_are_decoded_each_time_and_that_is_said(tmp_p
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     lines: list[str] = []
     assert len(Tfds("tiny").load(tmp_path, lines.append).splits["test"]["inputs"]) == 5
-    assert lines == [
-        f"Decoding tiny; the decoded arrays cannot be stored: {tmp_path / 'tiny'} is not writable."
-    ]
+    assert lines == [f"Decoding tiny; the decoded arrays cannot be stored: {tmp_path / 'tiny'} is not writable."]
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["1.0.0"]
 
 

@@ -260,7 +260,7 @@ def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_an_error_unless_it_is_the_default(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # the superuser may write everywhere
-    with pytest.raises(UserError, match=rf"mnist cannot be prepared: {tmp_path} is not writable\. Name another"):
+    with pytest.raises(UserError, match=rf"mnist cannot be prepared: {tmp_path} is not writable\. Choose another"):
         obtain(get("mnist", tmp_path, mirror="http://no-such-host.invalid"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(Unavailable, match=rf"not downloaded: {tmp_path} is not writable"):

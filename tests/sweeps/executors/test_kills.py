@@ -67,12 +67,12 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
         assert first.poll() is None
     first.terminate()
     _, errors = first.communicate(timeout=60)
-    assert first.returncode == 143 and "the same command goes on" in errors and "of 24 trials are over" in errors
+    assert first.returncode == 143 and "the same command resumes" in errors and "of 24 trials are finished" in errors
     states = [row["state"] for row in table(sweep_dir)]
     assert "completed" in states and "waiting" in states
     before = completed_summaries(sweep_dir)
     second = subprocess.run(command(sweep_dir), check=True, capture_output=True, text=True)
-    assert "of them over" in second.stderr
+    assert "of them finished" in second.stderr
     assert {row["state"] for row in table(sweep_dir)} == {"completed"}
     assert before and before == {path: path.stat().st_mtime_ns for path in before}
 
