@@ -1,4 +1,4 @@
-"""Runs an experiment: ``python launch.py --experiment=mnist_cnn``; ``--list`` and ``--help`` say what else there is."""
+"""Runs an experiment: ``python launch.py --experiment=mnist_cnn``; see also ``--list`` and ``--help``."""
 
 from pathlib import Path
 

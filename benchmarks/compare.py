@@ -1,15 +1,14 @@
-"""The same recipes side by side in jaxdl, Keras 3, PyTorch and plain Flax, in turns, each training in a fresh process.
+"""The same recipes side by side in jaxdl, Keras 3, PyTorch and plain Flax, in turns, each training in a new process.
 
     python -m benchmarks.compare [--workloads=mnist_cnn,gru_200] [--python=torch=/path/to/python]
-    python -m benchmarks.compare --report=DIR       # draw tables and figure again from DIR/results.json
+    python -m benchmarks.compare --report=DIR       # make tables and figure again from DIR/results.json
 
-Each round runs every workload, and in it one framework after the other, so that what else the machine
-does falls on all.
+Each round runs every workload with one framework after another, so that other load on the machine affects all of them.
 The speed job trains for --seconds after a warm-up epoch; the accuracy job trains from process start until the test
-accuracy reaches the workload's target. Nothing compiled is kept from one process to the next, unless with --warm_cache.
+accuracy reaches the workload's target. Compiled programs are kept from one process to the next only with --warm_cache.
 Written to --output: results.json (after each round), results.md and results.png.
 
-Exit status: 0; 1 if a run failed, or a framework reached another accuracy than the others; 2 for bad input.
+Exit status: 0; 1 if a run failed, or a framework reached a different accuracy; 2 for bad input.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _DEFAULT = [name for name in WORKLOADS if name != TINY]
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Prints an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         print(f"benchmarks.compare: {message}", file=sys.stderr)
@@ -44,25 +43,28 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Returns the options; ends the process with status 2 where one is wrong."""
+    """Returns the options; ends the process with status 2 if one is wrong."""
     parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     parser.add_argument("--workloads", default=",".join(_DEFAULT), help="names, with commas between")
     parser.add_argument("--frameworks", default=",".join(FRAMEWORKS), help="names, with commas between; default: all")
     parser.add_argument("--pairs", type=_at_least(1, int), default=5, help="rounds of the speed job (default 5)")
     parser.add_argument("--accuracy_pairs", type=_at_least(0, int), default=1, help="rounds of the accuracy job (1)")
-    parser.add_argument("--seconds", type=_at_least(0.1, float), default=6.0, help="least steady time, in s (6)")
+    parser.add_argument("--seconds", type=_at_least(0.1, float), default=6.0, help="minimum steady time, in s (6)")
     parser.add_argument(
-        "--drop_below", type=_at_least(0, float), default=0.6, help="peers below this share of the best one run twice"
+        "--drop_below",
+        type=_at_least(0, float),
+        default=0.6,
+        help="peers below this part of the best run only twice",
     )
     parser.add_argument("--limit", type=_at_least(1, float), default=1200.0, help="seconds after which a run is killed")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="a GPU also runs bfloat16")
     parser.add_argument(
         "--python", action="append", default=[], metavar="FRAMEWORK=PATH", help="repeatable: its Python"
     )
-    parser.add_argument("--data_dir", help="where MNIST is or is to be prepared; default: TFDS's own folder")
+    parser.add_argument("--data_dir", help="folder with MNIST, or to prepare it in; default: TFDS's own folder")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmarks"), help="folder of the results")
     parser.add_argument("--warm_cache", action="store_true", help="keep compiled programs from one process to the next")
-    parser.add_argument("--report", type=Path, metavar="DIR", help="only draw again what DIR/results.json holds")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="only make tables and figure from DIR/results.json")
     options = parser.parse_args(arguments)
     options.workloads = _names(parser, "workload", options.workloads, list(WORKLOADS))
     options.frameworks = _names(parser, "framework", options.frameworks, list(FRAMEWORKS), expand=True)
@@ -88,7 +90,7 @@ def _names(parser: _Parser, noun: str, text: str, possible: list[str], *, expand
             parser.error(f"unknown {noun} {name!r}. Choose from: {', '.join(possible)}.")
         chosen += [each for each in found if each not in chosen]
     if not chosen:
-        parser.error(f"no {noun} is named. Choose from: {', '.join(possible)}.")
+        parser.error(f"no {noun} is given. Choose from: {', '.join(possible)}.")
     return chosen
 
 
@@ -114,7 +116,7 @@ class Comparison:
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "JAX_COMPILATION_CACHE_DIR": "",
             "KERAS_HOME": str(self.work / "keras"),
-            # Elsewhere JAX would take a GPU that it finds, and PyTorch one that it is not asked to take.
+            # Hide GPUs for CPU runs: JAX would use one that it finds, and PyTorch would see one.
             **({"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1"} if self.device == "cpu" else {}),
         }
         self.interpreters = Interpreters(options.python, options.frameworks, self.environment)
@@ -140,7 +142,7 @@ class Comparison:
         """Runs all rounds and returns the results.
 
         Raises:
-            BadInput: the data cannot be had.
+            BadInput: the data are not available.
         """
         for framework, reason in self.interpreters.left_out.items():
             print(f"{framework} is left out: {reason}")
@@ -156,7 +158,8 @@ class Comparison:
         return self.results
 
     def _round(self, number: int, case: Case, job: str) -> None:
-        # The first accuracy job is left to those that were not slow in the one round before it: it takes the longest.
+        # The first accuracy job, which takes the longest, runs only the peers that were not slow in the round before
+        # it.
         judged = job == "speed" and number <= JUDGED
         slow = set() if judged else slow_peers(self.results["runs"], case, self.options.drop_below)
         for framework in self.interpreters.frameworks:
@@ -212,7 +215,7 @@ class Comparison:
                 command.append(f"--data_dir={Path(self.options.data_dir).absolute()}")
             finished = process.run(command, self.environment, self.options.limit)
             if finished.problem is not None:
-                raise BadInput(f"the data of {name} cannot be had: {finished.problem}")
+                raise BadInput(f"the data of {name} are not available: {finished.problem}")
 
     def _measure_peaks(self) -> None:
         libraries = {"jax": ("jaxdl", "flax", "keras-jax"), "torch": ("torch", "torch-compile", "keras-torch")}
@@ -239,7 +242,7 @@ class Comparison:
 
 
 def _recipe(name: str) -> dict[str, Any]:
-    """Returns a workload for the record, with what follows from its layers."""
+    """Returns a workload for the record, with figures computed from its layers."""
     workload = WORKLOADS[name]
     return {"recipe": repr(workload), "parameters": workload.parameters, "train_flops": workload.train_flops}
 
@@ -256,7 +259,7 @@ def _outcome(run: dict[str, Any]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """Returns the results in a folder, summed up anew.
+    """Returns the results in a folder, with a new summary.
 
     Raises:
         BadInput: there are none.
@@ -267,11 +270,11 @@ def _read(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BadInput(f"--report={folder}: {folder / RESULTS} cannot be read: {error}") from error
     except (KeyError, TypeError) as error:
-        raise BadInput(f"--report={folder}: {folder / RESULTS} is not of this program's form") from error
+        raise BadInput(f"--report={folder}: {folder / RESULTS} does not have this program's format") from error
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the comparison, or draws an old one again; returns the exit status."""
+    """Runs the comparison, or makes tables and figure of an old one again; returns the exit status."""
     options = parse(arguments)
     try:
         if options.report:
@@ -284,7 +287,7 @@ def main(arguments: list[str]) -> int:
     except (BadInput, OSError) as error:
         print(f"benchmarks.compare: {error}", file=sys.stderr)
         return 2
-    from benchmarks import report  # not before: matplotlib would make this process larger than some workers
+    from benchmarks import report  # not earlier: matplotlib would make this process larger than some workers
 
     report.write(results, folder)
     print(report.text(results))

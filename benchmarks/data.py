@@ -1,9 +1,9 @@
-"""The data of the workloads: MNIST as jaxdl prepares it, and generated sets, written once as ``.npy`` for all peers.
+"""The data of the workloads: MNIST as jaxdl prepares it, and generated sets; stored as ``.npy`` files for all peers.
 
     python -m benchmarks.data --workload=cnn_64 --folder=DIR [--data_dir=DIR]
 
-A set is one folder with ``{train,test}-{inputs,targets}.npy``. Of MNIST's train split, ``train`` has the 55,000 images
-that jaxdl's recipes train on, and there is a ``validation`` with the other 5,000.
+A set is one folder with ``{train,test}-{inputs,targets}.npy``. For MNIST, ``train`` has the 55,000 images that jaxdl's
+recipes train on, and ``validation`` the other 5,000 of the train split.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _SEEDS = {"train": 1, "test": 2}
 
 
 def folder_of(workload: Workload, work: Path) -> Path:
-    """Returns where a workload's set lies below the work folder; workloads with the same set share it."""
+    """Returns the folder of a workload's set in the work folder; workloads with the same set share it."""
     sizes = "x".join(map(str, (workload.train_examples, workload.test_examples, *workload.input_shape)))
     return work / "data" / f"{workload.data}-{sizes}"
 
 
 def load(folder: Path, split: str, count: int | None = None) -> Split:
-    """Loads inputs (examples, *input_shape) and targets (examples,) int32, the first `count` where it is given."""
+    """Loads inputs (examples, *input_shape) and targets (examples,) int32, or the first `count` of them."""
     inputs, targets = (np.load(folder / f"{split}-{part}.npy") for part in ("inputs", "targets"))
     return inputs[:count], targets[:count]
 
 
 def as_float(inputs: np.ndarray) -> np.ndarray:
-    """Returns the inputs as a network takes them, float32: images in [0, 1], sequences as they are."""
+    """Returns the inputs of a network, float32: images in [0, 1], sequences unchanged."""
     return inputs.astype(np.float32) / 255 if inputs.dtype == np.uint8 else inputs
 
 
@@ -47,11 +47,11 @@ def gratings(count: int, shape: tuple[int, ...], classes: int, seed: int) -> Spl
     Returns:
         Images (count, height, width, channels) uint8 and classes (count,) int32.
     """
-    random = np.random.RandomState(seed)  # its stream is frozen across versions of NumPy
+    random = np.random.RandomState(seed)  # its stream is the same in all versions of NumPy
     targets = random.randint(classes, size=count).astype(np.int32)
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     inputs = np.empty((count, *shape), np.uint8)
-    for i, target in enumerate(targets):  # one at a time: all at once in float32 would take gigabytes
+    for i, target in enumerate(targets):  # one at a time: all at once in float32 would need gigabytes
         angle = np.pi * target / classes
         along = np.cos(angle) * columns + np.sin(angle) * rows
         stripes = np.sin(2 * np.pi * along / 6 + random.uniform(0, 2 * np.pi))
@@ -61,9 +61,9 @@ def gratings(count: int, shape: tuple[int, ...], classes: int, seed: int) -> Spl
 
 
 def waves(count: int, shape: tuple[int, ...], classes: int, seed: int) -> Split:
-    """Makes noisy waves; the class is their frequency, from 16 cycles a sequence on in steps of 16.
+    """Makes noisy waves; the class is their frequency, from 16 cycles per sequence in steps of 16.
 
-    Each feature is the same wave at another, fixed delay; the phase of a sequence is random, and the noise has a
+    Each feature is the same wave with a different fixed delay; the phase of a sequence is random, and the noise has a
     standard deviation of 0.25 for waves of amplitude 1.
 
     Returns:
@@ -79,14 +79,14 @@ def waves(count: int, shape: tuple[int, ...], classes: int, seed: int) -> Split:
 
 
 def make(workload: Workload, data_dir: Path | None) -> dict[str, Split]:
-    """Makes or loads the splits of a workload.
+    """Generates or loads the splits of a workload.
 
     Args:
-        workload: what the data are for.
+        workload: the workload.
         data_dir: where MNIST is prepared; None: TFDS's own folder.
 
     Raises:
-        jaxdl.UserError: MNIST cannot be had; nothing stands in for it here.
+        jaxdl.UserError: MNIST is not available; no stand-in is used here.
     """
     if workload.data == "mnist":
         import jaxdl
@@ -100,7 +100,7 @@ def make(workload: Workload, data_dir: Path | None) -> dict[str, Split]:
 
 
 def write(workload: Workload, folder: Path, data_dir: Path | None) -> None:
-    """Writes the set of a workload, whole or not at all; does nothing where it is already."""
+    """Writes the set of a workload, whole or not at all; does nothing if it exists."""
     if folder.exists():
         return
     draft = folder.with_name(f"{folder.name}.{os.getpid()}")
@@ -112,7 +112,7 @@ def write(workload: Workload, folder: Path, data_dir: Path | None) -> None:
 
 
 def main() -> int:
-    """Writes one set; a process of its own, so that the measuring one stays small and imports no framework."""
+    """Writes one set, in a separate process, so that the measuring one stays small and imports no framework."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workload", required=True, choices=WORKLOADS)
     parser.add_argument("--folder", required=True, type=Path)

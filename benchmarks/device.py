@@ -1,4 +1,4 @@
-"""What a framework's library says of the device that it computes on; only that library is imported."""
+"""The device of a framework's library; only that library is imported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def name(library: str) -> str:
 
 
 def peak_bytes(library: str) -> int | None:
-    """Returns the most device memory that the library's arrays have taken so far; None on a CPU."""
+    """Returns the peak device memory of the library's arrays so far; None on a CPU."""
     if name(library) == "cpu":
         return None
     if library == "jax":

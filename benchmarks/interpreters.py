@@ -1,4 +1,4 @@
-"""Which Python runs which framework, and which frameworks there are."""
+"""The Python interpreter of each framework, and which frameworks are installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROBE = (
 
 
 class BadInput(Exception):
-    """Something that the user has given cannot be used; the message is one line."""
+    """A value from the user cannot be used; the message is one line."""
 
 
 class Interpreters:
@@ -26,16 +26,16 @@ class Interpreters:
 
     Args:
         overrides: ``NAME=PATH``, in which NAME is a framework or a part of its name (see `frameworks.named`); later
-            ones win. The others run in the present interpreter.
+            ones win. The others run in the current interpreter.
         wanted: the frameworks to run.
-        environment: what is added to the environment of processes.
+        environment: variables to add to the environment of processes.
 
     Attributes:
         frameworks: those of `wanted` that are installed, in their order.
-        left_out: for each of the others why it cannot be run.
+        left_out: for each of the others, why it cannot be run.
 
     Raises:
-        BadInput: an override names nothing, or no program, or none of the frameworks is installed.
+        BadInput: an override has no known framework or no program, or none of the frameworks is installed.
     """
 
     def __init__(self, overrides: Sequence[str], wanted: Sequence[str], environment: Mapping[str, str]):
@@ -47,7 +47,7 @@ class Interpreters:
             program = shutil.which(path)
             if not program:
                 raise BadInput(f"--python={override}: there is no program {path}")
-            # Absolute, but links are kept: a virtual environment's interpreter is one.
+            # Absolute, but without resolving links: a virtual environment's interpreter is a link.
             self._paths |= dict.fromkeys(named(name), os.path.abspath(program))
         self.left_out: dict[str, str] = {}
         for framework in wanted:

@@ -1,4 +1,4 @@
-"""Stops small trainings again and again, and compares each with one that was not stopped, to the bit.
+"""Stops and resumes small trainings many times, and compares the bits of each with those of an uninterrupted one.
 
     python -m benchmarks.kills [--kills=200] [--output=DIR]
 
@@ -26,7 +26,7 @@ from tests.trained import RECIPES
 def main(arguments: list[str]) -> int:
     """Runs all recipes; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=200, help="how often each recipe is stopped (200)")
+    parser.add_argument("--kills", type=int, default=200, help="number of stops of each recipe (200)")
     parser.add_argument("--output", type=Path, help="folder of the runs and kills.json (a new one)")
     options = parser.parse_args(arguments)
     folder = options.output or new_run_dir(Path("runs"), "kills")

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine on which the figures were measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxdl.backend.cores import usable_cores
 
 
 def gpu_name() -> str | None:
-    """Returns the name of the first NVIDIA GPU as its driver tells it; None where there is none."""
+    """Returns the name of the first NVIDIA GPU from its driver; None if there is none."""
     if not shutil.which("nvidia-smi"):
         return None
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
@@ -34,7 +34,7 @@ def describe() -> dict[str, Any]:
 
 
 def commit(root: Path) -> str:
-    """Returns the git commit of a checkout, ``-dirty`` where the files differ from it; ``unknown`` without git."""
+    """Returns the git commit of a checkout, with ``-dirty`` if the files differ from it; ``unknown`` without git."""
     describe = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     answer = subprocess.run(describe, capture_output=True, text=True, check=False) if shutil.which("git") else None
     return answer.stdout.strip() if answer and answer.returncode == 0 else "unknown"

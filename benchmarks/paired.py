@@ -1,10 +1,10 @@
-"""Whether a change made jaxdl slower: this checkout beside an earlier one, in turns.
+"""Measures whether a change made jaxdl slower: this checkout and an earlier one, in turns.
 
     python -m benchmarks.paired --before=DIR [--rounds=5] [--data_dir=DIR] [--only=list,digits_cnn]
 
-DIR is a checkout of the earlier commit (``git worktree add DIR COMMIT``). Every measurement is a process of its own, on
-one checkout and then on the other, in an order that changes from round to round. Each checkout has a compilation cache
-of its own in a temporary folder. A first round, which is not counted, fills it.
+DIR is a checkout of the earlier commit (``git worktree add DIR COMMIT``). Every measurement is a separate process, on
+one checkout and then on the other, in an order that changes from round to round. Each checkout has its own compilation
+cache in a temporary folder. A first round, which is not counted, fills it.
 
 | name | unit | what is measured |
 |---|---|---|
@@ -14,9 +14,9 @@ of its own in a temporary folder. A first round, which is not counted, fills it.
 | ``sweep`` | s | 8 trials of digits_mlp, 5 epochs each, in one command, to its end |
 
 mnist_mlp is trained only with ``--data_dir``, the folder of the original archives or of the prepared set. Prints median
-[least, largest] of each side, and the median of the rounds' own ratios; writes paired.json.
+[smallest, largest] of each side, and the median of the ratios within a round; writes paired.json.
 
-Exit status: 0; 1 where a command failed; 2 for bad input.
+Exit status: 0; 1 if a command failed; 2 for bad input.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ SIDES = ("before", "now")
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """One command, and the figure that is taken of it.
+    """One command, and the figure to measure.
 
     Attributes:
-        arguments: of ``launch.py``.
+        arguments: arguments of ``launch.py``.
         figure: name of the figure in the run's ``summary.json``; None: the seconds until the process has ended.
-        unit: of the figure.
-        needs_data: whether it is left out without ``--data_dir``.
+        unit: unit of the figure.
+        needs_data: whether it needs ``--data_dir``.
     """
 
     arguments: tuple[str, ...]
@@ -75,7 +75,7 @@ MEASUREMENTS = {
         ("--experiment=digits_mlp", "--epochs=5", "--sweep=learning_rate=1e-3,2e-3,4e-3,8e-3", "--sweep=seed=0:2")
     ),
 }
-# For each round, by name of the measurement, the figures of either side.
+# For each round, the figures of both sides by name of the measurement.
 Rounds = Sequence[Mapping[str, Mapping[str, float]]]
 
 
@@ -84,8 +84,8 @@ def measure(measurement: Measurement, checkout: Path, cache: Path, data_dir: str
 
     Args:
         measurement: what to run.
-        checkout: whose ``launch.py``.
-        cache: folder of the checkout's compilation cache, and of what else is kept from run to run.
+        checkout: the checkout with the ``launch.py`` to run.
+        cache: folder of the checkout's compilation cache and of other files that runs share.
         data_dir: ``--data_dir``; empty: TFDS's own.
 
     Raises:
@@ -114,7 +114,7 @@ def measure(measurement: Measurement, checkout: Path, cache: Path, data_dir: str
 
 
 def summarise(rounds: Rounds) -> dict[str, dict[str, Any]]:
-    """Returns for each measurement the spread of either side, and of the ratios now / before of the same round."""
+    """Returns for each measurement the spread of both sides, and of the ratios now / before within a round."""
     summary: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for one in rounds for name in one):
         sides = {side: {number: one[name][side] for number, one in enumerate(rounds) if name in one} for side in SIDES}
@@ -124,7 +124,7 @@ def summarise(rounds: Rounds) -> dict[str, dict[str, Any]]:
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> str:
-    """Returns a line for each measurement, as `summarise` gives them."""
+    """Returns a line for each measurement of `summarise`."""
     lines = [f"{'':<12}{'unit':<12}{'before':>28}{'now':>28}{'now / before':>24}"]
     for name, found in summary.items():
         before, now, ratio = (_in_words(found[part]) for part in ("before", "now", "ratio"))
@@ -142,7 +142,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", type=Path, required=True, help="a checkout of the earlier commit")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--data_dir", default="", help="where MNIST is or is to be prepared; without it, none is used")
+    parser.add_argument("--data_dir", default="", help="folder with MNIST or to prepare it in; without it, no MNIST")
     parser.add_argument("--only", default="", help=f"some of {','.join(MEASUREMENTS)}; all by default")
     parser.add_argument("--output", type=Path, default=Path("runs/benchmarks"), help="folder of paired.json")
     options = parser.parse_args(arguments)

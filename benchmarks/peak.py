@@ -1,4 +1,4 @@
-"""The largest rate of a square matrix product that a library reaches here: ``python -m benchmarks.peak``.
+"""The largest rate of a square matrix product of a library on this machine: ``python -m benchmarks.peak``.
 
     python -m benchmarks.peak --library=jax|torch --precision=float32|bfloat16 --device=cpu|gpu
 
@@ -42,7 +42,7 @@ def product(library: str, precision: str, device: str, size: int) -> Callable[[]
 
 
 def best_seconds(run: Callable[[], Any]) -> float:
-    """Returns the shortest time of several runs, the first left out."""
+    """Returns the shortest time of several runs, without the first."""
     run()
     times: list[float] = []
     while len(times) < _LEAST_RUNS or sum(times) < _SECONDS_PER_SIZE:

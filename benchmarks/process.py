@@ -1,4 +1,4 @@
-"""Running one process and measuring it from outside."""
+"""Runs one process and measures it from outside."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Finished:
     """How a process ended.
 
     Attributes:
-        problem: None where it ended well; otherwise the last line of its standard error, or that it took too long.
+        problem: None if it succeeded; otherwise the last line of its standard error, or that it took too long.
         exit_status: its exit status; negative for a signal.
         wall_seconds: from its start to its end.
-        cpu_seconds: time of all of its threads, and of processes that it waited for.
-        peak_mib: largest resident memory of it, or of a process that it waited for.
-        other_cores: cores that all else on the machine kept busy meanwhile, on average; None where Linux's counters are
-            not there. Figures of runs during which this was not near 0 say little.
+        cpu_seconds: time of all its threads, and of processes that it waited for.
+        peak_mib: peak resident memory of it, or of a process that it waited for.
+        other_cores: cores that other processes of the machine used meanwhile, on average; None without Linux's
+            counters. Figures are not reliable if this is not near 0.
         output: its standard output.
     """
 
@@ -41,11 +41,11 @@ class Finished:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], limit: float) -> Finished:
-    """Runs a command in the repository's root and waits for it; kills it, with all that it started, after `limit`.
+    """Runs a command in the repository's root and waits for it; kills it and its children after `limit`.
 
     Args:
         command: program and arguments.
-        environment: what is added to the environment; an empty value takes a variable away.
+        environment: variables to add to the environment; an empty value removes a variable.
         limit: seconds after which it is killed.
 
     Raises:
@@ -66,7 +66,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], limit: float) ->
         timed_out, ended = False, 0
         try:
             while not ended:
-                # os.wait4, because only it tells the memory of this one process.
+                # os.wait4, because only it returns the memory of this one process.
                 ended, status, usage = os.wait4(process.pid, os.WNOHANG)
                 if not ended:
                     timed_out = time.monotonic() - begin > limit
@@ -93,7 +93,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], limit: float) ->
 
 
 def _busy_seconds() -> float | None:
-    """Returns how long the machine's cores have been busy since it started, added up."""
+    """Returns the time that the machine's cores have been busy since it started, added up."""
     try:
         first = Path("/proc/stat").read_text().splitlines()[0]
     except OSError:

@@ -1,4 +1,4 @@
-"""When things happened in one worker, and when it is done: the same clock and the same rules for every framework."""
+"""Records times in one worker and decides when it is done: the same clock and rules for every framework."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmarks.task import Task
 
 @dataclass
 class Recorder:
-    """Takes the times of one training; a framework's loop calls it and stops when `end_epoch` says so.
+    """Records the times of one training; a framework's loop calls it and stops when `end_epoch` returns False.
 
-    The speed job's first epoch is the warm-up, in which everything is compiled; of the others the median counts,
-    because on a machine with other work an epoch can stall for seconds. All times are in seconds; those since the start
-    are counted from just before the process was made. A framework sets `library`, the one that computes for it (see
-    `benchmarks.device`), and `parameters`, the number of its trained parameters.
+    The speed job's first epoch is the warm-up, in which everything is compiled; the median of the others counts,
+    because on a machine with other load an epoch can stall for seconds. All times are in seconds; those since the start
+    are counted from just before the process was created. A framework sets `library`, the library that it computes with
+    (see `benchmarks.device`), and `parameters`, the number of its trained parameters.
     """
 
     task: Task
@@ -32,11 +32,11 @@ class Recorder:
     _begin: float = 0.0
 
     def begin_epoch(self) -> None:
-        """Starts an epoch's clock; before the order of its examples is drawn."""
+        """Starts an epoch's clock; call it before the order of its examples is drawn."""
         self._begin = time.monotonic()
 
     def first_step(self) -> None:
-        """Notes that the first loss of the training has reached the host; later calls change nothing."""
+        """Records that the first loss of the training is on the host; later calls do nothing."""
         if self.first_step_seconds is None:
             self.first_step_seconds = time.monotonic() - self.task.started
 
@@ -44,7 +44,7 @@ class Recorder:
         """Ends an epoch, when all of its steps are done and its mean loss is on the host.
 
         Args:
-            evaluate: measures the accuracy over the whole test split; called in the accuracy job only.
+            evaluate: measures the accuracy over the whole test split; called only in the accuracy job.
 
         Returns:
             Whether to train another epoch.
@@ -60,10 +60,10 @@ class Recorder:
         return epochs < workload.epochs and (epochs < workload.compare_epochs or not reached)
 
     def result(self) -> dict[str, Any]:
-        """Returns what was measured, for JSON.
+        """Returns the measurements, for JSON.
 
         Raises:
-            RuntimeError: a GPU was asked for, and the library does not see one.
+            RuntimeError: a GPU was requested, and the library does not see one.
         """
         name = device.name(self.library)
         if self.task.device == "gpu" and name == "cpu":

@@ -11,7 +11,7 @@ from benchmarks.frameworks import FRAMEWORKS
 from benchmarks.summary import OURS, PLAIN, best_peak, case_name, ratios, speeds
 from benchmarks.workloads import WORKLOADS
 
-# Okabe and Ito's palette, told apart with each common kind of colour blindness; jaxdl's is the darkest.
+# Okabe and Ito's palette, distinguishable with each common kind of colour blindness; jaxdl's is the darkest.
 _COLORS = dict(
     zip(FRAMEWORKS, ("#000000", "#E69F00", "#F0E442", "#D55E00", "#0072B2", "#56B4E9", "#009E73"), strict=True)
 )
@@ -24,7 +24,7 @@ def write(results: Mapping[str, Any], folder: Path) -> None:
 
 
 def text(results: Mapping[str, Any]) -> str:
-    """Returns a table for each workload, and then what is wrong."""
+    """Returns a table for each workload, and then the problems."""
     lines = [_about(results), ""]
     head = ("framework", "examples/s", "jaxdl / it", "s to target", "epochs", "accuracy", "peak MiB", "% of peak")
     for entry in results["summary"]:
@@ -59,7 +59,7 @@ def _row(name: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """Returns the table for the README: one row a workload."""
+    """Returns the table for the README: one row for each workload."""
     lines = [
         _about(results),
         "",
@@ -86,12 +86,12 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 def _about(results: Mapping[str, Any]) -> str:
-    """Returns on one line what was measured, on what, and how to read it."""
+    """Returns one line that says what was measured, on which machine, and how to read it."""
     machine, settings = results["machine"], results["settings"]
     where = machine["gpu"] if results["device"] == "gpu" else f"{machine['processor']}, {machine['cores']} cores"
     peaks = [best_peak(results["peaks"], precision) for precision in ("float32", "bfloat16")]
     named = ", ".join(f"{p['gflops']:,.0f} GFLOP/s ({p['library']}, {p['precision']})" for p in peaks if p)
-    versions: dict[str, list[str]] = {}  # several of one where interpreters differ
+    versions: dict[str, list[str]] = {}  # several of one framework if interpreters differ
     for run in results["runs"]:
         for name, version in run.get("versions", {}).items():
             versions[name] = [*dict.fromkeys([*versions.get(name, []), version])]
@@ -118,10 +118,10 @@ def _spread(figures: Mapping[str, float] | None) -> str:
 
 
 def plot(results: Mapping[str, Any], path: Path) -> None:
-    """Draws the examples per second of each framework over those of the best peer, round by round, as grouped bars.
+    """Draws the examples per second of each framework over those of the best peer in the same round, as grouped bars.
 
-    The bar is the median over the rounds, its error bar reaches from the least to the largest. Where no peer but plain
-    Flax ran, that is the measure.
+    A bar is the median over the rounds; its error bar goes from the smallest to the largest. If plain Flax is the only
+    peer, the bars are relative to it.
     """
     import matplotlib
 

@@ -1,15 +1,15 @@
-"""What checkpoints cost, and how fast a stopped training goes on: jaxdl, Keras's BackupAndRestore, Lightning.
+"""The cost of checkpoints and the time to resume a stopped training: jaxdl, Keras's BackupAndRestore, Lightning.
 
     python -m benchmarks.resume [--pairs=3] [--frameworks=jaxdl,keras,lightning] [--data_dir=DIR] [--output=DIR]
 
 The network and optimizer are those of mnist_cnn (1.2 million parameters with Adam's two moments), on 3,200 images of
 MNIST. Each process trains 2 or 12 epochs, without checkpoints or with one each epoch; the difference between the two
-lengths is the time of ten epochs, free of start and compilation. What an epoch takes longer with checkpoints than
-without, in the same round, is what one checkpoint costs; it is negative where the noise of the machine is larger than
-the cost. Of jaxdl, that is also given as a share of its default interval. To go on, a process is killed once its first
-checkpoint is there and started again; the time is from the start of the process to the end of its first new train step.
-All of it in turns, in fresh processes; the compilation cache is filled before and kept, as on a user's machine. Writes
-resume.json. Needs the extra ``bench``. Exit status: 0, 1 where a process failed.
+lengths is the time of ten epochs, without start and compilation. The cost of a checkpoint is the difference between an
+epoch with and without checkpoints in the same round; it is negative if the noise of the machine is larger than the
+cost. For jaxdl, it is also given as a percentage of its default interval. To measure resuming, a process is killed
+after its first checkpoint and started again; the time is from the start of the process to the end of its first new
+train step. Everything is run in turns, in new processes; the compilation cache is filled before and kept, as on a
+user's machine. Writes resume.json. Needs the extra ``bench``. Exit status: 0, 1 if a process failed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SAVES = ("none", "epoch")
 
 
 def train_jaxdl(options: argparse.Namespace) -> None:
-    """Trains through `jaxdl.train`, whose data source cuts the train split."""
+    """Trains with `jaxdl.train`, with a data source that shortens the train split."""
     import jaxdl
 
     jaxdl.configure(platform="cpu")
@@ -65,7 +65,7 @@ def _load(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 
 def train_keras(options: argparse.Namespace) -> None:
-    """Trains with `fit` on TensorFlow; BackupAndRestore saves after each epoch and goes on from there."""
+    """Trains with `fit` on TensorFlow; BackupAndRestore saves after each epoch and resumes from there."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
 
@@ -88,7 +88,7 @@ def train_keras(options: argparse.Namespace) -> None:
 
 
 def train_lightning(options: argparse.Namespace) -> None:
-    """Trains with Lightning's Trainer; ModelCheckpoint saves after each epoch, ``ckpt_path="last"`` goes on."""
+    """Trains with Lightning's Trainer; ModelCheckpoint saves after each epoch, ``ckpt_path="last"`` resumes."""
     import lightning
     import torch
 
@@ -137,7 +137,7 @@ class Bench:
     """Runs the processes of one comparison.
 
     Args:
-        folder: where the data and runs lie.
+        folder: folder of the data and runs.
     """
 
     def __init__(self, folder: Path):
@@ -161,7 +161,7 @@ class Bench:
         )
 
     def finish(self, process: subprocess.Popen[str]) -> dict[str, float]:
-        """Waits for a training and returns what it reports.
+        """Waits for a training and returns its report.
 
         Raises:
             RuntimeError: it failed.
@@ -187,10 +187,10 @@ class Bench:
         return (seconds[_LONG] - seconds[_SHORT]) / (_LONG - _SHORT)
 
     def resume_seconds(self, framework: str) -> float:
-        """Returns the seconds from the start of a process that goes on to its first new step.
+        """Returns the seconds from the start of a resumed process to the end of its first new step.
 
         Raises:
-            RuntimeError: a process failed, or the one to kill had ended before.
+            RuntimeError: a process failed, or ended before it could be killed.
         """
         run_dir = self.new_dir()
         process = self.start(framework, "epoch", _LONG, run_dir)
@@ -199,14 +199,14 @@ class Bench:
         process.send_signal(signal.SIGKILL)
         _, errors = process.communicate()
         if process.returncode == 0:
-            raise _failure(process, "it was finished before it could be killed, so nothing is left to go on with")
+            raise _failure(process, "it was finished before it could be killed, so there is nothing to resume")
         if process.returncode != -signal.SIGKILL:
             raise _failure(process, errors)
         return self.finish(self.start(framework, "epoch", _LONG, run_dir))["first_step"]
 
 
 def _failure(process: subprocess.Popen[str], output: str) -> RuntimeError:
-    assert isinstance(process.args, list)  # as `Bench.start` gave them
+    assert isinstance(process.args, list)  # as set in `Bench.start`
     lines = output.strip().splitlines() or ["no message"]
     return RuntimeError(f"{' '.join(process.args[3:7])} ended with status {process.returncode}: {lines[-1]}")
 
@@ -219,7 +219,7 @@ def _saved(framework: str, run_dir: Path) -> bool:
 
 
 def default_interval() -> float:
-    """Returns the seconds between two checkpoints of jaxdl where nothing else is asked for."""
+    """Returns the default seconds between two checkpoints of jaxdl."""
     from jaxdl.experiment import Checkpointing
     from jaxdl.fields.interval import Interval
 
@@ -227,12 +227,12 @@ def default_interval() -> float:
 
 
 def with_costs(framework: str, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a framework's figures and what one checkpoint costs the training: median, least and largest over rounds.
+    """Returns a framework's figures and the cost of one checkpoint: median, smallest and largest over rounds.
 
     Args:
         framework: its name.
-        figures: ``epoch_seconds`` and ``resume_seconds`` of each round, the first by what is saved: ``none``, or one
-            checkpoint each ``epoch``.
+        figures: ``epoch_seconds`` and ``resume_seconds`` of each round, the first by how often it is saved: ``none``,
+            or one checkpoint each ``epoch``.
     """
     pairs = zip(figures["epoch_seconds"]["epoch"], figures["epoch_seconds"]["none"], strict=True)
     costs = [saving - plain for saving, plain in pairs]
@@ -243,7 +243,7 @@ def with_costs(framework: str, figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lines(framework: str, found: Mapping[str, Any]) -> list[str]:
-    """Returns in words what `with_costs` found."""
+    """Returns the result of `with_costs` as text."""
     epochs = [
         f"{framework}, {save}: {_in_words(spread(seconds))} s an epoch"
         for save, seconds in found["epoch_seconds"].items()

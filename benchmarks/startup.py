@@ -1,9 +1,9 @@
-"""How long it takes to start, beside the import of the three packages that jaxdl stands on.
+"""How long the start takes, compared with the import of the three packages that jaxdl is based on.
 
     python -m benchmarks.startup [--pairs=5]
 
-Each round runs every command once, each in a process of its own, so that what else the machine does meets all alike. A
-round before the measurement fills the compilation cache, which lies in a temporary folder, and the files' caches.
+Each round runs every command once, each in a separate process, so that other load on the machine affects all equally. A
+round before the measurement fills the compilation cache, which is in a temporary folder, and the file caches.
 
 | command | allowed |
 |---|---|
@@ -38,7 +38,7 @@ _TO_THEIR_END = {
 
 
 def seconds_of(arguments: list[str], folder: Path) -> float:
-    """Returns the seconds from before a Python process is made until it has ended.
+    """Returns the seconds from before the creation of a Python process to its end.
 
     Raises:
         RuntimeError: the process failed.
@@ -70,8 +70,7 @@ def round_of(folder: Path) -> dict[str, float]:
 
 
 def table(rounds: list[dict[str, float]]) -> str:
-    """Returns a line for each command: median, min and max in seconds, and the median of the rounds' own ratios to what
-    the same round allows."""
+    """Returns a line for each command: median, min and max in seconds, and median ratio to the round's allowed time."""
     lines = [f"{'seconds':<42}{'median':>8}{'min':>8}{'max':>8}{'of allowed':>12}"]
     for name in rounds[0]:
         values = [seconds[name] for seconds in rounds]
@@ -84,7 +83,7 @@ def table(rounds: list[dict[str, float]]) -> str:
 
 
 def allowed(name: str, import_seconds: float) -> float:
-    """Returns the seconds that a command may take where the import takes `import_seconds`."""
+    """Returns the seconds that a command may take if the import takes `import_seconds`."""
     return 1.5 * import_seconds + 1 if name == FIRST_STEP else import_seconds
 
 
@@ -96,7 +95,7 @@ def _positive(text: str) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")  # a line, without the usage
+        self.exit(2, f"{self.prog}: error: {message}\n")  # one line, without the usage
 
 
 def main(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What follows from the runs: medians, ratios of pairs, who is left out, and whether all reach the same accuracy."""
+"""Summary of the runs: medians, ratios of pairs, dropped peers, and whether all reach the same accuracy."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from benchmarks.workloads import WORKLOADS
 
 OURS = "jaxdl"
-# The same libraries as jaxdl without jaxdl: shown, but no other framework to beat.
+# The libraries of jaxdl without jaxdl: shown, but not counted as a peer.
 PLAIN = "flax"
-# How many rounds are judged: a peer that is slow in all of them is not run again.
+# A peer that is slow in all of the first rounds, this many, is not run again.
 JUDGED = 2
 Run = Mapping[str, Any]
 Case = tuple[str, str]
 
 
 def case_name(case: Case) -> str:
-    """Returns how a workload in a precision is called: ``mnist_cnn``, or ``mnist_cnn bfloat16``."""
+    """Returns the name of a workload in a precision: ``mnist_cnn``, or ``mnist_cnn bfloat16``."""
     workload, precision = case
     return workload if precision == "float32" else f"{workload} {precision}"
 
 
 def speeds(runs: Iterable[Run], case: Case) -> dict[str, dict[int, float]]:
-    """Returns the examples per second of the speed jobs that ended well, by framework and round."""
+    """Returns the examples per second of the speed jobs that succeeded, by framework and round."""
     found: dict[str, dict[int, float]] = {}
     for run in of_case(runs, case, "speed"):
         if run["problem"] is None:
@@ -40,9 +40,9 @@ def of_case(runs: Iterable[Run], case: Case, job: str) -> list[Run]:
 def slow_peers(runs: Iterable[Run], case: Case, drop_below: float) -> set[str]:
     """Returns the peers that are not run any more.
 
-    They are those with less than `drop_below` of the examples per second of the best peer in each of the rounds that
-    are judged and in which they ran, or that failed there. Each is judged by its fastest epoch, so that a stall of the
-    machine seldom drops one. jaxdl and plain Flax stay.
+    They failed, or had less than `drop_below` of the examples per second of the best peer, in each of the first rounds
+    in which they ran. Each is compared by its fastest epoch, so that a stall of the machine seldom drops one. jaxdl and
+    plain Flax stay.
     """
     slow: dict[str, list[bool]] = {}
     for number in range(1, JUDGED + 1):
@@ -61,7 +61,7 @@ def _best_rate(run: Run) -> float:
 
 
 def spread(values: Iterable[float]) -> dict[str, float] | None:
-    """Returns median, least and largest of some values, and how many they are; None where there are none."""
+    """Returns median, smallest and largest of some values, and their number; None if there are none."""
     values = list(values)
     if not values:
         return None
@@ -74,7 +74,7 @@ def ratios(of: Mapping[int, float], to: Mapping[int, float]) -> dict[str, float]
 
 
 def best_peer(rates: Mapping[str, Mapping[int, float]]) -> str | None:
-    """Returns the peer with the largest median of examples per second, plain Flax left out."""
+    """Returns the peer with the largest median of examples per second, without plain Flax."""
     medians = {f: statistics.median(values.values()) for f, values in rates.items() if f not in (OURS, PLAIN)}
     return max(medians, key=lambda framework: medians[framework], default=None)
 
@@ -82,8 +82,8 @@ def best_peer(rates: Mapping[str, Mapping[int, float]]) -> str | None:
 def summarise(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Returns one entry for each workload in each precision, in the order in which they were run.
 
-    Each has ``workload``, ``precision``, ``best_peer``, ``problems`` (sentences; empty where all is well) and
-    ``frameworks``, by name, whose figures are spreads over the rounds or None where nothing was measured.
+    Each has ``workload``, ``precision``, ``best_peer``, ``problems`` (sentences; empty if there are none) and
+    ``frameworks``, by name, whose figures are spreads over the rounds, or None if not measured.
     """
     runs = results["runs"]
     cases = list(dict.fromkeys((run["workload"], run["precision"]) for run in runs))
@@ -132,7 +132,7 @@ def _figures(runs: Iterable[Run], case: Case, framework: str) -> dict[str, Any]:
 
 
 def _comparable(runs: Iterable[Run], case: Case) -> list[float]:
-    """Returns the accuracies after the epochs at which all are compared; those of shorter runs are left out."""
+    """Returns the accuracies after the epochs at which all are compared; shorter runs are left out."""
     epochs = WORKLOADS[case[0]].compare_epochs
     return [run["accuracies"][epochs - 1] for run in runs if len(run["accuracies"]) >= epochs]
 
@@ -144,10 +144,10 @@ def best_peak(peaks: Iterable[Mapping[str, Any]], precision: str) -> Mapping[str
 
 
 def problems(runs: Iterable[Run], case: Case) -> list[str]:
-    """Returns what is wrong with the runs on one workload, a sentence each.
+    """Returns the problems of the runs on one workload, one sentence each.
 
-    Runs that failed, numbers of parameters other than the recipe's, targets not reached, and accuracies that lie
-    further from the median of all frameworks than the workload's tolerance after the same number of epochs.
+    Problems are: failed runs, wrong numbers of parameters, targets not reached, and accuracies that differ from the
+    median of all frameworks by more than the workload's tolerance after the same number of epochs.
     """
     runs, recipe = list(runs), WORKLOADS[case[0]]
     found = []

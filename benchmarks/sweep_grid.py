@@ -1,4 +1,4 @@
-"""The trials of a comparison of sweeps, and what is found of each."""
+"""The trials of a comparison of sweeps, and their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.workloads import WORKLOADS, Workload
 
 
 class Grid(NamedTuple):
-    """What the trials are."""
+    """The definition of the trials."""
 
     workload: str
     rates: list[float]
@@ -20,7 +20,7 @@ class Grid(NamedTuple):
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Grid:
-        """Returns what the command line asks for, with learning rates from 1e-4 to 1e-2."""
+        """Returns the trials of the command line, with learning rates from 1e-4 to 1e-2."""
         rates = [float(f"{rate:.3g}") for rate in np.geomspace(1e-4, 1e-2, options.rates)]
         return cls(options.workload, rates, list(range(options.trials // options.rates)))
 

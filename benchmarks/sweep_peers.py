@@ -1,4 +1,4 @@
-"""The trials of a comparison of sweeps in Optuna and Hydra, trained by PyTorch and Keras."""
+"""The trials of a comparison of sweeps in Optuna and Hydra, trained with PyTorch and Keras."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _arrays(folder: Path) -> dict[str, data.Split]:
 
 
 def _new_folder() -> Path:
-    """Makes a folder for one trial in the present one."""
+    """Creates a folder for one trial in the current one."""
     return Path(tempfile.mkdtemp(prefix="trial-", dir="."))
 
 
@@ -98,7 +98,7 @@ TRAIN: dict[str, Callable[[Path, Workload, int], Found]] = {
 
 
 def run_optuna(library: str, folder: Path, grid: Grid) -> None:
-    """Runs the trials in one study, kept in SQLite, as Optuna's tutorials do: 2 s of the whole."""
+    """Runs the trials in one study, stored in SQLite as in Optuna's tutorials, which takes 2 s of the total."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,19 +1,19 @@
-"""What a sweep costs: jaxdl in one command, single runs one after another, Optuna and Hydra with PyTorch and Keras.
+"""The time of a sweep: jaxdl in one command, single runs one after another, Optuna and Hydra with PyTorch and Keras.
 
     python -m benchmarks.sweeps [--trials=64] [--rounds=3] [--cases=jaxdl,singles,optuna-torch,...] [--data_dir=DIR]
     python -m benchmarks.sweeps --workload=mnist_cnn --rates=8 --trials=8 --cases=jaxdl,singles --data_dir=DIR
 
-The recipe is mnist_mlp, or that of ``--workload``, for one epoch on the 55,000 images that it trains on, with 16
-learning rates and as many seeds as give the trials. Each trial is validated on 5,000 images, which is what trials are
-compared by, tested on the 10,000 test images, and leaves its parameters in a folder of its own. Optuna's study and
-Hydra's basic launcher run the trials one after the other in one process; an Optuna objective finds the data loaded, a
-Hydra job, which is a whole program, loads them. PyTorch trains on tensors in memory (``torch``), the fastest way there
-is, and as its own tutorials do, with a Dataset and a DataLoader (``loader``); Keras with `fit` on TensorFlow.
-``singles`` starts ``launch.py`` once for each trial. Wall time of the whole command, in turns, fresh processes; jaxdl's
-compilation cache is kept, as on a user's machine, after one run that fills it. A peer of which jaxdl takes less than an
-eighth in the first round is run once. Writes sweeps.json. Needs the extra ``bench``.
+The recipe is mnist_mlp, or that of ``--workload``, for one epoch on its 55,000 train images, with 16 learning rates and
+as many seeds as needed for the number of trials. Each trial is validated on 5,000 images, by which trials are compared,
+tested on the 10,000 test images, and saves its parameters in its own folder. Optuna's study and Hydra's basic launcher
+run the trials one after another in one process; an Optuna objective uses loaded data, a Hydra job, which is a whole
+program, loads them. PyTorch trains on tensors in memory (``torch``), the fastest way, and as in its own tutorials with
+a Dataset and a DataLoader (``loader``); Keras with `fit` on TensorFlow. ``singles`` starts ``launch.py`` once for each
+trial. Measured is the wall time of the whole command, in turns, in new processes; jaxdl's compilation cache is kept, as
+on a user's machine, after one run that fills it. If jaxdl takes less than an eighth of a peer's time in the first
+round, the peer is run only once. Writes sweeps.json. Needs the extra ``bench``.
 
-Exit status: 0; 1 where a command failed; 2 for bad input.
+Exit status: 0; 1 if a command failed; 2 for bad input.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from benchmarks.sweep_peers import run_hydra, run_optuna
 from benchmarks.workloads import WORKLOADS
 from jaxdl.record.provenance import versions
 
-# Those on MNIST with an experiment of the same name.
+# Workloads on MNIST with an experiment of the same name.
 _WORKLOADS = ("mnist_mlp", "mnist_cnn_small", "mnist_cnn")
 CASES = (
     "jaxdl",
@@ -50,7 +50,7 @@ CASES = (
     "hydra-loader",
     "hydra-keras",
 )
-# Of a peer of which jaxdl takes less than this in the first round, one round is enough.
+# If jaxdl takes less than this fraction of a peer's time in the first round, one round of the peer is enough.
 _FAR = 1 / 8
 
 
@@ -60,7 +60,7 @@ def run_jaxdl(grid: Grid, data_dir: str) -> None:
     command = [*_launch(grid, data_dir), *sweep, "--sweep_objective=validation/accuracy", "--sweep_dir=sweep"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     summary = json.loads(Path("sweep/summary.json").read_text())
-    # Its own best one is of the best learning rate over the seeds; here it is the best trial, as of all others.
+    # jaxdl's own best is the best learning rate over the seeds; here it is the best single trial, as for the others.
     with open("sweep/results.csv") as file:
         figures = [Found(float(r["validation/accuracy"]), float(r["test/accuracy"])) for r in csv.DictReader(file)]
     best = max(figures, key=lambda found: found.validation).test
@@ -91,7 +91,7 @@ def _launch(grid: Grid, data_dir: str) -> list[str]:
 
 
 def work(options: argparse.Namespace) -> None:
-    """Runs one case in this process, in the present folder."""
+    """Runs one case in this process, in the current folder."""
     tool, _, library = options.worker.partition("-")
     if tool == "jaxdl":
         run_jaxdl(Grid.of(options), options.data_dir)
@@ -102,7 +102,7 @@ def work(options: argparse.Namespace) -> None:
 
 
 def measure(case: str, options: argparse.Namespace, folder: Path, cache: Path) -> dict[str, Any]:
-    """Runs one case in a fresh process and folder, and returns its wall time in seconds and what it printed."""
+    """Runs one case in a new process and folder, and returns its wall time in seconds and its output."""
     environment = os.environ | {
         "XDG_CACHE_HOME": str(cache),
         "PYTHONPATH": str(ROOT),
@@ -135,7 +135,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument(
-        "--data_dir", default="", help="where MNIST is or is to be prepared; default: TFDS's own folder"
+        "--data_dir", default="", help="folder with MNIST, or to prepare it in; default: TFDS's own folder"
     )
     parser.add_argument("--output", type=Path, default=Path("runs/benchmarks"))
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -178,7 +178,7 @@ def main(arguments: list[str]) -> int:
     }
     (options.output / "sweeps.json").write_text(json.dumps(results, indent=1) + "\n")
     for case, ratio in results["ratios"].items():
-        print(f"jaxdl takes {ratio:.3f} of {case}")
+        print(f"jaxdl takes {ratio:.3f} of the time of {case}")
     return 0
 
 
@@ -189,7 +189,7 @@ def is_far(runs: Sequence[Mapping[str, Any]], case: str) -> bool:
 
 
 def ratios(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Returns jaxdl's time as a share of each other's, the median over the rounds in which both ran."""
+    """Returns jaxdl's time divided by each other's, the median over the rounds in which both ran."""
     by_round: dict[int, dict[str, float]] = {}
     for run in runs:
         by_round.setdefault(run["round"], {})[run["case"]] = run["seconds"]

@@ -1,4 +1,4 @@
-"""What one worker process is to do."""
+"""The task of one worker process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from benchmarks.workloads import WORKLOADS, Workload
 
 Precision = Literal["float32", "bfloat16"]
-# The speed job goes on until its time is over; a schedule needs some number.
+# The speed job runs until its time is over; a schedule needs some number of epochs.
 _ENDLESS = 1000
 
 
@@ -26,10 +26,10 @@ class Task:
         precision: dtype of the products; parameters stay float32.
         device: ``cpu`` or ``gpu``.
         seed: seed of parameters, order and dropout.
-        seconds: least steady time of the speed job.
+        seconds: minimum steady time of the speed job.
         data: the folder of the workload's ``.npy`` files.
-        data_dir: where jaxdl itself finds MNIST; None: its default.
-        started: `time.monotonic` just before the process was made; the clock is the whole machine's.
+        data_dir: folder in which jaxdl finds MNIST; None: its default.
+        started: `time.monotonic` just before the process was created; all processes share this clock.
     """
 
     workload: str
@@ -61,7 +61,7 @@ class Task:
 
     @property
     def epochs(self) -> int:
-        """Epochs that the schedule is stretched over."""
+        """Epochs of the schedule."""
         return self.recipe.epochs if self.job == "accuracy" else _ENDLESS
 
     def to_json(self) -> str:
@@ -70,5 +70,5 @@ class Task:
 
     @classmethod
     def from_json(cls, text: str) -> Task:
-        """Returns the task that `to_json` wrote."""
+        """Rebuilds a task from the result of `to_json`."""
         return cls(**json.loads(text))

@@ -1,7 +1,7 @@
-"""One training by one framework in a process of its own: ``python -m benchmarks.worker TASK RESULT``.
+"""One training with one framework in a separate process: ``python -m benchmarks.worker TASK RESULT``.
 
-TASK is a `benchmarks.task.Task` as JSON; RESULT is the file that gets one line of JSON. Only the framework in question
-is imported, so that the time from the start of the process is its own.
+TASK is a `benchmarks.task.Task` as JSON; RESULT is the file that gets one line of JSON. Only this framework is
+imported, so that the time from the start of the process is its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is compared: recipes that name no framework, and what follows from them alone."""
+"""The compared recipes, independent of any framework, and figures computed from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Conv:
-    """A convolution of stride 1 without padding, with bias, and relu after it."""
+    """A convolution of stride 1 without padding, with bias, followed by relu."""
 
     features: int
     kernel: int = 3
@@ -20,28 +20,28 @@ class Conv:
 
 @dataclass(frozen=True)
 class Pool:
-    """The maximum of windows that do not overlap; a rest at the right and lower edge is left out."""
+    """The maximum of windows that do not overlap; incomplete windows at the right and lower edge are left out."""
 
     window: int = 2
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """In training, sets a share of the activations to zero."""
+    """In training, sets a fraction of the activations to zero."""
 
     rate: float
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A dense layer with bias and relu after it; inputs of several axes are flattened."""
+    """A dense layer with bias, followed by relu; inputs of several axes are flattened."""
 
     units: int
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """A recurrence over time of which the last state goes on, that of each direction where there are two.
+    """A recurrence over time; its output is the last state, or that of each direction if there are two.
 
     The GRU is cuDNN's variant: reset after the product (``reset_after`` in Keras), with two biases.
     """
@@ -60,9 +60,9 @@ class Adam:
 
     Attributes:
         learning_rate: size of a step before the schedule's factor.
-        schedule: the whole learning rate at each step, or half a cosine down to 0.
-        warmup: share of all steps of a linear rise from 0.
-        weight_decay: share of each weight taken away, times the learning rate; biases are left alone.
+        schedule: the full learning rate at each step, or half a cosine down to 0.
+        warmup: fraction of all steps for a linear rise from 0.
+        weight_decay: fraction of each weight subtracted in a step, times the learning rate; biases are not decayed.
         clip_norm: largest norm of all gradients together; None: no limit.
     """
 
@@ -77,7 +77,7 @@ class Adam:
         return min(round(self.warmup * total_steps), total_steps - 1)
 
     def factor(self, step: int, total_steps: int) -> float:
-        """Returns the learning rate's factor after so many steps."""
+        """Returns the learning rate's factor after the given number of steps."""
         warmup = self.warmup_steps(total_steps)
         if step < warmup:
             return step / warmup
@@ -88,22 +88,23 @@ class Adam:
 
 @dataclass(frozen=True)
 class Workload:
-    """One recipe, and how it is measured.
+    """One recipe, and how to measure it.
 
     A dense layer of `classes` outputs follows the last layer, and softmax cross-entropy is minimised.
 
     Attributes:
         data: ``mnist``, or the kind of generated data: ``gratings`` or ``waves`` (see `benchmarks.data`).
-        input_shape: shape of one example; images are uint8 and enter the network as numbers in [0, 1].
+        input_shape: shape of one example; images are uint8 and are scaled to [0, 1] for the network.
         layers: the hidden layers.
         batch_size: examples in one step.
-        epochs: what the schedule is stretched over, and the most that the accuracy job trains.
+        epochs: epochs of the schedule, and the maximum of the accuracy job.
         train_examples: size of the train split.
         test_examples: size of the test split.
-        speed_steps: steps of one epoch of the speed job on a CPU, whose train split is cut to as many whole batches.
+        speed_steps: steps of one epoch of the speed job on a CPU; its train split is shortened to that many full
+            batches.
         target: test accuracy at which the accuracy job's clock stops.
         compare_epochs: epochs after which the accuracies of all frameworks are compared.
-        tolerance: how far from the median of all an accuracy may then lie.
+        tolerance: largest allowed difference of an accuracy from the median of all.
         classes: size of the last layer.
     """
 
@@ -122,7 +123,7 @@ class Workload:
     classes: int = 10
 
     def speed_examples(self, device: str) -> int:
-        """Returns the size to which the speed job cuts the train split; on a GPU it takes all whole batches."""
+        """Returns the size of the train split in the speed job; on a GPU it uses all full batches."""
         steps = self.train_examples // self.batch_size
         return self.batch_size * (min(steps, self.speed_steps) if device == "cpu" else steps)
 
@@ -134,8 +135,8 @@ class Workload:
     def framework_parameters(self, framework: str) -> int:
         """Returns how many parameters a framework's own layers have for this recipe.
 
-        They are the same everywhere but for biases of recurrent layers: PyTorch's LSTM has a second one of no effect
-        on what it can compute, and Flax's GRU has the recurrent one for the candidate gate only.
+        They differ only in the biases of recurrent layers: PyTorch's LSTM has a second, redundant one, and Flax's GRU
+        has the recurrent one only for the candidate gate.
         """
         biases = {("lstm", "torch"): 4, ("lstm", "torch-compile"): 4, ("gru", "flax"): -2}
         extra = 0
@@ -148,7 +149,7 @@ class Workload:
     def train_flops(self) -> int:
         """Floating-point operations of the matrix products and convolutions in training on one example.
 
-        Two for each multiply-add. A layer's backward pass costs its forward pass twice, once for the gradient of its
+        Two for each multiply-add. A layer's backward pass costs twice its forward pass, once for the gradient of its
         parameters and once for that of its inputs; the first layer needs no gradient of its inputs. Activations,
         pooling, biases, the loss and the optimizer are left out.
         """
@@ -168,7 +169,7 @@ class Workload:
 class _Cost:
     """One layer's output shape, parameters, and multiply-adds forward on one example.
 
-    `input_multiply_adds` are those with the layer's inputs: all, but for a recurrent layer's with its own state.
+    `input_multiply_adds` are those with the layer's inputs: all except a recurrent layer's with its own state.
     """
 
     shape: Shape
@@ -245,7 +246,7 @@ _GRATINGS = Workload(
     tolerance=0.05,
 )
 
-# Those on MNIST are the recipes of the same names in experiments/ (tests/benchmarks/ compares them).
+# Workloads on MNIST are the recipes of the same names in experiments/ (tests/benchmarks/ compares them).
 WORKLOADS: dict[str, Workload] = {
     "mnist_cnn": _MNIST,
     "mnist_cnn_small": dataclasses.replace(
@@ -294,5 +295,5 @@ WORKLOADS: dict[str, Workload] = {
         compare_epochs=8,
     ),
 }
-# Too small to say anything about a framework's speed: shows in seconds that a comparison works, where it is named.
+# Too small to compare speed: when it is requested, it shows in seconds that a comparison works.
 TINY = "tiny"

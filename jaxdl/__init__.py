@@ -1,6 +1,6 @@
 """jaxdl: pure-function Flax models, compiled training and experiment definitions that are values.
 
-Each name is imported when it is first asked for, so that importing jaxdl costs next to nothing; it starts no backend.
+Each name is imported at its first use, so that importing jaxdl is fast; it starts no backend.
 """
 
 from __future__ import annotations
@@ -138,13 +138,13 @@ _NAMES = {
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-if not TYPE_CHECKING:  # a type checker shall take any other name for a mistake
+if not TYPE_CHECKING:  # so that a type checker reports any other name
 
     def __getattr__(name: str) -> Any:
         """Imports a public name from its module, or a module of this package."""
         if name in _MODULES:
             value = getattr(importlib.import_module(_MODULES[name]), name)
-            globals()[name] = value  # asked only once
+            globals()[name] = value  # so that this runs once for each name
             return value
         if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
             return importlib.import_module(f"{__name__}.{name}")

@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""The one exception for mistakes that the user can correct."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 
 def printable(text: str) -> str:
-    """Returns a text in which all that could steer a terminal is spelled out, such as ``\\x1b``."""
+    """Returns a text in which control characters are escaped, such as ``\\x1b``."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class UserError(Exception):
-    """A cause the user can mend, in one line that names it and the way out.
+    """A mistake that the user can correct; the message is one line that says what is wrong and what to do.
 
-    What a message quotes, from a command line or a file, is made `printable`. ``launch.py`` prints the message without
-    a traceback and exits with status 2.
+    The message is made `printable`, since it may quote a command line or a file. ``launch.py`` prints the message
+    without a traceback and exits with status 2.
     """
 
     def __init__(self, message: str):
@@ -35,6 +35,6 @@ def did_you_mean(given: str, possible: Iterable[str]) -> str:
 
 
 def unknown(noun: str, given: str, possible: Iterable[str]) -> UserError:
-    """Makes the error for a name that is not among those possible, with the nearest spelling and the whole choice."""
+    """Returns the error for an unknown name, with the nearest spelling and all possible names."""
     names = sorted(set(filter(None, possible)))  # a short name may also be a path
     return UserError(f"unknown {noun} {given!r}.{did_you_mean(given, names)} Choose from: {', '.join(names)}.")

@@ -1,8 +1,8 @@
-"""The frameworks that are compared: each a module with ``run(task, recorder)``, which trains and reports to it.
+"""The compared frameworks: each a module with ``run(task, recorder)``, which trains and reports to the recorder.
 
-Each is written as a competent user of it would write it for speed with ordinary means; what that means stands in each
-module's docstring. All take the same arrays, start from their own default initialisation, and read no number from the
-device while an epoch runs. Peers hold their inputs as float32, converted once before the training.
+Each is written as a competent user would write it for speed with ordinary means; each module's docstring says what that
+means. All use the same arrays, start from their own default initialisation, and read no number from the device while an
+epoch runs. Peers keep their inputs as float32, converted once before the training.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class Framework:
     """One way to train.
 
     Attributes:
-        module: the module that does it.
-        imports: packages that must be importable for it.
+        module: the module that trains.
+        imports: packages that it imports.
         distributions: installed distributions whose versions are recorded.
     """
 
@@ -44,7 +44,7 @@ FRAMEWORKS: dict[str, Framework] = {
 
 
 def named(name: str) -> list[str]:
-    """Returns the frameworks that a name stands for: the one of that name, and those with it as a part.
+    """Returns the frameworks for a name: the one with that name, and those with it as a part of theirs.
 
     ``torch`` is ``torch``, ``torch-compile`` and ``keras-torch``; ``keras`` is Keras on each backend.
     """

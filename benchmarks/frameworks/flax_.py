@@ -1,7 +1,8 @@
 """Plain Flax Linen with optax, as Flax's own examples and tutorials write it.
 
-Arrays on the host, a NumPy permutation each epoch, one jitted step a batch, dispatched without waiting, and a list of
-losses that is read at the epoch's end; the last, incomplete batch is skipped, as there. No flag of XLA's is set.
+Arrays on the host, a NumPy permutation each epoch, one jitted step for each batch, dispatched without waiting, and a
+list of losses that is read at the epoch's end; the last, incomplete batch is skipped, as in Flax's examples. No XLA
+flag is set.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _EVAL_BATCH = 500
 
 
 class Network(nn.Module):
-    """The layers of a workload and the dense layer of outputs.
+    """The layers of a workload and the dense output layer.
 
     Attributes:
         layers: the hidden layers.
@@ -98,13 +99,13 @@ def train_step(state: TrainState, inputs: Any, labels: Any, key: jax.Array) -> t
 
 @jax.jit
 def count_correct(state: TrainState, inputs: Any, labels: Any) -> jax.Array:
-    """Returns how many of a batch the network gets right."""
+    """Returns how many examples of a batch are classified correctly."""
     logits = state.apply_fn({"params": state.params}, inputs, train=False)
     return jnp.sum(jnp.argmax(logits, -1) == labels)
 
 
 def run(task: Task, recorder: Recorder) -> None:
-    """Trains as `task` says and reports to `recorder`."""
+    """Trains for `task` and reports to `recorder`."""
     recipe = task.recipe
     inputs, labels = data.load(task.data_folder, "train", task.train_examples)
     inputs = data.as_float(inputs)

@@ -1,7 +1,7 @@
-"""jaxdl through its public interface; the recipes on MNIST are those of ``experiments/`` as they stand.
+"""jaxdl through its public interface; the recipes on MNIST are those of ``experiments/`` without changes.
 
-Its data on MNIST are loaded as its users load them, from where it keeps a prepared set. The validation split is dropped
-after loading, because no peer evaluates one.
+MNIST is loaded as its users load it, from the prepared set. The validation split is dropped after loading, because no
+peer evaluates one.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Stored(jaxdl.Data):
     """A generated set, from the ``.npy`` files that the peers load too.
 
     Attributes:
-        folder: where they are.
-        classes: how many classes there are.
+        folder: folder of the files.
+        classes: number of classes.
     """
 
     folder: str = ""
@@ -107,7 +107,7 @@ def _first_dense(layers: tuple[Layer, ...]) -> int:
 
 
 def run(task: Task, recorder: Recorder) -> None:
-    """Trains as `task` says and reports to `recorder`."""
+    """Trains for `task` and reports to `recorder`."""
     jaxdl.configure(platform=task.device)
     if task.recipe.data == "mnist":
         experiment = jaxdl.load_experiment(task.workload, _EXPERIMENTS)

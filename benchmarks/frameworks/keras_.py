@@ -1,7 +1,7 @@
-"""Keras 3 on TensorFlow, JAX or PyTorch: `compile` and `fit` on arrays, as its guides say.
+"""Keras 3 on TensorFlow, JAX or PyTorch: `compile` and `fit` on arrays, as in its guides.
 
-``jit_compile="auto"``, the default, and several steps an execution where that is faster. Inputs are NumPy arrays. The
-accuracy job passes the test split as `validation_data`. Accuracy is measured in training too, as in Keras's guides.
+``jit_compile="auto"``, the default, and several steps per execution if that is faster. Inputs are NumPy arrays. The
+accuracy job passes the test split as `validation_data`. Accuracy is also measured in training, as in Keras's guides.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from benchmarks.task import Task
 from benchmarks.workloads import Conv, Dense, Dropout, Pool, Recurrent, Workload
 
 _EVAL_BATCH = 500
-# On a CPU of 2 cores 16 instead of 1 made mnist_mlp twice as fast on TensorFlow and half as fast again on JAX; 64 was
-# no faster. On mnist_cnn_small the difference was below that between runs. On PyTorch Keras allows 1 only.
+# On a CPU of 2 cores, 16 instead of 1 made mnist_mlp 2 times as fast on TensorFlow and 1.5 times on JAX; 64 was no
+# faster. On mnist_cnn_small the difference was below that between runs. On PyTorch, Keras allows only 1.
 _STEPS_PER_EXECUTION = {"tensorflow": 16, "jax": 16, "torch": 1}
 
 
 def network_of(keras: Any, workload: Workload) -> Any:
-    """Returns the workload's layers and the dense layer of outputs, whose logits are float32."""
+    """Returns the workload's layers and the dense output layer, whose logits are float32."""
     layers = keras.layers
     stack = [keras.Input(workload.input_shape)]
     if isinstance(workload.layers[0], Recurrent) and len(workload.input_shape) == 3:
@@ -60,7 +60,7 @@ def optimizer_of(keras: Any, workload: Workload, total_steps: int) -> Any:
 
 
 def run(task: Task, recorder: Recorder) -> None:
-    """Trains as `task` says and reports to `recorder`."""
+    """Trains for `task` and reports to `recorder`."""
     backend = task.framework.partition("-")[2]
     os.environ["KERAS_BACKEND"] = backend
     import keras

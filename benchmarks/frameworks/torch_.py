@@ -1,9 +1,9 @@
 """PyTorch, eager or through `torch.compile`: tensors on the device, batches by a permutation, no DataLoader.
 
-Fused Adam and images in channels-last order (a step of mnist_cnn on 2 cores: 70 ms, 92 ms with neither), gradients set
-to None, no number read while an epoch runs. `torch.compile` takes the forward pass with the loss (and makes the
-backward pass), in the mode ``reduce-overhead`` on a GPU; recurrent layers stay PyTorch's own, which dynamo does not
-trace. The last, incomplete batch is skipped, as `drop_last` does, so that nothing is compiled for a second size. On a
+Fused Adam and images in channels-last order (a step of mnist_cnn on 2 cores: 70 ms, 92 ms without both), gradients set
+to None, no number read while an epoch runs. `torch.compile` compiles the forward pass with the loss (and generates the
+backward pass), in the mode ``reduce-overhead`` on a GPU; recurrent layers are PyTorch's own, which dynamo does not
+trace. The last, incomplete batch is skipped, as with `drop_last`, so that nothing is compiled for a second size. On a
 GPU float32 products may use TF32, as in JAX. Only the loss is measured in training, as in PyTorch's own tutorials.
 """
 
@@ -39,7 +39,7 @@ class LastState(nn.Module):
 
 
 def network_of(workload: Workload) -> nn.Module:
-    """Returns the workload's layers and the dense layer of outputs."""
+    """Returns the workload's layers and the dense output layer."""
     layers: list[nn.Module] = []
     for layer in workload.layers:
         match layer:
@@ -79,7 +79,7 @@ def optimizer_of(network: nn.Module, workload: Workload, total_steps: int) -> tu
 
 
 def run(task: Task, recorder: Recorder) -> None:
-    """Trains as `task` says and reports to `recorder`."""
+    """Trains for `task` and reports to `recorder`."""
     recipe = task.recipe
     torch.manual_seed(task.seed)
     device = torch.device("cuda" if task.device == "gpu" else "cpu")
@@ -112,8 +112,8 @@ def run(task: Task, recorder: Recorder) -> None:
 
     if task.framework == "torch-compile":
         loss_of = torch.compile(loss_of, mode="reduce-overhead" if device.type == "cuda" else "default")
-    # In the speed job, too, though nothing there reads it: glibc keeps more of what is freed once a large array was
-    # freed, as in any training that loads a test split. Without, mnist_cnn_small takes 1.3 to 1.8 times as long.
+    # Also in the speed job, which does not read it: after a large array is freed, as in any training with a test split,
+    # glibc keeps more of the freed memory. Without it, mnist_cnn_small takes 1.3 to 1.8 times as long.
     test = on_device("test")
 
     @torch.inference_mode()

@@ -1,1 +1,1 @@
-"""What is changed at random in training examples, inside the compiled step."""
+"""Random changes of training examples, inside the compiled step."""

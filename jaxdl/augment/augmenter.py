@@ -1,4 +1,4 @@
-"""What every augmentation has in common, whatever it changes: images, tables, text or sound."""
+"""What every augmentation has in common, for images, tables, text or sound."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 
 class Augmenter(Protocol):
-    """Random changes of training batches, drawn anew in every step inside the compiled program.
+    """Random changes of training batches, drawn in every step inside the compiled program.
 
-    Validation, test and prediction do not use it: they see what the data's preprocessing makes of an example.
+    Validation, test and prediction do not use it; they apply only the data's preprocessing.
     """
 
     def check(self, spec: Spec) -> None:
-        """Checks that examples of this kind can be changed as its fields say.
+        """Checks that its fields can be applied to examples of this kind.
 
         Raises:
-            UserError: they cannot; the message names the field.
+            UserError: one cannot; the message names the field.
         """
 
     def apply(self, batch: Mapping[str, jax.Array], preprocess: Preprocess, key: jax.Array) -> Mapping[str, jax.Array]:
-        """Returns a batch as a model reads it: its inputs preprocessed, and whatever is to be changed changed.
+        """Returns a batch for a model: with its inputs preprocessed and the random changes applied.
 
         Args:
-            batch: ``inputs`` (batch, ...) as stored and whatever else the data has, such as ``targets``.
-            preprocess: the preprocessing of the data. It is part of this call because some changes are best made
-                before it (bytes that are moved are the fewest), and others after it.
-            key: random key, another one in every step.
+            batch: ``inputs`` (batch, ...) as stored, and the other arrays of the data, such as ``targets``.
+            preprocess: the preprocessing of the data. It is part of this call because some changes are better made
+                before it (moving bytes is cheaper than moving floats), and others after it.
+            key: random key, a different one in every step.
         """

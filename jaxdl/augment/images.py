@@ -1,7 +1,7 @@
-"""Random changes of the training examples, drawn anew in every step, inside the compiled program.
+"""Random changes of the training examples, drawn in every step inside the compiled program.
 
-Examples stay on the device as they are stored; nothing is changed on the host, and no changed example is kept. What
-is drawn depends on the seed and the number of the step alone, so that a resumed training draws the same changes.
+Examples stay on the device as they are stored; nothing is changed on the host, and no changed example is kept. The
+changes depend only on the seed and the number of the step, so that a resumed training draws the same ones.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def _check_brightness(value: float) -> str | None:
 @described
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What is changed at random in each training example; nothing, unless a field says so.
+    """Random changes of each training example; none by default.
 
-    Validation, test and prediction see the examples as they are. The changes follow one another in the order of the
-    fields; all but `gaussian_noise` need images (height, width, channels). What comes in from outside an image is 0.
+    Validation, test and prediction use unchanged examples. The changes are applied in the order of the fields; all
+    except `gaussian_noise` need images (height, width, channels). Pixels from outside an image are 0.
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = static(
@@ -47,13 +47,13 @@ class Augmentation:
     )
     shift: int = static(
         0,
-        "move training images by up to so many whole pixels each way: a random crop of the image "
+        "move training images by up to this many whole pixels in each direction: a random crop of the image "
         "padded with zeros (He et al. 2016, arXiv:1512.03385, section 4.2)",
         check=at_least(0),
     )
     rotation: float = traced(
         0.0,
-        "turn training images about their centre by up to so many degrees, with bilinear interpolation",
+        "rotate training images about their centre by up to this many degrees, with bilinear interpolation",
         optional=True,
         check=_check_rotation,
     )
@@ -67,19 +67,19 @@ class Augmentation:
     contrast: float = traced(
         0.0,
         "multiply the distance from a training image's mean, channel by channel, by a factor in [1 - "
-        "contrast, 1 + contrast], and cut what leaves [0, 1]",
+        "contrast, 1 + contrast], and clip to [0, 1]",
         optional=True,
         check=fraction,
     )
     brightness: float = traced(
         0.0,
-        "add one number in [-brightness, brightness] to a training image, and cut what leaves [0, 1]",
+        "add one number in [-brightness, brightness] to a training image, and clip to [0, 1]",
         optional=True,
         check=_check_brightness,
     )
     cutout: int = traced(
         0,
-        "set a square of so many pixels a side to 0, whose centre may lie anywhere in the training "
+        "set a square with sides of this many pixels to 0; its centre may be anywhere in the training "
         "image (DeVries and Taylor 2017, arXiv:1708.04552)",
         optional=True,
         check=at_least(0),
@@ -94,15 +94,15 @@ class Augmentation:
     )
 
     def check(self, spec: Spec) -> None:
-        """Checks that examples of this kind can be changed as the fields say.
+        """Checks that the fields can be applied to examples of this kind.
 
         Raises:
-            UserError: a field needs images and the inputs are something else, or numbers and the inputs are ids, or it
-                would leave nothing of an image.
+            UserError: a field needs images or numbers and the inputs are something else, or it would erase a whole
+                image.
         """
         input_shape = spec.input_shape
         if spec.preprocess.cast == "none" and self != Augmentation():
-            raise UserError("augmentation: its changes are of numbers, and the inputs of these data are ids.")
+            raise UserError("augmentation: it changes numbers, but the inputs of these data are ids.")
         if len(input_shape) != 3:
             for field in dataclasses.fields(self):
                 name, value = field.name, getattr(self, field.name)
@@ -124,12 +124,12 @@ class Augmentation:
 
         Args:
             batch: ``inputs`` (batch, ...) as stored, such as uint8, of a spec that `check` accepts; images are (batch,
-                height, width, channels). All else is passed on as it is.
+                height, width, channels). Other arrays are returned unchanged.
             preprocess: the preprocessing of the data, which scales them to [0, 1].
             key: random key.
 
         Returns:
-            ``inputs`` of the same shape in float32 (ids as stored), and all else of `batch`.
+            ``inputs`` of the same shape in float32 (ids as stored), and the other arrays of `batch`.
         """
         key_of = functools.partial(jax.random.fold_in, key)
         moved = self._moved(batch["inputs"], key_of)
@@ -137,7 +137,7 @@ class Augmentation:
         return {**batch, "inputs": preprocess.standardized(changed)}
 
     def _moved(self, inputs: jax.Array, key_of: Callable[[int], jax.Array]) -> jax.Array:
-        """What moves pixels: done on inputs as they are stored, where there are the fewest bytes to move."""
+        """Changes that move pixels: applied to inputs as they are stored, since these have the fewest bytes."""
         batch = inputs.shape[:1]
         for number, (axis, directions) in enumerate(((2, ("horizontal", "both")), (1, ("vertical", "both")))):
             if self.flip in directions:
@@ -152,7 +152,7 @@ class Augmentation:
         return inputs
 
     def _recoloured(self, inputs: jax.Array, key_of: Callable[[int], jax.Array]) -> jax.Array:
-        """What changes values: done on inputs in [0, 1]."""
+        """Changes of values: applied to inputs in [0, 1]."""
         batch = inputs.shape[:1]
         if enabled(self.contrast):
             mean = inputs.mean((1, 2), keepdims=True)
@@ -179,7 +179,7 @@ def _symmetric(bound: Any, shape: tuple[int, ...], key: jax.Array) -> jax.Array:
 
 
 def _square(shape: tuple[int, ...], side: Any, *keys: jax.Array) -> jax.Array:
-    """Where a square about a random pixel lies in each image, (batch, height, width, 1) bool."""
+    """Marks a square about a random pixel in each image, (batch, height, width, 1) bool."""
     batch, height, width, _ = shape
     inside: list[jax.Array] = []
     for size, axis_key in zip((height, width), keys, strict=True):

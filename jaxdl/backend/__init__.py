@@ -1,1 +1,1 @@
-"""JAX, XLA and the machine: settings, memory, time, signals, and what can be read off a traced program."""
+"""JAX, XLA and the machine: settings, memory, time, signals, and what a traced program tells about itself."""

@@ -1,4 +1,4 @@
-"""What XLA's CPU compiler is told, where measurements justify another choice than its own."""
+"""Options for XLA's CPU compiler, where measurements justify something else than its defaults."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from jax.extend import core
 
 from jaxdl.backend.jaxprs import multiplies_in_loops
 
-# On the CPU, XLA's own convolution (Eigen) is up to six times faster than the one that YNNPACK puts in its place,
-# and its own matrix product 1.6 times at the sizes of a recurrence; YNNPACK's sums stay.
+# On the CPU, XLA's own convolution (Eigen) is up to six times faster than YNNPACK's, and its own matrix product is 1.6
+# times as fast at the sizes of a recurrence; YNNPACK's sums are kept.
 _CPU_FLAGS = (
     "--xla_cpu_experimental_ynn_fusion_type="
     "-LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION,-LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
 )
-# XLA ends the process on a flag that it does not know, so flags are set only for jaxlibs with which they were tried.
+# XLA ends the process when it does not know a flag, so flags are set only for jaxlib versions that were tested.
 _TRIED_JAXLIBS = ((0, 10), (0, 12))
-# On jaxlib 0.12 XLA's own product leaves all cores but one idle at the sizes of a small perceptron, which makes its
-# step 1.35 times as long as YNNPACK's product does; a recurrence's step is 1.3 times as long with YNNPACK's.
+# On jaxlib 0.12 XLA's own product uses only one core at the sizes of a small perceptron: its step takes 1.35 times as
+# long as with YNNPACK's product. A recurrence's step takes 1.3 times as long with YNNPACK's.
 _YNNPACK_PRODUCTS = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
 }
-# Loops within the loop over steps are those over time.
+# Loops inside the loop over steps are loops over time.
 _STEPS_AND_TIME = 2
 
 
@@ -38,14 +38,14 @@ def add_xla_flags() -> None:
 
 
 def compiler_options(program: core.Jaxpr) -> dict[str, str]:
-    """Returns the options to compile one program with, beside the flags of `add_xla_flags`.
+    """Returns the options for compiling one program, in addition to the flags of `add_xla_flags`.
 
     Args:
         program: a traced program that loops over train or eval steps.
 
     Returns:
-        Options by name, for `jax.stages.Lowered.compile`; none where the user set the flags, or nobody called
-        `add_xla_flags`.
+        Options by name, for `jax.stages.Lowered.compile`; empty if the user set the flags or `add_xla_flags` was not
+        called.
     """
     flags = os.environ.get("XLA_FLAGS", "").split()
     if jaxlib.version.__version_info__[:2] < (0, 12) or not all(flag in flags for flag in _CPU_FLAGS):
@@ -56,6 +56,6 @@ def compiler_options(program: core.Jaxpr) -> dict[str, str]:
 
 
 def compiled(traced: Any) -> tuple[Any, dict[str, str]]:
-    """Compiles a program that `jax.jit(...).trace` gave; returns it, and the options of `compiler_options`."""
+    """Compiles a program from `jax.jit(...).trace`; returns it and the options of `compiler_options`."""
     options = compiler_options(traced.jaxpr.jaxpr)
     return traced.lower().compile(options), options

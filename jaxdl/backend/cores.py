@@ -1,6 +1,6 @@
 """The cores and GPUs that this process may use.
 
-Counting cores needs no JAX, so it is imported only where GPUs are asked for.
+JAX is imported only to list GPUs, since counting cores does not need it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 
 
 def machine_cores() -> int:
-    """Returns how many cores the machine has, also those that this process may not use."""
+    """Returns how many cores the machine has, including those that this process may not use."""
     return os.cpu_count() or 1
 
 

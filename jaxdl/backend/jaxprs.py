@@ -1,4 +1,4 @@
-"""What can be read off a traced function: the arguments it uses, what stands in its loops, and its multiply-adds."""
+"""What a traced function tells about itself: which arguments it uses, what is in its loops, and its multiply-adds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LOOPS = ("scan", "while")
 
 
 def inner_programs(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
-    """Yields the programs that an equation with these parameters holds: bodies of loops and calls, branches."""
+    """Yields the programs inside an equation with these parameters: bodies of loops and calls, branches."""
     for value in params.values():
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, core.ClosedJaxpr):
@@ -22,7 +22,7 @@ def inner_programs(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:
 
 
 def is_read(jaxpr: core.Jaxpr, variable: Any) -> bool:
-    """Returns whether a traced function makes anything of one of its arguments, functions jitted within it included."""
+    """Returns whether a traced function, or a function jitted inside it, uses one of its arguments."""
     if any(variable is outcome for outcome in jaxpr.outvars):
         return True
     for equation in jaxpr.eqns:
@@ -35,7 +35,7 @@ def is_read(jaxpr: core.Jaxpr, variable: Any) -> bool:
 
 
 def multiplies_in_loops(jaxpr: core.Jaxpr, depth: int) -> bool:
-    """Returns whether a product of matrices stands within at least so many loops, one inside the other."""
+    """Returns whether there is a matrix product inside at least that many nested loops."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "dot_general" and depth <= 0:
             return True
@@ -46,7 +46,7 @@ def multiplies_in_loops(jaxpr: core.Jaxpr, depth: int) -> bool:
 
 
 def equation_turns(equation: core.JaxprEqn) -> int:
-    """Returns how often the programs inside an equation run each time that it runs itself."""
+    """Returns how often the programs inside an equation run each time the equation runs."""
     return equation.params["length"] if equation.primitive.name == "scan" else 1
 
 

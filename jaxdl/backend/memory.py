@@ -1,4 +1,4 @@
-"""How much memory the device has left, and how running out of it is told."""
+"""How much memory the device has left, and how an out-of-memory error is recognised."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ T = TypeVar("T")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Returns whether an error says that the machine's or the accelerator's memory is used up."""
+    """Returns whether an error means that the machine or the accelerator is out of memory."""
     return isinstance(error, MemoryError) or (
         isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
     )
 
 
 def on_host(tree: Any) -> Any:
-    """Returns what a compiled program gave as NumPy arrays, as `jax.device_get` does.
+    """Returns the results of a compiled program as NumPy arrays, as `jax.device_get` does.
 
-    JAX's CPU backend (jaxlib 0.10 and 0.12) waits forever for an array of a program that ran out of memory, unless it
-    was waited for as such before, which raises the error.
+    JAX's CPU backend (jaxlib 0.10 and 0.12) waits forever when an array of a program that ran out of memory is copied.
+    Waiting for the array first raises the error.
     """
     return jax.device_get(jax.block_until_ready(tree))
 
 
 def unless_out_of_memory(run: Callable[[], T]) -> T | None:
-    """Returns what a function returns, None where memory runs out in it."""
+    """Returns what a function returns, or None if it runs out of memory."""
     try:
         return run()
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
@@ -39,7 +39,7 @@ def unless_out_of_memory(run: Callable[[], T]) -> T | None:
 
 
 def free_memory() -> float:
-    """Returns the free bytes of the default device's memory; infinite where nobody tells."""
+    """Returns the free bytes of the default device's memory; infinite if the device does not report it."""
     stats: dict[str, Any] = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))

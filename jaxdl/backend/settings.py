@@ -12,13 +12,13 @@ from jaxdl.errors import UserError
 
 
 def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: bool = True) -> None:
-    """Makes the settings that measurements justify, where the user has made none; call it before the first computation.
+    """Makes the settings that measurements justify, unless the user made others; call it before the first computation.
 
     Args:
         platform: ``cpu``, ``gpu`` or ``tpu``; empty leaves the choice to JAX.
         xla_flags: add the XLA flags that are measured to be faster on this jaxlib, unless ``XLA_FLAGS`` sets them.
         compilation_cache: keep compiled programs in the user's cache folder, so that a second start compiles nothing;
-            a cache that ``JAX_COMPILATION_CACHE_DIR`` names is left as it is.
+            a cache that ``JAX_COMPILATION_CACHE_DIR`` names is used instead.
 
     Raises:
         UserError: the platform is not on this machine.
@@ -34,7 +34,7 @@ def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: 
 
 
 def cache_folder() -> Path:
-    """Returns the user's folder for what is kept from one run to the next and can be made anew."""
+    """Returns the user's cache folder, for files that can be created again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxdl"
 
 
@@ -45,7 +45,7 @@ def _select(platform: str) -> None:
     if not _has(platform):
         present = ", ".join(name for name in ("cpu", "gpu", "tpu") if _has(name))
         raise UserError(
-            f"--platform={platform}: there is none on this machine, or its jaxlib is not installed. Here: {present}."
+            f"--platform={platform}: this machine has none, or its jaxlib is not installed. Available: {present}."
         )
 
 

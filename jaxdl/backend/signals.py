@@ -33,17 +33,17 @@ def end_process(status: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)
-    for number in _SIGNALS:  # a handler in Python would raise in what others still do at the end
+    for number in _SIGNALS:  # a Python handler would raise inside the cleanup of other libraries
         signal.signal(number, signal.SIG_DFL)
-    gc.freeze()  # Python looks through all that is left twice as it ends, half a second after a sweep
+    gc.freeze()  # Python collects garbage twice at its end, which takes half a second after a sweep
     sys.exit(status)
 
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """Lets a first SIGINT or SIGTERM wait until the block is left; a second one ends the process at once.
+    """Delays a first SIGINT or SIGTERM until the end of the block; a second one ends the process at once.
 
-    Outside the main thread, where no signal is answered, nothing changes.
+    Outside the main thread, which receives no signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -56,7 +56,7 @@ def signals_held() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
 
     try:
-        with contextlib.ExitStack() as handlers:  # puts each of them back, even where a signal raises meanwhile
+        with contextlib.ExitStack() as handlers:  # restores each of them, even if a signal raises meanwhile
             for number in _SIGNALS:
                 handlers.callback(signal.signal, number, signal.signal(number, hold))
             yield
@@ -66,9 +66,9 @@ def signals_held() -> Iterator[None]:
 
 
 class StopSignals:
-    """While it is entered, the first SIGINT or SIGTERM only asks to stop; a second one ends the process at once.
+    """Inside its ``with`` block, the first SIGINT or SIGTERM only asks to stop; a second one ends the process at once.
 
-    Python acts on a signal only between two calls into the compiled program, so that the second one is left to the
+    Python handles a signal only between two calls of the compiled program, so the second signal is left to the
     operating system, which does not wait. Outside the main thread, where Python allows no handlers, nothing changes.
 
     Attributes:
@@ -92,13 +92,13 @@ class StopSignals:
         self.received = number
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        # The progress bar hides the cursor; should a second signal end the process, nobody would show it again. Written
-        # past Python's own buffer, which may be in use where the signal came.
+        # The progress bar hides the cursor; a second signal would end the process without showing it again. Written
+        # without Python's own buffer, which may be in use when the signal arrives.
         cursor = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""
         with contextlib.suppress(OSError):
             os.write(2, f"{cursor}\nstopping: saving first; a second signal ends the run at once\n".encode())
 
     def raise_received(self) -> None:
-        """Raises `KeyboardInterrupt`, or `Terminated`, where a signal asked to stop."""
+        """Raises `KeyboardInterrupt` or `Terminated` if a signal asked to stop."""
         if self.received is not None:
             raise Terminated if self.received == signal.SIGTERM else KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Training states on the disk."""
+"""Saves training states on the disk and restores them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arrays of a training state as a checkpoint file holds them: plain ones, typed PRNG keys as their uint32 words."""
+"""The arrays of a training state as they are in a checkpoint file, with typed PRNG keys as uint32 words."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from jaxdl.backend.keys import is_key, without_keys
 from jaxdl.checkpoint.digest import named_leaves
 from jaxdl.errors import UserError
 
-# How many parameters a message names before it only counts.
+# How many parameters a message names; the others are only counted.
 _NAMED = 5
 
 
 def host_copy(state: Any) -> Any:
-    """Copies a state to the host, keys as their words; a mere view would change when a step reuses the memory."""
+    """Copies a state to the host, keys as their words; a view would change when a step reuses the memory."""
     arrays = jax.tree.map(without_keys, state)
     for leaf in jax.tree.leaves(arrays):
         if isinstance(leaf, jax.Array):
-            leaf.copy_to_host_async()  # all copies on their way before the first is waited for
+            leaf.copy_to_host_async()  # starts all copies before waiting for the first
     return jax.tree.map(lambda leaf: np.array(leaf, copy=True), arrays)
 
 
 def shape_in_file(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Returns shape and dtype of a leaf in the checkpoint file, and the sharding that it is restored with."""
+    """Returns the shape and dtype of a leaf in the checkpoint file, and the sharding to restore it with."""
     default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     if is_key(leaf):
         words = jax.eval_shape(without_keys, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
@@ -44,7 +44,7 @@ def check_fits(in_file: Mapping[str, str], like: Any, path: Path) -> None:
     """Raises `UserError` naming the arrays in which a checkpoint and a state differ.
 
     Args:
-        in_file: what the checkpoint holds, as `described` has it.
+        in_file: the arrays of the checkpoint, as `described` returns them.
         like: the state.
         path: the checkpoint.
     """

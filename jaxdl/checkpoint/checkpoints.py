@@ -23,25 +23,25 @@ from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
-# Orbax serves one thread at a time: two that save at once get in each other's way.
+# Orbax must be used by one thread at a time: two that save at once disturb each other.
 _ORBAX = threading.RLock()
 
 
 class Checkpoints:
-    """The checkpoints of one run: the last few and, beside them, the best by a metric.
+    """The checkpoints of one run: the last few, and the best by a metric.
 
-    A checkpoint appears under its name only when it is whole, and an older one goes only after that, so a process
-    killed at any moment leaves a good one. Each holds digests of its arrays, by which damage is recognised. Saving goes
-    on in the background after `save` returns, but in threads beside the main one; `wait` and `close` end it. An error
-    in the background is raised by the next call.
+    A checkpoint gets its name only when it is complete, and an older one is removed only after that, so a process
+    killed at any moment leaves a good one. Each holds digests of its arrays, so that damage is recognised. In the main
+    thread, `save` returns early and saving continues in the background; `wait` and `close` wait for it. An error in the
+    background is raised by the next call.
 
     Args:
-        directory: the folder, made at the first `save`.
-        best_metric: name of the metric, among those given to `save`, that says which checkpoint is the best; of equal
-            ones the earliest is. None keeps the last ones only.
+        directory: the folder, created at the first `save`.
+        best_metric: name of the metric, among those given to `save`, that selects the best checkpoint; of equal ones,
+            the earliest. None keeps only the last ones.
         best_mode: whether the best value is the largest or the smallest.
-        keep: how many of the last to keep.
-        read_only: for a folder that another process may be writing: nothing is changed, `save` must not be called.
+        keep: how many of the last checkpoints to keep.
+        read_only: for a folder that another process may be writing to: nothing is changed; do not call `save`.
     """
 
     def __init__(
@@ -70,17 +70,17 @@ class Checkpoints:
         rows: Mapping[str, np.ndarray] | None = None,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        """Saves a state; one that was saved at the same step stays as it is, since a step determines its state.
+        """Saves a state, unless one was saved at the same step: a step determines its state.
 
         The arrays are copied to the host before this returns, so the caller may donate them at once.
 
         Args:
             step: number of train steps done.
             state: a pytree of arrays, typed PRNG keys included.
-            metrics: figures by name; only the best metric's is looked at, and it may be missing or not finite: then the
-                checkpoint cannot become the best.
+            metrics: figures by name; only `best_metric` is used. If it is missing or not finite, the checkpoint cannot
+                become the best.
             rows: see `Saved`.
-            about: JSON values to store beside the arrays.
+            about: JSON values to store with the arrays.
 
         Raises:
             UserError: this or an earlier checkpoint cannot be written.
@@ -90,7 +90,7 @@ class Checkpoints:
         step = int(step)
         with _ORBAX, disk_errors(self.directory):
             if self._open is not None and not self.directory.exists():
-                # Orbax would make it again, and the run would go on in a folder that lacks all the rest.
+                # Orbax would create it again, and the run would continue in a folder without its other files.
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             manager = self._manager()
             if step in manager.all_steps():
@@ -112,12 +112,12 @@ class Checkpoints:
         """Restores a state.
 
         Args:
-            like: a pytree of arrays or of `jax.ShapeDtypeStruct`; gives structure, shapes, dtypes and, where it has
-                them, shardings.
-            step: which one; None means the last. ``"best"`` without any measured checkpoint means the last, too.
+            like: a pytree of arrays or of `jax.ShapeDtypeStruct`; gives structure, shapes, dtypes and, if it has them,
+                shardings.
+            step: which one; None means the last. ``"best"`` also means the last if no checkpoint was measured.
 
         Returns:
-            A pytree like `like` of arrays on the default device, or as `like` shards them.
+            A pytree like `like`, of arrays on the default device or with the shardings of `like`.
 
         Raises:
             UserError: there is no such checkpoint, it does not fit `like`, or it is damaged.
@@ -138,16 +138,16 @@ class Checkpoints:
         *,
         needs_best: bool = False,
     ) -> Saved | None:
-        """Restores the newest checkpoint that is not damaged; None where there is none at all.
+        """Restores the newest checkpoint that is not damaged; None if there is none at all.
 
-        Damaged ones are moved aside, to ``checkpoints/damaged-STEP``.
+        Damaged ones are renamed to ``checkpoints/damaged-STEP``.
 
         Args:
             like: as in `restore`.
             rows_like: shapes and dtypes of `Saved.rows`.
-            notify: told of each damaged checkpoint, and what is done about it.
-            needs_best: pass over a checkpoint, as if it were damaged, where the one that was the best when it was saved
-                is damaged or missing.
+            notify: called with a message for each damaged checkpoint.
+            needs_best: treat a checkpoint as damaged if the one that was the best when it was saved is damaged or
+                missing.
 
         Raises:
             UserError: a checkpoint does not fit, or all are damaged.
@@ -174,7 +174,7 @@ class Checkpoints:
         return None
 
     def about(self, step: int) -> dict[str, Any]:
-        """Returns what a checkpoint says of itself; see `Saved`.
+        """Returns the JSON values stored with a checkpoint; see `Saved.about`.
 
         Raises:
             UserError: there is no such checkpoint, or it is damaged.
@@ -185,7 +185,7 @@ class Checkpoints:
             raise UserError(f"{error}; restore it, or use another one.") from error
 
     def steps(self) -> list[int]:
-        """Returns the steps that have a whole checkpoint, ascending."""
+        """Returns the steps that have a complete checkpoint, ascending."""
         if not self.directory.exists():
             return []
         return sorted(self._manager().all_steps())
@@ -198,7 +198,7 @@ class Checkpoints:
         """Returns the step of the best checkpoint, None when none was measured.
 
         Raises:
-            UserError: it was there and is missing or damaged, or the last one is.
+            UserError: the best or the last checkpoint is missing or damaged.
         """
         steps = self.steps()
         if not steps:
@@ -213,17 +213,17 @@ class Checkpoints:
             except UserError:
                 if step == then:
                     raise
-                # A process was killed while it removed this one, which was neither the last nor the best.
+                # A process was killed while it removed this one; it was not among the last and not the best.
         return best({step: about["rank"]["rank"] for step, about in abouts.items() if about["rank"]})
 
     def wait(self) -> None:
-        """Waits until all that was given to `save` is on the disk; raises `UserError` where that fails."""
+        """Waits until everything given to `save` is on the disk; raises `UserError` if that fails."""
         if self._open is not None:
             with disk_errors(self.directory):
                 self._open.wait_until_finished()
 
     def close(self) -> None:
-        """Waits as `wait` does and gives everything free; a second call does nothing."""
+        """Waits as `wait` does and releases everything; a second call does nothing."""
         try:
             self.wait()
         finally:
@@ -237,7 +237,7 @@ class Checkpoints:
         self.close()
 
     def _manager(self) -> Any:
-        """Returns Orbax's manager, made at the first use: importing Orbax takes half a second."""
+        """Returns Orbax's manager, created at the first use: importing Orbax takes half a second."""
         if self._open is not None:
             return self._open
         with signals_held():  # see `jaxdl.checkpoint.faults.damage_named`
@@ -247,7 +247,7 @@ class Checkpoints:
                 preservation_policy=LastAndBest(self._keep, self._ranking.ranks),
                 read_only=self._read_only,
                 create=not self._read_only,
-                # What a killed process left unfinished.
+                # Unfinished checkpoints of a killed process.
                 cleanup_tmp_directories=not self._read_only,
             )
             handlers = {
@@ -261,7 +261,7 @@ class Checkpoints:
         return self._open
 
     def _read_ranks(self) -> None:
-        """Reads how good the checkpoints are that are there; one that is damaged counts for nothing."""
+        """Reads the ranks of the existing checkpoints; damaged ones are ignored."""
         self._ranking.ranks.clear()
         for step in self._open.all_steps():
             with contextlib.suppress(Damaged):
@@ -278,7 +278,7 @@ class Checkpoints:
     def _set_aside(self, steps: Sequence[int]) -> None:
         if not steps or self._read_only:
             return
-        self._close_manager()  # Orbax remembers what it has seen
+        self._close_manager()  # Orbax remembers which steps it has seen
         for step in steps:
             target = self.directory / f"damaged-{step}"
             with named_cause(target, "move a damaged checkpoint to"):

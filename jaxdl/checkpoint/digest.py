@@ -1,4 +1,4 @@
-"""A digest of a pytree of arrays, equal exactly where all bits are."""
+"""A digest of a pytree of arrays, equal only if all bits are equal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxdl.backend.keys import without_keys
 
 
 def params_sha256(params: Any) -> str:
-    """Returns the SHA-256 hex digest of a pytree of arrays, equal exactly where all bits are.
+    """Returns the SHA-256 hex digest of a pytree of arrays, equal only if all bits are equal.
 
     The leaves are taken in the order of their paths, compared as text; a path is the keys joined by ``/``. Each leaf
     contributes ``path NUL dtype NUL shape NUL`` in UTF-8 (the dtype's name such as ``float32``, the shape's sizes

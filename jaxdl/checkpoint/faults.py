@@ -1,4 +1,4 @@
-"""What Orbax and TensorStore raise, named: checkpoints that are damaged, and disks that fail."""
+"""Turns what Orbax and TensorStore raise into errors for damaged checkpoints and for failing disks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaxdl.backend.signals import signals_held
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
-# What is wrong with the machine, or with what it lets this process do, and not with a file.
+# Errors of the machine or of permissions, and not of a file.
 _OF_THE_MACHINE = (
     errno.EACCES,
     errno.EPERM,
@@ -29,7 +29,7 @@ _OF_THE_MACHINE = (
 
 
 class Damaged(Exception):
-    """A checkpoint cannot be read, or is not what was written."""
+    """A checkpoint cannot be read, or differs from what was written."""
 
     def __init__(self, path: Path, step: int, reason: object):
         super().__init__(f"the checkpoint {path} is damaged ({' '.join(str(reason).split())[:200]})")
@@ -38,25 +38,25 @@ class Damaged(Exception):
 
 @contextlib.contextmanager
 def damage_named(path: Path, step: int) -> Iterator[None]:
-    """Turns whatever Orbax and TensorStore raise on files that are cut short, changed or missing into `Damaged`.
+    """Turns any error of Orbax and TensorStore about files that are cut short, changed or missing into `Damaged`.
 
-    A signal that asks to stop waits: what it raises, Orbax would turn into an error of the file that it is reading, and
-    what is then left of its threads and event loops hangs or aborts.
+    A signal that asks to stop is delayed: Orbax would turn its exception into an error of the file that it reads, and
+    its remaining threads and event loops would hang or abort.
     """
     try:
         with signals_held():
             yield
-    except Exception as error:  # of any kind: Orbax raises bare `Exception`, too
+    except Exception as error:  # any exception: Orbax also raises bare `Exception`
         if ran_out_of_memory(error):
             raise
         code = _os_error_code(error)
         if code in _OF_THE_MACHINE:
             raise OSError(code, os.strerror(code)) from error
-        raise Damaged(path, step, error.__cause__ or error) from error  # Orbax's own words hide TensorStore's
+        raise Damaged(path, step, error.__cause__ or error) from error  # Orbax's own message hides TensorStore's
 
 
 def _os_error_code(error: Exception) -> int | None:
-    """Returns the number of the operating system's error behind one of Python or TensorStore; None if there is none."""
+    """Returns the operating system's error number behind an error of Python or TensorStore; None if there is none."""
     if isinstance(error, OSError):
         return error.errno
     code = re.search(r"os_error_code='(\d+)'", str(error))
@@ -64,7 +64,7 @@ def _os_error_code(error: Exception) -> int | None:
 
 
 class OrbaxSilence(logging.Filter):
-    """Keeps Orbax's own messages from the terminal: what matters of them is raised, too."""
+    """Hides Orbax's log messages: what matters in them is also raised."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return f"{os.sep}orbax{os.sep}" not in record.pathname
@@ -76,7 +76,7 @@ def disk_errors(directory: Path) -> Iterator[None]:
     with named_cause(directory, "write a checkpoint in"):
         try:
             yield
-        except TimeoutError as error:  # Orbax goes by the time of day
+        except TimeoutError as error:  # Orbax measures its timeout by the time of day
             why = "it took too long, or the clock was set forward meanwhile; run the same command again"
             raise UserError(f"cannot write a checkpoint in {directory}: {why}.") from error
         except ValueError as error:  # from TensorStore

@@ -1,4 +1,4 @@
-"""Reading one checkpoint and comparing it with the digests that were written with it."""
+"""Reads one checkpoint and compares it with the digests that were written with it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Saved(NamedTuple):
     Attributes:
         step: train steps done.
         state: the training state.
-        rows: the metrics of each step of the epoch under way, (steps of an epoch,) by name; None at an epoch's start.
-        about: what stands in its ``about/``: ``step``, ``digests``, ``shapes``, ``rank``, ``best_step``, what
-            `Checkpoints.save` was given, and a ``digest`` of all this.
+        rows: the metrics of each step of the current epoch, (steps of an epoch,) by name; None at an epoch's start.
+        about: the content of its ``about/``: ``step``, ``digests``, ``shapes``, ``rank``, ``best_step``, the argument
+            `about` of `Checkpoints.save`, and a ``digest`` of all this.
     """
 
     step: int
@@ -38,15 +38,15 @@ class Saved(NamedTuple):
 
 
 def read_about(manager: Any, directory: Path, step: int) -> dict[str, Any]:
-    """Returns what a checkpoint says of itself: see `Saved`.
+    """Returns the JSON values stored with a checkpoint: see `Saved.about`.
 
     Args:
-        manager: Orbax's, of the directory.
+        manager: Orbax's manager of the directory.
         directory: the folder of the checkpoints.
         step: which one.
 
     Raises:
-        Damaged: it cannot be read, or is not what was written.
+        Damaged: it cannot be read, or differs from what was written.
     """
     import orbax.checkpoint as ocp
 
@@ -54,12 +54,12 @@ def read_about(manager: Any, directory: Path, step: int) -> dict[str, Any]:
         about: dict[str, Any] = manager.restore(step, args=ocp.args.Composite(**{ABOUT: ocp.args.JsonRestore()}))[ABOUT]
         said = {name: value for name, value in about.items() if name != "digest"}
         if about["step"] != step or about["digest"] != about_digest(said):
-            raise ValueError("the digest of what it says of itself is not the one that was written with it")
+            raise ValueError("the digest of its JSON values is not the one that was written with it")
     return about
 
 
 def about_digest(said: Mapping[str, Any]) -> str:
-    """Returns the digest, SHA-256 in hexadecimal, of what a checkpoint says of itself."""
+    """Returns the SHA-256 hex digest of the JSON values stored with a checkpoint."""
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -69,15 +69,15 @@ def read_checkpoint(
     """Reads one checkpoint and compares its digests.
 
     Args:
-        manager: Orbax's, of the directory.
+        manager: Orbax's manager of the directory.
         directory: the folder of the checkpoints.
         step: which one.
-        like: what the state looks like.
-        rows_like: what the rows look like; None leaves them out.
+        like: the structure, shapes and dtypes of the state. rows_like: shapes and dtypes of the rows; None leaves them
+            out.
 
     Raises:
-        UserError: it does not fit.
-        Damaged: it cannot be read, or is not what was written.
+        UserError: it does not fit `like`.
+        Damaged: it cannot be read, or differs from what was written.
     """
     import orbax.checkpoint as ocp
 
@@ -101,16 +101,16 @@ def read_checkpoint(
 
 
 def check_best(manager: Any, directory: Path, saved: Saved, like: Any) -> None:
-    """Reads the checkpoint that was the best one when another was saved, to see that it is whole.
+    """Reads the checkpoint that was the best when another one was saved, to check it.
 
     Args:
-        manager: Orbax's, of the directory.
+        manager: Orbax's manager of the directory.
         directory: the folder of the checkpoints.
-        saved: the other one.
+        saved: the other checkpoint.
         like: what the state looks like.
 
     Raises:
-        Damaged: it is missing or damaged; it names the other one.
+        Damaged: it is missing or damaged; the message names the other checkpoint.
     """
     best = saved.about["best_step"]
     if best is None or best == saved.step:

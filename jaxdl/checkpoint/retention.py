@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 @dataclasses.dataclass(frozen=True)
 class Ranking:
-    """How good each checkpoint is: larger ranks are better.
+    """The rank of each checkpoint; larger ranks are better.
 
     Attributes:
-        metric: name of the metric that it goes by; None: no checkpoint has a rank.
+        metric: name of the metric to rank by; None: no checkpoint has a rank.
         mode: whether the best value is the largest or the smallest.
-        ranks: by step, of the checkpoints that have one; changes as checkpoints are saved.
+        ranks: ranks by step, for the checkpoints that have one; updated as checkpoints are saved.
     """
 
     metric: str | None
@@ -27,7 +27,7 @@ class Ranking:
 
         Returns:
             What is written with the checkpoint: ``rank`` (None, or ``metric``, ``value`` and ``rank``), and
-            ``best_step``, the best one so far.
+            ``best_step``, the step of the best one so far.
         """
         value = metrics.get(self.metric) if self.metric is not None else None
         rank = None
@@ -38,7 +38,7 @@ class Ranking:
 
 
 def best(ranks: Mapping[int, float]) -> int | None:
-    """Returns the step with the largest rank, the earliest of equal ones; None where there is none."""
+    """Returns the step with the largest rank, the earliest of equal ones; None if there is none."""
     return max(ranks, key=lambda step: (ranks[step], -step), default=None)
 
 
@@ -47,7 +47,7 @@ class LastAndBest:
     """Orbax's protocol for which checkpoints to keep: those of the `keep` highest steps, and the best one.
 
     Attributes:
-        keep: how many of the last.
+        keep: how many of the last checkpoints to keep.
         ranks: as in `Ranking`, read each time that Orbax asks.
     """
 

@@ -1,4 +1,4 @@
-"""A command line as a list of flags, before anyone knows which of them there are."""
+"""A command line as a list of flags, before the possible flags are known."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _NUMBER = re.compile(r"-\.?\d")
 
 @dataclasses.dataclass(frozen=True)
 class Token:
-    """One flag, or one argument that belongs to none.
+    """One flag, or one argument that does not belong to a flag.
 
     Attributes:
-        name: of the flag, without dashes; empty for an argument that is no flag.
-        value: what is given to it; None for a flag that stands alone.
+        name: name of the flag, without dashes; empty for other arguments.
+        value: its value; None for a flag without one.
         arguments: the arguments that it was read from.
     """
 
@@ -31,12 +31,12 @@ class Token:
 
 
 def program() -> list[str]:
-    """Returns what stands behind ``python`` in the command that started this process, before its arguments."""
+    """Returns how ``python`` was called to start this process: the part after ``python`` and before the arguments."""
     return ["-m", "jaxdl"] if Path(sys.argv[0]).name == "__main__.py" else ["launch.py"]
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:
-    """Returns a command line with what is written for short in full: ``-h``, and the files of ``--flagfile``.
+    """Returns a command line with abbreviations expanded: ``-h``, and the files of ``--flagfile``.
 
     Raises:
         UserError: such a file cannot be read, or ``--undefok`` is given.
@@ -53,12 +53,12 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
 def tokens(arguments: Sequence[str], switches: Collection[str]) -> list[Token]:
     """Splits a command line into its flags, in the forms of absl: ``--x=1``, ``--x 1``, ``--x``, ``--nox``, ``-x``.
 
-    What follows ``--`` belongs to no flag.
+    Arguments after ``--`` do not belong to a flag.
 
     Args:
         arguments: the command line.
-        switches: names of flags that take no value from the next argument. Of a flag that is not among them it is
-            assumed that the next argument is its value, unless that is a flag itself.
+        switches: names of flags that take no value from the next argument. For other flags the next argument is the
+            value, unless that is a flag itself.
     """
     found: list[Token] = []
     rest = list(arguments)
@@ -83,8 +83,8 @@ def without(found: Sequence[Token], names: Collection[str], switches: Collection
 
     Args:
         found: the command line.
-        names: of the flags to leave out.
-        switches: as given to `tokens`; those to be left out are, as ``--nox``, too.
+        names: names of the flags to leave out.
+        switches: as for `tokens`; they are also left out in the form ``--nox``.
     """
     left_out = {*names, *(f"no{name}" for name in set(names) & set(switches))}
     return [argument for token in found if token.name not in left_out for argument in token.arguments]

@@ -1,4 +1,4 @@
-"""What ``--mode`` can be: for each mode what it does, what it needs, and which function does it."""
+"""The modes of ``--mode``: what each one does, what it needs, and its function."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Command:
 
     Attributes:
         help: what it does, in one line.
-        function: ``module:function`` below `jaxdl.cli`, which is imported only to be called: called as
+        function: ``module:function`` below `jaxdl.cli`, imported only when it is called as
             ``function(options, experiment, arguments, begin)``, it returns the exit status; see `jaxdl.cli.run.run`.
         needs: options that must be given.
-        own_options: options that apply to no mode but those that name them.
-        of_a_run: whether its experiment is that of the run in ``--run_dir``.
+        own_options: options that apply only to the modes that list them.
+        of_a_run: whether its experiment is taken from the run in ``--run_dir``.
     """
 
     help: str
@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, Command] = {
         "train a finished run again and compare the bits", "proofs:reproduce", needs=("run_dir",), of_a_run=True
     ),
     "verify_resume": Command(
-        "stop a training again and again and compare the bits with one that was not stopped",
+        "stop and resume a training many times and compare the bits with an uninterrupted one",
         "proofs:verify_resume",
         own_options=("kills",),
     ),

@@ -17,14 +17,14 @@ from jaxdl.fields import Field, check_value, choose, parse, replace, settable, s
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
-# Options that may be given several times; each time adds to what was given.
+# Options that may be given several times; the values are collected.
 _REPEATABLE = frozenset({"sweep"})
-# Options that decide which experiment it is, and whether there is one at all.
+# Options that decide which experiment is used, and whether one is needed.
 _DECIDE = ("experiment", "mode", "run_dir", "list", "help")
 
 
 class _FieldParser(flags.ArgumentParser[Any]):
-    """Reads and checks one field's value; what absl reports as an illegal value is our own one-line message."""
+    """Reads and checks one field's value; instead of absl's error for an illegal value, our own one-line message."""
 
     def __init__(self, field: Field):
         super().__init__()
@@ -51,7 +51,7 @@ class _ShowSerializer(flags.ArgumentSerializer[Any]):
 
 
 def peek(arguments: Sequence[str]) -> Options:
-    """Returns the options that decide which experiment a command is about, and no others; nothing is checked.
+    """Returns only the options that decide which experiment a command uses; nothing is checked.
 
     Raises:
         UserError: a file of flags cannot be read.
@@ -74,7 +74,7 @@ def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) 
 
     Args:
         arguments: the command line without the program's name.
-        experiment: the experiment that the command line names, as its file defines it; None where there is none.
+        experiment: the experiment that the command line names, as its file defines it; None if there is none.
 
     Raises:
         UserError: a wrong flag, field, type or choice.
@@ -106,7 +106,7 @@ def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) 
 
 
 def refuse_misspelt_experiment(arguments: Sequence[str]) -> None:
-    """Refuses a flag that is nearly ``--experiment``, where no experiment is given.
+    """Raises `UserError` for a misspelt ``--experiment`` if no experiment is given.
 
     Raises:
         UserError: there is one.
@@ -118,12 +118,12 @@ def refuse_misspelt_experiment(arguments: Sequence[str]) -> None:
 
 
 def flag_names(fields: Mapping[str, Field]) -> dict[str, str]:
-    """Returns the names under which fields can be given, and the field of each: its path, and its last name."""
+    """Returns the fields by the names of their flags: the path and the last name."""
     return {path: path for path in fields} | short_names(list(fields), reserved=option_fields())
 
 
 def _choose_parts(experiment: Experiment, found: Sequence[Token]) -> tuple[Experiment, dict[str, str]]:
-    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first: a part decides what it holds.
+    """Replaces the parts that flags name (``--optimizer=sgd``), outer ones first: a part decides which fields it has.
 
     Returns:
         The experiment, and the names of the parts that were chosen, by path.
@@ -158,7 +158,7 @@ def _parse(fields: Mapping[str, Field], arguments: Sequence[str]) -> dict[str, A
     except flags.UnrecognizedFlagError as error:
         raise _unknown_flag(error.flagname, fields) from None
     except flags.IllegalFlagValueError as error:
-        # Only booleans come here: all else is read by our own parser.
+        # Only booleans come here: everything else is read by our own parser.
         flag, _, text = str(error).removeprefix("flag --").partition("=")
         raise UserError(f"--{flag}={text.partition(':')[0]}: must be true or false.") from None
     except (flags.Error, ValueError) as error:  # absl raises ValueError for --nox=true
@@ -169,7 +169,7 @@ def _parse(fields: Mapping[str, Field], arguments: Sequence[str]) -> dict[str, A
 
 
 def _define(values: flags.FlagValues, name: str, field: Field) -> None:
-    """Defines the flag `name` for `field`, without a default: only what is given counts."""
+    """Defines the flag `name` for `field`, without a default: only given values count."""
     help_text = field.declaration.help
     if field.type is bool:
         flags.DEFINE_boolean(name, None, help_text, flag_values=values)
@@ -182,7 +182,7 @@ def _define(values: flags.FlagValues, name: str, field: Field) -> None:
 def _given(values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]:
     """Returns the values given on the command line by dotted path; `names` maps flag names to paths.
 
-    A flag counts as given by absl's own mark, not by its value, since ``none`` is a value.
+    absl's own mark says whether a flag was given; the value does not, since ``none`` is a value.
     """
     given: dict[str, Any] = {}
     for name, path in names.items():
@@ -202,14 +202,14 @@ def _unknown_flag(name: str, fields: Mapping[str, Field]) -> UserError:
 
 
 def _check_decided(options: Options, peeked: Options) -> None:
-    """Refuses a command line in which a flag that decides about the experiment is the value of another flag."""
+    """Raises `UserError` if a flag that decides about the experiment is read as the value of another flag."""
     for name in _DECIDE:
         if getattr(options, name) != getattr(peeked, name):
             raise _read_as_value(name)
 
 
 def _read_as_value(name: str) -> UserError:
-    return UserError(f"--{name} stands where the flag before it takes its value; write flags as --name=value.")
+    return UserError(f"--{name} was read as the value of the flag before it; write flags as --name=value.")
 
 
 def _refuse_objective_of_a_sweep(found: Sequence[Token]) -> None:
@@ -222,10 +222,10 @@ def _refuse_objective_of_a_sweep(found: Sequence[Token]) -> None:
 
 
 def _with_sweep_file(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the given options, with those that the sweep file says where the command line does not say otherwise."""
+    """Returns the options of the sweep file, overridden by those of the command line."""
     if not given.get("sweep_file"):
         return dict(given)
-    from jaxdl.cli.sweep_file import read_sweep_file  # here, so that --help reads no more than it must
+    from jaxdl.cli.sweep_file import read_sweep_file  # here, so that --help imports less
 
     said = read_sweep_file(Path(given["sweep_file"]))
     here = given.get("sweep", ())
@@ -235,5 +235,5 @@ def _with_sweep_file(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same_field(one: str, other: str) -> bool:
-    """Returns whether two names stand for one field: a last name is one only where just one field has it."""
+    """Returns whether two names mean one field; a last name does so only if exactly one field has it."""
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")

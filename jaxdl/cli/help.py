@@ -21,7 +21,7 @@ def help_text(experiment: Experiment | None, program: str, width: int | None = N
     Args:
         experiment: whose fields to list; None: none.
         program: how the program is started.
-        width: of a line, in characters; None: that of the terminal.
+        width: width of a line in characters; None: the terminal's.
     """
     width = width or shutil.get_terminal_size().columns
     lines = [f"usage: python {program} --experiment=NAME [--FIELD=VALUE ...]", "", "options:"]
@@ -32,13 +32,13 @@ def help_text(experiment: Experiment | None, program: str, width: int | None = N
                 lines += _wrapped(f"{mode}: {command.help}", width, " " * 8, " " * 10)
     if experiment is None:
         return "\n".join(
-            [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list the experiments."]
+            [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list prints the experiments."]
         )
     fields = {field.path: field for field in settable(experiment)}
     shorts = {path: name for name, path in flag_names(fields).items() if name != path}
     lines += [
         "",
-        f"fields of {experiment.name} (a last name such as --epochs stands for its path where just one has it):",
+        f"fields of {experiment.name} (a last name such as --epochs is enough if only one field has it):",
     ]
     for path, field in fields.items():
         lines += _described(field, path, width, shorts.get(path))

@@ -1,4 +1,4 @@
-"""What is done with a finished run: measured again, used for predictions, exported."""
+"""The modes for a finished run: evaluate, predict, export."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def export(options: Options, experiment: Experiment, arguments: Sequence[str], b
 def _output(options: Options) -> Path:
     output = Path(options.output)
     if not output.parent.is_dir():
-        raise UserError(f"--output={output}: there is no folder {output.parent}; make it, or name another file.")
+        raise UserError(f"--output={output}: there is no folder {output.parent}; create it, or choose another file.")
     return output

@@ -21,10 +21,10 @@ def main(experiments: Path) -> NoReturn:
     Args:
         experiments: the folder of the experiments.
     """
-    begin = time.perf_counter()  # before the imports, which take most of a short run's start
-    gc.disable()  # until the command runs: importing makes many objects and no garbage
+    begin = time.perf_counter()  # before the imports, which take most of the start of a short run
+    gc.disable()  # until the command runs: imports create many objects and no garbage
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Until then, too: there is nothing to save, and Ctrl-C in the import of a C++ library would be an ImportError.
+        # Also until then: there is nothing to save, and Ctrl-C in the import of a C++ library would raise ImportError.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from jaxdl.backend.signals import end_process
 
@@ -52,10 +52,10 @@ def command(arguments: list[str], experiments: Path, begin: float) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+    except BrokenPipeError:  # the reader of our output, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # of the user's own files: what we write or fetch ourselves says more
+    except OSError as error:  # about the user's own files: files that we write or download have better messages
         where = f" {error.filename}" if error.filename else ""
         print(f"{name}: error: cannot read{where}: {error.strerror or error}; check the path.", file=sys.stderr)
         return 2
@@ -80,7 +80,7 @@ def _command(arguments: list[str], experiments: Path, begin: float) -> int:
     assert experiment is not None
     from jaxdl.cli.run import run  # here, so that --list and --help import no JAX
 
-    gc.freeze()  # what the imports made stays until the end, so it is not looked through again
+    gc.freeze()  # the imported objects stay until the end, so they need no garbage collection
     gc.enable()
     if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -88,7 +88,7 @@ def _command(arguments: list[str], experiments: Path, begin: float) -> int:
 
 
 def find_experiment(asked: Options, experiments: Path) -> Experiment | None:
-    """Returns the experiment that the command names, or that of its run directory; None where it needs none.
+    """Returns the experiment from the command or from its run directory; None if it needs none.
 
     Raises:
         UserError: there is no such experiment or run.
@@ -107,7 +107,7 @@ def find_experiment(asked: Options, experiments: Path) -> Experiment | None:
         config = read_config(Path(asked.run_dir))
         name = str(config.get("name", ""))
         if asked.experiment not in ("", name):
-            raise UserError(f"{asked.run_dir} holds a run of {name!r}, not of {asked.experiment!r}.")
+            raise UserError(f"{asked.run_dir} has a run of {name!r}, not of {asked.experiment!r}.")
         return from_config(config, load_experiment(name, experiments))
     if of_a_run and not asked.experiment:
         raise UserError(f"--mode={asked.mode} needs --run_dir=DIR of a finished run.")
@@ -117,7 +117,7 @@ def find_experiment(asked: Options, experiments: Path) -> Experiment | None:
 
 
 def list_text(experiments: Path) -> str:
-    """Returns the experiments of a folder, a line each."""
+    """Returns the experiments of a folder, one per line."""
     from jaxdl.experiment.registry import list_experiments
 
     found = list_experiments(experiments)

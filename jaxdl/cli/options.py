@@ -1,4 +1,4 @@
-"""What a command asks for beside the recipe: the options of ``launch.py`` that are no fields of an experiment."""
+"""The options of ``launch.py`` that are not fields of an experiment."""
 
 from __future__ import annotations
 
@@ -22,33 +22,31 @@ else:
 @described
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a command asks for beside the recipe."""
+    """The options of a command, in addition to the recipe."""
 
-    experiment: str = static("", "name of the experiment (see --list); not needed where a run directory names it")
+    experiment: str = static("", "name of the experiment (see --list); not needed if a run directory names it")
     mode: Mode = static("train", "what to do")
-    platform: Literal["", "cpu", "gpu", "tpu"] = static("", "backend to run on; JAX's own choice where not given")
+    platform: Literal["", "cpu", "gpu", "tpu"] = static("", "backend to run on; JAX chooses by default")
     data_dir: str = static(
-        "", "folder of prepared data sets and of original archives to prepare; TFDS's own where not given"
+        "", "folder of prepared data sets and of original archives to prepare; by default TFDS's own"
     )
-    run_dir: str = static("", "this run's directory; runs/NAME/<UTC time>-<6 hex digits> where not given")
+    run_dir: str = static("", "this run's directory; by default runs/NAME/<UTC time>-<6 hex digits>")
     input: str = static("", "with --mode=predict: an image, a folder of images, or a .npy file of examples")
     output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
     profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
-    accept_changed_data: bool = static(False, "continue a run with other data than those it was begun with")
+    accept_changed_data: bool = static(False, "resume a run with other data than it was started with")
     kills: int = static(
         10,
         "with --mode=verify_resume: how often to stop the training that is compared with an uninterrupted one",
         check=at_least(1),
     )
-    xla_flags: bool = static(
-        True, "add the XLA flags that are measured to be faster, where XLA_FLAGS does not set them"
-    )
+    xla_flags: bool = static(True, "add the XLA flags that are measured to be faster, unless XLA_FLAGS sets them")
     sweep: tuple[str, ...] = static(
         (),
         "repeatable: FIELD=VALUES: 32,64 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(a,b)",
     )
-    sweep_file: str = static("", "TOML file that says what to sweep; what flags say counts before it")
-    sweep_dir: str = static("", "the sweep's directory; runs/NAME/sweep-<8 hex digits of what it is> where not given")
+    sweep_file: str = static("", "TOML file that defines the sweep; flags override it")
+    sweep_dir: str = static("", "the sweep's directory; by default runs/NAME/sweep-<8 hex digits of its definition>")
     extend: bool = static(False, "add trials to the sweep in the sweep directory")
     dry_run: bool = static(False, "show the plan of a sweep and stop")
     selection: Selection = part(None, "how the trials of a sweep are chosen and compared", default=Selection())
@@ -72,13 +70,13 @@ class Options:
         return bool(self.sweep or self.sweep_file)
 
 
-# The one flag that is not called as its field is.
+# The only flag whose name differs from its field's.
 _SWEEP_BATCH = {"execution.batch": "sweep_batch"}
 
 
 @functools.cache
 def option_fields() -> Mapping[str, Field]:
-    """Returns the options by the names of their flags; each field's path is its place in `Options`."""
+    """Returns the options by the names of their flags; each field's path is its path in `Options`."""
     fields = (field for field in walk(Options()) if field.declaration.help and not field.is_part)
     return {_SWEEP_BATCH.get(field.path, field.path.rpartition(".")[2]): field for field in fields}
 
@@ -96,7 +94,7 @@ def file_options() -> dict[str, Field]:
 
 
 def sweep_options() -> list[str]:
-    """Lists the options that say something to a sweep alone."""
+    """Lists the options that apply only to sweeps."""
     return [*file_options(), "sweep_dir", "extend", "dry_run"]
 
 
@@ -104,7 +102,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
     """Returns the options with the given values, by the names of their flags.
 
     Raises:
-        UserError: options do not go together.
+        UserError: options contradict each other.
     """
     fields = option_fields()
     if not given.get("sweep") and not given.get("sweep_file"):

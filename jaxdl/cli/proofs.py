@@ -1,4 +1,4 @@
-"""Proofs that a run is reproduced, and resumed after a stop, to the bit."""
+"""The modes that check that a repeated run, and a resumed run, have the same bits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORT_EPOCHS = 2
 
 
 def reproduce(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    """Trains a finished run again and compares; returns 0 where each bit is the same."""
+    """Trains a finished run again and compares; returns 0 if all bits are the same."""
     copy = new_run_dir(Path("runs"), experiment.name)
     command = [*program(), *arguments]
     found = proofs.reproduce(Path(options.run_dir), copy, experiment, Path(options.data_folder), command, announce)
@@ -26,7 +26,7 @@ def reproduce(options: Options, experiment: Experiment, arguments: Sequence[str]
 
 
 def verify_resume(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    """Stops a training again and again and compares; returns 0 where each bit is that of one that was not stopped."""
+    """Stops and resumes a training many times; returns 0 if all bits equal those of an uninterrupted one."""
     folder = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), f"{experiment.name}-verify_resume")
     program_here = program() if program()[0] == "-m" else [sys.argv[0]]
     command = [sys.executable, *program_here, *short_arguments(arguments, experiment)]
@@ -36,9 +36,9 @@ def verify_resume(options: Options, experiment: Experiment, arguments: Sequence[
 
 
 def short_arguments(arguments: Sequence[str], experiment: Experiment) -> list[str]:
-    """Returns arguments that train as the given ones say, for two epochs at most unless they say how many.
+    """Returns the given arguments, with at most two epochs unless they set the number.
 
-    The training is saved every second, so that one of a few seconds is stopped in the middle of an epoch, too.
+    The training is saved every second, so that even a training of a few seconds resumes in the middle of an epoch.
     """
     switches = option_switches()
     given = tokens(spelled_out(arguments), switches)

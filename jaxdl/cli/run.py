@@ -17,12 +17,12 @@ from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 
-# What a shell reports of a program that SIGINT or SIGTERM ended.
+# The status that a shell reports for a program ended by SIGINT or SIGTERM.
 _INTERRUPTED, _TERMINATED = 130, 143
 
 
 def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    """Does what the command asks for.
+    """Runs the command.
 
     Args:
         options: what to do.
@@ -34,7 +34,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         The exit status: 0, 1 for a training that diverged, 130 or 143 for a command that was stopped.
 
     Raises:
-        UserError: something that the user can mend.
+        UserError: a mistake that the user can correct.
     """
     _check_options(options)
     module, _, function = COMMANDS[options.mode].function.partition(":")
@@ -53,9 +53,9 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _check_options(options: Options) -> None:
-    """Refuses options that do not apply to what the command does, and the lack of those that it needs."""
+    """Raises `UserError` for options that do not apply to the command, and for missing ones that it needs."""
     if options.profile and options.mode != "train":
-        raise UserError(f"--profile traces a training: it does not go with --mode={options.mode}.")
+        raise UserError(f"--profile traces a training: it does not work with --mode={options.mode}.")
     owners: dict[str, list[str]] = {}
     for mode, command in COMMANDS.items():
         for name in command.own_options:
@@ -64,10 +64,10 @@ def _check_options(options: Options) -> None:
         if options.mode not in modes and getattr(options, name) != getattr(Options(), name):
             raise UserError(f"--{name} only applies to --mode={' or '.join(modes)}.")
     if options.is_sweep and options.mode != "train":
-        raise UserError(f"--sweep trains: it does not go with --mode={options.mode}.")
+        raise UserError(f"--sweep trains: it does not work with --mode={options.mode}.")
     if options.is_sweep and (options.profile or options.run_dir):
         name = "profile" if options.profile else "run_dir"
-        raise UserError(f"--{name} is of one run; a sweep has many: give --sweep_dir, or leave out --sweep.")
+        raise UserError(f"--{name} is for one run; a sweep has many: give --sweep_dir, or leave out --sweep.")
     for name in COMMANDS[options.mode].needs:
         if not getattr(options, name):
             raise UserError(f"--mode={options.mode} needs --{name} (see --help).")
@@ -75,7 +75,7 @@ def _check_options(options: Options) -> None:
 
 @contextlib.contextmanager
 def out_of_memory() -> Iterator[None]:
-    """Turns a lack of memory, of the machine or of its accelerator, into `UserError`."""
+    """Turns an out-of-memory error of the machine or its accelerator into `UserError`."""
     way_out = "lower --batch_size or --eval_batch_size, make the model smaller, or free memory"
     try:
         yield

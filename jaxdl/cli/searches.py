@@ -34,5 +34,5 @@ def batch_find(options: Options, experiment: Experiment, arguments: Sequence[str
     best, most = batch_size.fastest(found), batch_size.largest(found)
     print(f"fastest: --batch_size={best.size}, {best.examples_per_second:,.0f} examples/s")
     print(f"largest that fits: --batch_size={most.size}, of those tried")
-    print("Another batch size is another training: choose the learning rate anew, with --mode=lr_find.")
+    print("Another batch size is another training: choose its learning rate again, with --mode=lr_find.")
     return 0

@@ -1,4 +1,4 @@
-"""The sweep that a command line asks for."""
+"""Runs the sweep of a command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jaxdl.sweeps.space.space import Space, make_space, parse_flags
 
 
 def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
-    """Runs the sweep that a command line asks for, and prints its results.
+    """Runs the sweep of a command line, and prints its results.
 
     Args:
         options: how to run it.
@@ -27,11 +27,11 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         arguments: the command line without the program's name.
 
     Returns:
-        The exit status: 0, or 1 where no trial was completed.
+        The exit status: 0, or 1 if no trial was completed.
 
     Raises:
-        UserError: something that the user can mend; before anything was written.
-        KeyboardInterrupt: it was asked to stop; the same command continues it.
+        UserError: a mistake that the user can correct; nothing was written.
+        KeyboardInterrupt: the sweep was stopped; the same command resumes it.
     """
     settings = {"platform": options.platform, "xla_flags": options.xla_flags}
     execution = dataclasses.replace(options.execution, settings=settings)
@@ -56,7 +56,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
 
 
 def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[str]) -> None:
-    """Refuses flags of a part that the sweep chooses: they would hold for some of the trials only."""
+    """Raises `UserError` for flags of a part that the sweep chooses: they would apply to only some of the trials."""
     fields = {field.path: field for field in settable(experiment)}
     names = flag_names(fields)
     parts = [axis.path for axis in space.axes if axis.path in fields and fields[axis.path].declaration.family]
@@ -73,7 +73,7 @@ def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[s
 
 
 def _without_sweep(arguments: Sequence[str], experiment: Experiment, space: Space) -> list[str]:
-    """Returns the command line of the recipe alone."""
+    """Returns the command line with only the recipe's flags."""
     names = flag_names({field.path: field for field in settable(experiment)})
     swept = {name for path in space.specs() for name in (path, path.rpartition(".")[2])}
     booleans = {field.path for field in settable(experiment) if field.type is bool}

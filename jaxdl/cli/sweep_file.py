@@ -1,4 +1,4 @@
-"""Sweeps in a TOML file: the same as the flags say, under the same names, to be kept and shared.
+"""Sweeps in a TOML file: the same names and values as the flags, in a file to keep and share.
 
 sweep_mode = "random"
 trials = 60
@@ -31,10 +31,10 @@ def read_sweep_file(path: Path) -> dict[str, Any]:
     """Reads a sweep file.
 
     Returns:
-        Values of options by the names of their flags; the fields stand under ``sweep`` as the command line has them.
+        Values of options by the names of their flags; the fields are under ``sweep``, in the form of the command line.
 
     Raises:
-        UserError: it cannot be read, is not valid TOML, or says something that no sweep knows.
+        UserError: it cannot be read, is not valid TOML, or has an unknown entry.
     """
     with named_cause(path, "read"):
         content = path.read_bytes()
@@ -56,7 +56,7 @@ def read_sweep_file(path: Path) -> dict[str, Any]:
         if key not in known:
             raise unknown(f"entry in {path}:", key, [_FIELDS, *known])
         field = dataclasses.replace(known[key], path=key)
-        if isinstance(item, str):  # as a flag would have it, such as sweep_batch = "4"
+        if isinstance(item, str):  # in the form of a flag, such as sweep_batch = "4"
             try:
                 item = parse(item, field.type)
             except ValueError:
@@ -67,7 +67,7 @@ def read_sweep_file(path: Path) -> dict[str, Any]:
 
 
 def _spec(path: Path, name: str, value: Any) -> str:
-    """Returns what a field gets as the command line has it."""
+    """Returns the values of a field in the form of the command line."""
     if isinstance(value, Mapping):
         raise UserError(f'--sweep_file={path}: write dotted fields in quotes: "{name}.{next(iter(value), "...")}".')
     if isinstance(value, str):

@@ -22,7 +22,7 @@ from jaxdl.training.run import train as train_experiment
 
 
 def train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    """Trains an experiment, or many variants of it where the options say so; returns the exit status."""
+    """Trains an experiment, or a sweep over variants of it; returns the exit status."""
     if options.is_sweep:
         return _sweep(options, experiment, arguments)
     run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
@@ -50,7 +50,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
     if summary["divergence"] is not None:
         announce(
             f"{Divergence.of_summary(summary['divergence']).message()}. Lower --learning_rate, clip with "
-            "--clip_norm=1, or leave such updates out with --nan=skip. The last good checkpoint, if there is one, is "
+            "--clip_norm=1, or skip such updates with --nan=skip. The last good checkpoint, if there is one, is "
             "kept."
         )
         return 1
@@ -66,7 +66,7 @@ def _profiler(options: Options) -> Callable[[Path, Trainer], Profiler] | None:
 
 
 def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
-    from jaxdl.cli.sweep import run_sweep  # here, since a single training needs none of it
+    from jaxdl.cli.sweep import run_sweep  # here, since a single training does not need it
 
     try:
         return run_sweep(options, experiment, arguments)
@@ -76,7 +76,7 @@ def _sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -
 
 
 def summary(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    """Prints the model's layers with shapes and sizes, which are found without computing anything."""
+    """Prints the model's layers with shapes and sizes, without computing anything."""
     spec = experiment.data.spec(Path(options.data_folder))
     experiment = experiment.for_spec(spec)
     state = state_shapes(make_steps(experiment, spec, total_steps=1))

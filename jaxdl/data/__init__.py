@@ -17,7 +17,7 @@ from jaxdl.fields import Family
 
 
 def _of_tfds(name: str) -> tuple[type[Tfds], Mapping[str, Any]]:
-    """Returns the source that a TFDS name stands for; whether TFDS has such a set is seen when it is loaded."""
+    """Returns the source for a TFDS name; loading it checks whether TFDS has such a set."""
     prefix, colon, _ = name.partition(":")
     if colon:
         raise UserError(

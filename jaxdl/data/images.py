@@ -1,4 +1,4 @@
-"""Image files in the form in which a data set stores its inputs."""
+"""Reads image files in the form in which a data set stores its inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MODES = {1: "L", 3: "RGB"}  # Pillow's name for each number of channels
 
 
 def find_images(path: Path) -> list[Path]:
-    """Lists the image files to read: the file itself, or all below a folder by their extension, sorted by path.
+    """Lists the image files to read: the file itself, or all image files below a folder, sorted by path.
 
     Raises:
         UserError: `path` does not exist, or it is a folder without image files.
@@ -31,16 +31,16 @@ def find_images(path: Path) -> list[Path]:
         raise UserError(f"{path}: there is no such file or folder.")
     found = sorted(file for file in path.rglob("*") if file.suffix.lower() in _EXTENSIONS and file.is_file())
     if not found:
-        raise UserError(f"{path}: the folder holds no image file ({', '.join(sorted(_EXTENSIONS))}).")
+        raise UserError(f"{path}: the folder has no image file ({', '.join(sorted(_EXTENSIONS))}).")
     return found
 
 
 def load_images(paths: Sequence[Path], spec: Spec) -> np.ndarray:
     """Reads image files as inputs of a model that was trained on data of the given spec.
 
-    Each image is turned as its EXIF orientation says, laid on white where it is transparent, converted to grayscale or
-    RGB, resized to the spec's height and width where it has another size, and stored such that the data's preprocessing
-    scales black to 0 and white to 1.
+    Each image is rotated by its EXIF orientation, drawn on white if it is transparent, converted to grayscale or RGB,
+    resized to the spec's height and width if it has another size, and stored such that the data's preprocessing scales
+    black to 0 and white to 1.
 
     Returns:
         (images, height, width, channels) in the spec's dtype.
@@ -64,7 +64,7 @@ def _pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     height, width, channels = shape
     try:
         with warnings.catch_warnings():
-            # Pillow only warns of an image large enough to fill the memory, and raises at twice that size.
+            # Pillow only warns about an image that is large enough to fill the memory, and raises at twice that size.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as file:
                 image = _flat(ImageOps.exif_transpose(file)).convert(_MODES[channels])
@@ -85,7 +85,7 @@ def _flat(image: Image.Image) -> Image.Image:
     """Returns an image of 8 bits a channel without transparency."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # 16 bits of gray; Pillow's own conversion would cut off all that is above 255
+    if image.mode.startswith("I"):  # 16 bits of gray; Pillow's own conversion would clip values above 255
         return Image.fromarray((np.asarray(image).astype(np.int64) * 255 // 65535).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

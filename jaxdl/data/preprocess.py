@@ -1,4 +1,4 @@
-"""From an example as it is stored to what a model reads: declared by the data, computed inside every compiled step."""
+"""Preprocessing from stored examples to a model's inputs: declared by the data, computed inside every compiled step."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Preprocess:
     """A pure function of stored inputs: ``(stored * scale - mean) / deviation``, or, for ids, the stored inputs.
 
     Training, evaluation and prediction all apply it on the device, inside the compiled step, so that inputs are copied
-    there as they are stored, in one byte a pixel where they are bytes. Augmentation works between its two parts:
-    on what `scaled` returns, which for images lies in [0, 1].
+    there as they are stored, such as one byte for each pixel. Augmentation works between its two parts: on the result
+    of `scaled`, which for images lies in [0, 1].
 
     Attributes:
-        scale: factor of the stored numbers.
-        mean: what is then subtracted, a number for each channel (the last axis), or one for all; empty for none.
-        deviation: what is then divided by, likewise.
+        scale: factor for the stored numbers.
+        mean: subtracted after scaling; a number for each channel (the last axis), or one for all; empty for none.
+        deviation: divisor after that, with as many numbers.
         cast: ``"float32"`` for numbers; ``"none"`` for ids, such as those of words, which stay integers as stored.
 
     Raises:
-        ValueError: there are not as many means as deviations, a deviation is not above 0, or ids are to be scaled.
+        ValueError: the numbers of means and deviations differ, a deviation is not above 0, or ids would be scaled.
     """
 
     scale: float = 1.0
@@ -45,33 +45,33 @@ class Preprocess:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Preprocess:
-        """Makes it from the JSON form of `dataclasses.asdict`, in which tuples have become lists."""
+        """Rebuilds it from the JSON form of `dataclasses.asdict`, in which tuples have become lists."""
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
         return cls(**values)
 
     def __call__(self, stored: jax.Array) -> jax.Array:
-        """Returns what the model reads of inputs (batch, ...) as stored: the same shape, in float32 or, for ids, as is.
+        """Returns the model's inputs for stored inputs (batch, ...): the same shape, in float32 or, for ids, unchanged.
 
-        NumPy arrays may be given too, and then NumPy arrays come back.
+        For NumPy arrays it returns NumPy arrays.
         """
         return self.standardized(self.scaled(stored))
 
     def scaled(self, stored: jax.Array) -> jax.Array:
-        """Returns ``stored * scale`` in float32, or ids as they are."""
+        """Returns ``stored * scale`` in float32, or ids unchanged."""
         return stored if self.cast == "none" else stored.astype(self.cast) * self.scale
 
     def standardized(self, scaled: jax.Array) -> jax.Array:
-        """Returns ``(scaled - mean) / deviation``, for what `scaled` returned."""
+        """Returns ``(scaled - mean) / deviation``, for the result of `scaled`."""
         if not self.mean:
             return scaled
         return (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.deviation, np.float32)
 
     def dtype(self, stored: str) -> str:
-        """Returns the dtype of what the model reads, for inputs stored in the dtype `stored`."""
+        """Returns the dtype of the model's inputs, for inputs stored in the dtype `stored`."""
         return stored if self.cast == "none" else self.cast
 
     def stored(self, scaled: np.ndarray, dtype: str) -> np.ndarray:
-        """Returns what is to be stored so that `scaled` gives the given numbers; rounded where `dtype` is of integers.
+        """Returns the stored numbers for which `scaled` returns the given ones; rounded if `dtype` is an integer type.
 
         Args:
             scaled: (...) float64, numbers in the range of `scaled`, such as those of an image in [0, 1].

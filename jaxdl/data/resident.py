@@ -1,4 +1,4 @@
-"""A data set in the device's memory, as it is stored, so that one compiled program serves all of its splits."""
+"""A data set in the device's memory, as it is stored, so that one compiled program works for all of its splits."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Resident:
 
     Attributes:
         arrays: ``inputs`` (examples, ...), ``targets`` (examples, ...) and the like, as stored.
-        ranges: first and one past the last example of each split, by name.
+        ranges: index of the first example of each split and one past its last, by name.
     """
 
     arrays: dict[str, jax.Array]
     ranges: Mapping[str, tuple[int, int]]
 
     def size(self, split: str) -> int:
-        """Returns the number of examples in a split, 0 where there is none of that name."""
+        """Returns the number of examples in a split, 0 if there is no such split."""
         start, stop = self.ranges.get(split, (0, 0))
         return stop - start
 

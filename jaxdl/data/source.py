@@ -1,4 +1,4 @@
-"""What every data source has in common: how it is loaded, and what it answers."""
+"""What every data source has in common: its fields and methods."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ class Data(abc.ABC):
     """A data source: frozen fields that say what to load, and `load`, which loads it."""
 
     validation: float = static(
-        0.1, "share of train that is cut for validation, the same examples for every seed; 0 cuts none", check=fraction
+        0.1,
+        "fraction of train that is split off for validation, the same examples for every seed; 0: no validation",
+        check=fraction,
     )
 
     def load(self, data_dir: Path, notify: Notify = print) -> Dataset:
-        """Loads the set with its splits train, validation (unless its share is 0) and test.
+        """Loads the set with its splits train, validation (unless its fraction is 0) and test.
 
         Args:
             data_dir: folder of prepared data sets and original archives; embedded sources do not use it.
-            notify: is given progress lines and warnings, each ready to be printed.
+            notify: called with progress lines and warnings, each ready to print.
 
         Raises:
             UserError: the set is not available; the message says what was tried and what to do.
@@ -50,16 +52,16 @@ class Data(abc.ABC):
     @property
     @abc.abstractmethod
     def requested(self) -> str:
-        """The name under which this set is asked for."""
+        """The name of the requested set."""
 
     @abc.abstractmethod
     def spec(self, data_dir: Path) -> Spec:
         """Returns what one example is, without loading any.
 
         Raises:
-            UserError: nothing is known of the set.
+            UserError: the set is unknown.
         """
 
     @abc.abstractmethod
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
-        """Returns the set with the splits train and test, as its source divides it."""
+        """Returns the set with the source's own splits train and test."""

@@ -1,4 +1,4 @@
-"""What one example is, and what a loaded data set holds."""
+"""Describes one example, and a loaded data set."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Spec:
     Attributes:
         input_shape: shape of one example's inputs, as stored.
         input_dtype: dtype of the inputs as stored, such as ``"uint8"``.
-        preprocess: what makes of stored inputs those that a model reads, inside the compiled step.
-        target_shape: ``()`` for one label an example, ``(time,)`` for one a step.
+        preprocess: converts stored inputs to the model's inputs, inside the compiled step.
+        target_shape: ``()`` for one label for each example, ``(time,)`` for one for each step.
         outputs: size of the model's last axis: the number of classes, or 1 for binary and scalar targets.
-        class_names: as many names as classes; empty where there are none.
-        best_loss: smallest expected loss that any model can reach, in nats, where the source knows it.
+        class_names: one for each class; empty if there are none.
+        best_loss: smallest expected loss that any model can reach, in nats; None if the source does not know it.
     """
 
     input_shape: tuple[int, ...]
@@ -42,17 +42,17 @@ class Spec:
 
     @property
     def model_dtype(self) -> str:
-        """The dtype of what a model reads, before it is converted to the precision of the training."""
+        """The dtype of the model's inputs, before they are converted to the precision of the training."""
         return self.preprocess.dtype(self.input_dtype)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Spec:
-        """Makes a spec from the JSON form of `dataclasses.asdict`, in which tuples have become lists.
+        """Rebuilds a spec from the JSON form of `dataclasses.asdict`, in which tuples have become lists.
 
-        In files of earlier versions the scale stood alone, in place of the preprocessing.
+        Files of earlier versions have only a scale instead of the preprocessing.
 
         Raises:
-            AttributeError, KeyError, TypeError, ValueError: it is not the JSON form of a spec.
+            AttributeError, KeyError, TypeError, ValueError: `values` is not the JSON form of a spec.
         """
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         earlier = {"scale": values.pop("scale")} if "scale" in values else None
@@ -64,16 +64,16 @@ class Dataset:
     """A data set in memory.
 
     Attributes:
-        spec: what one example is.
-        splits: ``"train"``, ``"test"`` and, unless none was asked for, ``"validation"``. Each holds the arrays
-            ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, where a source has them,
+        spec: describes one example.
+        splits: ``"train"``, ``"test"`` and, unless its fraction is 0, ``"validation"``. Each holds the arrays
+            ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, if the source has them,
             ``"lengths"`` (examples,) int32.
-        requested: name of the set that was asked for.
-        used: name of the set that this is; differs from `requested` only when a stand-in was used.
-        fingerprint: sha256, in hexadecimal, of train (validation included) and test as stored: see `fingerprint`.
-        train_examples: size of the source's own train split, before validation was cut from it.
-        passes: passes over train that make one epoch; more than 1 only for a stand-in, which is many times smaller
-            than the set whose recipe it is trained with.
+        requested: name of the requested set.
+        used: name of this set; differs from `requested` only when a stand-in is used.
+        fingerprint: SHA-256 hex digest of train (including validation) and test as stored: see `fingerprint`.
+        train_examples: size of the source's own train split, before validation was split off.
+        passes: passes over train that make one epoch; more than 1 only for a stand-in, which is much smaller than the
+            set that the recipe was made for.
     """
 
     spec: Spec
@@ -86,7 +86,7 @@ class Dataset:
 
     @property
     def substituted(self) -> bool:
-        """Whether a stand-in took the place of the set that was asked for."""
+        """Whether a stand-in replaces the requested set."""
         return self.used != self.requested
 
 
@@ -96,7 +96,7 @@ def examples(split: Split) -> int:
 
 
 def fingerprint(train: Split, test: Split) -> str:
-    """Returns the sha256 over names, shapes, dtypes and bytes of all arrays of both splits, names in sorted order."""
+    """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of both splits, names in sorted order."""
     digest = hashlib.sha256()
     for name, split in (("train", train), ("test", test)):
         for key in sorted(split):

@@ -1,6 +1,6 @@
 """The experiment: a recipe that is a value.
 
-Its names are imported when they are first asked for, so that ``--list`` imports no JAX.
+Its names are imported at their first use, so that ``--list`` imports no JAX.
 """
 
 from __future__ import annotations

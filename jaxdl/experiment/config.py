@@ -16,7 +16,7 @@ _TYPE = "type"
 
 
 def to_config(value: Any) -> dict[str, Any]:
-    """Returns a dataclass tree as JSON values; each part carries its name in its family under ``"type"``."""
+    """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``."""
     config: dict[str, Any] = {}
     for field in own_fields(value):
         if field.is_part:
@@ -40,13 +40,13 @@ def from_config(config: Mapping[str, Any], default: Experiment) -> Experiment:
     """Rebuilds an experiment from its JSON form.
 
     Args:
-        config: what `to_config` returned.
-        default: the experiment as its file defines it; types that stand in no family are taken from it, so that a
-            user's own module can be read back without importing what a file names. A field that the config does not
-            name, since it was written before there was such a field, gets the default of its type.
+        config: the result of `to_config`.
+        default: the experiment as its file defines it; types that are not in a family are taken from it, so that a
+            user's own module can be read without importing names from a file. A field that the config lacks, since an
+            earlier version wrote it, gets the default of its type.
 
     Raises:
-        UserError: a field, type or value that the experiment does not have.
+        UserError: the experiment has no such field or type, or a value is not allowed.
     """
     own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part}
     experiment: Experiment = _read(config, default, own_types, "")
@@ -76,7 +76,7 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any], prefix: str) 
 
 
 def _start(raw: Any, field: Any, own_types: Mapping[str, Any]) -> Any:
-    """Returns a part of the type that the config names, to be filled from the config."""
+    """Returns a part of the type that the config names; its fields are then filled from the config."""
     family = field.declaration.family
     if family is None or not isinstance(raw, Mapping):
         return field.value
@@ -91,7 +91,7 @@ def _start(raw: Any, field: Any, own_types: Mapping[str, Any]) -> Any:
 
 
 def _typed(raw: Any, annotation: Any) -> Any:
-    """Turns JSON lists into the tuples, and whole numbers into the floats, that the annotation asks for."""
+    """Turns JSON lists into tuples and whole numbers into floats, as the annotation requires."""
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         if raw is None:
@@ -104,7 +104,7 @@ def _typed(raw: Any, annotation: Any) -> Any:
         try:
             return float(raw)
         except OverflowError:
-            return raw  # the check of the field's type names it
+            return raw  # the check of the field's type reports it
     return raw
 
 
@@ -114,7 +114,7 @@ def differences(
     """Lists the fields in which two experiments differ, as ``path=value (not other value)``.
 
     Args:
-        one: the experiment whose values are named first.
+        one: the experiment whose values are listed first.
         other: the experiment that it is compared with.
         compared: returns whether a field counts.
     """

@@ -16,7 +16,7 @@ _SMALL_BATCH = 8
 
 
 def shortened(experiment: Experiment) -> Experiment:
-    """Returns the experiment as ``--fast_dev_run`` runs it, one epoch of one small batch; any other as it is."""
+    """Returns the experiment as ``--fast_dev_run`` runs it, one epoch of one small batch, if it is set."""
     if not experiment.training.fast_dev_run:
         return experiment
     small = min(_SMALL_BATCH, experiment.training.batch_size)
@@ -35,7 +35,7 @@ def most_examples(experiment: Experiment) -> tuple[int, int] | None:
 
 
 def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset:
-    """Loads the experiment's data set, cut to what ``--fast_dev_run`` or ``--overfit_batches`` leaves of it.
+    """Loads the experiment's data set, shortened for ``--fast_dev_run`` or ``--overfit_batches``.
 
     With ``--overfit_batches`` the validation split becomes the train split, cut as that is. A data set that is cut has
     one pass over train in an epoch.
@@ -59,7 +59,7 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
         dataset = dataclasses.replace(dataset, splits=splits, passes=1)
     for name in ("train", "test"):
         if not examples(splits[name]):
-            raise UserError(f"the {name} split of {dataset.used} holds no example; check --data and --data.validation.")
+            raise UserError(f"the {name} split of {dataset.used} has no example; check --data and --data.validation.")
     return dataset
 
 
@@ -68,7 +68,7 @@ def _first(split: Split, count: int) -> Split:
 
 
 def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
-    """Returns what ``summary.json`` says of the data.
+    """Returns ``data`` of ``summary.json``.
 
     ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
     is the smallest loss that any model can reach in expectation; None where it is not known, or where the objective is

@@ -1,4 +1,4 @@
-"""An experiment is a value: what to train, on what, towards what, how and for how long."""
+"""An experiment is a value: the model, the data, the objective, the optimizer and the training."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from jaxdl.optim import OPTIMIZERS, Optimizer
 
 # Read by the compiled programs, and by the loop between their calls.
 _LOOP: tuple[Affects, ...] = ("programs", "result")
-# Cuts the data short, too.
+# Also shortens the data.
 _CUT: tuple[Affects, ...] = ("data", "programs", "result")
 
 
@@ -60,18 +60,18 @@ def _check_interval(value: str) -> str | None:
 @described
 @dataclasses.dataclass(frozen=True)
 class Checkpointing:
-    """How often a run is saved, and how much of that is kept. Results do not depend on it."""
+    """How often a run is saved, and how many checkpoints are kept. Results do not depend on it."""
 
     every: str = static(
         "30s",
-        "time, steps or epochs between two savings: 30s, 5min, 500steps, 1epoch; the end of the "
+        "time, steps or epochs between two checkpoints: 30s, 5min, 500steps, 1epoch; the end of the "
         "training is always saved",
         check=_check_interval,
     )
     keep: int = static(
         2,
-        "how many of the last checkpoints to keep beside the best one; with two, one that is damaged "
-        "on the disk leaves another to continue from",
+        "how many of the last checkpoints to keep in addition to the best one; with two, if one is damaged "
+        "on the disk, the other can be resumed from",
         check=at_least(1),
     )
 
@@ -79,13 +79,13 @@ class Checkpointing:
 @described
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """How long to train, in which portions, and which state to keep."""
+    """How long to train, the batch sizes, and which state to keep."""
 
     epochs: int = static(10, "passes over the train split", check=at_least(1), affects=_LOOP)
     batch_size: int = static(128, "examples in one train step", check=_check_batch_size, affects=_LOOP)
     eval_batch_size: int = static(
         500,
-        "examples in one eval step; speed and memory depend on it, figures do not",
+        "examples in one eval step; speed and memory depend on it, results do not",
         check=_check_batch_size,
         affects=("speed",),
     )
@@ -103,7 +103,7 @@ class Training:
     )
     final: Literal["last", "best"] = static(
         "last",
-        "state that is tested and summarised at the end: after the last epoch, or the best by --watch",
+        "state to test and summarise at the end: after the last epoch, or the best by --watch",
         affects=("result",),
     )
     overfit_batches: int = static(
@@ -114,13 +114,13 @@ class Training:
     )
     precision: Literal["float32", "bfloat16"] = static(
         "float32",
-        "what the model computes in; parameters, optimizer, statistics and loss stay float32 "
+        "dtype that the model computes in; parameters, optimizer, statistics and loss stay float32 "
         "(Micikevicius et al. 2018, Mixed precision training, without the scaling of losses, which "
         "bfloat16 does not need)",
     )
     nan: Literal["stop", "skip", "ignore"] = static(
         "stop",
-        "where a loss, a gradient or a parameter is no longer a finite number: stop the run at that "
+        "if a loss, a gradient or a parameter is not finite any more: stop the run at that "
         "step and say where it began, skip the update and count it, or ignore it",
         affects=_LOOP,
     )
@@ -142,21 +142,21 @@ class Experiment:
     )
     model: nn.Module = part(
         MODELS,
-        "a Linen module called as ``model.apply(variables, inputs, train=..., lengths=...)``; where "
+        "a Linen module called as ``model.apply(variables, inputs, train=..., lengths=...)``; if "
         "it has a field ``outputs`` that is None, the size of the last layer follows the data",
     )
     objective: Objective = part(OBJECTIVES, "loss to minimise")
     optimizer: Optimizer = part(OPTIMIZERS, "the optimizer with its learning-rate schedule")
-    training: Training = part(None, "how long to train, in which portions, and which state to keep", default=Training())
+    training: Training = part(None, "how long to train, the batch sizes, and which state to keep", default=Training())
     augmentation: Augmentation = part(
         None,
-        "what is changed at random in the training examples; the figures of train are of changed ones",
+        "random changes of the training examples; train metrics are measured on the changed ones",
         default=Augmentation(),
     )
     checkpoint: Checkpointing = part(None, "how often the run is saved", default=Checkpointing(), affects=("saving",))
     metrics: tuple[str, ...] = static(
         ("accuracy",),
-        "names of the metrics measured on validation and test beside the loss (see `jaxdl.objectives.metrics`)",
+        "names of the metrics measured on validation and test with the loss (see `jaxdl.objectives.metrics`)",
         check=check_metrics,
     )
     seed: int = traced(
@@ -167,11 +167,11 @@ class Experiment:
     )
 
     def for_spec(self, spec: Spec) -> Experiment:
-        """Returns the experiment with the model's output size taken from the data, where the recipe leaves it open.
+        """Returns the experiment with the model's output size taken from the data, if the recipe does not set it.
 
         Raises:
-            UserError: a field holds what it may not, the recipe's own size is too small for the data's classes, or its
-                augmentation needs other data.
+            UserError: a field has a value that is not allowed, the recipe's own size is too small for the data's
+                classes, or its augmentation does not fit the data.
         """
         check_fields(self)
         self.augmentation.check(spec)
@@ -185,14 +185,14 @@ class Experiment:
         return self
 
     def steps_per_epoch(self, examples: int) -> int:
-        """Returns the number of train steps in which an epoch visits so many examples; the last batch is filled up."""
+        """Returns the number of train steps of an epoch with that many examples; the last batch is filled up."""
         return -(-examples // self.training.batch_size)
 
 
 def follows_data(field: Field) -> bool:
-    """Returns whether None in this field of an experiment is replaced by the outputs that the data need.
+    """Returns whether None in this field of an experiment is replaced by the number of outputs for the data.
 
-    It is so for a field of the model that is declared so, and for any model's ``outputs``, declared or not.
+    True for a field of the model that is declared with ``from_data``, and for any model's ``outputs``.
     """
     holder, _, name = field.path.rpartition(".")
     return holder == "model" and (field.declaration.from_data or name == "outputs")

@@ -1,4 +1,4 @@
-"""Finds experiments by name: each is a file of its name that holds a function of its name."""
+"""Finds experiments by name: each is a file with its name that contains a function with its name."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def _first_line(path: Path) -> str:
 
 
 def load_experiment(name: str, directory: Path) -> Experiment:
-    """Returns the experiment `name` of the folder `directory`, with the values its file gives it.
+    """Returns the experiment `name` of the folder `directory`, with the values from its file.
 
     Raises:
-        UserError: there is no such experiment, or its file does not hold a function of its name without arguments that
-            returns an `Experiment` of that name.
+        UserError: there is no such experiment, or its file has no function of that name without arguments that returns
+            an `Experiment` of that name.
     """
     names = list_experiments(directory)
     if name not in names:

@@ -1,8 +1,8 @@
 """What the author of a dataclass declares about each of its fields.
 
 A field is *static* (it shapes the program: layer sizes, batch size), *traced* (a number that enters it as data:
-learning rate, dropout rate, seed) or a *part* (another dataclass, picked by name from a family). The declaration on the
-field is the only place that says so, and what it is for and what depends on it; flags, the JSON form, compilation and
+learning rate, dropout rate, seed) or a *part* (another dataclass, picked by name from a family). Only the declaration
+on the field says so; it also says what the field is for and what depends on it. Flags, the JSON form, compilation and
 sweeps all follow it.
 """
 
@@ -22,10 +22,10 @@ Affects = Literal["programs", "data", "result", "speed", "saving"]
 - ``"programs"``: it shapes the compiled programs, or enters them as data.
 - ``"data"``: it decides which examples are loaded.
 - ``"result"``: it decides the result outside the compiled programs, in the loop between their calls.
-- ``"speed"``: it shapes a compiled program, and so its speed and memory, but no figure.
+- ``"speed"``: it shapes a compiled program, and so its speed and memory, but not its results.
 - ``"saving"``: it decides when and where the run is saved, and nothing else.
 
-A field on which nothing depends, such as the name of an experiment, has none of these.
+The set is empty when nothing depends on the field, as for the name of an experiment.
 """
 
 
@@ -36,8 +36,8 @@ class Family:
     Attributes:
         noun: what one member is called in messages, e.g. ``"optimizer"``.
         members: dataclass types by name.
-        other: returns what a name that is not among the members stands for, such as a data set of TFDS: a type and the
-            values of some of its fields; or raises `UserError`.
+        other: called with a name that is not in `members`, such as a data set of TFDS; returns the type for it and the
+            values of some of its fields, or raises `UserError`.
     """
 
     noun: str
@@ -45,7 +45,7 @@ class Family:
     other: Callable[[str], tuple[type, Mapping[str, Any]]] | None = None
 
     def named(self, name: str) -> tuple[type, Mapping[str, Any]]:
-        """Returns the type that a name stands for, and the values of fields that the name says with it.
+        """Returns the type that a name stands for, and the values of the fields that the name sets.
 
         Raises:
             UserError: no member has that name.
@@ -57,7 +57,7 @@ class Family:
         raise unknown(self.noun, name, self.members)
 
     def make(self, name: str) -> Any:
-        """Returns the member `name`, with defaults for what the name does not say.
+        """Returns the member `name`, with defaults for the fields that the name does not set.
 
         Raises:
             UserError: no member has that name.
@@ -116,7 +116,8 @@ def static(
         affects: what depends on the field, see `Affects`; None: what depends on the part that holds it, which for a
             model or an optimizer is the compiled programs.
         from_data: None is replaced by what the data need, such as the number of classes.
-        only_with: the name of another field beside it, and the values of that one with which alone this field applies.
+        only_with: the name of another field of the class and its values; this field applies only when the other one has
+            one of them.
     """
     declaration = Declaration(help, check=check, affects=_affects(affects), from_data=from_data, only_with=only_with)
     return _declared(default, declaration)
@@ -135,8 +136,8 @@ def traced(
     Args:
         default: the default.
         help: what the field is for, as for `static`.
-        optional: zero leaves the whole operation out of the program (no dropout, no weight decay). Zero is then static:
-            code tests for it with `enabled`.
+        optional: zero leaves the whole operation out of the program (no dropout, no weight decay). Zero is then static;
+            code checks for it with `enabled`.
         check: returns what is wrong with a value, or None.
         affects: what depends on the field, as for `static`.
     """
@@ -156,7 +157,7 @@ def part(
         family: the parts to choose from; None: the part always has the type of its default.
         help: what the part is for, as for `static`.
         default: the default.
-        affects: what depends on the choice of the part, and on each of its fields that says nothing else itself.
+        affects: what depends on the choice of the part, and on each of its fields that does not declare its own.
     """
     return _declared(default, Declaration(help, family=family, affects=_affects(affects)))
 
@@ -170,15 +171,15 @@ def _declared(default: Any, declaration: Declaration) -> Any:
 
 
 def enabled(value: Any) -> bool:
-    """Returns False for None and for the Python number zero, True for all else, a traced value included."""
+    """Returns False for None and for the Python number zero, True for everything else, including traced values."""
     return not (value is None or (isinstance(value, int | float) and value == 0))
 
 
-# Checks that several declarations share.
+# Checks that several declarations use.
 
 
 def at_least(minimum: float) -> Callable[[Any], str | None]:
-    """Makes a check for numbers, or sequences of numbers, none of which is below `minimum`."""
+    """Returns a check that a number, or each number of a sequence, is at least `minimum`."""
 
     def check(value: Any) -> str | None:
         values = value if isinstance(value, tuple) else (value,)

@@ -1,4 +1,4 @@
-"""The fields of a class in its docstring: the text of each declaration, written once, is read there too."""
+"""Adds the declared fields of a class to its docstring, so that each text is written only once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Class = TypeVar("Class", bound=type)
 def described(cls: Class) -> Class:
     """Adds to the docstring of a dataclass or Linen module a section ``Attributes:`` made of its declared fields.
 
-    It stands above ``@dataclass``. The text of each field is that of `static`, `traced` or `part`, as in ``--help``;
-    fields of base classes are listed, too.
+    Apply it above ``@dataclass``. The text of each field is that of `static`, `traced` or `part`, as in ``--help``;
+    fields of base classes are included.
     """
     texts = {
         field.name: field.metadata[KEY].help

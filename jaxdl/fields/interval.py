@@ -21,11 +21,11 @@ _UNITS: dict[str, tuple[float, Unit]] = {
 
 @dataclass(frozen=True)
 class Interval:
-    """So much time, or so many steps or epochs.
+    """A length of time, or a number of steps or epochs.
 
     Attributes:
         amount: how many, more than 0; whole for steps and epochs.
-        unit: of what.
+        unit: what is counted.
     """
 
     amount: float
@@ -36,7 +36,7 @@ class Interval:
         """Reads ``30s``, ``5min``, ``2h``, ``500steps``, ``1epoch`` and the like.
 
         Raises:
-            ValueError: it is none of these; the message says what would be right.
+            ValueError: it is none of these; the message says what is allowed.
         """
         found = _FORM.fullmatch(text)
         unit = _UNITS.get(found[2].lower()) if found else None
@@ -50,7 +50,7 @@ class Interval:
         return cls(amount, unit[1])
 
     def in_steps(self, steps_per_epoch: int) -> int | None:
-        """Returns how many train steps it is, None for a time."""
+        """Returns the number of train steps, None for a time."""
         if self.unit == "seconds":
             return None
         return int(self.amount) * (steps_per_epoch if self.unit == "epochs" else 1)

@@ -10,7 +10,7 @@ from jaxdl.fields.tree import Field, replace, walk
 
 
 def settable(root: Any) -> list[Field]:
-    """Lists the fields that a user may set: all but the name of the root, and parts of a fixed type."""
+    """Lists the fields that a user may set: all except the name of the root and parts of a fixed type."""
     return [
         field
         for field in walk(root)
@@ -19,11 +19,11 @@ def settable(root: Any) -> list[Field]:
 
 
 def short_names(paths: Sequence[str], reserved: Collection[str] = ()) -> dict[str, str]:
-    """Returns the last names that stand for just one of the dotted paths.
+    """Returns the last names that belong to exactly one of the dotted paths.
 
     Args:
         paths: the dotted paths.
-        reserved: names that mean something else, so that they stand for no path.
+        reserved: names that already mean something else; they are left out.
     """
     counts = Counter(path.rpartition(".")[2] for path in paths)
     shorts = {path.rpartition(".")[2]: path for path in paths}
@@ -33,8 +33,8 @@ def short_names(paths: Sequence[str], reserved: Collection[str] = ()) -> dict[st
 def choose(field: Field, name: str) -> Any:
     """Returns the member `name` of a field's family.
 
-    Where the field holds a part of that type already, its values stay, but for those that the name itself stands for:
-    ``fashion_mnist`` changes the name of a TFDS source and nothing else of it.
+    If the field already holds a part of that type, its values are kept, except those that the name sets:
+    ``fashion_mnist`` changes the name of a TFDS source and nothing else.
 
     Raises:
         UserError: no member has that name.

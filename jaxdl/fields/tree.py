@@ -28,7 +28,7 @@ class Field:
         value: present value.
         declaration: what the author declared.
         affects: what depends on the field, see `jaxdl.fields.declare.Affects`.
-        default: its default, `dataclasses.MISSING` where it has none.
+        default: its default, or `dataclasses.MISSING`.
     """
 
     path: str
@@ -70,7 +70,7 @@ def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS) -> list[Fiel
 
 @functools.cache
 def _annotations(cls: type) -> dict[str, Any]:
-    """Returns the types of a class's fields, those that it inherits included; kept, since they are text to evaluate."""
+    """Returns the types of a class's fields, including inherited ones; cached, since evaluating them takes time."""
     annotations: dict[str, Any] = {}
     for each in reversed(cls.__mro__):
         if dataclasses.is_dataclass(each) and each is not _linen_module():
@@ -79,7 +79,7 @@ def _annotations(cls: type) -> dict[str, Any]:
 
 
 def _linen_module() -> type | None:
-    """Returns Linen's `Module`, or None where nothing has imported Linen, so that ``--help`` need not import it."""
+    """Returns Linen's `Module`, or None when Linen is not imported, so that ``--help`` does not import it."""
     return getattr(sys.modules.get("flax.linen"), "Module", None)
 
 
@@ -89,7 +89,7 @@ def _is_linen(value: Any) -> bool:
 
 
 def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) -> Iterator[Field]:
-    """Yields every field of a tree of dataclasses, parts before what they hold.
+    """Yields every field of a tree of dataclasses, each part before its own fields.
 
     Args:
         value: the root of the tree.
@@ -107,7 +107,7 @@ def replace(value: T, changes: Mapping[str, Any]) -> T:
     """Returns `value` with the fields at the given dotted paths replaced; Linen modules are cloned.
 
     Raises:
-        KeyError: a path names no field.
+        KeyError: a path does not name a field.
     """
     here: dict[str, Any] = {}
     below: dict[str, dict[str, Any]] = {}

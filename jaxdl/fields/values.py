@@ -84,14 +84,14 @@ def parse(text: str, annotation: Any) -> Any:
     """Reads a value of the given type from the text of a flag: ``"32,64"``, ``"none"``, ``"3e-3"``, ``"true"``.
 
     Raises:
-        ValueError: the text is no value of that type.
+        ValueError: the text is not a value of that type.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal:
         for choice in arguments:
             if text == str(choice):
                 return choice
-        return text  # check_value answers with the nearest spelling
+        return text  # check_value suggests the nearest spelling
     if origin in (typing.Union, types.UnionType):
         if types.NoneType in arguments and text.lower() == "none":
             return None
@@ -118,7 +118,7 @@ def parse(text: str, annotation: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """Returns a value as a flag would spell it; the inverse of `parse`."""
+    """Returns a value as it is written in a flag; the inverse of `parse`."""
     if isinstance(value, tuple):
         return ",".join(map(show, value))
     if isinstance(value, bool) or value is None:

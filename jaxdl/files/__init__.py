@@ -1,1 +1,1 @@
-"""The disk: files that are written whole or not at all, and folders that one process holds alone."""
+"""The disk: files that are written whole or not at all, and folders locked by one process."""

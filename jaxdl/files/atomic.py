@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and errors of the disk in words."""
+"""Files that are written whole or not at all, and clear messages for disk errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jaxdl.errors import UserError
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Writes a whole file, text in UTF-8, so that a reader sees the old one or the new one and nothing between.
+    """Writes a whole file, text in UTF-8, so that a reader sees either the old file or the new one.
 
-    The new content lies on the disk before it takes the name; the mode follows the user's umask.
+    The new content is on the disk before it gets the name; the mode follows the user's umask.
 
     Raises:
-        UserError: it cannot be written; the old file is still there.
+        UserError: it cannot be written; the old file is unchanged.
     """
     draft = path.with_name(f".{path.name}.tmp")
     with named_cause(path, "write"):
@@ -35,18 +35,18 @@ def replace_file(path: Path, content: str | bytes) -> None:
 
 
 def _encoded(text: str) -> bytes:
-    """Returns a text in UTF-8; file names that are none come back as the bytes that they were."""
+    """Returns a text in UTF-8; file names that are not UTF-8 become their original bytes again."""
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        return text.encode(errors="replace")  # half a character, which no file name holds
+        return text.encode(errors="replace")  # an unpaired surrogate, which does not occur in file names
 
 
 def append_line(path: Path, line: bytes) -> None:
     """Appends a line as a whole.
 
     Raises:
-        UserError: it cannot be written; the file has its former length.
+        UserError: it cannot be written; the file has its old length.
     """
     with named_cause(path, "write"):
         # Opened each time, so that a folder that was removed is noticed.
@@ -65,7 +65,7 @@ def append_line(path: Path, line: bytes) -> None:
 
 @contextlib.contextmanager
 def named_cause(path: Path, action: str) -> Iterator[None]:
-    """Turns an error of the operating system into one line: what could not be done, where, why, and the way out.
+    """Turns an error of the operating system into one line: what failed, where, why, and what to do.
 
     Args:
         path: the file or folder concerned.
@@ -86,7 +86,7 @@ def named_cause(path: Path, action: str) -> Iterator[None]:
 
 
 def _sync_folder(path: Path) -> None:
-    """Makes the new name last through a power failure, too."""
+    """Makes the rename durable, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""A folder that one process holds alone, until it lets go or dies."""
+"""A folder that one process locks, until it releases the lock or ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LOCK = ".jaxdl.lock"
 
 
 class InUse(UserError):
-    """Another process holds the folder."""
+    """Another process has locked the folder."""
 
 
 class FolderLock:
-    """The lock of a folder, held from when it is made until `release`, or the death of the process.
+    """The lock of a folder, held from its creation until `release` or the end of the process.
 
     Args:
         folder: an existing folder; a file `LOCK` is made in it.
@@ -25,7 +25,7 @@ class FolderLock:
         flag: the option that names another one, such as ``"--run_dir"``.
 
     Raises:
-        InUse: another process holds it.
+        InUse: another process has locked it.
         UserError: the folder cannot be locked.
     """
 
@@ -42,10 +42,10 @@ class FolderLock:
         self.check()  # the folder may have been removed between opening and locking
 
     def check(self) -> None:
-        """Checks that the folder is still the one that is held.
+        """Checks that the folder is still the one that was locked.
 
         Raises:
-            UserError: it was removed, and perhaps made anew by another process.
+            UserError: it was removed, and perhaps created again by another process.
         """
         assert self._descriptor is not None
         held = os.fstat(self._descriptor)
@@ -60,16 +60,17 @@ class FolderLock:
             )
 
     def release(self) -> None:
-        """Gives the folder free; a second call does nothing."""
+        """Releases the folder; a second call does nothing."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            # Unlocking, not only closing: a child forked meanwhile would hold the lock through its copy.
+            # Unlock as well as close: a child process forked meanwhile has a copy of the descriptor and would keep the
+            # lock.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
 
 def _lock(descriptor: int, folder: str, flag: str) -> None:
-    """Takes the lock and writes this process's number into it."""
+    """Takes the lock and writes this process's id into it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

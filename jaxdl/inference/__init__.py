@@ -1,4 +1,4 @@
-"""What a finished run is for: evaluate it again, predict with it, export it."""
+"""What can be done with a finished run: evaluate it again, predict with it, export it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def device_hparams(experiment: Experiment) -> dict[str, np.float32]:
 
 
 class Evaluation:
-    """How one recipe is evaluated on data that are on the device: by one program, for all splits.
+    """Evaluates one recipe on data on the device: with one program for all splits.
 
     Args:
         experiment: the recipe.
@@ -76,7 +76,7 @@ def evaluate(
     """Evaluates a run's final state on validation and test.
 
     Returns:
-        As the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
+        Like the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
 
     Raises:
         UserError: as `load_run`, or the data cannot be loaded or have other shapes.

@@ -1,4 +1,4 @@
-"""What a model predicts for: examples read from a path, and checked against what the model takes."""
+"""Inputs for predictions: examples are read from a path and checked against the model's spec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxdl.record import read_record
 
 
 def read_spec(run_dir: Path) -> Spec:
-    """Returns what one example of the run's data was, from its record.
+    """Returns the spec of the run's data, from its record.
 
     Raises:
         UserError: there is no run, or its record is damaged.
@@ -21,7 +21,7 @@ def read_spec(run_dir: Path) -> Spec:
     try:
         return Spec.from_json(read_record(run_dir)["spec"])
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise UserError(f"{run_dir / 'record.json'} does not say what the data was; train again.") from None
+        raise UserError(f"{run_dir / 'record.json'} does not describe the data; train again.") from None
 
 
 def read_inputs(path: Path, spec: Spec) -> tuple[list[str], np.ndarray]:
@@ -31,34 +31,34 @@ def read_inputs(path: Path, spec: Spec) -> tuple[list[str], np.ndarray]:
         Names, and inputs (examples, *spec.input_shape) of dtype spec.input_dtype.
 
     Raises:
-        UserError: nothing is there, or it is not what the model takes.
+        UserError: there is no such file, or the model does not take such inputs.
     """
     if path.suffix != ".npy":
         if len(spec.input_shape) != 3:
             sizes = ", ".join(map(str, spec.input_shape))
-            raise UserError(f"this model takes no images; --input must be a .npy file of shape (n, {sizes}).")
+            raise UserError(f"this model does not take images; --input must be a .npy file of shape (n, {sizes}).")
         files = find_images(path)
         return [str(file) for file in files], load_images(files, spec)
     try:
         array = np.load(path, allow_pickle=False)
-    except Exception as error:  # of any kind: on a damaged header NumPy lets errors of Python's tokenizer through
+    except Exception as error:  # any exception: for a damaged header NumPy raises errors of Python's tokenizer
         reason = " ".join(str(error).split()).rstrip(".")
         raise UserError(f"--input={path} cannot be read as an array: {reason}.") from None
     if not isinstance(array, np.ndarray):
         raise UserError(f"--input={path} holds several arrays (.npz); give one array of examples.")
     check_inputs(array, spec, f"--input={path}")
     if not len(array):
-        raise UserError(f"--input={path} holds no example.")
+        raise UserError(f"--input={path} has no example.")
     return [f"{path.name}[{index}]" for index in range(len(array))], array
 
 
 def check_inputs(array: np.ndarray, spec: Spec, name: str) -> None:
-    """Raises `UserError` where an array is not (examples, *spec.input_shape) of dtype spec.input_dtype.
+    """Raises `UserError` if an array is not (examples, *spec.input_shape) of dtype spec.input_dtype.
 
     Args:
         array: the examples.
-        spec: what the model takes.
-        name: what the message calls the array.
+        spec: describes the model's inputs.
+        name: the array's name in the message.
     """
     if not array.ndim or array.shape[1:] != spec.input_shape or array.dtype != spec.input_dtype:
         wanted = f"{spec.input_dtype} of shape (n, {', '.join(map(str, spec.input_shape))})"

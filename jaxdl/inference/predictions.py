@@ -1,4 +1,4 @@
-"""Predictions as a table, a row for each example."""
+"""Predictions as a table with a row for each example."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 
 
 def predictions_csv(names: Sequence[str], predictions: np.ndarray, class_names: Sequence[str]) -> str:
-    """Returns predictions as CSV, a row for each example.
+    """Returns predictions as CSV with a row for each example.
 
     Args:
-        names: (examples,) what stands in the column ``file``.
-        predictions: (examples, classes) probabilities where `class_names` has as many, else (examples, ...) values.
-        class_names: names of the classes, empty where there are none.
+        names: (examples,) the values of the column ``file``.
+        predictions: (examples, classes) probabilities if `class_names` has as many, otherwise (examples, ...) values.
+        class_names: names of the classes, empty if there are none.
 
     Returns:
-        With classes the columns ``file``, ``prediction`` (the most probable class), ``probability`` (its), and that
-        of each class under its name; otherwise ``file`` and ``prediction``, or ``prediction_0`` and so on.
+        With classes, the columns ``file``, ``prediction`` (the most probable class), ``probability`` (its probability),
+        and the probability of each class under its name; otherwise ``file`` and ``prediction``, or ``prediction_0`` and
+        so on.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -1,4 +1,4 @@
-"""A finished run's model: restored from the run directory, and predicting."""
+"""A finished run's model: restored from the run directory, for predictions."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-    """A run's model with its trained parameters, restored from the run directory alone.
+    """A run's model with its trained parameters, restored from only the run directory.
 
     Attributes:
         experiment: the recipe.
-        spec: what one example is.
+        spec: describes one example.
         steps: the pure functions.
         state: the restored state.
     """
@@ -39,11 +39,11 @@ class TrainedModel:
         """Returns predictions for examples as stored.
 
         The examples go through `steps.predict_step` in batches of a few sizes, see `bucket_sizes`. Each size is
-        compiled once, at its first use, and serves every later call of this model. How many examples are asked for at
-        once changes a prediction by rounding only: in float32 by less than a relative 1e-4 plus 1e-6.
+        compiled once, at its first use, and reused by every later call of this model. The number of examples in a call
+        changes a prediction only by rounding: in float32 by less than a relative 1e-4 plus 1e-6.
 
         Args:
-            inputs: (examples, *spec.input_shape) of dtype spec.input_dtype; any number of examples, none included.
+            inputs: (examples, *spec.input_shape) of dtype spec.input_dtype; any number of examples, even none.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression.
@@ -62,7 +62,7 @@ class TrainedModel:
         return np.concatenate([self._predict_batch(batch, sizes) for batch in batches])
 
     def _predict_batch(self, batch: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
-        """Returns predictions of a batch, filled up to the smallest of the sizes that holds it."""
+        """Returns predictions of a batch, filled up to the next of the sizes."""
         size = next(size for size in sizes if size >= len(batch))
         filled = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
         predictions: np.ndarray = on_host(self.steps.predict_step(self.state, {"inputs": jnp.asarray(filled)}))
@@ -70,7 +70,7 @@ class TrainedModel:
 
 
 def bucket_sizes(largest: int) -> tuple[int, ...]:
-    """Returns the batch sizes of which each has a compiled program: the powers of two below `largest`, and `largest`.
+    """Returns the batch sizes of the compiled programs: the powers of two below `largest`, and `largest`.
 
     With the default ``eval_batch_size`` of 500 these are ten. A batch is never filled up to more than twice its size.
     """
@@ -78,10 +78,10 @@ def bucket_sizes(largest: int) -> tuple[int, ...]:
 
 
 def load_run(run_dir: Path, experiment: Experiment) -> TrainedModel:
-    """Restores the model of a run from its last checkpoint, or its best where the recipe tests the best.
+    """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
     Raises:
-        UserError: there is no run, it holds no checkpoint, or its parameters do not fit the experiment.
+        UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment.
     """
     spec = read_spec(run_dir)
     experiment = experiment.for_spec(spec)

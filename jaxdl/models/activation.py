@@ -16,7 +16,7 @@ def _identity(inputs: jax.Array) -> jax.Array:
     return inputs
 
 
-# All of flax.linen's that keep the shape and have no parameters.
+# All activations of flax.linen that keep the shape and have no parameters.
 ACTIVATIONS: dict[str, Activation] = {
     "celu": nn.celu,
     "elu": nn.elu,
@@ -41,7 +41,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": nn.tanh,
 }
 
-# Those that never decrease, element by element: the maximum of their values is their value of the maximum.
+# Elementwise and monotonically increasing: max f(x) = f(max x).
 _RISING = (nn.celu, nn.elu, nn.hard_sigmoid, nn.hard_tanh, _identity, nn.leaky_relu, nn.log_sigmoid, nn.relu, nn.relu6)
 _RISING_TOO = (nn.selu, nn.sigmoid, nn.soft_sign, nn.softplus, nn.tanh)
 MONOTONE = frozenset(name for name, function in ACTIVATIONS.items() if function in _RISING + _RISING_TOO)
@@ -51,7 +51,7 @@ def activation_named(name: str) -> Activation:
     """Returns the activation of that name; softmax and log_softmax work along the last axis.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such activation.
     """
     if name not in ACTIVATIONS:
         raise unknown("activation", name, ACTIVATIONS)
@@ -62,7 +62,7 @@ def check_activation(value: str) -> str | None:
     """Checks a field that names an activation.
 
     Raises:
-        UserError: there is none of that name; the message has the nearest spelling.
+        UserError: there is no such activation; the message has the nearest spelling.
     """
     activation_named(value)
     return None

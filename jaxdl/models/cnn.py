@@ -17,37 +17,37 @@ _POOLS = {"max": ops.max_pool, "average": ops.average_pool}
 
 @described
 class CNN(nn.Module):
-    """Convolutions, some followed by pooling and dropout; then dense layers with dropout, and a dense layer of outputs.
+    """Convolutions, some followed by pooling and dropout; then dense layers with dropout, and a dense output layer.
 
-    Each convolution and each dense layer but the last has normalisation and activation after it.
+    Normalisation and activation follow each convolution and each dense layer except the last.
     """
 
     features: tuple[int, ...] = static((32, 64), "channels of each convolution", check=at_least(1))
     outputs: int | None = static(
-        None, "size of the last layer; none: what the data of the experiment need", check=above_zero, from_data=True
+        None, "size of the last layer; none: follows the experiment's data", check=above_zero, from_data=True
     )
     kernel: tuple[int, int] = static((3, 3), "height and width of the convolutions' kernels", check=at_least(1))
     padding: Literal["VALID", "SAME"] = static(
-        "VALID", "VALID: a convolution shrinks the image by the kernel's size less one; SAME: it keeps the size"
+        "VALID", "VALID: a convolution shrinks the image by the kernel's size minus one; SAME: it keeps the size"
     )
     pool_after: tuple[int, ...] = static(
-        (2,), "numbers of the convolutions, the first being 1, that pooling follows", check=at_least(1)
+        (2,), "numbers of the convolutions followed by pooling, counted from 1", check=at_least(1)
     )
-    pool: Literal["max", "average"] = static("max", "what pooling takes of each window: its largest value or its mean")
+    pool: Literal["max", "average"] = static("max", "result of pooling for each window: its largest value or its mean")
     pool_window: tuple[int, int] = static(
         (2, 2),
-        "height and width of the pooling windows, which do not overlap; a rest at the right and lower edge is left out",
+        "height and width of the pooling windows, which do not overlap; incomplete ones at the edges are left out",
         check=at_least(1),
     )
     dropout: float = traced(
         0.0,
-        "share of activations dropped in training after each pooling, or before the dense layers if nothing is pooled",
+        "fraction of activations dropped in training after each pooling, or before the dense layers without pooling",
         optional=True,
         check=fraction,
     )
     dense: tuple[int, ...] = static((128,), "units of each dense layer before the last", check=at_least(1))
     dense_dropout: float = traced(
-        0.0, "share of the dense layers' activations that are dropped in training", optional=True, check=fraction
+        0.0, "fraction of the dense layers' activations that are dropped in training", optional=True, check=fraction
     )
     activation: str = static(
         "relu", "name of the activation of the hidden layers (see `jaxdl.models.activation`)", check=check_activation
@@ -61,18 +61,18 @@ class CNN(nn.Module):
         Args:
             inputs: (batch, height, width, channels).
             train: whether to drop activations and to normalise by the batch's own statistics.
-            lengths: not used; every model takes it.
+            lengths: not used; all models have it.
 
         Returns:
             (batch, outputs).
 
         Raises:
-            ValueError: `outputs` is None, the inputs are no images, or they are too small for the layers.
+            ValueError: `outputs` is None, the inputs are not images, or they are too small for the layers.
         """
         del lengths
         outputs = output_size(self, self.outputs)
         self._check(inputs)
-        # For an activation f that never decreases, max f(x) = f(max x). So pooling can come first, and the bias, the
+        # For a monotonically increasing activation f, max f(x) = f(max x). So pooling can come first, and the bias, the
         # activation and their gradients are computed on a quarter of the elements (for windows of 2x2).
         early = self.pool == "max" and self.normalization == "none" and self.activation in MONOTONE
         hidden = inputs
@@ -119,6 +119,6 @@ class CNN(nn.Module):
         if height < window[0] or width < window[1]:
             raise ValueError(
                 f"CNN: {layer} has a window of {window[0]}x{window[1]} and gets {height}x{width} of images of "
-                f"{inputs.shape[1]}x{inputs.shape[2]}; take larger images, padding='SAME', or fewer convolutions "
+                f"{inputs.shape[1]}x{inputs.shape[2]}; use larger images, padding='SAME', or fewer convolutions "
                 "(features) or poolings (pool_after)"
             )

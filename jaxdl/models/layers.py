@@ -1,4 +1,4 @@
-"""The layers that the models share."""
+"""Layers that several models use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Convolution(nn.Module):
     features: int = static(32, "number of output channels", check=at_least(1))
     window: tuple[int, int] = static((3, 3), "height and width of the kernel", check=at_least(1))
     padding: Literal["VALID", "SAME"] = static(
-        "VALID", "VALID: the image shrinks by the window less one; SAME: it is padded with zeros and keeps its size"
+        "VALID", "VALID: the image shrinks by the window minus one; SAME: it is padded with zeros and keeps its size"
     )
 
     @nn.compact
@@ -32,7 +32,7 @@ class Convolution(nn.Module):
 
         Args:
             inputs: the images.
-            pool_window: pool the result by the maximum of such windows, at less cost than afterwards.
+            pool_window: also apply maximum pooling with windows of this size, which is cheaper than pooling afterwards.
         """
         shape = (*self.window, inputs.shape[-1], self.features)
         kernel: jax.Array = self.param("kernel", nn.initializers.lecun_normal(), shape)
@@ -40,24 +40,24 @@ class Convolution(nn.Module):
         inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
         if pool_window is None:
             return ops.convolution(inputs, kernel, padding=self.padding) + bias
-        # The bias is the same for a whole window, so that it may as well come after.
+        # The bias is the same for a whole window, so it can be added after pooling.
         return ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding) + bias
 
 
 @described
 class Dropout(nn.Module):
-    """Sets a share of the activations to zero in training and scales the others; draws from the stream ``dropout``."""
+    """Sets a fraction of the activations to zero in training and scales the others; uses the RNG stream ``dropout``."""
 
     rate: float = traced(
         0.5,
-        "share of activations that are dropped; zero leaves dropout out of the program, and a tracer is allowed",
+        "fraction of activations that are dropped; zero leaves dropout out of the program, and a tracer is allowed",
         optional=True,
         check=fraction,
     )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
-        """Returns the shape and dtype of `inputs`, and `inputs` themselves unless `train`."""
+        """Returns an array like `inputs`, or `inputs` themselves unless `train`."""
         if not train or not enabled(self.rate):
             return inputs
         return ops.dropout(inputs, self.rate, self.make_rng("dropout"))
@@ -65,13 +65,13 @@ class Dropout(nn.Module):
 
 @described
 class Normalize(nn.Module):
-    """Normalises activations in the way that a name stands for.
+    """Normalises activations by the method with the given name.
 
     ``batch``: each channel over the batch and the image, by the batch's own statistics in training and by running
     averages (collection ``batch_stats``) otherwise (Ioffe and Szegedy 2015). ``layer``: each position over its
-    channels (Ba et al. 2016). ``group``: each example over groups of channels and the image (Wu and He 2018); as many
-    groups as divide the channels, at most 32, of at least 4 channels each, so that a group of a dense layer holds
-    something to average.
+    channels (Ba et al. 2016). ``group``: each example over groups of channels and the image (Wu and He 2018); the
+    largest number of groups that divides the channels, at most 32, with at least 4 channels in each, so that a group of
+    a dense layer has several values.
     """
 
     kind: Normalization = static(
@@ -105,12 +105,12 @@ def output_size(model: nn.Module, outputs: int | None) -> int:
     """Returns the size of a model's last layer.
 
     Raises:
-        ValueError: it is None, which only an experiment can fill in from its data.
+        ValueError: it is None; only an experiment can fill it in from its data.
     """
     if outputs is None:
         name = type(model).__name__
         raise ValueError(
-            f"{name}: outputs is None, so the size of the last layer is open; give it, as in {name}(outputs=10), "
+            f"{name}: outputs is None, so the size of the last layer is not known; give it, as in {name}(outputs=10), "
             "or use the model in an experiment, where it follows the data"
         )
     return outputs

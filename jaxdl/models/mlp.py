@@ -12,20 +12,20 @@ from jaxdl.models.layers import Dropout, Normalization, Normalize, output_size
 
 @described
 class MLP(nn.Module):
-    """Dense layers one after the other, each with normalisation, activation and dropout; then one of outputs."""
+    """Dense layers, each with normalisation, activation and dropout; then a dense output layer."""
 
     features: tuple[int, ...] = static(
-        (128,), "units of each hidden layer; none at all makes a linear model", check=at_least(1)
+        (128,), "units of each hidden layer; an empty list gives a linear model", check=at_least(1)
     )
     outputs: int | None = static(
-        None, "size of the last layer; none: what the data of the experiment need", check=above_zero, from_data=True
+        None, "size of the last layer; none: follows the experiment's data", check=above_zero, from_data=True
     )
     activation: str = static(
         "relu", "name of the activation of each hidden layer (see `jaxdl.models.activation`)", check=check_activation
     )
     normalization: Normalization = static("none", "normalisation between each hidden layer and its activation")
     dropout: float = traced(
-        0.0, "share of each hidden layer's activations that are dropped in training", optional=True, check=fraction
+        0.0, "fraction of each hidden layer's activations that are dropped in training", optional=True, check=fraction
     )
 
     @nn.compact
@@ -35,7 +35,7 @@ class MLP(nn.Module):
         Args:
             inputs: (batch, ...), flattened to (batch, features).
             train: whether to drop activations and to normalise by the batch's own statistics.
-            lengths: not used; every model takes it.
+            lengths: not used; all models have it.
 
         Returns:
             (batch, outputs).

@@ -14,7 +14,7 @@ from jaxdl.fields import above_zero, at_least, described, fraction, static, trac
 from jaxdl.models.layers import Dropout, output_size
 
 Cell = Literal["simple", "lstm", "gru"]
-# Of each kind the number of gates, and the function.
+# For each kind, the number of gates and the function.
 _CELLS: dict[str, tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]] = {
     "simple": (1, ops.simple_rnn),
     "lstm": (4, ops.lstm),
@@ -36,7 +36,7 @@ class RecurrentLayer(nn.Module):
 
     @nn.compact
     def weights(self, inputs: jax.Array) -> list[jax.Array]:
-        """Returns the parameters in the order of the function's arguments, in the dtype that goes with the inputs.
+        """Returns the parameters in the order of the function's arguments, in the dtype to compute in for these inputs.
 
         Args:
             inputs: (batch, time, features).
@@ -54,7 +54,7 @@ class RecurrentLayer(nn.Module):
         return nn.dtypes.promote_dtype(inputs, *parameters)[1:]
 
     def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """Returns the state after each step, (batch, time, units), and after the last that was run, (batch, units).
+        """Returns the state after each step, (batch, time, units), and the final state, (batch, units).
 
         Args:
             inputs: (batch, time, features).
@@ -69,7 +69,7 @@ class RecurrentLayer(nn.Module):
         """Runs this layer forward and another one of its kind backward.
 
         Returns:
-            The states of both, joined along the last axis, this layer's first; as `__call__` otherwise.
+            The states of both, joined along the last axis, this layer's first; otherwise as `__call__`.
         """
         weights, of_other = self.weights(inputs), other.weights(inputs)
         forward, backward = ops.bidirectional(self._kind()[1], inputs, weights, of_other, lengths=lengths)
@@ -84,27 +84,27 @@ class RecurrentLayer(nn.Module):
 
 @described
 class RNN(nn.Module):
-    """Recurrent layers one above the other, and a dense layer of outputs on the last valid step or on every step."""
+    """Stacked recurrent layers, and a dense output layer on the last valid step or on every step."""
 
     features: tuple[int, ...] = static(
-        (128,), "units of each layer, and of each direction where there are two", check=at_least(1)
+        (128,), "units of each layer, and of each direction if there are two", check=at_least(1)
     )
     outputs: int | None = static(
-        None, "size of the last layer; none: what the data of the experiment need", check=above_zero, from_data=True
+        None, "size of the last layer; none: follows the experiment's data", check=above_zero, from_data=True
     )
     cell: Cell = static("lstm", "kind of the recurrence: simple (tanh), LSTM or GRU")
     bidirectional: bool = static(
         False,
-        "run each layer also from the last valid step to the first; the states of both directions are "
+        "also run each layer from the last valid step to the first; the states of both directions are "
         "joined, forward first",
     )
     every_step: bool = static(
         False,
-        "outputs for every step instead of one for the whole sequence; that one comes from the last "
-        "state of each direction, which is after the last valid step and, backward, after the first",
+        "outputs for every step instead of one for the whole sequence, which is computed from the last "
+        "state of each direction: after the last valid step and, backward, after the first",
     )
     dropout: float = traced(
-        0.0, "share of each layer's outputs that are dropped in training", optional=True, check=fraction
+        0.0, "fraction of each layer's outputs that are dropped in training", optional=True, check=fraction
     )
 
     @nn.compact
@@ -114,8 +114,8 @@ class RNN(nn.Module):
         Args:
             inputs: (batch, time, ...), flattened to (batch, time, features).
             train: whether to drop activations.
-            lengths: (batch,) integers, number of valid steps, which come first; what the other steps hold never
-                changes the outputs of valid ones. None: all are valid.
+            lengths: (batch,) integers, number of valid steps, which come first; the values of other steps never change
+                the outputs of valid ones. None: all are valid.
 
         Returns:
             (batch, outputs), or (batch, time, outputs) with `every_step`.

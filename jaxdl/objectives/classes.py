@@ -1,4 +1,4 @@
-"""Outputs read as a choice between classes: which class was chosen, and which was right."""
+"""Interprets outputs as a choice between classes: the predicted class and the true class."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from jaxdl.objectives import losses
 
 
 def as_classes(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    """Reads outputs and targets as a choice between two classes or more.
+    """Converts outputs and targets to logits and labels of two classes or more.
 
-    A single logit is that of class 1 against a logit of 0 for class 0: softmax then gives what the sigmoid gives, and
-    the logit's sign decides, with 0 falling to class 0.
+    A single logit is the logit of class 1, and class 0 gets the logit 0: softmax then equals the sigmoid, and the
+    logit's sign decides, with 0 meaning class 0.
 
     Returns:
-        Logits (..., classes) float32 and labels (...) int32; one-hot rows or probabilities give their largest entry, a
-        probability for a single logit gives class 1 from above one half.
+        Logits (..., classes) float32 and labels (...) int32; one-hot rows or probabilities give the class of their
+        largest entry; for a single logit, a probability above one half gives class 1.
 
     Raises:
-        UserError: the shapes do not belong together.
+        UserError: the shapes do not match.
     """
     outputs, targets = jnp.asarray(outputs, jnp.float32), jnp.asarray(targets)
     if outputs.shape[-1] == 1:
@@ -38,7 +38,7 @@ def as_classes(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.A
 
 
 def correct(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
-    """Whether the class of the largest logit is the label; (...) bool, a tie goes to the lower class."""
+    """Whether the class of the largest logit is the label; (...) bool. Of equal logits, the lower class counts."""
     logits, labels = as_classes(outputs, targets)
     return jnp.argmax(logits, -1) == labels
 
@@ -46,7 +46,8 @@ def correct(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
 def in_top(k: int, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
     """Whether the label is among the `k` classes of largest logit; equal logits rank by class number, lowest first.
 
-    Returns (...) bool. So top_1 is the accuracy, a constant model gains nothing by its ties, and NaN ranks last.
+    Returns (...) bool. So top_1 is the accuracy, a constant model gets no advantage from equal logits, and NaN ranks
+    last.
     """
     logits, labels = as_classes(outputs, targets)
     label = labels[..., None]
@@ -62,7 +63,7 @@ def confusion_counts(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) ->
     Args:
         outputs: (batch, ..., outputs).
         targets: see `as_classes`.
-        mask: bool, False for what does not count; (batch,) or (batch, time).
+        mask: bool, False for elements that do not count; (batch,) or (batch, time).
 
     Returns:
         ``{"confusion": (classes, classes) int32}``.

@@ -1,7 +1,7 @@
-"""What training minimises: losses as pure functions of outputs and targets, and the objectives that name them.
+"""What training minimises: losses as pure functions of outputs and targets, and the objectives that use them.
 
-Outputs are what a model's last layer gives, (batch, ..., outputs). Every loss comes back in float32, whatever the dtype
-of the outputs: the 8 significant bits of bfloat16 are too few for a logarithm of a sum.
+Outputs are the result of a model's last layer, (batch, ..., outputs). Every loss is returned in float32, whatever the
+dtype of the outputs: the 8 significant bits of bfloat16 are too few for a logarithm of a sum.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing:
     Args:
         logits: (..., classes), two classes or more.
         labels: integers (...), or one-hot rows or probabilities (..., classes).
-        label_smoothing: share of the target probability that is spread evenly over all classes (Szegedy et al. 2016,
+        label_smoothing: fraction of the target probability that is spread evenly over all classes (Szegedy et al. 2016,
             arXiv:1512.00567, section 7); may be traced.
 
     Returns:
         (...) float32, in nats.
 
     Raises:
-        UserError: the shapes do not belong together, or there is only one class.
+        UserError: the shapes do not match, or there is only one class.
     """
     logits, labels = jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
     if logits.shape[-1] < 2:
@@ -50,7 +50,7 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing:
         )
     if not fields.enabled(label_smoothing):
         return losses
-    # The smoothed target is a mixture, so its cross-entropy is the mixture of two: no one-hot rows are needed.
+    # The smoothed target is a mixture, so its cross-entropy is a mixture of two; no one-hot rows are needed.
     uniform = -jnp.mean(jax.nn.log_softmax(logits), axis=-1)
     share: Any = label_smoothing  # with some of its types the product is not declared to be an array of JAX
     smoothed: jax.Array = (1 - share) * losses + share * uniform
@@ -58,18 +58,18 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing:
 
 
 def sigmoid_cross_entropy(logits: ArrayLike, targets: ArrayLike, label_smoothing: ArrayLike = 0.0) -> jax.Array:
-    """Cross-entropy between the sigmoid of logits and yes-or-no targets, each output a question of its own.
+    """Cross-entropy between the sigmoid of logits and yes-or-no targets; each output is a separate question.
 
     Args:
         logits: (..., outputs).
         targets: 0, 1 or a probability; (..., outputs), or (...) for a single output.
-        label_smoothing: share by which targets move to one half; may be traced.
+        label_smoothing: fraction by which targets move towards one half; may be traced.
 
     Returns:
         (...) float32, in nats, averaged over the outputs.
 
     Raises:
-        UserError: the shapes do not belong together.
+        UserError: the shapes do not match.
     """
     logits, targets = aligned(logits, targets)
     if fields.enabled(label_smoothing):
@@ -88,7 +88,7 @@ def squared_error(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         (...) float32, averaged over the outputs.
 
     Raises:
-        UserError: the shapes do not belong together.
+        UserError: the shapes do not match.
     """
     return jnp.mean(optax.losses.squared_error(*aligned(outputs, targets)), axis=-1)
 
@@ -109,7 +109,7 @@ def huber(outputs: ArrayLike, targets: ArrayLike, delta: ArrayLike = 1.0) -> jax
 
 
 def masked_mean(values: ArrayLike, mask: ArrayLike) -> jax.Array:
-    """Mean of the values whose mask is True; 0 where there are none.
+    """Mean of the values whose mask is True; 0 if there are none.
 
     Args:
         values: (batch, ...).
@@ -125,7 +125,7 @@ def masked_mean(values: ArrayLike, mask: ArrayLike) -> jax.Array:
 
 
 def broadcast_mask(mask: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
-    """Repeats a mask over the axes that it lacks on the right: (batch,) serves (batch, time) as well.
+    """Repeats a mask over its missing last axes, such as (batch,) for values of shape (batch, time).
 
     Returns:
         `shape` bool.
@@ -135,14 +135,14 @@ def broadcast_mask(mask: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
 
 
 def aligned(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
-    """Casts outputs and targets to float32 and gives both the shape (..., outputs).
+    """Casts outputs and targets to float32 and reshapes both to (..., outputs).
 
     Args:
         outputs: (..., outputs), or (batch,).
         targets: as the outputs; a single output's last axis may be missing.
 
     Raises:
-        UserError: the shapes do not belong together. Broadcasting (batch, 1) against (batch,) would silently compare
+        UserError: the shapes do not match. Broadcasting (batch, 1) against (batch,) would silently compare
             every example with every other.
     """
     outputs, targets = jnp.asarray(outputs, jnp.float32), jnp.asarray(targets, jnp.float32)
@@ -160,11 +160,11 @@ def aligned(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Arra
 
 @dataclass(frozen=True)
 class Objective(abc.ABC):
-    """What training minimises, and what the outputs then mean.
+    """What training minimises, and what the outputs mean.
 
     Attributes:
-        bounded_by_entropy: whether the loss is a cross-entropy in nats, which no model can bring below the entropy of
-            the targets; that is the best loss a data source states (`jaxdl.data.Spec`).
+        bounded_by_entropy: whether the loss is a cross-entropy in nats. No model can have a lower expected one than the
+            entropy of the targets, which is the best loss of a data source (`jaxdl.data.Spec`).
     """
 
     bounded_by_entropy: ClassVar[bool] = False
@@ -174,20 +174,20 @@ class Objective(abc.ABC):
         """Returns one loss for each example or each of its time steps, (batch, ...) float32.
 
         Raises:
-            UserError: the shapes do not belong together.
+            UserError: the shapes do not match.
         """
 
     @abc.abstractmethod
     def predictions(self, outputs: ArrayLike) -> jax.Array:
-        """Returns what outputs (batch, ..., outputs) predict, float32; a single output comes without its last axis."""
+        """Returns what outputs (batch, ..., outputs) predict, float32; a single output has no last axis."""
 
     def for_evaluation(self) -> Objective:
-        """Returns the objective as evaluation measures it: without label smoothing, so that losses of runs compare."""
+        """Returns the objective for evaluation: without label smoothing, so that the losses of runs can be compared."""
         regularisation = {f.path: 0.0 for f in fields.own_fields(self) if f.declaration.optional}
         return dataclasses.replace(self, **regularisation)
 
 
-_SMOOTHING = "share of the target probability spread evenly over the classes"
+_SMOOTHING = "fraction of the target probability spread evenly over the classes"
 
 
 @fields.described
@@ -222,7 +222,7 @@ class SigmoidCrossEntropy(Objective):
 
 @dataclass(frozen=True)
 class MeanSquaredError(Objective):
-    """Numbers, large errors weighing most; predicts the conditional mean."""
+    """Numbers; large errors weigh most; predicts the conditional mean."""
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return squared_error(outputs, targets)
@@ -233,7 +233,7 @@ class MeanSquaredError(Objective):
 
 @dataclass(frozen=True)
 class MeanAbsoluteError(Objective):
-    """Numbers, all errors weighing alike; predicts the conditional median."""
+    """Numbers; errors weigh in proportion to their size; predicts the conditional median."""
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return absolute_error(outputs, targets)
@@ -245,7 +245,7 @@ class MeanAbsoluteError(Objective):
 @fields.described
 @dataclass(frozen=True)
 class Huber(Objective):
-    """Numbers among which there are outliers."""
+    """Numbers with outliers."""
 
     delta: float = fields.traced(1.0, "size of an error beyond which the loss grows linearly", check=fields.above_zero)
 

@@ -1,8 +1,8 @@
-"""What evaluation reports, exact over a whole split whatever the batch size.
+"""What evaluation reports, exact over a whole split for any batch size.
 
-A metric has two halves: `Metric.partial` sums over one batch on the device, inside the compiled step, and
-`Metric.result` adds up what all batches gave, on the host, in 64 bits. So nothing is an average of averages, and
-padding counts nowhere. Partial sums of one name mean the same in every metric: one dictionary can hold those of
+A metric has two parts: `Metric.partial` sums over one batch on the device, inside the compiled step, and
+`Metric.result` adds up the sums of all batches on the host, in 64 bits. So no result is an average of averages, and
+padding never counts. Partial sums of the same name mean the same in every metric: one dictionary can hold those of
 several, and precision, recall and F1 then share one confusion matrix.
 """
 
@@ -31,11 +31,11 @@ Direction = Literal["minimize", "maximize"]
 
 @dataclass(frozen=True)
 class Metric(abc.ABC):
-    """A figure about outputs and targets.
+    """A figure that compares outputs with targets.
 
     Attributes:
-        name: the name that `metric` knows it by, and the key of its main value.
-        higher_is_better: which of two values is the better one; None where they have no order.
+        name: its name for `metric`, and the key of its main value.
+        higher_is_better: whether larger values are better; None if its values have no order.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Metric(abc.ABC):
         Args:
             outputs: (batch, ..., outputs); logits for all metrics of classes.
             targets: (batch, ...), or (batch, ..., outputs): numbers, one-hot rows or probabilities.
-            mask: bool, False for what does not count: (batch,) or (batch, time).
+            mask: bool, False for elements that do not count: (batch,) or (batch, time).
 
         Returns:
             Arrays whose shapes do not depend on the batch size; counts are int32, sums float32.
 
         Raises:
-            UserError: the shapes do not belong together.
+            UserError: the shapes do not match.
         """
 
     @abc.abstractmethod
@@ -62,29 +62,28 @@ class Metric(abc.ABC):
         """Merges the partial sums of a whole split.
 
         Args:
-            partials: what `partial` returned, each with one more axis in front: one entry for each batch.
+            partials: the results of `partial`, each with an additional first axis: one entry for each batch.
 
         Returns:
-            Values by name, floats or lists of numbers; NaN where nothing was counted.
+            Values by name, floats or lists of numbers; NaN if nothing was counted.
         """
 
     def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
-        """Returns what the report of a run shows of this metric beside its numbers; empty where those say all.
+        """Returns what the report of a run shows of this metric in addition to its numbers; empty for nothing.
 
         Args:
-            values: what `result` gave under the metric's name, by split, as JSON keeps it; a damaged file may hold
-                anything.
-            data: what the run's summary says of its data.
-            plots: whether to draw.
+            values: the metric's main value, by split, as it is read from JSON; a damaged file may hold anything.
+            data: ``data`` of the run's summary.
+            plots: whether to draw plots.
         """
         return ""
 
 
 def metric(name: str) -> Metric:
-    """Returns the metric of that name: one of those listed by a wrong name's message, or ``top_K`` for any K from 1.
+    """Returns the metric of that name, or ``top_K`` for any K from 1; the message for an unknown name lists all.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such metric.
     """
     if top := re.fullmatch(r"top_([1-9]\d*)", name):
         return Mean(name, True, functools.partial(in_top, int(top[1])), "in_" + name)
@@ -94,10 +93,10 @@ def metric(name: str) -> Metric:
 
 
 def direction(figure: str) -> Direction | None:
-    """Returns whether less or more of a figure is better; None where its values have no order.
+    """Returns whether smaller or larger values of a figure are better; None if its values have no order.
 
     Args:
-        figure: ``SPLIT/METRIC``, or the metric alone; ``loss`` is one of them.
+        figure: ``SPLIT/METRIC``, or only the metric; ``loss`` is allowed.
 
     Raises:
         UserError: there is no such metric.
@@ -114,7 +113,7 @@ def training_metrics(names: Sequence[str]) -> list[Mean]:
 
 
 def check_metrics(names: Sequence[str]) -> str | None:
-    """Checks a list of metrics' names, as the check of a field: returns what is wrong with it as a whole.
+    """Checks a list of metrics' names, as the check of a field: returns what is wrong with the list.
 
     Raises:
         UserError: one of the names is unknown.
@@ -133,7 +132,7 @@ def _cross_entropy(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
 
 
 def _exp(value: float) -> float:
-    with np.errstate(over="ignore"):  # an early model may be infinitely perplexed
+    with np.errstate(over="ignore"):  # the perplexity of an untrained model may be infinite
         return float(np.exp(value))
 
 
@@ -143,9 +142,10 @@ class Mean(Metric):
 
     Attributes:
         values: from outputs and targets to (batch, ...), bool or float32.
-        key: what the sum of the values is called.
+        key: name of the sum of the values.
         after: applied to the mean.
-        in_training: whether it is also measured while training, on the batch of each step; nothing is applied there.
+        in_training: whether it is also measured while training, on the batch of each step; `after` is not applied
+            there.
     """
 
     values: Callable[[ArrayLike, ArrayLike], jax.Array]
@@ -159,7 +159,7 @@ class Mean(Metric):
         return {self.key: jnp.sum(jnp.where(mask, values, jnp.zeros_like(values))), "count": _count(mask)}
 
     def of_batch(self, partial: Mapping[str, jax.Array]) -> jax.Array:
-        """Returns the mean over one batch from its partial sums, () float32, on the device; 0 where nothing counts."""
+        """Returns the mean over one batch from its partial sums, () float32, on the device; 0 if nothing counts."""
         return partial[self.key] / jnp.maximum(partial["count"], 1)
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -172,17 +172,17 @@ def _count(mask: jax.Array) -> jax.Array:
 
 
 def _total(partial: np.ndarray) -> np.ndarray:
-    """Adds up one entry for each batch in 64 bits."""
+    """Adds up the entries of all batches in 64 bits."""
     wide = np.float64 if np.issubdtype(partial.dtype, np.floating) else np.int64
     return np.asarray(partial.sum(axis=0, dtype=wide))
 
 
-# The confusion matrix, and what follows from it.
+# The confusion matrix, and the metrics computed from it.
 
 
 @dataclass(frozen=True)
 class Confusion(Metric):
-    """Counts of examples by true class (rows) and predicted class (columns); a tie goes to the lower class."""
+    """Counts of examples by true class (rows) and predicted class (columns); of equal logits, the first counts."""
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
         return confusion_counts(outputs, targets, mask)
@@ -196,7 +196,7 @@ class Confusion(Metric):
 
 @dataclass(frozen=True)
 class PerClass(Metric):
-    """A figure for each class, and their plain mean.
+    """A figure for each class, and their unweighted mean.
 
     Gives ``NAME``, the mean over all classes that the model knows (macro average; a class that does not occur counts,
     with 0), and ``NAME_per_class``, a list; see `jaxdl.objectives.classes.class_figures`.
@@ -210,19 +210,19 @@ class PerClass(Metric):
         return {self.name: float(values.mean()), f"{self.name}_per_class": values.tolist()}
 
 
-# The share of variance explained.
+# The fraction of variance explained.
 
 
 @dataclass(frozen=True)
 class RSquared(Metric):
     """One minus the sum of squared errors over that around the targets' mean, averaged over the outputs.
 
-    Targets that are all equal give 1 when each is met exactly and 0 otherwise, as in scikit-learn.
+    If all targets are equal, the result is 1 when every prediction is exact and 0 otherwise, as in scikit-learn.
 
     Batches are merged by their counts, means and sums of squares around the mean (Chan, Golub & LeVeque 1979, "Updating
     formulae and a pairwise algorithm for computing sample variances"), since the difference of two raw sums would
-    cancel where the mean is large. For the same reason the device counts from each batch's first target: float32 does
-    not hold the mean of numbers around a million well enough, but it holds their differences.
+    cancel where the mean is large. For the same reason the device subtracts each batch's first target: float32 is too
+    coarse for the mean of numbers around a million, but not for their differences.
     """
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
@@ -271,5 +271,5 @@ _METRICS: Mapping[str, Metric] = {
         RSquared("r_squared", True),
     )
 }
-# What a run's report asks for by the names in its files; it is made without the experiment.
+# A run's report is made without the experiment and looks these up by the names in its files.
 REPORT_SECTIONS = {name: known.report_section for name, known in _METRICS.items()}

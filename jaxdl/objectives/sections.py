@@ -1,4 +1,4 @@
-"""What metrics show of themselves in the report of a run, beside their numbers in its table."""
+"""What the report of a run shows of metrics, in addition to the table of their numbers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
 
     Args:
         values: by split, (classes, classes) numbers of examples by true class (rows) and predicted class (columns), as
-            lists; anything else, as a damaged file may hold, is left out.
-        data: what the run's summary says of its data; the numbers of the classes are shown where it has no names.
-        plots: whether to draw; without, the figures of each class stand alone.
+            lists; anything else, as from a damaged file, is left out.
+        data: ``data`` of the run's summary; if it has no class names, the numbers of the classes are shown.
+        plots: whether to draw plots; without them, there are only the figures of each class.
 
     Returns:
-        A section of the page; empty where no split has a matrix.
+        A section of the page; empty if no split has a matrix.
     """
     used = data_used(data) if data else ""
     parts = []

@@ -1,7 +1,7 @@
-"""Convolution, pooling, dropout, recurrences and moves of images as pure functions, in the form that runs fast.
+"""Convolution, pooling, dropout, recurrences and image transformations as pure functions, each in a fast form.
 
-The caller sees one signature; where platforms need different forms, the choice is made when a program is lowered.
-Values and gradients are those of JAX's own operations, where it has them.
+Each has one signature; if platforms need different forms, the choice is made when a program is lowered. Values and
+gradients equal those of JAX's own operations, where they exist.
 """
 
 from jaxdl.ops.convolution import convolution

@@ -1,4 +1,4 @@
-"""The elementwise parts of the recurrences: one step forwards, and the factors by which it passes gradients back.
+"""The elementwise parts of the recurrences: one step forwards, and the factors for its backward pass.
 
 All arrays have batch last.
 """
@@ -17,16 +17,17 @@ Parts = tuple[jax.Array, ...]
 
 
 class Factors(NamedTuple):
-    """What a step multiplies gradients by on the way back: elementwise it is linear in them.
+    """The factors that a step multiplies gradients by in the backward pass, which is elementwise and linear in them.
 
     Attributes:
-        gates: (gates * units, batch); block k times the gradient of the state's array ``sources[k]`` is that of gate k,
-            where h enters it.
-        apart: (units, batch); times the gradient of h, that of the last gate where the inputs enter it, for a cell
-            where it is another one there.
-        joined: (units, batch); what the gradient of h adds, times this, to that of c.
-        through_h: (units, batch); the share of its gradient that h passes on beside the product; None: nothing.
-        through_c: (units, batch); that of c.
+        gates: (gates * units, batch); block k times the gradient of the state's array ``sources[k]`` is the gradient of
+            gate k, at the input from h.
+        apart: (units, batch); times the gradient of h, this is the gradient of the last gate at its input from the
+            inputs, for a cell in which it differs from the one at the input from h.
+        joined: (units, batch); times the gradient of h, this is added to the gradient of c.
+        through_h: (units, batch); the factor with which h passes on its gradient, in addition to the matrix product;
+            None: not at all.
+        through_c: (units, batch); the same factor for c.
     """
 
     gates: jax.Array
@@ -36,7 +37,7 @@ class Factors(NamedTuple):
     through_c: jax.Array | None = None
 
     def where(self, is_valid: jax.Array | None) -> Factors:
-        """Those of a step that changes nothing where it is not valid, (1, batch); None: it is valid everywhere."""
+        """The factors of a step that changes nothing where `valid` (1, batch) is False; None: valid everywhere."""
         if is_valid is None:
             return self
         through_h = jnp.zeros_like(self.gates[:1]) if self.through_h is None else self.through_h
@@ -53,16 +54,17 @@ class Factors(NamedTuple):
 class Cell:
     """The elementwise part of a recurrence; a state is (units, batch), gates are (gates * units, batch).
 
-    Where a gate is a sigmoid, its weights come halved: sigmoid(x) = (1 + tanh(x / 2)) / 2, so that one tanh serves all
-    gates.
+    If a gate is a sigmoid, its weights are given halved: sigmoid(x) = (1 + tanh(x / 2)) / 2, so that one tanh serves
+    all gates.
 
     Attributes:
-        halved: for each gate whether its weights come halved.
-        parts: into how many gates each the inputs' share comes divided, as `step` uses it.
+        halved: for each gate, whether its weights are given halved.
+        parts: the number of gates in each part of the inputs' product, as `step` takes it.
         states: number of arrays in the state; the first is h.
-        sources: for each gate the array of the state after the step that its gradient comes from.
-        step: (state, inputs' share of the gates in parts, that of h) to the next state and what `factors` needs more.
-        factors: (state before, state after, what `step` gave more) to the factors.
+        sources: for each gate, the array of the state after the step from which its gradient comes.
+        step: from (state, the inputs' product in parts, the product with h) to the next state and extra values for
+            `factors`.
+        factors: from (state before, state after, the extra values of `step`) to the factors.
     """
 
     halved: tuple[bool, ...]

@@ -1,13 +1,13 @@
-"""Convolution whose gradients keep the one layout that XLA's CPU backend runs fast everywhere.
+"""Convolution whose gradients use the only layout that XLA's CPU backend runs fast everywhere.
 
 JAX's own rules write both gradients with permuted dimension numbers. XLA's CPU backend rewrites such convolutions to
-its library's layout in a program's entry computation only; inside `lax.scan`, `lax.fori_loop` and `lax.while_loop`
-they run as naive loops, 5 to 170 times slower. Here both gradients are convolutions in the layout of the forward
-pass, with transposes around them.
+its library's layout only in a program's entry computation; inside `lax.scan`, `lax.fori_loop` and `lax.while_loop` they
+run as naive loops, 5 to 170 times slower. Here both gradients are convolutions in the layout of the forward pass, with
+transposes around them.
 
-`lax.platform_dependent` takes the form for the CPU or JAX's own when a program is lowered, so that tracing starts no
-backend and an exported program holds the right form for each platform. It stands inside the gradient, where nothing
-differentiates through it at first order.
+`lax.platform_dependent` selects the form for the CPU or JAX's own when a program is lowered, so that tracing starts no
+backend and an exported program has the right form for each platform. It is inside the gradient rule, so first-order
+gradients do not differentiate through it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def convolution(
         (batch, width, features) or (batch, height, width, features).
 
     Raises:
-        ValueError: the arrays have other ranks, or a setting names another number of spatial dimensions.
+        ValueError: the arrays have the wrong rank, or a setting has the wrong number of spatial dimensions.
     """
     spatial = inputs.ndim - 2
     if spatial not in (1, 2) or kernel.ndim != inputs.ndim:
@@ -75,7 +75,7 @@ def _library(
     letters = "HW"[-(inputs.ndim - 2) :]
     padding = window.padding
     if any(n < 0 for pair in padding for n in pair):
-        # Cut off before: XLA's CPU backend reads beyond an image whose padding is negative.
+        # Crop first: XLA's CPU backend reads beyond an image if the padding is negative.
         holes = input_dilation or (1,) * len(padding)
         lengths = dilated_size(inputs.shape[1:-1], holes)
         cuts = [_cut(pair, length) for pair, length in zip(padding, lengths, strict=True)]
@@ -104,7 +104,7 @@ def _cut(padding: tuple[int, int], length: int) -> tuple[int, int]:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def canonical(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    """`convolution` without groups and with at least one output, settings checked."""
+    """`convolution` without groups and with at least one output; the settings are already checked."""
     one, product = partial(_forward, window=window), partial(_forward_product, window=window)
     return _vectorized(one, product, kernel_at=1)(inputs, kernel)
 
@@ -128,9 +128,9 @@ def _canonical_forward(
 def canonical_backward(
     window: Window, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Returns the gradients of inputs and kernel from that of the outputs; `residuals` are inputs and kernel."""
+    """Returns the gradients of inputs and kernel from the outputs' gradient; `residuals` are inputs and kernel."""
     inputs, kernel = residuals
-    # Two functions, not one of two results, so that a gradient nobody asks for is left out of the program.
+    # Two functions, so that a gradient that is not used is left out of the program.
     return (
         input_gradient(kernel, gradient, inputs.shape[1:-1], window),
         kernel_gradient(inputs, gradient, kernel.shape[:-2], window),
@@ -140,12 +140,12 @@ def canonical_backward(
 canonical.defvjp(_canonical_forward, canonical_backward)
 
 
-# Both gradients are linear in each of their arguments, so that theirs are again convolutions and such gradients.
+# Both gradients are linear in each argument, so their own gradients are again convolutions or these functions.
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
-    """Returns the gradient of the inputs, of spatial size `size`, from that of the outputs."""
+    """Returns the gradient of the inputs, of spatial size `size`, from the outputs' gradient."""
 
     def inputs_of(kernel: jax.Array, gradient: jax.Array) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((gradient.shape[0], *size, kernel.shape[-2]), gradient.dtype)
@@ -171,7 +171,7 @@ def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
-    """Returns the gradient of the kernel, of spatial size `size`, from that of the outputs."""
+    """Returns the gradient of the kernel, of spatial size `size`, from the outputs' gradient."""
     shape = jax.ShapeDtypeStruct((*size, inputs.shape[-1], gradient.shape[-1]), gradient.dtype)
 
     def own(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
@@ -226,16 +226,16 @@ Operation = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def _vectorized(one: Operation, product: Operation, kernel_at: int | None = None) -> Operation:
-    """Returns an operation with a rule of its own for `vmap`, which several trainings side by side need.
+    """Returns an operation with its own `vmap` rule, which trainings that run side by side need.
 
-    JAX would make kernels with a further axis a convolution in groups, for which neither Eigen nor cuDNN has a fast
-    form. On the CPU one follows the other; elsewhere all are one batched product over patches.
+    JAX would turn kernels with an additional axis into a grouped convolution, which is slow in both Eigen and cuDNN. On
+    the CPU they run one after the other; elsewhere all are one batched product over patches.
 
     Args:
         one: the operation on two arrays.
         product: the same as a product over patches.
-        kernel_at: which of the two arrays is the kernel, None where neither is: with one kernel for all, the others'
-            further axis goes into their batch.
+        kernel_at: which of the two arrays is the kernel, None if none of them is. With one kernel for all, the
+            additional axis of the other array is merged into its batch.
     """
     operation = jax.custom_batching.custom_vmap(one)
 
@@ -258,7 +258,7 @@ def _vectorized(one: Operation, product: Operation, kernel_at: int | None = None
 
 
 def _turned_convolution(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
-    """The output gradient, spread by the strides, convolved with the kernel turned around."""
+    """The output gradient, dilated by the strides, convolved with the flipped kernel."""
     spatial = tuple(range(len(size)))
     turned = jnp.swapaxes(lax.rev(kernel, spatial), -1, -2)
     reach = dilated_size(kernel.shape[:-2], window.dilation)
@@ -269,7 +269,7 @@ def _turned_convolution(kernel: jax.Array, gradient: jax.Array, size: Sizes, win
 
 
 def _convolution_over_batch(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
-    """The inputs convolved with the output gradient as a kernel as large as the image; batch is the summed channel."""
+    """The inputs convolved with the output gradient as a kernel of the image's size; the batch is summed."""
     spatial = range(1, inputs.ndim - 1)
     images = inputs.transpose(inputs.ndim - 1, *spatial, 0)
     filters = gradient.transpose(*spatial, 0, inputs.ndim - 1)
@@ -289,7 +289,7 @@ def _forward_product(inputs: jax.Array, kernel: jax.Array, window: Window) -> ja
 
 
 def _patches(inputs: jax.Array, size: Sizes, window: Window) -> jax.Array:
-    """Returns what a kernel of spatial size `size` sees: (batch, *outputs, elements of the kernel * channels)."""
+    """Returns the patches that a kernel of spatial size `size` covers: (batch, *outputs, kernel size * channels)."""
     around = ((0, 0, 0), *((before, after, 0) for before, after in window.padding), (0, 0, 0))
     padded = lax.pad(inputs, jnp.zeros((), inputs.dtype), around)
     spans = dilated_size(window.outputs(inputs.shape[1:-1], size), window.strides)

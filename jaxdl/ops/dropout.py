@@ -1,4 +1,4 @@
-"""Dropout that draws 16 random bits for an element instead of 64."""
+"""Dropout that draws 16 random bits for each element instead of 64."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LEVELS = 1 << 16
 def dropout(inputs: jax.Array, rate: float | jax.Array, key: jax.Array) -> jax.Array:
     """Sets each element to zero with probability `rate` and scales the others so that the mean is kept.
 
-    The kept share is `rate`'s complement rounded to a multiple of 2**-16, at least one, and the scale is the inverse
-    of that rounded share, so that the mean is kept exactly. Source: Srivastava et al., "Dropout: a simple way to
-    prevent neural networks from overfitting", JMLR 2014 (there the scaling is at test time).
+    The kept fraction is 1 - `rate`, rounded to a multiple of 2**-16 and at least 2**-16. The scale is the inverse of
+    the rounded fraction, so that the mean is kept exactly. Source: Srivastava et al., "Dropout: a simple way to prevent
+    neural networks from overfitting", JMLR 2014 (there the scaling is at test time).
 
     Args:
         inputs: any shape, floating dtype.
@@ -43,7 +43,7 @@ def _sixteen_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _words(key: jax.Array, count: int) -> jax.Array:
-    """Uniform uint32. Threefry makes two words at a time, of which `jax.random.bits` gives the exclusive or."""
+    """Uniform uint32. Threefry makes two words at a time, and `jax.random.bits` returns only their exclusive or."""
     if str(jax.random.key_impl(key)) == "threefry2x32":
         data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
         words: jax.Array = jax.extend.random.threefry_2x32(data, jnp.arange(count, dtype=jnp.uint32))

@@ -1,4 +1,4 @@
-"""Images moved, turned and zoomed, each by its own amount."""
+"""Moves, rotates and zooms images, each by its own amount."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import jax.numpy as jnp
 
 
 def shift(images: jax.Array, moves: jax.Array, most: int) -> jax.Array:
-    """Moves each image by whole pixels; zeros come in at the edges, and what leaves is lost.
+    """Moves each image by whole pixels; the uncovered edges are filled with zeros.
 
     Args:
         images: (batch, height, width, channels), any dtype.
         moves: (batch, 2) int32, pixels down and to the right, each in [-most, most].
-        most: the most pixels of a move.
+        most: the largest move in pixels.
 
     Returns:
         The shape and dtype of `images`.
@@ -27,9 +27,9 @@ def shift(images: jax.Array, moves: jax.Array, most: int) -> jax.Array:
 
 
 def rotate_and_zoom(images: jax.Array, angle: jax.Array, factor: jax.Array) -> jax.Array:
-    """Turns each image about its centre and enlarges it, with bilinear interpolation and zeros beyond the edges.
+    """Rotates each image about its centre and enlarges it, with bilinear interpolation and zeros outside.
 
-    The pixel (y, x), seen from the centre, is taken from the point
+    The pixel (y, x), relative to the centre, is taken from the point
 
         y' = (y cos(angle) + x sin(angle)) / factor,    x' = (x cos(angle) - y sin(angle)) / factor
 
@@ -47,11 +47,11 @@ def rotate_and_zoom(images: jax.Array, angle: jax.Array, factor: jax.Array) -> j
     rows = (jnp.arange(height) - (height - 1) / 2)[:, None]
     columns = (jnp.arange(width) - (width - 1) / 2)[None, :]
     cosine, sine = ((turn(angle) / factor)[:, None, None] for turn in (jnp.cos, jnp.sin))
-    # One pixel beyond each edge there is nothing but zeros.
+    # Pad with one pixel of zeros at each edge.
     y = jnp.clip(cosine * rows + sine * columns + (height - 1) / 2, -1, height)
     x = jnp.clip(cosine * columns - sine * rows + (width - 1) / 2, -1, width)
-    # XLA may compute one number in two places with different rounding: the pixels by one and their weights by the other
-    # would be a whole pixel apart, as they are now and then in jax.scipy.ndimage.map_coordinates.
+    # XLA may compute one number in two places with different rounding. Pixels from one and weights from the other would
+    # be a whole pixel apart, which happens in jax.scipy.ndimage.map_coordinates.
     y, x = jax.lax.optimization_barrier((y, x))
     above, left = jnp.floor(y), jnp.floor(x)
     down, right = (y - above)[..., None], (x - left)[..., None]

@@ -1,8 +1,8 @@
-"""Pooling by strided slices, with a gradient that remembers one small integer for each window.
+"""Pooling by strided slices, with a gradient that stores one small integer for each window.
 
-XLA's CPU backend runs the gradient of its own maximum pooling (select-and-scatter) as a naive loop; remembering which
-element of a window was the greatest makes it one elementwise pass, about ten times faster for windows of 2x2. The
-form is elementwise on every platform, so there is no choice to make between them.
+XLA's CPU backend runs the gradient of its own maximum pooling (select-and-scatter) as a naive loop; storing which
+element of a window was the greatest makes it one elementwise pass, about ten times faster for windows of 2x2. The same
+form is used on every platform.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jax import lax
 
 from jaxdl.ops.window import Pairs, Sizes, padding_pairs, per_dimension
 
-# Larger windows make more slices than the library's own loop over a window costs.
+# Larger windows need so many slices that the library's own loop over a window is cheaper.
 MOST_SLICES = 16
 
 
@@ -37,16 +37,16 @@ def max_pool(
 
     Args:
         inputs: (batch, ..., channels) of a floating dtype, with as many spatial dimensions as `window` has; a single
-            number stands for all of them.
+            number applies to all of them.
         window: size of the window.
         strides: step of the window; None: the window's size, so that windows do not overlap.
-        padding: ``"VALID"``, ``"SAME"`` or (before, after) for each spatial dimension; padding never is the maximum.
+        padding: ``"VALID"``, ``"SAME"`` or (before, after) for each spatial dimension; padding is never the maximum.
 
     Returns:
         (batch, ..., channels) of the same dtype.
 
     Raises:
-        ValueError: `inputs` have no spatial dimension, or a setting names another number of them.
+        ValueError: `inputs` have no spatial dimension, or a setting has a different number of them.
     """
     sizes, steps, pairs = _geometry(inputs, window, strides, padding)
     if not _sliced(inputs, sizes, pairs):
@@ -67,7 +67,7 @@ def average_pool(
 
     Args:
         inputs: (batch, ..., channels) of a floating dtype, with as many spatial dimensions as `window` has; a single
-            number stands for all of them.
+            number applies to all of them.
         window: size of the window.
         strides: step of the window; None: the window's size, so that windows do not overlap.
         padding: ``"VALID"``, ``"SAME"`` or (before, after) for each spatial dimension.
@@ -76,10 +76,10 @@ def average_pool(
         (batch, ..., channels) of the same dtype.
 
     Raises:
-        ValueError: `inputs` have no spatial dimension, or a setting names another number of them.
+        ValueError: `inputs` have no spatial dimension, or a setting has a different number of them.
     """
     sizes, steps, pairs = _geometry(inputs, window, strides, padding)
-    # For windows side by side the library's own form is as fast or faster, its gradient too.
+    # For windows that do not overlap, the library's own form and its gradient are as fast or faster.
     if sizes != steps and _sliced(inputs, sizes, pairs):
         padded = _pad(inputs, jnp.zeros((), inputs.dtype), pairs)
         total = functools.reduce(operator.add, window_elements(padded, sizes, steps))
@@ -104,7 +104,7 @@ def _geometry(
 
 
 def _sliced(inputs: jax.Array, window: Sizes, pairs: Pairs) -> bool:
-    """Whether to pool by slices: for small windows that fit at least once."""
+    """Whether to pool by slices: only small windows that fit at least once."""
     lengths = [size + before + after for size, (before, after) in zip(inputs.shape[1:-1], pairs, strict=True)]
     fits = all(length >= size for length, size in zip(lengths, window, strict=True))
     return fits and math.prod(window) <= MOST_SLICES
@@ -157,7 +157,7 @@ def maximum(elements: list[jax.Array]) -> jax.Array:
 
 
 def place_of_maximum(elements: list[jax.Array]) -> jax.Array:
-    """Which element of its window is chosen, as uint8; the comparison is that of select-and-scatter, for NaN too."""
+    """Which element of its window is chosen, as uint8; compares as select-and-scatter does, also for NaN."""
     best, places = elements[0], jnp.zeros(elements[0].shape, jnp.uint8)
     for place, element in enumerate(elements[1:], 1):
         better = ~(best >= element)
@@ -167,7 +167,7 @@ def place_of_maximum(elements: list[jax.Array]) -> jax.Array:
 
 
 def spread_tiles(places: jax.Array, gradient: jax.Array, window: Sizes, strides: Sizes, size: Sizes) -> jax.Array:
-    """Windows side by side: every input belongs to one window, so one comparison says what it gets."""
+    """For windows that do not overlap: every input belongs to one window, so one comparison gives its gradient."""
     del strides
     inner = tuple(range(2, 2 * len(window) + 1, 2))
     numbers = jnp.arange(math.prod(window), dtype=jnp.uint8).reshape(window)
@@ -181,7 +181,7 @@ def spread_tiles(places: jax.Array, gradient: jax.Array, window: Sizes, strides:
 def _spread_overlapping(
     places: jax.Array, gradient: jax.Array, window: Sizes, strides: Sizes, size: Sizes
 ) -> jax.Array:
-    """Any windows: for each place in the window an image that holds the gradients it was chosen for; their sum."""
+    """For any windows: for each place in a window, an image with the gradients that chose it; returns their sum."""
     zero = jnp.zeros((), gradient.dtype)
     images = []
     for number, place in enumerate(itertools.product(*map(range, window))):

@@ -1,10 +1,10 @@
 """Recurrent layers over whole sequences: simple, LSTM and GRU.
 
-All functions share the rules for sequences of different lengths: a step at or beyond a sequence's length changes
-nothing, so the state is carried through unchanged, whatever the inputs hold there; with `reverse` a sequence
-therefore starts at its own last valid step. Forward-mode differentiation does not work.
+All functions treat sequences of different lengths alike: a step at or beyond a sequence's length does not change the
+state, whatever the inputs are there. With `reverse`, a sequence therefore starts at its own last valid step.
+Forward-mode differentiation does not work.
 
-How they run fast is told in `jaxdl.ops.time_loop`.
+`jaxdl.ops.time_loop` explains why they are fast.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def simple_rnn(
         h after each step, (batch, time, units), in the order of the inputs; and the final state (h,).
 
     Raises:
-        ValueError: `activation` is neither of the two.
+        ValueError: `activation` is unknown.
     """
     if activation not in SIMPLE:
         raise ValueError(f"activation={activation!r}: must be 'tanh' or 'relu'")
@@ -123,20 +123,21 @@ def bidirectional(
     *,
     lengths: jax.Array | None = None,
 ) -> tuple[tuple[jax.Array, State], tuple[jax.Array, State]]:
-    """Runs one recurrence from the first step to the last and another one back, side by side in one loop.
+    """Runs one recurrence forward in time and another one backward, together in one loop.
 
-    At the valid steps equals ``run(inputs, *forward, lengths=lengths)`` and ``run(inputs, *backward, lengths=lengths,
-    reverse=True)`` up to rounding; half the steps of twice the size take 0.9 to 1 of the time on the CPU.
+    The result at valid steps equals ``run(inputs, *forward, lengths=lengths)`` and ``run(inputs, *backward,
+    lengths=lengths, reverse=True)`` up to rounding; on the CPU, half as many steps of twice the size take 0.9 to 1
+    times the time.
 
     Args:
         run: `lstm`, `gru` or `simple_rnn`.
         inputs: (batch, time, features).
-        forward: the weights of the first, in the order of its arguments.
-        backward: those of the second, of the same shapes.
+        forward: the weights of the first, in the order of the arguments of `run`.
+        backward: the weights of the second, of the same shapes.
         lengths: (batch,) integers, number of valid steps; None: all are valid.
 
     Returns:
-        What each of the two calls returns.
+        The results of the two calls.
     """
     both = jnp.stack([inputs, _turned(inputs, lengths)])
     weights = [jnp.stack(pair) for pair in zip(forward, backward, strict=True)]
@@ -146,7 +147,7 @@ def bidirectional(
 
 
 def _turned(sequences: jax.Array, lengths: jax.Array | None) -> jax.Array:
-    """Turns the valid steps of (batch, time, ...) around; past them each step repeats the one that is valid last."""
+    """Reverses the valid steps of (batch, time, ...); each later step repeats the last valid one."""
     if lengths is None:
         return sequences[:, ::-1]
     places = jnp.maximum(lengths[:, None] - 1 - jnp.arange(sequences.shape[1]), 0)
@@ -170,7 +171,7 @@ def _run(
     valid = None
     if lengths is not None:
         valid = jnp.arange(time)[None, :, None] < lengths[None, None, :]
-        # Whatever stands in the padding, NaN included, must not reach the kernel's gradient as NaN times zero.
+        # Values in the padding, such as NaN, must not reach the kernel's gradient as NaN times zero.
         inputs = jnp.where(valid, inputs, 0)
     if initial is None:
         initial = (jnp.zeros((batch, units), jnp.result_type(inputs, kernel)),) * cell.states

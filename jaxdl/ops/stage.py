@@ -1,9 +1,9 @@
-"""A convolution with maximum pooling after it, on the CPU some images at a time.
+"""A convolution followed by maximum pooling, on the CPU a few images at a time.
 
-The convolution's own result is the largest array of most networks, and is needed only to be pooled: forwards as the
-maximum and its place in each window, backwards as a gradient that is zero but there. For a whole batch it goes to main
-memory and back several times, which takes longer than the arithmetic; for a few images at a time it stays in the cache.
-A train step of convolution and pooling takes 0.35 to 0.8 of what the two take one after the other.
+The convolution's result is the largest array of most networks, and only pooling needs it: in the forward pass, the
+maximum and its place in each window; in the backward pass, a gradient that is zero everywhere else. For a whole batch
+it moves to main memory and back several times, which takes longer than the arithmetic; a few images at a time stay in
+the cache. A train step of convolution and pooling takes 0.35 to 0.8 times as long as the two operations in sequence.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jaxdl.ops import pooling
 from jaxdl.ops.convolution import canonical, canonical_backward, convolution
 from jaxdl.ops.window import Sizes, Window, padding_pairs, per_dimension
 
-# The second-level cache of one core of present processors; the cores work on one block together.
+# The second-level cache of one core of current processors; the cores work on one block together.
 _BLOCK_BYTES = 2**20 * machine_cores()
 
 
@@ -32,10 +32,10 @@ def convolution_max_pool(
     *,
     padding: str | Sequence[tuple[int, int]] = "VALID",
 ) -> jax.Array:
-    """Equals ``max_pool(convolution(inputs, kernel, padding=padding), window)``, windows side by side.
+    """Equals ``max_pool(convolution(inputs, kernel, padding=padding), window)`` with windows that do not overlap.
 
-    A rest at the lower and right edge that fills no window is left out. Values are the same; the gradient of the kernel
-    is the same up to rounding. Forward-mode differentiation does not work.
+    Rows and columns at the lower and right edge that do not fill a window are left out. Values are the same; the
+    gradient of the kernel is the same up to rounding. Forward-mode differentiation does not work.
 
     Args:
         inputs: (batch, width, channels) or (batch, height, width, channels).
@@ -47,7 +47,7 @@ def convolution_max_pool(
         (batch, width, features) or (batch, height, width, features).
 
     Raises:
-        ValueError: as `convolution` and `max_pool`.
+        ValueError: as in `convolution` and `max_pool`.
     """
     spatial = inputs.ndim - 2
     sizes = per_dimension(window, spatial, "window")
@@ -64,7 +64,7 @@ def convolution_max_pool(
 
 
 def _images_at_a_time(batch: int, image_bytes: int) -> int:
-    """Returns how many images make a block, a divisor of the batch; the batch itself where blocks would not pay."""
+    """Returns how many images are in a block, a divisor of the batch; the batch size if blocks would not be faster."""
     wanted = max(1, _BLOCK_BYTES // image_bytes)
     size = max(n for n in range(1, min(wanted, batch) + 1) if batch % n == 0)
     return size if 4 * size > wanted else batch

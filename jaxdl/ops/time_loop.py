@@ -1,13 +1,13 @@
 """The loop over time that all recurrences run in, and its gradient.
 
-The product with the inputs is one matrix product for all steps, outside the recurrence. Forwards, each step keeps the
-factors with which it will pass gradients on, in place of that product; backwards, it multiplies by them and leaves the
-gradients of its gates there. The gradients of both kernels and of the bias are then one product over all steps, instead
-of three small ones and their sums in each. A step back is so one elementwise operation, one product and one sum.
+The product with the inputs is one matrix product for all steps, outside the recurrence. In the forward pass, each step
+stores its factors for the backward pass in the memory of that product. In the backward pass, it multiplies by them and
+stores the gradients of its gates there. The gradients of both kernels and of the bias are then one product over all
+steps, instead of three small products and their sums in each step. A backward step is therefore one elementwise
+operation, one product and one sum.
 
-Inside, batch is the last axis: a gate is then a contiguous block of rows, so that taking gates apart and putting their
-gradients together copies whole blocks, and both products of a step are in the one layout that XLA's CPU backend runs
-fastest.
+Inside, batch is the last axis: a gate is then a contiguous block of rows, so that splitting gates and joining their
+gradients copies whole blocks, and both products of a step are in the layout that XLA's CPU backend runs fastest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from jaxdl.ops.cells import Cell, Factors, State
 
 
 class Arrays(NamedTuple):
-    """What a recurrence works on, sizes of gates joined: ``gates * units``.
+    """The arrays of a recurrence, with all gates in one axis: ``gates * units``.
 
     Attributes:
         inputs: (features, time, batch).
@@ -32,7 +32,7 @@ class Arrays(NamedTuple):
         bias: (gates * units, 1).
         recurrent_bias: (gates * units, 1), or None.
         initial: the state before the first step, each (units, batch).
-        valid: (1, time, batch) bool, or None where all steps are valid.
+        valid: (1, time, batch) bool, or None if all steps are valid.
     """
 
     inputs: jax.Array
@@ -60,7 +60,7 @@ def _steps(cell: Cell, reverse: bool, arrays: Arrays, *, keep: bool) -> tuple[ja
 
     Returns:
         h before the first step and after each, (units, time + 1, batch), in the order of time; the final state; and the
-        factors of all steps, (..., time, batch), if they are to be kept.
+        factors of all steps, (..., time, batch), if requested.
     """
     units, time, batch = len(arrays.initial[0]), *arrays.inputs.shape[1:]
     first, _, move = _course(time, reverse)
@@ -94,7 +94,7 @@ def _steps(cell: Cell, reverse: bool, arrays: Arrays, *, keep: bool) -> tuple[ja
     if keep:
         shapes = jax.eval_shape(lambda: step(first, arrays.initial, projected)[1])
         kept = jax.tree.map(lambda shape: jnp.zeros((len(shape), time, batch), shape.dtype), shapes)
-        # The memory of the product is used again: nothing looks at what a step takes from it later.
+        # The memory of the product is reused: a step's part of it is not needed later.
         kept = kept._replace(gates=projected)
     carry = (jnp.int32(first), arrays.initial, history, kept)
     (_, final, history, kept), _ = lax.scan(body, carry, length=time)
@@ -102,12 +102,12 @@ def _steps(cell: Cell, reverse: bool, arrays: Arrays, *, keep: bool) -> tuple[ja
 
 
 def _course(time: int, reverse: bool) -> tuple[int, int, int]:
-    """Returns the first step that is taken, the last, and what leads from one to the next."""
+    """Returns the first step to run, the last, and the difference between one step and the next."""
     return (time - 1, 0, -1) if reverse else (0, time - 1, 1)
 
 
 def _at(stack: jax.Array, t: Any) -> jax.Array:
-    """What a stack (rows, time, batch) holds of one step."""
+    """The part of a stack (rows, time, batch) for one step."""
     return _rows_at(stack, t, 0, len(stack))
 
 
@@ -176,7 +176,7 @@ def _backward(cell: Cell, reverse: bool, residuals: _Residuals, gradients: tuple
         of_before, of_gates, of_apart = leave(t, of_state, of_gates, of_apart)
         return (t - move, arrive(t - move, of_before), of_gates, of_apart), None
 
-    # The factors' memory is used again for the gradients of the gates.
+    # The factors' memory is reused for the gradients of the gates.
     carry = (jnp.int32(last), arrive(last, of_final), factors.gates, factors.apart)
     carry, _ = lax.scan(body, carry, length=time - 1)
     of_initial, of_gates, of_apart = leave(first, *carry[1:])
@@ -186,15 +186,16 @@ def _backward(cell: Cell, reverse: bool, residuals: _Residuals, gradients: tuple
 def _of_arrays(
     arrays: Arrays, before: jax.Array, of_q: jax.Array, of_apart: jax.Array | None, of_initial: State
 ) -> Arrays:
-    """Forms the gradients of weights and inputs from those of the gates, (gates * units, time, batch).
+    """Computes the gradients of weights and inputs from the gradients of the gates, (gates * units, time, batch).
 
-    A row of ones beside the inputs makes the bias's gradient part of the product.
+    A row of ones added to the inputs makes the bias's gradient part of the product.
 
     Args:
-        arrays: what the recurrence worked on.
+        arrays: the arrays of the recurrence.
         before: h before each step, (units, time, batch).
-        of_q: gradients of the gates where h enters them.
-        of_apart: (units, time, batch), that of the last gate where the inputs enter it, if it is another one there.
+        of_q: gradients of the gates at the input from h.
+        of_apart: (units, time, batch), the gradient of the last gate at its input from the inputs, if it is a different
+            one.
         of_initial: gradient of the initial state.
     """
     units = len(before)

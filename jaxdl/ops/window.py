@@ -15,7 +15,7 @@ def per_dimension(value: int | Sequence[int], spatial: int, name: str) -> Sizes:
     """Returns one number for each spatial dimension.
 
     Raises:
-        ValueError: `value` is a sequence of another length.
+        ValueError: `value` is a sequence of the wrong length.
     """
     sizes = (value,) * spatial if isinstance(value, int) else tuple(value)
     if len(sizes) != spatial:
@@ -29,7 +29,7 @@ def padding_pairs(
     """Returns (before, after) for each spatial dimension.
 
     Raises:
-        ValueError: `padding` is neither ``"VALID"`` nor ``"SAME"`` nor one pair for each spatial dimension.
+        ValueError: `padding` is not ``"VALID"``, ``"SAME"`` or one pair for each spatial dimension.
     """
     if isinstance(padding, str):
         if padding not in ("VALID", "SAME"):

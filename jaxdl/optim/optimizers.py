@@ -1,14 +1,14 @@
-"""Optimizers as values: their hyperparameters, and the optax transformation that these describe.
+"""Optimizers as values: their hyperparameters, and the optax transformation that they define.
 
-Every number of a step is traced, so that one compiled program serves all of its values; what changes the program's
-structure (Nesterov's form, the kind of schedule, whether there is any momentum) is static. The parts of a step, in
+Every number of a step is traced, so that one compiled program works for all its values; what changes the program's
+structure (Nesterov's form, the kind of schedule, whether there is momentum) is static. The parts of a step, in
 order: clipping of the gradients by value, then by norm; the optimizer's own direction; weight decay; learning rate
 times schedule.
 
 Weight decay is decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101) in every optimizer, not only in AdamW: a step
-takes away learning rate x schedule x weight decay x parameter, whatever the gradients' history. (The paper multiplies
-by the schedule alone; with the learning rate in it, as in optax, Keras and PyTorch, their figures serve as they are.)
-In Lamb the decay comes before the trust ratio, as its paper has it.
+subtracts learning rate x schedule x weight decay x parameter, independent of past gradients. (The paper multiplies only
+by the schedule; with the learning rate in it, values from optax, Keras and PyTorch can be used unchanged.) In Lamb the
+decay comes before the trust ratio, as in its paper.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from jaxdl.optim.transforms import scale_by_adam, scale_by_deviation, with_momen
 _B1 = "share of the running mean of gradients that is kept"
 _B2 = "share of the running mean of squared gradients that is kept"
 _STEP = "size of a step, before the schedule's factor"
-_DECAY = "share of each weight taken away in a step, times its learning rate (see `decayed` for which parameters)"
+_DECAY = "fraction of each weight subtracted in a step, times its learning rate (see `decayed` for which parameters)"
 
 
 @fields.described
 @dataclass(frozen=True)
 class Optimizer(abc.ABC):
-    """How parameters follow from gradients."""
+    """How gradients update parameters."""
 
     learning_rate: float = fields.traced(1e-3, _STEP, check=fields.above_zero)
     schedule: Schedule = fields.part(
@@ -55,14 +55,14 @@ class Optimizer(abc.ABC):
 
     @property
     def bounds_updates(self) -> bool:
-        """Whether an update is finite however large the gradients are, infinite ones included."""
+        """Whether an update is finite for any gradients, even infinite ones."""
         return fields.enabled(self.clip_value)
 
     def transformation(self, total_steps: int) -> optax.GradientTransformation:
-        """Makes the transformation from gradients to what `optax.apply_updates` adds to the parameters.
+        """Returns the transformation from gradients to the updates for `optax.apply_updates`.
 
-        Its update needs the parameters. Its state holds no hyperparameter, and its structure depends on static fields
-        alone.
+        Its update needs the parameters. Its state holds no hyperparameter, and its structure depends only on static
+        fields.
 
         Args:
             total_steps: steps of the whole training, at least 1, for the schedule.
@@ -85,14 +85,14 @@ class Optimizer(abc.ABC):
 
     @abc.abstractmethod
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        """Makes the part between clipping and learning rate: gradients to a direction, `decay` added in its place."""
+        """Returns the part between clipping and learning rate: from gradients to a direction, including `decay`."""
 
 
 def decayed(params: Any) -> Any:
-    """Tells which parameters weight decay acts on: those of two dimensions or more that are no bias or scale.
+    """Selects the parameters for weight decay: those of two dimensions or more, except biases and scales.
 
-    Decay on the few biases and on normalisation's parameters restrains no function of the weights. Linen names them
-    ``bias`` and ``scale``; the names cover those of several dimensions (attention's bias, layers stacked by a scan).
+    Decay of biases and of normalisation's parameters does not regularise the weights. Linen names them ``bias`` and
+    ``scale``; the names also cover those of several dimensions (attention's bias, layers stacked by a scan).
 
     Returns:
         A tree of bool in the structure of `params`.
@@ -105,7 +105,7 @@ def decayed(params: Any) -> Any:
     return jax.tree_util.tree_map_with_path(decays, params)
 
 
-_MOMENTUM = "share of the last step's velocity that is kept"
+_MOMENTUM = "fraction of the last step's velocity that is kept"
 _EPS = "added to the denominator"
 
 
@@ -120,7 +120,7 @@ class SGD(Optimizer):
 
     learning_rate: float = fields.traced(1e-2, _STEP, check=fields.above_zero)
     momentum: float = fields.traced(0.0, _MOMENTUM, optional=True, check=fields.fraction)
-    nesterov: bool = fields.static(False, "step along the velocity that the next step will have; needs momentum")
+    nesterov: bool = fields.static(False, "step along the velocity expected in the next step; needs momentum")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(with_momentum(self.momentum, self.nesterov), decay)
@@ -135,7 +135,7 @@ class Adagrad(Optimizer):
     """
 
     learning_rate: float = fields.traced(1e-2, _STEP, check=fields.above_zero)
-    # Static, because it enters the first state and not the step.
+    # Static, because it is used in the first state and not in the step.
     initial_sum: float = fields.static(0.1, "what the sum of squared gradients starts from", check=fields.at_least(0))
     eps: float = fields.traced(1e-7, _EPS, check=fields.above_zero)
 
@@ -152,7 +152,7 @@ class Adadelta(Optimizer):
     """
 
     learning_rate: float = fields.traced(1.0, _STEP, check=fields.above_zero)
-    rho: float = fields.traced(0.95, "share of the running means that is kept", check=fields.fraction)
+    rho: float = fields.traced(0.95, "fraction of the running means that is kept", check=fields.fraction)
     eps: float = fields.traced(1e-6, "added to both running means", check=fields.above_zero)
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
@@ -162,13 +162,13 @@ class Adadelta(Optimizer):
 @fields.described
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """g / sqrt(s + eps), s the running mean of squared gradients, or their running variance where `centered` is set.
+    """g / sqrt(s + eps), s the running mean of squared gradients, or their running variance if `centered` is set.
 
     Tieleman & Hinton 2012, lecture 6.5; centred: Graves 2013, arXiv:1308.0850. Defaults as in Keras, eps inside the
     root as in Keras and optax. Momentum acts before the learning rate, as in PyTorch.
     """
 
-    decay: float = fields.traced(0.9, "share of the running mean that is kept", check=fields.fraction)
+    decay: float = fields.traced(0.9, "fraction of the running mean that is kept", check=fields.fraction)
     eps: float = fields.traced(1e-7, _EPS, check=fields.above_zero)
     momentum: float = fields.traced(0.0, _MOMENTUM, optional=True, check=fields.fraction)
     centered: bool = fields.static(
@@ -187,7 +187,7 @@ class _AdamDirection(Optimizer, abc.ABC):
     b1: float = fields.traced(0.9, _B1, check=fields.fraction)
     b2: float = fields.traced(0.999, _B2, check=fields.fraction)
     eps: float = fields.traced(1e-8, _EPS, check=fields.above_zero)
-    nesterov: bool = fields.static(False, "take the running mean as it will be after the next gradient")
+    nesterov: bool = fields.static(False, "use the running mean expected after the next gradient")
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(scale_by_adam(self.b1, self.b2, self.eps, self.nesterov), decay)
@@ -214,9 +214,9 @@ class AdamW(_AdamDirection):
 @fields.described
 @dataclass(frozen=True)
 class Lamb(Optimizer):
-    """Adam's direction, weight decay included, at the norm of the parameters that it moves, array by array.
+    """Adam's direction, including weight decay, rescaled to the norm of the parameters, for each array separately.
 
-    You et al. 2020, arXiv:1904.00962; an array or a direction of norm 0 is left as Adam has it. Defaults as in optax,
+    You et al. 2020, arXiv:1904.00962; an array or a direction of norm 0 is not rescaled. Defaults as in optax,
     learning rate as in Keras.
     """
 
@@ -234,11 +234,12 @@ class Lamb(Optimizer):
 class Lion(Optimizer):
     """The sign of b1 m + (1 - b1) g; then m = b2 m + (1 - b2) g (Chen et al. 2023, arXiv:2302.06675).
 
-    The paper's b1 and b2, and a learning rate of a tenth of Adam's as it advises: every parameter moves by all of it.
+    The paper's b1 and b2, and, as it advises, a tenth of Adam's learning rate: every parameter moves by the full
+    learning rate.
     """
 
     learning_rate: float = fields.traced(1e-4, _STEP, check=fields.above_zero)
-    b1: float = fields.traced(0.9, "share of the running mean in the direction", check=fields.fraction)
+    b1: float = fields.traced(0.9, "fraction of the running mean in the direction", check=fields.fraction)
     b2: float = fields.traced(0.99, _B1, check=fields.fraction)
 
     @property

@@ -1,6 +1,6 @@
 """How the learning rate changes over training: factors of the optimizer's learning rate, by optax.
 
-A schedule gives its lengths as shares of training, so that it keeps its shape with another number of epochs or another
+A schedule states its lengths as fractions of training, so that its shape is the same for any number of epochs and any
 batch size. It is static; the learning rate that it multiplies may be traced.
 """
 
@@ -25,13 +25,13 @@ class Schedule(abc.ABC):
 
     warmup: float = fields.static(
         0.0,
-        "share of all steps over which the factor first rises linearly from 0 to where the schedule "
+        "fraction of all steps over which the factor first rises linearly from 0 to where the schedule "
         "starts (Goyal et al. 2017, arXiv:1706.02677), rounded to whole steps, and never all of them",
         check=fields.fraction,
     )
 
     def factor(self, total_steps: int) -> optax.Schedule:
-        """Makes the function from the number of steps already done, which may be traced, to the learning rate's factor.
+        """Returns the function from the number of steps done, which may be traced, to the learning rate's factor.
 
         Args:
             total_steps: steps of the whole training, at least 1.
@@ -45,7 +45,7 @@ class Schedule(abc.ABC):
             return after
 
         def joined(count: Any) -> Any:
-            # after(0) waits until here: taken outside, it could leak from one traced program into another.
+            # after(0) is called here: outside, its result could leak from one traced program into another.
             rise = optax.linear_schedule(0.0, after(0), warmup_steps)
             return optax.join_schedules([rise, after], [warmup_steps])(count)
 
@@ -53,13 +53,13 @@ class Schedule(abc.ABC):
 
     @abc.abstractmethod
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
-        """Makes the function from the number of steps since the warm-up to the factor."""
+        """Returns the function from the number of steps since the warm-up to the factor."""
 
 
 @fields.described
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The whole learning rate at every step."""
+    """The full learning rate at every step."""
 
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
         return optax.constant_schedule(1.0)
@@ -70,7 +70,7 @@ class Constant(Schedule):
 class Cosine(Schedule):
     """Half a cosine down to `final` at the end of training (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
 
-    final: float = fields.static(0.0, "share of the learning rate that is left at the end", check=fields.at_least(0))
+    final: float = fields.static(0.0, "fraction of the learning rate that is left at the end", check=fields.at_least(0))
 
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
         return optax.cosine_decay_schedule(1.0, total_steps - warmup_steps, alpha=self.final)
@@ -81,51 +81,50 @@ class Cosine(Schedule):
 class Exponential(Schedule):
     """``rate ** (steps since the warm-up / (every * total_steps))``; `staircase` rounds the exponent down."""
 
-    rate: float = fields.static(
-        0.1, "factor that is multiplied in once over each share `every`", check=fields.above_zero
-    )
+    rate: float = fields.static(0.1, "factor that is applied once over each fraction `every`", check=fields.above_zero)
     every: float = fields.static(
-        1.0, "share of all steps over which `rate` is multiplied in once", check=fields.above_zero
+        1.0, "fraction of all steps over which `rate` is applied once", check=fields.above_zero
     )
-    staircase: bool = fields.static(False, "change once every share, at its end, instead of at each step")
+    staircase: bool = fields.static(False, "change only at the end of each fraction `every`, instead of at each step")
 
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
         steps = max(1, round(self.every * total_steps))
         if not self.staircase:
             return optax.exponential_decay(1.0, steps, self.rate)
-        # In whole numbers: optax rounds a float32 quotient down, which XLA makes 41 * (1 / 41) < 1, so one step late.
+        # In whole numbers: optax rounds a float32 quotient down, which XLA computes as 41 * (1 / 41) < 1, so one step
+        # late.
         once = optax.exponential_decay(1.0, 1, self.rate)
         return lambda count: once(count // steps)
 
 
 def _ascending_shares(values: tuple[float, ...]) -> str | None:
     ascending = all(a < b for a, b in itertools.pairwise(values))
-    return None if ascending and all(0 < v < 1 for v in values) else "must be shares between 0 and 1 in rising order"
+    return None if ascending and all(0 < v < 1 for v in values) else "must be fractions between 0 and 1 in rising order"
 
 
 @fields.described
 @dataclass(frozen=True)
 class Piecewise(Schedule):
-    """The whole learning rate up to the first boundary, then one factor of it from each boundary on.
+    """The full learning rate up to the first boundary, then a factor of it from each boundary on.
 
-    Factors are shares of the learning rate itself, not of the factor before. A boundary inside the warm-up takes effect
-    at the warm-up's end; of boundaries that fall on the same step the last one counts.
+    Factors multiply the learning rate itself, not the factor before. A boundary inside the warm-up takes effect at the
+    warm-up's end; if several boundaries fall on the same step, the last one counts.
     """
 
     boundaries: tuple[float, ...] = fields.static(
-        (0.5, 0.75), "shares of all steps after which the factors begin", check=_ascending_shares
+        (0.5, 0.75), "fractions of all steps after which the factors begin", check=_ascending_shares
     )
     factors: tuple[float, ...] = fields.static(
-        (0.1, 0.01), "shares of the learning rate from each boundary on", check=fields.at_least(0)
+        (0.1, 0.01), "fractions of the learning rate from each boundary on", check=fields.at_least(0)
     )
 
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
         if len(self.boundaries) != len(self.factors):
             raise UserError(
                 f"schedule.boundaries={fields.show(self.boundaries)} and schedule.factors={fields.show(self.factors)}: "
-                "must be equally many."
+                "must have the same length."
             )
-        # A factor holds from the first step by which its share is done; rounding first keeps 0.07 * 100 at 7.
+        # A factor applies from the first step at which its fraction is done; rounding first keeps 0.07 * 100 at 7.
         done = [math.ceil(round(share * total_steps, 6)) for share in self.boundaries]
         steps = [max(0, step - warmup_steps) for step in done]
         return optax.join_schedules([optax.constant_schedule(f) for f in (1.0, *self.factors)], steps)
@@ -136,13 +135,13 @@ class Piecewise(Schedule):
 class OneCycle(Schedule):
     """Up and down once, along cosines (Smith & Topin 2018, arXiv:1708.07120).
 
-    From ``1 / divisor`` to the whole learning rate, then to ``1 / (divisor * final_divisor)`` at the end of training.
+    From ``1 / divisor`` to the full learning rate, then to ``1 / (divisor * final_divisor)`` at the end of training.
     """
 
-    start: float = fields.static(0.3, "share of the cycle that rises", check=fields.fraction)
-    divisor: float = fields.static(25.0, "learning rate over the cycle's first one", check=fields.above_zero)
+    start: float = fields.static(0.3, "fraction of the cycle that rises", check=fields.fraction)
+    divisor: float = fields.static(25.0, "learning rate divided by the cycle's first one", check=fields.above_zero)
     final_divisor: float = fields.static(
-        1e4, "the cycle's first learning rate over its last one", check=fields.above_zero
+        1e4, "the cycle's first learning rate divided by its last one", check=fields.above_zero
     )
 
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:

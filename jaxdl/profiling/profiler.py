@@ -25,12 +25,12 @@ _UNKNOWN = Operation("", "", False, "")
 
 
 class Profiler:
-    """Traces a part of a training, and tells from the trace where the time of a step goes.
+    """Traces a part of a training, and computes from the trace where the time of a step goes.
 
     Args:
         run_dir: the run directory.
-        trainer: what is trained. Its programs are compiled here, so that their operations have this model's names: JAX
-            takes two programs that differ in names alone for one, and would take another's from the compilation cache.
+        trainer: the training. Its programs are compiled here, so that their operations have this model's names: for JAX
+            two programs that differ only in names are the same, so the compilation cache could return the other one.
 
     Raises:
         UserError: the training is too short, or the model does not fit the data.
@@ -51,7 +51,7 @@ class Profiler:
 
     @contextlib.contextmanager
     def recording(self, steps: int) -> Iterator[Recorder]:
-        """Yields what is to observe a training of so many steps, and ends an open trace."""
+        """Yields the observer of a training with that many steps, and ends an open trace."""
         self._recorder = Recorder(self._folder, steps)
         try:
             yield self._recorder
@@ -63,28 +63,28 @@ class Profiler:
 
         ``seconds_per_step`` holds means over the traced steps, and over the devices:
 
-        - ``compute``: operations of the step; ``between`` is the part of it in which the runtime goes from one to the
-          next;
-        - ``input``: operations that gather, normalise and augment the batch; one that XLA fused into another counts
+        - ``compute``: operations of the step; ``between`` is the part between two operations;
+        - ``input``: operations that gather, normalise and augment the batch; if XLA fused one into another, it counts
           there;
-        - ``host``: the device waited for Python;
-        - ``wall``: the three together, which is the time of the traced steps by the trace's clock; ``window_seconds``
-          is that of all of them by the host's;
-        - ``untraced``: the time of the steps just before. The tracer slows small operations, so the achieved rate is
-          computed with this.
+        - ``host``: the device waits for Python;
+        - ``wall``: the three together, the time of the traced steps by the trace's clock; ``window_seconds`` is the
+          time of all traced steps by the host's clock;
+        - ``untraced``: the time of the steps just before the trace. The tracer slows small operations, so the achieved
+          rate is computed from this time.
 
-        ``compile_seconds`` is that of the whole run. ``operations`` are sorted by time.
+        ``compile_seconds`` is the compile time of the whole run. ``operations`` are sorted by time.
 
         Args:
-            notify: told when the training ended before its trace was whole, or when the trace shows no operation.
+            notify: called with a message if the training ended before its trace was complete, or the trace has no
+                operation.
 
         Returns:
-            What was written, or None.
+            The content of the file, or None.
 
         Raises:
             UserError: the file cannot be written.
         """
-        (self._folder / _FILE).unlink(missing_ok=True)  # of an earlier part of this run
+        (self._folder / _FILE).unlink(missing_ok=True)  # from an earlier part of this run
         window = self._recorder.window if self._recorder else None
         if window is None:
             notify("--profile: the training ended before a part of it could be traced; train for more steps.")
@@ -92,7 +92,7 @@ class Profiler:
         operations = operations_of(self._trainer.programs.optimized_text("train"))
         divisions = _divisions(window, {name for name, operation in operations.items() if operation.is_container})
         if not divisions:
-            notify(f"--profile: {window.trace} shows no operation of this backend, so that no time can be told.")
+            notify(f"--profile: {window.trace} has no operation of this backend, so there are no times.")
             return None
         profile = {
             "steps": window.steps,
@@ -108,13 +108,13 @@ class Profiler:
 
 
 def read_profile(run_dir: Path) -> dict[str, Any] | None:
-    """Returns what stands in a run's ``profile.json``; None where there is none."""
+    """Returns the content of a run's ``profile.json``; None if there is none."""
     file = run_dir / _FOLDER / _FILE
     return json.loads(file.read_text()) if file.exists() else None
 
 
 def _divisions(window: Window, containers: set[str]) -> list[Division]:
-    """Divides the window's time on each device whose operations the trace shows."""
+    """Divides the window's time on each device with operations in the trace."""
     trace = read_trace(window.trace)
     shown = {name: runs for name, runs in trace.devices.items() if runs}
     return [divide(trace.sections, runs, trace.programs[name], containers) for name, runs in shown.items()]
@@ -171,7 +171,7 @@ def _rows(window: Window, divisions: list[Division], operations: Mapping[str, Op
 def _rate(trainer: Trainer, window: Window, devices: int) -> dict[str, Any]:
     flops = step_flops(trainer)
     peaks = {dtype: measured_peak(dtype) for dtype in flops or ("float32",)}
-    # Each dtype at its own peak: the least time that the step's products could take.
+    # Each dtype at its own peak: the minimum time of the step's products.
     least = sum(count / (peaks[dtype].flops_per_second * devices) for dtype, count in flops.items())
     return {
         "device": jax.devices()[0].device_kind,

@@ -1,4 +1,4 @@
-"""What a compiled program says of its operations: what each one is, and which layer it comes from."""
+"""The operations of a compiled program: the kind of each one, and the layer that it comes from."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Operation:
     """One instruction of a compiled program.
 
     Attributes:
-        kind: what it is: ``convolution``, ``dot``, ``fusion``, ``copy``, ...; a fusion around a product is a
+        kind: ``convolution``, ``dot``, ``fusion``, ``copy``, ...; a fusion around a product is a
             ``dot fusion``.
-        layer: what it belongs to: a layer of the model, ``input``, ``optimizer``, ``loss``, ``random numbers``, or
-            empty. A fusion of several belongs to that of its result.
+        layer: where it belongs: a layer of the model, ``input``, ``optimizer``, ``loss``, ``random numbers``, or
+            empty. A fusion of several belongs to the layer of its result.
         backward: whether it computes gradients.
         primitive: the JAX operation that it comes from, such as ``dot_general``; may be empty.
     """
@@ -36,7 +36,7 @@ class Operation:
 
     @property
     def is_container(self) -> bool:
-        """Whether it only runs other operations, which the trace shows, too."""
+        """Whether it only runs other operations, which are also in the trace."""
         return self.kind in _CONTAINERS
 
 
@@ -44,7 +44,7 @@ def operations_of(text: str) -> dict[str, Operation]:
     """Returns a program's operations by name.
 
     Args:
-        text: the program after optimisation, as ``compiled.as_text()`` gives it.
+        text: the program after optimisation, from ``compiled.as_text()``.
     """
     computation = ""
     inner: dict[str, list[tuple[str, str]]] = {}
@@ -65,7 +65,7 @@ def operations_of(text: str) -> dict[str, Operation]:
 def _operation(opcode: str, source: str, calls: str, inner: dict[str, list[tuple[str, str]]]) -> Operation:
     fused = inner.get(calls, []) if opcode == "fusion" else []
     product = next((kind for kind, _ in fused if kind in ("convolution", "dot")), "")
-    # Its result stands last; a fusion that the compiler made has no name of its own.
+    # Its result is last; a fusion made by the compiler has no name.
     source = source or next((name for _, name in reversed(fused) if name), "")
     layer, backward = _layer(source)
     primitive = source.rpartition("/")[2]
@@ -73,7 +73,7 @@ def _operation(opcode: str, source: str, calls: str, inner: dict[str, list[tuple
 
 
 def _layer(source: str) -> tuple[str, bool]:
-    """Returns the layer that JAX's own name of an operation tells of, and whether it is part of the gradients.
+    """Returns the layer in JAX's own name of an operation, and whether it is part of the gradients.
 
     Such a name is ``jit(run_train_steps)/while/body/jit(train_step)/transpose(jvp(CNN))/dense_1/dot_general``.
     """

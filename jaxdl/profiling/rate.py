@@ -1,4 +1,4 @@
-"""How many floating-point operations a train step asks for, and how many a second the device can do."""
+"""How many floating-point operations a train step needs, and how many the device can do per second."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from jaxdl.backend.jaxprs import equation_multiply_adds, equation_turns, inner_p
 from jaxdl.steps.functions import hyperparameters
 from jaxdl.training.loop import Trainer
 
-# Twice as large each time, from what fits any cache to what fills the largest accelerator.
+# Each twice as large as the one before: the first fits any cache, the last fills the largest accelerator.
 _SIZES = tuple(2**power for power in range(8, 15))
 
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
-    """The best rate at which a device was seen to multiply two square matrices.
+    """The best measured rate of a device for products of square matrices.
 
     Attributes:
-        flops_per_second: floating-point operations a second; a multiply-add is two.
-        size: rows of the matrices that it was reached with.
+        flops_per_second: floating-point operations per second; a multiply-add is two.
+        size: rows of the matrices with the best rate.
     """
 
     flops_per_second: float
@@ -36,13 +36,13 @@ class Peak:
 def step_flops(trainer: Trainer) -> dict[str, int]:
     """Counts the floating-point operations of one train step, forward, backward and update, by dtype.
 
-    Counted in the traced step, before compilation: matrix products and convolutions, two for each multiply-add, loops
-    as often as they turn. XLA's own ``cost_analysis`` would count a loop's body once, and what it hands to a library as
-    nothing. Element-wise operations are not counted, as is usual, nor products with the zeros that the gradient of a
-    strided convolution puts between elements; products with zeros at an image's edges are.
+    Counted in the traced step, before compilation: matrix products and convolutions, two for each multiply-add, times
+    the iterations of loops. XLA's own ``cost_analysis`` would count a loop's body once, and library calls not at all.
+    As usual, element-wise operations are not counted. Products with the zeros that the gradient of a strided
+    convolution puts between elements are not counted either; products with zeros at an image's edges are.
 
     Returns:
-        Operations by the dtype of what is multiplied, such as ``{"float32": 1000}``; empty where nothing is.
+        Operations by the dtype of the factors, such as ``{"float32": 1000}``; empty if there are none.
     """
     size = trainer.experiment.training.batch_size
     arrays = trainer.feed.data.arrays
@@ -50,13 +50,13 @@ def step_flops(trainer: Trainer) -> dict[str, int]:
     step = jax.make_jaxpr(trainer.programs.steps.train_step)(
         trainer.state_shapes(), batch, hyperparameters(trainer.experiment)
     )
-    # The gradients of the inputs, for one, are traced, but nobody asks for them.
+    # Some values, such as the gradients of the inputs, are traced but not used.
     needed, _ = dce_jaxpr(step.jaxpr, [True] * len(step.jaxpr.outvars))
     return {dtype: 2 * count for dtype, count in _counted(needed).items()}
 
 
 def _counted(program: core.Jaxpr) -> Counter[str]:
-    """Counts multiply-adds by dtype; of a branch, the dearest case."""
+    """Counts multiply-adds by dtype; for a branch, the most expensive case."""
     counted: Counter[str] = Counter()
     for equation in program.eqns:
         own = equation_multiply_adds(equation)
@@ -75,8 +75,8 @@ def measured_peak(dtype: Any, seconds: float = 1.0) -> Peak:
     """Measures the rate of square matrix products, the best of several sizes and runs, at JAX's default precision.
 
     Args:
-        dtype: of the matrices.
-        seconds: about how long to measure; compilation comes on top.
+        dtype: dtype of the matrices.
+        seconds: about how long to measure, without compilation.
     """
     best = Peak(0.0, 0)
     keys = jax.random.split(jax.random.key(0))
@@ -86,7 +86,7 @@ def measured_peak(dtype: Any, seconds: float = 1.0) -> Peak:
         begin = time.perf_counter()
         jax.block_until_ready(multiply(left, right))  # compiles
         runs = [_seconds_of(multiply, left, right)]
-        # A part of the time for each size, so that a short disturbance does not decide.
+        # Each size gets a part of the time, so that a short disturbance does not change the result.
         while sum(runs) < seconds / 6 and len(runs) < 1000:
             runs.append(_seconds_of(multiply, left, right))
         rate = 2 * size**3 / min(runs)

@@ -14,21 +14,21 @@ from jaxdl.errors import UserError
 
 # Marks the traced steps on the host's time line of the trace.
 SECTION = "jaxdl.train_steps"
-# Long beside the noise of a clock and of a machine; short enough that a trace of tiny operations (about one event a
-# microsecond) stays below 20 MB and is written within seconds.
+# Long compared with the noise of a clock and of a machine; short enough that a trace of tiny operations (about one
+# event per microsecond) is below 20 MB and is written within seconds.
 _SECONDS = 0.25
 _FEWEST_STEPS = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """What was recorded of a steady training.
+    """The recorded window of a steady training.
 
     Attributes:
         trace: the ``.xplane.pb`` file.
         steps: train steps that were traced.
-        seconds: what they took, by the host's clock.
-        untraced_seconds_per_step: of the steps just before them, which the tracer did not slow down.
+        seconds: their time, by the host's clock.
+        untraced_seconds_per_step: time of the steps just before them, which the tracer did not slow down.
     """
 
     trace: Path
@@ -47,7 +47,7 @@ class _Phase:
 
 
 def check_long_enough(steps: int) -> None:
-    """Refuses a training in which no window would be steady.
+    """Raises `UserError` for a training that is too short for a steady window.
 
     Raises:
         UserError: there are fewer than ten train steps.
@@ -62,16 +62,16 @@ def check_long_enough(steps: int) -> None:
 class Recorder:
     """Stands beside the loop that calls the train program; a `jaxdl.training.hooks.Observer`.
 
-    The first calls warm up, for a quarter of a second; then as much is timed without the tracer, and then as much
-    traced. In a short training each gets a part of the steps. Sections end with each epoch: what is done between epochs
-    (validation, checkpoints) is left out, as it is of ``train_examples_per_second``.
+    The first calls warm up for a quarter of a second; then the same time is measured without the tracer, and then the
+    same time with it. In a short training each gets a part of the steps. Sections end with each epoch: work between
+    epochs (validation, checkpoints) is left out, as in ``train_examples_per_second``.
 
     Args:
-        folder: where the trace goes, as TensorBoard's profile plugin expects it.
+        folder: folder for the trace, in the layout of TensorBoard's profile plugin.
         steps: train steps that the training still has.
 
     Attributes:
-        paused_seconds: time that starting and stopping the tracer took, in seconds, which is none of the training's.
+        paused_seconds: time of starting and stopping the tracer, in seconds; it is not training time.
     """
 
     def __init__(self, folder: Path, steps: int):
@@ -87,7 +87,7 @@ class Recorder:
 
     @property
     def window(self) -> Window | None:
-        """What was recorded; None where the training ended before."""
+        """The recorded window; None if the training ended before."""
         if self._phase is not None or not self._traced.steps:
             return None
         traces = sorted(self._folder.glob("plugins/profile/*/*.xplane.pb"), key=lambda path: path.stat().st_mtime)
@@ -104,11 +104,11 @@ class Recorder:
         return min(steps, self._phase.wanted - self._phase.steps)
 
     def after_call(self, steps: int, results: Any, ends_epoch: bool) -> None:
-        """Takes note of a call that was begun.
+        """Records a call that was started.
 
         Args:
             steps: how many steps it runs.
-            results: arrays that it will give, and that stay valid.
+            results: arrays that it will return, and that stay valid.
             ends_epoch: whether it is the last of an epoch.
         """
         if self._phase is None:
@@ -120,7 +120,7 @@ class Recorder:
         if self._phase is self._warm_up:
             seconds = self._end_section()
             if whole or self._phase.seconds >= _SECONDS:
-                # By the pace of the last call: the first ones are slower.
+                # By the speed of the last call: the first ones are slower.
                 wanted = max(1, min(math.ceil(_SECONDS * steps / seconds), self._left // 3))
                 self._untraced.wanted = self._traced.wanted = wanted
                 self._phase = self._untraced
@@ -132,7 +132,7 @@ class Recorder:
             self.close()
 
     def close(self) -> None:
-        """Ends what was begun; a trace that is not whole does not count."""
+        """Ends the window; a trace that is not complete is ignored."""
         self._last = None
         self._end_mark()
         if self._tracing:
@@ -151,7 +151,7 @@ class Recorder:
         self._begin = time.perf_counter()
 
     def _end_section(self) -> float:
-        """Ends the section when the device has; returns its seconds."""
+        """Ends the section when the device has finished; returns its seconds."""
         assert self._phase is not None and self._begin is not None
         jax.block_until_ready(self._last)
         seconds = time.perf_counter() - self._begin
@@ -168,7 +168,7 @@ class Recorder:
     def _start_trace(self) -> None:
         begin = time.perf_counter()
         options = jax.profiler.ProfileOptions()
-        options.python_tracer_level = 0  # every Python call would be an event, and slow what is measured
+        options.python_tracer_level = 0  # every Python call would be an event and slow down the measurement
         jax.profiler.start_trace(self._folder, profiler_options=options)
         self._tracing = True
         self.paused_seconds += time.perf_counter() - begin

@@ -14,7 +14,7 @@ _SHOWN = 12
 
 
 def print_profile(run_dir: Path, file: TextIO | None = None) -> None:
-    """Prints where the time of a step of a run went; nothing where the run was not profiled.
+    """Prints where the time of a run's steps went; nothing if the run was not profiled.
 
     Args:
         run_dir: the run directory.

@@ -1,4 +1,4 @@
-"""Reads a trace: which operations ran when on a device, and how a window's time divides among them."""
+"""Reads a trace: which operations ran when on a device, and how much of a window's time each took."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Execution:
     Attributes:
         name: the operation's name in the compiled program.
         start, stop: in nanoseconds on the trace's clock.
-        program: tells one call of a compiled program from the next, where the trace does.
+        program: identifies the call of a compiled program, if the trace has it.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Execution:
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """What a trace holds of the train steps.
+    """The train steps in a trace.
 
     Attributes:
         sections: the traced parts of the training.
-        devices: what ran on each device, by the name of its plane.
-        programs: when each device was within a compiled program; empty where the trace does not say.
+        devices: the operations that ran on each device, by the name of its plane.
+        programs: when each device was within a compiled program; empty if the trace does not have it.
     """
 
     sections: Sequence[Interval]
@@ -49,13 +49,13 @@ class Trace:
 
 @dataclasses.dataclass(frozen=True)
 class Division:
-    """How the time of all sections divides, in nanoseconds; ``operations``, `between` and `waiting` add up to it.
+    """The parts of the time of all sections, in nanoseconds; `operations`, `between` and `waiting` add up to it.
 
     Attributes:
-        operations: time by operation; where several run at once, each gets its part of that time.
+        operations: time by operation; if several run at once, the time is divided among them.
         runs: how often each ran.
-        between: no operation ran, within a program: the runtime went on from one to the next.
-        waiting: the device was in no program: it waited for Python.
+        between: no operation ran, but a program did: the runtime went from one operation to the next.
+        waiting: no program ran: the device waited for Python.
     """
 
     operations: Mapping[str, float]
@@ -67,9 +67,9 @@ class Division:
 def read_trace(path: Path) -> Trace:
     """Reads an ``.xplane.pb`` file.
 
-    A GPU or TPU has a plane of its own, ``/device:GPU:0``. On the CPU operations stand on the lines of the threads
-    that ran them. There an operation that other threads finish has a short event where it was begun, and another,
-    ``end: NAME``, where it was done; both carry the same number.
+    A GPU or TPU has its own plane, ``/device:GPU:0``. On the CPU, operations are on the lines of the threads that ran
+    them. There an operation that other threads finish has a short event where it started, and another, ``end: NAME``,
+    where it ended; both have the same number.
     """
     planes = list(ProfileData.from_file(str(path)).planes)
     host = [plane for plane in planes if plane.name == "/host:CPU"]
@@ -106,13 +106,13 @@ def _tpu_operation(name: str) -> str:
 
 
 def _end(run: Execution, ends: Sequence[float]) -> float:
-    """Returns when an operation was done: its own end, or the first end noted elsewhere after its start."""
+    """Returns when an operation ended: its own end, or the first end recorded elsewhere after its start."""
     position = bisect.bisect_left(ends, run.start)
     return max(run.stop, ends[position]) if position < len(ends) else run.stop
 
 
 def _program_intervals(plane: Any, executions: Sequence[Execution]) -> list[Interval]:
-    """Returns when a device was within a compiled program: a line of its own says so, or the calls' numbers."""
+    """Returns when a device was within a compiled program, from a separate line or from the calls' numbers."""
     modules = [line for line in plane.lines if line.name == "XLA Modules"]
     if modules:
         return [(event.start_ns, event.end_ns) for line in modules for event in line.events]
@@ -126,13 +126,13 @@ def _program_intervals(plane: Any, executions: Sequence[Execution]) -> list[Inte
 def divide(
     sections: Iterable[Interval], executions: Iterable[Execution], programs: Iterable[Interval], containers: set[str]
 ) -> Division:
-    """Divides the sections' time: each instant goes to the operations that run, else to the program, else to waiting.
+    """Divides the sections' time: each instant counts for running operations, else for the program, else as waiting.
 
     Args:
-        sections: the time to divide; these do not overlap.
-        executions: what ran on one device.
-        programs: when it was within a program.
-        containers: operations that only run others, such as loops; what they do themselves is time between operations.
+        sections: the time to divide; they do not overlap.
+        executions: the operations that ran on one device.
+        programs: when the device was within a program.
+        containers: operations that only run others, such as loops; their own time counts as between operations.
     """
     changes: list[tuple[float, int, str | None, str]] = []
     for kind, intervals in (("section", sections), ("program", programs)):

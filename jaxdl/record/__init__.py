@@ -1,4 +1,4 @@
-"""The run directory, and what it records of where a run came from."""
+"""The run directory, and its record of where a run came from."""
 
 from __future__ import annotations
 

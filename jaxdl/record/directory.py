@@ -1,4 +1,4 @@
-"""The run directory: every file that a run leaves behind, written so that a reader never meets half of one.
+"""The run directory: every file that a run writes; a reader never sees half of one.
 
 | file | what it holds |
 |---|---|
@@ -39,10 +39,10 @@ def new_run_dir(root: Path, experiment: str) -> Path:
 
 
 class RunDirectory:
-    """One run's folder, held by this process alone until `close` or the death of the process.
+    """One run's folder, locked by this process until `close` or the end of the process.
 
-    Made with `create` and used as a context manager. Every method that writes raises `UserError` naming the file and
-    the cause where the disk is full or the folder has gone, and then the file is as it was before.
+    Made with `create` and used as a context manager. If the disk is full or the folder was removed, each method that
+    writes raises `UserError` with the file and the cause, and leaves the file unchanged.
 
     Attributes:
         path: the folder.
@@ -51,7 +51,7 @@ class RunDirectory:
     def __init__(self, path: Path, lock: FolderLock, created: Sequence[Path] = ()):
         self.path = path
         self._lock: FolderLock | None = lock
-        self._created = tuple(created)  # folders that were not there before, innermost first
+        self._created = tuple(created)  # folders that did not exist before, innermost first
         self._events: EventFile | None = None
         self._last_good_step: int | None = None
         # Of metrics.jsonl, as this process read or wrote it.
@@ -60,10 +60,10 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, experiment: str) -> RunDirectory:
-        """Makes the folder (its parents too), or takes an earlier run of the same experiment, and locks it.
+        """Creates the folder and its parents, or takes an earlier run of the same experiment, and locks it.
 
         Args:
-            path: a folder that is new, empty, or a run directory of the same experiment.
+            path: a folder that does not exist, is empty, or is a run directory of the same experiment.
             experiment: the experiment's name, compared with ``name`` in ``config.json``.
 
         Raises:
@@ -77,7 +77,7 @@ class RunDirectory:
             path.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(path, "run directory", "--run_dir")
         try:
-            _check_free(path, experiment)  # again: another process may have been faster between the check and the lock
+            _check_free(path, experiment)  # again: another process may have written to it since the check
         except BaseException:
             lock.release()
             raise
@@ -104,7 +104,7 @@ class RunDirectory:
         replace_file(self.path / SUMMARY, json_text(summary))
 
     def discard_report(self) -> None:
-        """Removes ``report.html`` where there is one."""
+        """Removes ``report.html`` if it exists."""
         self._check_held()
         with named_cause(self.path / REPORT, "write"):
             (self.path / REPORT).unlink(missing_ok=True)
@@ -116,7 +116,7 @@ class RunDirectory:
             step: number of updates done.
             epoch: number of epochs done.
             split: ``"train"``, ``"validation"`` or ``"test"``.
-            metrics: figures by name. TensorBoard gets the numbers; lists (a confusion matrix) stand in the file alone.
+            metrics: figures by name. TensorBoard gets the numbers; lists (a confusion matrix) are only in the file.
         """
         figures = {name: plain(value) for name, value in metrics.items()}
         line = json.dumps({"step": int(step), "epoch": int(epoch), "split": split, **figures}, allow_nan=False)
@@ -133,14 +133,14 @@ class RunDirectory:
             self._events.write(int(step), numbers)
 
     def mark(self) -> dict[str, Any]:
-        """Returns what ``metrics.jsonl`` is now, for `rewind`."""
+        """Returns the size and digest of ``metrics.jsonl`` now, for `rewind`."""
         return {"bytes": self._bytes, "sha256": self._sha256.hexdigest()}
 
     def sync(self) -> None:
-        """Has what stands in ``metrics.jsonl`` on the disk when it returns.
+        """Makes sure that ``metrics.jsonl`` is on the disk.
 
         Raises:
-            UserError: it is not what was written, or the folder is no longer this process's own.
+            UserError: the file was changed, or the folder no longer belongs to this process.
         """
         self._check_held()
         file = self.path / METRICS
@@ -160,14 +160,14 @@ class RunDirectory:
     def rewind(self, step: int, mark: Mapping[str, Any] | None = None) -> None:
         """Drops what a run that resumes from `step` will log again; call it first.
 
-        TensorBoard is told to forget the later steps, too.
+        TensorBoard drops the later steps, too.
 
         Args:
             step: train steps done.
-            mark: what `mark` returned then; None drops all.
+            mark: what `mark` returned at that step; None drops all lines.
 
         Raises:
-            UserError: what was in ``metrics.jsonl`` then is not there any more.
+            UserError: the lines that ``metrics.jsonl`` had at that step are gone or changed.
         """
         file, content = self.path / METRICS, self._metrics()
         kept = content[: mark["bytes"]] if mark else b""
@@ -187,18 +187,18 @@ class RunDirectory:
             return file.read_bytes() if file.exists() else b""
 
     def discard_if_new(self) -> None:
-        """Takes back what `create` made where nothing was written since: for a run that ends before it has begun."""
+        """Removes what `create` made if nothing was written since: for a run that ends before it has begun."""
         if {entry.name for entry in self.path.iterdir()} != {LOCK}:
             return
         with named_cause(self.path, "remove"):
             (self.path / LOCK).unlink()
             for folder in self._created:
                 if any(folder.iterdir()):
-                    return  # another run has come to lie beside this one
+                    return  # another run was created in the same folder
                 folder.rmdir()
 
     def close(self) -> None:
-        """Closes the events and gives the folder free; a second call does nothing."""
+        """Closes the events and releases the folder; a second call does nothing."""
         if self._lock is None:
             return
         lock, self._lock = self._lock, None
@@ -217,7 +217,7 @@ class RunDirectory:
 
 
 def _check_free(path: Path, experiment: str) -> None:
-    """Raises `UserError` where `path` is neither new nor empty nor a run of `experiment`."""
+    """Raises `UserError` if `path` exists and is not empty, except a run of `experiment`."""
     way_out = "give another --run_dir"
     with named_cause(path, "use the run directory"):
         if not path.exists():
@@ -227,8 +227,8 @@ def _check_free(path: Path, experiment: str) -> None:
         present = {entry.name for entry in path.iterdir()}
     signed = [(name, key) for name, key in ((CONFIG, "name"), (SUMMARY, "experiment")) if name in present]
     owners = {owner for name, key in signed if isinstance(owner := read_file(path, name).get(key), str)}
-    # A config.json alone proves nothing, many programs write one; so it has to name an experiment.
+    # Many programs write a config.json, so it must also name an experiment.
     if present and LOCK not in present and not owners:
-        raise UserError(f"the folder {path} is not empty and no run directory: {way_out}.")
+        raise UserError(f"the folder {path} is not empty and is not a run directory: {way_out}.")
     for owner in owners - {experiment}:
         raise UserError(f"the run directory {path} belongs to experiment {owner!r}, not {experiment!r}: {way_out}.")

@@ -1,6 +1,6 @@
-"""JSON as the files of a run have it.
+"""JSON as it is written to the files of a run.
 
-JSON has no word for numbers that are not finite: they are written as the strings ``"nan"``, ``"inf"`` and ``"-inf"``,
+JSON has no numbers that are not finite: they are written as the strings ``"nan"``, ``"inf"`` and ``"-inf"``,
 which Python's ``float`` reads, and read back as numbers.
 """
 
@@ -19,12 +19,12 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def json_text(value: Mapping[str, Any]) -> str:
-    """Returns JSON as the files of a run have it: on several lines, ending with a newline."""
+    """Returns JSON as it is written to the files of a run: on several lines, ending with a newline."""
     return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def plain(value: Any) -> Any:
-    """Returns `value` in JSON's own types: arrays as lists, paths as text, numbers that are not finite as words."""
+    """Returns `value` in JSON's own types: arrays as lists, paths as text, numbers that are not finite as strings."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -37,20 +37,20 @@ def plain(value: Any) -> Any:
 
 
 def number(value: Any) -> Any:
-    """Returns a number that is not finite from the string that stands for it; any other value as it is."""
+    """Converts the strings ``"nan"``, ``"inf"`` and ``"-inf"`` to numbers; returns any other value unchanged."""
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 def parse(text: str, file: Path, line: int | None = None) -> dict[str, Any]:
-    """Returns the JSON object that a text is.
+    """Parses a text that is one JSON object.
 
     Args:
         text: the text.
-        file: where it stands, for the message.
-        line: number of the line in it, where there are several.
+        file: the file it was read from, for the message.
+        line: its line number, for a file with one object a line.
 
     Raises:
-        UserError: it is no JSON, or no object.
+        UserError: it is not JSON, or not an object.
     """
     try:
         value = json.loads(text)
@@ -60,5 +60,5 @@ def parse(text: str, file: Path, line: int | None = None) -> dict[str, Any]:
         raise UserError(f"{file} is damaged ({where}{reason}): restore it, or start a new run.") from error
     if not isinstance(value, dict):
         where = f"line {line} of {file}" if line is not None else str(file)
-        raise UserError(f"{where} is damaged (no JSON object): restore it, or start a new run.")
+        raise UserError(f"{where} is damaged (not a JSON object): restore it, or start a new run.")
     return value

@@ -1,4 +1,4 @@
-"""Where a run came from: all that is needed to repeat it, and nothing private besides."""
+"""Where a run came from: everything that is needed to repeat it, and nothing private."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def record(
     """Returns the content of ``record.json``.
 
     Args:
-        argv: the command line; passwords within addresses (``https://user:password@host``) are blanked.
+        argv: the command line; user and password in URLs (``https://user:password@host``) are replaced by asterisks.
         seed: the experiment's seed.
-        fingerprint: the data set's fingerprint, None where no data was read.
+        fingerprint: the data set's fingerprint, None if no data was read.
         surroundings: what `surroundings` returned in this process.
         started: when the run began; None means now.
     """
@@ -78,9 +78,9 @@ def record(
 
 
 def surroundings(checkout: Path | None = None) -> dict[str, Any]:
-    """Returns what of a record is the same for all trainings of one process: code, versions, devices and settings.
+    """Returns the part of a record that all trainings of a process have in common: code, versions, devices, settings.
 
-    It starts the JAX backend where it has not started yet.
+    It starts the JAX backend if it has not started yet.
 
     Args:
         checkout: a folder of the project's git checkout; None means the folder that holds this package.
@@ -95,7 +95,7 @@ def surroundings(checkout: Path | None = None) -> dict[str, Any]:
     }
 
 
-# What of a record shapes the bits of a result, beside the recipe.
+# The entries of a record that may change the bits of a result, in addition to the recipe.
 _CONDITIONS = (
     "seed",
     "data_fingerprint",
@@ -117,11 +117,11 @@ _CONDITIONS = (
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Lists where two records differ in what may change the bits of a result, as ``name: value (was other value)``.
+    """Lists differences of two records that may change the bits of a result, as ``name: value (was other value)``.
 
     Args:
         before: content of ``record.json``.
-        now: that of another run.
+        now: content of another run's ``record.json``.
     """
     found = []
     for path in _CONDITIONS:
@@ -159,7 +159,7 @@ def versions() -> Mapping[str, str | None]:
 
 
 def recorded_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables that change what XLA and JAX compute, by an allow-list."""
+    """Returns the environment variables that change what XLA and JAX compute, from a fixed list."""
     return {name: environment[name] for name in _VARIABLES if name in environment}
 
 
@@ -183,7 +183,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Returns what git prints, None where it fails or is not there. Takes no lock in the checkout."""
+    """Returns what git prints, None if it fails or is not installed. Takes no lock in the checkout."""
     command = ["git", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
@@ -228,5 +228,5 @@ def _cpu_model() -> str:
 
 
 def without_password(argument: str) -> str:
-    """Returns an argument with the user and password of each address in it blanked."""
+    """Returns an argument with the user and password of each URL replaced by asterisks."""
     return re.sub(r"://[^/\s]*@", "://***@", argument)

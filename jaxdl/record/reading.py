@@ -1,4 +1,4 @@
-"""Reading the files of a run directory, whoever wrote it and whether or not a run still does."""
+"""Reads the files of a run directory, also while a run is still writing them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Reads the lines of ``metrics.jsonl`` of the run directory `path`, an empty list where nothing was logged.
+    """Reads the lines of ``metrics.jsonl`` of the run directory `path`, an empty list if nothing was logged.
 
     Raises:
         UserError: there is no run, or a line is damaged.
@@ -43,7 +43,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     path = Path(path)
     file = path / METRICS
     if not file.exists():
-        read_file(path, CONFIG)  # says that there is no run, when there is none
+        read_file(path, CONFIG)  # raises the error for a folder without a run
         return []
     with named_cause(file, "read"):
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -12,10 +12,10 @@ _NUMBERED = re.compile(r"events\.out\.tfevents\.([0-9]+)")
 
 
 class EventFile:
-    """Appends numbers to a new event file of a folder, in this thread, so that an error is met where it happens.
+    """Appends numbers to a new event file of a folder, in the calling thread, so that errors reach the caller.
 
-    The usual `SummaryWriter`s write in a thread that dies silently, make the file's name of the machine's name and the
-    second of opening, so that two writers within one second take the same file, and import PyTorch or TensorFlow.
+    The usual `SummaryWriter`s import PyTorch or TensorFlow and write in a thread that fails silently. They name the
+    file by the machine and the second, so that two writers within one second use the same file.
     """
 
     def __init__(self, folder: Path, last_good_step: int | None = None):
@@ -23,17 +23,17 @@ class EventFile:
 
         Args:
             folder: where it goes.
-            last_good_step: TensorBoard forgets what earlier files of the folder say about later steps.
+            last_good_step: TensorBoard drops what earlier files of the folder say about later steps.
 
         Raises:
-            OSError: the file cannot be made; so do the methods where it cannot be written.
+            OSError: the file cannot be created; the methods raise it when the file cannot be written.
         """
         from tensorboard.compat.proto import event_pb2, summary_pb2
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
-        # TensorBoard reads the files in the order of their names, so they are numbered, whatever the clock says.
-        # One more than the largest, not their count: where one was removed, that is the number of one that is there.
+        # TensorBoard reads the files in the order of their names, so they are numbered; the clock may be wrong.
+        # One more than the largest number: after a file was removed, the count would be the number of an existing file.
         names = (_NUMBERED.match(path.name) for path in folder.iterdir())
         number = max((int(name[1]) for name in names if name), default=-1) + 1
         path = folder / f"events.out.tfevents.{number:06d}.jaxdl"

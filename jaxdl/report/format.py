@@ -1,4 +1,4 @@
-"""Numbers, times and sizes as a person reads them, alike in the terminal, in a report and in a table."""
+"""Readable numbers, times and sizes, the same in the terminal, in reports and in tables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SPLITS = ("train", "validation", "test")
 
 
 def figure(value: float) -> str:
-    """Returns a number with four decimals, below 0.1 with four significant digits, from 1000 on as a whole number."""
+    """Returns a number with four decimals; below 0.1 with four significant digits, from 1000 as a whole number."""
     if not math.isfinite(value) or isinstance(value, int):
         return f"{value:,}" if isinstance(value, int) else str(value)
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}" if abs(value) >= 0.1 else f"{value:.4g}"
 
 
 def figures(metrics: Mapping[str, Any]) -> str:
-    """Returns figures in one line, such as ``loss 0.1250 accuracy 0.9877``; what is no number is left out."""
+    """Returns figures in one line, such as ``loss 0.1250 accuracy 0.9877``; other values than numbers are left out."""
     return " ".join(f"{printable(name)} {figure(value)}" for name, value in metrics.items() if is_number(value))
 
 
@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 
 def data_used(data: Mapping[str, Any]) -> str:
-    """Returns the name of the data that were used, from a summary's ``data``; a stand-in is named as such."""
+    """Returns the name of the data that were used, from a summary's ``data``; a stand-in is marked as such."""
     used = str(data.get("used", "unknown"))
     return f"{used} (stand-in for {data.get('requested')})" if data.get("substituted") else used
 
@@ -46,10 +46,10 @@ def split_metrics(metrics: Mapping[str, Any]) -> tuple[list[str], dict[str, dict
     """Sorts the figures of a summary by metric.
 
     Args:
-        metrics: figures by ``SPLIT/METRIC``; what is no number is left out.
+        metrics: figures by ``SPLIT/METRIC``; other values than numbers are left out.
 
     Returns:
-        The splits that occur, and for each metric its numbers by split.
+        The splits, and for each metric its numbers by split.
     """
     by_metric: dict[str, dict[str, float]] = {}
     for tag, value in metrics.items():

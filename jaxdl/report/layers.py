@@ -27,17 +27,17 @@ Path = tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """One row: a module that owns parameters, multiplies, or gives another shape than it takes.
+    """One row: a module that owns parameters, multiplies, or changes the shape.
 
     Attributes:
         path: where it is in the model, such as ``encoder/Dense_0``; ``(model)`` for the model's own operations.
         type: class name of the module.
-        output_shape: shape of what it returns, the batch included; of several arrays, the last (a recurrent cell gives
-            its carry first). A layer in a loop shows the shape of one turn.
-        calls: how often it runs in one forward pass, turns of loops counted.
-        parameters: numbers in its own parameters, those of layers below it left out.
+        output_shape: shape of what it returns, including the batch; of several arrays, the last (a recurrent cell
+            returns its carry first). For a layer in a loop, the shape of one iteration.
+        calls: how often it runs in one forward pass, counting each iteration of a loop.
+        parameters: number of its own parameters, without those of its submodules.
         multiply_adds: of its own matrix products and convolutions, for one example; other operations are not counted.
-        output_bytes: memory of its outputs for the batch, all calls together.
+        output_bytes: memory of its outputs for the batch, in all calls together.
     """
 
     path: str
@@ -55,8 +55,8 @@ class LayerTable:
 
     Attributes:
         layers: the rows; their parameters and multiply-adds add up to the model's.
-        batch_size: number of examples that shapes and memory are for.
-        parameter_bytes: the parameters; their gradients take as much again.
+        batch_size: number of examples for shapes and memory.
+        parameter_bytes: memory of the parameters; their gradients take the same again.
         state_bytes: other variables, such as batch statistics.
         optimizer_bytes: the optimizer's state, as given.
         activation_bytes: what the forward pass keeps for the gradients, before the compiler fuses or recomputes any.
@@ -172,7 +172,7 @@ def render(table: LayerTable) -> Group:
 
 @dataclasses.dataclass
 class _Call:
-    """One traced call of a module."""
+    """One call of a module during tracing."""
 
     path: Path
     type: str
@@ -181,7 +181,7 @@ class _Call:
 
 
 class _Trace:
-    """Notes each module's call, and marks what is traced within it by a scope with the call's number."""
+    """Records each module's call, and marks what is traced inside it by a scope with the call's number."""
 
     def __init__(self) -> None:
         self.calls: list[_Call] = []
@@ -189,7 +189,7 @@ class _Trace:
 
     def intercept(self, method: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         module = context.module
-        # A recurrent cell is one row of the table, not one for each of its parts (an LSTM has eight).
+        # A recurrent cell is one row of the table, although it has several parts (an LSTM has eight).
         if context.method_name != "__call__" or self._in_cell:
             return method(*args, **kwargs)
         call = _Call(module.path, type(module).__name__, False)
@@ -203,7 +203,7 @@ class _Trace:
         arrays = [leaf for leaf in jax.tree.leaves(output) if hasattr(leaf, "shape")]
         taken = [leaf.shape for leaf in jax.tree.leaves((args, kwargs)) if hasattr(leaf, "shape")]
         if arrays:
-            # Of several, the largest, and of equal ones the last: a recurrence returns its states beside its outputs.
+            # The largest array, and the last of equal ones: a recurrence returns its states with its outputs.
             shown = max(reversed(arrays), key=lambda array: math.prod(array.shape))
             call.output = jax.ShapeDtypeStruct(shown.shape, shown.dtype)
             call.changes_shape = bool(taken) and shown.shape != taken[0]
@@ -211,7 +211,7 @@ class _Trace:
 
 
 def _rows(trace: _Trace, program: core.Jaxpr, params: Any, batch_size: int) -> Iterator[Layer]:
-    """Yields the rows, each with what was traced in its own calls."""
+    """Yields the rows, each with the costs traced in its own calls."""
     multiply_adds: dict[Path, int] = {}
     turns: dict[int, int] = {}
     for number, called, turn, count in _operations(program):
@@ -231,7 +231,8 @@ def _rows(trace: _Trace, program: core.Jaxpr, params: Any, batch_size: int) -> I
         own = multiply_adds.get(path, 0) or parameters.get(path, 0)
         if own or (last.changes_shape and path):
             each = [turns.get(number, 0) for number in numbers]
-            # `nn.scan` traces a layer once more outside the loop, and takes out of it what is the same in each turn.
+            # `nn.scan` traces a layer once more outside the loop, and moves out of the loop what is the same in each
+            # iteration.
             looped = [turn for turn in each if turn > 1]
             calls = max(1, sum(looped or each))
             yield Layer(
@@ -248,9 +249,9 @@ def _rows(trace: _Trace, program: core.Jaxpr, params: Any, batch_size: int) -> I
 def _operations(
     program: core.Jaxpr, within: int | None = None, called: int = 1, turns: int = 1
 ) -> Iterator[tuple[int | None, int, int, int]]:
-    """Yields for each operation the innermost call around it, how often that is made, how often it runs, its cost.
+    """Yields for each operation: the innermost call around it, how often that call runs, how often it runs, its cost.
 
-    A loop whose number of turns is known only when it runs counts once, a branch as the dearest of its cases.
+    A loop whose number of iterations is known only at run time counts once, a branch as its most expensive case.
     """
     for equation in program.eqns:
         marks = re.findall(r"@(\d+)@", str(equation.source_info.name_stack))
@@ -268,7 +269,7 @@ def _operations(
 
 
 def _kept_bytes(forward: Any, params: Any, variables: Any, inputs: Any, key: Any) -> int:
-    """Returns the bytes of what the backward pass needs from the forward pass, the parameters and inputs left out."""
+    """Returns the bytes that the forward pass keeps for the backward pass, without the parameters and inputs."""
 
     def kept(params: Any, variables: Any, inputs: Any, key: Any) -> list[jax.Array]:
         _, backward = jax.vjp(lambda params: forward({"params": params, **variables}, inputs, key), params)

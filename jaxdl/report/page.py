@@ -1,4 +1,4 @@
-"""The parts of a page that needs nothing but itself."""
+"""The parts of a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: a
 
 
 def page(title: str, sections: Iterable[str]) -> str:
-    """Returns a whole page; empty sections are left out."""
+    """Returns a complete page; empty sections are left out."""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -46,12 +46,12 @@ def titled(name: str, used: str) -> str:
 
 
 def section(title: str, content: str) -> str:
-    """Returns a section, nothing where there is no content."""
+    """Returns a section, or an empty string without content."""
     return f"<h2>{escaped(title)}</h2>\n{content}" if content else ""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:
-    """Returns a table; the columns `numbers` are set flush right."""
+    """Returns a table; the columns `numbers` are aligned right."""
     aligned = set(numbers)
 
     def cells(tag: str, row: Sequence[str]) -> str:
@@ -69,7 +69,7 @@ def pairs(values: Mapping[str, Any]) -> str:
 
 
 def in_words(value: Any) -> str:
-    """Returns a JSON value in words."""
+    """Returns a JSON value as text."""
     if isinstance(value, list):
         return ", ".join(in_words(item) for item in value) or "none"
     if isinstance(value, Mapping):
@@ -80,5 +80,5 @@ def in_words(value: Any) -> str:
 
 
 def escaped(value: Any) -> str:
-    """Returns what stands for a text in a page, so that nothing in it is taken for markup."""
+    """Returns a text with HTML's special characters escaped."""
     return html.escape(str(value), quote=True)

@@ -1,6 +1,7 @@
-"""Plots as SVG text that stands within a page and takes its colours.
+"""Plots as SVG text that is embedded in a page and uses its colours.
 
-Matplotlib draws in stand-in colours that are then replaced by the page's own, so that one drawing fits light and dark.
+Matplotlib draws in placeholder colours that are then replaced by the page's own, so that one drawing fits light and
+dark.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Colours that occur nowhere else, and what the page puts in their place.
+# Placeholder colours, and the colours of the page that replace them.
 INK, LINE = "#010203", "#010204"
 SERIES = {"train": "#010205", "validation": "#010206", "test": "#010207"}
 OTHER = "#010208"
@@ -32,7 +33,7 @@ _PAGE = {
     SERIES["test"]: "var(--test)",
     OTHER: "var(--other)",
 }
-# More classes than this get no numbers and no names in the confusion matrix: they would not be readable.
+# With more classes, the confusion matrix has no numbers and names: they would not be readable.
 _MOST_NAMED = 30
 _LONGEST_NAME = 24
 
@@ -47,8 +48,8 @@ def learning_curve(
     """Returns a plot of one metric.
 
     Args:
-        title: said to those who cannot see the plot; the page shows it above.
-        series: for each split the positions on the x axis and the values; a value that is not finite leaves a gap.
+        title: read out by screen readers; the page shows it above.
+        series: for each split, the positions on the x axis and the values; a value that is not finite leaves a gap.
         x_label: what the positions are.
         reference: name and value of a level to compare with, such as the smallest loss that can be reached.
     """
@@ -72,12 +73,12 @@ def learning_curve(
 
 
 def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: Sequence[str] = ()) -> str:
-    """Returns a heat map of a confusion matrix, shaded by the share of each true class.
+    """Returns a heat map of a confusion matrix, shaded by the fraction of each true class.
 
     Args:
-        title: said to those who cannot see the plot; the page shows it above.
+        title: read out by screen readers; the page shows it above.
         counts: (classes, classes) numbers of examples by true class (rows) and predicted class (columns).
-        class_names: names of the classes; their numbers are shown where none are given.
+        class_names: names of the classes; without them, their numbers are shown.
     """
     matrix = np.asarray(counts, dtype=np.float64)
     classes = len(matrix)
@@ -89,7 +90,7 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
         side = 1.4 + (0.36 * classes + 0.09 * max(map(len, names)) if named else 4.4)
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot()
-        # A transparent ink of one colour reads on a light page and on a dark one.
+        # A transparent ink of one colour is readable on a light page and on a dark one.
         shading = np.zeros((classes, classes, 4))
         shading[..., :3] = np.array([37, 99, 235]) / 255
         shading[..., 3] = 0.85 * shares**0.5
@@ -107,12 +108,12 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
         return svg(figure, title)
 
 
-# What the plots of a run and those of a sweep share.
+# Used for the plots of a run and those of a sweep.
 
 
 @contextlib.contextmanager
 def drawing() -> Iterator[type[Figure]]:
-    """Gives Matplotlib's figure, with settings of its own rather than those of the user's configuration files."""
+    """Yields a Matplotlib figure with our own settings, independent of the user's configuration files."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -123,7 +124,7 @@ def drawing() -> Iterator[type[Figure]]:
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Names whole numbers alone on the x axis, also where there is but one."""
+    """Labels only whole numbers on the x axis, even if there is only one."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = axes.get_xlim()
@@ -133,7 +134,7 @@ def whole_numbers(axes: Axes) -> None:
 
 
 def dress(axes: Axes, grid: bool = True) -> None:
-    """Gives axes the page's colours and letter sizes."""
+    """Gives axes the page's colours and font sizes."""
     axes.patch.set_visible(False)
     axes.tick_params(labelsize=8, color=LINE, labelcolor=INK)
     for spine in axes.spines.values():
@@ -144,30 +145,30 @@ def dress(axes: Axes, grid: bool = True) -> None:
 
 
 def shortened_name(name: str) -> str:
-    """Returns a name that leaves room for the plot; the page's tables show the whole one."""
+    """Shortens a name to leave room for the plot; the page's tables show all of it."""
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def _entry(label: str) -> str:
-    """Returns a legend's entry; Matplotlib would leave out one that begins with an underscore."""
+    """Returns a label for the legend; Matplotlib would leave out one that begins with an underscore."""
     return f" {shortened_name(label)}" if label.startswith("_") else shortened_name(label)
 
 
 def svg(figure: Figure, title: str) -> str:
-    """Returns the figure as one ``<svg>`` element that names nothing outside the page."""
+    """Returns the figure as one ``<svg>`` element that refers to nothing outside the page."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     figure.patch.set_visible(False)
     FigureCanvasSVG(figure)
     buffer = io.StringIO()
     with warnings.catch_warnings():
-        # The page's fonts draw the text; that Matplotlib's own lack a letter does not matter.
+        # The text is drawn in the page's fonts, so a letter missing in Matplotlib's fonts does not matter.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'\sxmlns(:xlink)?="[^"]*"|<!--.*?-->|font-family: [^;"]*; ?', "", text, flags=re.DOTALL)
-    # Several drawings stand in one page, and each calls its parts axes_1, patch_2 and so on.
+    # One page has several drawings, and each names its parts axes_1, patch_2 and so on.
     prefix = "p" + hashlib.sha256(text.encode()).hexdigest()[:8]
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
     for drawn, shown in _PAGE.items():

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing but itself, made from the files of the run directory alone."""
+"""The report of a run: one self-contained HTML page, made only from the files of the run directory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from jaxdl.record import CONFIG, RECORD, REPORT, SUMMARY, read_config, read_metr
 from jaxdl.report.format import data_used, duration, figure, split_metrics
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled
 
-# From a metric's values by split, what the summary says of the data, and whether to draw, to a part of the page; empty
-# where there is nothing to show.
+# Takes a metric's values by split, the summary's ``data``, and whether to draw plots; returns a part of the page, empty
+# if there is nothing to show.
 MetricSection = Callable[[Mapping[str, Any], Mapping[str, Any], bool], str]
 
 _SUMMARY_LINES = (
@@ -30,9 +30,9 @@ def write_report(run_dir: Path, sections: Mapping[str, MetricSection], *, plots:
 
     Args:
         run_dir: the run directory.
-        sections: what a metric shows of itself beside its numbers, by the metric's name:
+        sections: what is shown of a metric in addition to its numbers, by the metric's name:
             `jaxdl.objectives.REPORT_SECTIONS`.
-        plots: whether to draw; without, the figures stand in tables alone.
+        plots: whether to draw plots; without them, the figures are only in tables.
 
     Raises:
         UserError: there is no run, or a file of it is damaged.
@@ -44,7 +44,7 @@ def write_report(run_dir: Path, sections: Mapping[str, MetricSection], *, plots:
 
 
 def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True) -> str:
-    """Returns the page; what a run that ended early has not written is left out.
+    """Returns the page; parts that a run has not written, since it ended early, are left out.
 
     See `write_report`.
 
@@ -84,7 +84,7 @@ def _head(name: str, summary: Mapping[str, Any], run_dir: Path) -> str:
 
 
 def _formatted(form: str, value: Any) -> str:
-    """Returns a figure as it is to be read; what a damaged file holds in its place, as it is."""
+    """Returns a figure in readable form; any other value from a damaged file unchanged."""
     try:
         return form.format(value)
     except (ValueError, TypeError):
@@ -95,7 +95,7 @@ def _banner(data: Mapping[str, Any]) -> str:
     if not data.get("substituted"):
         return ""
     requested, used = escaped(data.get("requested")), escaped(data.get("used"))
-    return f'<p class="banner">Not measured on {requested}: the stand-in {used} was used in its place.</p>'
+    return f'<p class="banner">Not measured on {requested}: the stand-in {used} was used instead.</p>'
 
 
 def _results(summary: Mapping[str, Any], used: str) -> str:
@@ -143,7 +143,7 @@ def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: s
 def _of_metrics(
     metrics: Mapping[str, Any], data: Mapping[str, Any], sections: Mapping[str, MetricSection], plots: bool
 ) -> list[str]:
-    """Returns the sections that metrics give of themselves, in the order in which the summary has the metrics."""
+    """Returns the sections of the metrics, in the order of the summary."""
     values: dict[str, dict[str, Any]] = {}
     for tag, value in metrics.items():
         split, _, name = tag.partition("/")
@@ -165,7 +165,7 @@ def _record(record: Mapping[str, Any]) -> str:
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns a tree of mappings with dotted paths as keys; a part's type stands under the part's own name."""
+    """Returns a tree of mappings with dotted paths as keys; a part's type is under the part's own name."""
     flat: dict[str, Any] = {}
     for key, item in value.items():
         path = f"{prefix}{key}"

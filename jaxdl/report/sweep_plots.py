@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 _BEST, _OTHERS = SERIES["validation"], SERIES["train"]
 _TEXT: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
-_EARLY = 20  # steps that show the loss before anything was learned
+_EARLY = 20  # steps for the loss before anything was learned
 _LABEL: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False}
-_MOST_NUMBERED = 400  # cells of a heat map; to draw a thousand numbers takes seconds, and they are too small to read
+_MOST_NUMBERED = 400  # cells of a heat map; a thousand numbers take seconds to draw and are too small to read
 
 
 class Scale(NamedTuple):
-    """How the values of a field lie along an axis.
+    """The positions of a field's values on an axis.
 
     Attributes:
         name: the field.
-        positions: where the value of each trial lies.
-        ticks: positions that are named.
-        names: their names.
-        log: whether positions are to be shown in the logarithm.
+        positions: the position of each trial's value.
+        ticks: positions that have a label.
+        names: their labels.
+        log: whether the axis is logarithmic.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Scale(NamedTuple):
     log: bool = False
 
     def fractions(self) -> np.ndarray:
-        """Returns the positions as fractions of the whole span, (trials,) float64 in [0, 1]."""
+        """Returns the positions as fractions of the axis, (trials,) float64 in [0, 1]."""
         place = np.asarray(self.positions, np.float64)
         return _fractions(np.log(place) if self.log else place)
 
@@ -49,13 +49,13 @@ def _fractions(values: np.ndarray) -> np.ndarray:
 
 
 def curves(title: str, lines: Sequence[tuple[Sequence[float], Sequence[float]]], best: int | None, y_label: str) -> str:
-    """Returns the learning curves of all trials, the best one standing out.
+    """Returns the learning curves of all trials, with the best one highlighted.
 
     Args:
-        title: said to those who cannot see the plot.
-        lines: for each trial the epochs and the figures.
-        best: which of them is the best.
-        y_label: what the figures are.
+        title: read out by screen readers.
+        lines: for each trial, the epochs and the figures.
+        best: index of the best trial.
+        y_label: name of the figures.
     """
     with drawing() as Figure:
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
@@ -78,7 +78,7 @@ def curves(title: str, lines: Sequence[tuple[Sequence[float], Sequence[float]]],
 
 
 def _draw_lines(axes: Axes, lines: Sequence[np.ndarray], **how: Any) -> None:
-    """Draws many lines, (points, 2) each, in a fraction of the time that one after the other takes."""
+    """Draws many lines, (points, 2) each, at once, which is much faster than one by one."""
     from matplotlib.collections import LineCollection
 
     if lines:
@@ -91,14 +91,14 @@ def _finite(values: Sequence[float]) -> list[float]:
 
 
 def slice_plot(title: str, scale: Scale, figures: Sequence[float], best: int, y_label: str) -> str:
-    """Returns the figure to compare by over the values of one field, a dot for each trial.
+    """Returns the compared figure over the values of one field, with a dot for each trial.
 
     Args:
-        title: said to those who cannot see the plot.
+        title: read out by screen readers.
         scale: the field.
-        figures: of each trial.
-        best: which of them is the best.
-        y_label: what the figures are.
+        figures: the figure of each trial.
+        best: index of the best trial.
+        y_label: name of the figures.
     """
     with drawing() as Figure:
         figure = Figure(figsize=(3.6, 2.7), layout="constrained")
@@ -116,13 +116,13 @@ def slice_plot(title: str, scale: Scale, figures: Sequence[float], best: int, y_
 
 
 def parallel_coordinates(title: str, scales: Sequence[Scale], quality: Sequence[float], best: int) -> str:
-    """Returns one line for each trial through its values, stronger the better the trial.
+    """Returns one line for each trial through its values; better trials have stronger lines.
 
     Args:
-        title: said to those who cannot see the plot.
-        scales: the fields, and last the figure to compare by.
+        title: read out by screen readers.
+        scales: the fields, and last the compared figure.
         quality: of each trial, 0 for the worst to 1 for the best.
-        best: which of them is the best.
+        best: index of the best trial.
     """
     with drawing() as Figure:
         figure = Figure(figsize=(1.6 + 1.7 * len(scales), 3.4), layout="constrained")
@@ -147,7 +147,7 @@ def parallel_coordinates(title: str, scales: Sequence[Scale], quality: Sequence[
 
 
 def _named_fractions(scale: Scale) -> list[tuple[float, str]]:
-    """Returns which heights of a column are named: its values where they are few, else the two ends."""
+    """Returns which heights of a column get a label: all values if they are few, otherwise the two ends."""
     if scale.names:
         place = np.asarray(scale.ticks, np.float64)
         low, high = min(scale.positions), max(scale.positions)
@@ -166,10 +166,10 @@ def heat_map(title: str, row: Scale, column: Scale, means: np.ndarray, quality: 
     """Returns the mean figure for each pair of values of two fields.
 
     Args:
-        title: said to those who cannot see the plot.
-        row: the first field; its names stand for the rows.
+        title: read out by screen readers.
+        row: the first field; its names label the rows.
         column: the second field.
-        means: (rows, columns) float64, nan where no trial was completed.
+        means: (rows, columns) float64, nan if no trial was completed.
         quality: (rows, columns) float64, 0 for the worst to 1 for the best.
     """
     rows, columns = means.shape
@@ -177,7 +177,7 @@ def heat_map(title: str, row: Scale, column: Scale, means: np.ndarray, quality: 
         figure = Figure(figsize=(1.8 + 0.75 * columns, 1.3 + 0.42 * rows), layout="constrained")
         axes = figure.add_subplot()
         shading = np.zeros((rows, columns, 4))
-        shading[..., :3] = np.array([37, 99, 235]) / 255  # transparent: reads on a light page and on a dark one
+        shading[..., :3] = np.array([37, 99, 235]) / 255  # transparent: readable on a light page and on a dark one
         shading[..., 3] = np.nan_to_num(0.08 + 0.72 * quality)
         axes.imshow(shading, interpolation="nearest", aspect="auto")
         for y, x in zip(*np.nonzero(np.isfinite(means)), strict=True) if means.size <= _MOST_NUMBERED else ():
@@ -191,10 +191,10 @@ def heat_map(title: str, row: Scale, column: Scale, means: np.ndarray, quality: 
 
 
 def importances(title: str, shares: Sequence[tuple[str, float]]) -> str:
-    """Returns bars of how much of the variance of the figure each field explains.
+    """Returns bars that show how much of the figure's variance each field explains.
 
     Args:
-        title: said to those who cannot see the plot.
+        title: read out by screen readers.
         shares: fields with their shares, which sum to 1, the largest first.
     """
     with drawing() as Figure:
@@ -216,11 +216,11 @@ def range_test(
     """Returns the train loss over the learning rate.
 
     Args:
-        title: said to those who cannot see the plot.
+        title: read out by screen readers.
         rates: (steps,) the learning rates.
-        losses: (steps,) the loss at each; what is not finite leaves a gap.
+        losses: (steps,) the loss at each; a value that is not finite leaves a gap.
         smoothed: (steps,) its running mean.
-        suggestion: a rate to point at.
+        suggestion: a rate to mark.
     """
     with drawing() as Figure:
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")

@@ -1,8 +1,7 @@
-"""What a run shows in the terminal: how far it is while it trains, and a short table at its end.
+"""What a run shows in the terminal: its progress while it trains, and a short table at its end.
 
-Progress and messages go to stderr, results to stdout, so that ``> results.txt`` keeps the results and shows the rest.
-Names and texts that come from data are shown as they are: nothing in them is taken for markup or for a terminal's
-commands.
+Progress and messages go to stderr, results to stdout, so that ``> results.txt`` saves the results and still shows the
+rest. Names and texts that come from data are shown literally: markup and terminal commands in them have no effect.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Reached(NamedTuple):
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
         step: number of train steps done.
         epoch: the running epoch, 1 for the first; at the end of an epoch, its number.
         metrics: figures by name for each split, such as ``{"train": {"loss": 0.5}}``.
-        examples_per_second: the pace of the train steps; None where nothing new is known.
+        examples_per_second: the speed of the train steps; None if there is no new measurement.
     """
 
     step: int
@@ -40,10 +39,10 @@ class Reached(NamedTuple):
 
 
 class Display(Protocol):
-    """Shows how far a training is, such as `Progress`."""
+    """Shows the progress of a training, such as `Progress`."""
 
     def update(self, reached: Reached) -> None:
-        """Shows where the training is, within an epoch; the figures are those of ``train``."""
+        """Shows the progress within an epoch; the figures are those of ``train``."""
 
     def end_epoch(self, reached: Reached) -> None:
         """Shows that an epoch has ended."""
@@ -52,10 +51,10 @@ class Display(Protocol):
 class LiveArea:
     """The lowest lines of a terminal, kept up to date, with lines of text above them; a context manager.
 
-    Where there is no terminal (a pipe, a file, CI), and outside the ``with`` block, there are the lines of text alone.
+    Without a terminal (a pipe, a file, CI) and outside the ``with`` block, only the lines of text are written.
 
     Args:
-        rendered: returns what the area shows now; called four times a second from a thread of its own.
+        rendered: returns what to show now; called four times a second from a separate thread.
         file: where to write; None means stderr.
     """
 
@@ -65,7 +64,7 @@ class LiveArea:
         self._live: Live | None = None
 
     def say(self, text: str) -> None:
-        """Writes a text, above the area where there is one."""
+        """Writes a text, above the area if there is one."""
         shown = "\n".join(printable(line) for line in text.splitlines())
         if self._live is None:
             print(shown, file=self._file, flush=True)
@@ -85,7 +84,7 @@ class LiveArea:
                 get_renderable=self._rendered,
                 refresh_per_second=4,
                 transient=True,
-                # What others print goes above the area, too, unless it goes to a file.
+                # Other prints also go above the area, unless they go to a file.
                 redirect_stdout=sys.stdout.isatty(),
             )
             self._live.start()
@@ -98,16 +97,16 @@ class LiveArea:
 
 
 class Progress:
-    """Shows how far a training is; a `Display` and a context manager.
+    """Shows the progress of a training; a `Display` and a context manager.
 
-    On a terminal there is a bar that keeps itself up to date, below one line for each epoch that ended; elsewhere (a
-    pipe, a file, CI) those lines alone.
+    A terminal shows one line for each finished epoch and a progress bar below; elsewhere (a pipe, a file, CI) there are
+    only the lines.
 
     Args:
         experiment: its name.
         epochs: how many epochs the whole training has.
         steps: how many train steps the whole training has.
-        first_step: number of train steps that earlier processes have done.
+        first_step: number of train steps done before this process started.
         file: where to write; None means stderr.
         clock: returns seconds; for tests.
     """
@@ -129,26 +128,27 @@ class Progress:
         self._shown = "compiling"
         self._clock = clock
         self._began = clock()
-        # The time left is told from the pace since the first report: what lies before it is mostly compilation.
+        # The remaining time is estimated from the speed since the first report: the time before it is mostly
+        # compilation.
         self._pace_from: tuple[int, float] | None = None
         self._examples_per_second: float | None = None
         self._area = LiveArea(self._rendered, file)
 
     def update(self, reached: Reached) -> None:
-        """Shows where the training is; the figures in the bar are those of ``train``."""
+        """Shows the progress; the figures in the bar are those of ``train``."""
         self._advance(reached)
         self._shown = figures(reached.metrics["train"])
 
     def end_epoch(self, reached: Reached) -> None:
-        """Writes the line of an epoch that ended."""
+        """Writes the line of a finished epoch."""
         self._advance(reached)
         parts = [f"{printable(split)} {shown}" for split, of in reached.metrics.items() if (shown := figures(of))]
-        # Short enough for one line of most terminals; the bar has the rest.
+        # Short enough for one line of most terminals; the bar shows the rest.
         line = [f"epoch {reached.epoch}/{self._epochs}", *parts, self._pace(), self._times()[1]]
         self.say("  ".join(part for part in line if part))
 
     def say(self, text: str) -> None:
-        """Writes a text, above the bar where there is one."""
+        """Writes a text, above the bar if there is one."""
         self._area.say(text)
 
     def __enter__(self) -> Progress:
@@ -160,7 +160,7 @@ class Progress:
         self._area.__exit__(*exception)
 
     def _rendered(self) -> Group:
-        """Returns the bar as it looks now."""
+        """Returns the current bar."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -187,7 +187,7 @@ class Progress:
         return duration(self._clock() - self._began), f"{duration(self._seconds_left())} left"
 
     def _seconds_left(self) -> float:
-        """Estimates the seconds until the last step; nan before anything is known."""
+        """Estimates the seconds until the last step; nan before there is a measurement."""
         if self._step >= self._steps:
             return 0.0
         if self._pace_from is None:
@@ -198,10 +198,10 @@ class Progress:
 
 
 def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None = None) -> None:
-    """Prints a run's results: each figure by split with the data it was measured on, then what the run was.
+    """Prints a run's results: each figure by split with the data it was measured on, then facts about the run.
 
     Args:
-        summary: what stands in ``summary.json``.
+        summary: the content of ``summary.json``.
         run_dir: the run directory.
         file: where to write; None means stdout.
     """
@@ -215,7 +215,7 @@ def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None
     lines = [("status", str(summary.get("status", "unknown"))), ("data", data)]
     best = about_data.get("best_loss")
     if best is not None:
-        lines.append(("best possible", f"loss {figure(best)}, below which no model can come in expectation"))
+        lines.append(("best possible", f"loss {figure(best)}, no model can have a lower expected loss"))
     if "parameters" in summary:
         lines.append(("parameters", f"{summary['parameters']:,}"))
     if summary.get("train_examples_per_second"):
@@ -225,7 +225,7 @@ def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None
         lines.append(("time", f"{summary['wall_seconds']:.1f} s{compiling}"))
     lines.append(("run directory", str(run_dir)))
     for name, value in lines:
-        # Never wrapped, so that a path can be copied.
+        # Not wrapped, so that a path can be copied.
         console.print(Text(f"{name:<13}  {printable(value)}"), soft_wrap=True)
 
 

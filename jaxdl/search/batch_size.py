@@ -1,4 +1,4 @@
-"""The largest batch that fits into the device's memory, and the one that trains the most examples a second."""
+"""The largest batch that fits into the device's memory, and the one that trains the most examples per second."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from jaxdl.training.loop import Trainer
 BATCH_SIZE = "training.batch_size"
 _FIRST = 8
 _MEASURED_SECONDS = 1.0
-# Of the free memory: what else runs on the machine takes some, too.
+# Fraction of the free memory, since other programs on the machine need some, too.
 _MEMORY_SHARE = 0.9
-# Doublings in a row that make no step faster, after which a larger batch is not tried for speed.
+# After this many doublings without a gain in speed, larger batches are not timed.
 _MOST_SLOWER = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchSize:
-    """What one batch size gave.
+    """The result of one batch size.
 
     Attributes:
         size: examples in a batch.
-        bytes_needed: memory that the train program needs beside the data, in bytes; None where the compiler gave up.
+        bytes_needed: memory that the train program needs in addition to the data, in bytes; None if it cannot be
+            compiled.
         fits: whether the device has that memory.
-        examples_per_second: measured; None where it does not fit, or where smaller ones were faster already.
+        examples_per_second: measured; None if it does not fit, or if smaller ones were already faster.
     """
 
     size: int
@@ -53,16 +54,16 @@ def batch_find(
     Once larger sizes are no longer faster, they are only compiled, which shows the memory that they need, and not run.
 
     Args:
-        experiment: the recipe; its batch size is left out.
+        experiment: the recipe; its batch size is ignored.
         data_dir: folder of prepared data sets.
         cache: data of earlier trainings in this process.
-        notify: takes messages, one for each size.
+        notify: called with a message for each size.
 
     Returns:
-        What each size gave, the smallest first; the last may be one that does not fit.
+        The results of each size, the smallest first; the last one may not fit.
 
     Raises:
-        UserError: the data cannot be had.
+        UserError: the data are not available.
     """
     cache = cache or Cache(data_dir, notify)
     dataset = cache.dataset(experiment)
@@ -83,7 +84,7 @@ def batch_find(
 
 
 def _slower(found: Sequence[BatchSize]) -> bool:
-    """Returns whether the last few sizes were no faster than one before them, so that none more is timed."""
+    """Returns whether the last few sizes were not faster than an earlier one, so that no more are timed."""
     rates = [each.examples_per_second or 0.0 for each in found]
     if not all(rates):
         return True
@@ -99,10 +100,10 @@ def _line(found: BatchSize) -> str:
 
 
 def _try(trainer: Trainer, size: int, *, timed: bool) -> BatchSize:
-    """Returns what one size gives."""
+    """Returns the result of one size."""
 
     def seconds() -> float:
-        trainer.time_steps(1)  # touches the memory for the first time
+        trainer.time_steps(1)  # uses the memory for the first time
         return seconds_each(trainer.time_steps, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS)
 
     needed = unless_out_of_memory(trainer.programs.memory_needed)
@@ -115,7 +116,7 @@ def _try(trainer: Trainer, size: int, *, timed: bool) -> BatchSize:
 
 
 def fastest(found: Sequence[BatchSize]) -> BatchSize:
-    """Returns the size with the most examples a second."""
+    """Returns the size with the most examples per second."""
     return max(found, key=lambda each: each.examples_per_second or 0.0)
 
 

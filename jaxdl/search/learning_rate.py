@@ -1,4 +1,4 @@
-"""The learning-rate range test: one short training in which the learning rate rises from step to step.
+"""The learning-rate range test: one short training in which the learning rate increases at each step.
 
 Smith 2017, "Cyclical learning rates for training neural networks", arXiv:1506.01186.
 """
@@ -30,24 +30,24 @@ from jaxdl.steps.many import batch_of_step
 from jaxdl.training.cache import Cache
 
 RATE = "optimizer.learning_rate"
-# Of each loss in the running mean; the mean of so few steps at each rate is what the test can see.
+# Weight of each loss in the running mean, which covers only a few steps around each rate.
 _SMOOTHING = 0.1
-# The test is over where the smoothed loss is so many times its smallest.
+# The test ends when the smoothed loss is this many times its minimum.
 _RISEN = 4.0
-# Before so many steps the running mean says nothing.
+# The running mean is not used before this many steps.
 _FEWEST = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class RangeTest:
-    """What a learning-rate range test gave.
+    """The result of a learning-rate range test.
 
     Attributes:
         rates: (steps,) float64, the learning rate of each step.
-        losses: (steps,) float64, the train loss of each step, before it was made.
+        losses: (steps,) float64, the train loss of each step, before its update.
         smoothed: (steps,) float64, its exponential running mean, corrected for its start.
-        suggestion: the rate at which the smoothed loss falls fastest over the logarithm of the rate; None where it
-            does not fall.
+        suggestion: the rate at which the smoothed loss falls fastest over the logarithm of the rate; None if it does
+            not fall.
         data: name of the data.
     """
 
@@ -78,19 +78,19 @@ def lr_find(
     cache: Cache | None = None,
     notify: Callable[[str], None] = print,
 ) -> RangeTest:
-    """Trains a few steps, from `low` to `high` evenly in the logarithm of the learning rate, without a schedule.
+    """Trains a few steps, with learning rates from `low` to `high`, evenly spaced in the logarithm, without a schedule.
 
     Args:
-        experiment: the recipe; its learning rate and schedule are left out.
+        experiment: the recipe; its learning rate and schedule are ignored.
         data_dir: folder of prepared data sets.
         low: the first learning rate.
         high: the last one.
         steps: train steps, at least 20.
         cache: data of earlier trainings in this process.
-        notify: takes messages.
+        notify: called with messages.
 
     Raises:
-        UserError: the range is empty, there are too few steps, or the data cannot be had.
+        UserError: the range is empty, there are too few steps, or the data are not available.
     """
     if not 0 < low < high < math.inf or steps < 2 * _FEWEST:
         raise UserError(f"lr_find: give 0 < low < high and at least {2 * _FEWEST} steps, not {low}, {high}, {steps}.")
@@ -112,14 +112,14 @@ def lr_find(
     if end < _FEWEST:
         raise UserError(
             f"lr_find: the loss is not finite from step {end + 1} on, at a learning rate of {rates[end]:.2g}; lower "
-            "--lr_low, or look for what is wrong with the model or the data."
+            "--lr_low, or look for an error in the model or the data."
         )
     used = data_used(data_summary(dataset, recipe))
     return RangeTest(rates[:end], found[:end], smoothed[:end], suggest(rates[:end], smoothed[:end]), used)
 
 
 def _end(smoothed: np.ndarray) -> int:
-    """Returns how many steps the test has: until the loss is not finite, or has risen far above its smallest."""
+    """Returns how many steps the test has: until the loss is not finite, or far above its minimum."""
     risen = smoothed > _RISEN * np.fmin.accumulate(smoothed)
     risen[:_FEWEST] = False
     over = np.flatnonzero(~np.isfinite(smoothed) | risen)
@@ -147,7 +147,7 @@ def _run(
 
 
 def _smoothed(losses: np.ndarray) -> np.ndarray:
-    """Returns the exponential running mean, corrected for its start as Adam's is."""
+    """Returns the exponential running mean, bias-corrected as in Adam."""
     mean, means = 0.0, []
     for number, loss in enumerate(losses, 1):
         mean = (1 - _SMOOTHING) * mean + _SMOOTHING * loss
@@ -156,7 +156,7 @@ def _smoothed(losses: np.ndarray) -> np.ndarray:
 
 
 def suggest(rates: np.ndarray, smoothed: np.ndarray) -> float | None:
-    """Returns the rate at which a smoothed loss falls fastest, before it is smallest; None where it does not fall.
+    """Returns the rate at which a smoothed loss falls fastest, before its minimum; None if it does not fall.
 
     Args:
         rates: (steps,), evenly spaced in the logarithm.

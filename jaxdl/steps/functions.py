@@ -21,22 +21,22 @@ from jaxdl.objectives.metrics import Mean, Metric, metric, training_metrics
 Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
-# Names by which a profile knows operations (see `jaxdl.profiling`); all that makes a batch belongs under the first.
+# Names of operations in a profile (see `jaxdl.profiling`); everything that makes a batch is under the first.
 INPUT_SCOPE, OPTIMIZER_SCOPE = "input_pipeline", "optimizer_update"
 SKIPPED = "skipped"
-# Folded into a state's key for augmentation; no step, whose number is folded in for dropout, is that large.
+# Folded into a state's key for augmentation. For dropout the number of the step is folded in, which is never as large.
 _AUGMENTATION = 2**31
 
 
 class TrainState(struct.PyTreeNode):
-    """All that training carries from one step to the next; nothing static inside.
+    """The state that training carries from one step to the next; it holds nothing static.
 
     Attributes:
         step: () int32, number of train steps done.
         params: the model's parameters.
         model_state: its other variable collections, such as ``batch_stats``; may be empty.
         opt_state: the optax state.
-        key: () typed PRNG key; never advanced: each step folds its number in.
+        key: () typed PRNG key; never changed: each step folds its number in.
     """
 
     step: jax.Array
@@ -47,18 +47,18 @@ class TrainState(struct.PyTreeNode):
 
 
 class Steps(NamedTuple):
-    """The pure functions of one experiment, jitted; vmap, shard or jit them into larger programs as any other.
+    """The pure functions of one experiment, jitted; they work with vmap, shardings and jit like any others.
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
-        train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, those of the
-            experiment's metrics that are measured in training (`training_metrics`: accuracy), and ``skipped``, 1 for an
-            update that was dropped, with ``nan="skip"``.
+        train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, the experiment's
+            metrics that are measured in training (`training_metrics`: accuracy), and with ``nan="skip"`` also
+            ``skipped``, 1 for a dropped update.
         eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
-            those of all batches into figures (see `jaxdl.objectives.metrics`); hparams where they are not the
+            the sums of all batches into figures (see `jaxdl.objectives.metrics`); hparams only if they differ from the
             experiment's own.
-        predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; of the batch
-            only ``inputs`` and ``lengths`` are read.
+        predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
+            ``inputs`` and ``lengths`` of the batch.
     """
 
     init_state: Callable[[Any], TrainState]
@@ -73,7 +73,7 @@ def hyperparameters(experiment: Experiment) -> dict[str, float]:
 
 
 def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
-    """Returns which losses count: (batch,), or (batch, time) for one loss a step, where those past `lengths` do not.
+    """Returns which losses count: (batch,), or (batch, time) for one loss per step; steps past `lengths` do not count.
 
     A batch is ``inputs`` (batch, ...), ``targets`` (batch, ...), and optionally ``mask`` (batch,) bool, False for
     padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence.
@@ -92,7 +92,7 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
 
 @contextlib.contextmanager
 def model_errors() -> Iterator[None]:
-    """Turns what a model says of inputs that it cannot take into a `UserError` of one line."""
+    """Turns a model's error about its inputs into a `UserError` of one line."""
     try:
         yield
     except ValueError as error:
@@ -111,9 +111,9 @@ def state_shapes(steps: Steps) -> TrainState:
 
 
 def eval_metrics(experiment: Experiment) -> list[Metric]:
-    """Returns the loss and the experiment's metrics, as evaluation measures them.
+    """Returns the loss and the experiment's metrics for evaluation.
 
-    The loss is measured against the labels as they are, without smoothing: figures of different runs compare, and one
+    The loss is measured against the labels without smoothing: figures of different runs can be compared, and one
     compiled program evaluates them all.
     """
     objective = experiment.objective.for_evaluation()
@@ -125,8 +125,8 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
 
     Args:
         experiment: the recipe.
-        spec: what one example is.
-        total_steps: train steps of the whole training, which the learning-rate schedule is stretched over.
+        spec: describes one example.
+        total_steps: train steps of the whole training, the length of the learning-rate schedule.
     """
     functions = _Functions(experiment.for_spec(spec), spec, total_steps)
     return Steps(
@@ -140,18 +140,18 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
 def make_loss_and_gradients(
     experiment: Experiment, spec: Spec, total_steps: int
 ) -> Callable[[TrainState, Batch, Hyperparameters], tuple[jax.Array, Any]]:
-    """Returns ``(state, batch, hparams) -> (loss, gradients)``, jitted: what a train step goes by, before clipping.
+    """Returns ``(state, batch, hparams) -> (loss, gradients)``, jitted: the gradients of a train step, before clipping.
 
     Args:
         experiment: the recipe.
-        spec: what one example is.
+        spec: describes one example.
         total_steps: train steps of the whole training.
     """
     return jax.jit(_Functions(experiment.for_spec(spec), spec, total_steps).loss_and_gradients)
 
 
 class _Functions:
-    """The functions of `Steps` before jit; what they read of this object is constant."""
+    """The functions of `Steps` before jit; they treat the attributes of this object as constants."""
 
     def __init__(self, experiment: Experiment, spec: Spec, total_steps: int):
         self._experiment = experiment
@@ -180,7 +180,7 @@ class _Functions:
             params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
         metrics = {"loss": loss}
         if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
-            # Whatever the gradients are, its updates stay finite, so that nothing else would tell.
+            # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
         for figure in training_metrics(recipe.metrics):
             metrics[figure.name] = figure.of_batch(figure.partial(outputs, batch["targets"], mask))
@@ -188,7 +188,7 @@ class _Functions:
         if recipe.training.nan == "skip":
             finite = jnp.isfinite(loss) & _all_finite(gradients) & _all_finite(params)
             kept = state.replace(step=following.step)
-            # Keys stay as they are, so both states have the same one.
+            # Keys do not change, so both states have the same one.
             following = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, kept)
             metrics[SKIPPED] = 1.0 - finite
         return following, metrics
@@ -248,7 +248,7 @@ class _Functions:
         return inputs.astype(self._precision) if jnp.issubdtype(inputs.dtype, jnp.floating) else inputs  # ids stay
 
     def _variables(self, params: Any, model_state: Any) -> dict[str, Any]:
-        # What a model itself keeps in another dtype than float32 is its own choice.
+        # Values that the model itself stores in another dtype than float32 are not converted.
         cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
         return {"params": jax.tree.map(cast, params), **model_state}
 

@@ -1,4 +1,4 @@
-"""Many steps in one call: what the compiled programs do, over examples that lie on the device as they are stored.
+"""Many steps in one call, over examples on the device as they are stored: the content of the compiled programs.
 
 All functions here are pure; they become programs in `jaxdl.training.programs` and `jaxdl.inference.evaluation`.
 """
@@ -19,7 +19,7 @@ Rows = dict[str, jax.Array]
 def take(arrays: Mapping[str, jax.Array], index: jax.Array) -> dict[str, jax.Array]:
     """Returns the examples at the given positions.
 
-    They are copied as flat rows: on the CPU that takes a tenth of the time that a gather of images takes.
+    They are copied as flat rows: on the CPU that takes a tenth of the time of a gather of images.
 
     Args:
         arrays: all examples, (examples, ...).
@@ -61,13 +61,13 @@ def run_train_steps(
     first: jax.Array,
     count: jax.Array,
 ) -> tuple[TrainState, Rows]:
-    """Runs `count` train steps of one epoch; the numbers are traced, so that one program serves all calls.
+    """Runs `count` train steps of one epoch; the numbers are traced, so that one program works for all calls.
 
     Args:
         steps: the pure functions.
         batch_size: examples in one step.
-        stacked: several trainings at once: `state`, `order`, `hparams` and `first` then have a first axis more, the
-            trainings. They may be at different steps of their epochs.
+        stacked: several trainings at once: `state`, `order`, `hparams` and `first` then have an additional first axis,
+            the trainings. They may be at different steps of their epochs.
         state: the state before the first of these steps.
         arrays: all examples, (examples, ...), shared by all trainings.
         order: (visits,) int32, the order in which the epoch visits the train split.
@@ -77,8 +77,8 @@ def run_train_steps(
 
     Returns:
         The state after the steps, and the metrics of each step of the epoch, (steps of an epoch,) float32 by name, zero
-        for those that were not run here. They are averaged on the host in double precision, so that figures do not
-        depend on how an epoch is cut into calls.
+        for steps that were not run here. They are averaged on the host in double precision, so that figures do not
+        depend on how an epoch is divided into calls.
     """
 
     def step(
@@ -102,7 +102,7 @@ def run_train_steps(
 def _empty_rows(
     steps: Steps, batch_size: int, stacked: bool, state: Any, arrays: Batch, order: Any, hparams: Any
 ) -> Rows:
-    """Returns the rows of metrics of an epoch of which no step has been run."""
+    """Returns the rows of metrics of an epoch before its first step."""
     trainings = order.shape[:1] if stacked else ()
     if stacked:
         state, order, hparams = jax.tree.map(lambda array: array[0], (state, order, hparams))
@@ -127,16 +127,16 @@ def run_eval_steps(
     Args:
         steps: the pure functions.
         batch_size: examples in one step.
-        most_batches: how many batches the largest split has.
-        state: what to evaluate.
+        most_batches: number of batches of the largest split.
+        state: the state to evaluate.
         arrays: all examples, (examples, ...).
         hparams: the numbers that enter the step as data, by path.
         start: () int32, the first example.
         stop: () int32, one past the last.
 
     Returns:
-        The partial sums of each batch, with one leading axis of `most_batches`; those past the last are zero. They are
-        added on the host in double precision, so that figures do not depend on the batch size.
+        The partial sums of each batch, with one leading axis of `most_batches`; entries past the last batch are zero.
+        They are added on the host in double precision, so that figures do not depend on the batch size.
     """
 
     def sums_of(i: jax.Array) -> Sums:

@@ -1,1 +1,1 @@
-"""Sweeps over the fields of an experiment: search spaces, trials, where they run, and what came of them."""
+"""Sweeps over the fields of an experiment: search spaces, trials, where they run, and their results."""

@@ -47,30 +47,30 @@ def sweep(
     notify: Callable[[str], None] = announce,
     objective: str = "",
 ) -> SweepResults:
-    """Trains an experiment again and again with other values of some of its fields, and compares the results.
+    """Trains an experiment many times with different values of some of its fields, and compares the results.
 
-    A sweep that was begun in the same `sweep_dir` and not finished is continued.
+    An unfinished sweep in the same `sweep_dir` is resumed.
 
     Args:
         experiment: the recipe.
-        space: the values of each field, by its dotted path or by its last name where just one field has it: a text as
-            behind ``--sweep=FIELD=`` (``"1e-4,1e-3"``, ``"log(1e-4,1e-1)"``), or an iterable of values.
-        sweep_dir: the sweep's directory; None takes one below ``runs/`` that follows from what the sweep is.
-        data_dir: folder of prepared data sets; None takes TFDS's own.
+        space: the values of each field, by its dotted path, or by its last name if only one field has it: a text as
+            after ``--sweep=FIELD=`` (``"1e-4,1e-3"``, ``"log(1e-4,1e-1)"``), or an iterable of values.
+        sweep_dir: the sweep's directory; None: one below ``runs/``, named by the sweep's definition.
+        data_dir: folder of prepared data sets; None: TFDS's own.
         mode: ``sweep_mode`` of `jaxdl.sweeps.selection.Selection`.
-        trials: see `Selection`, as for the next four.
+        trials: see `Selection`, also for the next five.
         sweep_objective: the figure to compare by.
-        direction: whether less or more of it is better.
-        prune: how trials that fall behind are stopped early.
+        direction: whether smaller or larger values are better.
+        prune: how worse trials are stopped early.
         sweep_seed: seed of the values that are drawn.
         execution: where and how trials run.
         extend: add trials to an earlier sweep with fewer.
-        notify: takes messages.
+        notify: called with messages.
         objective: refused: the earlier name of `sweep_objective`.
 
     Raises:
-        UserError: something does not go together, the data cannot be had, or the folder is something else.
-        KeyboardInterrupt: it was asked to stop, and has saved the trials that were running.
+        UserError: arguments contradict each other, the data are not available, or the folder has other content.
+        KeyboardInterrupt: the sweep was stopped, and has saved the running trials.
     """
     if objective:
         raise UserError(
@@ -104,17 +104,17 @@ def conduct(
     dry_run: bool = False,
     notify: Callable[[str], None] = announce,
 ) -> SweepResults | None:
-    """Plans a sweep and runs it; see `sweep`. Nothing is written before everything that may be refused was checked.
+    """Plans a sweep and runs it; see `sweep`. Everything is checked before anything is written.
 
     Args:
         definition: the sweep.
         execution: where and how trials run.
         sweep_dir: see `sweep`.
         data_dir: folder of prepared data sets.
-        command: the command line of the recipe without the sweep; empty where there is none.
+        command: the command line of the recipe without the sweep; empty if there is none.
         extend: see `sweep`.
-        dry_run: tell the plan and return None.
-        notify: takes messages.
+        dry_run: only print the plan and return None.
+        notify: called with messages.
     """
     begin = time.perf_counter()
     name = definition.experiment.name
@@ -129,24 +129,24 @@ def conduct(
         notify(f"{plan.text()}\n  sweep directory: {sweep_dir}")
         width = plan.width
     else:
-        notify(f"all {definition.trials} trials of the sweep in {sweep_dir} are over.")
+        notify(f"all {definition.trials} trials of the sweep in {sweep_dir} are finished.")
         width = ONE_BY_ONE
     if dry_run:
         return None
     if execution.executor != "inline":
-        cache = Cache(data_dir, notify)  # lets go of the device's memory, which is for the workers
+        cache = Cache(data_dir, notify)  # frees the device's memory for the workers
     definition = dataclasses.replace(definition, side_by_side=definition.side_by_side or width.size)
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
         return Sweep(directory, execution, width, cache, data_dir, command, notify, begin).run()
 
 
 def _width(execution: Execution, definition: Definition) -> Width | None:
-    """Returns how many trials run at the same time; None where it is to be measured."""
+    """Returns how many trials run at the same time; None if it has to be measured."""
     asked = min(execution.width(), definition.trials)
     if execution.executor != "inline":
         scales = execution.executor == "ray" or accelerators() > 0
         return Width(1, asked, 1 / asked if scales else 1.0)
-    # The last bits depend on the number in one program, so a sweep that is continued keeps its own.
+    # The last bits depend on the number in one program, so a resumed sweep keeps its own.
     stacked = asked or (definition.side_by_side if definition.side_by_side > 1 else 0)
     return Width(stacked, stacked, 1.0) if stacked else None
 
@@ -154,7 +154,7 @@ def _width(execution: Execution, definition: Definition) -> Width | None:
 def make_definition(
     experiment: Experiment, space: Space, selection: Selection | None = None, *, lag: int = 1
 ) -> Definition:
-    """Returns a sweep with what the selection leaves open filled in.
+    """Returns the definition of a sweep, with defaults for what the selection does not set.
 
     Args:
         experiment: the recipe that is varied.
@@ -163,7 +163,7 @@ def make_definition(
         lag: how many trials run at the same time.
 
     Raises:
-        UserError: what is given does not go together.
+        UserError: the arguments contradict each other.
     """
     selection = selection or Selection()
     check_fields(selection)
@@ -178,10 +178,10 @@ def make_definition(
             )
         most = len(grid_values([space]))
         if trials > most:
-            raise UserError(f"--trials={trials}: the grid has {most} combinations; leave it out, or give more values.")
+            raise UserError(f"--trials={trials}: the grid has {most} combinations; omit it, or give more values.")
         trials = trials or most
     if trials < 1:
-        raise UserError(f"--sweep_mode={mode} draws as many combinations as --trials=N says; give it.")
+        raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
     objective = selection.sweep_objective or experiment.training.watch
     own_direction = direction_of(objective)
     return Definition(

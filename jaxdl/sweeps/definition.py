@@ -1,4 +1,4 @@
-"""What a sweep is: the recipe, what is varied and how, and the figure to compare by; its directory keeps this value."""
+"""The definition of a sweep: the recipe, what is varied and how, and the figure to compare; its directory stores it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ SEED, EPOCHS = "seed", "training.epochs"
 
 @dataclasses.dataclass(frozen=True)
 class Definition:
-    """All on which the result of a sweep depends.
+    """Everything on which the result of a sweep depends.
 
     Attributes:
         experiment: the recipe that is varied.
         space: the fields and their values.
-        mode: how values are chosen, as for the next five see `jaxdl.sweeps.selection.Selection`.
-        trials: how many trainings there are in all.
+        mode: how values are chosen; for this and the next five, see `jaxdl.sweeps.selection.Selection`.
+        trials: number of trainings in all.
         objective: the figure to compare by, ``SPLIT/METRIC`` as in ``summary.json``.
-        direction: whether less or more of it is better.
-        prune: how trials that fall behind are stopped early.
+        direction: whether smaller or larger values are better.
+        prune: how worse trials are stopped early.
         sweep_seed: seed of the values that are drawn.
-        lag: how many trials may run at the same time, where their results decide about later ones; else 1.
-        grids: with `mode` grid, earlier spaces that this one extends: their trials come first.
-        side_by_side: how many trials are trained in one program, on which the last bits depend; 0: not yet chosen.
+        lag: how many trials may run at the same time if their results decide about later ones; otherwise 1.
+        grids: with `mode` grid, the earlier spaces that this one extends; their trials come first.
+        side_by_side: how many trials are trained in one program; the last bits depend on it; 0: not yet chosen.
 
     Raises:
-        UserError: mode, direction or prune is none of those.
+        UserError: mode, direction or prune is not one of the possible ones.
     """
 
     experiment: Experiment
@@ -68,14 +68,14 @@ class Definition:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds with which each drawn combination is run; empty where the seed is drawn, or not varied at all."""
+        """The seeds for each drawn combination; empty if the seed is drawn, or not varied at all."""
         if self.mode == "grid":
             return ()
         listed = [axis.values for axis in self.space.axes if axis.path == SEED]
         return listed[0].values if listed and isinstance(listed[0], Choices) else ()
 
     def loss(self, figure: float) -> float:
-        """Returns a figure as what is to be as small as possible."""
+        """Returns a figure as a value to minimise."""
         return figure if self.direction == "minimize" else -figure
 
     @property
@@ -103,20 +103,20 @@ class Definition:
         }
 
     def digest(self) -> str:
-        """Returns 8 hex digits of all but the number of trials, so that a sweep is found again when it is extended."""
+        """Returns 8 hex digits of everything except the number of trials, so that extending a sweep keeps them."""
         value = {key: item for key, item in self.to_json().items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
-    """Reads what `Definition.to_json` returned.
+    """Rebuilds a definition from the result of `Definition.to_json`.
 
     Args:
         value: the JSON object.
         default: the experiment as its file defines it; see `jaxdl.experiment.config.from_config`.
 
     Raises:
-        UserError: something in it is missing or is not what it must be.
+        UserError: something in it is missing or not allowed.
     """
     try:
         experiment = from_config(value["experiment"], default)
@@ -154,16 +154,16 @@ def one_of(value: str, possible: Sequence[str], noun: str) -> None:
     """Checks a choice.
 
     Raises:
-        UserError: it is none of those possible.
+        UserError: it is not one of the possible ones.
     """
     if value not in possible:
         raise unknown(noun, str(value), possible)
 
 
 def changes(before: Definition, now: Definition) -> list[str]:
-    """Lists where two definitions differ, as ``name=value (not earlier value)``.
+    """Lists the differences of two definitions, as ``name=value (not earlier value)``.
 
-    The number of trials is left out, and how many run at the same time: an earlier sweep keeps its own.
+    The number of trials and how many run at the same time are left out: an earlier sweep keeps its own.
     """
     found = differences(now.experiment, before.experiment)
     old, new = before.space.specs(), now.space.specs()
@@ -179,15 +179,15 @@ def changes(before: Definition, now: Definition) -> list[str]:
 
 
 def direction_of(objective: str) -> Direction:
-    """Returns whether less or more of a figure is better.
+    """Returns whether smaller or larger values of a figure are better.
 
     Raises:
-        UserError: it is no figure to compare by, or one of the test split, on which nothing may be tuned.
+        UserError: it cannot be ranked, or it is a figure of the test split, which must not be used for tuning.
     """
     split, _, name = objective.partition("/")
     if split == "test":
         raise UserError(
-            f"--sweep_objective={objective}: who picks by the test split has no data left to say how good the pick is; "
+            f"--sweep_objective={objective}: selecting by the test split leaves no data to measure the selected trial; "
             f"give validation/{name or 'loss'}."
         )
     if split not in ("train", "validation") or not name:
@@ -202,7 +202,7 @@ def extended(before: Definition, now: Definition) -> Definition:
     """Returns an earlier sweep with more trials.
 
     Raises:
-        UserError: more than the number of trials has changed; for a grid, values may be added.
+        UserError: more than the number of trials has changed; only a grid may also get more values.
     """
     same = now
     if now.mode == before.mode == "grid":
@@ -210,19 +210,19 @@ def extended(before: Definition, now: Definition) -> Definition:
         lost = [values for values in before.space.grid() if values not in here]
         if lost:
             shown = ", ".join(f"{path}={value}" for path, value in lost[0].items())
-            raise UserError(f"--extend: the earlier grid has {shown}, which the new one lacks; add to its values.")
+            raise UserError(f"--extend: the earlier grid has {shown}, which the new one lacks; only add values.")
         same = dataclasses.replace(now, space=before.space)
         if now.space != before.space:
             now = dataclasses.replace(now, grids=(*before.grids, before.space))
         else:
             now = dataclasses.replace(now, grids=before.grids)
     else:
-        # What is drawn depends on the order of the fields, too.
+        # The drawn values also depend on the order of the fields.
         now = dataclasses.replace(now, space=before.space)
     now = dataclasses.replace(now, lag=before.lag, side_by_side=before.side_by_side)
     found = changes(before, same)
     if found:
-        raise UserError(f"--extend adds trials and changes nothing else, but here {'; '.join(found)}.")
+        raise UserError(f"--extend only adds trials, but here {'; '.join(found)}.")
     if now.trials < before.trials:
         raise UserError(f"--extend: there are {before.trials} trials already, more than --trials={now.trials}.")
     return now

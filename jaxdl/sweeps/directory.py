@@ -1,4 +1,4 @@
-"""The sweep directory: the definition, the trial table, a run directory for each trial, and what came of it all."""
+"""The sweep directory: the definition, the trial table, a run directory for each trial, and the results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ DEFINITION = "sweep.json"
 
 
 class SweepDirectory:
-    """A sweep's folder, held by this process alone until `close` or the death of the process; a context manager.
+    """A sweep's folder, locked by this process until `close` or the end of the process; a context manager.
 
     Attributes:
         path: the folder.
-        definition: what the sweep is; where it is extended, with its earlier grids.
+        definition: the sweep; if it is extended, with its earlier grids.
     """
 
     def __init__(self, path: Path, definition: Definition, lock: FolderLock):
@@ -31,15 +31,15 @@ class SweepDirectory:
 
     @classmethod
     def create(cls, path: Path, definition: Definition, *, extend: bool = False) -> SweepDirectory:
-        """Makes the folder, or takes up an earlier sweep of the same definition, and locks it.
+        """Creates the folder, or takes an earlier sweep of the same definition, and locks it.
 
         Args:
-            path: a folder that is new, empty, or a sweep directory.
-            definition: what the sweep is to be.
-            extend: take up an earlier sweep with fewer trials.
+            path: a folder that does not exist, is empty, or is a sweep directory.
+            definition: the sweep.
+            extend: add trials to an earlier sweep with fewer.
 
         Raises:
-            UserError: the folder is something else, or in use, or its sweep is another one. Nothing was written.
+            UserError: the folder has other content, is in use, or has another sweep. Nothing was written.
         """
         before, definition = continued(path, definition, extend)
         with named_cause(path, "create the sweep directory"):
@@ -58,15 +58,15 @@ class SweepDirectory:
         replace_file(self.path / name, json_text(value))
 
     def check(self) -> None:
-        """Checks that the folder is still the one that is held.
+        """Checks that the folder is still the one that was locked.
 
         Raises:
-            UserError: it was removed, and perhaps made anew by another process.
+            UserError: it was removed, and perhaps created again by another process.
         """
         self._lock.check()
 
     def close(self) -> None:
-        """Gives the folder free; a second call does nothing."""
+        """Releases the folder; a second call does nothing."""
         self._lock.release()
 
     def __enter__(self) -> SweepDirectory:
@@ -84,7 +84,7 @@ def read_definition(path: Path, default: Experiment) -> Definition:
         default: the experiment as its file defines it.
 
     Raises:
-        UserError: there is none, it is damaged, or it is of another experiment.
+        UserError: there is none, it is damaged, or it belongs to another experiment.
     """
     file = path / DEFINITION
     with named_cause(file, "read"):
@@ -95,12 +95,12 @@ def read_definition(path: Path, default: Experiment) -> Definition:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{file} is damaged: restore it, or give another --sweep_dir.") from error
     if name != default.name:
-        raise UserError(f"{path} holds a sweep of {name!r}, not of {default.name!r}: give another --sweep_dir.")
+        raise UserError(f"{path} has a sweep of {name!r}, not of {default.name!r}: give another --sweep_dir.")
     return from_json(value, default)
 
 
 def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | None, Definition]:
-    """Returns what the sweep in a folder was, None where there is none, and what it is from now on; writes nothing.
+    """Returns the earlier definition of a folder's sweep (None without one), and its new definition; writes nothing.
 
     Raises:
         UserError: see `SweepDirectory.create`.
@@ -115,10 +115,10 @@ def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | N
         return before, extended(before, now)
     found = changes(before, now)
     if found:
-        raise UserError(f"{path} holds another sweep: {'; '.join(found)}. Give another --sweep_dir.")
+        raise UserError(f"{path} has another sweep: {'; '.join(found)}. Give another --sweep_dir.")
     if now.trials != before.trials:
         raise UserError(
-            f"{path} holds a sweep of {before.trials} trials, not of {now.trials}: give --extend to add trials, or "
+            f"{path} has a sweep of {before.trials} trials, not of {now.trials}: give --extend to add trials, or "
             "another --sweep_dir."
         )
     return before, before
@@ -131,7 +131,7 @@ def _check_free(path: Path) -> None:
         if not path.is_dir():
             raise UserError(f"the sweep directory {path} is a file: give another --sweep_dir.")
         present = {entry.name for entry in path.iterdir()}
-    # What is left of a process that was killed at its first step.
+    # Left by a process that was killed at its first step.
     present -= {LOCK, f".{DEFINITION}.tmp"}
     if present and DEFINITION not in present:
-        raise UserError(f"the folder {path} is not empty and no sweep directory: give another --sweep_dir.")
+        raise UserError(f"the folder {path} is not empty and is not a sweep directory: give another --sweep_dir.")

@@ -1,4 +1,4 @@
-"""What a sweep will take, told before it starts: trials, compilations, and time from a measured step."""
+"""The plan of a sweep, shown before it starts: trials, compilations, and time estimated from a measured step."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _MOST_COMPARED = 4
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a sweep will take.
+    """The plan of a sweep.
 
     Attributes:
         definition: the sweep.
-        left: how many of its trials are not over.
-        programs: how many train programs are compiled, at most.
+        left: how many of its trials are not finished.
+        programs: how many train programs are compiled at most.
         data: name of the data.
-        step_seconds: time of one train step of the first trial, measured, in seconds.
-        seconds: estimated time of what is left, in seconds.
+        step_seconds: time of one train step of the first trial, measured, in seconds. seconds: estimated remaining
+            time, in seconds.
         width: how many trials run at the same time, and how many of them in one program.
     """
 
@@ -61,26 +61,26 @@ class Plan:
         definition = self.definition
         varied = ", ".join(f"{axis.path}={axis.spec}" for axis in definition.space.axes)
         over = definition.trials - self.left
-        trials = f"{definition.trials} trials ({definition.mode})" + (f", {over} of them over" if over else "")
+        trials = f"{definition.trials} trials ({definition.mode})" + (f", {over} of them finished" if over else "")
         at_once = f"{self.width.threads} trials at the same time"
         if self.width.size > 1:
             at_once = f"{self.width.size} trials side by side in one program"
         elif self.width.threads == 1:
-            at_once = "one trial after the other" + (", since each learns from those before" * definition.adaptive)
+            at_once = "one trial after another" + (", since each depends on earlier results" * definition.adaptive)
         programs = f"{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
         return "\n".join(
             [
                 f"sweep of {definition.experiment.name} on {self.data}: {varied}",
                 f"  {trials}, compared by {definition.objective} ({definition.direction})",
                 f"  to compile: {programs}",
-                f"  estimated time: {duration(self.seconds)}, {at_once}, at {self.step_seconds * 1e3:.3g} ms a step "
-                "of one alone (measured)",
+                f"  estimated time: {duration(self.seconds)}, {at_once}, at {self.step_seconds * 1e3:.3g} ms per step "
+                "of a single trial (measured)",
             ]
         )
 
 
 def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: Width | None, most: int) -> Plan:
-    """Returns the plan of a sweep, whose first program is compiled and measured for it.
+    """Returns the plan of a sweep; compiles and measures its first program.
 
     Args:
         definition: the sweep.
@@ -90,12 +90,12 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         most: the most to train side by side in one program then.
 
     Raises:
-        UserError: the data cannot be had, the sweep varies a field that the trainings never read, or the figure to
-            compare by is not measured.
+        UserError: the data are not available, the sweep varies a field that the trainings never read, or the figure to
+            compare is not measured.
     """
     values = planned_values(definition)
     exact = values is not None
-    if values is None:  # TPE: what is drawn at random stands for it
+    if values is None:  # TPE: random values are used instead
         values = planned_values(
             dataclasses.replace(definition, mode="random", trials=min(_MOST_DRAWN, definition.trials))
         )
@@ -143,7 +143,7 @@ def _steps(recipe: Experiment, dataset: Dataset) -> int:
 
 
 def measure(trainer: Trainer) -> tuple[float, float]:
-    """Returns the time of a train step and of an evaluation, in seconds, on states that nobody needs."""
+    """Returns the time of a train step and of an evaluation, in seconds, on temporary states."""
     state, _ = trainer.advance(trainer.init_state(), min(FEWEST_STEPS_PER_CALL, trainer.total_steps))
     begin = time.perf_counter()
     trainer.evaluate(state, "test")
@@ -153,15 +153,15 @@ def measure(trainer: Trainer) -> tuple[float, float]:
 
 
 def check_read(definition: Definition, recipes: Sequence[Experiment], cache: Cache) -> None:
-    """Refuses a sweep over a field that no training reads: its trials would all be the same.
+    """Raises `UserError` for a sweep over a field that no training reads: its trials would all be the same.
 
-    A number that enters the compiled programs as data is looked for in them; of any other field, the programs of some
+    A number that enters the compiled programs as data is searched in them; for any other field, the programs for some
     of its values are compared.
 
     Args:
         definition: the sweep.
-        recipes: of some trials, fitted to their data, with different programs.
-        cache: where programs are kept.
+        recipes: recipes of some trials, fitted to their data, with different programs.
+        cache: keeps the programs.
 
     Raises:
         UserError: there is such a field.
@@ -169,7 +169,7 @@ def check_read(definition: Definition, recipes: Sequence[Experiment], cache: Cac
     for axis in definition.space.axes:
         if not any(_is_read(axis, recipe, cache) for recipe in recipes):
             raise UserError(
-                f"--sweep={axis.path}={axis.spec}: with the other fields as they are, no training reads {axis.path}, "
+                f"--sweep={axis.path}={axis.spec}: with these other fields, no training reads {axis.path}, "
                 "so all trials would be the same."
             )
 
@@ -177,7 +177,7 @@ def check_read(definition: Definition, recipes: Sequence[Experiment], cache: Cac
 def _is_read(axis: Axis, recipe: Experiment, cache: Cache) -> bool:
     """Returns whether a training depends on a field."""
     field = next(field for field in walk(recipe) if field.path == axis.path)
-    if field.affects & {"data", "result"}:  # read outside the programs, too
+    if field.affects & {"data", "result"}:  # also read outside the programs
         return True
     if field.enters_as_data:
         return axis.path in cache.trainer(recipe).programs.reads()
@@ -192,7 +192,7 @@ def _is_read(axis: Axis, recipe: Experiment, cache: Cache) -> bool:
 
 
 def _ends(axis: Axis) -> list[Any]:
-    """Returns the values of an axis, of a range its bounds."""
+    """Returns the values of an axis; for a range, its bounds."""
     if isinstance(axis.values, Choices):
         return list(axis.values.values)
     return [axis.value(axis.values.low), axis.value(axis.values.high)]
@@ -201,13 +201,13 @@ def _ends(axis: Axis) -> list[Any]:
 def _different_programs(definition: Definition, values: Values, dataset: Dataset) -> list[Experiment]:
     """Returns recipes with different programs for the data of the first one.
 
-    That of the first trial, others in which one field has its last value, and one in which all have. For whether a
-    field is read may depend on another one: Nesterov's momentum on whether there is momentum.
+    They are the first trial's recipe, recipes in which one field has its last value, and one in which all have. Whether
+    a field is read may depend on another one: Nesterov's momentum on whether there is momentum.
     """
     last = {axis.path: _ends(axis)[-1] for axis in definition.space.axes}
     found: dict[Any, Experiment] = {}
     for changes in ({}, *({path: value} for path, value in last.items()), last):
-        with contextlib.suppress(UserError, ValueError, TypeError):  # not all go together
+        with contextlib.suppress(UserError, ValueError, TypeError):  # some combinations are not valid
             recipe = shortened(apply(definition.experiment, {**values, **changes}))
             found.setdefault(program_key(recipe), recipe)
     first = next(iter(found.values()))

@@ -1,4 +1,4 @@
-"""A whole sweep, from its definition to its tables and report."""
+"""Runs a whole sweep, from its definition to its tables and report."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Sweep:
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
         self._failed = False
         self._failures: Counter[int] = Counter()
-        self._width_at: dict[int, int] = {}  # when a trial was last begun
+        self._width_at: dict[int, int] = {}  # when a trial was last started
         self._written = time.monotonic()
 
     def run(self) -> SweepResults:
-        """Runs the trials that are left and writes what came of all."""
+        """Runs the remaining trials and writes the results of all."""
         display = SweepDisplay(self.definition)
         for trial in self.schedule.trials:
             if trial.outcome is not None:
@@ -74,7 +74,7 @@ class Sweep:
                 self.signals.raise_received()
         except (KeyboardInterrupt, UserError):
             over = sum(trial.outcome is not None for trial in self._conclude("preempted").trials)
-            self.notify(f"{over} of {self.definition.trials} trials are over, in {self.directory.path}.")
+            self.notify(f"{over} of {self.definition.trials} trials are finished, in {self.directory.path}.")
             raise
         left = any(trial.outcome is None for trial in self.schedule.trials) or self.schedule.left
         return self._conclude("preempted" if left else "completed")
@@ -111,10 +111,10 @@ class Sweep:
                 raise UserError(f"trial {job.number}: {outcome.reason} The same command continues the sweep.")
             if outcome.again and self._failures[job.number] < self.execution.retries:
                 self._failures[job.number] += 1
-                # Of all those that ran out of memory together, the first one does it for all.
+                # If several run out of memory together, only the first one reduces the width.
                 if outcome.reason == OUT_OF_MEMORY and executor.width == self._width_at[job.number]:
                     executor.narrow()
-                display.say(f"trial {job.number} failed and is begun again: {outcome.reason}")
+                display.say(f"trial {job.number} failed and is started again: {outcome.reason}")
                 self.schedule.again(job.number)
                 continue
             display.end(self.schedule.take(job.number, outcome))
@@ -122,7 +122,7 @@ class Sweep:
             self._write_rows()
 
     def _write_rows(self) -> None:
-        """Writes the rows so far, now and then, for those who look into the folder while the sweep runs."""
+        """Writes the rows so far, from time to time, so that they can be read while the sweep runs."""
         if time.monotonic() - self._written > _SECONDS_BETWEEN_ROWS:
             self.directory.check()
             write_rows(self._results("running"))
@@ -147,7 +147,7 @@ class Sweep:
         )
 
     def _conclude(self, status: str) -> SweepResults:
-        self.directory.check()  # another process' tables are its own
+        self.directory.check()  # must not overwrite the tables of another process
         results = self._results(status)
         write_tables(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))

@@ -1,1 +1,1 @@
-"""Training: the loop, what starts it, and what it leaves."""
+"""Training: the loop, the function that starts it, and the files that it writes."""

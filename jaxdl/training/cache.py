@@ -1,4 +1,4 @@
-"""What the trainings of one process share: the data set, on the device too, and compiled programs."""
+"""What the trainings of one process share: the data set, also on the device, and compiled programs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Cache:
 
     Args:
         data_dir: folder of prepared data sets and original archives.
-        notify: takes messages.
+        notify: called with messages.
 
     Attributes:
-        side_by_side: how many trainings with the same programs share one stacked program, each in a thread of its own;
-            1: each trains by itself.
+        side_by_side: how many trainings with the same programs share one stacked program, each in its own thread; 1: no
+            sharing.
     """
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None]):
@@ -44,7 +44,7 @@ class Cache:
         self._expected: dict[str, Stacked] = {}
         self._lock = threading.RLock()
         self._surroundings: dict[str, Any] | None = None
-        self._compiled: Counter[str] = Counter()  # of what is no longer kept
+        self._compiled: Counter[str] = Counter()  # of programs that are no longer kept
         self._data_key: Any = None
         self._dataset: Dataset | None = None
         self._resident: Resident | None = None
@@ -55,7 +55,7 @@ class Cache:
         key = data_key(experiment)
         with self._lock:
             if self._dataset is None or key != self._data_key:
-                # Let go of the old ones first: two large data sets need not fit in memory.
+                # Drop the old ones first: two large data sets may not fit in memory together.
                 self._let_go(list(self._trainers))
                 self._dataset, self._resident = None, None
                 self._dataset = load_data(experiment, self._data_dir, self._notify)
@@ -63,7 +63,7 @@ class Cache:
             return self._dataset
 
     def trainer(self, experiment: Experiment, place_of: str | None = None) -> Trainer:
-        """Returns a trainer for an experiment that is fitted to its data, sharing programs where it can.
+        """Returns a trainer for an experiment that is fitted to its data; it shares programs if possible.
 
         Args:
             experiment: the recipe.
@@ -79,7 +79,7 @@ class Cache:
             if self._resident is None:
                 self._resident = put_on_device(dataset)
             if key not in self._trainers:
-                if len(self._trainers) >= _MOST_TRAINERS:  # trainings under way keep their own
+                if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs
                     self._let_go([next(iter(self._trainers))])
                 self._trainers[key] = Trainer(experiment, dataset, self._resident)
             trainer = self._trainers[key]

@@ -1,4 +1,4 @@
-"""Where a training left the finite numbers: the first step at which it did, and what was concerned."""
+"""Where a training diverged: the first step with numbers that are not finite, and which numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.loop import Trainer
 
-# Steps that are run at once while looking for the first wrong one; the state before them is kept to go back to.
+# Steps to run in one call while looking for the first wrong one; the state before them is kept.
 _STRIDE = 64
 
 
@@ -23,10 +23,10 @@ class Divergence:
 
     Attributes:
         step: train steps done before it.
-        first: what is not finite there, in the order of computation: ``train loss``, ``gradient of dense_1/kernel``,
-            ``parameter dense_1/kernel``.
-        loss: its train loss.
-        learning_rate: the learning rate there, the schedule's factor included.
+        first: the values that are not finite, in the order of computation: ``train loss``, ``gradient of
+            dense_1/kernel``, ``parameter dense_1/kernel``.
+        loss: the train loss of the step.
+        learning_rate: the learning rate of the step, including the schedule's factor.
     """
 
     step: int
@@ -36,7 +36,7 @@ class Divergence:
 
     @classmethod
     def of_summary(cls, found: Mapping[str, Any]) -> Divergence:
-        """Returns what stands under ``divergence`` in a ``summary.json``."""
+        """Returns the entry ``divergence`` of a ``summary.json``."""
         return cls(found["step"], tuple(found["first"]), found["loss"], found["learning_rate"])
 
     def message(self) -> str:
@@ -56,19 +56,19 @@ def all_finite(tree: Any) -> bool:
 def locate(
     trainer: Trainer, state: TrainState, last: int, between: Callable[[], None] = lambda: None
 ) -> Divergence | None:
-    """Runs the training again from a good state, and looks for the first step that is not finite.
+    """Runs the training again from a good state, and finds the first step that is not finite.
 
-    The training itself checks no more than its losses, because to look at every gradient takes up to a third of a step;
-    it repeats to the same bits, so that one can look afterwards.
+    The training itself checks only its losses, because checking every gradient takes up to a third of a step. A
+    repetition gives the same bits, so it can be checked afterwards.
 
     Args:
         trainer: the training.
-        state: a state from which all is finite so far, such as that of the last checkpoint; it stays as it is.
-        last: the step up to which to look, as a number of steps done.
+        state: a state in which everything is finite, such as that of the last checkpoint; it is not changed.
+        last: the last step to check, as a number of steps done.
         between: called between two calls of the train program; may raise to end the search.
 
     Returns:
-        The first step, or None where all is finite up to `last`.
+        The first step, or None if everything is finite up to `last`.
     """
     step = int(state.step)
     while step < last:
@@ -82,7 +82,7 @@ def locate(
 
 
 def _first(trainer: Trainer, state: TrainState, count: int, between: Callable[[], None]) -> Divergence | None:
-    """Returns the first of `count` steps from `state`, taken one by one."""
+    """Returns the first bad one of `count` steps from `state`, which are run one by one."""
     for _ in range(count):
         between()
         step = int(state.step)

@@ -1,4 +1,4 @@
-"""Which epoch was the best so far, and whether there has been no better one for too long."""
+"""Tracks which epoch is the best so far, and when to stop because there is no better one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jaxdl.objectives.metrics import direction, training_metrics
 
 @dataclasses.dataclass
 class EarlyStopping:
-    """Follows one metric over the epochs.
+    """Tracks one metric over the epochs.
 
     Attributes:
-        metric: name as ``SPLIT/METRIC``; None follows nothing.
+        metric: name as ``SPLIT/METRIC``; None: no metric is tracked.
         patience: epochs without improvement after which to stop, or None.
         best: the best value so far, None before the first.
-        best_step: train steps done then.
-        since_best: epochs since then.
+        best_step: train steps done at the best value.
+        since_best: epochs since the best value.
     """
 
     metric: str | None = None
@@ -33,12 +33,12 @@ class EarlyStopping:
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> EarlyStopping:
-        """Returns what an experiment asks for with ``--watch`` and ``--patience``.
+        """Returns the early stopping that ``--watch`` and ``--patience`` set.
 
-        Without a validation split nothing is followed, where nothing depends on it.
+        Without a validation split no metric is tracked, unless something depends on it.
 
         Raises:
-            UserError: the metric is not measured on that split, or the split is not there.
+            UserError: the metric is not measured on that split, or there is no such split.
         """
         training = experiment.training
         no_validation = training.watch.startswith("validation/") and "validation" not in dataset.splits
@@ -48,10 +48,10 @@ class EarlyStopping:
         return cls(training.watch, training.patience)
 
     def observe(self, figures: Mapping[str, Any], step: int) -> bool:
-        """Takes the figures of an epoch; returns whether the metric is among them, and the best so far.
+        """Updates with the figures of an epoch; returns whether they have the best value of the metric so far.
 
         Args:
-            figures: by ``SPLIT/METRIC``.
+            figures: figures by ``SPLIT/METRIC``.
             step: train steps done.
         """
         if self.metric is None or self.metric not in figures:
@@ -73,12 +73,12 @@ class EarlyStopping:
 
     @property
     def exhausted(self) -> bool:
-        """Whether there has been no better epoch for as many as `patience` says."""
+        """Whether the last `patience` epochs were not better."""
         return self.patience is not None and self.since_best >= self.patience
 
 
 def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Dataset) -> None:
-    """Checks that a figure by which states or runs are compared is measured after each epoch.
+    """Checks that the figure for comparing states or runs is measured after each epoch.
 
     Args:
         flag: the option that names it.
@@ -96,4 +96,4 @@ def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Data
     if name not in measured.get(split, ()) or direction(name) is None:
         names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
         possible = ", ".join(name for name in names if direction(name) is not None)
-        raise UserError(f"{flag}={figure}: nothing to compare by. This run measures: {possible}.")
+        raise UserError(f"{flag}={figure}: this figure is not measured. This run measures: {possible}.")

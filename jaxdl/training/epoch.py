@@ -1,4 +1,4 @@
-"""What the loop yields and keeps of one epoch: the epoch itself, a pause in it, and the metrics of its steps."""
+"""The values of one epoch in the loop: the epoch itself, a pause in it, and the metrics of its steps."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from jaxdl.steps.functions import SKIPPED, TrainState
 from jaxdl.training.hooks import Metrics, Observer
 
 Rows = dict[str, np.ndarray]
-# A call of the train program lasts about this long: short enough that progress is seen and a signal is answered soon,
-# long enough that what a call costs stays small. On the CPU each call is given fresh memory for its temporaries, whose
-# first use took as long as 1.5 steps of `mnist_cnn` (0.09 s); hence also a least number of steps.
+# A call of the train program takes about this long: short enough to show progress and to react to signals, long enough
+# that the overhead of a call is small. On the CPU each call gets new memory for its temporaries, whose first use took
+# as long as 1.5 steps of `mnist_cnn` (0.09 s); hence also a minimum number of steps.
 _SECONDS_PER_CALL = 2.0
 FEWEST_STEPS_PER_CALL = 4
 _MOST_STEPS_AT_FIRST = 64
 
 
 class Diverged(Exception):
-    """A number of the training is no longer finite, and the recipe says to stop then.
+    """A number of the training is not finite, and the recipe says to stop in this case.
 
     Attributes:
-        step: train steps done, that which made the number included.
-        what: what is not finite, such as ``train loss``.
+        step: train steps done, including the one that made the number.
+        what: the value that is not finite, such as ``train loss``.
     """
 
     def __init__(self, step: int, what: str):
@@ -40,17 +40,17 @@ class Diverged(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave.
+    """The results of one epoch.
 
     Attributes:
         number: 1 for the first.
         step: train steps done since the start of the training.
-        state: the state after it, valid until the next epoch is asked for (its memory is then used again).
+        state: the state after it, valid until the next epoch starts (its memory is then reused).
         metrics: figures by split: ``{"train": {...}, "validation": {...}}``.
-        train_seconds: time of those of its train steps that this process ran, in seconds.
-        examples: how many examples these visited.
-        is_best: whether it is the best so far, by the metric that early stopping follows.
-        is_last: whether the training ends here, by its budget or by early stopping.
+        train_seconds: time of the train steps that this process ran, in seconds.
+        examples: number of examples in these steps.
+        is_best: whether it is the best so far, by the metric of early stopping.
+        is_last: whether the training ends here, because all epochs are done or by early stopping.
     """
 
     number: int
@@ -70,7 +70,7 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class Pause:
-    """The training pauses between two calls of the train program, because its caller asked for it.
+    """A pause between two calls of the train program, which the caller asked for.
 
     Attributes:
         step: train steps done since the start of the training.
@@ -86,7 +86,7 @@ class Pause:
 
 @dataclasses.dataclass
 class Pace:
-    """About how many steps the next call of the train program runs; results do not depend on it.
+    """The approximate number of steps of the next call of the train program; results do not depend on it.
 
     Attributes:
         steps: at least 1.
@@ -96,23 +96,23 @@ class Pace:
 
     @classmethod
     def first(cls, steps_per_epoch: int) -> Pace:
-        """Returns few steps, since nobody knows yet how long one takes."""
+        """Returns few steps, since the time of a step is not known yet."""
         return cls(max(FEWEST_STEPS_PER_CALL, min(_MOST_STEPS_AT_FIRST, steps_per_epoch // 50)))
 
     def adapt(self, steps: int, seconds: float) -> None:
-        """Takes note of how long a call took."""
+        """Updates with the time of a call."""
         growth = min(4.0, _SECONDS_PER_CALL / max(seconds, 1e-6))
         wanted = max(FEWEST_STEPS_PER_CALL, math.ceil(steps * growth))
-        # A call that was quick may have been cut short by the end of the epoch: it is no reason for fewer steps.
+        # A quick call may have been shortened by the end of the epoch, so it does not reduce the number of steps.
         self.steps = wanted if growth < 1.0 else max(self.steps, wanted)
 
 
 class EpochMetrics:
-    """The metrics of each train step of an epoch, and the time that its steps take.
+    """The metrics of each train step of an epoch, and the time of its steps.
 
     Args:
-        rows: of the `Pause` within the epoch from which it continues; empty at its start.
-        observer: whose own time does not count.
+        rows: the rows of the `Pause` from which the epoch continues; empty at its start.
+        observer: its own time is not counted.
 
     Attributes:
         rows: (steps of the epoch,) float32 by name.
@@ -167,7 +167,7 @@ class EpochMetrics:
 
 
 def _in_order(names: Mapping[str, Any]) -> list[str]:
-    """The loss first, as everywhere; the compiled program returns names in alphabetical order."""
+    """Puts the loss first, as everywhere; the compiled program returns names in alphabetical order."""
     return sorted(names, key=lambda name: (name != "loss", name))
 
 

@@ -1,4 +1,4 @@
-"""The figures of a run so far: what is logged, shown and summarised."""
+"""The figures of a run so far, for the log, the display and the summary."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from jaxdl.training.hooks import Metrics
 
 @dataclasses.dataclass
 class Figures:
-    """How far a run is, and what it measured.
+    """The progress of a run, and its figures.
 
     Attributes:
-        directory: where each figure is logged.
+        directory: the run directory, where each figure is logged.
         step: train steps done.
         epoch: epochs done.
         latest: the last value of each figure by ``SPLIT/METRIC``; numbers, and lists such as a confusion matrix.
         train_seconds: time of the train steps of whole epochs, in seconds.
-        train_examples: how many examples these visited.
+        train_examples: number of examples in these steps.
     """
 
     directory: RunDirectory
@@ -42,7 +42,7 @@ class Figures:
             yield epoch, line["step"], figures
 
     def take(self, epoch: Epoch) -> None:
-        """Logs the figures of an epoch that ended."""
+        """Logs the figures of a finished epoch."""
         self.epoch, self.step = epoch.number, epoch.step
         self.train_seconds += epoch.train_seconds
         self.train_examples += epoch.examples

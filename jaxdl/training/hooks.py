@@ -12,9 +12,9 @@ from jaxdl.report.terminal import Display
 from jaxdl.steps.functions import TrainState
 
 Metrics = dict[str, Any]
-# Step, epoch (1 for the first), the train metrics since the last call, and examples per second.
+# Takes the step, the epoch (from 1), the train metrics since the last call, and examples per second.
 OnProgress = Callable[[int, int, Metrics, float], None]
-# Epochs done, and the figures so far by ``SPLIT/METRIC``.
+# Takes the epochs done, and the figures so far by ``SPLIT/METRIC``.
 GiveUp = Callable[[int, Mapping[str, Any]], bool]
 
 
@@ -22,7 +22,7 @@ class Pauses(Protocol):
     """Says when the loop pauses within an epoch; see `jaxdl.training.epoch.Pause`. It also pauses after every epoch."""
 
     def at_most(self, step: int) -> int:
-        """Returns how many steps may be run in one call after `step`, at least 1."""
+        """Returns how many steps one call may run after `step`, at least 1."""
 
     def due(self, step: int) -> bool:
         """Returns whether to pause after `step`, which is not the last of its epoch."""
@@ -55,7 +55,7 @@ class Observer(Protocol):
 
 
 class NoObserver:
-    """Takes no note of anything."""
+    """Does nothing."""
 
     paused_seconds = 0.0
 
@@ -96,7 +96,7 @@ class Place(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Hooks:
-    """What takes part in one `jaxdl.train`.
+    """The hooks of one `jaxdl.train`.
 
     Attributes:
         signals: asks it to stop; None: SIGINT and SIGTERM, while it runs.

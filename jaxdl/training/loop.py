@@ -36,12 +36,12 @@ class Trainer:
     Args:
         experiment: the recipe.
         dataset: the data; needs at least one train example.
-        data: the same data, where they are on the device already.
+        data: the same data, if they are already on the device.
 
     Attributes:
         experiment: the recipe, fitted to the data.
-        spec: what one example is.
-        feed: which examples each step gets.
+        spec: describes one example.
+        feed: the examples of each step.
         programs: the compiled programs, which variants share.
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
         pace: how many steps a call of the train program runs; all variants share it.
@@ -68,7 +68,7 @@ class Trainer:
 
     @property
     def side_by_side(self) -> int:
-        """How many trainings share its train program; 1: it trains alone."""
+        """How many trainings share its train program; 1: only this one."""
         return self._place.size if self._place is not None else 1
 
     def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
@@ -94,7 +94,7 @@ class Trainer:
             place.leave()
 
     def compile(self) -> None:
-        """Traces and compiles all programs now, from shapes alone, instead of each when it is first needed.
+        """Traces and compiles all programs now, from shapes alone, instead of each at its first use.
 
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
@@ -133,16 +133,16 @@ class Trainer:
         on_progress: OnProgress | None = None,
         observer: Observer | None = None,
     ) -> Iterator[Epoch | Pause]:
-        """Trains on from `state` until the budget is spent; yields after each epoch, and where `pauses` asks for it.
+        """Continues training from `state` to the last epoch; yields after each epoch, and when `pauses` asks for it.
 
         Args:
             state: where to continue from; its memory is given up to the training.
             rows: of the `Pause` that gave `state`; needed where `state` is in the middle of an epoch.
             pauses: when to pause within an epoch; None: never.
-            early_stopping: follows the epochs, and may end the training; None: nothing is followed.
-            on_progress: called about every two seconds with the step, the epoch (1 for the first), the train metrics
+            early_stopping: tracks the epochs, and may end the training; None: no early stopping.
+            on_progress: called about every two seconds with the step, the epoch (from 1), the train metrics
                 since the last call, and the examples per second.
-            observer: told of each call of the train program.
+            observer: observes each call of the train program.
 
         Raises:
             Diverged: a train loss is not a finite number, and the recipe says to stop then.
@@ -206,7 +206,7 @@ class Trainer:
         self.pace.adapt(steps, seconds)
 
     def call(self, state: TrainState, order: jax.Array, first: int, steps: int) -> Called:
-        """Begins one call of the train program; see `jaxdl.steps.many.run_train_steps`.
+        """Starts one call of the train program; see `jaxdl.steps.many.run_train_steps`.
 
         Returns:
             The state and the metrics that the program returns, and how many steps it runs: fewer than asked for where
@@ -225,8 +225,8 @@ class Trainer:
         """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
 
         Args:
-            state: where to begin; its memory is given up.
-            count: how many steps, at least 1, that must not go beyond the last.
+            state: the first state; its memory is reused.
+            count: how many steps, at least 1, and not beyond the last step of the training.
 
         Returns:
             The state after them, and the loss of each, (count,) float32.
@@ -241,7 +241,7 @@ class Trainer:
         return state, np.concatenate(losses)
 
     def time_steps(self, count: int) -> float:
-        """Returns how long the first `count` train steps take, in seconds, on a state that nobody needs."""
+        """Returns how long the first `count` train steps take, in seconds, on a temporary state."""
         state = jax.block_until_ready(self.init_state())
         begin = time.perf_counter()
         self.advance(state, count)

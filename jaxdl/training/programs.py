@@ -28,9 +28,9 @@ NAMES = ("init", "train", "eval")
 
 
 def program_key(experiment: Experiment) -> Key:
-    """Returns what the compiled programs depend on: trainings with the same key share them.
+    """Returns the key of the compiled programs: trainings with the same key share them.
 
-    That is each static field with its value, and which of the traced ones enter the programs as data.
+    It has each static field with its value, and the names of the traced fields that enter the programs as data.
     """
     fields = [field for field in walk(experiment) if field.affects & {"programs", "data", "speed"}]
     return tuple((field.path, "traced" if field.enters_as_data else _static_value(field)) for field in fields)
@@ -43,17 +43,17 @@ def _static_value(field: Field) -> str:
 class Programs:
     """The compiled programs of one recipe on one data set; all recipes of the same `program_key` may use them.
 
-    Programs are compiled when they are first asked for, from shapes alone.
+    Programs are compiled at their first use, from shapes alone.
 
     Args:
         experiment: the recipe, fitted to its data.
-        spec: what one example is.
+        spec: describes one example.
         feed: the examples on the device.
 
     Attributes:
         steps: the pure functions that the programs consist of.
         total_steps: train steps of the whole training.
-        compiler_options: what each compiled program was compiled with, beside ``XLA_FLAGS``, by name.
+        compiler_options: the options of each compiled program in addition to ``XLA_FLAGS``, by name.
 
     Raises:
         UserError: the training has more steps than an int32 can count.
@@ -70,7 +70,7 @@ class Programs:
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[str, Any] = {}
-        self._lock = threading.RLock()  # trainings in threads of their own may share the programs
+        self._lock = threading.RLock()  # trainings in other threads may share the programs
 
     def get(self, name: str) -> tuple[Callable[..., Any], float]:
         """Returns a program, and the seconds that tracing and compiling it just took: 0 where it was compiled before.
@@ -96,7 +96,7 @@ class Programs:
 
     @functools.cached_property
     def state_shapes(self) -> TrainState:
-        """Shapes and dtypes of the state; nothing is computed for them."""
+        """Shapes and dtypes of the state; computes nothing."""
         return state_shapes(self.steps)
 
     @functools.cached_property
@@ -107,7 +107,7 @@ class Programs:
         return {n: jax.ShapeDtypeStruct((self._feed.steps_per_epoch,), shape.dtype) for n, shape in found.items()}
 
     def memory_needed(self) -> int:
-        """Returns the bytes of device memory that the train program needs beside the data; compiles it."""
+        """Returns the bytes of device memory that the train program needs in addition to the data; compiles it."""
         program: Any = self.get("train")[0]
         analysis = program.memory_analysis()
         given = analysis.argument_size_in_bytes - sum(array.nbytes for array in self._feed.data.arrays.values())
@@ -115,7 +115,7 @@ class Programs:
         return int(given + made + analysis.temp_size_in_bytes)
 
     def source_text(self, name: str) -> str:
-        """Returns a program that is not yet compiled in StableHLO's text form.
+        """Returns a program before compilation, in StableHLO's text form.
 
         Raises:
             UserError: the model, the objective or a metric does not fit the data.

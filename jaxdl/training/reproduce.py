@@ -51,7 +51,7 @@ def compare(one: Path, other: Path) -> list[str]:
         if left.get(name) != right.get(name)
     ]
     if _state_digest(one) != _state_digest(other):
-        different.append("the last state (optimizer, statistics and keys included)")
+        different.append("the last state (including optimizer, statistics and keys)")
     lines = [_metric_lines(path) for path in (one, other)]
     if lines[0] != lines[1]:
         first = next(
@@ -95,9 +95,9 @@ class Reproduction:
     def text(self) -> str:
         """Returns the findings in a few lines."""
         if self.identical:
-            under = f", although other conditions hold: {'; '.join(self.conditions)}" if self.conditions else ""
+            under = f", although conditions differ: {'; '.join(self.conditions)}" if self.conditions else ""
             return f"reproduced to the bit in {self.run_dir}{under}."
-        because = "; ".join(self.conditions) or "none in the record: see jaxdl.record.provenance for what it holds"
+        because = "; ".join(self.conditions) or "none in the record: jaxdl.record.provenance says what it contains"
         return f"not the same results in {self.run_dir}. Different: {'; '.join(self.different)}. Conditions: {because}."
 
 
@@ -120,13 +120,13 @@ def reproduce(
         notify: takes messages.
 
     Raises:
-        UserError: the original is not finished, or what `jaxdl.train` raises.
+        UserError: the original is not finished, or `jaxdl.train` raises it.
     """
     from jaxdl.training.run import train
 
     status = read_summary(original).get("status")
     if status != "completed":
-        raise UserError(f"{original} holds a run with status {status!r}: only a completed one can be compared.")
+        raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")
     train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
     conditions = provenance.differences(read_record(original), read_record(run_dir))
     return Reproduction(run_dir, compare(original, run_dir), conditions)
@@ -158,12 +158,10 @@ class ResumeProof:
         """Returns the findings in a few lines."""
         kills = ", ".join(f"{count} by {name}" for name, count in sorted(self.kills.items()))
         stopped = f"{self.trainings} trainings stopped {sum(self.kills.values())} times in all ({kills})"
-        slowest = f"The slowest end after SIGTERM or SIGINT took {self.slowest_stop:.1f} s"
+        slowest = f"The slowest stop after SIGTERM or SIGINT took {self.slowest_stop:.1f} s"
         if self.identical:
-            return (
-                f"{stopped} ended with the same bits as the one that was not. {slowest}. The runs lie in {self.folder}."
-            )
-        return f"{stopped}; NOT the same: {'; '.join(self.different)}. {slowest}. The runs lie in {self.folder}."
+            return f"{stopped} ended with the same bits as the uninterrupted one. {slowest}. Runs: {self.folder}."
+        return f"{stopped}; NOT the same: {'; '.join(self.different)}. {slowest}. The runs are in {self.folder}."
 
 
 def verify_resume(
@@ -171,7 +169,7 @@ def verify_resume(
 ) -> ResumeProof:
     """Trains once without a stop, then again and again with stops at random moments, and compares the bits.
 
-    The moments are spread evenly over the time that the uninterrupted process took, its start included;
+    The moments are spread evenly over the time of the uninterrupted process, including its start;
     six of ten stops are by SIGKILL, the others by SIGTERM and SIGINT.
 
     Args:
@@ -190,7 +188,7 @@ def verify_resume(
     runner = _Runner(command, folder)
     straight = folder / "straight"
     notify("training once without a stop ...")
-    # Later processes find the compiled programs in the cache.
+    # Later processes load the compiled programs from the cache.
     duration = runner.run(straight) - read_summary(straight)["compile_seconds"]
     draw = random.Random(seed)
     counts: Counter[str] = Counter()
@@ -217,10 +215,10 @@ def verify_resume(
 
 
 class _Runner:
-    """Runs one command in processes of its own.
+    """Runs one command in separate processes.
 
     Attributes:
-        slowest_stop: the longest that a process took to end after a signal that it can answer, in seconds.
+        slowest_stop: the longest time that a process took to end after a signal that it can handle, in seconds.
     """
 
     def __init__(self, command: Sequence[str], folder: Path):
@@ -229,7 +227,7 @@ class _Runner:
         self.slowest_stop = 0.0
 
     def run(self, run_dir: Path) -> float:
-        """Runs the training to its end and returns how long that took, in seconds.
+        """Runs the training to its end and returns the time in seconds.
 
         Raises:
             UserError: it failed.
@@ -243,7 +241,7 @@ class _Runner:
         return time.monotonic() - begin
 
     def run_until(self, run_dir: Path, seconds: float, number: signal.Signals) -> bool:
-        """Runs the training and sends a signal after so many seconds; returns False where it came to its end.
+        """Runs the training and sends a signal after the given seconds; returns False if it finished before.
 
         Raises:
             UserError: it failed, before the signal or by it.

@@ -22,14 +22,14 @@ def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
     """Returns the summary of a finished run, None where there is none.
 
     Raises:
-        UserError: the folder holds a run of another recipe.
+        UserError: the folder has a run of another recipe.
     """
     if not (path / CONFIG).exists():
         return None
     before = from_config(read_config(path), experiment)
     changed = differences(experiment, before, _decides_results)
     if changed:
-        raise UserError(f"{path} holds a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
+        raise UserError(f"{path} has a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     if not (path / SUMMARY).exists():
         return None
     summary = cast(Summary, read_summary(path))
@@ -58,9 +58,9 @@ def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept
     before = read_record(path)
     if before.get("data_fingerprint") == dataset.fingerprint:
         return
-    other = f"{path} was begun with other data than {dataset.used} as it is now"
+    other = f"{path} was started with other data than the present {dataset.used}"
     if not accept_changed:
-        raise UserError(f"{other}: give the --data_dir of its beginning, another --run_dir, or --accept_changed_data.")
+        raise UserError(f"{other}: give the --data_dir of its start, another --run_dir, or --accept_changed_data.")
     steps = experiment.steps_per_epoch(examples(dataset.splits["train"]) * dataset.passes)
     if before.get("steps_per_epoch") != steps:
         raise UserError(

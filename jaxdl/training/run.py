@@ -1,4 +1,4 @@
-"""One training from an experiment to its run directory: data, the loop, checkpoints, test, summary and report."""
+"""Runs one training from an experiment to its run directory: data, loop, checkpoints, test, summary and report."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ def train(
 
     Args:
         experiment: the recipe.
-        run_dir: a new folder, or that of a run of the same recipe. A finished one is left as it is.
+        run_dir: a new folder, or the directory of a run of the same recipe. A finished run is not changed.
         data_dir: folder of prepared data sets and original archives.
         arguments: the command line, for the record.
-        notify: takes messages.
+        notify: called with messages.
         begin: `time.perf_counter` at the start, for ``wall_seconds`` and for ``seconds_to_first_step``, which ends when
             the metrics of the first call of the train program are on the host.
-        profiler: makes what traces a part of the training, such as `jaxdl.profiling.Profiler`; None traces nothing.
-        accept_changed_data: resume with other data than those that an unfinished run was begun with.
+        profiler: makes the profiler of a part of the training, such as `jaxdl.profiling.Profiler`; None: no profile.
+        accept_changed_data: resume an unfinished run with other data than it was started with.
         cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
         hooks: what may stop the training, and what shows its progress.
 
     Returns:
-        What stands in ``summary.json``.
+        The content of ``summary.json``.
 
     Raises:
         UserError: the data cannot be loaded or do not fit the model, or the folder holds something else or is in use.
@@ -81,7 +81,7 @@ def train(
         try:
             finished = earlier_summary(directory.path, experiment)
             if finished is not None:
-                notify(f"{directory.path} holds this run already, and it is finished.")
+                notify(f"{directory.path} already has this run, and it is finished.")
                 if not (directory.path / REPORT).exists():
                     write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
                 return finished
@@ -112,7 +112,7 @@ def train(
 
 
 class _GivenUp(Exception):
-    """The training ended before its budget was spent, because a hook said so."""
+    """A hook ended the training before its last epoch."""
 
 
 @dataclasses.dataclass
@@ -167,7 +167,7 @@ class _Run:
         try:
             status = self._train_and_test(state, rows)
         except BaseException as error:
-            with contextlib.suppress(Exception):  # the first error says more than what follows from it
+            with contextlib.suppress(Exception):  # the first error says more than its consequences
                 self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
             raise
         return self._conclude(status)
@@ -275,7 +275,7 @@ class _Run:
         return found
 
     def _final(self, state: TrainState) -> TrainState:
-        """Returns the state to test, and notes the digest of its parameters."""
+        """Returns the state to test, and records the digest of its parameters."""
         if self.experiment.training.final == "best":
             state = self.saving.checkpoints.restore(self.trainer.state_shapes(), "best")
             if self.trainer.feed.data.size("validation"):

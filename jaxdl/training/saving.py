@@ -38,7 +38,7 @@ class SavingPauses:
         self.saved(step)
 
     def saved(self, step: int) -> None:
-        """Takes note that the run was saved after `step`."""
+        """Records that the run was saved after `step`."""
         self._saved_step = step
         # Not `time.time`: the time of day may be set back.
         self._saved_at = time.monotonic()
@@ -50,7 +50,7 @@ class SavingPauses:
         return self._signals.received is not None or self.due_to_save(step)
 
     def due_to_save(self, step: int) -> bool:
-        """Returns whether the interval has passed since the last saving."""
+        """Returns whether the interval has passed since the last save."""
         if self._steps is None:
             return time.monotonic() - self._saved_at >= self._every.amount
         return step > self._saved_step and step >= self._next(self._saved_step)
@@ -62,7 +62,7 @@ class SavingPauses:
 
 
 class _Best(NamedTuple):
-    """The best state so far, until it is written."""
+    """The best state so far, if it is not written yet."""
 
     step: int
     state: TrainState
@@ -71,12 +71,12 @@ class _Best(NamedTuple):
 
 
 class Saving:
-    """The checkpoints of one run: the last ones, and the best by the metric that early stopping follows.
+    """The checkpoints of one run: the last ones, and the best by the metric of early stopping.
 
     Args:
         run: the run directory.
         experiment: the recipe.
-        stopping: says which metric decides, and which of two values is better.
+        stopping: has the metric that decides, and its direction.
 
     Attributes:
         checkpoints: where the states are.
@@ -91,7 +91,7 @@ class Saving:
         self._versions = provenance.versions()
 
     def resume(self, trainer: Trainer, notify: Callable[[str], None]) -> Saved | None:
-        """Returns what the newest good checkpoint holds, None where there is none.
+        """Returns the content of the newest good checkpoint, None if there is none.
 
         Raises:
             UserError: a checkpoint does not fit the recipe, or no good one is left.
@@ -102,7 +102,7 @@ class Saving:
     def keep_best(self, epoch: Epoch, figures: Mapping[str, float]) -> None:
         """Keeps the state of the best epoch so far until `save` writes it.
 
-        A copy, because the next epoch trains in the memory of this state.
+        It is a copy, because the next epoch reuses the memory of this state.
         """
         copy = jax.tree.map(jnp.copy, epoch.state)
         self._best = _Best(epoch.step, copy, dict(figures), self._about(epoch.number))
@@ -113,10 +113,10 @@ class Saving:
         Args:
             point: where the training is.
             epochs: epochs done.
-            figures: by ``SPLIT/METRIC``.
+            figures: figures by ``SPLIT/METRIC``.
 
         Raises:
-            Diverged: a parameter is not finite, and the recipe says to stop then.
+            Diverged: a parameter is not finite, and the recipe says to stop in this case.
             UserError: this or an earlier checkpoint cannot be written.
         """
         if self._experiment.training.nan == "stop" and not all_finite(point.state.params):
@@ -126,7 +126,7 @@ class Saving:
             best = self._best
             self.checkpoints.save(best.step, best.state, best.figures, about=best.about)
         if isinstance(point, Pause):
-            # Within an epoch the figures are those of an earlier state, so it cannot be the best.
+            # Within an epoch the figures belong to an earlier state, so this one cannot be the best.
             self.checkpoints.save(point.step, point.state, rows=point.rows, about=self._about(epochs))
         else:
             self.checkpoints.save(point.step, point.state, figures, about=self._about(epochs))

@@ -83,13 +83,13 @@ class Stacked:
             self._expected.add(name)
 
     def forget(self, name: str) -> None:
-        """No longer waits for a training that has not joined."""
+        """Stops waiting for a training that has not joined."""
         with self._changed:
             self._expected.discard(name)
             self._run_if_complete()
 
     def join(self, name: str) -> StackedPlace:
-        """Gives a training a place: from now on the others wait for its calls."""
+        """Gives a training a place; from now on the others wait for its calls."""
         with self._changed:
             self._expected.discard(name)
             self._members += 1
@@ -116,13 +116,13 @@ class Stacked:
     def seconds_per_step(self, trainer: Trainer, seconds: float) -> float:
         """Returns the time of one train step of one training when all places are taken, measured, in seconds.
 
-        Compiles the program. Raises `jax.errors.JaxRuntimeError` where it does not fit into the device's memory.
+        Compiles the program. Raises `jax.errors.JaxRuntimeError` if it does not fit into the device's memory.
 
         Args:
             trainer: a trainer of one of the trainings.
             seconds: about how long to measure.
         """
-        self._timed(trainer, 1)  # compiles, and takes the memory for the first time
+        self._timed(trainer, 1)  # compiles, and uses the memory for the first time
         run = functools.partial(self._timed, trainer)
         return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.steps_per_epoch, seconds) / self.size
 

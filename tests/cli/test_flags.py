@@ -88,8 +88,8 @@ def test_a_flag_sets_its_field_and_no_other(arguments: list[str], path: str, val
         (["--epochs=2", "--training.epochs=3"], "given twice"),
         (["--schedule=cosine", "--optimizer.schedule=constant"], "given twice"),
         (["--objective=validation/accuracy"], "is --sweep_objective=validation/accuracy."),
-        (["--data_dir", "--optimizer=sgd"], "--optimizer stands where the flag before it takes its value"),
-        (["--data_dir", "--run_dir=x"], "--run_dir stands where the flag before it takes its value"),
+        (["--data_dir", "--optimizer=sgd"], "--optimizer was read as the value of the flag before it"),
+        (["--data_dir", "--run_dir=x"], "--run_dir was read as the value of the flag before it"),
     ],
 )
 def test_what_is_wrong_is_named_in_one_line(arguments: list[str], message: str) -> None:

@@ -31,7 +31,7 @@ def test_list_names_every_experiment(tmp_path: Path) -> None:
         ([*QUICK, "--learning_rate=x"], "must be float"),
         ([*QUICK, "--optimizer=adm"], "Did you mean 'adam'?"),
         ([*QUICK, "--platform=quantum"], "unknown value for platform"),
-        ([*QUICK, "--platform=tpu"], "there is none on this machine, or its jaxlib is not installed. Here: cpu"),
+        ([*QUICK, "--platform=tpu"], "this machine has none, or its jaxlib is not installed. Available: cpu"),
         ([*QUICK, "--mode=eval"], "needs --run_dir"),
         (["--mode=eval", "--run_dir=nowhere"], "there is no run in nowhere"),
         ([*QUICK, "--data=mnst:3"], "there is no kind of source 'mnst:'"),
@@ -149,7 +149,7 @@ def test_a_run_is_reproduced_and_its_resumption_proved(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     assert launch(tmp_path, *QUICK, f"--run_dir={run_dir}").returncode == 0
     again = launch(tmp_path, *QUICK, f"--run_dir={run_dir}")
-    assert again.returncode == 0 and "holds this run already, and it is finished" in again.stderr
+    assert again.returncode == 0 and "already has this run, and it is finished" in again.stderr
     reproduced = launch(tmp_path, "--mode=reproduce", f"--run_dir={run_dir}")
     assert reproduced.returncode == 0, reproduced.stderr
     assert "reproduced to the bit in runs/digits_mlp/" in reproduced.stderr

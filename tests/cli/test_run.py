@@ -13,14 +13,14 @@ from tests.sweeps.small import RECIPE
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(profile=True, mode="eval"), "--profile traces a training: it does not go with --mode=eval."),
+        (Options(profile=True, mode="eval"), "--profile traces a training: it does not work with --mode=eval."),
         (Options(kills=3), "--kills only applies to --mode=verify_resume."),
         (Options(mode="eval", lr_high=1.0), "--lr_high only applies to --mode=lr_find."),
         (Options(input="x"), "--input only applies to --mode=predict."),
         (Options(output="x"), "--output only applies to --mode=predict or export."),
         (Options(mode="eval"), "--mode=eval needs --run_dir (see --help)."),
         (Options(mode="predict", run_dir="x", input="y"), "--mode=predict needs --output (see --help)."),
-        (Options(sweep=("seed=0:2",), mode="summary"), "--sweep trains: it does not go with --mode=summary."),
+        (Options(sweep=("seed=0:2",), mode="summary"), "--sweep trains: it does not work with --mode=summary."),
     ],
 )
 def test_what_does_not_go_together_is_named(options: Options, message: str) -> None:

@@ -54,8 +54,8 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     ("flags", "message"),
     [
         (("--trials=5",), "--trials only applies to sweeps"),
-        (("--sweep=seed=0:2", "--run_dir=x"), "--run_dir is of one run"),
-        (("--sweep=seed=0:2", "--mode=summary"), "does not go with --mode=summary"),
+        (("--sweep=seed=0:2", "--run_dir=x"), "--run_dir is for one run"),
+        (("--sweep=seed=0:2", "--mode=summary"), "does not work with --mode=summary"),
         (("--sweep=sead=0:2",), "Did you mean 'seed'"),
         (("--sweep=seed",), "write --sweep=FIELD=VALUES"),
         (("--sweep=seed=0:2", "--budget=3epochs"), "must be a time"),

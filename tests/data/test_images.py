@@ -88,7 +88,7 @@ def test_files_are_found_below_a_folder_in_a_fixed_order(tmp_path):
 def test_a_missing_path_and_an_empty_folder_are_named(tmp_path):
     with pytest.raises(UserError, match=r"none: there is no such file or folder"):
         find_images(tmp_path / "none")
-    with pytest.raises(UserError, match=r"the folder holds no image file \(.*\.png"):
+    with pytest.raises(UserError, match=r"the folder has no image file \(.*\.png"):
         find_images(tmp_path)
     with pytest.raises(UserError, match=r"none.png: there is no such file"):
         load_images([tmp_path / "none.png"], MNIST)

@@ -20,7 +20,7 @@ SPEC = Spec((2, 2, 1), "uint8", Preprocess(1 / 255), (), 2, ("no", "yes"))
     [
         (np.zeros((3, 2, 2, 1), np.float32), "float32 of shape"),
         (np.zeros((3, 4, 4, 1), np.uint8), r"the model takes uint8 of shape \(n, 2, 2, 1\)"),
-        (np.zeros((0, 2, 2, 1), np.uint8), "holds no example"),
+        (np.zeros((0, 2, 2, 1), np.uint8), "has no example"),
         (np.uint8(1), "the model takes"),
         (np.array([object()]), "cannot be read as an array"),
     ],
@@ -33,7 +33,7 @@ def test_an_array_that_the_model_does_not_take_is_refused(array: np.ndarray, mes
 
 
 def test_a_model_that_takes_no_images_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"takes no images; --input must be a .npy file"):
+    with pytest.raises(UserError, match=r"does not take images; --input must be a .npy file"):
         read_inputs(tmp_path / "x.png", jaxdl.Bits().spec(tmp_path))
 
 

@@ -124,12 +124,12 @@ def test_every_layer_but_the_last_is_normalised() -> None:
         (
             CNN(features=(4, 4, 4, 4), pool_after=(), outputs=2),
             (8, 8, 1),
-            "convolution 4 has a window of 3x3 and gets 2x2 of images of 8x8; take larger images, padding='SAME'",
+            "convolution 4 has a window of 3x3 and gets 2x2 of images of 8x8; use larger images, padding='SAME'",
         ),
         (
             CNN(features=(4, 4, 4, 4), padding="SAME", pool_after=(1, 2, 3, 4), outputs=2),
             (8, 8, 1),
-            "pooling after convolution 4 has a window of 2x2 and gets 1x1 of images of 8x8; take larger images",
+            "pooling after convolution 4 has a window of 2x2 and gets 1x1 of images of 8x8; use larger images",
         ),
         (CNN(outputs=2), (64,), r"images of shape \(batch, height, width, channels\), got \(1, 64\)"),
         (CNN(outputs=2, pool_after=(3,)), (8, 8, 1), "names convolution 3"),

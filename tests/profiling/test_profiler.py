@@ -128,7 +128,7 @@ def test_profiling_changes_nothing_of_the_result(profiled: tuple[Path, str], tmp
     ("arguments", "message"),
     [
         (["--experiment=digits_mlp", "--profile", "--fast_dev_run"], "at least 10 train steps"),
-        (["--experiment=digits_mlp", "--profile", "--mode=summary"], "does not go with --mode=summary"),
+        (["--experiment=digits_mlp", "--profile", "--mode=summary"], "does not work with --mode=summary"),
     ],
 )
 def test_what_cannot_be_profiled_is_refused(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -122,7 +122,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    with pytest.raises(UserError, match="is not empty and no run directory"):
+    with pytest.raises(UserError, match="is not empty and is not a run directory"):
         RunDirectory.create(tmp_path, "x")
     assert listing(tmp_path) == sorted(files)
 

@@ -146,7 +146,7 @@ def test_the_stand_in_is_named_beside_every_figure(text: str) -> None:
     labels = [a["aria-label"] for tag, a in page.elements if tag == "svg"]
     assert labels == re.findall("<figcaption>(.*?)</figcaption>", text)
     assert labels == [f"loss, {stand_in}", f"accuracy, {stand_in}", f"test confusion, {stand_in}"]
-    assert "Not measured on mnist: the stand-in digits was used in its place." in page.text
+    assert "Not measured on mnist: the stand-in digits was used instead." in page.text
 
 
 def test_nothing_is_said_of_a_stand_in_where_there_is_none(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_the_results_name_the_stand_in_beside_every_figure() -> None:
     assert ["loss", "0.01235", "digits (stand-in for mnist)"] in lines
     for line in (
         ["status", "completed"],
-        ["best possible", "loss 0.001, below which no model can come in expectation"],
+        ["best possible", "loss 0.001, no model can have a lower expected loss"],
         ["parameters", "1,199,882"],
         ["speed", "12,346 examples/s"],
         ["time", "33.3 s, 2.5 s of it compiling"],

@@ -38,7 +38,7 @@ def test_more_trials_are_added_where_that_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--extend: there is no sweep in"):
         continued(tmp_path / "s", define(), extend=True)
     SweepDirectory.create(tmp_path / "s", define()).close()
-    with pytest.raises(UserError, match=r"holds another sweep: --sweep=seed=0:4 \(not 0:2\)"):
+    with pytest.raises(UserError, match=r"has another sweep: --sweep=seed=0:4 \(not 0:2\)"):
         SweepDirectory.create(tmp_path / "s", define("0:4"))
     with SweepDirectory.create(tmp_path / "s", define("0:4"), extend=True) as made:
         assert made.definition.trials == 4 and len(made.definition.grids) == 1
@@ -49,7 +49,7 @@ def test_what_is_refused_leaves_no_trace(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("")
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="is not empty and no sweep directory"):
+    with pytest.raises(UserError, match="is not empty and is not a sweep directory"):
         SweepDirectory.create(tmp_path / "notes", define())
     with pytest.raises(UserError, match="is a file"):
         SweepDirectory.create(tmp_path / "file", define())
@@ -75,5 +75,5 @@ def test_a_damaged_definition_is_named(tmp_path: Path, text: str) -> None:
 
 def test_a_sweep_of_another_experiment_is_named(tmp_path: Path) -> None:
     SweepDirectory.create(tmp_path / "s", define()).close()
-    with pytest.raises(UserError, match="holds a sweep of 'digits_mlp', not of 'digits_cnn'"):
+    with pytest.raises(UserError, match="has a sweep of 'digits_mlp', not of 'digits_cnn'"):
         read_definition(tmp_path / "s", twin("digits_cnn"))

@@ -28,9 +28,9 @@ def test_a_plan_reads_as_a_few_lines() -> None:
     plan = Plan(definition, 3, 2, "digits", 0.00125, 61.0, ONE_BY_ONE)
     first, second, third, fourth = plan.text().splitlines()
     assert first == "sweep of digits_mlp on digits: optimizer.learning_rate=1e-3,1e-2, model.features=(8),(4)"
-    assert second == "  4 trials (grid), 1 of them over, compared by validation/loss (minimize)"
+    assert second == "  4 trials (grid), 1 of them finished, compared by validation/loss (minimize)"
     assert third == "  to compile: 2 train and 2 eval programs"
-    assert "1:01" in fourth and "one trial after the other" in fourth and "1.25 ms a step" in fourth
+    assert "1:01" in fourth and "one trial after another" in fourth and "1.25 ms per step" in fourth
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_it_says_how_many_trials_run_at_the_same_time(width: Width, text: str) -
 def test_where_each_trial_learns_from_those_before_it_says_so() -> None:
     definition = define({"learning_rate": "log(1e-4,1)"}, Selection(sweep_mode="tpe", trials=9))
     text = Plan(definition, 9, 1, "digits", 1e-3, 1.0, ONE_BY_ONE).text()
-    assert "one trial after the other, since each learns from those before" in text
+    assert "one trial after another, since each depends on earlier results" in text
 
 
 def test_programs_and_time_are_those_of_the_trials_that_are_left(tmp_path: Path) -> None:

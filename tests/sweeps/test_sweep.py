@@ -56,7 +56,7 @@ def test_a_finished_sweep_is_not_run_again(done: jaxdl.SweepResults) -> None:
 
 def test_another_definition_is_refused_with_the_difference(done: jaxdl.SweepResults) -> None:
     before = (done.sweep_dir / "sweep.json").read_bytes()
-    with pytest.raises(UserError, match=r"holds another sweep: --sweep=seed=0,1 \(not 0,1,2\)"):
+    with pytest.raises(UserError, match=r"has another sweep: --sweep=seed=0,1 \(not 0,1,2\)"):
         sweep(done.sweep_dir, {**SPACE, "seed": range(2)})
     with pytest.raises(UserError, match=r"training.epochs=3 \(not 2\)"):
         sweep(done.sweep_dir, recipe=jaxdl.replace(RECIPE, {"training.epochs": 3}))

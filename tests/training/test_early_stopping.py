@@ -54,4 +54,4 @@ def test_what_is_not_measured_after_each_epoch_or_has_no_order_is_refused_with_w
     for figure in ("train/top_2", "validation/confusion", "validation/f1", "test/loss"):
         with pytest.raises(UserError) as error:
             check_measured("--watch", figure, recipe, blobs())
-        assert str(error.value) == f"--watch={figure}: nothing to compare by. This run measures: {possible}"
+        assert str(error.value) == f"--watch={figure}: this figure is not measured. This run measures: {possible}"

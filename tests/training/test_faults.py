@@ -116,7 +116,7 @@ def test_changed_data_are_refused_unless_they_are_accepted(
     recipe: jaxdl.Experiment, cut: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jaxdl.data.sources.digits._SPLIT_SEED", 1)
-    with pytest.raises(UserError, match="was begun with other data .* or --accept_changed_data"):
+    with pytest.raises(UserError, match="was started with other data .* or --accept_changed_data"):
         run(recipe, cut)
     lines: list[str] = []
     summary = run(recipe, cut, notify=lines.append, accept_changed_data=True)
@@ -147,7 +147,7 @@ def test_data_of_another_size_are_never_accepted_and_accepted_data_are_remembere
         with pytest.raises(Stopped):
             patch.setattr(Checkpoints, "save", lambda *arguments, **options: (_ for _ in ()).throw(Stopped))
             run(recipe, cut, accept_changed_data=True)
-    with pytest.raises(UserError, match="was begun with other data"):  # those of the beginning are the others now
+    with pytest.raises(UserError, match="was started with other data"):  # those of the beginning are the others now
         run(recipe, cut)
 
 

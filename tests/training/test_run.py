@@ -165,7 +165,7 @@ def test_a_finished_run_is_not_trained_again(recipe: jaxdl.Experiment, tmp_path:
     messages: list[str] = []
     again = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=messages.append)
     assert again["params_sha256"] == finished["params_sha256"]
-    assert messages == [f"{tmp_path}/run holds this run already, and it is finished."]
+    assert messages == [f"{tmp_path}/run already has this run, and it is finished."]
     assert (tmp_path / "run" / "report.html").exists()
     with pytest.raises(UserError, match=r"another recipe: seed=7 \(not 0\)"):
         run(recipe, tmp_path, seed=7)
@@ -199,7 +199,7 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
             run(recipe, tmp_path / "cut", **changes)
     assert read_summary(tmp_path / "cut" / "run")["status"] == "failed"
     monkeypatch.setattr("jaxdl.data.sources.digits._SPLIT_SEED", 1)
-    with pytest.raises(UserError, match="was begun with other data"):
+    with pytest.raises(UserError, match="was started with other data"):
         run(recipe, tmp_path / "cut", **changes)
     monkeypatch.setattr("jaxdl.data.sources.digits._SPLIT_SEED", 1998)
     resumed = run(recipe, tmp_path / "cut", **changes)

@@ -1,1 +1,1 @@
-"""Where examples come from, a module for each source."""
+"""Where examples come from; one module for each source."""

@@ -1,4 +1,4 @@
-"""Generated sequences of 0 and 1 whose best possible prediction is known."""
+"""Generated sequences of 0 and 1 with a known best possible prediction."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def _check_noise(noise: float) -> str | None:
 @described
 @dataclasses.dataclass(frozen=True)
 class Bits(Data):
-    """Bit sequences to be continued, each bit the noisy exclusive or of two earlier ones.
+    """Bit sequences in which each bit is the noisy exclusive or of two earlier ones; the model predicts the next bit.
 
     With lags (a, b) and m = max(a, b), the bits x_0 ... x_{m-1} are fair coins, and for t >= m
 
-        x_t = x_{t-a} XOR x_{t-b} XOR f_t,    f_t = 1 with probability `noise`, independently of all else.
+        x_t = x_{t-a} XOR x_{t-b} XOR f_t,    f_t = 1 with probability `noise`, independently of everything else.
 
     Inputs are x_0 ... x_{length-1}, (examples, length, 1) uint8; targets are the next bits x_1 ... x_{length},
-    (examples, length) int32. A model returns one logit a step, (batch, length, 1), for the next bit being 1.
+    (examples, length) int32. A model returns one logit for each step, (batch, length, 1), for the next bit being 1.
 
-    The smallest expected loss, in nats a step, follows from the rule. By the chain rule, no prediction of x_t from
-    x_0 ... x_{t-1} has an expected log loss below the conditional entropy of x_t. The targets x_1 ... x_{m-1} are fair
-    coins, each of entropy ln 2. For every other target both x_{t-a} and x_{t-b} have been seen, so only f_t
-    is unknown, of entropy H(p) = -p ln p - (1-p) ln(1-p) with p = `noise`. The mean over the steps is
+    The smallest expected loss, in nats for each step, follows from the rule. By the chain rule, no prediction of x_t
+    from x_0 ... x_{t-1} has an expected log loss below the conditional entropy of x_t. The targets x_1 ... x_{m-1} are
+    fair coins, each of entropy ln 2. For every other target both x_{t-a} and x_{t-b} have been seen, so only f_t is
+    unknown, of entropy H(p) = -p ln p - (1-p) ln(1-p) with p = `noise`. The mean over the steps is
 
         best_loss = ((m - 1) ln 2 + (length - m + 1) H(noise)) / length.
 
-    The model that knows the rule reaches it. Train and test come from two fixed streams of random numbers and
-    do not depend on an experiment's seed. As in any noisy stream, a few short sequences may occur in both.
-    Without noise there are only 2^m different sequences, and every one that is tested has been trained on.
+    A model that has learned the rule reaches it. Train and test come from two fixed streams of random numbers and
+    do not depend on an experiment's seed. A few short sequences may occur in both. Without noise there are only 2^m
+    different sequences, and every test sequence also occurs in train.
     """
 
     length: int = static(32, "steps of one sequence; more than the larger lag", check=at_least(2))
@@ -84,12 +84,12 @@ class Bits(Data):
 
     @property
     def best_loss(self) -> float:
-        """The smallest expected loss in nats a step; derived above."""
+        """The smallest expected loss in nats for each step; derived above."""
         coins = max(self.lags) - 1
         return (coins * math.log(2) + (self.length - coins) * _entropy(self.noise)) / self.length
 
     def _generate(self, count: int, seed: int) -> dict[str, np.ndarray]:
-        random = np.random.RandomState(seed)  # its stream is frozen across versions of NumPy
+        random = np.random.RandomState(seed)  # its stream is the same in all versions of NumPy
         start = max(self.lags)
         bits = np.empty((count, self.length + 1), np.uint8)
         bits[:, :start] = random.random_sample((count, start)) < 0.5

@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import described
 
 _TEST_SHARE = 0.2
-_SPLIT_SEED = 1998  # the year in which the set was published; any fixed number would do
+_SPLIT_SEED = 1998  # the year of the set's publication; any fixed number would do
 
 
 @final
@@ -28,11 +28,10 @@ class Digits(Data):
     Inputs are (examples, 8, 8, 1) uint8 from 0 to 16, targets (examples,) int32. The images are the test part of
     "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak, UCI, 1998), written by 13 people.
 
-    The set has no split of its own. Here a fixed 20% of each class, drawn at random once, is the test split
-    (359 images, the same for every seed and every validation share), and the rest is train. The file is ordered by
-    writer, and does not say where one writer ends; a test split from its end would hold a few unknown writers
-    whose number is unknown. So test figures say how well a model reads new digits by these 13 people, not by
-    others.
+    The set has no splits. Here 20% of each class, drawn at random once, are the test split (359 images, the same for
+    every seed and every validation fraction), and the rest is train. The file is ordered by writer, but does not say
+    where one writer ends; a test split from its end would hold an unknown number of writers. So test figures say how
+    well a model reads new digits by these 13 people, not by others.
     """
 
     @property
@@ -43,7 +42,7 @@ class Digits(Data):
         return Spec((8, 8, 1), "uint8", Preprocess(scale=1 / 16), (), 10, tuple(map(str, range(10))))
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
-        table = np.loadtxt(_file(), np.uint8, delimiter=",")  # a line: the pixels row by row, then the label
+        table = np.loadtxt(_file(), np.uint8, delimiter=",")  # each line: the pixels row by row, then the label
         inputs = table[:, :-1].reshape(-1, 8, 8, 1)
         targets = table[:, -1].astype(np.int32)
         is_test = _stratified(targets)
@@ -70,8 +69,8 @@ def _file() -> Path:
 
 
 def _stratified(targets: np.ndarray) -> np.ndarray:
-    """Marks the test examples: the same share of each class, rounded to whole examples; (examples,) bool."""
-    random = np.random.RandomState(_SPLIT_SEED)  # its stream is frozen across versions of NumPy
+    """Marks the test examples: the same fraction of each class, rounded to whole examples; (examples,) bool."""
+    random = np.random.RandomState(_SPLIT_SEED)  # its stream is the same in all versions of NumPy
     is_test = np.zeros(len(targets), bool)
     for label in np.unique(targets):
         members = random.permutation(np.flatnonzero(targets == label))

@@ -1,4 +1,4 @@
-"""Data sets of tensorflow-datasets, without TensorFlow; with an embedded stand-in for those that may be missing."""
+"""Data sets of tensorflow-datasets, without TensorFlow; with an embedded stand-in for sets that are not available."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from jaxdl.files.atomic import named_cause
 
 _NAME = re.compile(rf"[a-z][a-z0-9_]*(/{CONFIG_NAME.pattern})?")
 _BANNER_WIDTH = 100
-# How long to wait for servers; no field, because it changes nothing about an experiment.
+# How long to wait for servers; not a field, because it does not change an experiment.
 LIMITS = Limits()
 
 
 @dataclasses.dataclass(frozen=True)
 class StandIn:
-    """An embedded set that may take the place of one of tensorflow-datasets that is not available.
+    """An embedded set that may replace a set of tensorflow-datasets that is not available.
 
     Attributes:
         source: the embedded set.
-        kind: what its examples are, in a few words.
-        words: what it is, as the banner says it.
+        kind: its kind of examples, in a few words.
+        words: its description in the banner.
         passes: passes over it that make one epoch, so that a recipe made for the larger set has enough steps.
     """
 
@@ -58,7 +58,7 @@ STAND_INS = {
 
 
 def check_name(name: str) -> str | None:
-    """Checks the form of a TFDS name; whether TFDS has such a set is seen when it is loaded."""
+    """Checks the form of a TFDS name; loading checks whether TFDS has such a set."""
     return None if _NAME.fullmatch(name) else "must be a name of tensorflow-datasets, such as mnist or emnist/letters"
 
 
@@ -68,14 +68,14 @@ def _check_mirror(mirror: str) -> str | None:
     try:
         parts = urlsplit(mirror)
         right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket that is not closed, or a port that is no number, which shows when it is read
+    except ValueError:  # a bracket that is not closed, or a port that is not a number
         right = False
     if not right or " " in mirror or not mirror.isprintable():
         return "must be a URL such as https://host/mnist or http://host:8080/mnist"
     if "@" in parts.netloc:
         return (
-            "must hold no user name or password, because config.json and report.html show it: "
-            "put them into ~/.netrc, where they are looked up"
+            "must not contain a user name or password, because config.json and report.html show it: "
+            "put them into ~/.netrc, which is read"
         )
     return None
 
@@ -86,26 +86,26 @@ def _check_mirror(mirror: str) -> str | None:
 class Tfds(Data):
     """An image-classification set of tensorflow-datasets; inputs are (examples, height, width, channels) uint8.
 
-    It is taken from the first of these places that has it: (1) prepared in the data folder; (2) prepared from original
-    archives in ``DATA_DIR/downloads/manual/``; (3) downloaded; (4) where `fallback` allows it, an embedded
-    stand-in of the same kind, with a banner. TensorFlow is needed to prepare only those sets that are
-    not in MNIST's format (MNIST, Fashion-MNIST, KMNIST and EMNIST are).
+    It is taken from the first of these places that has it: (1) the data folder, if it is prepared there; (2) original
+    archives in ``DATA_DIR/downloads/manual/``; (3) the network; (4) if `fallback` allows it, an embedded stand-in of
+    the same kind, with a banner. TensorFlow is needed only to prepare sets that are not in MNIST's format (MNIST,
+    Fashion-MNIST, KMNIST and EMNIST are).
     """
 
     name: str = fields.static(
         "mnist",
-        "name of the set in tensorflow-datasets, with its config where it has several: mnist, emnist/letters",
+        "name of the set in tensorflow-datasets, with its config if it has several: mnist, emnist/letters",
         check=check_name,
     )
     fallback: Literal["embedded", "none"] = fields.static(
         "embedded",
-        "what to use when the set cannot be had: an embedded stand-in of the same kind, or nothing, "
-        "so that it is an error",
+        "what to use when the set is not available: an embedded stand-in of the same kind, or nothing, "
+        "which is an error",
     )
     mirror: str = fields.static(
         "",
-        "base URL to fetch the original archives from, instead of where TFDS fetches them; their "
-        "checksums stay those that TFDS registers",
+        "base URL to fetch the original archives from, instead of the URLs that TFDS uses; their "
+        "checksums are those of TFDS",
         check=_check_mirror,
         affects=(),
     )
@@ -145,22 +145,22 @@ class Tfds(Data):
 def _decode_and_keep(prepared: Path, name: str, notify: Notify) -> Dataset:
     problem = writing_problem(prepared.parent)
     if problem:
-        notify(f"Decoding {name}; the arrays cannot be kept for the next time: {problem}.")
+        notify(f"Decoding {name}; the decoded arrays cannot be stored: {problem}.")
         return decode(prepared, name)
     with named_cause(prepared.parent, "write"), workspace(prepared.parent, notify) as drafts:
-        dataset = kept(prepared, name)  # kept by another process while this one waited
+        dataset = kept(prepared, name)  # stored by another process while this one waited
         if dataset is None:
-            notify(f"Decoding {name}: some seconds, and only this once.")
+            notify(f"Decoding {name}: some seconds, only this once.")
             dataset = decode(prepared, name)
             keep(dataset, prepared, drafts)
     return dataset
 
 
 def _banner(requested: str, stand_in: StandIn, problem: Unavailable) -> str:
-    """Returns the framed lines that say that other data is used than was asked for."""
+    """Returns the framed lines that say that a stand-in is used."""
     paragraphs = [
         ("requested", [requested]),
-        ("used", [stand_in.words, f"an epoch is {stand_in.passes} passes over it, since it is so much smaller"]),
+        ("used", [stand_in.words, f"an epoch is {stand_in.passes} passes over it, since it is much smaller"]),
         ("why", list(problem.reasons)),
         ("way out", [problem.way_out, "--data.fallback=none makes this an error"]),
     ]
@@ -168,7 +168,7 @@ def _banner(requested: str, stand_in: StandIn, problem: Unavailable) -> str:
     lines = [edge, f"STAND-IN DATA: no figure of this run is about {requested}".center(_BANNER_WIDTH), edge]
     for label, texts in paragraphs:
         for text in texts:
-            # Paths and names of files stay whole, so that they can be copied.
+            # Paths are not wrapped, so that they can be copied.
             for line in textwrap.wrap(text, _BANNER_WIDTH - 13, break_long_words=False, break_on_hyphens=False):
                 lines.append(f"#  {label:<9} {line}")
                 label = ""

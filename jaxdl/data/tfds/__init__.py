@@ -1,1 +1,1 @@
-"""Sets of tensorflow-datasets: found, downloaded, prepared without TensorFlow, and kept as arrays."""
+"""Sets of tensorflow-datasets: found, downloaded, prepared without TensorFlow, and stored as arrays."""

@@ -1,4 +1,4 @@
-"""Which original archives of a data set lie in ``DATA_DIR/downloads/manual/``, and whether they are whole."""
+"""Finds the original archives of a data set in ``DATA_DIR/downloads/manual/`` and verifies them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxdl.errors import UserError
 
 @dataclass(frozen=True)
 class Archive:
-    """One original file of a data set, as TFDS registers it.
+    """One original file of a data set, as registered in TFDS.
 
     Attributes:
         file: its name.
@@ -28,15 +28,15 @@ class Archive:
 
 
 def manual_dir(data_dir: Path) -> Path:
-    """Returns the folder in which TFDS looks for files that its user has put there."""
+    """Returns the folder in which TFDS looks for files that the user downloaded."""
     return data_dir / "downloads" / "manual"
 
 
 def places(archive: Archive, data_dir: Path, name: str) -> tuple[Path, Path]:
-    """Returns where an archive may lie, the preferred place first.
+    """Returns the places where an archive may be, the preferred place first.
 
-    Several sets use the same names for different files (MNIST, Fashion-MNIST and KMNIST do). The folder
-    with the set's own name is for those whose place in the common folder is taken.
+    Several sets use the same names for different files (MNIST, Fashion-MNIST and KMNIST do). The folder with the set's
+    own name is for sets whose place in the common folder is taken.
     """
     return manual_dir(data_dir) / archive.file, manual_dir(data_dir) / name / archive.file
 
@@ -44,17 +44,17 @@ def places(archive: Archive, data_dir: Path, name: str) -> tuple[Path, Path]:
 def find(
     archives: Sequence[Archive], data_dir: Path, name: str, is_registered: Callable[[str], bool]
 ) -> dict[Archive, Path]:
-    """Returns the archives that are there and whole, with their places.
+    """Returns the archives that exist and are complete, with their places.
 
     Args:
         archives: all archives of the set.
         data_dir: the folder of all sets.
         name: the set's name.
-        is_registered: tells whether a sha256 is that of any archive known to TFDS; such a file belongs to another
-            set that uses the same name, and is not an error.
+        is_registered: returns whether a SHA-256 belongs to any archive of TFDS; such a file belongs to another set that
+            uses the same name, and is not an error.
 
     Raises:
-        UserError: a file under an archive's name is not the original, or cannot be read.
+        UserError: a file with an archive's name is not the original, or cannot be read.
     """
     found = {}
     for archive in archives:
@@ -69,7 +69,7 @@ def find(
 
 
 def flaw(path: Path, archive: Archive) -> str | None:
-    """Returns how a file differs from the original archive, or None when it is the original."""
+    """Returns how a file differs from the original archive, or None if it does not."""
     size = path.stat().st_size
     if size < archive.size:
         return f"is cut short: it has {size:,} of {archive.size:,} bytes"
@@ -80,6 +80,6 @@ def flaw(path: Path, archive: Archive) -> str | None:
 
 
 def sha256(path: Path) -> str:
-    """Returns the sha256 of a file's bytes, in hexadecimal."""
+    """Returns the SHA-256 hex digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A prepared TFDS image set as arrays: decoded once, kept as ``.npy`` files beside the set, and loaded from there."""
+"""A prepared TFDS image set as arrays: decoded once, stored next to the set as ``.npy`` files, loaded from there."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 
-# Part of the key of what is kept: raised when decoding changes.
+# Part of the key of the stored arrays: increased when decoding changes.
 _FORMAT = 1
 _INDEX = "index.json"
 _SPLITS, _ARRAYS = ("train", "test"), ("inputs", "targets")
 
 
 def kept_folder(prepared: Path) -> Path:
-    """Returns where the arrays of a prepared set are kept: ``3.0.1-jaxdl`` beside ``3.0.1``."""
+    """Returns the folder for the arrays of a prepared set: ``3.0.1-jaxdl`` next to ``3.0.1``."""
     return prepared.with_name(prepared.name + "-jaxdl")
 
 
 def kept(prepared: Path, name: str) -> Dataset | None:
-    """Loads the arrays kept of a prepared set; None where there are none, or the prepared set has changed since.
+    """Loads the stored arrays of a prepared set; None if there are none, or if the prepared set has changed since.
 
-    The fingerprint is computed from what was loaded and compared, so that it always belongs to the arrays.
-    Only NumPy is needed: neither TFDS nor Pillow is imported.
+    The fingerprint is computed from the loaded arrays and compared, so that it always matches them. Only NumPy is
+    needed; TFDS and Pillow are not imported.
     """
     noted = _read_index(prepared)
     if noted is None:
@@ -45,24 +45,24 @@ def kept(prepared: Path, name: str) -> Dataset | None:
         splits = {s: {a: np.load(files[s, a], allow_pickle=False) for a in _ARRAYS} for s in _SPLITS}
         if fingerprint(splits["train"], splits["test"]) != digest:
             return None
-    except Exception:  # absent, or damaged: NumPy lets errors of any kind through, even those of Python's tokenizer
+    except Exception:  # missing or damaged: NumPy raises errors of any kind, even those of Python's tokenizer
         return None
     return dataset_of(name, spec, splits, digest)
 
 
 def kept_spec(prepared: Path) -> Spec | None:
-    """Returns what one example of a prepared set is, without loading any; None where its arrays are not kept."""
+    """Returns the spec of a prepared set without loading any example; None if its arrays are not stored."""
     noted = _read_index(prepared)
     return noted[0] if noted else None
 
 
 def keep(dataset: Dataset, prepared: Path, drafts: Path) -> None:
-    """Keeps the arrays of a prepared set for `kept`.
+    """Stores the arrays of a prepared set for `kept`.
 
     Args:
-        dataset: what `decode` returned.
+        dataset: the result of `decode`.
         prepared: the folder of the prepared set.
-        drafts: an existing folder on the same file system, for files that are not whole yet.
+        drafts: an existing folder on the same file system, for files that are not complete yet.
 
     Raises:
         OSError: they cannot be written.
@@ -82,49 +82,49 @@ def keep(dataset: Dataset, prepared: Path, drafts: Path) -> None:
 
 
 def _files(prepared: Path) -> dict[tuple[str, str], Path]:
-    """Returns where each array of each split is kept; the index names no files, so that it can lead nowhere else."""
-    # The key in the names: a process that reads the old index meanwhile finds the old arrays or none, never mixed ones.
+    """Returns the file of each array of each split; the index names no files, so it cannot point anywhere else."""
+    # The names contain the key: a process that reads the old index meanwhile finds the old arrays or none, never a mix.
     folder, key = kept_folder(prepared), _key(prepared)
     return {(split, array): folder / f"{split}-{array}-{key[:12]}.npy" for split in _SPLITS for array in _ARRAYS}
 
 
 def _read_index(prepared: Path) -> tuple[Spec, str] | None:
-    """Returns spec and fingerprint of the kept arrays; None where there are none, or the prepared set has changed."""
+    """Returns spec and fingerprint of the stored arrays; None if there are none, or if the prepared set has changed."""
     try:
         index = json.loads((kept_folder(prepared) / _INDEX).read_text())
         if index.pop("seal") != _seal(index) or index["key"] != _key(prepared):
             return None
         return Spec.from_json(index["spec"]), index["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # absent, or damaged
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # missing or damaged
         return None
 
 
 def _seal(index: Mapping[str, Any]) -> str:
-    """Returns a digest that shows whether an index was changed: the fingerprint does not cover the spec in it."""
+    """Returns a digest that detects changes of an index: the fingerprint does not cover the spec in it."""
     return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
 
 
 def _key(prepared: Path) -> str:
-    """Returns a digest that changes when any file of a prepared set does: of names, sizes and times of change."""
+    """Returns a digest of the names, sizes and modification times of a prepared set's files, to detect changes."""
     stats = sorted((path.name, path.stat()) for path in prepared.iterdir() if path.is_file())
     seen = [_FORMAT, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)]
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
 
 def dataset_of(name: str, spec: Spec, splits: Mapping[str, Split], digest: str = "") -> Dataset:
-    """Returns a set with its splits train and test; its fingerprint is `digest`, taken here where it is empty."""
+    """Returns a set with its splits train and test; its fingerprint is `digest`, computed here if that is empty."""
     digest = digest or fingerprint(splits["train"], splits["test"])
     return Dataset(spec, splits, name, name, fingerprint=digest, train_examples=examples(splits["train"]))
 
 
 def decode(prepared: Path, name: str) -> Dataset:
-    """Decodes all images and labels of a prepared set, each once, in TFDS's order.
+    """Decodes all images and labels of a prepared set in TFDS's order.
 
-    Images become (examples, height, width, channels) uint8, labels (examples,) int32. A set without a test split is
-    tested on its validation split; otherwise the set's own validation split is not used.
+    Images become (examples, height, width, channels) uint8, labels (examples,) int32. If a set has no test split, its
+    validation split is the test split; otherwise the set's own validation split is not used.
 
     Raises:
-        UserError: the set is not image classification with images of one size, or its files are damaged.
+        UserError: the set is not image classification with images of equal size, or its files are damaged.
     """
     import tensorflow_datasets as tfds
 
@@ -143,15 +143,15 @@ def decode(prepared: Path, name: str) -> Dataset:
 
 
 def spec_of(shape: tuple[int, ...], labels: Any) -> Spec:
-    """Returns the spec of 8-bit images of one shape whose labels are those of a TFDS feature."""
+    """Returns the spec of 8-bit images of one shape with the labels of a TFDS feature."""
     return Spec(shape, "uint8", Preprocess(scale=1 / 255), (), labels.num_classes, tuple(labels.names))
 
 
 def described(builder: Any, name: str) -> Spec:
-    """Returns what TFDS's builder class says of one example, without any data.
+    """Returns the spec that TFDS's builder class declares, without any data.
 
     Raises:
-        UserError: the set is not image classification, or the builder does not say how large the images are.
+        UserError: the set is not image classification, or the builder does not declare the size of the images.
     """
     import tempfile
 
@@ -161,7 +161,7 @@ def described(builder: Any, name: str) -> Spec:
         shape = info.features[image].shape
         if None in shape:
             raise UserError(
-                f"tensorflow-datasets does not say how large the images of {name} are; prepare the set first."
+                f"tensorflow-datasets does not declare the size of the images of {name}; prepare the set first."
             )
         return spec_of(tuple(shape), info.features[label])
 
@@ -247,11 +247,11 @@ def _pixels(encoded: bytes, channels: int) -> np.ndarray:
 
 @contextlib.contextmanager
 def _damage_named(prepared: Path) -> Iterator[None]:
-    """Names the folder and the way out when its files turn out to be damaged."""
+    """Turns errors of damaged files into a message with the folder and what to do."""
     try:
         yield
     except UserError:
         raise
-    except Exception as problem:  # each reader, of records, protocol buffers and images, has its own exceptions
+    except Exception as problem:  # the readers of records, protocol buffers and images have their own exceptions
         reason = str(problem).partition("\n")[0].partition(";")[0]
         raise UserError(f"{prepared} is damaged ({reason}). Remove it, and it will be prepared again.") from problem

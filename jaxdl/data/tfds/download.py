@@ -1,4 +1,4 @@
-"""Fetching original archives from a server, in bounded time when it does not answer."""
+"""Downloads original archives from a server, with time limits if it does not answer."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Limits:
 
     Attributes:
         address_seconds: for a connection to one of the host's addresses.
-        connect_seconds: for its name and a connection to any of its addresses, in all.
-        silent_seconds: for an answer, and for each further portion of it.
+        connect_seconds: in all, for looking up its name and connecting to any of its addresses.
+        silent_seconds: for an answer, and for each next part of it.
     """
 
     address_seconds: float = 2.5
@@ -40,7 +40,7 @@ class Limits:
 
 
 class Unreachable(Exception):
-    """A server did not send a file, and the user gave nothing wrong; the message says why."""
+    """A server did not send a file, and the user made no mistake; the message says why."""
 
 
 def url_of(archive: Archive, mirror: str) -> str:
@@ -53,13 +53,13 @@ def download(
 ) -> None:
     """Fetches archives into an existing folder, each under its own name, and verifies their sizes and sha256.
 
-    Proxies are taken from the environment. Nothing is tried twice.
+    Proxies are taken from the environment. There are no retries.
 
     Args:
         archives: what to fetch.
-        folder: where to; files that are not whole may be left in it when an error is raised.
+        folder: where to store them; incomplete files may remain in it when an error is raised.
         mirror: base URL to use instead of the registered URLs.
-        notify: is given the progress.
+        notify: called with progress messages.
         limits: how long to wait for a server.
 
     Raises:
@@ -97,13 +97,13 @@ def _verify(url: str, archive: Archive, received: int, digest: str) -> None:
 
 
 def reach(url: str, limits: Limits) -> None:
-    """Checks that something listens where `url`, or the proxy to use for it, points.
+    """Checks that the host of `url`, or of its proxy, accepts connections.
 
-    An HTTP client limits the time for each address of a host, and not that for its name; without a network that
-    can take minutes. Here the total is limited.
+    An HTTP client limits the time for each address of a host, but not for looking up its name, which can take minutes
+    without a network. Here the total time is limited.
 
     Raises:
-        Unreachable: the host has no known address, none accepts a connection, or that took too long.
+        Unreachable: the host has no known address, none accepts a connection, or it took too long.
     """
     host, port = _peer(url)
 
@@ -117,7 +117,7 @@ def reach(url: str, limits: Limits) -> None:
 
 
 def _peer(url: str) -> tuple[str, int]:
-    """Returns the host and port to connect to first: those of the proxy that the environment names, or of the URL."""
+    """Returns the host and port to connect to first: those of the environment's proxy, or of the URL."""
     from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))
@@ -126,16 +126,16 @@ def _peer(url: str) -> tuple[str, int]:
 
 
 def _stream(url: str, limits: Limits) -> Iterator[bytes]:
-    """Yields the bytes of an answer as they were sent; ends early where the connection does.
+    """Yields the bytes of an answer as they were sent; ends early if the connection does.
 
     Raises:
-        Unreachable: no answer, an answer that is an error, or silence in the middle of it.
+        Unreachable: no answer, an error as the answer, or silence in the middle of it.
     """
     import requests
     from urllib3 import exceptions
 
     def get() -> Any:
-        # Archives are compressed files: a server must not compress them once more, nor the client unpack them.
+        # Archives are compressed files: the server must not compress them again, and the client must not unpack them.
         headers = {"Accept-Encoding": "identity"}
         timeouts = (limits.address_seconds, limits.silent_seconds)
         return requests.get(url, stream=True, headers=headers, timeout=timeouts)
@@ -165,19 +165,19 @@ def _innermost(problem: BaseException) -> BaseException:
 
 
 def _within(seconds: float, function: Callable[[], _T]) -> _T:
-    """Returns what `function` returns, or raises what it raises; waits for it only so many seconds.
+    """Returns what `function` returns, or raises what it raises; waits at most the given seconds.
 
     Name resolution cannot be interrupted, so the function runs in a thread that does not keep the process alive.
 
     Raises:
-        TimeoutError: it took longer than that.
+        TimeoutError: it took longer.
     """
     outcome: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
 
     def run() -> None:
         try:
             outcome.put((function(), None))
-        except BaseException as problem:  # raised again below, in the thread that waits
+        except BaseException as problem:  # raised again below, in the waiting thread
             outcome.put((None, problem))
 
     threading.Thread(target=run, daemon=True).start()
@@ -191,7 +191,7 @@ def _within(seconds: float, function: Callable[[], _T]) -> _T:
 
 
 class _Progress:
-    """Says how much of a download is done, at the start, every few seconds, and at the end."""
+    """Reports how much of a download is done: at the start, every few seconds, and at the end."""
 
     def __init__(self, total: int, notify: Notify):
         self._total, self._notify = total, notify

@@ -1,4 +1,4 @@
-"""Sets of MNIST's format: their original IDX archives are read once, into arrays and into TFDS's own files."""
+"""Sets of MNIST's format: their original IDX archives are read once, into arrays and TFDS's own files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxdl.data.tfds.archives import Archive
 from jaxdl.data.tfds.arrays import dataset_of, spec_of
 from jaxdl.data.tfds.prepare import quiet
 
-_UINT8 = 8  # IDX's code for the type of its numbers
+_UINT8 = 8  # IDX's type code for uint8
 
 
 def is_idx(builder: Any) -> bool:
@@ -30,18 +30,18 @@ def is_idx(builder: Any) -> bool:
 def prepare_idx(builder: Any, name: str, files: Mapping[Archive, Path], folder: Path) -> tuple[Path, Dataset]:
     """Prepares a set of MNIST's format with TFDS, in array_record files; no TensorFlow is needed.
 
-    TFDS verifies size and sha256 of the archives, decides on names, splits and order, and writes the files; only
-    unpacking and the encoding of images, for which it would call TensorFlow, are done here.
+    TFDS verifies size and SHA-256 of the archives, decides on names, splits and order, and writes the files. Only
+    unpacking and encoding images, for which it would call TensorFlow, are done here.
 
     Args:
         builder: TFDS's builder class.
-        name: TFDS's name of the set, with its config after a slash where it has several.
+        name: TFDS's name of the set, with its config after a slash if it has several.
         files: where each archive is.
         folder: an empty folder to work in.
 
     Returns:
-        A folder like TFDS's ``DATA_DIR``, below `folder`, that holds nothing but the prepared set; and its arrays, the
-        same as `jaxdl.data.tfds.arrays.decode` reads from the prepared files.
+        A folder like TFDS's ``DATA_DIR``, below `folder`, that holds only the prepared set; and its arrays, the same as
+        `jaxdl.data.tfds.arrays.decode` reads from the prepared files.
     """
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
@@ -67,7 +67,7 @@ def prepare_idx(builder: Any, name: str, files: Mapping[Archive, Path], folder: 
 
 
 class _IdxWithoutTensorFlow:
-    """The methods of TFDS's MNIST builder that would call TensorFlow; goes before the builder in the bases."""
+    """Replaces the methods of TFDS's MNIST builder that would call TensorFlow; goes before the builder in the bases."""
 
     read: dict[str, Split]
 
@@ -78,7 +78,7 @@ class _IdxWithoutTensorFlow:
 
 
 class _WithoutExtraction:
-    """A download manager that leaves archives packed: TFDS unpacks with TensorFlow, and keeps what it unpacked."""
+    """A download manager that does not unpack archives: TFDS unpacks with TensorFlow and keeps the unpacked files."""
 
     def __init__(self, manager: Any):
         self._manager = manager
@@ -102,19 +102,19 @@ def read_idx(path: Path) -> np.ndarray:
     """Reads an IDX file of bytes, packed by gzip (see http://yann.lecun.com/exdb/mnist/, "the IDX file format").
 
     Returns:
-        uint8, of the shape that the file's header gives.
+        uint8, of the shape in the file's header.
 
     Raises:
         ValueError: the file is not of this format.
     """
     content = _unpacked(path)
     if len(content) < 4 or content[:3] != bytes([0, 0, _UINT8]):
-        raise ValueError(f"{path} is no IDX file of bytes")
+        raise ValueError(f"{path} is not an IDX file of bytes")
     dimensions = content[3]
     start = 4 + 4 * dimensions
     shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
     if len(content) != start + math.prod(shape):
-        raise ValueError(f"{path} holds {len(content) - start:,} numbers, where its header says {shape}")
+        raise ValueError(f"{path} holds {len(content) - start:,} numbers, but its header says {shape}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
@@ -128,13 +128,13 @@ def _unpacked(path: Path) -> bytes:
 
 
 def _encoded(split: Split) -> Iterator[tuple[int, Any]]:
-    """Yields the examples as TFDS takes them, under the keys that its own builder gives them."""
+    """Yields the examples in TFDS's form, with the same keys as its own builder."""
     for index, (image, label) in enumerate(zip(split["inputs"][..., 0], split["targets"].tolist(), strict=True)):
         yield index, {"image": _png(image), "label": label}
 
 
 def _png(image: np.ndarray) -> bytes:
-    """Encodes (height, width) uint8 as PNG, without loss."""
+    """Encodes (height, width) uint8 as PNG, which is lossless."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -143,10 +143,10 @@ def _png(image: np.ndarray) -> bytes:
 
 
 def _in_order_of_tfds(split: Split, name: str) -> Split:
-    """Returns the examples in the order in which TFDS writes them: sorted by a hash of the split's name and the key."""
+    """Returns the examples in TFDS's order: sorted by a hash of the split's name and the key."""
     from tensorflow_datasets.core import hashing
 
-    # TFDS would give every set a new major version before it changed this hash: see its module's docstring.
+    # TFDS would increase the major version of every set if it changed this hash: see its module's docstring.
     hash_key = hashing.Hasher(name).hash_key
     order = sorted(range(len(split["targets"])), key=hash_key)
     return {key: array[order] for key, array in split.items()}

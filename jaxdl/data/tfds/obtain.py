@@ -1,4 +1,4 @@
-"""Getting a TFDS set into the data folder: from original archives that are there, or from the network."""
+"""Prepares a TFDS set in the data folder, from original archives there or from the network."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from jaxdl.files.atomic import named_cause
 
 
 class Unavailable(Exception):
-    """A set is neither on this machine nor reachable, and nothing that the user gave is wrong.
+    """A set is not on this machine and cannot be downloaded, and the user made no mistake.
 
     Attributes:
-        reasons: what was tried and why it failed, a phrase each.
+        reasons: what was tried and why it failed, one phrase each.
         way_out: what the user can do, as a phrase that begins in lower case.
     """
 
@@ -36,13 +36,13 @@ class Unavailable(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A set that is wanted, and how to get it.
+    """A requested set, and how to get it.
 
     Attributes:
         name: TFDS's name of the set, with its config after a slash.
         data_dir: the folder of all sets.
         mirror: base URL to fetch archives from instead of the registered URLs, or an empty string.
-        notify: is given the progress.
+        notify: called with progress messages.
         limits: how long to wait for a server.
     """
 
@@ -58,10 +58,10 @@ class Request:
 
 
 def obtain(request: Request) -> Path:
-    """Returns the folder of a prepared set; prepares it, and downloads what is missing, where it is not prepared.
+    """Returns the folder of a prepared set; prepares it first, with downloads, if necessary.
 
-    The arrays of a set that is prepared here from archives of MNIST's format are kept too (see `arrays.keep`), so that
-    nothing decodes its files again. Where they are not, as after a kill between the two, its files are decoded.
+    If a set is prepared here from archives of MNIST's format, its arrays are stored too (see `arrays.keep`), so that
+    its files need no decoding. If the arrays are missing, as after a kill between the two, its files are decoded.
 
     Raises:
         UserError: the name is unknown, an archive is not the original, the folder cannot be read or written, or the
@@ -82,9 +82,9 @@ def obtain(request: Request) -> Path:
     missing = [archive for archive in archives if archive not in found]
     try:
         if missing:
-            reach(url_of(missing[0], request.mirror), request.limits)  # before a folder is made for nothing
+            reach(url_of(missing[0], request.mirror), request.limits)  # before creating a folder that would stay empty
         with named_cause(request.data_dir, "write"), workspace(request.data_dir, request.notify) as folder:
-            earlier = prepared_folder(request.data_dir, request.name)  # by a process that this one waited for
+            earlier = prepared_folder(request.data_dir, request.name)  # by another process, while this one waited
             return earlier or _from_archives(request, builder, found, missing, folder)
     except Unreachable as problem:
         if not found:
@@ -92,7 +92,7 @@ def obtain(request: Request) -> Path:
         listed, manual = ", ".join(archive.file for archive in missing), manual_dir(request.data_dir)
         raise UserError(
             f"{manual} holds some archives of {request.name} but not {listed}, which could not be downloaded: "
-            f"{problem}. Put what is missing there."
+            f"{problem}. Put the missing ones there."
         ) from problem
 
 
@@ -105,13 +105,13 @@ def _from_archives(
         downloaded.mkdir()
         download(missing, downloaded, mirror=request.mirror, notify=request.notify, limits=request.limits)
         for archive in missing:
-            # What is in the preferred place is another set's archive of the same name: `find` refuses all else.
+            # The file in the preferred place is another set's archive of the same name: `find` refuses anything else.
             common, own = places(archive, request.data_dir, builder.name)
             target = own if common.exists() else common
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(downloaded / archive.file, target)
             found[archive] = target
-    request.notify(f"Preparing {request.name} from its original archives: some seconds, and only this once.")
+    request.notify(f"Preparing {request.name} from its original archives: some seconds, only this once.")
     prepared, dataset = prepare_idx(builder, request.name, found, folder)
     published = prepare.publish(prepared, request.data_dir)
     keep(dataset, published, folder)
@@ -127,7 +127,7 @@ def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -
     there = (place.exists() for archive in archives for place in places(archive, request.data_dir, builder.name))
     try:
         if archives and not any(there):
-            reach(archives[0].url, request.limits)  # TFDS itself would notice a missing network after minutes
+            reach(archives[0].url, request.limits)  # TFDS itself would notice a missing network only after minutes
     except Unreachable as problem:
         raise _unavailable(request, archives, f"not downloaded: {problem}") from problem
     prepare.prepare_with_tensorflow(builder, request.name, request.data_dir)
@@ -140,22 +140,22 @@ def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -
 def _check_folder(data_dir: Path) -> None:
     """Checks that the data folder, if it exists yet, is a folder."""
     if data_dir.exists() and not data_dir.is_dir():
-        raise UserError(f"data_dir={data_dir} is not a folder: name another with --data_dir=DIR.")
+        raise UserError(f"data_dir={data_dir} is not a folder: choose another with --data_dir=DIR.")
 
 
 def _check_writable(request: Request, archives: Sequence[Archive], *, expected: bool) -> None:
     """Checks that a set can be prepared in the data folder.
 
     Raises:
-        UserError: it cannot, although the user has chosen the folder or put archives there.
-        Unavailable: it cannot, and the user has said nothing about where data is.
+        UserError: it cannot, and the user has chosen the folder or put archives there.
+        Unavailable: it cannot, and the user has not chosen a folder for data.
     """
     problem = writing_problem(request.data_dir)
     if problem is None:
         return
     if not expected and request.data_dir == default_data_dir():
         raise _unavailable(request, archives, f"not downloaded: {problem}")
-    raise UserError(f"{request.name} cannot be prepared: {problem}. Name another folder with --data_dir=DIR.")
+    raise UserError(f"{request.name} cannot be prepared: {problem}. Choose another folder with --data_dir=DIR.")
 
 
 def _unavailable(request: Request, archives: Sequence[Archive], last_reason: str) -> Unavailable:

@@ -1,4 +1,4 @@
-"""TFDS's builders: which there are, their archives, how TFDS prepares their sets, and where prepared sets go."""
+"""TFDS's builders: their names, their archives, how TFDS prepares their sets, and where prepared sets are stored."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def builder_class(name: str) -> Any:
     """Returns TFDS's builder class of the set `name`, such as ``"mnist"`` or ``"emnist/letters"``.
 
     Raises:
-        UserError: TFDS knows no such set, or the set has no such config.
+        UserError: TFDS has no such set, or the set has no such config.
     """
     import tensorflow_datasets as tfds
 
     dataset, _, config = name.partition("/")
-    known = tfds.list_builders(with_community_datasets=False)  # those of the community are listed on the network
+    known = tfds.list_builders(with_community_datasets=False)  # listing community data sets needs the network
     if dataset not in known:
         raise UserError(
-            f"unknown data set {dataset!r}.{did_you_mean(dataset, [*known, 'bits', 'digits'])} It is neither embedded "
-            f"(bits, digits) nor among the {len(known)} sets of tensorflow-datasets."
+            f"unknown data set {dataset!r}.{did_you_mean(dataset, [*known, 'bits', 'digits'])} It is not embedded "
+            f"(bits, digits) and not among the {len(known)} sets of tensorflow-datasets."
         )
     builder = tfds.builder_cls(dataset)
     if config and config not in builder.builder_configs:
@@ -42,7 +42,7 @@ def archives(builder: Any) -> list[Archive]:
 
 
 def is_registered(sha256: str) -> bool:
-    """Whether any archive of any set that TFDS knows has this sha256."""
+    """Whether any archive of any set of TFDS has this SHA-256."""
     from tensorflow_datasets.core.download import checksums
 
     return any(info.checksum == sha256 for info in checksums.get_all_url_infos().values())
@@ -75,7 +75,7 @@ def check_tensorflow(name: str) -> None:
 
 
 def prepare_with_tensorflow(builder: Any, name: str, data_dir: Path) -> None:
-    """Lets TFDS download and prepare a set in `data_dir` as it does on its own, in array_record files.
+    """Lets TFDS download and prepare a set in `data_dir` in its usual way, in array_record files.
 
     Raises:
         UserError: TFDS cannot prepare the set.
@@ -87,21 +87,21 @@ def prepare_with_tensorflow(builder: Any, name: str, data_dir: Path) -> None:
         builder(data_dir=data_dir, config=name.partition("/")[2] or None).download_and_prepare(
             download_config=config, file_format="array_record"
         )
-    except Exception as problem:  # whatever one of TFDS's builders may raise
+    except Exception as problem:  # TFDS's builders may raise anything
         reason = str(problem).strip().partition("\n")[0]
         raise UserError(f"TFDS could not prepare {name}: {type(problem).__name__}: {reason}") from problem
 
 
 def publish(prepared: Path, data_dir: Path) -> Path:
-    """Moves the one set that a folder like TFDS's ``DATA_DIR`` holds into `data_dir`; returns the set's new folder.
+    """Moves the only set of a folder like TFDS's ``DATA_DIR`` into `data_dir`; returns the set's new folder.
 
     Raises:
-        UserError: something else is in its place.
+        UserError: something else is at its place.
     """
     folder = next(prepared.rglob("dataset_info.json")).parent
     target = data_dir / folder.relative_to(prepared)
     target.parent.mkdir(parents=True, exist_ok=True)
-    for default_config in prepared.glob("*/.config"):  # TFDS's note of which config is the default
+    for default_config in prepared.glob("*/.config"):  # TFDS's file with the name of the default config
         with contextlib.suppress(OSError):
             os.rename(default_config, data_dir / default_config.relative_to(prepared))
     try:

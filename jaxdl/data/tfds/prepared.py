@@ -1,4 +1,4 @@
-"""Which sets are prepared in a data folder; found without importing tensorflow-datasets."""
+"""Finds the prepared sets in a data folder without importing tensorflow-datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxdl.files.atomic import named_cause
 
 _READABLE_FORMATS = ("array_record", "tfrecord")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-# The name of a config, which is that of a folder: none that leads out of its parent.
+# The name of a config is the name of a folder; it must not point outside its parent.
 CONFIG_NAME = re.compile(r"\w[\w+.-]*")
 
 
@@ -32,7 +32,7 @@ def prepared_folder(data_dir: Path, name: str) -> Path | None:
 
 
 def _default_config(folder: Path) -> str:
-    """Returns the config that TFDS noted as a set's default when it prepared one, or an empty string."""
+    """Returns the config that TFDS recorded as a set's default when it prepared one, or an empty string."""
     note = folder / ".config" / "metadata.json"
     config = _read_json(note).get("default_config_name", "") if note.is_file() else ""
     if not isinstance(config, str) or (config and not CONFIG_NAME.fullmatch(config)):  # it becomes part of a path
@@ -53,9 +53,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as problem:
         raise _damaged(path, problem) from problem
     if not isinstance(content, dict):
-        raise _damaged(path, "no JSON object")
+        raise _damaged(path, "not a JSON object")
     return content
 
 
 def _damaged(path: Path, reason: object) -> UserError:
-    return UserError(f"{path} is damaged ({reason}). Remove {path.parent}, and it will be made again.")
+    return UserError(f"{path} is damaged ({reason}). Remove {path.parent}, and it will be created again.")

@@ -1,4 +1,4 @@
-"""A temporary folder inside the data folder, so that only whole results ever appear under their final names."""
+"""A temporary folder inside the data folder, so that only complete results ever get their final names."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PREFIX = ".jaxdl-"
 
 @contextlib.contextmanager
 def workspace(data_dir: Path, notify: Notify) -> Iterator[Path]:
-    """Makes an empty folder in `data_dir`, which is made when missing, and removes it with all that is left in it.
+    """Creates an empty folder in `data_dir`, and `data_dir` itself if it is missing; removes the folder at the end.
 
-    One process at a time works in a data folder; others wait. What a killed process left is removed by the next one.
+    One process at a time works in a data folder; others wait. The next process removes what a killed one left.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -37,9 +37,9 @@ def workspace(data_dir: Path, notify: Notify) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _alone(data_dir: Path, notify: Notify) -> Iterator[bool]:
-    """Keeps other processes out of a folder; yields whether that is certain.
+    """Locks a folder against other processes; yields whether the lock succeeded.
 
-    The lock is on the folder itself: it leaves no file behind, and the system releases it when the process dies.
+    The lock is on the folder itself: it needs no file, and the system releases it when the process ends.
     """
     import fcntl
 
@@ -49,10 +49,10 @@ def _alone(data_dir: Path, notify: Notify) -> Iterator[bool]:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             certain = True
         except BlockingIOError:
-            notify(f"Waiting for another process that prepares data in {data_dir}.")
+            notify(f"Waiting for another process that is preparing data in {data_dir}.")
             fcntl.flock(folder, fcntl.LOCK_EX)
             certain = True
-        except OSError:  # some network file systems cannot lock a folder; the random name must suffice
+        except OSError:  # some network file systems cannot lock a folder; the random name is then the only protection
             certain = False
         yield certain
     finally:
@@ -60,7 +60,7 @@ def _alone(data_dir: Path, notify: Notify) -> Iterator[bool]:
 
 
 def writing_problem(data_dir: Path) -> str | None:
-    """Returns why nothing can be written in a folder that may not exist yet, or None."""
+    """Returns why a folder, which may not exist yet, is not writable, or None."""
     existing = next(path for path in (data_dir, *data_dir.absolute().parents) if path.exists())
     if not existing.is_dir():
         return f"{existing} is not a folder"

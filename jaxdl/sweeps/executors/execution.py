@@ -36,12 +36,12 @@ def _check_budget(value: str | float | None) -> str | None:
 class Execution:
     """How a sweep is run.
 
-    The result of a trial is the same however it is run, but for the last bits where trials share a program. Which
+    The result of a trial does not depend on how it is run, except for the last bits if trials share a program. Which
     values are drawn, and which trials are stopped early, may depend on how many trials run at the same time.
-    ``settings`` is what `jaxdl.configure` is called with where trials run in other processes.
+    ``settings`` are the arguments of `jaxdl.configure` for trials in other processes.
 
     Raises:
-        UserError: a value is none of those possible.
+        UserError: a value is not one of the possible ones.
     """
 
     executor: Literal["inline", "processes", "ray"] = static(
@@ -49,36 +49,36 @@ class Execution:
     )
     batch: int | Literal["auto", "off"] = static(
         "auto",
-        "trials trained side by side in one program, in this process: auto measures (and is one after the other where "
-        "results decide about later trials), off, or how many; side by side, results are those of the run alone within "
+        "trials trained side by side in one program, in this process: auto measures (and is one after another if "
+        "results decide about later trials), off, or how many; results then equal those of the run alone within "
         "rounding, not to the bit",
         check=_check_batch,
         only_with=("executor", ("inline",)),
     )
     workers: int = static(
         0,
-        "how many trials run at the same time elsewhere; 0: one for each accelerator or each two cores",
+        "how many trials run at the same time with another executor; 0: one for each accelerator or each two cores",
         check=at_least(0),
         only_with=_ELSEWHERE,
     )
     budget: str | float | None = static(
         None,
-        "time after which no further trial begins, such as 20min or 2h; in Python also a number of seconds",
+        "time after which no new trial starts, such as 20min or 2h; in Python also a number of seconds",
         check=_check_budget,
     )
     retries: int = static(
         1,
-        "how often a trial is begun again that ran out of memory, lost its worker or met an unforeseen error",
+        "how often to retry a trial that ran out of memory, lost its worker or had an unexpected error",
         check=at_least(0),
     )
     on_failure: Literal["continue", "stop"] = static(
         "continue",
-        "after a trial that failed for good: begin the other trials, or begin none; those that run are still finished",
+        "after a trial that failed in all attempts: start the others, or start no more; running ones are finished",
     )
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     ray_address: str = static(
         "",
-        "address of the Ray cluster, or auto; where not given, one is started on this machine",
+        "address of the Ray cluster, or auto; by default, one is started on this machine",
         only_with=_ON_RAY,
     )
     trial_cpus: float = static(1.0, "CPUs that a trial needs on a Ray cluster", check=at_least(0), only_with=_ON_RAY)
@@ -97,12 +97,12 @@ class Execution:
         return Interval.parse(self.budget).amount if isinstance(self.budget, str) else self.budget
 
     def width(self) -> int:
-        """Returns how many trials run at the same time, for which it looks at devices, or connects to the cluster.
+        """Returns how many trials run at the same time; it counts devices, or connects to the cluster.
 
-        0 stands for what is measured to be the fastest.
+        0: as many as are measured to be the fastest.
         """
         if self.executor != "inline":
-            # What this process measures must leave the accelerators' memory to those that train.
+            # Measurements in this process must leave the accelerators' memory to the trainings.
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         if self.executor == "inline":
             return self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch]

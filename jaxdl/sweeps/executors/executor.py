@@ -21,9 +21,9 @@ from jaxdl.training.cache import Cache
 
 DisplayOf = Callable[[int], Display]
 Notify = Callable[[str], None]
-# How often a signal to this process is looked for while all trials are running.
+# How often to check for a signal to this process while all trials are running.
 SECONDS_BETWEEN_LOOKS = 0.5
-# Of an accelerator's memory; the rest is for what is not allocated through XLA, such as the libraries' own.
+# Fraction of an accelerator's memory; the rest is for allocations outside XLA, such as those of libraries.
 MEMORY_SHARE = 0.9
 
 
@@ -33,7 +33,7 @@ def import_path() -> str:
 
 
 class Finished(NamedTuple):
-    """A job that is over."""
+    """A finished job."""
 
     job: Job
     outcome: Outcome
@@ -43,23 +43,23 @@ class Executor(Protocol):
     """Runs trials; a context manager.
 
     Attributes:
-        width: how many trials may be under way at the same time.
+        width: how many trials may run at the same time.
     """
 
     width: int
 
     def submit(self, job: Job) -> None:
-        """Takes a job; fewer than `width` must be under way."""
+        """Starts a job; fewer than `width` must be running."""
 
     def wait(self) -> Finished:
-        """Returns a job that is over, waiting for it; one must be under way.
+        """Waits for a job to finish and returns it; at least one must be running.
 
         Raises:
-            KeyboardInterrupt: SIGINT or SIGTERM came; trials under way have saved their states.
+            KeyboardInterrupt: SIGINT or SIGTERM came; the running trials have saved their states.
         """
 
     def narrow(self) -> None:
-        """Has fewer under way at the same time from now on, where they share one memory, which ran out."""
+        """Runs fewer trials at the same time from now on, if they share one memory, which ran out."""
 
     def __enter__(self) -> Self: ...
 
@@ -69,14 +69,14 @@ class Executor(Protocol):
 
 
 class Inline:
-    """Runs trials in this process: one after the other, or several in threads.
+    """Runs trials in this process: one after another, or several in threads.
 
     Args:
         threads: how many at the same time.
         cache: data and programs, which all trials share.
-        signals: asks to stop.
-        display_of: returns what shows how far a trial is.
-        notify: takes messages.
+        signals: tells it to stop.
+        display_of: returns the display of a trial's progress.
+        notify: called with messages.
     """
 
     def __init__(self, threads: int, cache: Cache, signals: StopSignals, display_of: DisplayOf, notify: Notify):
@@ -94,7 +94,7 @@ class Inline:
             self._alone = job
         else:
             if self._cache.side_by_side > 1:
-                with contextlib.suppress(UserError):  # the trial itself will say so
+                with contextlib.suppress(UserError):  # the trial itself will report it
                     self._cache.expect(shortened(job.experiment), str(job.run_dir))
             self._jobs[self._threads.submit(self._run, job)] = job
 
@@ -103,7 +103,7 @@ class Inline:
             assert self._alone is not None
             return Finished(self._alone, self._run(self._alone))
         while self._jobs:
-            # With a limit, so that Python acts on signals while it waits.
+            # With a limit, so that Python handles signals while it waits.
             over, _ = wait(list(self._jobs), timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
             for future in over:
                 job = self._jobs.pop(future)
@@ -134,5 +134,5 @@ class Inline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._threads is not None:
             if kind is not None and self._signals.received is None:
-                self._signals.received = signal.SIGTERM  # nobody takes what comes of them any more
+                self._signals.received = signal.SIGTERM  # their results are not needed any more
             self._threads.shutdown()

@@ -1,4 +1,4 @@
-"""What a sweep imports while something else takes its time."""
+"""Imports for a sweep, made while something else runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import importlib
 def import_what_trials_need() -> None:
     """Imports what the trial table, checkpoints and event files need, which takes a quarter of a second.
 
-    It must be done before trials begin: where several threads import the same packages for the first time, Python would
-    rather give one of them half a module than let them wait for each other forever, and that trial fails.
+    It must be done before trials start: if several threads import the same packages for the first time, Python avoids a
+    deadlock by giving one of them an incomplete module, and that trial fails.
     """
     _import(
         "optuna.storages.journal",
@@ -29,5 +29,5 @@ def import_what_reports_need() -> None:
 
 def _import(*names: str) -> None:
     for name in names:
-        with contextlib.suppress(ImportError):  # who needs it will say so
+        with contextlib.suppress(ImportError):  # reported when it is used
             importlib.import_module(name)

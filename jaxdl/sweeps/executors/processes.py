@@ -1,4 +1,4 @@
-"""Trials in worker processes of this machine, among which its cores and accelerators are shared out."""
+"""Runs trials in worker processes of this machine, each with a part of its cores and accelerators."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class _Worker:
 
 @dataclass(frozen=True)
 class Share:
-    """What one worker gets of the machine.
+    """One worker's part of the machine.
 
     Attributes:
         cores: numbers of the cores that it may use.
-        environment: variables that show it its accelerator and its part of that one's memory.
+        environment: variables that set its accelerator and its part of the accelerator's memory.
     """
 
     cores: tuple[int, ...]
@@ -40,14 +40,14 @@ class Share:
 
 
 def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Share]:
-    """Shares cores and GPUs out among workers, to each as many, since bits may depend on that; what is left over idles.
+    """Divides cores and GPUs equally among workers, since bits may depend on their number; the rest stays unused.
 
-    Where there are more workers than cores or GPUs, several have one.
+    If there are more workers than cores or GPUs, several share one.
 
     Args:
-        workers: how many there are.
+        workers: number of workers.
         cores: numbers of the cores that this process may use.
-        gpus: the GPUs that it uses, as ``CUDA_VISIBLE_DEVICES`` names them.
+        gpus: its GPUs, as in ``CUDA_VISIBLE_DEVICES``.
     """
     found = []
     each = max(1, len(cores) // workers)
@@ -66,14 +66,14 @@ def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Shar
 
 
 class Processes:
-    """Runs trials in worker processes; one that dies costs the trial that it was at, and is replaced.
+    """Runs trials in worker processes; if one dies, only its current trial fails, and it is replaced.
 
     Args:
-        parts: what each worker gets of the machine.
+        parts: each worker's part of the machine.
         settings: keyword arguments of `jaxdl.backend.settings.configure` in each worker.
-        signals: asks to stop.
-        show: takes a trial's number, what is to be shown of it, and the share of it that is done.
-        notify: takes messages.
+        signals: tells it to stop.
+        show: called with a trial's number, the text to show, and the fraction of it that is done.
+        notify: called with messages.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Processes:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for worker in self._workers:
-            worker.connection.close()  # a worker that finds its connection closed ends
+            worker.connection.close()  # a worker ends when its connection is closed
         for worker in self._workers:
             try:
                 worker.process.wait(timeout=5)
@@ -113,7 +113,7 @@ class Processes:
     def submit(self, job: Job) -> None:
         worker = next(worker for worker in self._workers if worker.job is None)
         worker.job = job
-        with contextlib.suppress(OSError):  # it has died: `wait` finds that out
+        with contextlib.suppress(OSError):  # it has died: `wait` notices that
             worker.connection.send_bytes(cloudpickle.dumps(("run", job)))
 
     def wait(self) -> Finished:
@@ -129,7 +129,7 @@ class Processes:
                     return finished
 
     def _read(self, worker: _Worker) -> Finished | None:
-        """Reads one message of a worker; returns its job where that is over."""
+        """Reads one message of a worker; returns its job if it is finished."""
         job = worker.job
         assert job is not None
         try:
@@ -171,12 +171,12 @@ class Processes:
         ours, theirs = Pipe()
         command = [sys.executable, "-m", "jaxdl.sweeps.executors.worker", str(theirs.fileno())]
         environment = {**os.environ, **part.environment, "PYTHONPATH": import_path()}
-        if part.environment:  # a GPU's share is the worker's own
+        if part.environment:  # the worker has its own part of a GPU
             environment.pop("XLA_PYTHON_CLIENT_PREALLOCATE", None)
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], close_fds=True
         )
         theirs.close()
-        with contextlib.suppress(OSError):  # it has died: its first job will find that out
+        with contextlib.suppress(OSError):  # it has died: its first job will notice that
             ours.send_bytes(cloudpickle.dumps(("begin", (part.cores, dict(self._settings)))))
         return _Worker(process, ours)

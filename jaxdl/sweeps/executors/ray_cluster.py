@@ -1,6 +1,6 @@
-"""Trials on a Ray cluster, placed by the CPUs and GPUs that each needs.
+"""Runs trials on a Ray cluster, placed by the CPUs and GPUs that each needs.
 
-The sweep directory must lie on a shared disk."""
+The sweep directory must be on a shared disk."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def _ray() -> Any:
 
 
 def connect(address: str) -> None:
-    """Connects to a cluster, or starts one on this machine; does nothing where that was done.
+    """Connects to a cluster, or starts one on this machine; a second call does nothing.
 
     Args:
-        address: of the cluster's head, ``auto`` for the one of this machine; empty starts one.
+        address: address of the cluster's head, ``auto`` for the one of this machine; empty: start one.
 
     Raises:
         UserError: Ray is not installed, or there is no cluster at that address.
@@ -55,11 +55,11 @@ def connect(address: str) -> None:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"--ray_address={address}: no Ray cluster can be reached there ({reason}).") from error
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)  # Ray puts a handler of its own in its place
+        signal.signal(signal.SIGTERM, before)  # Ray replaces the handler
 
 
 def _check_answers(address: str) -> None:
-    """Raises `UserError` where nothing answers at the address of a cluster: Ray would go on trying for minutes."""
+    """Raises `UserError` if nothing answers at the address of a cluster: Ray would retry for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdecimal():
         return  # auto, which Ray looks up
@@ -70,10 +70,10 @@ def _check_answers(address: str) -> None:
 
 
 def places(cpus: float, gpus: float) -> int:
-    """Returns how many trials the nodes of the cluster that is connected have room for.
+    """Returns how many trials fit on the nodes of the connected cluster.
 
     Raises:
-        UserError: no node has room for one.
+        UserError: a trial fits on no node.
     """
     needs = {kind: need for kind, need in (("CPU", cpus), ("GPU", gpus)) if need}
     room = 0
@@ -100,23 +100,23 @@ def _cache(data_dir: Path, settings: tuple[tuple[str, Any], ...]) -> Any:
 
 
 def _run(job: Job, settings: tuple[tuple[str, Any], ...]) -> Outcome:
-    """Runs one trial, in a worker process of Ray; its own main thread gets the signal that cancels it."""
+    """Runs one trial, in a worker process of Ray; its main thread gets the signal that cancels it."""
     from jaxdl.sweeps.results.display import TrialDisplay
     from jaxdl.sweeps.trials.runner import run_trial
 
-    display = TrialDisplay(job.experiment.training.epochs, lambda text, done: None)  # nobody sees this process
+    display = TrialDisplay(job.experiment.training.epochs, lambda text, done: None)  # this process has no terminal
     return run_trial(job, _cache(job.data_dir, settings), display=display)
 
 
 class RayCluster:
-    """Runs trials as tasks of Ray; one whose worker or node is lost can be begun again.
+    """Runs trials as tasks of Ray; one whose worker or node is lost can be retried.
 
     Args:
-        width: how many trials may be under way at the same time.
+        width: how many trials may run at the same time.
         cpus: CPUs that each trial needs.
         gpus: GPUs that each trial needs; a fraction shares one.
         settings: keyword arguments of `jaxdl.backend.settings.configure` in each worker.
-        signals: asks to stop.
+        signals: tells it to stop.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class RayCluster:
         signals: StopSignals,
     ):
         self.width = width
-        # Trials that share a GPU share its memory, too.
+        # Trials that share a GPU also share its memory.
         shares = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{MEMORY_SHARE * gpus:.3f}"} if 0 < gpus < 1 else {}
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "runtime_env": {"env_vars": shares}}
         self._task = _ray().remote(**options)(_run)
@@ -165,7 +165,7 @@ class RayCluster:
                     return Finished(job, outcome)
 
     def _outcome(self, reference: Any) -> Outcome | None:
-        """Returns what came of a task that is over, None where it was stopped."""
+        """Returns the outcome of a finished task, None if it was stopped."""
         ray = _ray()
         try:
             outcome: Outcome = ray.get(reference)

@@ -1,4 +1,4 @@
-"""How trials share one process: what is measured to be the fastest on this device."""
+"""Decides how trials share one process: measures what is the fastest on this device."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class Width(NamedTuple):
     """How trials share this process.
 
     Attributes:
-        size: how many are trained side by side in one program; 1: each has its own.
-        threads: how many are under way at the same time: `size`, or a few of which each has its own program.
-        share: time of a step of one of them as a share of that of a trial that trains alone.
+        size: how many are trained side by side in one program; 1: each has its own program.
+        threads: how many run at the same time: `size`, or a few that each have their own program.
+        share: time of a step of one of them, as a fraction of that of a trial that trains alone.
     """
 
     size: int
@@ -59,14 +59,14 @@ ONE_BY_ONE = Width(1, 1, 1.0)
 def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float, cache: Cache) -> Width:
     """Returns how trials share this process.
 
-    First a few threads with a program each, whose results are those of the run alone to the bit; then programs of 4, 8,
-    16 ... trials, as long as each is faster than what was found before. What was found is kept in the user's cache
-    folder, by program, device and versions, so that it is measured once.
+    It measures first a few threads with one program each, whose results have the same bits as the run alone; then
+    programs of 4, 8, 16 ... trials, as long as each is faster than the ones before. The result is kept in the user's
+    cache folder, by program, device and versions, so that it is measured only once.
 
     Args:
         experiment: the recipe of one of the trials, fitted to its data.
         trials: how many trials have its programs.
-        most: the most to train side by side in one program.
+        most: the largest number to train side by side in one program.
         alone_seconds: time of a train step of a trial that trains alone, in seconds.
         cache: data and programs.
     """
@@ -103,7 +103,7 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
 def _in_threads(trainer: Trainer, threads: int) -> float:
     """Returns the time of a step of one of the trainings, in seconds, when several train at the same time.
 
-    All of them on one device: where there are several, a batched program spreads the trainings over them.
+    All of them run on one device; with several devices, a batched program distributes the trainings over them.
     """
 
     def run(steps: int) -> float:
@@ -117,7 +117,7 @@ def _in_threads(trainer: Trainer, threads: int) -> float:
 
 
 def _digest(experiment: Experiment, cache: Cache) -> str:
-    """Returns a name for the programs, the data's shape and the device."""
+    """Returns a key for the programs, the data's shape and the device."""
     device = jax.devices()[0]
     key = (
         program_key(experiment),
@@ -146,6 +146,6 @@ def _write(file: Path, width: Width) -> None:
 
 
 def _fits(trainer: Trainer, size: int) -> bool:
-    """Returns whether so many trainings need no more than their share of each device's memory, by what one needs."""
+    """Returns whether that many trainings fit into their part of each device's memory, by what one needs."""
     needed = -(-size // jax.local_device_count()) * trainer.programs.memory_needed()
     return needed <= _MEMORY_SHARE * free_memory()

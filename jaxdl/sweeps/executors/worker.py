@@ -2,8 +2,8 @@
 
 ``python -m jaxdl.sweeps.executors.worker DESCRIPTOR``
 
-It reads jobs from a connection that it was given, and writes what comes of them. When the connection closes, because
-the sweep is over or its process died, it ends at once.
+It reads jobs from the given connection and writes their outcomes to it. When the connection closes, because the sweep
+is finished or its process died, it ends at once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import cloudpickle
 def main(arguments: list[str]) -> None:
     """Runs jobs until the connection closes."""
     connection = Connection(int(arguments[0]))
-    # Signals go to all processes of a terminal or a job; the sweep's own process tells the workers what to do.
+    # Signals go to all processes of a terminal or a job; only the sweep's own process tells the workers to stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     _, (cores, settings) = cloudpickle.loads(connection.recv_bytes())
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
             try:
                 kind, content = cloudpickle.loads(connection.recv_bytes())
             except (EOFError, OSError):
-                os._exit(1)  # nobody waits for what this process does; what it has saved is there
+                os._exit(1)  # nothing waits for this process, and its checkpoints are saved
             except BaseException:  # a job that cannot be read here
                 traceback.print_exc()
                 os._exit(1)

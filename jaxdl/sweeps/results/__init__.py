@@ -1,1 +1,1 @@
-"""The results of a sweep: statistics, tables, the report, and what the terminal shows."""
+"""The results of a sweep: statistics, tables, the report, and the display in the terminal."""

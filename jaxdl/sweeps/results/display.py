@@ -1,4 +1,4 @@
-"""What a sweep shows in the terminal while it runs, and at its end."""
+"""The display of a sweep in the terminal while it runs, and at its end."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def values_text(values: Mapping[str, Any]) -> str:
 
 
 class TrialDisplay:
-    """Passes on how far one trial is; a `Display`.
+    """Reports the progress of one trial; a `Display`.
 
     Args:
-        epochs: of the trial.
-        tell: called with what is shown and with the share of the trial that is done.
+        epochs: epochs of the trial.
+        tell: called with the text to show and the fraction of the trial that is done.
     """
 
     def __init__(self, epochs: int, tell: Callable[[str, float], None]):
@@ -44,11 +44,11 @@ class TrialDisplay:
         self._tell = tell
 
     def update(self, reached: Reached) -> None:
-        """Passes on where the training is."""
+        """Reports the progress within an epoch."""
         self._show(reached, reached.epoch - 0.5)
 
     def end_epoch(self, reached: Reached) -> None:
-        """Passes on that an epoch has ended."""
+        """Reports the end of an epoch."""
         self._show(reached, reached.epoch)
 
     def _show(self, reached: Reached, epochs_done: float) -> None:
@@ -58,7 +58,7 @@ class TrialDisplay:
 
 @dataclasses.dataclass
 class _Running:
-    """A trial that is under way, what is shown of it, and which share of it is done."""
+    """A running trial, its text, and the fraction of it that is done."""
 
     trial: Trial
     epochs: int
@@ -67,10 +67,9 @@ class _Running:
 
 
 class SweepDisplay:
-    """Shows how far a sweep is; a context manager.
+    """Shows the progress of a sweep; a context manager.
 
-    On a terminal a table keeps itself up to date, below one line for each trial that ended; elsewhere those lines
-    alone.
+    A terminal shows one line for each finished trial and a live table below; elsewhere there are only the lines.
 
     Args:
         definition: the sweep.
@@ -96,17 +95,17 @@ class SweepDisplay:
         self._lock = threading.Lock()
 
     def begin(self, trial: Trial, epochs: int) -> None:
-        """Shows that a trial of so many epochs begins."""
+        """Shows that a trial with that many epochs starts."""
         with self._lock:
             self._running[trial.number] = _Running(trial, epochs)
 
     def show(self, number: int, text: str, done: float) -> None:
-        """Shows a text beside a running trial.
+        """Shows a text for a running trial.
 
         Args:
-            number: of the trial; one that is over is left out.
+            number: number of the trial; ignored if it is finished.
             text: what to show.
-            done: the share of the trial that is done, for the time left.
+            done: the fraction of the trial that is done, to estimate the remaining time.
         """
         with self._lock:
             running = self._running.get(number)
@@ -114,15 +113,15 @@ class SweepDisplay:
                 running.text, running.done = text, done
 
     def of(self, number: int) -> TrialDisplay:
-        """Returns the display of a trial that has begun."""
+        """Returns the display of a trial that has started."""
         return TrialDisplay(self._running[number].epochs, functools.partial(self.show, number))
 
     def end(self, trial: Trial, *, earlier: bool = False) -> None:
-        """Shows that a trial is over.
+        """Shows that a trial is finished.
 
         Args:
             trial: the trial.
-            earlier: whether an earlier process ran it; then no line is written.
+            earlier: whether an earlier process ran it; in that case no line is written.
         """
         with self._lock:
             self._running.pop(trial.number, None)
@@ -134,7 +133,7 @@ class SweepDisplay:
             self.say(self._line(trial))
 
     def say(self, text: str) -> None:
-        """Writes a text, above the table where there is one."""
+        """Writes a text, above the table if there is one."""
         self._area.say(text)
 
     def _is_best(self, trial: Trial) -> bool:
@@ -143,7 +142,7 @@ class SweepDisplay:
         return self._definition.loss(trial.objective) < self._definition.loss(self._best.objective)
 
     def _line(self, trial: Trial) -> str:
-        """Returns the line of a trial that ended."""
+        """Returns the line of a finished trial."""
         parts = [f"trial {trial.number} {trial.state}", values_text(trial.values)]
         if trial.objective is not None:
             parts.append(f"{self._definition.objective} {figure(trial.objective)}")
@@ -160,7 +159,7 @@ class SweepDisplay:
         return f"{len(self._ended)}/{self._definition.trials}  {duration(self._seconds_left())} left"
 
     def _seconds_left(self) -> float:
-        """Estimates the seconds until the last trial ends; nan before anything is known."""
+        """Estimates the seconds until the last trial ends; nan before there is a measurement."""
         left = self._definition.trials - len(self._ended)
         if left <= 0:
             return 0.0
@@ -177,7 +176,7 @@ class SweepDisplay:
         self._area.__exit__(*exception)
 
     def _rendered(self) -> Group:
-        """Returns the table as it looks now; called from a thread of its own."""
+        """Returns the current table; called from a separate thread."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -204,8 +203,8 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     """Prints the best combinations over their seeds, how the trials ended, and how to run the best one again.
 
     Args:
-        results: of the sweep.
-        command: the command line of the best trial; empty where there is none.
+        results: results of the sweep.
+        command: the command line of the best trial; empty if there is none.
         file: where to write; None means stdout.
     """
     from rich.box import SIMPLE_HEAD
@@ -218,7 +217,7 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     name = printable(results.definition.experiment.name)
     table = Table(box=SIMPLE_HEAD, title=Text(name), title_justify="left")
     for cell in head:
-        # Over two lines, so that rich needs not break words to make the columns narrower than their headings.
+        # On two lines, so that rich does not break words to make columns narrower than their headings.
         table.add_column(Text("\n".join(printable(cell).rsplit(" ", 1))), overflow="fold")
     for row in rows[:_MOST_ROWS]:
         table.add_row(*(Text(printable(cell)) for cell in row))

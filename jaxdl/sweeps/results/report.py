@@ -1,4 +1,4 @@
-"""The report of a sweep: one HTML page that needs nothing but itself."""
+"""The report of a sweep: one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from jaxdl.sweeps.space.sampling import quiet, to_optuna
 from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.trial import Trial
 
-# A range is cut into so many parts for the heat map.
+# A range is divided into this many parts for the heat map.
 _PARTS = 6
-# fANOVA needs some trials to say anything; below, its shares are those of chance.
+# fANOVA needs at least this many trials; with fewer, its fractions are random.
 _FEWEST_FOR_IMPORTANCE = 8
-# As many trees as the method's authors take in their own package. Deeper and more of them cost by the square (53 s for
-# 1,000 trials with Optuna's 64 trees, 1 s with these) and move the shares by less than another seed does.
+# As many trees as in the package of the method's authors. The cost of deeper and more trees grows quadratically (53 s
+# for 1,000 trials with Optuna's 64 trees, 1 s with these), and they change the fractions by less than another seed
+# does.
 _TREES, _DEPTH = 16, 8
 
 
@@ -36,7 +37,7 @@ def write_sweep_report(results: SweepResults, command: Sequence[str]) -> Path:
     """Writes ``report.html`` into the sweep directory and returns its path.
 
     Args:
-        results: of the sweep.
+        results: results of the sweep.
         command: the command line of the recipe without the sweep.
 
     Raises:
@@ -75,16 +76,16 @@ def _head(results: SweepResults) -> str:
 
 
 def _banner(definition: Definition, done: Sequence[Trial]) -> str:
-    """Names the data that were used in the place of those that the trials asked for."""
+    """Names the stand-ins for data that the trials requested."""
     used = {(trial.outcome.data, _requested(definition, trial)) for trial in done if trial.outcome}
     stand_ins = sorted({name for name, requested in used if name not in ("", requested)})
     if not stand_ins:
         return ""
-    return f'<p class="banner">Not measured on the data that were asked for: {escaped(", ".join(stand_ins))}.</p>'
+    return f'<p class="banner">Not measured on the requested data: {escaped(", ".join(stand_ins))}.</p>'
 
 
 def _requested(definition: Definition, trial: Trial) -> str:
-    """Returns the name of the data that a trial asked for, which may be one of the fields that are varied."""
+    """Returns the name of the data that a trial requested, which may be a varied field."""
     values = {path: value for path, value in trial.values.items() if path.split(".")[0] == "data"}
     return apply(definition.experiment, values).data.requested
 
@@ -116,7 +117,7 @@ def _curve(trial: Trial) -> tuple[list[float], list[float]]:
 
 
 def _fields(definition: Definition, done: Sequence[Trial], used: str) -> str:
-    """Draws how the figure depends on each field."""
+    """Draws the figure over each field."""
     objective = definition.objective
     figures = np.array([trial.objective for trial in done], np.float64)
     quality = _quality(definition, figures)
@@ -141,7 +142,7 @@ def _fields(definition: Definition, done: Sequence[Trial], used: str) -> str:
 
 
 def _quality(definition: Definition, figures: np.ndarray) -> np.ndarray:
-    """Returns the share of other trials that each one is at least as good as, 0 for the worst and 1 for the best."""
+    """Returns for each trial the fraction of other trials that are not better: 0 for the worst, 1 for the best."""
     losses = np.array([definition.loss(figure) for figure in figures])
     order = np.array([np.mean(losses >= loss) for loss in losses])
     low = order.min()
@@ -158,7 +159,7 @@ def _scale(axis: Axis, trials: Sequence[Trial]) -> Scale:
 
 
 def _two_fields(axes: Sequence[Axis], shares: Sequence[tuple[str, float]]) -> tuple[Axis, Axis] | None:
-    """Returns the two fields that matter most, the seed last of all."""
+    """Returns the two most important fields; the seed counts as the least important."""
     rank = {path: number for number, (path, _) in enumerate(shares)}
     ordered = sorted(axes, key=lambda axis: (axis.path == SEED, rank.get(axis.path, len(rank))))
     return (ordered[0], ordered[1]) if len(ordered) > 1 else None
@@ -183,7 +184,7 @@ def _heat_map(definition: Definition, pair: tuple[Axis, Axis], done: Sequence[Tr
 
 
 def _parts(axis: Axis, trials: Sequence[Trial]) -> Scale:
-    """Returns the field's values, those of a range in a few parts of it, as whole positions with names."""
+    """Returns the field's values as whole positions with names; those of a range are put into a few intervals."""
     scale = _scale(axis, trials)
     if scale.names:
         return scale
@@ -196,10 +197,10 @@ def _parts(axis: Axis, trials: Sequence[Trial]) -> Scale:
 
 
 def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tuple[str, float]]:
-    """Returns the share of the variance of the figure that each field explains, the largest first; they sum to 1.
+    """Returns the fraction of the figure's variance that each field explains, the largest first; they sum to 1.
 
-    By fANOVA (Hutter et al. 2014, "An efficient approach for assessing hyperparameter importance"), as Optuna has it.
-    Empty where there are too few trials, or they do not differ.
+    By fANOVA (Hutter et al. 2014, "An efficient approach for assessing hyperparameter importance"), in Optuna's
+    implementation. Empty if there are too few trials, or if they do not differ.
 
     Args:
         definition: the sweep.
@@ -215,8 +216,8 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
         return []
     with quiet():
         study = optuna.create_study(direction=definition.direction)
-        # As numbers all of them, by their place, a range's in its logarithm where it is drawn from that: it weighs
-        # all parts of the span alike, and on categories takes minutes.
+        # All values are given as numbers: choices by their position, a logarithmic range by its logarithm. fANOVA
+        # weighs all parts of a span equally, and takes minutes with categories.
         places = {axis.path: _scale(axis, done).fractions() for axis in axes}
         distributions: dict[str, BaseDistribution] = {path: FloatDistribution(0.0, 1.0) for path in places}
         for number, trial in enumerate(done):
@@ -227,7 +228,7 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
                 study,
                 evaluator=optuna.importance.FanovaImportanceEvaluator(n_trees=_TREES, max_depth=_DEPTH, seed=0),
             )
-        except RuntimeError:  # the figures differ by less than the trees can tell
+        except RuntimeError:  # the figures differ too little for the trees
             return []
     return sorted(((path, float(share)) for path, share in shares.items()), key=lambda item: -item[1])
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Trials that differ in their seed alone.
+    """Trials that differ only in their seed.
 
     Attributes:
-        values: what they have in common, by dotted path.
-        trials: numbers of those that were completed.
-        of: how many trials there are in all.
-        mean: of the figure to compare by, each seed once; None where no trial was completed.
+        values: their common values, by dotted path.
+        trials: numbers of the completed trials.
+        of: number of trials in all.
+        mean: mean of the compared figure, each seed once; None if no trial was completed.
         std: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
         ci95: half the width of the mean's confidence interval of 95 %, from Student's t; None for fewer than two.
     """
@@ -50,9 +50,9 @@ class SweepResults:
     """The results of a sweep.
 
     Attributes:
-        definition: what the sweep is.
+        definition: definition of the sweep.
         sweep_dir: its directory.
-        status: ``completed``, or ``preempted`` where trials are left.
+        status: ``completed``, or ``preempted`` if some trials remain.
         trials: all trials, by number.
         wall_seconds: time of the command, in seconds.
         compiled: how many train and eval programs this process compiled, or read from the cache.
@@ -80,7 +80,7 @@ class SweepResults:
 
     @property
     def best(self) -> Trial | None:
-        """The first completed trial of the best combination (see `groups`); None where none was completed."""
+        """The first completed trial of the best combination (see `groups`); None if none was completed."""
         best = self.groups[0] if self.trials else None
         return self.trials[best.trials[0]] if best is not None and best.trials else None
 
@@ -88,9 +88,9 @@ class SweepResults:
     def groups(self) -> list[Group]:
         """Statistics over the seeds, the best combination first.
 
-        A combination that lacks a seed, because its trial failed, was stopped early, has not run yet or is not among
-        the trials of a grid that was cut short, comes after all complete ones: the seeds it has may be its lucky ones.
-        Trials with the same values, because they were drawn twice, count once.
+        A combination with a missing seed, because its trial failed, was stopped early, has not run yet or is beyond
+        ``--trials`` of a grid, comes after all complete ones: its other seeds may be the lucky ones. Trials with the
+        same values, which were drawn twice, count once.
         """
         found: dict[Key, list[Trial]] = {}
         for trial in self.trials:
@@ -106,7 +106,7 @@ class SweepResults:
         return sorted(groups, key=rank)
 
     def _seeds(self) -> dict[Key, set[str]]:
-        """Returns for each combination the seeds with which it should be run."""
+        """Returns for each combination the seeds that it should be run with."""
         definition = self.definition
         grids = grid_values([*definition.grids, definition.space]) if definition.mode == "grid" else []
         listed = {show(seed) for seed in definition.seeds}
@@ -121,14 +121,14 @@ class SweepResults:
 
 
 def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
-    """Returns what the trial table of a sweep directory holds now, a running sweep's too.
+    """Returns the present content of a sweep directory's trial table, also of a running sweep.
 
     Args:
         sweep_dir: the sweep directory.
         experiment: the recipe of the sweep's experiment, as its file defines it.
 
     Raises:
-        UserError: there is no sweep, it is of another experiment, or a file is damaged.
+        UserError: there is no sweep, it belongs to another experiment, or a file is damaged.
     """
     sweep_dir = Path(sweep_dir)
     definition = read_definition(sweep_dir, experiment)
@@ -143,7 +143,7 @@ def _combination(values: Mapping[str, Any]) -> Key:
 
 
 def _seed(values: Mapping[str, Any]) -> str:
-    """Returns a trial's seed; empty where it is not varied."""
+    """Returns a trial's seed; empty if it is not varied."""
     return show(values[SEED]) if SEED in values else ""
 
 
@@ -163,7 +163,7 @@ def _group(trials: Sequence[Trial]) -> Group:
 
 
 def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
-    """Returns what stands in the sweep's ``summary.json``."""
+    """Returns the content of the sweep's ``summary.json``."""
     best = results.best
     definition = results.definition
     return {

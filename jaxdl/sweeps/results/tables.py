@@ -55,7 +55,7 @@ def _parquet(results: SweepResults) -> bytes:
     import pyarrow
     from pyarrow import parquet
 
-    # Lists and parts as text: a column of a file has one type.
+    # Lists and parts become text: a column of a file has one type.
     rows = [{k: show(v) if isinstance(v, tuple) else v for k, v in row.items()} for row in results.rows]
     columns = {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else ())}
     buffer = pyarrow.BufferOutputStream()
@@ -66,7 +66,7 @@ def _parquet(results: SweepResults) -> bytes:
 
 
 def _column(values: Sequence[Any]) -> list[Any]:
-    """Returns a column in one type: numbers where all are, else text."""
+    """Returns a column in one type: numbers if all values are numbers, otherwise text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int} or kinds <= {float} or kinds <= {bool} or kinds <= {str}:
         return list(values)

@@ -1,1 +1,1 @@
-"""What a sweep varies, and which values each trial gets."""
+"""The search space of a sweep, and the values of each trial."""

@@ -1,4 +1,4 @@
-"""What a sweep varies in one field, as users write it: ``1e-4,1e-3``, ``0:5``, ``log(1e-4,1e-1)``."""
+"""The values of one field in a sweep, as users write them: ``1e-4,1e-3``, ``0:5``, ``log(1e-4,1e-1)``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxdl.fields import Field, check_value, parse, show, type_name
 _CALL = re.compile(r"\s*(log|uniform|int|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
 _COUNT = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*", re.ASCII)
 _FORMS = "1e-4,1e-3 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(32,64)"
-# A range such as 0:1000000000 is a slip of the hand, not a list to be made.
+# A range such as 0:1000000000 is a typing mistake and would fill the memory.
 _MOST_VALUES = 10_000
 _MOST_DIGITS = 18
 
@@ -26,7 +26,7 @@ class Choices:
     """A finite list of values.
 
     Attributes:
-        values: of the field's type; for a part, such as the optimizer, the names of its family's members.
+        values: values of the field's type; for a part, such as the optimizer, the names of its family's members.
     """
 
     values: tuple[Any, ...]
@@ -39,9 +39,9 @@ class Range:
     Attributes:
         low: the smallest.
         high: the largest.
-        log: drawn evenly in the logarithm.
-        whole: whole numbers only.
-        number: the type of the field's numbers; one of floats may be given whole ones.
+        log: whether numbers are drawn evenly in the logarithm.
+        whole: whether numbers are whole.
+        number: the type of the field's numbers; a float field may get whole ones.
     """
 
     low: float
@@ -58,8 +58,8 @@ class Axis:
     Attributes:
         path: the field's dotted path.
         spec: the values as a user would write them.
-        values: the same, read.
-        listed: the field holds a list, so that a number drawn from a `Range` stands for a list of one.
+        values: the parsed values.
+        listed: whether the field holds a list; a number drawn from a `Range` then becomes a list of one.
     """
 
     path: str
@@ -68,7 +68,7 @@ class Axis:
     listed: bool = False
 
     def value(self, drawn: Any) -> Any:
-        """Returns what the field gets for something drawn: a value of `Choices`, or a number of a `Range`."""
+        """Returns the field's value for a drawn one: a value of `Choices`, or a number of a `Range`."""
         if isinstance(self.values, Choices):
             return drawn
         number = self.values.number(drawn)
@@ -78,13 +78,13 @@ class Axis:
 def parse_axis(field: Field, spec: str) -> Axis:
     """Reads the values of one field.
 
-    A list (``32,64``; where the field itself is a list, values stand in parentheses, ``(64),(128,64)``, and a bare one
+    A list (``32,64``; if the field itself is a list, values are in parentheses, ``(64),(128,64)``, and a single number
     is a list of one), whole numbers as in Python's ``range`` (``0:5``, ``0:10:2``, without the end), or a distribution:
     ``log(LOW,HIGH)``, ``uniform(LOW,HIGH)``, ``int(LOW,HIGH)`` with the end, ``choice(VALUE,...)``.
 
     Args:
         field: the field with its full path.
-        spec: what stands behind ``--sweep=FIELD=``.
+        spec: the text after ``--sweep=FIELD=``.
 
     Raises:
         UserError: it is none of these, it is empty, or a value does not fit the field.
@@ -107,7 +107,7 @@ def parse_axis(field: Field, spec: str) -> Axis:
 
 
 def axis_of(field: Field, values: Any) -> Axis:
-    """Returns the axis for what Python code gives: a text as in `parse_axis`, or an iterable of the field's values.
+    """Returns the axis for a value from Python: a text as in `parse_axis`, or an iterable of the field's values.
 
     Raises:
         UserError: a value does not fit the field.
@@ -121,7 +121,7 @@ def axis_of(field: Field, values: Any) -> Axis:
 
 
 def _plain(value: Any, annotation: Any) -> Any:
-    """Returns a value of Python's own types, as the field holds it: a NumPy number as a number, a list as a tuple."""
+    """Returns a value in Python's own types, as in the field: a NumPy number as a number, a list as a tuple."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     holds_list = _element(annotation) is not None
@@ -153,13 +153,13 @@ def _parsed(field: Field, spec: str, item: str) -> Any:
 def _checked(field: Field, spec: str, values: list[Any]) -> Axis:
     """Returns the axis of listed values, each of them checked."""
     if not values:
-        raise _wrong(field, spec, f"there is no value in it; write {_FORMS}")
+        raise _wrong(field, spec, f"it has no values; write {_FORMS}")
     seen: set[Any] = set()
     for value in values:
         if field.declaration.family is not None:
             if not isinstance(value, str):
                 members = ", ".join(field.declaration.family.members)
-                raise _wrong(field, spec, f"give names, of {members}, not {value!r}")
+                raise _wrong(field, spec, f"give names from {members}, not {value!r}")
             field.declaration.family.make(value)
         else:
             check_value(field, value)
@@ -173,7 +173,7 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
     element = _element(field.type)
     number = _number_type(element if element is not None else field.type)
     if number is None or field.declaration.family is not None:
-        raise _wrong(field, spec, f"{field.path} is no number but {type_name(field.type) or 'a choice'}; give a list")
+        raise _wrong(field, spec, f"{field.path} is {type_name(field.type) or 'a choice'}, not a number; give a list")
     items = _items(inside)
     if len(items) != 2:
         raise _wrong(field, spec, f"write {kind}(LOW,HIGH)")
@@ -188,7 +188,7 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
     if not (finite and low < high):
         raise _wrong(field, spec, "the range is empty: the first number must be below the second")
     if kind == "log" and low <= 0:
-        raise _wrong(field, spec, "a logarithmic range must begin above 0")
+        raise _wrong(field, spec, "a logarithmic range must start above 0")
     axis = Axis(field.path, spec.strip(), Range(low, high, kind == "log", whole, number), element is not None)
     for bound in (low, high):
         check_value(field, axis.value(bound))
@@ -196,7 +196,7 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
 
 
 def _number_type(annotation: Any) -> type | None:
-    """Returns int or float where the annotation is that, with or without None."""
+    """Returns int or float if the annotation is that type, with or without None."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         kinds = [a for a in typing.get_args(annotation) if a is not types.NoneType]
         annotation = kinds[0] if len(kinds) == 1 else None
@@ -204,12 +204,12 @@ def _number_type(annotation: Any) -> type | None:
 
 
 def _element(annotation: Any) -> Any:
-    """Returns the type of the elements of a field that holds a list, None for all others."""
+    """Returns the type of the elements of a field that holds a list, otherwise None."""
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is tuple else None
 
 
 def _items(text: str) -> list[str]:
-    """Splits at the commas that stand in no parentheses; an empty text has no items."""
+    """Splits at the commas outside parentheses; an empty text has no items."""
     items, depth, begin = [], 0, 0
     for place, character in enumerate(text):
         depth += {"(": 1, ")": -1}.get(character, 0)
@@ -221,7 +221,7 @@ def _items(text: str) -> list[str]:
 
 
 def _closes_last(inside: str) -> bool:
-    """Returns whether parentheses match, so that the text is the inside of one pair: not that of ``(1),log(2``."""
+    """Returns whether parentheses match, so that the text is the inside of one pair, unlike ``(1),log(2``."""
     depth = 0
     for character in inside:
         depth += {"(": 1, ")": -1}.get(character, 0)

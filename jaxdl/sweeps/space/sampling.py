@@ -1,6 +1,6 @@
-"""Which values each trial gets: a pure function of the definition, the trial's number and what earlier trials gave.
+"""The values of each trial: a pure function of the definition, the trial's number and the results of earlier trials.
 
-So a sweep that was stopped anywhere continues with the very trials that it would have had.
+So a sweep that was stopped at any point resumes with exactly the trials that it would have had.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-# A grid beyond this is a slip of the hand; it would fill memory before anything runs.
+# A larger grid is a typing mistake; it would fill memory before anything runs.
 _MOST_TRIALS = 1_000_000
 
 Key = tuple[tuple[str, str], ...]
@@ -51,12 +51,12 @@ def grid_values(spaces: Sequence[Space]) -> list[Values]:
 def draw(definition: Definition, number: int, history: Sequence[FrozenTrial] = ()) -> Values:
     """Returns the values of one trial of a random or TPE sweep.
 
-    Where the seed has a list of values, each combination that is drawn is run with each of them, one after the other.
+    If the seed has a list of values, each drawn combination is run with each of them, one after another.
 
     Args:
         definition: the sweep.
         number: the trial's number, 0 for the first.
-        history: with TPE, the trials that are over and may be learned from, in the order of their numbers.
+        history: with TPE, the finished trials to learn from, in the order of their numbers.
     """
     import optuna
 
@@ -76,7 +76,7 @@ def draw(definition: Definition, number: int, history: Sequence[FrozenTrial] = (
 
 
 def _short(axis: Axis, drawn: Any) -> Any:
-    """Returns a drawn number with four significant digits: more say nothing, and have to be read and typed."""
+    """Returns a drawn number with four significant digits: more do not matter, and would have to be read and typed."""
     if isinstance(axis.values, Choices) or not isinstance(drawn, float):
         return drawn
     return min(max(float(f"{drawn:.4g}"), axis.values.low), axis.values.high)
@@ -85,7 +85,7 @@ def _short(axis: Axis, drawn: Any) -> Any:
 def _sampler(mode: str, sweep_seed: int, combination: int) -> BaseSampler:
     from optuna.samplers import RandomSampler, TPESampler
 
-    # A generator of its own for each combination: a single one would start again in a process that continues a sweep.
+    # A separate generator for each combination: a single one would start again in a process that resumes a sweep.
     seed = int(np.random.SeedSequence([sweep_seed, combination]).generate_state(1)[0])
     return TPESampler(seed=seed) if mode == "tpe" else RandomSampler(seed=seed)
 
@@ -101,7 +101,7 @@ def _without(trial: FrozenTrial, path: str) -> FrozenTrial:
 
 
 def distribution(axis: Axis) -> BaseDistribution:
-    """Returns what Optuna calls a distribution."""
+    """Returns Optuna's distribution of an axis."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     values = axis.values
@@ -121,7 +121,7 @@ def to_optuna(axis: Axis, value: Any) -> Any:
 
 
 def from_optuna(axis: Axis, stored: Any) -> Any:
-    """Returns the field's value for what `to_optuna` made of it."""
+    """Returns the field's value from the result of `to_optuna`."""
     if isinstance(axis.values, Choices):
         return next(value for value in axis.values.values if to_optuna(axis, value) == stored)
     return axis.value(stored)

@@ -1,4 +1,4 @@
-"""The search space of a sweep: which fields it varies and how, and the experiment that each choice gives."""
+"""The search space of a sweep: which fields it varies and how, and the experiment for each choice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Space:
-    """What a sweep varies.
+    """The search space of a sweep.
 
     Attributes:
         axes: the fields with their values, in the order in which they were given; the last one varies fastest.
@@ -33,7 +33,7 @@ class Space:
 
     @property
     def size(self) -> float:
-        """How many combinations there are; infinite where a field has a range."""
+        """How many combinations there are; infinite if a field has a range."""
         sizes = [len(axis.values.values) if isinstance(axis.values, Choices) else math.inf for axis in self.axes]
         return math.prod(sizes)
 
@@ -54,7 +54,7 @@ def apply(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
     """Returns the experiment with other values: parts by the names of their families' members, outer ones first.
 
     Raises:
-        UserError: a part that was chosen does not have one of the fields.
+        UserError: a chosen part does not have one of the fields.
     """
     parts = {field.path: field for field in walk(experiment) if field.declaration.family is not None}
     for path in sorted(values, key=lambda path: path.count(".")):
@@ -74,11 +74,11 @@ def make_space(experiment: Experiment, fields: Mapping[str, Any] | Sequence[tupl
 
     Args:
         experiment: the recipe that is varied.
-        fields: what each field gets, by its dotted path or by its last name where just one field has it: a text as
-            behind ``--sweep=FIELD=`` (see `jaxdl.sweeps.space.axis.parse_axis`), or an iterable of values.
+        fields: values of each field, by its dotted path, or by its last name if only one field has it: a text as after
+            ``--sweep=FIELD=`` (see `jaxdl.sweeps.space.axis.parse_axis`), or an iterable of values.
 
     Raises:
-        UserError: a name or a value is wrong, a field is given twice, or it changes no result.
+        UserError: a name or a value is wrong, a field is given twice, or does not change any result.
     """
     given = list(fields.items() if isinstance(fields, Mapping) else fields)
     if not given:
@@ -88,7 +88,7 @@ def make_space(experiment: Experiment, fields: Mapping[str, Any] | Sequence[tupl
             raise UserError(f"a sweep varies fields by their names, not {name!r}.")
     known = _known(experiment)
     axes: dict[str, Axis] = {}
-    # Parts first: what a part holds can be named only once it is chosen.
+    # Parts first: the fields of a part are known only after it is chosen.
     for name, values in sorted(given, key=lambda item: not _is_part(known, item[0])):
         field = _named_field(known, name)
         if field.path in axes:
@@ -131,7 +131,7 @@ def _named_field(known: Mapping[str, Field], name: str) -> Field:
 
 
 def parse_flags(flags: Sequence[str]) -> list[tuple[str, str]]:
-    """Splits what stands behind each ``--sweep=`` into the field's name and its values.
+    """Splits the text after each ``--sweep=`` into the field's name and its values.
 
     Raises:
         UserError: there is no second ``=``.

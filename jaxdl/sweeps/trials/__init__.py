@@ -1,1 +1,1 @@
-"""The trials of a sweep: what each is, which comes next, and how it is run."""
+"""The trials of a sweep: their values, their order, and how each is run."""

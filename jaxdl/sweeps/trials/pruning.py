@@ -1,4 +1,4 @@
-"""Stopping trials that fall behind, by Optuna's pruners.
+"""Stops worse trials early, with Optuna's pruners.
 
 Each trial is compared only with trials that were over when it began. So decisions do not depend on which of several
 trials runs faster, and a sweep that was stopped and resumed decides the same again.
@@ -32,12 +32,12 @@ def _pruner(prune: Prune, epochs: int) -> BasePruner:
 
 
 class Rivals:
-    """The trials of a sweep that are over, as a pruner knows them: with the rungs that each has reached.
+    """The finished trials of a sweep for a pruner, with the rungs that each has reached.
 
     Args:
         prune: how trials are stopped early.
-        direction: whether less or more of the figure is better.
-        epochs: of the longest training.
+        direction: whether smaller or larger values of the figure are better.
+        epochs: epochs of the longest training.
     """
 
     def __init__(self, prune: Prune, direction: Direction, epochs: int):
@@ -48,7 +48,7 @@ class Rivals:
         self._count = 0
 
     def of(self, trials: Sequence[Trial]) -> tuple[FrozenTrial, ...]:
-        """Returns the rivals of the trial that begins when `trials`, the first ones of the sweep, are over."""
+        """Returns the rivals of the trial that starts when `trials`, the first ones of the sweep, are finished."""
         from optuna.trial import TrialState
 
         with quiet():
@@ -57,7 +57,7 @@ class Rivals:
                 replayed = self._study.ask()
                 for epoch, figure in sorted(trial.outcome.curve.items()):
                     replayed.report(figure, epoch)
-                    replayed.should_prune()  # takes note of the rung; what it says was acted on long ago
+                    replayed.should_prune()  # records the rung; its result was used when the trial ran
                 if trial.state == "completed":
                     self._study.tell(replayed, trial.objective)
                 else:
@@ -83,7 +83,7 @@ class Pruning:
                     pruner=_pruner(job.prune, job.most_epochs),
                 )
                 study.add_trials(job.rivals)
-                # In the place of those that run at the same time, because brackets go by numbers.
+                # Placeholders for trials that run at the same time, because brackets depend on numbers.
                 running = create_trial(state=TrialState.RUNNING)
                 study.add_trials([running] * (job.number - len(job.rivals)))
                 self._trial = study.ask()

@@ -1,4 +1,4 @@
-"""Running one trial: an ordinary training whose every ending, a failure too, is returned as an `Outcome`."""
+"""Runs one trial: an ordinary training whose end, also a failure, is returned as an `Outcome`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from jaxdl.training.run import train
 from jaxdl.training.summary import Summary
 
 OUT_OF_MEMORY = "out of memory"
-# What a disk says that is full or cannot be written; EFBIG is a limit on the size of files.
+# Errors of a disk that is full or not writable; EFBIG is a limit on the size of files.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-# Ray ends the workers of a process that has died within some seconds; a file server gives a lost node's locks back
-# after a minute or two.
+# Ray ends the workers of a dead process within some seconds; a file server releases a lost node's locks after a minute
+# or two.
 _SECONDS_OF_PATIENCE = 120.0
 
 
@@ -43,17 +43,17 @@ def run_trial(
     display: Display | None = None,
     notify: Callable[[str], None] = print,
 ) -> Outcome:
-    """Trains, and returns what came of it; no failure of the training gets out.
+    """Trains, and returns the outcome; a failed training raises no error.
 
     Args:
         job: what to run; resumes where an earlier attempt stopped.
         cache: data and programs of earlier trials.
-        signals: asks it to stop.
-        display: shows how far it is.
-        notify: takes messages.
+        signals: tells it to stop.
+        display: shows its progress.
+        notify: called with messages.
 
     Raises:
-        KeyboardInterrupt: it was asked to stop, and has saved its state.
+        KeyboardInterrupt: the training was stopped, and has saved its state.
     """
     begin = time.perf_counter()
     try:
@@ -66,7 +66,7 @@ def run_trial(
     except Exception as error:
         if ran_out_of_memory(error):
             return _failed(OUT_OF_MEMORY, begin, again=True)
-        # Beside the run directory, which may not be there.
+        # Next to the run directory, which may not exist.
         file = job.run_dir.with_name(f"{job.run_dir.name}-error.txt")
         with contextlib.suppress(UserError):
             replace_file(file, traceback.format_exc())
@@ -97,7 +97,7 @@ def _train(job: Job, cache: Cache, hooks: Hooks, notify: Callable[[str], None]) 
 
 
 def _meets_every_trial(cause: BaseException | None, job: Job) -> bool:
-    """Returns whether the disk under the sweep directory is the cause of an error, and not one trial's own files."""
+    """Returns whether an error comes from the disk of the sweep directory, and not from one trial's own files."""
     sweep_dir = job.run_dir.parents[1]
     return isinstance(cause, OSError) and (cause.errno in _OF_THE_DISK or not os.access(sweep_dir, os.W_OK))
 
@@ -108,7 +108,7 @@ def _failed(reason: str, begin: float, *, again: bool = False, ends_sweep: bool 
 
 
 def _outcome(job: Job, summary: Mapping[str, Any], seconds: float) -> Outcome:
-    """Returns what the files of a training that ended say of it."""
+    """Returns the outcome of a finished training from its files."""
     split, _, name = job.objective.partition("/")
     lines = [line for line in read_metrics(job.run_dir) if line["split"] == split and name in line]
     metrics = {key: value for key, value in summary["metrics"].items() if isinstance(value, int | float)}

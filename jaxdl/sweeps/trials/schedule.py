@@ -1,4 +1,4 @@
-"""Which trial comes next: those that an earlier process left, then new ones, until all are there."""
+"""The order of trials: first those that an earlier process did not finish, then new ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_CHECKED = 1000
 
 
 def planned_values(definition: Definition) -> list[Values] | None:
-    """Returns the values of all trials by number, None where results of earlier trials decide about later ones."""
+    """Returns the values of all trials by number, None if results of earlier trials decide about later ones."""
     if definition.mode == "grid":
         return grid_values([*definition.grids, definition.space])[: definition.trials]
     if definition.mode == "random":
@@ -34,16 +34,16 @@ def planned_values(definition: Definition) -> list[Values] | None:
 
 
 def with_waiting(trials: Sequence[Trial], definition: Definition) -> list[Trial]:
-    """Returns the trials of a table, from the first on, and those that are planned and have no row there yet."""
+    """Returns the trials of a table in order, and then the planned ones that have no row yet."""
     planned = planned_values(definition) or []
     waiting = range(len(trials), len(planned))
     return [*trials, *(Trial(number, planned[number], "waiting") for number in waiting)]
 
 
 class Schedule:
-    """Hands out the trials of a sweep, each with what it needs.
+    """Provides the jobs of a sweep, one for each trial.
 
-    Trials with the same compiled programs follow one another where nothing else decides their order.
+    Trials with the same compiled programs run one after another, unless something else decides the order.
 
     Args:
         definition: the sweep.
@@ -71,7 +71,7 @@ class Schedule:
         self._queue += range(len(self._trials), definition.trials)  # those of TPE
 
     def _by_program(self) -> list[int]:
-        """Returns the trials to run: those that were begun, then the others, those with the same programs together."""
+        """Returns the trials to run: first those already started, then the others, grouped by their programs."""
         left = [trial for trial in self._trials.values() if trial.outcome is None]
         keys = {trial.number: program_key(self.experiment(trial.values)) for trial in left}
         first = {key: number for number, key in sorted(keys.items(), reverse=True)}
@@ -85,11 +85,11 @@ class Schedule:
 
     @property
     def left(self) -> int:
-        """How many trials are neither over nor under way."""
+        """Number of trials that still have to be started."""
         return len(self._queue)
 
     def next(self, under_way: Sequence[int]) -> Job | None:
-        """Returns the next trial to begin; None where there is none, or it has to wait for those under way."""
+        """Returns the next trial to start; None if there is none, or if it has to wait for running ones."""
         if not self._queue:
             return None
         number = self._queue[0]
@@ -116,7 +116,7 @@ class Schedule:
         return max(0, number - number % of_one - self._definition.lag + 1)
 
     def take(self, number: int, outcome: Outcome) -> Trial:
-        """Takes note of what came of a trial."""
+        """Records the outcome of a trial."""
         self._trials[number] = self._table.finish(self._trials[number], outcome)
         return self._trials[number]
 
@@ -152,15 +152,15 @@ class Schedule:
 
 
 def check_values(definition: Definition) -> None:
-    """Makes the experiments of a sweep once, so that what does not go together is refused before anything starts.
+    """Makes all experiments of a sweep once, so that invalid combinations are reported before anything starts.
 
-    With TPE, whose values follow from results, some that are drawn at random stand for them.
+    With TPE, whose values depend on results, random ones are checked instead.
 
     Raises:
-        UserError: a combination of values makes no experiment.
+        UserError: a combination of values is not a valid experiment.
     """
     planned = planned_values(definition) or planned_values(dataclasses.replace(definition, mode="random")) or []
-    # Of a very large sweep a part, evenly spread, so that the answer comes soon.
+    # For a very large sweep only an evenly spread part, so that it does not take long.
     for values in planned[:: max(1, len(planned) // _MOST_CHECKED)]:
         try:
             apply(definition.experiment, values)

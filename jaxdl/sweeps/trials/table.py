@@ -1,6 +1,6 @@
-"""The trial table of a sweep: an Optuna storage, so that Optuna's own tools open it, too.
+"""The trial table of a sweep: an Optuna storage, so that Optuna's own tools can open it, too.
 
-It is a journal, to which a line is added for each change: that takes an eighth of what it takes in SQLite.
+It is a journal, to which a line is added for each change; this takes an eighth of the time of SQLite.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _LEFT_OUT = ("state", "again", "ends_sweep")
 
 
 class Table:
-    """The trials of one sweep, which only the process that holds the sweep directory writes.
+    """The trials of one sweep; only the process that has locked the sweep directory writes them.
 
     Args:
         path: the journal; without it there are no trials.
         definition: the sweep.
-        check: called before each line is written; raises `UserError` where the sweep directory is held no more.
+        check: called before each line is written; raises `UserError` if the sweep directory is no longer locked.
 
     Raises:
         UserError: the file cannot be read or written, or is damaged.
@@ -60,11 +60,10 @@ class Table:
         self._study_id = next((study._study_id for study in studies if study.study_name == self._name), None)
 
     def prepare(self) -> None:
-        """Makes the table ready for what is to come, before anything else is written into it.
+        """Prepares the table, before anything else is written to it.
 
-        Cuts off a last line of which a process that was killed, or a full disk, left a part; makes the study where
-        there is none; and writes the table anew where a grid was extended: in Optuna the values to choose from are
-        fixed.
+        Removes an incomplete last line, left by a killed process or a full disk; creates the study if there is none;
+        and writes the table again if a grid was extended: in Optuna the possible values are fixed.
         """
         with self._errors(), quiet():
             if self.path.exists():
@@ -77,7 +76,7 @@ class Table:
             self._widen()
 
     def _study(self, path: Path) -> Study:
-        """Makes the study in a file without one."""
+        """Creates the study in a file without one."""
         import optuna
 
         storage = _storage(path, self._check)
@@ -116,7 +115,7 @@ class Table:
             self._storage.create_new_trial(self._study_id, template_trial=template)
 
     def begin(self, trial: Trial) -> Trial:
-        """Takes note of an attempt at a trial."""
+        """Records an attempt at a trial."""
         from optuna.trial import TrialState
 
         begun = dataclasses.replace(trial, state="running", attempts=trial.attempts + 1)
@@ -129,7 +128,7 @@ class Table:
         return begun
 
     def finish(self, trial: Trial, outcome: Outcome) -> Trial:
-        """Takes note of what came of a trial; the state last, so that it is over only when all else is there."""
+        """Records the outcome of a trial; the state last, so that it is finished only when the rest is written."""
         from optuna.trial import TrialState
 
         states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -144,13 +143,13 @@ class Table:
         return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
 
     def history(self, before: int) -> list[FrozenTrial]:
-        """Returns the trials numbered below `before`, which must be over, as Optuna's samplers learn from them.
+        """Returns the trials with numbers below `before`, which must be finished, for Optuna's samplers.
 
-        One that failed counts as the worst of all: the next ones should keep away from it.
+        A failed one counts as the worst of all, so that later ones avoid it.
         """
         from optuna.trial import TrialState, create_trial
 
-        if len(self._history) < before:  # what is over changes no more
+        if len(self._history) < before:  # finished trials do not change
             for frozen in self._frozen()[len(self._history) : before]:
                 if frozen.state == TrialState.FAIL:
                     params, distributions = frozen.params, frozen.distributions
@@ -187,7 +186,7 @@ class Table:
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turns what is wrong with the file, or with a line in it, into one line."""
+        """Turns an error about the file, or about a line in it, into a `UserError` of one line."""
         from optuna.exceptions import OptunaError
 
         try:
@@ -200,12 +199,12 @@ class Table:
 
 
 def numbers_left(path: Path, before: Definition | None, definition: Definition) -> list[int]:
-    """Returns the numbers of the trials that are not over.
+    """Returns the numbers of the unfinished trials.
 
     Args:
-        path: the table's file; it need not be there.
-        before: what the sweep was; None for a new one.
-        definition: what it is from now on.
+        path: the table's file; it may not exist.
+        before: the earlier definition; None for a new sweep.
+        definition: the new definition.
     """
     over: set[int] = set()
     if before is not None and path.exists():
@@ -219,7 +218,7 @@ def _storage(path: Path, check: Callable[[], None]) -> JournalStorage:
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
     class DirectoryLock(JournalFileOpenLock):
-        """Optuna's own locks outlive a killed process; the sweep directory's does not, and is held by who writes."""
+        """Does nothing: Optuna's own locks outlive a killed process, and the writer has locked the sweep directory."""
 
         def acquire(self) -> bool:
             check()

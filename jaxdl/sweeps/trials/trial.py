@@ -1,4 +1,4 @@
-"""One trial of a sweep: what is to be run, and what came of it."""
+"""One trial of a sweep: its job and its outcome."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ State = Literal["running", "completed", "pruned", "failed"]
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A trial that is to be run, with all that a worker in another process needs for it.
+    """A trial to run, with everything that a worker in another process needs for it.
 
     Attributes:
-        number: 0 for the first.
-        experiment: the recipe with this trial's values.
+        number: number of the trial, from 0. experiment: the recipe with this trial's values.
         run_dir: the trial's run directory, absolute.
         data_dir: folder of prepared data sets, absolute.
         command: the command line that runs this trial alone, for its record.
         objective: the figure to compare by.
-        direction: whether less or more of it is better.
+        direction: whether smaller or larger values are better.
         prune: how it may be stopped early.
         most_epochs: epochs of the longest training of the sweep.
-        rivals: the trials with which it is compared for that.
+        rivals: the trials that `prune` compares it with.
     """
 
     number: int
@@ -84,11 +83,10 @@ class Trial:
     """A line of the trial table.
 
     Attributes:
-        number: 0 for the first.
-        values: the values of the varied fields, by dotted path.
+        number: number of the trial, from 0. values: the values of the varied fields, by dotted path.
         state: ``waiting``, ``running``, or how it ended.
-        attempts: how often it was begun.
-        outcome: what came of it; None where it is not over.
+        attempts: how often it was started.
+        outcome: its outcome; None if it is not finished.
     """
 
     number: int
@@ -99,12 +97,12 @@ class Trial:
 
     @property
     def objective(self) -> float | None:
-        """The figure to compare by; None where there is none."""
+        """The compared figure; None if there is none."""
         return self.outcome.objective if self.outcome else None
 
     @property
     def completed(self) -> bool:
-        """Whether it came to its end, with a figure to compare by."""
+        """Whether it was completed, with a figure to compare."""
         return self.state == "completed" and self.objective is not None
 
 
@@ -116,7 +114,7 @@ def trial_dir(sweep_dir: Path, number: int) -> Path:
 def as_row(trial: Trial) -> dict[str, Any]:
     """Returns a trial as one flat row: values and figures by name, with ``trial``, ``state`` and the like.
 
-    ``value`` is the figure to compare by; ``run_dir`` lies below the sweep directory.
+    ``value`` is the compared figure; ``run_dir`` is relative to the sweep directory.
     """
     outcome = trial.outcome or Outcome("running")
     return {

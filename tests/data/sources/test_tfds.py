@@ -64,9 +64,7 @@ def test_arrays_that_cannot_be_kept_are_decoded_each_time_and_that_is_said(tmp_p
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     lines: list[str] = []
     assert len(Tfds("tiny").load(tmp_path, lines.append).splits["test"]["inputs"]) == 5
-    assert lines == [
-        f"Decoding tiny; the arrays cannot be kept for the next time: {tmp_path / 'tiny'} is not writable."
-    ]
+    assert lines == [f"Decoding tiny; the decoded arrays cannot be stored: {tmp_path / 'tiny'} is not writable."]
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["1.0.0"]
 
 
@@ -199,7 +197,7 @@ def test_fields_are_checked(field, value, right):
 @pytest.mark.parametrize("mirror", ["https://user:secret@host/mnist", "https://user@host", "https://@host"])
 def test_a_mirror_with_a_password_is_refused_with_the_place_for_it(mirror):
     declared = next(f for f in own_fields(Tfds()) if f.path == "mirror")
-    with pytest.raises(UserError, match=r"must hold no user name or password.*put them into ~/\.netrc") as error:
+    with pytest.raises(UserError, match=r"must not contain a user name or password.*put them into ~/\.netrc") as error:
         check_value(declared, mirror)
     assert "\n" not in str(error.value)
 

@@ -168,7 +168,7 @@ def test_a_flipped_bit_in_a_kept_array_is_noticed_and_the_arrays_are_made_anew(p
     path.write_bytes(content)
     lines: list[str] = []
     assert same(Tfds("tiny", validation=0.0).load(tmp_path, lines.append), dataset)
-    assert lines == ["Decoding tiny: some seconds, and only this once."]
+    assert lines == ["Decoding tiny: some seconds, only this once."]
     assert same(kept(prepared, "tiny"), dataset)
 
 

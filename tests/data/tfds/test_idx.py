@@ -75,7 +75,7 @@ def test_nothing_decodes_an_image_again(tmp_path, link_archives, monkeypatch):
     monkeypatch.setattr("jaxdl.data.sources.tfds.decode", lambda *args: pytest.fail("the prepared files are read"))
     lines: list[str] = []
     assert Tfds("mnist").load(tmp_path, lines.append).train_examples == 60_000
-    assert lines == ["Preparing mnist from its original archives: some seconds, and only this once."]
+    assert lines == ["Preparing mnist from its original archives: some seconds, only this once."]
 
 
 def test_the_order_is_that_of_tfds(mnist):
@@ -221,9 +221,9 @@ def test_an_idx_file_has_the_shape_that_its_header_gives(shape, seed):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no IDX file of bytes"),
-        (bytes([0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0]), "is no IDX file of bytes"),  # of float32
-        (bytes([0, 0, 8, 1, 0, 0, 0, 3, 1, 2]), r"holds 2 numbers, where its header says \(3,\)"),
+        (b"", "is not an IDX file of bytes"),
+        (bytes([0, 0, 13, 1, 0, 0, 0, 1, 0, 0, 0, 0]), "is not an IDX file of bytes"),  # of float32
+        (bytes([0, 0, 8, 1, 0, 0, 0, 3, 1, 2]), r"holds 2 numbers, but its header says \(3,\)"),
     ],
 )
 def test_a_file_that_is_no_idx_file_is_refused(tmp_path, content, message):

@@ -54,7 +54,7 @@ def test_a_damaged_description_names_the_way_out(tmp_path, write_image_set):
     folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
     (folder / "dataset_info.json").write_text("{")
     with pytest.raises(
-        UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}, and it will be made"
+        UserError, match=rf"dataset_info\.json is damaged \(.*\)\. Remove {folder}, and it will be created"
     ):
         obtain(get("tiny", tmp_path))
 
@@ -260,7 +260,7 @@ def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_an_error_unless_it_is_the_default(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # the superuser may write everywhere
-    with pytest.raises(UserError, match=rf"mnist cannot be prepared: {tmp_path} is not writable\. Name another"):
+    with pytest.raises(UserError, match=rf"mnist cannot be prepared: {tmp_path} is not writable\. Choose another"):
         obtain(get("mnist", tmp_path, mirror="http://no-such-host.invalid"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(Unavailable, match=rf"not downloaded: {tmp_path} is not writable"):

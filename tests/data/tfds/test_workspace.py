@@ -63,7 +63,7 @@ def test_one_at_a_time_works_in_a_folder(tmp_path):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
-    assert lines == [f"Waiting for another process that prepares data in {tmp_path}."]
+    assert lines == [f"Waiting for another process that is preparing data in {tmp_path}."]
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
     assert "completed" in states and "waiting" in states
     before = completed_summaries(sweep_dir)
     second = subprocess.run(command(sweep_dir), check=True, capture_output=True, text=True)
-    assert "of them over" in second.stderr
+    assert "of them finished" in second.stderr
     assert {row["state"] for row in table(sweep_dir)} == {"completed"}
     assert before and before == {path: path.stat().st_mtime_ns for path in before}
 

@@ -75,7 +75,7 @@ def test_data_that_the_sweep_varies_are_no_stand_ins_for_one_another(tmp_path: P
         return render(SweepResults(definition, tmp_path, "completed", trials), COMMAND)
 
     assert '<p class="banner">' not in page("mnist", "fashion_mnist")
-    banner = "Not measured on the data that were asked for: digits (stand-in for mnist).</p>"
+    banner = "Not measured on the requested data: digits (stand-in for mnist).</p>"
     assert banner in page("digits (stand-in for mnist)", "fashion_mnist")
 
 

@@ -73,7 +73,7 @@ def test_a_number_drawn_for_a_list_stands_for_a_list_of_one() -> None:
         ("optimizer.learning_rate", "-1", "must be greater than 0"),
         ("optimizer.learning_rate", "nan", "finite"),
         ("optimizer.learning_rate", "1e-3,0.001", "0.001 is listed twice"),
-        ("optimizer.learning_rate", "log(0,1)", "must begin above 0"),
+        ("optimizer.learning_rate", "log(0,1)", "must start above 0"),
         ("optimizer.learning_rate", "log(1,1)", "the range is empty"),
         ("optimizer.learning_rate", "uniform(2,1)", "the range is empty"),
         ("optimizer.learning_rate", "uniform(0,1)", "must be greater than 0"),
@@ -88,9 +88,9 @@ def test_a_number_drawn_for_a_list_stands_for_a_list_of_one() -> None:
         ("training.batch_size", "uniform(1,8)", "write int"),
         ("training.batch_size", "int(1.5,8)", "whole numbers"),
         ("training.precision", "float16", "unknown value for training.precision"),
-        ("training.precision", "int(1,8)", "is no number"),
+        ("training.precision", "int(1,8)", ", not a number"),
         ("optimizer", "adm", "unknown optimizer 'adm'. Did you mean 'adam'"),
-        ("optimizer", "int(1,8)", "is no number"),
+        ("optimizer", "int(1,8)", ", not a number"),
     ],
 )
 def test_what_is_wrong_is_named(path: str, spec: str, message: str) -> None:
