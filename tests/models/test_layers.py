@@ -104,6 +104,34 @@ def test_batch_statistics_are_collected_in_training_and_used_afterwards() -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "flax"),
+    [
+        ("batch", nn.BatchNorm(use_running_average=False, use_fast_variance=False)),
+        ("layer", nn.LayerNorm(use_fast_variance=False)),
+        ("group", nn.GroupNorm(3, use_fast_variance=False)),
+    ],
+    ids=["batch", "layer", "group"],
+)
+def test_values_and_gradients_are_those_of_flax_with_the_same_parameters(kind: str, flax: nn.Module) -> None:
+    own = Normalize(kind)
+    variables = own.init(jax.random.key(1), IMAGES, True)
+    params = {name: jax.random.normal(jax.random.key(2), (12,)) for name in ("scale", "bias")}
+    stats = variables.get("batch_stats", {})
+    weights = jax.random.normal(jax.random.key(3), IMAGES.shape)
+
+    def of_own(params: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
+        given = {"params": {kind: params}, "batch_stats": stats}
+        return (weights * own.apply(given, inputs, True, mutable=["batch_stats"])[0]).sum()
+
+    def of_flax(params: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
+        given = {"params": params, "batch_stats": stats.get("batch", {})}
+        return (weights * flax.apply(given, inputs, mutable=["batch_stats"])[0]).sum()
+
+    found, expected = (jax.jit(jax.value_and_grad(f, (0, 1)))(params, IMAGES) for f in (of_own, of_flax))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, expected)
+
+
 def test_running_statistics_keep_their_precision_at_a_large_mean() -> None:
     inputs = np.random.default_rng(0).normal(10_000, 1, (500, 12)).astype(np.float32)
     layer = Normalize("batch")
@@ -114,7 +142,8 @@ def test_running_statistics_keep_their_precision_at_a_large_mean() -> None:
     stats, wide = variables["batch_stats"]["batch"], inputs.astype(np.float64)
     np.testing.assert_allclose(stats["mean"], wide.mean(0), rtol=1e-4)
     np.testing.assert_allclose(stats["var"], wide.var(0), rtol=1e-3)
-    np.testing.assert_allclose(layer.apply(variables, inputs, False).std(0), 1, rtol=1e-3)
+    outputs = np.asarray(layer.apply(variables, inputs, False))
+    np.testing.assert_allclose(outputs.std(0), 1, rtol=1e-3)
 
 
 @pytest.mark.parametrize("model", [MLP(), CNN(), RNN()], ids=["mlp", "cnn", "rnn"])
