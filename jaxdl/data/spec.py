@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
+# The arrays that a split may have; training reads no others.
+ARRAYS = ("inputs", "targets", "lengths")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Spec:
         outputs: size of the model's last axis: the number of classes, or 1 for binary and scalar targets.
         class_names: one for each class; empty if there are none.
         best_loss: smallest expected loss that any model can reach, in nats; None if the source does not know it.
+        lengths: whether each example also has a length, the number of its valid steps.
     """
 
     input_shape: tuple[int, ...]
@@ -35,6 +39,7 @@ class Spec:
     outputs: int
     class_names: tuple[str, ...] = ()
     best_loss: float | None = None
+    lengths: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
@@ -88,6 +93,17 @@ class Dataset:
     def substituted(self) -> bool:
         """Whether a stand-in replaces the requested set."""
         return self.used != self.requested
+
+
+def check_names(names: Iterable[str], where: str) -> None:
+    """Raises `UserError` unless there are inputs and targets, and nothing that training would not read."""
+    given = tuple(names)
+    for name in given:
+        if name not in ARRAYS:
+            raise UserError(f"{where}: training does not read {name!r}; the arrays are {', '.join(ARRAYS)}.")
+    for name in ARRAYS[:2]:
+        if name not in given:
+            raise UserError(f"{where}: {name} are missing.")
 
 
 def examples(split: Split) -> int:

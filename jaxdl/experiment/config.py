@@ -31,7 +31,9 @@ def to_config(value: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return str(value)  # its text, without what a type of its own may add
+    if value is None or isinstance(value, bool | int | float):
         return value
     raise TypeError(f"a field of an experiment holds {value!r}, which has no JSON form")
 
@@ -72,6 +74,8 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any], prefix: str) 
         else:
             changes[name] = _typed(raw, field.type)
             check_value(field, changes[name])
+            if isinstance(field.value, str) and changes[name] == field.value:
+                changes[name] = field.value  # it may have more than its text: the arrays of `jaxdl.Arrays`
     return replace(default, changes)
 
 

@@ -169,7 +169,7 @@ def test_mnist_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
     finished = compare("--workloads=mnist_mlp", f"--data_dir={tmp_path / 'data'}", f"--output={tmp_path / 'out'}")
     assert finished.returncode == 2
-    assert finished.stderr.splitlines()[-1].startswith("benchmarks.compare: the data of mnist_mlp cannot be had")
+    assert finished.stderr.splitlines()[-1].startswith("benchmarks.compare: the data of mnist_mlp are not available")
 
 
 @pytest.mark.slow

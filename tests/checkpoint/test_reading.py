@@ -36,7 +36,7 @@ def test_what_it_says_of_itself_comes_back_and_a_changed_figure_is_noticed(tmp_p
     file.write_text(json.dumps({**about, "epoch": 4}))
     with (
         Checkpoints(tmp_path, read_only=True) as checkpoints,
-        pytest.raises(UserError, match="/1 is damaged .the digest of what it says of itself is not the one"),
+        pytest.raises(UserError, match="/1 is damaged .the digest of its JSON values is not the one"),
     ):
         checkpoints.restore(make_state())
 

@@ -35,7 +35,7 @@ def test_without_an_experiment_it_lists_every_option_and_mode_and_says_how_to_se
     assert text.startswith("usage: python launch.py --experiment=NAME")
     assert re.findall(r"^  --(\w+)=", text, re.MULTILINE) == list(option_fields())
     assert re.findall(r"^        (\w+): ", text, re.MULTILINE) == list(COMMANDS)
-    assert text.endswith("--experiment=NAME --help lists that experiment's fields; --list the experiments.")
+    assert text.endswith("--experiment=NAME --help lists that experiment's fields; --list prints the experiments.")
 
 
 @pytest.mark.parametrize("width", [60, 100])

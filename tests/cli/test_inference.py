@@ -78,6 +78,6 @@ def test_an_exported_program_predicts_as_the_run_does(finished: Path, tmp_path: 
 @pytest.mark.parametrize("command", ["predict", "export"])
 def test_an_output_without_its_folder_is_refused_before_the_run_is_read(tmp_path: Path, command: str) -> None:
     options = Options(run_dir=str(tmp_path / "no run"), input="no file", output=str(tmp_path / "none" / "out"))
-    with pytest.raises(UserError, match=r"--output=.*: there is no folder .*none; make it"):
+    with pytest.raises(UserError, match=r"--output=.*: there is no folder .*none; create it"):
         getattr(inference, command)(options, RECIPE, [], 0.0)
     assert list(tmp_path.iterdir()) == []

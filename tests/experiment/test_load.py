@@ -63,7 +63,7 @@ def test_a_split_without_examples_is_named(
     small: jaxdl.Experiment, monkeypatch: pytest.MonkeyPatch, empty: str
 ) -> None:
     monkeypatch.setattr(jaxdl.Digits, "load", lambda self, data_dir, notify: blobs(**{empty: 0}))
-    with pytest.raises(UserError, match=f"the {empty} split of blobs holds no example; check --data"):
+    with pytest.raises(UserError, match=f"the {empty} split of blobs has no example; check --data"):
         load_data(small, Path(), print)
 
 

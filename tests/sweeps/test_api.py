@@ -77,7 +77,7 @@ def test_what_is_given_counts_before_what_the_recipe_and_the_metric_say() -> Non
     [
         ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "no training reads optimizer.nesterov"),
         ({"seed": [0]}, {"sweep_objective": "validation/auc"}, "auc"),
-        ({"seed": [0]}, {"sweep_objective": "train/f1"}, "nothing to compare by"),
+        ({"seed": [0]}, {"sweep_objective": "train/f1"}, "this figure is not measured"),
         ({"model.features": ["(8),(16)"]}, {}, "must be int"),
     ],
 )
@@ -91,7 +91,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="no sweep directory"):
+    with pytest.raises(UserError, match="not a sweep directory"):
         sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -99,7 +99,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"optimizer": [jaxdl.Adam()]}, "give names, of sgd"),
+        ({"optimizer": [jaxdl.Adam()]}, "give names from sgd"),
         ({"optimizer": [3]}, "give names"),
         ({5: [1]}, "by their names, not 5"),
     ],

@@ -70,7 +70,7 @@ def test_a_drawn_sweep_is_extended_by_trials_alone() -> None:
     before = define({"learning_rate": "log(1e-3,1)"}, trials=5)
     after = extended(before, dataclasses.replace(before, trials=8))
     assert planned_values(after)[:5] == planned_values(before)  # type: ignore[index]
-    with pytest.raises(UserError, match="changes nothing else"):
+    with pytest.raises(UserError, match="only adds trials"):
         extended(before, define({"learning_rate": "log(1e-2,1)"}, trials=8))
     with pytest.raises(UserError, match="5 trials already"):
         extended(before, dataclasses.replace(before, trials=4))

@@ -72,7 +72,7 @@ def test_other_data_are_refused_or_accepted_if_an_epoch_has_as_many_steps(
     (tmp_path / "record.json").write_text(json.dumps(record))
     check_same_data(tmp_path, recipe, dataset, False)
     other = dataclasses.replace(dataset, fingerprint="second")
-    with pytest.raises(UserError, match=r"was begun with other data than blobs as it is now: .*--accept_changed_data"):
+    with pytest.raises(UserError, match=r"was started with other data than the present blobs: .*--accept_changed_data"):
         check_same_data(tmp_path, recipe, other, False)
     check_same_data(tmp_path, recipe, other, True)
     twice = dataclasses.replace(other, passes=2)
