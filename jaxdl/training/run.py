@@ -22,6 +22,7 @@ from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
 from jaxdl.report import write_report
 from jaxdl.report.terminal import Progress, Reached, announce
 from jaxdl.steps.functions import TrainState
+from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
@@ -92,6 +93,7 @@ def train(
             dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
             check_same_data(directory.path, experiment, dataset, accept_changed_data)
+            check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
             stopping = EarlyStopping.of(experiment, dataset)
