@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,9 @@ from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.data import Spec
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.config import from_config
 from jaxdl.inference.inputs import check_inputs, read_spec
+from jaxdl.record import read_config
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
 
@@ -77,14 +80,20 @@ def bucket_sizes(largest: int) -> tuple[int, ...]:
     return (*(2**power for power in range((largest - 1).bit_length())), largest)
 
 
-def load_run(run_dir: Path, experiment: Experiment) -> TrainedModel:
+def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = None) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
+    Args:
+        run_dir: the run directory.
+        experiment: the recipe; None: the one of the run's ``config.json``, whose parts must all be jaxdl's own.
+
     Raises:
-        UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment.
+        UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
+            was given and the run's has a part of the user's own.
     """
+    run_dir = Path(run_dir)
     spec = read_spec(run_dir)
-    experiment = experiment.for_spec(spec)
+    experiment = (from_config(read_config(run_dir)) if experiment is None else experiment).for_spec(spec)
     steps = make_steps(experiment, spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:

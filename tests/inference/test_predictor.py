@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 import jaxdl
 from jaxdl.errors import UserError
@@ -92,6 +93,39 @@ def test_inputs_of_another_shape_or_dtype_are_refused(recipe: jaxdl.Experiment, 
         model.predict(inputs.astype(np.float32) / 16)
     with pytest.raises(UserError, match=r"inputs is uint8 of shape \(8, 8, 1\)"):
         model.predict(inputs[0])
+
+
+def test_a_run_of_built_in_parts_is_loaded_and_evaluated_from_its_folder_alone(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
+    model = jaxdl.load_run(str(tmp_path / "run"))
+    inputs = recipe.data.load(tmp_path, print).splits["test"]["inputs"]
+    expected = jaxdl.load_run(tmp_path / "run", recipe).predict(inputs)
+    assert model.experiment == recipe.for_spec(model.spec)
+    np.testing.assert_array_equal(model.predict(inputs), expected)
+    found = jaxdl.evaluate(str(tmp_path / "run"), notify=pytest.fail)
+    assert (found["experiment"], found["metrics"]["test/loss"]) == ("recipe", summary["metrics"]["test/loss"])
+
+
+class Own(nn.Module):
+    """A module of the user's own."""
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        assert self.outputs is not None
+        return nn.Dense(self.outputs)(inputs.reshape(len(inputs), -1))
+
+
+def test_a_run_with_a_module_of_ones_own_asks_for_the_experiment(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    own = dataclasses.replace(recipe, model=Own())
+    jaxdl.train(own, run_dir=tmp_path / "run", data_dir=tmp_path)
+    for load in (jaxdl.load_run, jaxdl.evaluate):
+        with pytest.raises(UserError, match=r"the model 'Own' is not a part of jaxdl.*experiment="):
+            load(tmp_path / "run")
+    assert jaxdl.load_run(tmp_path / "run", own).predict(np.zeros((2, 8, 8, 1), np.uint8)).shape == (2, 10)
 
 
 def test_a_checkpoint_of_another_shape_is_refused_by_name(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
