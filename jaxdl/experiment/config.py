@@ -65,9 +65,9 @@ def _is_member(field: Field) -> bool:
 
 def _built_in(config: Mapping[str, Any]) -> Experiment:
     """Returns an experiment whose parts have the types that the config names, all of them jaxdl's own."""
-    name = config.get("name")
+    name = config.get("name") if isinstance(config, Mapping) else None
     if not isinstance(name, str):
-        raise UserError("config: name must be a text; give the experiment that the run was made with.")
+        raise UserError("config: name must be a text: the file is damaged; give the experiment, or train again.")
     parts: dict[str, Any] = {}
     for field in dataclasses.fields(Experiment):
         family = field.metadata[KEY].family
@@ -75,7 +75,7 @@ def _built_in(config: Mapping[str, Any]) -> Experiment:
             raw = config.get(field.name)
             kind = raw.get(_TYPE) if isinstance(raw, Mapping) else None
             if not isinstance(kind, str):
-                raise UserError(f"config: {field.name} must be an object with its type.")
+                raise UserError(f"config: {field.name} must be an object with its type: the file is damaged.")
             if kind not in family.members:
                 raise _not_built_in(family, kind)
             parts[field.name] = family.members[kind]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -96,7 +97,11 @@ def evaluate(
     model = load_run(run_dir, experiment)
     recipe = shortened(model.experiment)
     dataset = load_data(recipe, default_data_dir() if data_dir is None else Path(data_dir), notify)
-    if dataset.spec != model.spec:
+    if model.spec.lengths and not dataset.spec.lengths:
+        raise UserError(
+            f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."
+        )
+    if dataclasses.replace(dataset.spec, lengths=model.spec.lengths) != model.spec:
         raise UserError(
             f"{run_dir} was trained on examples of shape {model.spec.input_shape}, but {dataset.used} has "
             f"{dataset.spec.input_shape} or other classes; give the --data and --data_dir of the training."

@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 from flax import linen as nn
 
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.inference.predictor import bucket_sizes
+from tests.padded import recurrent, untrained
 
 COUNTS = (1, 2, 3, 6, 7, 8, 13, 20)
 
@@ -106,6 +108,45 @@ def test_a_run_of_built_in_parts_is_loaded_and_evaluated_from_its_folder_alone(
     np.testing.assert_array_equal(model.predict(inputs), expected)
     found = jaxdl.evaluate(str(tmp_path / "run"), notify=pytest.fail)
     assert (found["experiment"], found["metrics"]["test/loss"]) == ("recipe", summary["metrics"]["test/loss"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, *(pytest.param(more, marks=pytest.mark.slow) for more in ({"bidirectional": True}, {"features": (4, 4)}))],
+)
+def test_each_example_is_predicted_by_its_valid_steps_alone(fields: dict[str, object]) -> None:
+    """Compared with the model on each sequence without its padding; without a step only the last bias is left."""
+    model = untrained(recurrent(**fields))
+    params = dict(model.state.params)
+    params["output"] = {**params["output"], "bias": jnp.array([0.5, -1.0])}
+    model = dataclasses.replace(model, state=model.state.replace(params=params))
+    inputs = np.random.default_rng(0).normal(size=(6, 7, 2)).astype(np.float32)
+    lengths = [7, 0, 1, 3, 3, 7]
+    found = model.predict(inputs, lengths)
+    for row, example, length in zip(found, inputs, lengths, strict=True):
+        alone = model.experiment.model.apply({"params": params}, example[None, :length]) if length else [[0.5, -1.0]]
+        np.testing.assert_allclose(row, scipy.special.softmax(np.asarray(alone)[0]), rtol=1e-4, atol=1e-6)
+    again = model.predict([example[:length] for example, length in zip(inputs, lengths, strict=True)])
+    np.testing.assert_array_equal(again, found)
+    assert model.predict(inputs[:0], lengths[:0]).shape == (0, 2)
+
+
+def test_lengths_that_are_missing_or_wrong_are_refused() -> None:
+    model = untrained(recurrent())
+    inputs = np.zeros((2, 7, 2), np.float32)
+    with pytest.raises(UserError, match="the model was trained with lengths"):
+        model.predict(inputs)
+    with pytest.raises(UserError, match=r"lengths\[1\] is 8; a length .* from 0 to 7"):
+        model.predict(inputs, [7, 8])
+
+
+@pytest.mark.slow
+def test_a_run_on_padded_sequences_predicts_as_well_as_it_was_tested(tmp_path: Path) -> None:
+    recipe = recurrent()
+    summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
+    test = recipe.data.load(tmp_path).splits["test"]
+    found = jaxdl.load_run(tmp_path / "run", recipe).predict(test["inputs"], test["lengths"])
+    assert (found.argmax(1) == test["targets"]).mean() == summary["metrics"]["test/accuracy"] > 0.8
 
 
 class Own(nn.Module):
