@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -157,12 +158,12 @@ def stored(array: np.ndarray, spec: Spec, name: str) -> np.ndarray:
         name: the array's name in messages.
 
     Returns:
-        (examples, *spec.input_shape) of dtype spec.input_dtype.
+        (examples, *spec.input_shape) of dtype spec.input_dtype, or of the one that JAX has in its place.
 
     Raises:
         UserError: another shape or kind of numbers, or numbers that the dtype cannot hold.
     """
-    dtype = jnp.dtype(spec.input_dtype)
+    dtype = jax.dtypes.canonicalize_dtype(spec.input_dtype)  # without 64 bits, JAX would cut larger numbers off
     if not array.ndim or array.shape[1:] != spec.input_shape:
         raise UserError(f"{_given(array, name)}; the model takes {_wanted(spec)}{_shape_hint(array, spec)}.")
     if array.dtype == dtype:
