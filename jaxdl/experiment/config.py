@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxdl.errors import UserError, unknown
+from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, walk
 from jaxdl.fields.declare import KEY
@@ -17,7 +17,11 @@ _TYPE = "type"
 
 
 def to_config(value: Any) -> dict[str, Any]:
-    """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``."""
+    """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``.
+
+    Raises:
+        UserError: a field holds what has no JSON form, such as an array or a function.
+    """
     config: dict[str, Any] = {}
     for field in own_fields(value):
         if field.is_part:
@@ -25,16 +29,19 @@ def to_config(value: Any) -> dict[str, Any]:
             named = {_TYPE: family.name_of(field.value)} if family else {}
             config[field.path] = named | to_config(field.value)
         else:
-            config[field.path] = _plain(field.value)
+            config[field.path] = _plain(field.value, f"{type(value).__name__}.{field.path}")
     return config
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, name) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"a field of an experiment holds {value!r}, which has no JSON form")
+    raise UserError(
+        f"{name} holds {brief(value)}, which config.json cannot hold: give a number, a text, a tuple of them, or a "
+        "frozen dataclass of such fields."
+    )
 
 
 def from_config(config: Mapping[str, Any], default: Experiment | None = None) -> Experiment:
@@ -91,7 +98,7 @@ def _not_built_in(family: Family, kind: str) -> UserError:
 
 def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix: str) -> Any:
     if not isinstance(config, Mapping):
-        raise UserError(f"config: {prefix.rstrip('.') or 'experiment'} must be an object, not {config!r}.")
+        raise UserError(f"config: {prefix.rstrip('.') or 'experiment'} must be an object, not {brief(config)}.")
     declared = {field.path: field for field in own_fields(default)}
     fields = {field.name: field for field in dataclasses.fields(default)}
     absent = [fields[name] for name in declared if name not in config]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import linen as nn
 from hypothesis import given
@@ -143,6 +145,24 @@ def test_a_field_that_came_later_has_its_default_whatever_the_present_recipe_say
     del older["augmentation"]
     present = jaxdl.replace(recipe(), {"augmentation.shift": 2})
     assert from_config(older, present) == recipe()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (np.arange(500), r"ndarray of int64 and shape \(500,\)"),
+        ((1, jnp.zeros((2, 3))), r"of float32 and shape \(2, 3\)"),
+        (nn.relu, r"custom_jvp object at \w+>"),
+        (["x" * 500], r"\['xxxxx.*x\.\.\."),
+    ],
+)
+def test_a_field_without_a_json_form_is_named_and_no_array_is_printed_whole(value: object, shown: str) -> None:
+    class Own(nn.Module):
+        table: object = None
+
+    with pytest.raises(UserError, match=rf"^Own.table holds .*{shown}, which config.json cannot hold") as error:
+        to_config(jaxdl.replace(recipe(), {"model": Own(table=value)}))
+    assert len(str(error.value)) < 400
 
 
 def test_differences_name_the_fields() -> None:
