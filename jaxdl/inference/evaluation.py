@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 
 from jaxdl.backend.compiler import compiled
 from jaxdl.backend.memory import on_host
+from jaxdl.data import default_data_dir
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -71,9 +74,18 @@ class Evaluation:
 
 
 def evaluate(
-    run_dir: Path, experiment: Experiment, data_dir: Path, notify: Callable[[str], None] = print
+    run_dir: str | os.PathLike[str],
+    experiment: Experiment | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    notify: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Evaluates a run's final state on validation and test.
+
+    Args:
+        run_dir: the run directory.
+        experiment: the recipe; None: as for `load_run`.
+        data_dir: folder of prepared data sets and original archives; None: TFDS's own.
+        notify: takes messages.
 
     Returns:
         Like the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
@@ -81,10 +93,15 @@ def evaluate(
     Raises:
         UserError: as `load_run`, or the data cannot be loaded or have other shapes.
     """
+    run_dir = Path(run_dir)
     model = load_run(run_dir, experiment)
     recipe = shortened(model.experiment)
-    dataset = load_data(recipe, data_dir, notify)
-    if dataset.spec != model.spec:
+    dataset = load_data(recipe, default_data_dir() if data_dir is None else Path(data_dir), notify)
+    if model.spec.lengths and not dataset.spec.lengths:
+        raise UserError(
+            f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."
+        )
+    if dataclasses.replace(dataset.spec, lengths=model.spec.lengths) != model.spec:
         raise UserError(
             f"{run_dir} was trained on examples of shape {model.spec.input_shape}, but {dataset.used} has "
             f"{dataset.spec.input_shape} or other classes; give the --data and --data_dir of the training."
@@ -102,7 +119,7 @@ def evaluate(
             found = evaluation.figures(program, model.experiment, model.state, split)
             figures |= {f"{split}/{name}": value for name, value in found.items()}
     return {
-        "experiment": experiment.name,
+        "experiment": model.experiment.name,
         "status": "evaluated",
         "step": int(model.state.step),
         "metrics": figures,
