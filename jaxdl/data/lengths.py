@@ -12,7 +12,7 @@ from jaxdl.errors import UserError
 def checked_lengths(lengths: Any, count: int, steps: int, name: str) -> np.ndarray:
     """Returns lengths as they enter a compiled step, after they are checked.
 
-    They are checked here, on the host: a compiled step takes an index outside of an array for the nearest one inside.
+    They are checked here, on the host: a compiled step can refuse nothing and takes a length above `steps` for `steps`.
 
     Args:
         lengths: (examples,) integers, the number of valid steps of each example, which come first.

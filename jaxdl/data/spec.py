@@ -83,7 +83,7 @@ class Dataset:
             set that the recipe was made for.
 
     Raises:
-        UserError: a length is no integer from 0 to the number of steps.
+        UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths.
     """
 
     spec: Spec
@@ -98,7 +98,10 @@ class Dataset:
         for name, split in self.splits.items():
             if "lengths" in split:
                 checked_lengths(split["lengths"], examples(split), (*self.spec.input_shape, 0)[0], f"lengths of {name}")
-        spec = dataclasses.replace(self.spec, lengths=any("lengths" in split for split in self.splits.values()))
+        have = {name: "lengths" in split for name, split in self.splits.items()}
+        if len(set(have.values())) > 1:
+            raise UserError(f"{self.used}: all splits must have lengths or none, and {have} says which have them.")
+        spec = dataclasses.replace(self.spec, lengths=any(have.values()))
         object.__setattr__(self, "spec", spec)  # the one field that follows from another
 
     @property

@@ -16,13 +16,16 @@ from jaxdl.backend.compiler import compiled
 from jaxdl.backend.memory import on_host
 from jaxdl.data import default_data_dir
 from jaxdl.data.resident import Resident, put_on_device
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets, data_summary, load_data, shortened
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
 from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters
 from jaxdl.steps.many import run_eval_steps
+
+# What fields of a spec are called in messages; others have their own names.
+_WORDS = {"input_shape": "shape", "input_dtype": "dtype"}
 
 
 def device_hparams(experiment: Experiment) -> dict[str, np.float32]:
@@ -101,10 +104,12 @@ def evaluate(
         raise UserError(
             f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."
         )
-    if dataclasses.replace(dataset.spec, lengths=model.spec.lengths) != model.spec:
+    trained, now = (dataclasses.asdict(spec) for spec in (model.spec, dataset.spec))
+    other = [name for name in trained if trained[name] != now[name] and name != "lengths"]
+    if other:
         raise UserError(
-            f"{run_dir} was trained on examples of shape {model.spec.input_shape}, but {dataset.used} has "
-            f"{dataset.spec.input_shape} or other classes; give the --data and --data_dir of the training."
+            f"{run_dir} was trained on examples of {_WORDS.get(other[0], other[0])} {brief(trained[other[0]])}, but "
+            f"{dataset.used} has {brief(now[other[0]])}; give the --data and --data_dir of the training."
         )
     if dataset.fingerprint != read_record(run_dir).get("data_fingerprint"):
         notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")

@@ -46,6 +46,8 @@ def test_a_data_set_says_whether_it_has_lengths_and_checks_them() -> None:
     test = dict(dataset.splits["test"])
     without = {name: {key: split[key] for key in ("inputs", "targets")} for name, split in dataset.splits.items()}
     assert not dataclasses.replace(dataset, splits=without).spec.lengths
+    with pytest.raises(UserError, match=r"padded: all splits must have lengths or none, .*'train': False"):
+        dataclasses.replace(dataset, splits={**without, "test": test})
     test["lengths"] = test["lengths"] + 1
     with pytest.raises(UserError, match=r"lengths of test\[\d+\] is 8; a length .* from 0 to 7"):
         dataclasses.replace(dataset, splits={**dataset.splits, "test": test})
