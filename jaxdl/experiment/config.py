@@ -11,6 +11,7 @@ from typing import Any
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, check_value, own_fields, replace, show, walk
+from jaxdl.objectives.metrics import defined
 
 _TYPE = "type"
 
@@ -52,6 +53,9 @@ def from_config(config: Mapping[str, Any], default: Experiment) -> Experiment:
     """
     own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part}
     experiment: Experiment = _read(config, default, own_types, "")
+    # Accuracy was the default once, whatever the targets were, so no one asked for it.
+    if experiment.metrics == ("accuracy",) and not defined("accuracy", experiment.objective):
+        return dataclasses.replace(experiment, metrics=None)
     return experiment
 
 
@@ -132,7 +136,8 @@ def differences(
 
 def _leaves(experiment: Experiment, compared: Callable[[Field], bool]) -> dict[str, str]:
     leaves = {}
-    for field in walk(experiment):
+    # An earlier run's config names the metrics that followed from the objective.
+    for field in walk(dataclasses.replace(experiment, metrics=experiment.measured)):
         family = field.declaration.family
         if not compared(field):
             continue
