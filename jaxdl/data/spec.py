@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
+# The arrays that a split may have; training reads no others.
+ARRAYS = ("inputs", "targets", "lengths")
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Dataset:
     def __post_init__(self) -> None:
         for name, split in self.splits.items():
             if "lengths" in split:
-                checked_lengths(split["lengths"], examples(split), self.spec.input_shape[0], f"lengths of {name}")
+                steps = (*self.spec.input_shape, 0)[0]
+                checked_lengths(split["lengths"], examples(split), steps, f"lengths of {name}")
         have = {name: "lengths" in split for name, split in self.splits.items()}
         if len(set(have.values())) > 1:
             raise UserError(f"{self.used}: all splits must have lengths or none, and {have} says which have them.")
@@ -106,6 +109,17 @@ class Dataset:
     def substituted(self) -> bool:
         """Whether a stand-in replaces the requested set."""
         return self.used != self.requested
+
+
+def check_names(names: Iterable[str], where: str) -> None:
+    """Raises `UserError` unless there are inputs and targets, and nothing that training would not read."""
+    given = tuple(names)
+    for name in given:
+        if name not in ARRAYS:
+            raise UserError(f"{where}: training does not read {name!r}; the arrays are {', '.join(ARRAYS)}.")
+    for name in ARRAYS[:2]:
+        if name not in given:
+            raise UserError(f"{where}: {name} are missing.")
 
 
 def examples(split: Split) -> int:

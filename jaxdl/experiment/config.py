@@ -36,7 +36,9 @@ def to_config(value: Any) -> dict[str, Any]:
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
         return [_plain(item, name) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        return str(value)  # its text, without what a type of its own may add
+    if value is None or isinstance(value, bool | int | float):
         return value
     raise UserError(
         f"{name} holds {brief(value)}, which config.json cannot hold: give a number, a text, a tuple of them, or a "
@@ -115,6 +117,8 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
         else:
             changes[name] = _typed(raw, field.type)
             check_value(field, changes[name])
+            if isinstance(field.value, str) and changes[name] == field.value:
+                changes[name] = field.value  # it may have more than its text: the arrays of `jaxdl.Arrays`
     return replace(default, changes)
 
 

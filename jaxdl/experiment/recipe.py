@@ -178,9 +178,10 @@ class Experiment:
         outputs = next((field for field in walk(self) if follows_data(field)), None)
         if outputs is None:
             return self
+        needed = self.objective.outputs(spec.outputs, len(spec.class_names))
         if outputs.value is None:
-            return replace(self, {outputs.path: spec.outputs})
-        if isinstance(outputs.value, int) and outputs.value < len(spec.class_names):
+            return replace(self, {outputs.path: needed})
+        if isinstance(outputs.value, int) and outputs.value < needed and spec.class_names:
             raise UserError(f"{outputs.path}={outputs.value}: the data has {spec.outputs} classes; leave it out.")
         return self
 

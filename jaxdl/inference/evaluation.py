@@ -18,7 +18,7 @@ from jaxdl.data import default_data_dir
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.load import data_summary, load_data, shortened
+from jaxdl.experiment.load import check_targets, data_summary, load_data, shortened
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
 from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters
@@ -113,6 +113,7 @@ def evaluate(
         )
     if dataset.fingerprint != read_record(run_dir).get("data_fingerprint"):
         notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")
+    check_targets(model.experiment, dataset)
     data = put_on_device(dataset)
     evaluation = Evaluation(model.experiment, model.steps, data)
     shapes = jax.eval_shape(lambda state: state, model.state)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 
@@ -181,6 +182,19 @@ class Objective(abc.ABC):
     def predictions(self, outputs: ArrayLike) -> jax.Array:
         """Returns what outputs (batch, ..., outputs) predict, float32; a single output has no last axis."""
 
+    def outputs(self, needed: int, classes: int) -> int:
+        """Returns the size of a model's last layer for this objective.
+
+        Args:
+            needed: the size that the data name: that of the classes, or of the targets.
+            classes: number of classes in the data, 0 if the targets are no classes.
+        """
+        return needed
+
+    def problem(self, targets: np.ndarray) -> str | None:
+        """Returns what targets must be for this objective, None if they are; checked on the host before training."""
+        return None
+
     def for_evaluation(self) -> Objective:
         """Returns the objective for evaluation: without label smoothing, so that the losses of runs can be compared."""
         regularisation = {f.path: 0.0 for f in fields.own_fields(self) if f.declaration.optional}
@@ -216,44 +230,56 @@ class SigmoidCrossEntropy(Objective):
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return sigmoid_cross_entropy(outputs, targets, self.label_smoothing)
 
+    def outputs(self, needed: int, classes: int) -> int:
+        return 1 if classes == 2 else needed
+
+    def problem(self, targets: np.ndarray) -> str | None:
+        right = targets.size == 0 or (targets.min() >= 0 and targets.max() <= 1)
+        return (
+            None
+            if right
+            else "sigmoid cross-entropy needs 0, 1 or probabilities; for classes take softmax_cross_entropy"
+        )
+
     def predictions(self, outputs: ArrayLike) -> jax.Array:
         return jax.nn.sigmoid(_values(outputs))
 
 
+class _OfValues(Objective):
+    """An objective whose targets are numbers; labels count as one number each."""
+
+    def outputs(self, needed: int, classes: int) -> int:
+        return 1 if classes else needed
+
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        return _values(outputs)
+
+
 @dataclass(frozen=True)
-class MeanSquaredError(Objective):
+class MeanSquaredError(_OfValues):
     """Numbers; large errors weigh most; predicts the conditional mean."""
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return squared_error(outputs, targets)
 
-    def predictions(self, outputs: ArrayLike) -> jax.Array:
-        return _values(outputs)
-
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(Objective):
+class MeanAbsoluteError(_OfValues):
     """Numbers; errors weigh in proportion to their size; predicts the conditional median."""
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return absolute_error(outputs, targets)
 
-    def predictions(self, outputs: ArrayLike) -> jax.Array:
-        return _values(outputs)
-
 
 @fields.described
 @dataclass(frozen=True)
-class Huber(Objective):
+class Huber(_OfValues):
     """Numbers with outliers."""
 
     delta: float = fields.traced(1.0, "size of an error beyond which the loss grows linearly", check=fields.above_zero)
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return huber(outputs, targets, self.delta)
-
-    def predictions(self, outputs: ArrayLike) -> jax.Array:
-        return _values(outputs)
 
 
 def _values(outputs: ArrayLike) -> jax.Array:

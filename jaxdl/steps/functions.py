@@ -200,6 +200,7 @@ class _Functions:
     def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
         recipe = replace(self._experiment, hparams or {})
         outputs = self._apply(recipe, state, batch)
+        self._check_outputs(outputs)
         targets = batch["targets"]
         objective = recipe.objective
         mask = element_mask(batch, jax.eval_shape(objective.losses, outputs, targets).shape)
@@ -229,6 +230,7 @@ class _Functions:
                 mutable=list(state.model_state),
             )
             outputs = outputs.astype(jnp.float32)
+            self._check_outputs(outputs)
             losses = recipe.objective.losses(outputs, batch["targets"])
             mask = element_mask(batch, losses.shape)
             return masked_mean(losses, mask), (outputs, mask, model_state)
@@ -243,6 +245,12 @@ class _Functions:
             inputs = self._in_precision(self._spec.preprocess(batch["inputs"]))
         outputs: jax.Array = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
         return outputs.astype(jnp.float32)
+
+    def _check_outputs(self, outputs: jax.Array) -> None:
+        """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""
+        needed = self._experiment.objective.outputs(self._spec.outputs, len(self._spec.class_names))
+        if self._spec.class_names and outputs.shape[-1] < needed:
+            raise UserError(f"the model has {outputs.shape[-1]} outputs, but these data have {needed} classes.")
 
     def _in_precision(self, inputs: jax.Array) -> jax.Array:
         return inputs.astype(self._precision) if jnp.issubdtype(inputs.dtype, jnp.floating) else inputs  # ids stay
