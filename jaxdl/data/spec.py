@@ -97,7 +97,8 @@ class Dataset:
     def __post_init__(self) -> None:
         for name, split in self.splits.items():
             if "lengths" in split:
-                checked_lengths(split["lengths"], examples(split), (*self.spec.input_shape, 0)[0], f"lengths of {name}")
+                steps = (*self.spec.input_shape, 0)[0]
+                checked_lengths(split["lengths"], examples(split), steps, f"lengths of {name}")
         have = {name: "lengths" in split for name, split in self.splits.items()}
         if len(set(have.values())) > 1:
             raise UserError(f"{self.used}: all splits must have lengths or none, and {have} says which have them.")
