@@ -32,7 +32,7 @@ def test_it_is_read_from_json_as_it_was() -> None:
 
 def test_damage_of_its_json_is_named() -> None:
     value = define({"seed": "0:3"}).to_json()
-    for key in value:
+    for key in value.keys() - {"rules"}:
         with pytest.raises(UserError):
             from_json({name: item for name, item in value.items() if name != key}, RECIPE)
 
