@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jaxdl.errors import printable
 from jaxdl.fields import show
 from jaxdl.report.format import duration, figure
-from jaxdl.report.terminal import LiveArea, Reached
+from jaxdl.report.terminal import LiveArea, Reached, console_of
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import group_table
@@ -208,11 +207,10 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
         file: where to write; None means stdout.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout if file is None else file, highlight=False)
+    console = console_of(file)
     head, rows = group_table(results)
     name = printable(results.definition.experiment.name)
     table = Table(box=SIMPLE_HEAD, title=Text(name), title_justify="left")
