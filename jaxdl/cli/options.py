@@ -38,6 +38,11 @@ class Options:
     )
     output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
     profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
+    debug: bool = static(
+        False,
+        "run without jit, one operation after another, and stop at the first NaN with the line of the model that made "
+        "it; slow: see also --fast_dev_run",
+    )
     accept_changed_data: bool = static(False, "resume a run with other data than it was started with")
     kills: int = static(
         10,

@@ -12,6 +12,7 @@ from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, walk
 from jaxdl.fields.declare import KEY
+from jaxdl.objectives.metrics import defined
 
 _TYPE = "type"
 
@@ -61,9 +62,12 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     """
     if default is None:
         experiment: Experiment = _read(config, _built_in(config), None, "")
-        return experiment
-    own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part and not _is_member(f)}
-    experiment = _read(config, default, own_types, "")
+    else:
+        own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part and not _is_member(f)}
+        experiment = _read(config, default, own_types, "")
+    # Accuracy was the default once, whatever the targets were, so no one asked for it.
+    if experiment.metrics == ("accuracy",) and not defined("accuracy", experiment.objective):
+        return dataclasses.replace(experiment, metrics=None)
     return experiment
 
 
@@ -183,7 +187,8 @@ def differences(
 
 def _leaves(experiment: Experiment, compared: Callable[[Field], bool]) -> dict[str, str]:
     leaves = {}
-    for field in walk(experiment):
+    # An earlier run's config names the metrics that followed from the objective.
+    for field in walk(dataclasses.replace(experiment, metrics=experiment.measured)):
         family = field.declaration.family
         if not compared(field):
             continue

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdl.backend.compiler import compiled
+from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
 from jaxdl.data import default_data_dir
 from jaxdl.data.resident import Resident, put_on_device
@@ -51,7 +51,7 @@ class Evaluation:
         """Returns the traced program, for states of the given shapes; see `jaxdl.steps.many.run_eval_steps`."""
         most = max(self._batches(split) for split in self._data.ranges)
         program = functools.partial(run_eval_steps, self._steps, self._batch_size, most)
-        return jax.jit(program).trace(shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
+        return traced(program, shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
 
     def figures(
         self, program: Callable[..., Any], experiment: Experiment, state: TrainState, split: str

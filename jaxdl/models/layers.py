@@ -38,8 +38,8 @@ class Convolution(nn.Module):
             pool_window: also apply maximum pooling with windows of this size, which is cheaper than pooling afterwards.
         """
         shape = (*self.window, inputs.shape[-1], self.features)
-        kernel: jax.Array = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        bias: jax.Array = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        kernel: jax.Array = self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+        bias: jax.Array = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
         inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
         if pool_window is None:
             return ops.convolution(inputs, kernel, padding=self.padding) + bias

@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace, traced_values
 from jaxdl.objectives import masked_mean
-from jaxdl.objectives.metrics import Mean, Metric, metric, training_metrics
+from jaxdl.objectives.measures import Metric
+from jaxdl.objectives.metrics import loss, metric, training_metrics
 
 Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
@@ -92,11 +94,13 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
 
 @contextlib.contextmanager
 def model_errors() -> Iterator[None]:
-    """Turns a model's error about its inputs into a `UserError` of one line."""
+    """Turns a model's error about its inputs into a `UserError` of one line, which names the line of a user's model."""
     try:
         yield
     except ValueError as error:
-        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}") from error
+        line = users_line(error)
+        place = "" if line is None else f" (at {line})"
+        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error
 
 
 def state_shapes(steps: Steps) -> TrainState:
@@ -117,7 +121,7 @@ def eval_metrics(experiment: Experiment) -> list[Metric]:
     compiled program evaluates them all.
     """
     objective = experiment.objective.for_evaluation()
-    return [Mean("loss", False, objective.losses, "loss"), *map(metric, experiment.metrics)]
+    return [loss(objective), *(metric(name, objective) for name in experiment.measured)]
 
 
 def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
@@ -182,7 +186,7 @@ class _Functions:
         if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
             # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
-        for figure in training_metrics(recipe.metrics):
+        for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = figure.of_batch(figure.partial(outputs, batch["targets"], mask))
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":

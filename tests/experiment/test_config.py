@@ -165,9 +165,18 @@ def test_a_field_without_a_json_form_is_named_and_no_array_is_printed_whole(valu
     assert len(str(error.value)) < 400
 
 
+def test_metrics_that_were_once_the_default_of_every_objective_are_read_as_the_default() -> None:
+    assert to_config(recipe())["metrics"] is None
+    classes, squares = recipe(), jaxdl.replace(recipe(), {"objective": jaxdl.MeanSquaredError()})
+    assert from_config(to_config(classes) | {"metrics": ["accuracy"]}, classes).metrics == ("accuracy",)
+    assert from_config(to_config(squares) | {"metrics": ["accuracy"]}, squares).metrics is None
+
+
 def test_differences_name_the_fields() -> None:
     other = jaxdl.replace(recipe(), {"optimizer": jaxdl.SGD(), "seed": 3})
     found = differences(other, recipe())
     assert "seed=3 (not 0)" in found
     assert "optimizer=sgd (not adam)" in found
     assert differences(recipe(), recipe()) == []
+    named = jaxdl.replace(recipe(), {"metrics": ("accuracy",)})
+    assert differences(recipe(), named) == [] and differences(other, named) == found
