@@ -187,7 +187,7 @@ class _Functions:
             # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
         for figure in training_metrics(recipe.measured, recipe.objective):
-            metrics[figure.name] = figure.of_batch(figure.partial(outputs, batch["targets"], mask))
+            metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, batch["targets"], mask)))
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":
             finite = jnp.isfinite(loss) & _all_finite(gradients) & _all_finite(params)
@@ -263,6 +263,10 @@ class _Functions:
         # Values that the model itself stores in another dtype than float32 are not converted.
         cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
         return {"params": jax.tree.map(cast, params), **model_state}
+
+
+def _float32(number: Any) -> jax.Array:
+    return jnp.asarray(number, jnp.float32)
 
 
 def _all_finite(tree: Any) -> jax.Array:
