@@ -77,7 +77,7 @@ def test_what_an_optimizer_changes_besides_its_name_stands_beside_it(tmp_path: P
     shown = text.getvalue()
     assert "schedu" in shown and re.search(r"sgd +8 +0\.01 +const", shown)
     page = render(results, [])
-    assert page.count("<th>optimizer.schedule</th>") == 1 and page.count("<td>cosine</td>") >= 4
+    assert page.count(">cosine<") >= 4 and page.count(">constant<") >= 4
 
 
 def test_a_sweep_without_trials_has_tables_without_rows(tmp_path: Path) -> None:
