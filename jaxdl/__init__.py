@@ -9,13 +9,13 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"  # the one place: pyproject.toml reads it here
+__version__ = "0.2.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
     from jaxdl.augment.images import Augmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Bits, Data, Dataset, Digits, Preprocess, Spec, Tfds, default_data_dir
+    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Spec, Tfds, default_data_dir
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -52,6 +52,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Arrays",
     "Augmentation",
     "Bits",
     "Checkpointing",
@@ -115,7 +116,7 @@ _NAMES = {
     "jaxdl.augment.images": "Augmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Bits Data Dataset Digits Preprocess Spec Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Spec Tfds default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxdl.data.images import find_images, load_images
+from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.tfds import Tfds, check_name
@@ -32,10 +33,11 @@ def _of_tfds(name: str) -> tuple[type[Tfds], Mapping[str, Any]]:
     return Tfds, {"name": name}
 
 
-DATA = Family("data set", {"digits": Digits, "bits": Bits, "tfds": Tfds}, other=_of_tfds)
+DATA = Family("data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "tfds": Tfds}, other=_of_tfds)
 
 __all__ = [
     "DATA",
+    "Arrays",
     "Bits",
     "Data",
     "Dataset",
@@ -49,5 +51,6 @@ __all__ = [
     "examples",
     "find_images",
     "fingerprint",
+    "load_image",
     "load_images",
 ]

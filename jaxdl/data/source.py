@@ -8,7 +8,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxdl.data.spec import Dataset, Spec, examples
+from jaxdl.data.check import checked
+from jaxdl.data.spec import Dataset, Spec, check_names, examples
 from jaxdl.data.splits import cut_validation
 from jaxdl.fields import described, fraction, static
 
@@ -39,12 +40,17 @@ class Data(abc.ABC):
             notify: called with progress lines and warnings, each ready to print.
 
         Raises:
-            UserError: the set is not available; the message says what was tried and what to do.
+            UserError: the set is not available (the message says what was tried and what to do), or its numbers cannot
+                be trained on: see `jaxdl.data.check`.
         """
         dataset = self.read(data_dir, notify)
+        for name, split in dataset.splits.items():
+            check_names(split, f"the {name} split of {dataset.used}")
+        dataset = checked(dataset, notify)
         train, validation = cut_validation(dataset.splits["train"], self.validation)
         splits = {"train": train, "validation": validation, "test": dataset.splits["test"]}
-        return dataclasses.replace(dataset, splits={name: split for name, split in splits.items() if examples(split)})
+        splits = {name: split for name, split in splits.items() if examples(split)}
+        return dataclasses.replace(dataset, splits=splits)
 
     def import_libraries(self) -> None:  # noqa: B027  (most sources need none)
         """Imports what loading takes, where that must not happen while other threads import; mostly nothing."""

@@ -63,6 +63,18 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
     return dataset
 
 
+def check_targets(experiment: Experiment, dataset: Dataset) -> None:
+    """Raises `UserError` if the targets of a split are not those of the experiment's objective."""
+    for name, split in dataset.splits.items():
+        targets = split["targets"]
+        problem = experiment.objective.problem(targets)
+        if problem:
+            raise UserError(
+                f"the {name} split of {dataset.used}: targets are from {targets.min()} to {targets.max()}, "
+                f"but {problem}."
+            )
+
+
 def _first(split: Split, count: int) -> Split:
     return {name: array[:count] for name, array in split.items()}
 

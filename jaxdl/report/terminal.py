@@ -108,6 +108,7 @@ class Progress:
         steps: how many train steps the whole training has.
         first_step: number of train steps done before this process started.
         file: where to write; None means stderr.
+        notify: called with the line of each epoch instead of writing it; there is no bar then.
         clock: returns seconds; for tests.
     """
 
@@ -119,6 +120,7 @@ class Progress:
         *,
         first_step: int = 0,
         file: TextIO | None = None,
+        notify: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._name = printable(experiment)
@@ -133,6 +135,7 @@ class Progress:
         self._pace_from: tuple[int, float] | None = None
         self._examples_per_second: float | None = None
         self._area = LiveArea(self._rendered, file)
+        self._notify = notify
 
     def update(self, reached: Reached) -> None:
         """Shows the progress; the figures in the bar are those of ``train``."""
@@ -149,11 +152,12 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Writes a text, above the bar if there is one."""
-        self._area.say(text)
+        (self._notify or self._area.say)(text)
 
     def __enter__(self) -> Progress:
         self._began = self._clock()
-        self._area.__enter__()
+        if self._notify is None:
+            self._area.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:

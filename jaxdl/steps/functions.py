@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace, traced_values
 from jaxdl.objectives import masked_mean
-from jaxdl.objectives.metrics import Mean, Metric, metric, training_metrics
+from jaxdl.objectives.measures import Metric
+from jaxdl.objectives.metrics import loss, metric, training_metrics
 
 Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
@@ -92,11 +94,13 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
 
 @contextlib.contextmanager
 def model_errors() -> Iterator[None]:
-    """Turns a model's error about its inputs into a `UserError` of one line."""
+    """Turns a model's error about its inputs into a `UserError` of one line, which names the line of a user's model."""
     try:
         yield
     except ValueError as error:
-        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}") from error
+        line = users_line(error)
+        place = "" if line is None else f" (at {line})"
+        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error
 
 
 def state_shapes(steps: Steps) -> TrainState:
@@ -117,7 +121,7 @@ def eval_metrics(experiment: Experiment) -> list[Metric]:
     compiled program evaluates them all.
     """
     objective = experiment.objective.for_evaluation()
-    return [Mean("loss", False, objective.losses, "loss"), *map(metric, experiment.metrics)]
+    return [loss(objective), *(metric(name, objective) for name in experiment.measured)]
 
 
 def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
@@ -182,7 +186,7 @@ class _Functions:
         if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
             # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
-        for figure in training_metrics(recipe.metrics):
+        for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = figure.of_batch(figure.partial(outputs, batch["targets"], mask))
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":
@@ -200,6 +204,7 @@ class _Functions:
     def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
         recipe = replace(self._experiment, hparams or {})
         outputs = self._apply(recipe, state, batch)
+        self._check_outputs(outputs)
         targets = batch["targets"]
         objective = recipe.objective
         mask = element_mask(batch, jax.eval_shape(objective.losses, outputs, targets).shape)
@@ -229,6 +234,7 @@ class _Functions:
                 mutable=list(state.model_state),
             )
             outputs = outputs.astype(jnp.float32)
+            self._check_outputs(outputs)
             losses = recipe.objective.losses(outputs, batch["targets"])
             mask = element_mask(batch, losses.shape)
             return masked_mean(losses, mask), (outputs, mask, model_state)
@@ -243,6 +249,12 @@ class _Functions:
             inputs = self._in_precision(self._spec.preprocess(batch["inputs"]))
         outputs: jax.Array = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
         return outputs.astype(jnp.float32)
+
+    def _check_outputs(self, outputs: jax.Array) -> None:
+        """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""
+        needed = self._experiment.objective.outputs(self._spec.outputs, len(self._spec.class_names))
+        if self._spec.class_names and outputs.shape[-1] < needed:
+            raise UserError(f"the model has {outputs.shape[-1]} outputs, but these data have {needed} classes.")
 
     def _in_precision(self, inputs: jax.Array) -> jax.Array:
         return inputs.astype(self._precision) if jnp.issubdtype(inputs.dtype, jnp.floating) else inputs  # ids stay

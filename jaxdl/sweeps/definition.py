@@ -118,7 +118,9 @@ class Definition:
 
     def digest(self) -> str:
         """Returns 8 hex digits of everything except the number of trials, so that extending a sweep keeps them."""
-        value = {key: item for key, item in self.to_json().items() if key not in _NOT_IN_DIGEST}
+        named = dataclasses.replace(self.experiment, metrics=self.experiment.measured)
+        value = {**self.to_json(), "experiment": to_config(named)}
+        value = {key: item for key, item in value.items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 

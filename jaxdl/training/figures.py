@@ -11,6 +11,8 @@ from jaxdl.record import RunDirectory, read_metrics
 from jaxdl.training.epoch import Epoch
 from jaxdl.training.hooks import Metrics
 
+_PLACE = ("step", "epoch", "split")
+
 
 @dataclasses.dataclass
 class Figures:
@@ -23,6 +25,7 @@ class Figures:
         latest: the last value of each figure by ``SPLIT/METRIC``; numbers, and lists such as a confusion matrix.
         train_seconds: time of the train steps of whole epochs, in seconds.
         train_examples: number of examples in these steps.
+        trained: train steps and epochs done when the training ended, if the present ones are those of an earlier state.
     """
 
     directory: RunDirectory
@@ -31,14 +34,14 @@ class Figures:
     latest: dict[str, Any] = dataclasses.field(default_factory=dict)
     train_seconds: float = 0.0
     train_examples: int = 0
+    trained: tuple[int, int] | None = None
 
     def replay(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Takes what earlier processes logged; yields epoch, step and figures of one epoch after the other."""
         for epoch, lines in itertools.groupby(read_metrics(self.directory.path), lambda line: line["epoch"]):
             figures: dict[str, Any] = {}
             for line in lines:
-                metrics = {name: value for name, value in line.items() if name not in ("step", "epoch", "split")}
-                figures |= self.note(line["split"], metrics)
+                figures |= self.note(line["split"], {name: line[name] for name in line if name not in _PLACE})
             yield epoch, line["step"], figures
 
     def take(self, epoch: Epoch) -> None:
@@ -59,6 +62,19 @@ class Figures:
         figures = {f"{split}/{name}": value for name, value in metrics.items()}
         self.latest |= figures
         return figures
+
+    def return_to(self, step: int, steps_per_epoch: int) -> None:
+        """Makes the figures and the place of an earlier epoch the present ones: those of the best state, to be tested.
+
+        Args:
+            step: train steps done at its end.
+            steps_per_epoch: train steps of one epoch.
+        """
+        self.trained = self.step, self.epoch
+        self.step, self.epoch = step, step // steps_per_epoch
+        for line in read_metrics(self.directory.path):
+            if line["step"] == step:
+                self.note(line["split"], {name: line[name] for name in line if name not in _PLACE})
 
     @property
     def numbers(self) -> dict[str, float]:

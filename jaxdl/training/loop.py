@@ -18,6 +18,7 @@ from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.load import check_targets
 from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.early_stopping import EarlyStopping
@@ -38,6 +39,9 @@ class Trainer:
         dataset: the data; needs at least one train example.
         data: the same data, if they are already on the device.
 
+    Raises:
+        UserError: the recipe does not fit the data.
+
     Attributes:
         experiment: the recipe, fitted to the data.
         spec: describes one example.
@@ -49,6 +53,7 @@ class Trainer:
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | None = None):
         self.experiment = experiment.for_spec(dataset.spec)
+        check_targets(self.experiment, dataset)
         self.spec = dataset.spec
         training = self.experiment.training
         self.feed = Feed(data or put_on_device(dataset), training.batch_size, self.experiment.seed, dataset.passes)

@@ -14,6 +14,7 @@ from jaxdl.experiment.config import differences, from_config
 from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
+from jaxdl.training.arithmetic import ARITHMETIC
 from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
 
@@ -26,14 +27,20 @@ def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
     """
     if not (path / CONFIG).exists():
         return None
-    before = from_config(read_config(path), experiment)
+    config = read_config(path)
+    before = from_config(config, experiment)
     changed = differences(experiment, before, _decides_results)
     if changed:
         raise UserError(f"{path} has a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
-    if not (path / SUMMARY).exists():
-        return None
-    summary = cast(Summary, read_summary(path))
-    return summary if summary.get("status") == "completed" else None
+    summary = cast(Summary, read_summary(path)) if (path / SUMMARY).exists() else None
+    if summary is not None and summary.get("status") == "completed":
+        return summary
+    if config.get("metrics") not in (None, list(before.measured)):
+        raise UserError(
+            f"{path} was begun by an earlier jaxdl, which measured accuracy where it means nothing: only that version "
+            "can finish it. Give another --run_dir."
+        )
+    return None
 
 
 def _decides_results(field: Field) -> bool:
@@ -70,11 +77,12 @@ def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept
 
 
 def about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what a record says of the data's shapes and of the compiled programs."""
+    """Returns what a record says of the data's shapes, of the arithmetic and of the compiled programs."""
     options = trainer.programs.compiler_options.items()
     return {
         "spec": dataclasses.asdict(trainer.spec),
         "steps_per_epoch": trainer.steps_per_epoch,
+        "arithmetic": ARITHMETIC,
         "compiler_options": {name: chosen for name, chosen in options if chosen},
         "side_by_side": trainer.side_by_side,
     }

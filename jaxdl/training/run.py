@@ -12,16 +12,17 @@ from typing import Any
 
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.data import Dataset
+from jaxdl.data import Dataset, default_data_dir
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.objectives import REPORT_SECTIONS
-from jaxdl.record import REPORT, RunDirectory, provenance
+from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
 from jaxdl.report import write_report
-from jaxdl.report.terminal import Progress, Reached
+from jaxdl.report.terminal import Progress, Reached, announce
 from jaxdl.steps.functions import TrainState
+from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
@@ -37,10 +38,10 @@ from jaxdl.training.summary import Status, Summary, make_summary
 def train(
     experiment: Experiment,
     *,
-    run_dir: Path,
-    data_dir: Path,
+    run_dir: Path | str | None = None,
+    data_dir: Path | str | None = None,
     arguments: Sequence[str] = (),
-    notify: Callable[[str], None] = print,
+    notify: Callable[[str], None] | None = announce,
     begin: float | None = None,
     profiler: Callable[[Path, Trainer], Profiler] | None = None,
     accept_changed_data: bool = False,
@@ -56,10 +57,12 @@ def train(
 
     Args:
         experiment: the recipe.
-        run_dir: a new folder, or the directory of a run of the same recipe. A finished run is not changed.
-        data_dir: folder of prepared data sets and original archives.
+        run_dir: a new folder, or the directory of a run of the same recipe; None: a new one,
+            ``runs/NAME/<UTC time>-<6 hex digits>``. A finished run is not changed.
+        data_dir: folder of prepared data sets and original archives; None: TFDS's own.
         arguments: the command line, for the record.
-        notify: called with messages.
+        notify: called with messages; one that is given is also called with a line for each epoch, and no bar is shown.
+            None: nothing is shown. By default messages and a bar go to stderr.
         begin: `time.perf_counter` at the start, for ``wall_seconds`` and for ``seconds_to_first_step``, which ends when
             the metrics of the first call of the train program are on the host.
         profiler: makes the profiler of a part of the training, such as `jaxdl.profiling.Profiler`; None: no profile.
@@ -75,7 +78,9 @@ def train(
     """
     begin = time.perf_counter() if begin is None else begin
     experiment = shortened(experiment)
-    cache, hooks = cache or Cache(data_dir, notify), hooks or Hooks()
+    run_dir = new_run_dir(Path("runs"), experiment.name) if run_dir is None else Path(run_dir)
+    notify = notify or _say_nothing
+    cache, hooks = cache or Cache(Path(data_dir or default_data_dir()), notify), hooks or Hooks()
     signals = hooks.signals or StopSignals()
     with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
         try:
@@ -88,6 +93,7 @@ def train(
             dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
             check_same_data(directory.path, experiment, dataset, accept_changed_data)
+            check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
             stopping = EarlyStopping.of(experiment, dataset)
@@ -109,6 +115,10 @@ def train(
     if hooks.signals is None:
         signals.raise_received()  # it came too late to stop this training, but what follows should still stop
     return summary
+
+
+def _say_nothing(text: str) -> None:
+    pass
 
 
 class _GivenUp(Exception):
@@ -148,6 +158,8 @@ class _Run:
             saved = self.saving.resume(self.trainer, self.notify)
             self.signals.raise_received()
             if saved is None:
+                if (self.directory.path / CONFIG).exists():
+                    self.notify(f"{self.directory.path} has a run without a checkpoint: it begins again at step 0.")
                 self.directory.rewind(0)
             else:
                 self.directory.rewind(saved.step, saved.about["metrics"])
@@ -249,7 +261,8 @@ class _Run:
         if self.hooks.display is not None:
             return contextlib.nullcontext(self.hooks.display)
         epochs, total = self.experiment.training.epochs, self.trainer.total_steps
-        return Progress(self.experiment.name, epochs, total, first_step=self.figures.step)
+        notify = None if self.notify is announce else self.notify
+        return Progress(self.experiment.name, epochs, total, first_step=self.figures.step, notify=notify)
 
     def _ask_to_give_up(self, epoch: int) -> None:
         """Asks the hook whether to give up after an epoch; after the last one there is nothing left to give up."""
@@ -278,6 +291,7 @@ class _Run:
         """Returns the state to test, and records the digest of its parameters."""
         if self.experiment.training.final == "best":
             state = self.saving.checkpoints.restore(self.trainer.state_shapes(), "best")
+            self.figures.return_to(int(state.step), self.trainer.steps_per_epoch)
             if self.trainer.feed.data.size("validation"):
                 self.figures.note("validation", self.trainer.evaluate(state, "validation"))
         self.params_sha256 = params_sha256(state.params)

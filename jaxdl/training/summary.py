@@ -26,12 +26,18 @@ class Best(TypedDict):
 
 
 class Summary(TypedDict):
-    """The outcome of a training; times in seconds, compilation left out of the examples per second."""
+    """The outcome of a training; times in seconds, compilation left out of the examples per second.
+
+    ``step``, ``epoch`` and all metrics belong to the tested state: with ``--final=best`` that of the best epoch.
+    ``last_step`` and ``last_epoch`` say where the training ended.
+    """
 
     experiment: str
     status: Status
     step: int
     epoch: int
+    last_step: int
+    last_epoch: int
     metrics: dict[str, Any]
     best: Best
     divergence: dict[str, Any] | None
@@ -69,11 +75,14 @@ def make_summary(
         seconds_to_first_step: from the start until the first metrics were on the host.
         wall_seconds: from the start until now.
     """
+    last_step, last_epoch = figures.trained or (figures.step, figures.epoch)
     return {
         "experiment": trainer.experiment.name,
         "status": status,
         "step": figures.step,
         "epoch": figures.epoch,
+        "last_step": last_step,
+        "last_epoch": last_epoch,
         "metrics": figures.latest,
         "best": {"metric": stopping.metric, "value": stopping.best, "step": stopping.best_step},
         "divergence": dataclasses.asdict(divergence) if divergence else None,

@@ -121,8 +121,13 @@ def write_image_set() -> Callable[..., Path]:
     return _write_image_set
 
 
-def _write_image_set(data_dir: Path, shapes: Sequence[tuple[int, int, int]], *, test: str = "test") -> Path:
-    """Writes one example a shape in train, and one more a shape in `test`; labels are 0, 1, 2, 0, 1, ..."""
+def _write_image_set(
+    data_dir: Path, shapes: Sequence[tuple[int, int, int]], *, test: str = "test", unlabelled: str = ""
+) -> Path:
+    """Writes one example a shape in train, and one more a shape in `test`; labels are 0, 1, 2, 0, 1, ...
+
+    A split `unlabelled` has as many examples, whose labels are -1.
+    """
     import tensorflow_datasets as tfds
     from PIL import Image
     from tensorflow_datasets.core import registered
@@ -141,15 +146,16 @@ def _write_image_set(data_dir: Path, shapes: Sequence[tuple[int, int, int]], *, 
                 return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=("image", "label"))
 
             def _split_generators(self, dl_manager):
-                return {"train": self._generate_examples(0), test: self._generate_examples(1)}
+                hidden = {unlabelled: self._generate_examples(2, labelled=False)} if unlabelled else {}
+                return {"train": self._generate_examples(0), test: self._generate_examples(1), **hidden}
 
-            def _generate_examples(self, seed):
+            def _generate_examples(self, seed, *, labelled=True):
                 random = np.random.RandomState(seed)
                 for key, shape in enumerate(shapes):
                     file = io.BytesIO()
                     pixels = random.randint(0, 256, shape).astype(np.uint8)
                     Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(file, "PNG")
-                    yield key, {"image": file.getvalue(), "label": key % 3}
+                    yield key, {"image": file.getvalue(), "label": key % 3 if labelled else -1}
 
     builder = Tiny(data_dir=data_dir)
     builder.download_and_prepare(file_format="array_record")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,37 @@ def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, t
     history = [line["accuracy"] for line in read_metrics(tmp_path / "run") if line["split"] == "validation"]
     best = max(history)
     assert summary["best"]["value"] == best == summary["metrics"]["validation/accuracy"]
-    assert summary["best"]["step"] < summary["step"]
+    lines = read_metrics(tmp_path / "run")
+    of_best = next(line for line in lines if line["split"] == "train" and line["step"] == summary["best"]["step"])
+    assert (summary["step"], summary["epoch"]) == (of_best["step"], of_best["epoch"])
+    assert summary["metrics"]["train/loss"] == of_best["loss"]
+    assert (lines[-1]["split"], lines[-1]["step"]) == ("test", of_best["step"])
+    assert summary["last_step"] == max(line["step"] for line in lines) > summary["step"]
+    assert summary["last_epoch"] == 6
     assert jaxdl.evaluate(tmp_path / "run", bad, tmp_path)["metrics"]["validation/accuracy"] == best
     last = jaxdl.replace(bad, {"training.final": "last"})
     assert jaxdl.evaluate(tmp_path / "run", last, tmp_path)["metrics"]["validation/accuracy"] == history[-1]
+
+
+def test_run_dir_and_data_dir_have_the_commands_defaults(
+    recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = jaxdl.train(recipe)
+    (run_dir,) = Path("runs/recipe").iterdir()
+    assert read_summary(run_dir) == summary
+
+
+def test_notify_takes_everything_that_is_shown_and_none_shows_nothing(
+    recipe: jaxdl.Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jaxdl.train(recipe, run_dir=tmp_path / "shown", data_dir=tmp_path)
+    assert "epoch 2/2  train loss" in capsys.readouterr().err
+    said: list[str] = []
+    jaxdl.train(recipe, run_dir=tmp_path / "told", data_dir=tmp_path, notify=said.append)
+    assert [line.partition("  ")[0] for line in said] == ["epoch 1/2", "epoch 2/2"]
+    jaxdl.train(recipe, run_dir=tmp_path / "quiet", data_dir=tmp_path, notify=None)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_early_stopping_ends_after_the_epochs_of_patience(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
@@ -206,3 +234,13 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
     assert resumed["params_sha256"] == whole["params_sha256"]
     assert resumed["metrics"] == whole["metrics"]
     assert read_metrics(tmp_path / "cut" / "run") == read_metrics(tmp_path / "whole" / "run")
+
+
+def test_a_run_without_a_checkpoint_says_that_it_begins_again(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    whole = run(recipe, tmp_path)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    (tmp_path / "run" / "summary.json").unlink()
+    said: list[str] = []
+    again = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=said.append)
+    assert said[0] == f"{tmp_path / 'run'} has a run without a checkpoint: it begins again at step 0."
+    assert again["params_sha256"] == whole["params_sha256"]

@@ -43,7 +43,7 @@ def kept(prepared: Path, name: str) -> Dataset | None:
     try:
         files = _files(prepared)
         splits = {s: {a: np.load(files[s, a], allow_pickle=False) for a in _ARRAYS} for s in _SPLITS}
-        if fingerprint(splits["train"], splits["test"]) != digest:
+        if fingerprint(splits["train"], splits["test"]) != digest or _unlabelled(splits["test"]):
             return None
     except Exception:  # missing or damaged: NumPy raises errors of any kind, even those of Python's tokenizer
         return None
@@ -120,8 +120,8 @@ def dataset_of(name: str, spec: Spec, splits: Mapping[str, Split], digest: str =
 def decode(prepared: Path, name: str) -> Dataset:
     """Decodes all images and labels of a prepared set in TFDS's order.
 
-    Images become (examples, height, width, channels) uint8, labels (examples,) int32. If a set has no test split, its
-    validation split is the test split; otherwise the set's own validation split is not used.
+    Images become (examples, height, width, channels) uint8, labels (examples,) int32. If a set has no test split, or
+    none with labels, its validation split is the test split; otherwise the set's own validation split is not used.
 
     Raises:
         UserError: the set is not image classification with images of equal size, or its files are damaged.
@@ -139,7 +139,16 @@ def decode(prepared: Path, name: str) -> Dataset:
             split: _decode_split(info.splits[source], image, label, info.features[image].shape[-1], name)
             for split, source in (("train", "train"), ("test", test))
         }
+        if _unlabelled(splits["test"]) and test == "test" and "validation" in info.splits:
+            splits["test"] = _decode_split(
+                info.splits["validation"], image, label, info.features[image].shape[-1], name
+            )
     return dataset_of(name, spec_of(splits["train"]["inputs"].shape[1:], info.features[label]), splits)
+
+
+def _unlabelled(split: Split) -> bool:
+    """Returns whether no example has a label: TFDS gives -1 to those of a test split whose labels are not public."""
+    return bool((split["targets"] < 0).all())
 
 
 def spec_of(shape: tuple[int, ...], labels: Any) -> Spec:

@@ -213,15 +213,21 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
 
 def _number_type(annotation: Any) -> type | None:
     """Returns int or float if the annotation is that type, with or without None."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = [a for a in typing.get_args(annotation) if a is not types.NoneType]
-        annotation = kinds[0] if len(kinds) == 1 else None
+    annotation = _without_none(annotation)
     return annotation if annotation in (int, float) else None
 
 
 def _element(annotation: Any) -> Any:
-    """Returns the type of the elements of a field that holds a list, otherwise None."""
+    """Returns the type of the elements of a field that holds a list, with or without None; otherwise None."""
+    annotation = _without_none(annotation)
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is tuple else None
+
+
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = [a for a in typing.get_args(annotation) if a is not types.NoneType]
+        return kinds[0] if len(kinds) == 1 else None
+    return annotation
 
 
 def _items(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -244,6 +245,15 @@ def test_a_set_without_test_is_tested_on_its_validation_split(tmp_path, write_im
     dataset = decode(write_image_set(tmp_path, [(4, 4, 1)] * 5, test="validation"), "tiny")
     assert list(dataset.splits) == ["train", "test"]
     assert dataset.spec.input_shape == (4, 4, 1)
+
+
+def test_a_test_split_without_labels_gives_way_to_a_labelled_validation_split(tmp_path, write_image_set):
+    prepared = write_image_set(tmp_path, [(4, 4, 1)] * 5, test="validation", unlabelled="test")
+    dataset = decode(prepared, "tiny")
+    assert sorted(dataset.splits["test"]["targets"]) == [0, 0, 1, 1, 2]
+    hidden = {**dataset.splits["test"], "targets": np.full(5, -1, np.int32)}
+    keep(dataclasses.replace(dataset, splits={**dataset.splits, "test": hidden}), prepared, tmp_path)
+    assert kept(prepared, "tiny") is None  # as earlier versions kept it
 
 
 def test_a_set_with_neither_test_nor_validation_is_refused(tmp_path, write_image_set):

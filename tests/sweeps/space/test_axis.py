@@ -31,6 +31,7 @@ def axis(path: str, spec: str) -> Axis:
         ("seed", "5:2:-1", (5, 4, 3)),
         ("optimizer.learning_rate", "1:3", (1.0, 2.0)),
         ("model.features", "64,128", ((64,), (128,))),
+        ("metrics", "accuracy,(f1,top_3)", (("accuracy",), ("f1", "top_3"))),
         ("model.features", "(64),(128,64)", ((64,), (128, 64))),
         ("model.features", "choice((64),(128,64),32)", ((64,), (128, 64), (32,))),
         ("model.features", "16:64:16", ((16,), (32,), (48,))),

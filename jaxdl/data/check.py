@@ -1,0 +1,95 @@
+"""Checks the numbers of a loaded data set: that each label names a class, and that all numbers are finite.
+
+A compiled program does not notice a label that names no class: JAX takes the nearest valid index, or counts from the
+end. So labels are checked here, on the host; `jaxdl.data.Dataset` itself checks lengths.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from jaxdl.data.spec import Dataset, Spec, Split
+from jaxdl.errors import UserError
+
+UNLABELLED = -1
+"""The label of an example whose class is not known, as TFDS and scikit-learn write it."""
+
+
+def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
+    """Returns the data set without its unlabelled examples, whose number is reported.
+
+    Raises:
+        UserError: a label names no class, or a number is not finite.
+    """
+    splits = {}
+    for name, split in dataset.splits.items():
+        where = f"the {name} split of {dataset.used}"
+        _check_finite(split, where)
+        splits[name] = _labelled(split, dataset.spec, where, notify)
+    return dataclasses.replace(dataset, splits=splits)
+
+
+def are_classes(targets: np.ndarray, spec: Spec) -> bool:
+    """Returns whether targets are class numbers; otherwise they are values, or the answers to yes-no questions."""
+    return targets.dtype.kind in "iu" and spec.outputs > 1 and spec.target_shape[-1:] != (spec.outputs,)
+
+
+def _check_finite(split: Split, where: str) -> None:
+    for key in ("inputs", "targets"):
+        array = split[key]
+        if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
+            continue
+        finite = np.isfinite(array)
+        if "lengths" in split and array.shape[1:2] == split["inputs"].shape[1:2]:
+            finite |= _beyond(split).reshape(*array.shape[:2], *[1] * (array.ndim - 2))
+        wrong = np.flatnonzero(~finite.reshape(len(array), -1).all(1))
+        if len(wrong):
+            raise UserError(
+                f"{where}: the {key} of {len(wrong):,} of {len(array):,} examples hold NaN or infinity, first in "
+                f"example {wrong[0]}. Remove or replace them."
+            )
+
+
+def _beyond(split: Split) -> np.ndarray:
+    """Returns which steps lie beyond the lengths, (examples, time) bool."""
+    beyond: np.ndarray = np.arange(split["inputs"].shape[1]) >= split["lengths"][:, None]
+    return beyond
+
+
+def _labelled(split: Split, spec: Spec, where: str, notify: Callable[[str], None]) -> Split:
+    """Returns a split without unlabelled examples; a sequence is unlabelled if no valid step has a label."""
+    targets = split["targets"]
+    if not are_classes(targets, spec) or not targets.size:
+        return split
+    counts = ~_beyond(split) if targets.ndim > 1 and "lengths" in split else np.ones(targets.shape, bool)
+    unlabelled = ((targets == UNLABELLED) | ~counts).reshape(len(targets), -1).all(1)
+    unlabelled &= counts.reshape(len(targets), -1).any(1)
+    valid = (targets >= 0) & (targets < spec.outputs)
+    wrong = np.flatnonzero((counts & ~valid).reshape(len(targets), -1).any(1) & ~unlabelled)
+    used = targets[counts]
+    if len(wrong) or set(np.unique(used)) == {-1, 1}:
+        raise UserError(
+            f"{where}: labels are from {used.min()} to {used.max()}, but must be from 0 to {spec.outputs - 1}"
+            f"{f', first in example {wrong[0]}' if len(wrong) else ''}. {_cause(used, spec.outputs)}"
+        )
+    if not unlabelled.any():
+        return split
+    notify(
+        f"{unlabelled.sum():,} of the {len(targets):,} examples in {where} have no label ({UNLABELLED}); "
+        "they are left out."
+    )
+    return {key: array[~unlabelled] for key, array in split.items()}
+
+
+def _cause(labels: np.ndarray, classes: int) -> str:
+    """Returns the likely cause of wrong labels, and what to do."""
+    if labels.min() == 1 and labels.max() == classes:
+        return "They begin at 1: subtract 1."
+    if set(np.unique(labels)) == {-1, 1}:
+        return "Write 0 and 1 for -1 and 1."
+    if labels.min() < 0:
+        return f"{UNLABELLED} marks an example without a label; use lengths for padded steps."
+    return "Give the data as many classes, or floating-point targets for a regression."

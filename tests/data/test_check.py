@@ -1,0 +1,143 @@
+"""Labels, lengths and numbers that training would misread in silence are found when the data are loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaxdl
+from jaxdl.errors import UserError
+
+INPUTS = np.random.RandomState(0).standard_normal((40, 3)).astype(np.float32)
+LABELS = np.arange(40) % 4
+
+
+def load(
+    targets: Any, inputs: Any = INPUTS, *, lengths: Any = None, outputs: int | None = None
+) -> tuple[Any, list[str]]:
+    """Loads a set whose train split is good and whose test split has the given arrays; returns the set and messages."""
+    said: list[str] = []
+    good = {"inputs": np.zeros_like(inputs), "targets": np.zeros_like(targets)}
+    given = {"inputs": inputs, "targets": targets}
+    if lengths is not None:
+        good["lengths"], given["lengths"] = np.ones_like(lengths), lengths
+    data = jaxdl.Arrays(good, given, outputs=outputs, validation=0.0)
+    return data.load(Path("unused"), said.append), said
+
+
+def with_value(array: np.ndarray, place: Any, value: float) -> np.ndarray:
+    changed = array.copy()
+    changed[place] = value
+    return changed
+
+
+def test_unlabelled_examples_are_left_out_and_counted() -> None:
+    loaded, said = load(with_value(LABELS, slice(0, 7), -1))
+    assert len(loaded.splits["test"]["targets"]) == 33
+    np.testing.assert_array_equal(loaded.splits["test"]["inputs"], INPUTS[7:])
+    assert said == ["7 of the 40 examples in the test split of arrays have no label (-1); they are left out."]
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (
+            LABELS + 1,
+            "labels are from 1 to 4, but must be from 0 to 3, first in example 3. They begin at 1: subtract 1.",
+        ),
+        (
+            with_value(LABELS, 5, 9),
+            "labels are from 0 to 9, but must be from 0 to 3, first in example 5. Give the data",
+        ),
+        (
+            with_value(LABELS, 5, -2),
+            "labels are from -2 to 3, .* first in example 5. -1 marks an example without a label",
+        ),
+        (np.where(LABELS % 2, 1, -1), "labels are from -1 to 1, .* Write 0 and 1 for -1 and 1."),
+    ],
+)
+def test_labels_that_name_no_class_are_refused_with_a_likely_cause(targets: np.ndarray, message: str) -> None:
+    with pytest.raises(UserError, match=f"the test split of arrays: {message}"):
+        load(targets, outputs=4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["inputs", "targets"])
+def test_a_number_that_is_not_finite_is_named_by_its_first_example(value: float, where: str) -> None:
+    arrays = {"inputs": INPUTS, "targets": INPUTS[:, 0]}
+    changed = {**arrays, where: with_value(with_value(arrays[where], 12, value), 30, value)}
+    with pytest.raises(UserError, match=f"the {where} of 2 of 40 examples hold NaN or infinity, first in example 12"):
+        load(changed["targets"], changed["inputs"])
+
+
+def test_large_numbers_whose_sum_overflows_are_finite() -> None:
+    loaded, _ = load(LABELS, np.full((40, 3), 3e38, np.float32), outputs=4)
+    assert loaded.splits["test"]["inputs"].shape == (40, 3)
+
+
+def test_what_lies_beyond_the_lengths_may_be_anything() -> None:
+    inputs = np.ones((3, 4, 2), np.float32)
+    inputs[:, 2:] = np.nan
+    targets = np.full((3, 4), -1)
+    targets[:, :2] = [[0, 1], [1, 0], [-1, -1]]
+    loaded, said = load(targets, inputs, lengths=np.array([2, 2, 2]), outputs=2)
+    assert loaded.splits["test"]["targets"][:, :2].tolist() == [[0, 1], [1, 0]]
+    assert len(said) == 1
+    with pytest.raises(UserError, match="hold NaN or infinity, first in example 1"):
+        load(targets, inputs, lengths=np.array([2, 3, 2]), outputs=2)
+    with pytest.raises(UserError, match="labels are from -1 to 1, .*use lengths for padded steps"):
+        load(targets, np.ones_like(inputs), lengths=np.array([2, 3, 2]), outputs=2)
+
+
+@pytest.mark.parametrize("length", [-1, 5])
+def test_a_length_beyond_the_steps_is_refused(length: int) -> None:
+    with pytest.raises(
+        UserError, match=rf"lengths of test\[1\] is {length}; a length is the number of valid steps, from 0 to 4"
+    ):
+        load(np.array([0, 1]), np.ones((2, 4, 1), np.float32), lengths=np.array([4, length]), outputs=2)
+
+
+def test_a_source_of_ones_own_is_checked_too(tmp_path: Path) -> None:
+    class Mine(jaxdl.Digits):  # type: ignore[misc]
+        """Digits with weights that training would not read."""
+
+        def read(self, data_dir: Path, notify: Any) -> jaxdl.Dataset:
+            loaded = super().read(data_dir, notify)
+            loaded.splits["test"]["weights"] = np.ones(359)  # type: ignore[index]
+            return loaded
+
+    with pytest.raises(UserError, match="the test split of digits: training does not read 'weights'"):
+        Mine().load(tmp_path)
+
+
+def train(tmp_path: Path, targets: np.ndarray, model: Any, objective: jaxdl.Objective) -> None:
+    experiment = jaxdl.Experiment(
+        name="mine",
+        data=jaxdl.Arrays((INPUTS, targets), (INPUTS, targets)),
+        model=model,
+        objective=objective,
+        optimizer=jaxdl.Adam(),
+        training=jaxdl.Training(epochs=1),
+        metrics=(),
+    )
+    jaxdl.train(experiment, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda line: None)
+
+
+def test_targets_that_are_no_answers_to_a_yes_no_question_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"targets are from 0.0 to 3.0, but sigmoid cross-entropy needs 0, 1 or"):
+        train(tmp_path, LABELS.astype(np.float32), jaxdl.MLP(features=(4,)), jaxdl.SigmoidCrossEntropy())
+
+
+def test_a_model_with_fewer_outputs_than_classes_is_refused(tmp_path: Path) -> None:
+    from flax import linen as nn
+
+    class Fixed(nn.Module):
+        @nn.compact
+        def __call__(self, inputs: Any, *, train: bool = False, lengths: Any = None) -> Any:
+            return nn.Dense(3)(inputs)
+
+    with pytest.raises(UserError, match="the model has 3 outputs, but these data have 4 classes"):
+        train(tmp_path, LABELS, Fixed(), jaxdl.SoftmaxCrossEntropy())
