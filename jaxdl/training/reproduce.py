@@ -21,6 +21,7 @@ from jaxdl.checkpoint import Checkpoints
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import replace_file
+from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
 from jaxdl.record import METRICS, provenance, read_record, read_summary
 from jaxdl.training.arithmetic import check_same_arithmetic
@@ -127,6 +128,7 @@ def reproduce(
     """
     from jaxdl.training.run import train
 
+    original, run_dir = expanded(original), expanded(run_dir)
     status = read_summary(original).get("status")
     if status != "completed":
         raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")
@@ -187,6 +189,7 @@ def verify_resume(
     Raises:
         UserError: the folder exists, or a training fails.
     """
+    folder = expanded(folder)
     if folder.exists():
         raise UserError(f"{folder} exists already: give another --run_dir.")
     folder.mkdir(parents=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
+from jaxdl.files.paths import expanded
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
 from jaxdl.sweeps.space.consequences import also_changed
@@ -150,7 +151,7 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     Raises:
         UserError: there is no sweep, it belongs to another experiment, or a file is damaged.
     """
-    sweep_dir = Path(sweep_dir)
+    sweep_dir = expanded(sweep_dir)
     definition = read_definition(sweep_dir, experiment)
     trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), planned_values(definition))
     over = sum(trial.outcome is not None for trial in trials)
