@@ -33,10 +33,22 @@ class UserError(Exception):
 
 
 def nearest(given: str, possible: Iterable[str]) -> str | None:
-    """Returns the possible name that is spelled most like the given one; None where none is spelled like it."""
+    """Returns the possible name that is spelled most like the given one; None where none is spelled like it.
+
+    Capitals, dashes, underscores and spaces do not count: ``AdamW`` is adamw, ``LeakyReLU`` is leaky_relu.
+    """
     import difflib  # here, since few commands go wrong
 
-    return next(iter(difflib.get_close_matches(given, list(possible), n=1, cutoff=0.6)), None)
+    by_letters: dict[str, str] = {}
+    for name in possible:
+        by_letters.setdefault(_letters(name), name)
+    found = difflib.get_close_matches(_letters(given), list(by_letters), n=1, cutoff=0.6)
+    return by_letters[found[0]] if found else None
+
+
+def _letters(name: str) -> str:
+    """Returns a name as it is compared: the same for ``Leaky-ReLU`` and ``leaky_relu``."""
+    return name.casefold().translate({ord(mark): None for mark in "-_ "})
 
 
 def did_you_mean(given: str, possible: Iterable[str]) -> str:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from jaxdl.errors import UserError, brief, did_you_mean, printable, unknown
+from jaxdl.cli.flags import parse_command_line
+from jaxdl.errors import UserError, brief, did_you_mean, nearest, printable, unknown
+from jaxdl.models.activation import ACTIVATIONS
+from jaxdl.objectives import OBJECTIVES
+from jaxdl.optim import OPTIMIZERS
+from tests.experiments.twins import twin
 
 
 def test_what_could_steer_a_terminal_is_spelled_out() -> None:
@@ -16,6 +22,45 @@ def test_what_could_steer_a_terminal_is_spelled_out() -> None:
 def test_the_nearest_spelling_is_named_where_one_is_near() -> None:
     assert did_you_mean("learing_rate", ["epochs", "learning_rate"]) == " Did you mean 'learning_rate'?"
     assert did_you_mean("x", ["epochs", "learning_rate"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("AdamW", "adamw"),
+        ("Adam", "adam"),
+        ("SGD", "sgd"),
+        ("RMSProp", "rmsprop"),
+        ("Relu", "relu"),
+        ("ReLU", "relu"),
+        ("LeakyReLU", "leaky_relu"),
+        ("leaky-relu", "leaky_relu"),
+        ("SoftmaxCrossEntropy", "softmax_cross_entropy"),
+        ("LSTM", "lstm"),
+        ("Adamm", "adam"),
+    ],
+)
+def test_capitals_dashes_and_underscores_do_not_count(given: str, meant: str) -> None:
+    names = [*OPTIMIZERS.members, *ACTIVATIONS, *OBJECTIVES.members, "lstm", "gru", "simple"]
+    assert nearest(given, names) == meant
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--optimizer=AdamW", "unknown optimizer 'AdamW'. Did you mean 'adamw'?"),
+        ("--activation=Relu", "unknown activation 'Relu'. Did you mean 'relu'?"),
+        ("--objective=SoftmaxCrossEntropy", "unknown objective 'SoftmaxCrossEntropy'. Did you mean"),
+        ("--model=MLP", "unknown model 'MLP'. Did you mean 'mlp'?"),
+        ("--mode=Train", "unknown value for mode: 'Train'. Did you mean 'train'?"),
+        ("--schedule=One-Cycle", "unknown schedule 'One-Cycle'. Did you mean"),
+        ("--Learning-Rate=1", "unknown flag --Learning-Rate. Did you mean --learning_rate?"),
+    ],
+)
+def test_names_as_other_libraries_write_them_get_the_right_hint(argument: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse_command_line(["--experiment=digits_mlp", argument], twin("digits_mlp"))
+    assert str(error.value).startswith(message)
 
 
 def test_an_unknown_name_comes_with_the_whole_choice() -> None:

@@ -13,6 +13,7 @@ from jaxdl.cli.argv import Token, spelled_out, tokens
 from jaxdl.cli.options import Options, make_options, option_fields, option_switches
 from jaxdl.errors import UserError, nearest
 from jaxdl.fields import Field, check_value, choose, parse, replace, settable, short_names, show, type_name, walk
+from jaxdl.files.paths import expanded
 
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
@@ -38,6 +39,8 @@ class _FieldParser(flags.ArgumentParser[Any]):
         except ValueError:
             kind = type_name(self.field.type)
             raise UserError(f"--{self.field.path}={argument}: must be {kind}.") from None
+        if self.field.declaration.path and value:
+            value = str(expanded(value))
         check_value(self.field, value)
         return value
 
@@ -57,7 +60,7 @@ def peek(arguments: Sequence[str]) -> Options:
         UserError: a file of flags cannot be read.
     """
     given: dict[str, Any] = {}
-    switches = option_switches()
+    switches, fields = option_switches(), option_fields()
     for token in tokens(spelled_out(arguments), switches):
         name = token.name
         if name.removeprefix("no") in switches and name not in switches:
@@ -65,7 +68,8 @@ def peek(arguments: Sequence[str]) -> Options:
         elif name in switches:
             given[name] = token.value is None or token.value.lower() in ("true", "1", "t")
         elif token.value is not None:
-            given[name] = token.value
+            path = name in fields and fields[name].declaration.path
+            given[name] = str(expanded(token.value)) if path and token.value else token.value
     return dataclasses.replace(Options(), **{name: value for name, value in given.items() if name in _DECIDE})
 
 

@@ -28,15 +28,18 @@ class Options:
     mode: Mode = static("train", "what to do")
     platform: Literal["", "cpu", "gpu", "tpu"] = static("", "backend to run on; JAX chooses by default")
     data_dir: str = static(
-        "", "folder of prepared data sets and of original archives to prepare; by default TFDS's own"
+        "", "folder of prepared data sets and of original archives to prepare; by default TFDS's own", path=True
     )
-    run_dir: str = static("", "this run's directory; by default runs/NAME/<UTC time>-<6 hex digits>")
+    run_dir: str = static("", "this run's directory; by default runs/NAME/<UTC time>-<6 hex digits>", path=True)
     input: str = static(
         "",
         "with --mode=predict: an image, a folder of images, a .npy file of examples, or a .npz file of inputs and "
         "lengths",
+        path=True,
     )
-    output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
+    output: str = static(
+        "", "with --mode=predict: the CSV file to write; with --mode=export: the program's file", path=True
+    )
     profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
     debug: bool = static(
         False,
@@ -54,8 +57,10 @@ class Options:
         (),
         "repeatable: FIELD=VALUES: 32,64 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(a,b)",
     )
-    sweep_file: str = static("", "TOML file that defines the sweep; flags override it")
-    sweep_dir: str = static("", "the sweep's directory; by default runs/NAME/sweep-<8 hex digits of its definition>")
+    sweep_file: str = static("", "TOML file that defines the sweep; flags override it", path=True)
+    sweep_dir: str = static(
+        "", "the sweep's directory; by default runs/NAME/sweep-<8 hex digits of its definition>", path=True
+    )
     extend: bool = static(False, "add trials to the sweep in the sweep directory")
     dry_run: bool = static(False, "show the plan of a sweep and stop")
     selection: Selection = part(None, "how the trials of a sweep are chosen and compared", default=Selection())

@@ -12,6 +12,7 @@ from jaxdl.data.check import checked
 from jaxdl.data.spec import Dataset, Spec, check_names, examples
 from jaxdl.data.splits import cut_validation
 from jaxdl.fields import described, fraction, static
+from jaxdl.files.paths import expanded
 
 Notify = Callable[[str], None]
 
@@ -43,7 +44,7 @@ class Data(abc.ABC):
             UserError: the set is not available (the message says what was tried and what to do), or its numbers cannot
                 be trained on: see `jaxdl.data.check`.
         """
-        dataset = self.read(data_dir, notify)
+        dataset = self.read(expanded(data_dir), notify)
         for name, split in dataset.splits.items():
             check_names(split, f"the {name} split of {dataset.used}")
         dataset = checked(dataset, notify)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxdl.errors import UserError, unknown
+from jaxdl.files.paths import expanded
 
 if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
@@ -20,6 +21,7 @@ def list_experiments(directory: Path) -> dict[str, str]:
     Raises:
         UserError: there is no such folder.
     """
+    directory = expanded(directory)
     if not directory.is_dir():
         raise UserError(f"there is no folder {directory} to take experiments from.")
     return {path.stem: _first_line(path) for path in _files(directory)}
@@ -54,7 +56,7 @@ def load_experiment(name: str, directory: Path) -> Experiment:
         raise unknown("experiment", name, names)
     from jaxdl.experiment import Experiment  # here, so that listing imports no JAX
 
-    path = directory / f"{name}.py"
+    path = expanded(directory) / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"experiments.{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -86,6 +86,7 @@ class Declaration:
         affects: what depends on the field; None: the same as for the part that holds the field.
         from_data: whether None is replaced by a value that follows from the data.
         only_with: another field's name, and those of its values for which this field has an effect.
+        path: whether it is a path, in which a flag may begin with ``~``.
     """
 
     help: str = ""
@@ -96,6 +97,7 @@ class Declaration:
     affects: frozenset[Affects] | None = None
     from_data: bool = False
     only_with: tuple[str, tuple[str, ...]] | None = None
+    path: bool = False
 
 
 def static(
@@ -106,6 +108,7 @@ def static(
     affects: Iterable[Affects] | None = None,
     from_data: bool = False,
     only_with: tuple[str, tuple[str, ...]] | None = None,
+    path: bool = False,
 ) -> Any:
     """Declares a field that is a constant of the compiled programs, or is read outside of them.
 
@@ -118,8 +121,10 @@ def static(
         from_data: None is replaced by what the data need, such as the number of classes.
         only_with: the name of another field of the class and its values; this field applies only when the other one has
             one of them.
+        path: whether it is a path, in which a flag may begin with ``~``.
     """
-    declaration = Declaration(help, check=check, affects=_affects(affects), from_data=from_data, only_with=only_with)
+    affected = _affects(affects)
+    declaration = Declaration(help, check=check, affects=affected, from_data=from_data, only_with=only_with, path=path)
     return _declared(default, declaration)
 
 

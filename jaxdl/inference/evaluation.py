@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,6 +18,7 @@ from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets, data_summary, load_data, shortened
+from jaxdl.files.paths import expanded
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
 from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters
@@ -96,10 +96,10 @@ def evaluate(
     Raises:
         UserError: as `load_run`, or the data cannot be loaded or have other shapes.
     """
-    run_dir = Path(run_dir)
+    run_dir = expanded(run_dir)
     model = load_run(run_dir, experiment)
     recipe = shortened(model.experiment)
-    dataset = load_data(recipe, default_data_dir() if data_dir is None else Path(data_dir), notify)
+    dataset = load_data(recipe, default_data_dir() if data_dir is None else expanded(data_dir), notify)
     if model.spec.lengths and not dataset.spec.lengths:
         raise UserError(
             f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."

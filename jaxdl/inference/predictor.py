@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 import jax
@@ -18,6 +17,7 @@ from jaxdl.checkpoint import Checkpoints
 from jaxdl.data import Spec
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
+from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.record import read_config
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
@@ -103,7 +103,7 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
             was given and the run's has a part of the user's own.
     """
-    run_dir = Path(run_dir)
+    run_dir = expanded(run_dir)
     spec = read_spec(run_dir)
     experiment = (from_config(read_config(run_dir)) if experiment is None else experiment).for_spec(spec)
     steps = make_steps(experiment, spec, total_steps=1)

@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
+from jaxdl.files.paths import expanded
 from jaxdl.record.encoding import number, parse
 
 CONFIG, RECORD, SUMMARY, METRICS, REPORT = "config.json", "record.json", "summary.json", "metrics.jsonl", "report.html"
@@ -18,17 +19,17 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         UserError: there is no run, or the file is damaged.
     """
-    return read_file(Path(path), CONFIG)
+    return read_file(expanded(path), CONFIG)
 
 
 def read_record(path: Path) -> dict[str, Any]:
     """Reads ``record.json`` of the run directory `path`; raises as `read_config` does."""
-    return read_file(Path(path), RECORD)
+    return read_file(expanded(path), RECORD)
 
 
 def read_summary(path: Path) -> dict[str, Any]:
     """Reads ``summary.json`` of the run directory `path`; raises as `read_config` does."""
-    summary = read_file(Path(path), SUMMARY)
+    summary = read_file(expanded(path), SUMMARY)
     if isinstance(summary.get("metrics"), dict):
         summary["metrics"] = {name: number(value) for name, value in summary["metrics"].items()}
     return summary
@@ -40,7 +41,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: there is no run, or a line is damaged.
     """
-    path = Path(path)
+    path = expanded(path)
     file = path / METRICS
     if not file.exists():
         read_file(path, CONFIG)  # raises the error for a folder without a run

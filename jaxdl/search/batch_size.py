@@ -11,6 +11,7 @@ from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
+from jaxdl.files.paths import expanded
 from jaxdl.training.cache import Cache
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.training.loop import Trainer
@@ -65,7 +66,7 @@ def batch_find(
     Raises:
         UserError: the data are not available.
     """
-    cache = cache or Cache(data_dir, notify)
+    cache = cache or Cache(expanded(data_dir), notify)
     dataset = cache.dataset(experiment)
     recipe = experiment.for_spec(dataset.spec)
     found: list[BatchSize] = []

@@ -23,6 +23,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import data_summary
 from jaxdl.fields import replace
 from jaxdl.files.atomic import named_cause, replace_file
+from jaxdl.files.paths import expanded
 from jaxdl.optim.schedules import Constant
 from jaxdl.report.format import data_used
 from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
@@ -94,7 +95,7 @@ def lr_find(
     """
     if not 0 < low < high < math.inf or steps < 2 * _FEWEST:
         raise UserError(f"lr_find: give 0 < low < high and at least {2 * _FEWEST} steps, not {low}, {high}, {steps}.")
-    cache = cache or Cache(data_dir, notify)
+    cache = cache or Cache(expanded(data_dir), notify)
     recipe = replace(experiment, {"optimizer.schedule": Constant(), "training.nan": "ignore"})
     dataset = cache.dataset(recipe)
     trainer = cache.trainer(recipe.for_spec(dataset.spec))

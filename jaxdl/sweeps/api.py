@@ -13,6 +13,7 @@ from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import check_fields
+from jaxdl.files.paths import expanded
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.definition import Definition, direction_of
 from jaxdl.sweeps.directory import SweepDirectory, continued
@@ -86,8 +87,8 @@ def sweep(
     results = conduct(
         definition,
         execution,
-        sweep_dir=Path(sweep_dir) if sweep_dir else None,
-        data_dir=Path(data_dir) if data_dir else default_data_dir(),
+        sweep_dir=expanded(sweep_dir) if sweep_dir else None,
+        data_dir=expanded(data_dir) if data_dir else default_data_dir(),
         command=[],
         extend=extend,
         notify=notify,

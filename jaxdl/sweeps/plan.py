@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,12 +15,13 @@ from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import data_summary, shortened
-from jaxdl.fields import walk
+from jaxdl.fields import show, walk
 from jaxdl.report.format import data_used, duration
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.imports import import_what_trials_need
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose
 from jaxdl.sweeps.space.axis import Axis, Choices
+from jaxdl.sweeps.space.consequences import also_changed
 from jaxdl.sweeps.space.space import Values, apply
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.training.cache import Cache
@@ -48,6 +49,8 @@ class Plan:
         step_seconds: time of one train step of the first trial, measured, in seconds. seconds: estimated remaining
             time, in seconds.
         width: how many trials run at the same time, and how many of them in one program.
+        also: what else differs between trials, by dotted path: all values; see
+            `jaxdl.sweeps.space.consequences.also_changed`.
     """
 
     definition: Definition
@@ -57,6 +60,7 @@ class Plan:
     step_seconds: float
     seconds: float
     width: Width
+    also: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def text(self) -> str:
         """Returns the plan in a few lines."""
@@ -71,9 +75,11 @@ class Plan:
             at_once = "one trial after another" + (", since each depends on earlier results" * definition.adaptive)
         counted = "at least " * (self.left > _MOST_PLANNED)
         programs = f"{counted}{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
+        also = ", ".join(f"{path}={','.join(values)}" for path, values in self.also.items())
         return "\n".join(
             [
                 f"sweep of {definition.experiment.name} on {self.data}: {varied}",
+                *([f"  these also change: {also}"] if also else []),
                 f"  {trials}, compared by {definition.objective} ({definition.direction})",
                 f"  to compile: {programs}",
                 f"  estimated time: {duration(self.seconds)}, {at_once}, at {self.step_seconds * 1e3:.3g} ms per step "
@@ -139,7 +145,17 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         step_seconds,
         width.share * steps * step_seconds + evaluations * eval_seconds,
         width,
+        _also(definition, [values[number] for number in _some(range(len(values)))]),
     )
+
+
+def _also(definition: Definition, trials: Sequence[Values]) -> dict[str, list[str]]:
+    """Returns all values of each field of `also_changed`."""
+    found: dict[str, dict[str, None]] = {}
+    for each in also_changed(definition.experiment, definition.space, trials):
+        for path, value in each.items():
+            found.setdefault(path, {})[show(value)] = None
+    return {path: list(values) for path, values in found.items()}
 
 
 def _some(numbers: Sequence[int]) -> Sequence[int]:

@@ -22,6 +22,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
 from jaxdl.files.atomic import replace_file
+from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
 from jaxdl.record import METRICS, provenance, read_config, read_record, read_summary
 from jaxdl.training.arithmetic import check_same_arithmetic
@@ -128,7 +129,7 @@ def reproduce(
     """
     from jaxdl.training.run import train
 
-    original, run_dir = Path(original), Path(run_dir)
+    original, run_dir = expanded(original), expanded(run_dir)
     if experiment is None:
         experiment = from_config(read_config(original))
     status = read_summary(original).get("status")
@@ -191,6 +192,7 @@ def verify_resume(
     Raises:
         UserError: the folder exists, or a training fails.
     """
+    folder = expanded(folder)
     if folder.exists():
         raise UserError(f"{folder} exists already: give another --run_dir.")
     folder.mkdir(parents=True)

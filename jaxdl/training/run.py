@@ -17,6 +17,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import shortened
 from jaxdl.fields.interval import Interval
+from jaxdl.files.paths import expanded
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
 from jaxdl.report import write_report
@@ -79,9 +80,9 @@ def train(
     """
     begin = time.perf_counter() if begin is None else begin
     experiment = shortened(experiment)
-    run_dir = new_run_dir(Path("runs"), experiment.name) if run_dir is None else Path(run_dir)
+    run_dir = new_run_dir(Path("runs"), experiment.name) if run_dir is None else expanded(run_dir)
     notify = notify or _say_nothing
-    cache, hooks = cache or Cache(Path(data_dir or default_data_dir()), notify), hooks or Hooks()
+    cache, hooks = cache or Cache(expanded(data_dir or default_data_dir()), notify), hooks or Hooks()
     signals = hooks.signals or StopSignals()
     with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import jaxdl
-from jaxdl.cli.flags import parse_command_line
-from jaxdl.cli.options import Options
+from jaxdl.cli.flags import parse_command_line, peek
+from jaxdl.cli.options import Options, option_fields
 from jaxdl.errors import UserError
 from tests.experiments.twins import twin
 
@@ -113,3 +115,34 @@ def test_options_are_read_beside_fields() -> None:
 def test_a_switch_that_is_negated_and_given_a_value_is_refused_in_one_line() -> None:
     with pytest.raises(UserError, match="--nofast_dev_run"):
         parse_command_line(["--nofast_dev_run=true"], twin("digits_mlp"))
+
+
+def test_these_options_are_paths() -> None:
+    """An option that holds a path is one of them."""
+    assert [name for name, field in option_fields().items() if field.declaration.path] == [
+        *("data_dir", "run_dir", "input", "output", "sweep_file", "sweep_dir")
+    ]
+
+
+@pytest.mark.parametrize("form", ["--{}=~/x", "--{} ~/x"])
+@pytest.mark.parametrize("name", ["data_dir", "run_dir", "input", "output"])
+def test_a_path_may_begin_with_the_home_folder(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    options, _ = parse_command_line(form.format(name).split(), None)
+    assert getattr(options, name) == "/home/ada/x"
+    assert peek(["--run_dir=~/x"]).run_dir == "/home/ada/x"
+
+
+def test_files_of_sweeps_and_flags_may_lie_below_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "s.toml").write_text("[fields]\nseed = [0, 1]\n")
+    (tmp_path / "flags").write_text("--sweep_dir=~/sweep\n--sweep_file=~/s.toml\n")
+    options, _ = parse_command_line(["--flagfile=~/flags"], None)
+    assert (options.sweep_dir, options.sweep) == (str(tmp_path / "sweep"), ("seed=0,1",))
+
+
+def test_an_unknown_home_folder_is_refused() -> None:
+    with pytest.raises(UserError, match="no home folder is known for ~nobody-here"):
+        parse_command_line(["--run_dir=~nobody-here/x"], None)

@@ -21,6 +21,7 @@ from jaxdl.sweeps.trials.trial import Trial
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
 _MOST_ROWS = 12
 
@@ -206,22 +207,14 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
         command: the command line of the best trial; empty if there is none.
         file: where to write; None means stdout.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
     console = console_of(file)
-    head, rows = group_table(results)
-    name = printable(results.definition.experiment.name)
-    table = Table(box=SIMPLE_HEAD, title=Text(name), title_justify="left")
-    for cell in head:
-        # On two lines, so that rich does not break words to make columns narrower than their headings.
-        table.add_column(Text("\n".join(printable(cell).rsplit(" ", 1))), overflow="fold")
-    for row in rows[:_MOST_ROWS]:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(table)
-    if len(rows) > _MOST_ROWS:
-        console.print(Text(f"and {len(rows) - _MOST_ROWS} more in {results.sweep_dir / 'results.csv'}"))
+    table, rows = _results_table(results), len(results.groups)
+    wide = console.measure(table, options=console.options.update(width=10_000)).maximum > console.width
+    console.print(_results_table(results, narrow=True) if wide else table)
+    if rows > _MOST_ROWS:
+        console.print(Text(f"and {rows - _MOST_ROWS} more in {results.sweep_dir / 'results.csv'}"))
     counts = {state: results.count(state) for state in ("completed", "pruned", "failed")}
     counts["left"] = results.definition.trials - sum(counts.values())
     lines = [("trials", ", ".join(f"{count} {state}" for state, count in counts.items() if count))]
@@ -238,3 +231,24 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     lines.append(("sweep directory", str(results.sweep_dir)))
     for label, value in lines:
         console.print(Text(f"{label:<15}  {printable(value)}"), soft_wrap=True)
+
+
+def _results_table(results: SweepResults, narrow: bool = False) -> Table:
+    """Returns the table of the best combinations; `narrow` is for more columns than a screen has place for."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    head, rows = group_table(results)
+    name = printable(results.definition.experiment.name)
+    padding = (0, 1, 0, 0) if narrow else (0, 1)
+    table = Table(box=SIMPLE_HEAD, title=Text(name), title_justify="left", padding=padding, pad_edge=not narrow)
+    for cell in head:
+        # On several lines, so that rich does not break words to make columns narrower than their headings.
+        broken = "\n".join(printable(cell).rsplit(" ", 1))
+        if narrow:
+            broken = broken.replace("_", "_\n").replace("/", "/\n")
+        table.add_column(Text(broken), overflow="fold")
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table

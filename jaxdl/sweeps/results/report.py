@@ -94,7 +94,7 @@ def _best(results: SweepResults, command: Sequence[str]) -> str:
     best = results.best
     if best is None or best.outcome is None:
         return ""
-    facts = {path: show(value) for path, value in best.values.items()}
+    facts = {path: show(value) for path, value in {**best.values, **results.also[best.number]}.items()}
     facts |= {name: figure(value) for name, value in best.outcome.metrics.items()}
     again = f"<pre>{escaped(best_command(best, command))}</pre>" if command else ""
     return section(f"Best: trial {best.number}", again + pairs({**facts, "measured on": best.outcome.data}))
@@ -234,16 +234,17 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
 
 
 def _trials(results: SweepResults) -> str:
-    paths = [axis.path for axis in results.definition.space.axes]
+    also = list(results.also[0]) if results.trials else []
+    paths = [*(axis.path for axis in results.definition.space.axes), *also]
     head = ["trial", "state", *paths, results.definition.objective, "seconds", "reason"]
     rows = []
     for trial in results.trials:
-        outcome = trial.outcome
+        outcome, values = trial.outcome, {**trial.values, **results.also[trial.number]}
         rows.append(
             [
                 str(trial.number),
                 trial.state,
-                *(show(trial.values[path]) if path in trial.values else "" for path in paths),
+                *(show(values[path]) if path in values else "" for path in paths),
                 figure(trial.objective) if trial.objective is not None and math.isfinite(trial.objective) else "",
                 f"{outcome.seconds:.1f}" if outcome else "",
                 outcome.reason if outcome else "",

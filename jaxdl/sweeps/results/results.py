@@ -11,11 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
+from jaxdl.files.paths import expanded
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
-from jaxdl.sweeps.space.sampling import Key, grid_values, key_of
+from jaxdl.sweeps.space.consequences import also_changed
+from jaxdl.sweeps.space.sampling import Key, combination_key, grid_values
+from jaxdl.sweeps.space.space import Values
 from jaxdl.sweeps.trials.schedule import planned_values, with_waiting
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Trial, as_row
@@ -30,6 +34,7 @@ class Group:
 
     Attributes:
         values: their common values, by dotted path.
+        also: what else differs from other groups; see `jaxdl.sweeps.space.consequences.also_changed`.
         trials: numbers of the completed trials.
         of: number of trials in all.
         mean: mean of the compared figure, each seed once; None if no trial was completed.
@@ -38,6 +43,7 @@ class Group:
     """
 
     values: Mapping[str, Any]
+    also: Mapping[str, Any]
     trials: tuple[int, ...]
     of: int
     mean: float | None
@@ -68,15 +74,30 @@ class SweepResults:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """One flat row for each trial, with the same keys: ready for ``pandas.DataFrame(results.rows)``."""
-        rows = [as_row(trial) for trial in self.trials]
+        rows = [as_row(trial, also) for trial, also in zip(self.trials, self.also, strict=True)]
         keys = dict.fromkeys(key for row in rows for key in row)
         return [{key: row.get(key) for key in keys} for row in rows]
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Returns the rows as a data frame, indexed by trial; needs pandas."""
-        import pandas
+        """Returns the rows as a data frame, indexed by trial.
 
+        Raises:
+            UserError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UserError(
+                "to_pandas() needs pandas, which is not installed: pip install pandas, or use the rows as they are "
+                "(results.rows)."
+            ) from None
         return pandas.DataFrame(self.rows).set_index("trial")
+
+    @functools.cached_property
+    def also(self) -> list[Values]:
+        """What else differs between the trials; see `jaxdl.sweeps.space.consequences.also_changed`."""
+        definition = self.definition
+        return also_changed(definition.experiment, definition.space, [trial.values for trial in self.trials])
 
     @property
     def best(self) -> Trial | None:
@@ -94,13 +115,13 @@ class SweepResults:
         """
         found: dict[Key, list[Trial]] = {}
         for trial in self.trials:
-            found.setdefault(_combination(trial.values), []).append(trial)
-        groups = [_group(trials) for trials in found.values()]
+            found.setdefault(combination_key(trial.values), []).append(trial)
+        groups = [_group(trials, self.also[trials[0].number]) for trials in found.values()]
         wanted = self._seeds()
 
         def rank(group: Group) -> tuple[bool, float]:
             done = {_seed(self.trials[number].values) for number in group.trials}
-            lacks = not wanted[_combination(group.values)] <= done
+            lacks = not wanted[combination_key(dict(group.values))] <= done
             return lacks, math.inf if group.mean is None else self.definition.loss(group.mean)
 
         return sorted(groups, key=rank)
@@ -112,7 +133,7 @@ class SweepResults:
         listed = {show(seed) for seed in definition.seeds}
         seeds: dict[Key, set[str]] = {}
         for values in (*(trial.values for trial in self.trials), *grids):
-            seeds.setdefault(_combination(values), set(listed)).add(_seed(values))
+            seeds.setdefault(combination_key(values), set(listed)).add(_seed(values))
         return seeds
 
     def count(self, state: str) -> int:
@@ -130,16 +151,11 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     Raises:
         UserError: there is no sweep, it belongs to another experiment, or a file is damaged.
     """
-    sweep_dir = Path(sweep_dir)
+    sweep_dir = expanded(sweep_dir)
     definition = read_definition(sweep_dir, experiment)
     trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), planned_values(definition))
     over = sum(trial.outcome is not None for trial in trials)
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
-
-
-def _combination(values: Mapping[str, Any]) -> Key:
-    """Returns a key of a trial's values without its seed."""
-    return key_of({path: value for path, value in values.items() if path != SEED})
 
 
 def _seed(values: Mapping[str, Any]) -> str:
@@ -147,7 +163,7 @@ def _seed(values: Mapping[str, Any]) -> str:
     return show(values[SEED]) if SEED in values else ""
 
 
-def _group(trials: Sequence[Trial]) -> Group:
+def _group(trials: Sequence[Trial], also: Mapping[str, Any]) -> Group:
     done = [trial for trial in trials if trial.completed]
     by_seed = {_seed(trial.values): trial.objective for trial in done if trial.objective is not None}
     figures = list(by_seed.values())
@@ -159,7 +175,7 @@ def _group(trials: Sequence[Trial]) -> Group:
         ci95 = float(stdtrit(len(figures) - 1, 0.975)) * std / math.sqrt(len(figures))
     values = {path: value for path, value in trials[0].values.items() if path != SEED}
     mean = statistics.fmean(figures) if figures else None
-    return Group(values, tuple(trial.number for trial in done), len(trials), mean, std, ci95)
+    return Group(values, also, tuple(trial.number for trial in done), len(trials), mean, std, ci95)
 
 
 def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
@@ -183,7 +199,11 @@ def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
             "command": best_command(best, command) if command else None,
         },
         "groups": [
-            {**dataclasses.asdict(group), "values": {path: show(value) for path, value in group.values.items()}}
+            {
+                **dataclasses.asdict(group),
+                "values": {path: show(value) for path, value in group.values.items()},
+                "also": {path: show(value) for path, value in group.also.items()},
+            }
             for group in results.groups
         ],
         "compiled": dict(results.compiled),

@@ -78,20 +78,21 @@ def _column(values: Sequence[Any]) -> list[Any]:
 def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
     """Returns head and rows of the table over seeds, the best combination first."""
     name = results.definition.objective
-    paths = [axis.path for axis in results.definition.space.axes if axis.path != SEED]
+    also = list(results.also[0]) if results.trials else []
+    paths = [*(axis.path for axis in results.definition.space.axes if axis.path != SEED), *also]
     data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
     short = {path: last for last, path in short_names(paths).items()}
     names = [short.get(path, path) for path in paths]
     head = [*names, "trials", f"{name}, mean", "std", "95 % interval", "measured on"]
     rows = [
         [
-            *(show(group.values[path]) if path in group.values else "" for path in paths),
+            *(show(values[path]) if path in values else "" for path in paths),
             str(len(group.trials)) if len(group.trials) == group.of else f"{len(group.trials)} of {group.of}",
             *("" if value is None else figure(value) for value in (group.mean, group.std)),
             "" if group.ci95 is None else f"± {figure(group.ci95)}",
             data,
         ]
-        for group in results.groups
+        for group, values in ((group, {**group.values, **group.also}) for group in results.groups)
     ]
     return head, rows
 

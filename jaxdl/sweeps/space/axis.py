@@ -14,6 +14,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import Field, check_value, parse, show, type_name
 
 _CALL = re.compile(r"\s*(log|uniform|int|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
+_OTHER_CALL = re.compile(r"\s*[a-z]\w*\s*\(.*\)\s*", re.ASCII | re.DOTALL | re.IGNORECASE)
 _COUNT = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*", re.ASCII)
 _FORMS = "1e-4,1e-3 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(32,64)"
 # A range such as 0:1000000000 is a typing mistake and would fill the memory.
@@ -116,6 +117,8 @@ def parse_axis(field: Field, spec: str) -> Axis:
         if len(numbers) > _MOST_VALUES:
             raise _wrong(field, spec, f"{len(numbers):,} values are too many to list; write int({start},{stop - 1})")
         return _list_axis(field, spec, map(str, numbers))
+    if _OTHER_CALL.fullmatch(spec) is not None and field.type is not str:
+        raise _wrong(field, spec, f"write {_FORMS}")
     return _list_axis(field, spec, _items(spec))
 
 

@@ -118,16 +118,21 @@ def trial_dir(sweep_dir: Path, number: int) -> Path:
     return sweep_dir / "trials" / f"{number:04d}"
 
 
-def as_row(trial: Trial) -> dict[str, Any]:
+def as_row(trial: Trial, also: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Returns a trial as one flat row: values and figures by name, with ``trial``, ``state`` and the like.
 
     ``value`` is the compared figure; ``run_dir`` is relative to the sweep directory.
+
+    Args:
+        trial: the trial.
+        also: what else differs from other trials, by dotted path.
     """
     outcome = trial.outcome or Outcome("running")
     return {
         "trial": trial.number,
         "state": trial.state,
         **trial.values,
+        **(also or {}),
         "value": outcome.objective,
         **outcome.metrics,
         "measured_on": outcome.data,

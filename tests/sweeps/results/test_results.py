@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,9 @@ def test_a_sweep_whose_folder_was_made_anew_by_another_leaves_it_alone(tmp_path:
             table.finish(begun, Outcome("failed", reason="the run directory was removed"))
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert other.status == "completed" and jaxdl.load_sweep(folder, recipe).rows == other.rows
+
+
+def test_without_pandas_the_message_says_what_to_do(done: jaxdl.SweepResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match=r"needs pandas, which is not installed: pip install pandas"):
+        done.to_pandas()

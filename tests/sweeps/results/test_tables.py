@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from pathlib import Path
 
 import pyarrow.parquet
 
 import jaxdl
 from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.results.display import print_results
+from jaxdl.sweeps.results.report import render
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import csv_text, group_table, latex_table, markdown_table, write_tables
 from jaxdl.sweeps.space.space import make_space
@@ -55,11 +59,25 @@ def test_what_is_no_number_stands_as_text_and_what_is_missing_is_empty(tmp_path:
 def test_combinations_without_all_their_seeds_come_last_and_say_so(tmp_path: Path) -> None:
     head, rows = group_table(made(tmp_path))
     assert head == [
-        *("optimizer", "features", "trials", "validation/accuracy, mean", "std", "95 % interval", "measured on")
+        *("optimizer", "features", "learning_rate", "schedule"),
+        *("trials", "validation/accuracy, mean", "std", "95 % interval", "measured on"),
     ]
-    assert rows[0] == ["sgd", "8", "2", "0.5450", "0.007071", "± 0.06353", "digits"]
-    assert [row[2] for row in rows] == ["2", "2", "2", "1 of 2"]
-    assert rows[3] == ["sgd", "16,8", "1 of 2", "0.5600", "", "", "digits"]
+    assert rows[0] == ["sgd", "8", "0.01", "constant", "2", "0.5450", "0.007071", "± 0.06353", "digits"]
+    assert [row[4] for row in rows] == ["2", "2", "2", "1 of 2"]
+    assert rows[3] == ["sgd", "16,8", "0.01", "constant", "1 of 2", "0.5600", "", "", "digits"]
+
+
+def test_what_an_optimizer_changes_besides_its_name_stands_beside_it(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    rows = list(csv.DictReader(csv_text(results).splitlines()))
+    rates = {row["optimizer"]: (row["optimizer.learning_rate"], row["optimizer.schedule"]) for row in rows}
+    assert rates == {"adam": ("0.003", "cosine"), "sgd": ("0.01", "constant")}
+    text = io.StringIO()
+    print_results(results, "", text)
+    shown = text.getvalue()
+    assert "schedu" in shown and re.search(r"sgd +8 +0\.01 +const", shown)
+    page = render(results, [])
+    assert page.count(">cosine<") >= 4 and page.count(">constant<") >= 4
 
 
 def test_a_sweep_without_trials_has_tables_without_rows(tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ def test_a_number_drawn_for_a_list_stands_for_a_list_of_one() -> None:
         ("optimizer.learning_rate", "log(1e-4,inf)", r"write log\(LOW,HIGH\) with two finite numbers"),
         ("training.batch_size", "int(1,10000000000000000000000)", "the numbers are too large"),
         ("optimizer.learning_rate", "choice()", "no value"),
+        ("optimizer.learning_rate", "Log(1e-4,1e-1)", r"write .* log\(1e-4,1e-1\), uniform\(0,0.5\)"),
+        ("model.features", "loguniform(8,64)", r"write .* int\(1,8\), choice\(32,64\)"),
         ("seed", "5:5", "no value"),
         ("seed", "0:5:0", "never ends"),
         ("seed", "0:1000000000", "too many to list"),
