@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -55,7 +56,27 @@ def compiler_options(program: core.Jaxpr) -> dict[str, str]:
     return dict(_YNNPACK_PRODUCTS)
 
 
+def traced(function: Callable[..., Any], *arguments: Any, donate_argnums: tuple[int, ...] = ()) -> Any:
+    """Traces a program for `compiled`; while jit is disabled, returns the function itself, to be run step by step.
+
+    Args:
+        function: the program.
+        *arguments: its arguments, or their shapes.
+        donate_argnums: arguments whose memory is given up to the program.
+    """
+    if without_jit():
+        return function
+    return jax.jit(function, donate_argnums=donate_argnums).trace(*arguments)
+
+
 def compiled(traced: Any) -> tuple[Any, dict[str, str]]:
-    """Compiles a program from `jax.jit(...).trace`; returns it and the options of `compiler_options`."""
+    """Compiles what `traced` returned; returns the program and the options of `compiler_options`."""
+    if without_jit():
+        return traced, {}
     options = compiler_options(traced.jaxpr.jaxpr)
     return traced.lower().compile(options), options
+
+
+def without_jit() -> bool:
+    """Returns whether jit is disabled, as by ``JAX_DISABLE_JIT=1``: programs then run one operation after another."""
+    return bool(getattr(jax.config, "jax_disable_jit"))  # noqa: B009 (a type checker does not know it)

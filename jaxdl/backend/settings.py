@@ -11,7 +11,9 @@ from jaxdl.backend.compiler import add_xla_flags
 from jaxdl.errors import UserError
 
 
-def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: bool = True) -> None:
+def configure(
+    *, platform: str = "", xla_flags: bool = True, compilation_cache: bool = True, debug: bool = False
+) -> None:
     """Makes the settings that measurements justify, unless the user made others; call it before the first computation.
 
     Args:
@@ -19,6 +21,8 @@ def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: 
         xla_flags: add the XLA flags that are measured to be faster on this jaxlib, unless ``XLA_FLAGS`` sets them.
         compilation_cache: keep compiled programs in the user's cache folder, so that a second start compiles nothing;
             a cache that ``JAX_COMPILATION_CACHE_DIR`` names is used instead.
+        debug: run without jit, one operation after another, and raise `FloatingPointError` at the first operation that
+            gives NaN, so that the traceback has its line; breakpoints and ``print`` in a model then see numbers. Slow.
 
     Raises:
         UserError: the platform is not on this machine.
@@ -29,6 +33,9 @@ def configure(*, platform: str = "", xla_flags: bool = True, compilation_cache: 
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if debug:
+        jax.config.update("jax_disable_jit", True)
+        jax.config.update("jax_debug_nans", True)
     if platform:
         _select(platform)
 

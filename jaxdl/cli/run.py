@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax
 
+from jaxdl.backend.debugging import not_a_number
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.settings import configure
 from jaxdl.backend.signals import Terminated
@@ -38,12 +39,14 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     """
     _check_options(options)
     module, _, function = COMMANDS[options.mode].function.partition(":")
-    configure(platform=options.platform, xla_flags=options.xla_flags)
+    configure(platform=options.platform, xla_flags=options.xla_flags, debug=options.debug)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         with out_of_memory():
             command: Callable[..., int] = getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
             return command(options, experiment, arguments, begin)
+    except FloatingPointError as error:  # of --debug, or JAX_DEBUG_NANS
+        raise UserError(f"{not_a_number(error)}.") from error
     except KeyboardInterrupt as stop:
         return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
 
@@ -65,8 +68,8 @@ def _check_options(options: Options) -> None:
             raise UserError(f"--{name} only applies to --mode={' or '.join(modes)}.")
     if options.is_sweep and options.mode != "train":
         raise UserError(f"--sweep trains: it does not work with --mode={options.mode}.")
-    if options.is_sweep and (options.profile or options.run_dir):
-        name = "profile" if options.profile else "run_dir"
+    if options.is_sweep and (options.profile or options.run_dir or options.debug):
+        name = next(name for name in ("profile", "run_dir", "debug") if getattr(options, name))
         raise UserError(f"--{name} is for one run; a sweep has many: give --sweep_dir, or leave out --sweep.")
     for name in COMMANDS[options.mode].needs:
         if not getattr(options, name):

@@ -45,12 +45,12 @@ class RecurrentLayer(nn.Module):
         shape = (self.units, gates * self.units)
         initial_bias = _forget_nothing if self.cell == "lstm" else nn.initializers.zeros_init()
         parameters = [
-            self.param("kernel", nn.initializers.lecun_normal(), (inputs.shape[-1], shape[1])),
-            self.param("recurrent_kernel", _orthogonal_gates, shape),
-            self.param("bias", initial_bias, shape[1:]),
+            self.param("kernel", nn.initializers.lecun_normal(), (inputs.shape[-1], shape[1]), jnp.float32),
+            self.param("recurrent_kernel", _orthogonal_gates, shape, jnp.float32),
+            self.param("bias", initial_bias, shape[1:], jnp.float32),
         ]
         if self.cell == "gru":
-            parameters.append(self.param("recurrent_bias", initial_bias, shape[1:]))
+            parameters.append(self.param("recurrent_bias", initial_bias, shape[1:], jnp.float32))
         return nn.dtypes.promote_dtype(inputs, *parameters)[1:]
 
     def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
@@ -148,12 +148,12 @@ class RNN(nn.Module):
         return layer.beside(RecurrentLayer(units, self.cell, name=f"backward_{number}"), hidden, lengths)
 
 
-def _orthogonal_gates(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+def _orthogonal_gates(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
     units = shape[0]
     keys = jax.random.split(key, shape[1] // units)
     return jnp.concatenate([nn.initializers.orthogonal()(each, (units, units), dtype) for each in keys], -1)
 
 
-def _forget_nothing(key: jax.Array, shape: tuple[int], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+def _forget_nothing(key: jax.Array, shape: tuple[int], dtype: jnp.dtype) -> jax.Array:
     del key
     return jnp.repeat(jnp.array([0, 1, 0, 0], dtype), shape[0] // 4)

@@ -1,4 +1,4 @@
-"""Convolution, pooling, dropout, recurrences and image transformations as pure functions, each in a fast form.
+"""Convolution, pooling, dropout, normalisation, recurrences and image transformations: pure functions in a fast form.
 
 Each has one signature; if platforms need different forms, the choice is made when a program is lowered. Values and
 gradients equal those of JAX's own operations, where they exist.
@@ -7,6 +7,7 @@ gradients equal those of JAX's own operations, where they exist.
 from jaxdl.ops.convolution import convolution
 from jaxdl.ops.dropout import dropout
 from jaxdl.ops.images import rotate_and_zoom, shift
+from jaxdl.ops.normalization import moments
 from jaxdl.ops.pooling import average_pool, max_pool
 from jaxdl.ops.recurrence import bidirectional, gru, lstm, simple_rnn
 from jaxdl.ops.stage import convolution_max_pool
@@ -20,6 +21,7 @@ __all__ = [
     "gru",
     "lstm",
     "max_pool",
+    "moments",
     "rotate_and_zoom",
     "shift",
     "simple_rnn",

@@ -113,12 +113,17 @@ def _at(stack: jax.Array, t: Any) -> jax.Array:
 
 def _rows_at(stack: jax.Array, t: Any, first: int, count: int) -> jax.Array:
     sizes = (count, 1, stack.shape[2])
-    return lax.dynamic_slice(stack, (first, t, 0), sizes, allow_negative_indices=False)[:, 0]
+    return lax.dynamic_slice(stack, _place(first, t), sizes, allow_negative_indices=False)[:, 0]
 
 
 def _put(stack: jax.Array, value: jax.Array, t: Any) -> jax.Array:
     value = value[:, None].astype(stack.dtype)
-    return lax.dynamic_update_slice(stack, value, (0, t, 0), allow_negative_indices=False)
+    return lax.dynamic_update_slice(stack, value, _place(0, t), allow_negative_indices=False)
+
+
+def _place(row: int, t: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The place in a stack as int32, whatever the default integer is: all of its indices need the same dtype."""
+    return jnp.int32(row), jnp.int32(t), jnp.int32(0)
 
 
 def _after(history: jax.Array, reverse: bool) -> jax.Array:

@@ -187,10 +187,16 @@ class _AdamDirection(Optimizer, abc.ABC):
     b1: float = fields.traced(0.9, _B1, check=fields.fraction)
     b2: float = fields.traced(0.999, _B2, check=fields.fraction)
     eps: float = fields.traced(1e-8, _EPS, check=fields.above_zero)
-    nesterov: bool = fields.static(False, "use the running mean expected after the next gradient")
+    nesterov: bool = fields.static(False, "use the running mean expected after the next gradient (NAdam)")
+    momentum_decay: float = fields.static(
+        0.004,
+        "with nesterov: the momentum of step t is b1 (1 - 0.96**(t momentum_decay) / 2), as in PyTorch; 1: as in "
+        "Keras; 0: it is always b1, as in optax",
+        check=fields.at_least(0),
+    )
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
-        return optax.chain(scale_by_adam(self.b1, self.b2, self.eps, self.nesterov), decay)
+        return optax.chain(scale_by_adam(self.b1, self.b2, self.eps, self.nesterov, self.momentum_decay), decay)
 
 
 @fields.described
@@ -198,8 +204,8 @@ class _AdamDirection(Optimizer, abc.ABC):
 class Adam(_AdamDirection):
     """m / (sqrt(s) + eps), m and s bias-corrected running means of gradients and squared gradients.
 
-    Kingma & Ba 2015, arXiv:1412.6980; Nesterov's form: Dozat 2016, "Incorporating Nesterov momentum into Adam". The
-    paper's defaults, as in optax.
+    Kingma & Ba 2015, arXiv:1412.6980; Nesterov's form: Dozat 2016, "Incorporating Nesterov momentum into Adam", with
+    its schedule of the momentum. The papers' defaults; b1, b2 and eps as in optax.
     """
 
 

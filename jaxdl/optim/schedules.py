@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 import optax
 
 from jaxdl import fields
@@ -83,7 +84,7 @@ class Exponential(Schedule):
 
     rate: float = fields.static(0.1, "factor that is applied once over each fraction `every`", check=fields.above_zero)
     every: float = fields.static(
-        1.0, "fraction of all steps over which `rate` is applied once", check=fields.above_zero
+        1.0, "fraction of all steps over which `rate` is applied once, rounded to whole steps", check=fields.above_zero
     )
     staircase: bool = fields.static(False, "change only at the end of each fraction `every`, instead of at each step")
 
@@ -133,9 +134,10 @@ class Piecewise(Schedule):
 @fields.described
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up and down once, along cosines (Smith & Topin 2018, arXiv:1708.07120).
+    """Up and down once, along cosines (Smith & Topin 2018, arXiv:1708.07120), as in PyTorch's ``OneCycleLR``.
 
-    From ``1 / divisor`` to the full learning rate, then to ``1 / (divisor * final_divisor)`` at the end of training.
+    From ``1 / divisor`` at the first step to the full learning rate, which it reaches as step ``start * steps`` is
+    done, then to ``1 / (divisor * final_divisor)`` at the last step. The steps are counted without the warm-up.
     """
 
     start: float = fields.static(0.3, "fraction of the cycle that rises", check=fields.fraction)
@@ -145,9 +147,21 @@ class OneCycle(Schedule):
     )
 
     def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
-        return optax.cosine_onecycle_schedule(
-            total_steps - warmup_steps, 1.0, self.start, self.divisor, self.final_divisor
-        )
+        steps = total_steps - warmup_steps
+        # Between first and last step lie one fewer than there are steps. PyTorch does not round the peak either.
+        first, final, last = 1 / self.divisor, 1 / (self.divisor * self.final_divisor), steps - 1
+        peak = max(0.0, self.start * steps - 1)
+
+        def factor(count: Any) -> Any:
+            risen = count / peak if peak else 1.0
+            fallen = jnp.clip((count - peak) / max(last - peak, 1e-6), 0, 1)
+            return jnp.where(count < peak, _along_cosine(first, 1, risen), _along_cosine(1, final, fallen))
+
+        return factor
+
+
+def _along_cosine(begin: float, end: float, share: Any) -> Any:
+    return end + (begin - end) * (1 + jnp.cos(jnp.pi * share)) / 2
 
 
 SCHEDULES = fields.Family(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from jaxdl import fields
@@ -44,12 +46,22 @@ def scale_by_deviation(decay: Any, eps: Any) -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
-def scale_by_adam(b1: Any, b2: Any, eps: Any, nesterov: bool = False) -> optax.GradientTransformation:
+def scale_by_adam(
+    b1: Any, b2: Any, eps: Any, nesterov: bool = False, momentum_decay: float = 0.0
+) -> optax.GradientTransformation:
     """`optax.scale_by_adam` in the order of computation that the end of section 2 of Adam's paper gives.
 
     The bias corrections 1 - b**t are numbers of the step, not of the parameter: taken out of the arrays, they leave one
     division for each parameter instead of three, which makes the whole step of a small perceptron 6 % shorter. (The
     paper drops a factor of `eps`, which is kept here, so that only rounding differs.)
+
+    Args:
+        b1: share of the running mean of gradients that is kept.
+        b2: share of the running mean of squared gradients that is kept.
+        eps: added to the denominator.
+        nesterov: use the running mean as it will be after the next gradient, if that is like this one.
+        momentum_decay: with `nesterov`, of the momentum's schedule, see `momentum_at`; 0: it is `b1` at each step, as
+            in optax.
     """
 
     def init(params: Any) -> optax.ScaleByAdamState:
@@ -62,13 +74,19 @@ def scale_by_adam(b1: Any, b2: Any, eps: Any, nesterov: bool = False) -> optax.G
         mu = optax.tree.cast_like(optax.tree.update_moment(updates, state.mu, b1, 1), state.mu)
         nu = optax.tree.cast_like(optax.tree.update_moment_per_elem_norm(updates, state.nu, b2, 2), state.nu)
         root = jnp.sqrt(1 - b2**count)
-        now, ahead = (root / (1 - b1**steps) for steps in (count, optax.safe_increment(count)))
+        now, following = root / (1 - b1**count), optax.safe_increment(count)
+        of_mean, of_gradient = root / (1 - b1**following) * b1, now * (1 - b1)
+        if nesterov and momentum_decay:
+            of_mean = root / (1 - momenta_until(following, b1, momentum_decay))
+            of_mean *= momentum_at(following, b1, momentum_decay)
+            of_gradient = root / (1 - momenta_until(count, b1, momentum_decay))
+            of_gradient *= 1 - momentum_at(count, b1, momentum_decay)
 
         def direction(m: jax.Array, v: jax.Array, g: jax.Array) -> jax.Array:
             along: jax.Array
             denominator = jnp.sqrt(v) + eps * root
-            if nesterov:  # the running mean as it will be after the next gradient, if that is like this one
-                along = (ahead * b1 * m + now * (1 - b1) * g) / denominator
+            if nesterov:
+                along = (of_mean * m + of_gradient * g) / denominator
             else:
                 along = now * (m / denominator)
             return along
@@ -76,3 +94,35 @@ def scale_by_adam(b1: Any, b2: Any, eps: Any, nesterov: bool = False) -> optax.G
         return jax.tree.map(direction, mu, nu, updates), optax.ScaleByAdamState(count=count, mu=mu, nu=nu)
 
     return optax.GradientTransformation(init, update)
+
+
+_BASE = 0.96
+_TERMS = 32  # each is less than half of the one before
+
+
+def momentum_at(count: Any, b1: Any, decay: float) -> Any:
+    """Returns the momentum of a step in Nesterov's form of Adam: ``b1 (1 - 0.96**(decay count) / 2)``.
+
+    Dozat 2016, "Incorporating Nesterov momentum into Adam", section 3, with a `decay` of 1/250. PyTorch's ``NAdam`` has
+    the same; Keras's ``Nadam`` has a `decay` of 1.
+
+    Args:
+        count: the number of the step, from 1; may be traced.
+        b1: the momentum that the schedule rises to.
+        decay: how fast it rises.
+    """
+    return b1 * (1 - _BASE ** (decay * count) / 2)
+
+
+def momenta_until(count: Any, b1: Any, decay: float) -> Any:
+    """Returns the product of `momentum_at` for the steps 1 to `count`; from the number alone, so that no state has it.
+
+    With q = 0.96**decay, the logarithm of the product of 1 - q**i / 2 over i is the sum of
+    -(q**k - q**(k count + k)) / (k 2**k (1 - q**k)) over k = 1, 2, ...: each logarithm as its power series, and each
+    power of q summed over i first.
+    """
+    k = np.arange(1, _TERMS + 1)
+    rate = k * decay * math.log(_BASE)
+    weights = np.exp(rate) / (k * 2.0**k * np.expm1(rate))
+    terms = jnp.asarray(weights, jnp.float32) * jnp.expm1(jnp.asarray(rate, jnp.float32) * count)
+    return b1**count * jnp.exp(-terms.sum())

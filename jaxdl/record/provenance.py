@@ -46,6 +46,8 @@ _VARIABLES = (
     "XLA_PYTHON_CLIENT_ALLOCATOR",
 )
 _SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision", "jax_default_prng_impl", "jax_threefry_partitionable")
+# Recorded where they are on.
+_SWITCHES = ("jax_disable_jit", "jax_debug_nans")
 _LONGEST_DIFF = 200_000
 _GIT_TIMEOUT_S = 20
 
@@ -210,7 +212,10 @@ def _jax_state() -> dict[str, Any]:
         "devices": [{"platform": p, "kind": kind, "count": count} for (p, kind), count in counts.items()],
         "processes": jax.process_count(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "jax_settings": {name: _setting(getattr(jax.config, name, None)) for name in _SETTINGS},
+        "jax_settings": {
+            **{name: _setting(getattr(jax.config, name, None)) for name in _SETTINGS},
+            **{name: True for name in _SWITCHES if getattr(jax.config, name, False)},
+        },
     }
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -93,11 +94,13 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
 
 @contextlib.contextmanager
 def model_errors() -> Iterator[None]:
-    """Turns a model's error about its inputs into a `UserError` of one line."""
+    """Turns a model's error about its inputs into a `UserError` of one line, which names the line of a user's model."""
     try:
         yield
     except ValueError as error:
-        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}") from error
+        line = users_line(error)
+        place = "" if line is None else f" (at {line})"
+        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error
 
 
 def state_shapes(steps: Steps) -> TrainState:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.backend.compiler import compiled
+from jaxdl.backend.compiler import compiled, traced, without_jit
 from jaxdl.backend.jaxprs import is_read
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
@@ -69,7 +69,7 @@ class Programs:
         self.evaluation = Evaluation(experiment, self.steps, feed.data)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
-        self._traced: dict[str, Any] = {}
+        self._traced: dict[tuple[str, bool], Any] = {}
         self._lock = threading.RLock()  # trainings in other threads may share the programs
 
     def get(self, name: str) -> tuple[Callable[..., Any], float]:
@@ -86,7 +86,7 @@ class Programs:
                 return self._compiled[name], 0.0
             begin = time.perf_counter()
             self._compiled[name], self.compiler_options[name] = compiled(self._trace(name))
-            del self._traced[name]
+            self._traced.pop((name, without_jit()))
             return self._compiled[name], time.perf_counter() - begin
 
     @property
@@ -107,9 +107,12 @@ class Programs:
         return {n: jax.ShapeDtypeStruct((self._feed.steps_per_epoch,), shape.dtype) for n, shape in found.items()}
 
     def memory_needed(self) -> int:
-        """Returns the bytes of device memory that the train program needs in addition to the data; compiles it."""
-        program: Any = self.get("train")[0]
-        analysis = program.memory_analysis()
+        """Returns the bytes of device memory that the train program needs in addition to the data; compiles it.
+
+        Raises:
+            UserError: jit is disabled, so there is no program.
+        """
+        analysis = self._executable("train").memory_analysis()
         given = analysis.argument_size_in_bytes - sum(array.nbytes for array in self._feed.data.arrays.values())
         made = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
         return int(given + made + analysis.temp_size_in_bytes)
@@ -120,12 +123,16 @@ class Programs:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
-        return str(self._trace(name).lower().as_text())
+        with jax.disable_jit(False):
+            return str(self._trace(name).lower().as_text())
 
     def optimized_text(self, name: str) -> str:
-        """Returns a program after XLA's optimisation, in XLA's text form; compiles it."""
-        program: Any = self.get(name)[0]
-        return str(program.as_text())
+        """Returns a program after XLA's optimisation, in XLA's text form; compiles it.
+
+        Raises:
+            UserError: jit is disabled, so there is no program.
+        """
+        return str(self._executable(name).as_text())
 
     def reads(self) -> set[str]:
         """Returns the paths of those traced numbers that the train step or the eval step really reads."""
@@ -141,20 +148,26 @@ class Programs:
 
     def _trace(self, name: str) -> Any:
         with self._lock:
-            if name not in self._traced:
+            key = (name, without_jit())
+            if key not in self._traced:
                 trace = {"init": self._trace_init, "train": self._trace_train, "eval": self._trace_eval}[name]
                 with model_errors():
-                    self._traced[name] = trace()
-            return self._traced[name]
+                    self._traced[key] = trace()
+            return self._traced[key]
+
+    def _executable(self, name: str) -> Any:
+        if without_jit():
+            raise UserError("this needs compiled programs, but jit is disabled: leave out --debug and JAX_DISABLE_JIT.")
+        return self.get(name)[0]
 
     def _trace_init(self) -> Any:
-        return jax.jit(self.steps.init_state).trace(np.uint32(0))
+        return traced(self.steps.init_state, np.uint32(0))
 
     def _trace_train(self) -> Any:
         program = functools.partial(run_train_steps, self.steps, self._feed.batch_size, False)
         order = jax.ShapeDtypeStruct((self._feed.examples_per_epoch,), jnp.int32)
         arguments = (self._feed.data.arrays, order, device_hparams(self._experiment), np.int32(0), np.int32(0))
-        return jax.jit(program, donate_argnums=0).trace(self.state_shapes, *arguments)
+        return traced(program, self.state_shapes, *arguments, donate_argnums=(0,))
 
     def _trace_eval(self) -> Any:
         return self.evaluation.trace(self.state_shapes, device_hparams(self._experiment))

@@ -21,7 +21,9 @@ from jaxdl.checkpoint import Checkpoints
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import replace_file
+from jaxdl.inference.inputs import read_spec
 from jaxdl.record import METRICS, provenance, read_record, read_summary
+from jaxdl.training.arithmetic import check_same_arithmetic
 
 Notify = Callable[[str], None]
 
@@ -120,13 +122,16 @@ def reproduce(
         notify: takes messages.
 
     Raises:
-        UserError: the original is not finished, or `jaxdl.train` raises it.
+        UserError: the original is not finished, this version trains with another arithmetic, or `jaxdl.train` raises
+            it.
     """
     from jaxdl.training.run import train
 
     status = read_summary(original).get("status")
     if status != "completed":
         raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")
+    spec = read_spec(original)
+    check_same_arithmetic(original, experiment.for_spec(spec), spec)
     train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
     conditions = provenance.differences(read_record(original), read_record(run_dir))
     return Reproduction(run_dir, compare(original, run_dir), conditions)

@@ -14,6 +14,7 @@ from jaxdl.experiment.config import differences, from_config
 from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
+from jaxdl.training.arithmetic import ARITHMETIC
 from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
 
@@ -76,11 +77,12 @@ def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept
 
 
 def about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what a record says of the data's shapes and of the compiled programs."""
+    """Returns what a record says of the data's shapes, of the arithmetic and of the compiled programs."""
     options = trainer.programs.compiler_options.items()
     return {
         "spec": dataclasses.asdict(trainer.spec),
         "steps_per_epoch": trainer.steps_per_epoch,
+        "arithmetic": ARITHMETIC,
         "compiler_options": {name: chosen for name, chosen in options if chosen},
         "side_by_side": trainer.side_by_side,
     }

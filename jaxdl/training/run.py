@@ -18,10 +18,11 @@ from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.objectives import REPORT_SECTIONS
-from jaxdl.record import REPORT, RunDirectory, new_run_dir, provenance
+from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
 from jaxdl.report import write_report
 from jaxdl.report.terminal import Progress, Reached, announce
 from jaxdl.steps.functions import TrainState
+from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
@@ -92,6 +93,7 @@ def train(
             dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
             check_same_data(directory.path, experiment, dataset, accept_changed_data)
+            check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
             stopping = EarlyStopping.of(experiment, dataset)
@@ -156,6 +158,8 @@ class _Run:
             saved = self.saving.resume(self.trainer, self.notify)
             self.signals.raise_received()
             if saved is None:
+                if (self.directory.path / CONFIG).exists():
+                    self.notify(f"{self.directory.path} has a run without a checkpoint: it begins again at step 0.")
                 self.directory.rewind(0)
             else:
                 self.directory.rewind(saved.step, saved.about["metrics"])

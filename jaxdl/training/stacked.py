@@ -27,7 +27,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxdl.backend.compiler import compiled
+from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.keys import with_keys, without_keys
 from jaxdl.backend.timing import seconds_each
 from jaxdl.steps.functions import TrainState
@@ -168,7 +168,7 @@ class Stacked:
     def _compiled(self, arguments: Sequence[Any]) -> Any:
         if self._program is None:
             begin = time.perf_counter()
-            self._program, _ = compiled(jax.jit(self._run_steps, donate_argnums=0).trace(*arguments))
+            self._program, _ = compiled(traced(self._run_steps, *arguments, donate_argnums=(0,)))
             self.compile_seconds = time.perf_counter() - begin
         return self._program
 

@@ -55,6 +55,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     [
         (("--trials=5",), "--trials only applies to sweeps"),
         (("--sweep=seed=0:2", "--run_dir=x"), "--run_dir is for one run"),
+        (("--sweep=seed=0:2", "--debug"), "--debug is for one run"),
         (("--sweep=seed=0:2", "--mode=summary"), "does not work with --mode=summary"),
         (("--sweep=sead=0:2",), "Did you mean 'seed'"),
         (("--sweep=seed",), "write --sweep=FIELD=VALUES"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -82,3 +83,59 @@ def test_a_training_without_a_run_directory_gets_one_below_runs_and_records_its_
     (run_dir,) = (tmp_path / "runs" / recipe.name).iterdir()
     assert json.loads((run_dir / "record.json").read_text())["command"] == ["launch.py", "--fast_dev_run"]
     assert run_dir.name in capsys.readouterr().out
+
+
+OWN = '''
+"""A model that takes the logarithm of negative numbers."""
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+import jaxdl
+
+
+class Own(nn.Module):
+    @nn.compact
+    def __call__(self, inputs, *, train=False, lengths=None):
+        hidden = nn.Dense(10)(inputs.reshape(len(inputs), -1))
+        return jnp.log(hidden - 1_000)
+
+
+def own():
+    return jaxdl.Experiment(
+        name="own",
+        data=jaxdl.Digits(),
+        model=Own(),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.SGD(),
+    )
+'''
+
+
+@pytest.mark.slow
+def test_debug_names_the_line_of_the_model_that_makes_nan(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "own.py").write_text(OWN)
+    command = [sys.executable, "-m", "jaxdl", "--experiment=own", "--fast_dev_run", "--debug"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "invalid value (nan) encountered in log at" in last
+    assert last.endswith("own.py:14, in __call__: return jnp.log(hidden - 1_000).")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--debug", "JAX_DISABLE_JIT=1"])
+def test_a_whole_training_runs_without_jit(tmp_path: Path, flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not flag.startswith("--"):
+        monkeypatch.setenv(*flag.split("="))
+    options = [flag] if flag.startswith("--") else []
+    done = launch(tmp_path, "--experiment=digits_mlp", "--fast_dev_run", "--run_dir=run", *options)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["jax_settings"]["jax_disable_jit"] is True
+    again = launch(tmp_path, "--mode=eval", "--run_dir=run", *options)
+    assert again.returncode == 0, again.stderr

@@ -38,6 +38,9 @@ def test_dropout_needs_a_key_in_training_only() -> None:
         Dropout(0.5).apply({}, IMAGES, True)
 
 
+TRAIN = jax.jit(lambda variables, inputs: Normalize("batch").apply(variables, inputs, True, mutable=["batch_stats"]))
+
+
 def normalized(kind: str, inputs: jax.Array) -> jax.Array:
     layer = Normalize(kind)
     variables = layer.init(jax.random.key(0), inputs, False)
@@ -55,6 +58,22 @@ def test_each_kind_has_mean_zero_and_variance_one_over_what_it_names(inputs: jax
     ):
         np.testing.assert_allclose(outputs.mean(axes), 0, atol=1e-4)
         np.testing.assert_allclose(outputs.var(axes), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(64, 5, 4, 12), (500, 12)], ids=["images", "vectors"])
+@pytest.mark.parametrize("kind", ["batch", "layer", "group"])
+def test_a_large_mean_costs_no_precision(kind: str, shape: tuple[int, ...]) -> None:
+    """The fast variance, mean of squares minus square of mean, gives standard deviations up to 1,500 here."""
+    inputs = np.random.default_rng(0).normal(10_000, 1, shape).astype(np.float32)
+    groups = 3 if kind == "group" else 1
+    split = (*shape[:-1], groups, shape[-1] // groups)  # (batch, ..., groups, channels of a group)
+    image = tuple(range(1, len(shape) - 1))
+    axes = {"batch": (0, *image), "layer": (-1,), "group": (*image, -1)}[kind]
+    wide = inputs.astype(np.float64).reshape(split)
+    expected = (wide - wide.mean(axes, keepdims=True)) / wide.std(axes, keepdims=True)
+    outputs = np.asarray(normalized(kind, jnp.asarray(inputs))).reshape(split)
+    np.testing.assert_allclose(outputs, expected, atol=0.02)
+    np.testing.assert_allclose(outputs.std(axes), 1, atol=1e-3)
 
 
 @pytest.mark.slow
@@ -83,6 +102,48 @@ def test_batch_statistics_are_collected_in_training_and_used_afterwards() -> Non
     np.testing.assert_allclose(
         outputs, (IMAGES[:1] - stats["mean"]) / np.sqrt(stats["var"] + 1e-5), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "flax"),
+    [
+        ("batch", nn.BatchNorm(use_running_average=False, use_fast_variance=False)),
+        ("layer", nn.LayerNorm(use_fast_variance=False)),
+        ("group", nn.GroupNorm(3, use_fast_variance=False)),
+    ],
+    ids=["batch", "layer", "group"],
+)
+def test_values_and_gradients_are_those_of_flax_with_the_same_parameters(kind: str, flax: nn.Module) -> None:
+    own = Normalize(kind)
+    variables = own.init(jax.random.key(1), IMAGES, True)
+    params = {name: jax.random.normal(jax.random.key(2), (12,)) for name in ("scale", "bias")}
+    stats = variables.get("batch_stats", {})
+    weights = jax.random.normal(jax.random.key(3), IMAGES.shape)
+
+    def of_own(params: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
+        given = {"params": {kind: params}, "batch_stats": stats}
+        return (weights * own.apply(given, inputs, True, mutable=["batch_stats"])[0]).sum()
+
+    def of_flax(params: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
+        given = {"params": params, "batch_stats": stats.get("batch", {})}
+        return (weights * flax.apply(given, inputs, mutable=["batch_stats"])[0]).sum()
+
+    found, expected = (jax.jit(jax.value_and_grad(f, (0, 1)))(params, IMAGES) for f in (of_own, of_flax))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, expected)
+
+
+def test_running_statistics_keep_their_precision_at_a_large_mean() -> None:
+    inputs = np.random.default_rng(0).normal(10_000, 1, (500, 12)).astype(np.float32)
+    layer = Normalize("batch")
+    variables = layer.init(jax.random.key(0), inputs, False)
+    for _ in range(1_000):
+        _, updated = TRAIN(variables, inputs)
+        variables = {**variables, **updated}
+    stats, wide = variables["batch_stats"]["batch"], inputs.astype(np.float64)
+    np.testing.assert_allclose(stats["mean"], wide.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(stats["var"], wide.var(0), rtol=1e-3)
+    outputs = np.asarray(layer.apply(variables, inputs, False))
+    np.testing.assert_allclose(outputs.std(0), 1, rtol=1e-3)
 
 
 @pytest.mark.parametrize("model", [MLP(), CNN(), RNN()], ids=["mlp", "cnn", "rnn"])

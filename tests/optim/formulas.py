@@ -15,7 +15,7 @@ from tests.optim.updates import STEPS
 
 def direction_of(h: Any) -> Callable[[np.ndarray], np.ndarray]:
     """The published formula of one optimizer for one array: a function from each gradient to the way down."""
-    memory: dict[str, Any] = {"t": 0, "m": 0.0, "s": getattr(h, "initial_sum", 0.0), "x": 0.0, "v": 0.0}
+    memory: dict[str, Any] = {"t": 0, "m": 0.0, "s": getattr(h, "initial_sum", 0.0), "x": 0.0, "v": 0.0, "p": 1.0}
 
     def running(name: str, value: np.ndarray, kept: float) -> np.ndarray:
         memory[name] = kept * memory[name] + (1 - kept) * value
@@ -29,7 +29,11 @@ def direction_of(h: Any) -> Callable[[np.ndarray], np.ndarray]:
         memory["t"] += 1
         t = memory["t"]
         m, s = running("m", g, h.b1), running("s", g**2, h.b2)
-        if getattr(h, "nesterov", False):
+        if getattr(h, "nesterov", False) and h.momentum_decay:  # as in PyTorch's NAdam
+            now, following = (h.b1 * (1 - 0.5 * 0.96 ** (i * h.momentum_decay)) for i in (t, t + 1))
+            memory["p"] *= now
+            m = following * m / (1 - memory["p"] * following) + (1 - now) * g / (1 - memory["p"])
+        elif getattr(h, "nesterov", False):
             m = h.b1 * m / (1 - h.b1 ** (t + 1)) + (1 - h.b1) * g / (1 - h.b1**t)
         else:
             m = m / (1 - h.b1**t)

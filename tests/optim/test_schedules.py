@@ -7,6 +7,7 @@ import math
 import hypothesis.strategies as st
 import jax
 import numpy as np
+import optax
 import pytest
 from hypothesis import given
 
@@ -65,10 +66,20 @@ def test_exponential_multiplies_the_rate_in(
     np.testing.assert_allclose(factors(schedule, total), expected(after, steps), rtol=1e-4, atol=1e-12)
 
 
-@pytest.mark.parametrize("total_steps", [41, 61, 121])
-def test_a_compiled_staircase_steps_down_exactly_where_a_share_is_done(total_steps: int) -> None:
-    factor = jax.jit(Exponential(rate=0.5, staircase=True).factor(total_steps))
-    assert [float(factor(total_steps + offset)) for offset in (-1, 0, 1)] == [1, 0.5, 0.5]
+def test_a_compiled_staircase_steps_down_exactly_where_a_share_is_done() -> None:
+    """Whole numbers for every length: XLA turns a division by a constant into a product, and 41 * (1 / 41) < 1."""
+    totals = range(1, 130)
+    counts = np.arange(130, dtype=np.int32)
+
+    @jax.jit
+    def compiled(counts: jax.Array) -> list[jax.Array]:
+        schedule = Exponential(rate=0.5, every=0.25, staircase=True)
+        return [jax.vmap(schedule.factor(total))(counts) for total in totals]
+
+    for total, found in zip(totals, compiled(counts), strict=True):
+        steps = max(1, round(0.25 * total))
+        within = [np.float32(0.5 ** (count // steps)) for count in range(total + 1)]
+        np.testing.assert_array_equal(found[: total + 1], within)
 
 
 @given(
@@ -93,23 +104,48 @@ def test_piecewise_factors_are_shares_of_the_peak_at_whole_steps() -> None:
     np.testing.assert_array_equal(of_a_hundred, [1] * 7 + [0.5] * 94)  # though 0.07 * 100 > 7
 
 
+def of_pytorch(count: int, total: int, start: float, divisor: float, final_divisor: float) -> float:
+    """``torch.optim.lr_scheduler.OneCycleLR`` with a largest rate of 1, as its documentation and source have it."""
+
+    def cosine(begin: float, end: float, share: float) -> float:
+        return end + (begin - end) / 2 * (math.cos(math.pi * share) + 1)
+
+    first, peak, last = 1 / divisor, start * total - 1, total - 1
+    if count <= peak and peak > 0:
+        return cosine(first, 1, count / peak)
+    begin = max(peak, 0)  # PyTorch divides by zero, or by a negative number, where there is no rise
+    return cosine(1, first / final_divisor, min(1, (count - begin) / (last - begin)) if last > begin else 0)
+
+
 @given(total=TOTALS, warmup=SHARES, start=SHARES, divisor=st.floats(2, 50), final=st.floats(10, 1e4))
-def test_one_cycle_rises_and_falls_along_cosines(
-    total: int, warmup: float, start: float, divisor: float, final: float
-) -> None:
+def test_one_cycle_is_that_of_pytorch(total: int, warmup: float, start: float, divisor: float, final: float) -> None:
     steps = warmup_steps(warmup, total)
-    length = total - steps
-    peak = int(start * length)
-    count = np.arange(length + 1)
-
-    def cosine(low: float, high: float, share: np.ndarray) -> np.ndarray:
-        return high + (low - high) * (1 + np.cos(np.pi * share)) / 2
-
-    rise = cosine(1 / divisor, 1, count / max(peak, 1))
-    fall = cosine(1, 1 / (divisor * final), (count - peak) / (length - peak))
-    after = np.where(count < peak, rise, fall)
+    after = [of_pytorch(count, total - steps, start, divisor, final) for count in range(total - steps)]
     schedule = OneCycle(warmup, start, divisor, final)
-    np.testing.assert_allclose(factors(schedule, total), expected(after, steps), atol=2e-6)
+    np.testing.assert_allclose(factors(schedule, total)[:-1], expected(np.array(after), steps), rtol=2e-3, atol=3e-6)
+
+
+def test_one_cycle_ends_with_its_last_rate_at_the_last_step() -> None:
+    """With ten steps, PyTorch's last one has 0.0004 % of the peak."""
+    values = factors(OneCycle(), 10)
+    np.testing.assert_allclose(values[[0, 2, 9, 10]], [0.04, 1, 4e-6, 4e-6], rtol=0.03)
+    with_warmup = factors(OneCycle(warmup=0.5), 20)
+    np.testing.assert_allclose(with_warmup[[0, 10, 12, 19]], [0, 0.04, 1, 4e-6], rtol=0.03)
+
+
+def test_first_and_last_steps_are_those_of_optax() -> None:
+    """Over n steps after the warm-up, the last step is n - 1: a cosine of optax, Keras and PyTorch ends after it."""
+    total, warmup = 10, 4
+    step = np.array([0, warmup, total - 1])
+    peers = {
+        Cosine(0.4, 0.1): optax.warmup_cosine_decay_schedule(0, 1, warmup, total, 0.1),
+        Exponential(0.4, 0.1, 0.5): optax.warmup_exponential_decay_schedule(0, 1, warmup, 5, 0.1),
+        Piecewise(0.4, (0.9,), (0.5,)): optax.join_schedules(
+            [optax.linear_schedule(0, 1, warmup), optax.piecewise_constant_schedule(1.0, {5: 0.5})], [warmup]
+        ),
+    }
+    for own, peer in peers.items():
+        np.testing.assert_allclose(factors(own, total)[step], [peer(count) for count in step], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", SCHEDULES.members)

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdl.optim.transforms import scale_by_adam, scale_by_deviation, with_momentum
+from jaxdl.optim.transforms import momenta_until, momentum_at, scale_by_adam, scale_by_deviation, with_momentum
 
 STEPS = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
 
@@ -26,6 +26,16 @@ def test_adam_in_another_order_differs_from_that_of_optax_by_rounding_alone(nest
     ours = directions(scale_by_adam(0.9, 0.999, 1e-8, nesterov))
     theirs = directions(optax.scale_by_adam(0.9, 0.999, 1e-8, nesterov=nesterov))
     np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("decay", [1e-6, 0.004, 1.0, 50.0])
+@pytest.mark.parametrize("b1", [0.0, 0.9, 0.999])
+def test_the_product_of_the_momenta_is_that_of_each_multiplied(decay: float, b1: float) -> None:
+    counts = np.arange(1, 301)
+    momenta = b1 * (1 - 0.5 * 0.96 ** (counts * decay))
+    np.testing.assert_allclose(jax.jit(momentum_at, static_argnums=2)(counts, b1, decay), momenta, rtol=1e-5)
+    products = jax.jit(jax.vmap(lambda count: momenta_until(count, b1, decay)))(counts)
+    np.testing.assert_allclose(products, np.cumprod(momenta), rtol=1e-4, atol=1e-30)
 
 
 def test_the_deviation_is_that_of_optax_and_steady_gradients_give_finite_steps() -> None:

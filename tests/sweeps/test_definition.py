@@ -43,7 +43,7 @@ def test_metrics_that_follow_from_the_objective_are_the_same_as_named_ones() -> 
 
 def test_damage_of_its_json_is_named() -> None:
     value = define({"seed": "0:3"}).to_json()
-    for key in value:
+    for key in value.keys() - {"rules"}:
         with pytest.raises(UserError):
             from_json({name: item for name, item in value.items() if name != key}, RECIPE)
 

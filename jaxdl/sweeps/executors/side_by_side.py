@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jaxlib.version
 
+from jaxdl.backend.compiler import without_jit
 from jaxdl.backend.cores import usable_cores
 from jaxdl.backend.memory import free_memory, unless_out_of_memory
 from jaxdl.backend.settings import cache_folder
@@ -70,7 +71,7 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
         alone_seconds: time of a train step of a trial that trains alone, in seconds.
         cache: data and programs.
     """
-    if trials < 2:
+    if trials < 2 or without_jit():
         return ONE_BY_ONE
     most = min(trials, most, _MOST)
     file = cache_folder() / "side_by_side" / f"{_digest(experiment, cache)}-{most}.json"
