@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_LONGEST = 200  # characters of a value in a message
+
 
 def printable(text: str) -> str:
     """Returns a text in which control characters are escaped, such as ``\\x1b``."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def brief(value: object) -> str:
+    """Returns a value for a message: an array by its dtype and shape, and anything else in at most 200 characters."""
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    if dtype is not None and shape is not None:
+        return f"{type(value).__name__} of {dtype} and shape {tuple(shape)}"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 class UserError(Exception):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from jaxdl.errors import UserError, did_you_mean, printable, unknown
+import numpy as np
+
+from jaxdl.errors import UserError, brief, did_you_mean, printable, unknown
 
 
 def test_what_could_steer_a_terminal_is_spelled_out() -> None:
@@ -20,3 +22,9 @@ def test_an_unknown_name_comes_with_the_whole_choice() -> None:
     error = unknown("optimizer", "adm", ["sgd", "adam", "", "sgd"])
     assert isinstance(error, UserError)
     assert str(error) == "unknown optimizer 'adm'. Did you mean 'adam'? Choose from: adam, sgd."
+
+
+def test_an_array_is_named_by_its_shape_and_a_long_value_is_cut() -> None:
+    assert brief(np.zeros((500, 2), np.float32)) == "ndarray of float32 and shape (500, 2)"
+    assert brief([1, "a"]) == "[1, 'a']"
+    assert brief("x" * 500) == "'" + "x" * 196 + "..."

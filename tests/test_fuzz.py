@@ -17,7 +17,7 @@ import jaxdl
 from jaxdl.cli.flags import parse_command_line
 from jaxdl.cli.sweep_file import read_sweep_file
 from jaxdl.errors import UserError
-from jaxdl.inference import read_inputs, read_spec
+from jaxdl.inference import read_examples, read_spec
 from jaxdl.record import read_config, read_metrics, read_record, read_summary
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import from_json
@@ -44,6 +44,12 @@ def npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
+def npz(**arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
 def png(mode: str) -> bytes:
     stream = io.BytesIO()
     Image.new(mode, (8, 8), 3).save(stream, "PNG")
@@ -53,7 +59,7 @@ def png(mode: str) -> bytes:
 def inputs_are_read_or_refused(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     try:
-        names, inputs = read_inputs(file, SPEC)
+        names, inputs, _ = read_examples(file, SPEC)
     except UserError as error:
         one_line(error)
     else:
@@ -63,13 +69,14 @@ def inputs_are_read_or_refused(file: Path, content: bytes) -> None:
 @fuzzed
 @given(changed(CONFIG) | JSON)
 def test_a_config_is_read_or_refused(config: Any) -> None:
-    try:
-        experiment = jaxdl.from_config(config, RECIPE)
-    except UserError as error:
-        one_line(error)
-    else:
-        assert isinstance(experiment, jaxdl.Experiment)
-        assert jaxdl.from_config(jaxdl.to_config(experiment), RECIPE) == experiment
+    for default in (RECIPE, None):
+        try:
+            experiment = jaxdl.from_config(config, default)
+        except UserError as error:
+            one_line(error)
+        else:
+            assert isinstance(experiment, jaxdl.Experiment)
+            assert jaxdl.from_config(jaxdl.to_config(experiment), default) == experiment
 
 
 @fuzzed
@@ -92,6 +99,12 @@ def test_a_file_of_a_run_is_read_or_refused(tmp_path: Path, content: bytes) -> N
 )
 def test_an_array_file_is_read_or_refused_and_never_unpickled(tmp_path: Path, content: bytes) -> None:
     inputs_are_read_or_refused(tmp_path / "inputs.npy", content)
+
+
+@fuzzed
+@given(changed_bytes(npz(inputs=np.zeros((2, 8, 8, 1), np.uint8), lengths=np.zeros(2, np.int32))))
+def test_a_file_of_arrays_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    inputs_are_read_or_refused(tmp_path / "inputs.npz", content)
 
 
 @fuzzed

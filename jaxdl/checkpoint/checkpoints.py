@@ -17,11 +17,12 @@ import numpy as np
 from jaxdl.backend.signals import signals_held
 from jaxdl.checkpoint.arrays import described, host_copy
 from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.checkpoint.durable import durable_path
 from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors
 from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
 from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import named_cause
+from jaxdl.files.atomic import named_cause, sync_folder
 
 # Orbax must be used by one thread at a time: two that save at once disturb each other.
 _ORBAX = threading.RLock()
@@ -30,10 +31,10 @@ _ORBAX = threading.RLock()
 class Checkpoints:
     """The checkpoints of one run: the last few, and the best by a metric.
 
-    A checkpoint gets its name only when it is complete, and an older one is removed only after that, so a process
-    killed at any moment leaves a good one. Each holds digests of its arrays, so that damage is recognised. In the main
-    thread, `save` returns early and saving continues in the background; `wait` and `close` wait for it. An error in the
-    background is raised by the next call.
+    A checkpoint gets its name only when it is complete and on the disk, and an older one is removed only after that, so
+    a process killed at any moment, or a power failure, leaves a good one. Each holds digests of its arrays, so that
+    damage is recognised. In the main thread, `save` returns early and saving continues in the background; `wait` and
+    `close` wait for it. An error in the background is raised by the next call.
 
     Args:
         directory: the folder, created at the first `save`.
@@ -249,13 +250,17 @@ class Checkpoints:
                 create=not self._read_only,
                 # Unfinished checkpoints of a killed process.
                 cleanup_tmp_directories=not self._read_only,
+                temporary_path_class=durable_path(),
             )
             handlers = {
                 STATE: ocp.StandardCheckpointHandler(),
                 ROWS: ocp.StandardCheckpointHandler(),
                 ABOUT: ocp.JsonCheckpointHandler(),
             }
+            is_new = not self.directory.exists()
             self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
+            if is_new and not self._read_only:
+                sync_folder(self.directory.parent)
             if not self._read_only:
                 self._read_ranks()
         return self._open

@@ -49,18 +49,23 @@ def damage_named(path: Path, step: int) -> Iterator[None]:
     except Exception as error:  # any exception: Orbax also raises bare `Exception`
         if ran_out_of_memory(error):
             raise
-        code = _os_error_code(error)
-        if code in _OF_THE_MACHINE:
-            raise OSError(code, os.strerror(code)) from error
+        codes = _os_error_codes(error)
+        passing = next((code for code in codes if code in _OF_THE_MACHINE), None)
+        if passing is not None:
+            raise OSError(passing, os.strerror(passing)) from error
         raise Damaged(path, step, error.__cause__ or error) from error  # Orbax's own message hides TensorStore's
 
 
-def _os_error_code(error: Exception) -> int | None:
-    """Returns the operating system's error number behind an error of Python or TensorStore; None if there is none."""
-    if isinstance(error, OSError):
-        return error.errno
-    code = re.search(r"os_error_code='(\d+)'", str(error))
-    return int(code[1]) if code else None
+def _os_error_codes(error: BaseException) -> list[int]:
+    """Returns the operating system's error numbers behind an error of Python or TensorStore, and behind its causes."""
+    codes = []
+    each: BaseException | None = error
+    while each is not None:
+        if isinstance(each, OSError) and each.errno is not None:
+            codes.append(each.errno)
+        codes += [int(code) for code in re.findall(r"os_error_code='(\d+)'", str(each))]
+        each = each.__cause__ or each.__context__
+    return codes
 
 
 class OrbaxSilence(logging.Filter):
@@ -80,7 +85,7 @@ def disk_errors(directory: Path) -> Iterator[None]:
             why = "it took too long, or the clock was set forward meanwhile; run the same command again"
             raise UserError(f"cannot write a checkpoint in {directory}: {why}.") from error
         except ValueError as error:  # from TensorStore
-            code = _os_error_code(error)
-            if code is None:
+            codes = _os_error_codes(error)
+            if not codes:
                 raise
-            raise OSError(code, os.strerror(code)) from error
+            raise OSError(codes[0], os.strerror(codes[0])) from error

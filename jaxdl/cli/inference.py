@@ -10,6 +10,7 @@ from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import replace_file
+from jaxdl.objectives import SigmoidCrossEntropy
 from jaxdl.report.terminal import announce, results_table
 
 
@@ -23,9 +24,11 @@ def evaluate(options: Options, experiment: Experiment, arguments: Sequence[str],
 def predict(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Writes a finished run's predictions for the given inputs as CSV."""
     run_dir, output = Path(options.run_dir), _output(options)
-    names, inputs = inference.read_inputs(Path(options.input), inference.read_spec(run_dir))
+    names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir))
     model = inference.load_run(run_dir, experiment)
-    replace_file(output, inference.predictions_csv(names, model.predict(inputs), model.spec.class_names))
+    predictions = model.predict(inputs, lengths)
+    exclusive = not isinstance(model.experiment.objective, SigmoidCrossEntropy)
+    replace_file(output, inference.predictions_csv(names, predictions, model.spec.class_names, exclusive))
     print(f"{len(names)} predictions written to {output}")
     return 0
 
@@ -33,9 +36,11 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
 def export(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Writes a finished run's model as a serialised program."""
     output = _output(options)
-    exported = inference.export_program(inference.load_run(Path(options.run_dir), experiment))
+    model = inference.load_run(Path(options.run_dir), experiment)
+    exported = inference.export_program(model)
     replace_file(output, exported)
-    print(f"{len(exported):,} bytes written to {output}; run it with jax.export.deserialize(data).call(inputs)")
+    takes = "inputs, lengths" if model.spec.lengths else "inputs"
+    print(f"{len(exported):,} bytes written to {output}; run it with jax.export.deserialize(data).call({takes})")
     return 0
 
 

@@ -99,21 +99,31 @@ def find_experiment(asked: Options, experiments: Path) -> Experiment | None:
 
     if asked.list or (asked.help and not asked.experiment):
         return None
-    of_a_run = asked.mode in COMMANDS and COMMANDS[asked.mode].of_a_run
-    if of_a_run and asked.run_dir:
-        from jaxdl.experiment.config import from_config
-        from jaxdl.record import read_config
+    from jaxdl.record import CONFIG  # here, so that --list and --help import less
 
-        config = read_config(Path(asked.run_dir))
-        name = str(config.get("name", ""))
-        if asked.experiment not in ("", name):
-            raise UserError(f"{asked.run_dir} has a run of {name!r}, not of {asked.experiment!r}.")
-        return from_config(config, load_experiment(name, experiments))
+    of_a_run = asked.mode in COMMANDS and COMMANDS[asked.mode].of_a_run
+    resumed = asked.mode == "train" and not asked.experiment and (Path(asked.run_dir) / CONFIG).exists()
+    if asked.run_dir and (of_a_run or resumed):
+        return _experiment_of_run(asked, experiments)
     if of_a_run and not asked.experiment:
         raise UserError(f"--mode={asked.mode} needs --run_dir=DIR of a finished run.")
     if not asked.experiment:
         raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")
     return load_experiment(asked.experiment, experiments)
+
+
+def _experiment_of_run(asked: Options, experiments: Path) -> Experiment:
+    """Returns the experiment of the run in ``--run_dir``; a run that was made from Python needs no file for it."""
+    from jaxdl.errors import UserError
+    from jaxdl.experiment.config import from_config
+    from jaxdl.experiment.registry import has_experiment, load_experiment
+    from jaxdl.record import read_config
+
+    config = read_config(Path(asked.run_dir))
+    name = str(config.get("name", ""))
+    if asked.experiment not in ("", name):
+        raise UserError(f"{asked.run_dir} has a run of {name!r}, not of {asked.experiment!r}.")
+    return from_config(config, load_experiment(name, experiments) if has_experiment(name, experiments) else None)
 
 
 def list_text(experiments: Path) -> str:

@@ -31,7 +31,11 @@ class Options:
         "", "folder of prepared data sets and of original archives to prepare; by default TFDS's own"
     )
     run_dir: str = static("", "this run's directory; by default runs/NAME/<UTC time>-<6 hex digits>")
-    input: str = static("", "with --mode=predict: an image, a folder of images, or a .npy file of examples")
+    input: str = static(
+        "",
+        "with --mode=predict: an image, a folder of images, a .npy file of examples, or a .npz file of inputs and "
+        "lengths",
+    )
     output: str = static("", "with --mode=predict: the CSV file to write; with --mode=export: the program's file")
     profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
     debug: bool = static(

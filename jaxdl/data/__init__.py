@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxdl.data.images import find_images, load_images
+from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.arrays import Arrays
@@ -51,5 +51,6 @@ __all__ = [
     "examples",
     "find_images",
     "fingerprint",
+    "load_image",
     "load_images",
 ]

@@ -1,7 +1,7 @@
-"""Checks the numbers of a loaded data set: labels, lengths, and that all numbers are finite.
+"""Checks the numbers of a loaded data set: that each label names a class, and that all numbers are finite.
 
 A compiled program does not notice a label that names no class: JAX takes the nearest valid index, or counts from the
-end. So all that is used as an index is checked here, on the host.
+end. So labels are checked here, on the host; `jaxdl.data.Dataset` itself checks lengths.
 """
 
 from __future__ import annotations
@@ -22,13 +22,11 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
     """Returns the data set without its unlabelled examples, whose number is reported.
 
     Raises:
-        UserError: a label names no class, a length is not one of the steps, or a number is not finite.
+        UserError: a label names no class, or a number is not finite.
     """
     splits = {}
     for name, split in dataset.splits.items():
         where = f"the {name} split of {dataset.used}"
-        if "lengths" in split:
-            check_lengths(split["lengths"], split["inputs"].shape, where)
         _check_finite(split, where)
         splits[name] = _labelled(split, dataset.spec, where, notify)
     return dataclasses.replace(dataset, splits=splits)
@@ -37,30 +35,6 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
 def are_classes(targets: np.ndarray, spec: Spec) -> bool:
     """Returns whether targets are class numbers; otherwise they are values, or the answers to yes-no questions."""
     return targets.dtype.kind in "iu" and spec.outputs > 1 and spec.target_shape[-1:] != (spec.outputs,)
-
-
-def check_lengths(lengths: np.ndarray, shape: tuple[int, ...], where: str) -> None:
-    """Checks the numbers of valid steps of sequences.
-
-    Args:
-        lengths: (examples,) integers.
-        shape: of the inputs, (examples, time, ...).
-        where: what they belong to, for the message.
-
-    Raises:
-        UserError: they are not one integer from 0 to `time` for each example.
-    """
-    if lengths.dtype.kind not in "iu" or lengths.shape != shape[:1] or len(shape) < 2:
-        raise UserError(
-            f"{where}: lengths are {lengths.dtype} of shape {lengths.shape}; give one integer for each example of "
-            f"inputs of shape {shape}."
-        )
-    wrong = np.flatnonzero((lengths < 0) | (lengths > shape[1]))
-    if len(wrong):
-        raise UserError(
-            f"{where}: example {wrong[0]} has the length {lengths[wrong[0]]}; lengths are from 0 to {shape[1]}, the "
-            "number of steps."
-        )
 
 
 def _check_finite(split: Split, where: str) -> None:

@@ -1,11 +1,11 @@
-"""Reads image files in the form in which a data set stores its inputs."""
+"""Reads image files: one function for all that use them, so that a model sees an image as it was trained on it."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 _MODES = {1: "L", 3: "RGB"}  # Pillow's name for each number of channels
+# Pillow's modes of at most 8 bits, which it converts to each other without a loss of range.
+_EIGHT_BITS = frozenset({"1", "L", "P", "PA", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+# Folders that systems leave beside a user's own, with images in them; those whose names start with a dot come on top.
+_FOREIGN = frozenset({"__macosx", "@eadir", "$recycle.bin"})
+_TIFF_PHOTOMETRIC, _TIFF_BITS, _WHITE_IS_ZERO = 262, 258, 0
 
 
 def find_images(path: Path) -> list[Path]:
     """Lists the image files to read: the file itself, or all image files below a folder, sorted by path.
+
+    Files and folders that a system leaves there are no images of the user's: hidden ones (``._cat.png`` of macOS,
+    ``.ipynb_checkpoints``), ``__MACOSX``, ``@eaDir`` and ``$RECYCLE.BIN``.
 
     Raises:
         UserError: `path` does not exist, or it is a folder without image files.
@@ -29,45 +37,78 @@ def find_images(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"{path}: there is no such file or folder.")
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in _EXTENSIONS and file.is_file())
+    files = (file for file in path.rglob("*") if file.suffix.lower() in _EXTENSIONS and file.is_file())
+    found = sorted(file for file in files if not any(map(_is_foreign, file.relative_to(path).parts)))
     if not found:
         raise UserError(f"{path}: the folder has no image file ({', '.join(sorted(_EXTENSIONS))}).")
     return found
 
 
+def _is_foreign(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _FOREIGN
+
+
 def load_images(paths: Sequence[Path], spec: Spec) -> np.ndarray:
     """Reads image files as inputs of a model that was trained on data of the given spec.
 
-    Each image is rotated by its EXIF orientation, drawn on white if it is transparent, converted to grayscale or RGB,
-    resized to the spec's height and width if it has another size, and stored such that the data's preprocessing scales
-    black to 0 and white to 1.
+    Each image is read by `load_image` and stored such that the data's preprocessing scales black to 0 and white to 1.
 
     Returns:
         (images, height, width, channels) in the spec's dtype.
 
     Raises:
-        UserError: a file is missing, not an image, damaged or too large (the message names it), or the model
-            does not read images.
+        UserError: a file is missing, not an image, damaged, too large or of a kind that is not read (the message names
+            it); the model does not read images; or its data do not say which number is white.
     """
     if len(spec.input_shape) != 3 or spec.input_shape[2] not in _MODES:
         raise UserError(f"images were given, but the inputs of this model have shape {spec.input_shape}.")
+    _check_white(spec)
     inputs = np.empty((len(paths), *spec.input_shape), spec.input_dtype)
     for row, path in enumerate(paths):
-        inputs[row] = spec.preprocess.stored(_pixels(path, spec.input_shape) / 255, spec.input_dtype)
+        inputs[row] = spec.preprocess.stored(load_image(path, spec.input_shape), spec.input_dtype)
     return inputs
 
 
-def _pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns one image as float64 values 0..255 of shape (height, width, channels)."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def _check_white(spec: Spec) -> None:
+    """Raises `UserError` where the data are stored as integers and no such integer is white: all would be black."""
+    dtype, white = np.dtype(spec.input_dtype), 1 / spec.preprocess.scale
+    if dtype.kind in "iu" and not 1 < white <= np.iinfo(dtype).max:
+        raise UserError(
+            f"images were given, but the examples of this model are stored as {dtype} without a scale that makes one "
+            "of its numbers white (preprocess.scale, such as 1/255); give a .npy file of examples as stored."
+        )
+
+
+def load_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Reads one image file.
+
+    The image is rotated by its EXIF orientation, drawn on white if it is transparent, converted to grayscale (ITU-R
+    601-2 luma) or RGB, and resized if it has another size. Colours are reduced to 8 bits a channel; 16 bits of gray are
+    kept. Of several frames the first is read.
+
+    Args:
+        path: the file.
+        shape: (height, width, channels), with 1 or 3 channels.
+
+    Returns:
+        `shape` float64, from 0 for black to 1 for white.
+
+    Raises:
+        UserError: the file is missing, not an image, damaged or too large; or its black and white are not known, as for
+            floats and 32 bits. The message names it.
+    """
+    from PIL import Image, UnidentifiedImageError
 
     height, width, channels = shape
     try:
         with warnings.catch_warnings():
             # Pillow only warns about an image that is large enough to fill the memory, and raises at twice that size.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                image = _flat(ImageOps.exif_transpose(file)).convert(_MODES[channels])
+            # From a stream: what Pillow maps into memory from a path, it turns wrongly (TIFF without compression).
+            with open(path, "rb") as stream, Image.open(stream) as file:
+                image = _opaque(file, path, _MODES[channels])
+    except UserError:
+        raise
     except FileNotFoundError as problem:
         raise UserError(f"{path}: there is no such file.") from problem
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as problem:
@@ -78,16 +119,48 @@ def _pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise UserError(f"{path}: the image cannot be read, the file may be damaged ({problem}).") from problem
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image, np.float64).reshape(shape)
+    return np.broadcast_to(np.asarray(image, np.float64).reshape(height, width, -1) / 255, shape)
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """Returns an image of 8 bits a channel without transparency."""
-    from PIL import Image
+def _opaque(file: Image.Image, path: Path, mode: str) -> Image.Image:
+    """Returns an image in the given mode, or in ``F`` for 16 bits of gray; 0 is black and 255 white, in every channel.
 
-    if image.mode.startswith("I"):  # 16 bits of gray; Pillow's own conversion would clip values above 255
-        return Image.fromarray((np.asarray(image).astype(np.int64) * 255 // 65535).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
+    Raises:
+        UserError: its black and white are not known.
+    """
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(file)
+    if image.mode in _EIGHT_BITS:
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return image.convert(mode)
+    white = _white_of_gray(file, image.mode)
+    if white is None:
+        raise UserError(
+            f"{path}: its pixels are of Pillow's mode {image.mode!r}, whose black and white are not known; save it "
+            "with 8 or 16 bits a channel, such as a PNG."
+        )
+    gray = np.asarray(image).astype(np.float64) * (255 / white)
+    if file.format == "TIFF" and _tag(file, _TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO:  # Pillow inverts only 8 bits
+        gray = 255 - gray
+    if "transparency" in image.info:  # one value of gray
+        gray = np.where(np.asarray(image) == image.info["transparency"], 255, gray)
+    return Image.fromarray(gray.astype(np.float32))
+
+
+def _white_of_gray(file: Image.Image, mode: str) -> int | None:
+    """Returns the number that is white in an image of more than 8 bits of gray; None where it is not known."""
+    if file.format == "TIFF" and mode.startswith("I;16"):
+        return int(2 ** _tag(file, _TIFF_BITS) - 1)  # 12 bits have the same mode
+    if file.format in ("PNG", "PPM") and mode.startswith("I"):  # the mode of 32 bits too holds 16 here
+        return 65535
+    return None
+
+
+def _tag(file: Image.Image, number: int) -> int:
+    """Returns a tag of a TIFF file."""
+    tags: Any = file
+    value = tags.tag_v2[number]
+    return int(value[0] if isinstance(value, tuple) else value)

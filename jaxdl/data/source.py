@@ -47,11 +47,10 @@ class Data(abc.ABC):
         for name, split in dataset.splits.items():
             check_names(split, f"the {name} split of {dataset.used}")
         dataset = checked(dataset, notify)
-        spec = dataclasses.replace(dataset.spec, lengths="lengths" in dataset.splits["train"])
         train, validation = cut_validation(dataset.splits["train"], self.validation)
         splits = {"train": train, "validation": validation, "test": dataset.splits["test"]}
         splits = {name: split for name, split in splits.items() if examples(split)}
-        return dataclasses.replace(dataset, spec=spec, splits=splits)
+        return dataclasses.replace(dataset, splits=splits)
 
     def import_libraries(self) -> None:  # noqa: B027  (most sources need none)
         """Imports what loading takes, where that must not happen while other threads import; mostly nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.errors import UserError
 
@@ -29,7 +31,7 @@ class Spec:
         outputs: size of the model's last axis: the number of classes, or 1 for binary and scalar targets.
         class_names: one for each class; empty if there are none.
         best_loss: smallest expected loss that any model can reach, in nats; None if the source does not know it.
-        lengths: whether each example also has a length, the number of its valid steps.
+        lengths: whether the examples are sequences of which only the first steps count; a `Dataset` sets it.
     """
 
     input_shape: tuple[int, ...]
@@ -72,13 +74,16 @@ class Dataset:
         spec: describes one example.
         splits: ``"train"``, ``"test"`` and, unless its fraction is 0, ``"validation"``. Each holds the arrays
             ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, if the source has them,
-            ``"lengths"`` (examples,) int32.
+            ``"lengths"`` (examples,) integers.
         requested: name of the requested set.
         used: name of this set; differs from `requested` only when a stand-in is used.
         fingerprint: SHA-256 hex digest of train (including validation) and test as stored: see `fingerprint`.
         train_examples: size of the source's own train split, before validation was split off.
         passes: passes over train that make one epoch; more than 1 only for a stand-in, which is much smaller than the
             set that the recipe was made for.
+
+    Raises:
+        UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths.
     """
 
     spec: Spec
@@ -88,6 +93,17 @@ class Dataset:
     fingerprint: str
     train_examples: int
     passes: int = 1
+
+    def __post_init__(self) -> None:
+        for name, split in self.splits.items():
+            if "lengths" in split:
+                steps = (*self.spec.input_shape, 0)[0]
+                checked_lengths(split["lengths"], examples(split), steps, f"lengths of {name}")
+        have = {name: "lengths" in split for name, split in self.splits.items()}
+        if len(set(have.values())) > 1:
+            raise UserError(f"{self.used}: all splits must have lengths or none, and {have} says which have them.")
+        spec = dataclasses.replace(self.spec, lengths=any(have.values()))
+        object.__setattr__(self, "spec", spec)  # the one field that follows from another
 
     @property
     def substituted(self) -> bool:

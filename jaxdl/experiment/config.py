@@ -8,15 +8,21 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxdl.errors import UserError, unknown
+from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
-from jaxdl.fields import Field, check_value, own_fields, replace, show, walk
+from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, walk
+from jaxdl.fields.declare import KEY
+from jaxdl.objectives.metrics import defined
 
 _TYPE = "type"
 
 
 def to_config(value: Any) -> dict[str, Any]:
-    """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``."""
+    """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``.
+
+    Raises:
+        UserError: a field holds what has no JSON form, such as an array or a function.
+    """
     config: dict[str, Any] = {}
     for field in own_fields(value):
         if field.is_part:
@@ -24,40 +30,81 @@ def to_config(value: Any) -> dict[str, Any]:
             named = {_TYPE: family.name_of(field.value)} if family else {}
             config[field.path] = named | to_config(field.value)
         else:
-            config[field.path] = _plain(field.value)
+            config[field.path] = _plain(field.value, f"{type(value).__name__}.{field.path}")
     return config
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, name) for item in value]
     if isinstance(value, str):
         return str(value)  # its text, without what a type of its own may add
     if value is None or isinstance(value, bool | int | float):
         return value
-    raise TypeError(f"a field of an experiment holds {value!r}, which has no JSON form")
+    raise UserError(
+        f"{name} holds {brief(value)}, which config.json cannot hold: give a number, a text, a tuple of them, or a "
+        "frozen dataclass of such fields."
+    )
 
 
-def from_config(config: Mapping[str, Any], default: Experiment) -> Experiment:
+def from_config(config: Mapping[str, Any], default: Experiment | None = None) -> Experiment:
     """Rebuilds an experiment from its JSON form.
 
     Args:
         config: the result of `to_config`.
         default: the experiment as its file defines it; types that are not in a family are taken from it, so that a
             user's own module can be read without importing names from a file. A field that the config lacks, since an
-            earlier version wrote it, gets the default of its type.
+            earlier version wrote it, gets the default of its type. None: all parts must be jaxdl's own.
 
     Raises:
-        UserError: the experiment has no such field or type, or a value is not allowed.
+        UserError: the experiment has no such field or type, or a value is not allowed; or, without `default`, a part is
+            not jaxdl's own.
     """
-    own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part}
-    experiment: Experiment = _read(config, default, own_types, "")
+    if default is None:
+        experiment: Experiment = _read(config, _built_in(config), None, "")
+    else:
+        own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part and not _is_member(f)}
+        experiment = _read(config, default, own_types, "")
+    # Accuracy was the default once, whatever the targets were, so no one asked for it.
+    if experiment.metrics == ("accuracy",) and not defined("accuracy", experiment.objective):
+        return dataclasses.replace(experiment, metrics=None)
     return experiment
 
 
-def _read(config: Any, default: Any, own_types: Mapping[str, Any], prefix: str) -> Any:
+def _is_member(field: Field) -> bool:
+    family = field.declaration.family
+    return family is not None and type(field.value) in family.members.values()
+
+
+def _built_in(config: Mapping[str, Any]) -> Experiment:
+    """Returns an experiment whose parts have the types that the config names, all of them jaxdl's own."""
+    name = config.get("name") if isinstance(config, Mapping) else None
+    if not isinstance(name, str):
+        raise UserError("config: name must be a text: the file is damaged; give the experiment, or train again.")
+    parts: dict[str, Any] = {}
+    for field in dataclasses.fields(Experiment):
+        family = field.metadata[KEY].family
+        if family is not None:
+            raw = config.get(field.name)
+            kind = raw.get(_TYPE) if isinstance(raw, Mapping) else None
+            if not isinstance(kind, str):
+                raise UserError(f"config: {field.name} must be an object with its type: the file is damaged.")
+            if kind not in family.members:
+                raise _not_built_in(family, kind)
+            parts[field.name] = family.members[kind]()
+    return Experiment(name=name, **parts)
+
+
+def _not_built_in(family: Family, kind: str) -> UserError:
+    return UserError(
+        f"the {family.noun} {kind!r} is not a part of jaxdl, so config.json alone does not say what it computes: give "
+        "the experiment that has it, from Python as experiment=, for the command line as a file in experiments/."
+    )
+
+
+def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix: str) -> Any:
     if not isinstance(config, Mapping):
-        raise UserError(f"config: {prefix.rstrip('.') or 'experiment'} must be an object, not {config!r}.")
+        raise UserError(f"config: {prefix.rstrip('.') or 'experiment'} must be an object, not {brief(config)}.")
     declared = {field.path: field for field in own_fields(default)}
     fields = {field.name: field for field in dataclasses.fields(default)}
     absent = [fields[name] for name in declared if name not in config]
@@ -79,8 +126,14 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any], prefix: str) 
     return replace(default, changes)
 
 
-def _start(raw: Any, field: Any, own_types: Mapping[str, Any]) -> Any:
-    """Returns a part of the type that the config names; its fields are then filled from the config."""
+def _start(raw: Any, field: Field, own_types: Mapping[str, Any] | None) -> Any:
+    """Returns a part of the type that the config names; its fields are then filled from the config.
+
+    Args:
+        raw: the part in the config.
+        field: the field that holds it.
+        own_types: parts of types that are not in a family, by the names of the types; None: there must be none.
+    """
     family = field.declaration.family
     if family is None or not isinstance(raw, Mapping):
         return field.value
@@ -89,6 +142,8 @@ def _start(raw: Any, field: Any, own_types: Mapping[str, Any]) -> Any:
         return field.value
     if name in family.members:
         return family.members[name]()
+    if own_types is None:
+        raise _not_built_in(family, name)
     if name in own_types:
         return own_types[name]
     raise unknown(f"{family.noun} in config:", name, [*family.members, *own_types])
@@ -132,7 +187,8 @@ def differences(
 
 def _leaves(experiment: Experiment, compared: Callable[[Field], bool]) -> dict[str, str]:
     leaves = {}
-    for field in walk(experiment):
+    # An earlier run's config names the metrics that followed from the objective.
+    for field in walk(dataclasses.replace(experiment, metrics=experiment.measured)):
         family = field.declaration.family
         if not compared(field):
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from flax import linen as nn
 
@@ -26,7 +26,7 @@ from jaxdl.fields import (
 from jaxdl.fields.interval import Interval
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
-from jaxdl.objectives.metrics import check_metrics
+from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
 from jaxdl.optim import OPTIMIZERS, Optimizer
 
 # Read by the compiled programs, and by the loop between their calls.
@@ -154,9 +154,10 @@ class Experiment:
         default=Augmentation(),
     )
     checkpoint: Checkpointing = part(None, "how often the run is saved", default=Checkpointing(), affects=("saving",))
-    metrics: tuple[str, ...] = static(
-        ("accuracy",),
-        "names of the metrics measured on validation and test with the loss (see `jaxdl.objectives.metrics`)",
+    metrics: tuple[str, ...] | None = static(
+        None,
+        "names of the metrics measured on validation and test with the loss (see `jaxdl.objectives.metrics`); none: "
+        "accuracy, or mean_absolute_error where targets are numbers",
         check=check_metrics,
     )
     seed: int = traced(
@@ -166,24 +167,33 @@ class Experiment:
         affects=_LOOP,
     )
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the metrics that are measured: `metrics`, or those that follow from the objective."""
+        return default_metrics(self.objective) if self.metrics is None else self.metrics
+
     def for_spec(self, spec: Spec) -> Experiment:
         """Returns the experiment with the model's output size taken from the data, if the recipe does not set it.
 
+        The metrics are named, too: those that follow from the objective, where the recipe names none.
+
         Raises:
             UserError: a field has a value that is not allowed, the recipe's own size is too small for the data's
-                classes, or its augmentation does not fit the data.
+                classes, its augmentation does not fit the data, or a metric does not fit the objective or the outputs.
         """
         check_fields(self)
         self.augmentation.check(spec)
+        changes: dict[str, Any] = {"metrics": self.measured}
+        size = needed = self.objective.outputs(spec.outputs, len(spec.class_names))
         outputs = next((field for field in walk(self) if follows_data(field)), None)
-        if outputs is None:
-            return self
-        needed = self.objective.outputs(spec.outputs, len(spec.class_names))
-        if outputs.value is None:
-            return replace(self, {outputs.path: needed})
-        if isinstance(outputs.value, int) and outputs.value < needed and spec.class_names:
-            raise UserError(f"{outputs.path}={outputs.value}: the data has {spec.outputs} classes; leave it out.")
-        return self
+        if outputs is not None and outputs.value is None:
+            changes[outputs.path] = needed
+        elif outputs is not None and isinstance(outputs.value, int):
+            size = outputs.value
+            if size < needed and spec.class_names:
+                raise UserError(f"{outputs.path}={size}: the data has {spec.outputs} classes; leave it out.")
+        check_defined(self.measured, self.objective, size)
+        return replace(self, changes)
 
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps of an epoch with that many examples; the last batch is filled up."""

@@ -22,7 +22,16 @@ def list_experiments(directory: Path) -> dict[str, str]:
     """
     if not directory.is_dir():
         raise UserError(f"there is no folder {directory} to take experiments from.")
-    return {path.stem: _first_line(path) for path in sorted(directory.glob("*.py")) if not path.stem.startswith("_")}
+    return {path.stem: _first_line(path) for path in _files(directory)}
+
+
+def _files(directory: Path) -> list[Path]:
+    return [path for path in sorted(directory.glob("*.py")) if not path.stem.startswith("_")]
+
+
+def has_experiment(name: str, directory: Path) -> bool:
+    """Returns whether the folder `directory` exists and has a file for the experiment `name`; nothing is executed."""
+    return name in (path.stem for path in _files(directory))
 
 
 def _first_line(path: Path) -> str:

@@ -7,7 +7,7 @@ import types
 import typing
 from typing import Any, Literal
 
-from jaxdl.errors import UserError, unknown
+from jaxdl.errors import UserError, brief, unknown
 from jaxdl.fields.tree import Field, walk
 
 
@@ -39,7 +39,8 @@ def check_value(field: Field, value: Any) -> None:
     elif field.declaration.check is not None:
         problem = field.declaration.check(value)
     if problem:
-        raise UserError(f"{field.path}={show(value)}: {problem}.")
+        shown = show(value) if isinstance(value, str | int | float | tuple) or value is None else brief(value)
+        raise UserError(f"{field.path}={shown}: {problem}.")
 
 
 def check_fields(value: Any) -> None:

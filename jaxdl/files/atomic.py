@@ -6,9 +6,12 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jaxdl.errors import UserError
+
+_SYNCS = 16
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
@@ -31,7 +34,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
             with contextlib.suppress(OSError):
                 draft.unlink()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def _encoded(text: str) -> bytes:
@@ -63,6 +66,27 @@ def append_line(path: Path, line: bytes) -> None:
             os.close(descriptor)
 
 
+def sync_folder(path: Path) -> None:
+    """Makes the names in a folder durable, so that they survive a power failure: what was created, renamed, removed."""
+    _sync(path)
+
+
+def sync_tree(path: Path) -> None:
+    """Makes a folder with all that is below it durable: the content of each file, and the names in each folder."""
+    below = [os.path.join(folder, name) for folder, _, files in os.walk(path) for name in ("", *files)]
+    # At the same time, since a file system writes all that it is asked for meanwhile in one go.
+    with ThreadPoolExecutor(_SYNCS) as pool:
+        list(pool.map(_sync, below))
+
+
+def _sync(path: Path | str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def named_cause(path: Path, action: str) -> Iterator[None]:
     """Turns an error of the operating system into one line: what failed, where, why, and what to do.
@@ -83,12 +107,3 @@ def named_cause(path: Path, action: str) -> Iterator[None]:
             errno.EACCES: "check the permissions",
         }.get(error.errno or 0, "check the path and the disk")
         raise UserError(f"cannot {action} {path}: {error.strerror or error}; {way_out}.") from error
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes the rename durable, so that it survives a power failure."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxdl.inference.evaluation import evaluate
 from jaxdl.inference.export import export_program
-from jaxdl.inference.inputs import read_inputs, read_spec
+from jaxdl.inference.inputs import read_examples, read_spec
 from jaxdl.inference.predictions import predictions_csv
 from jaxdl.inference.predictor import TrainedModel, load_run
 
@@ -14,6 +14,6 @@ __all__ = [
     "export_program",
     "load_run",
     "predictions_csv",
-    "read_inputs",
+    "read_examples",
     "read_spec",
 ]

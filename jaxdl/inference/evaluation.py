@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,18 @@ import numpy as np
 
 from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
+from jaxdl.data import default_data_dir
 from jaxdl.data.resident import Resident, put_on_device
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets, data_summary, load_data, shortened
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
 from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters
 from jaxdl.steps.many import run_eval_steps
+
+# What fields of a spec are called in messages; others have their own names.
+_WORDS = {"input_shape": "shape", "input_dtype": "dtype"}
 
 
 def device_hparams(experiment: Experiment) -> dict[str, np.float32]:
@@ -71,9 +77,18 @@ class Evaluation:
 
 
 def evaluate(
-    run_dir: Path, experiment: Experiment, data_dir: Path, notify: Callable[[str], None] = print
+    run_dir: str | os.PathLike[str],
+    experiment: Experiment | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    notify: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Evaluates a run's final state on validation and test.
+
+    Args:
+        run_dir: the run directory.
+        experiment: the recipe; None: as for `load_run`.
+        data_dir: folder of prepared data sets and original archives; None: TFDS's own.
+        notify: takes messages.
 
     Returns:
         Like the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
@@ -81,13 +96,20 @@ def evaluate(
     Raises:
         UserError: as `load_run`, or the data cannot be loaded or have other shapes.
     """
+    run_dir = Path(run_dir)
     model = load_run(run_dir, experiment)
     recipe = shortened(model.experiment)
-    dataset = load_data(recipe, data_dir, notify)
-    if dataset.spec != model.spec:
+    dataset = load_data(recipe, default_data_dir() if data_dir is None else Path(data_dir), notify)
+    if model.spec.lengths and not dataset.spec.lengths:
         raise UserError(
-            f"{run_dir} was trained on examples of shape {model.spec.input_shape}, but {dataset.used} has "
-            f"{dataset.spec.input_shape} or other classes; give the --data and --data_dir of the training."
+            f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."
+        )
+    trained, now = (dataclasses.asdict(spec) for spec in (model.spec, dataset.spec))
+    other = [name for name in trained if trained[name] != now[name] and name != "lengths"]
+    if other:
+        raise UserError(
+            f"{run_dir} was trained on examples of {_WORDS.get(other[0], other[0])} {brief(trained[other[0]])}, but "
+            f"{dataset.used} has {brief(now[other[0]])}; give the --data and --data_dir of the training."
         )
     if dataset.fingerprint != read_record(run_dir).get("data_fingerprint"):
         notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")
@@ -102,7 +124,7 @@ def evaluate(
             found = evaluation.figures(program, model.experiment, model.state, split)
             figures |= {f"{split}/{name}": value for name, value in found.items()}
     return {
-        "experiment": experiment.name,
+        "experiment": model.experiment.name,
         "status": "evaluated",
         "step": int(model.state.step),
         "metrics": figures,

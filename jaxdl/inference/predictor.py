@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.data import Spec
 from jaxdl.experiment import Experiment
-from jaxdl.inference.inputs import check_inputs, read_spec
+from jaxdl.experiment.config import from_config
+from jaxdl.inference.inputs import as_batch, read_spec
+from jaxdl.record import read_config
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
 
@@ -35,7 +39,7 @@ class TrainedModel:
     steps: Steps
     state: TrainState
 
-    def predict(self, inputs: np.ndarray) -> np.ndarray:
+    def predict(self, inputs: ArrayLike | Sequence[ArrayLike], lengths: ArrayLike | None = None) -> np.ndarray:
         """Returns predictions for examples as stored.
 
         The examples go through `steps.predict_step` in batches of a few sizes, see `bucket_sizes`. Each size is
@@ -43,30 +47,41 @@ class TrainedModel:
         changes a prediction only by rounding: in float32 by less than a relative 1e-4 plus 1e-6.
 
         Args:
-            inputs: (examples, *spec.input_shape) of dtype spec.input_dtype; any number of examples, even none.
+            inputs: (examples, *spec.input_shape) of dtype spec.input_dtype; any number of examples, even none. Another
+                dtype of the same kind is allowed if it holds the same numbers. If `spec.lengths`, also a list of
+                examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here.
+            lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
+                (`spec.lengths`); None for other data, and for a list.
 
         Returns:
-            (examples, ...) float32: class probabilities, or values for regression.
+            (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
+            those beyond an example's length mean nothing.
 
         Raises:
-            UserError: the inputs have another shape or dtype.
+            UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
+                missing, not needed, or not from 0 to the number of steps.
         """
-        inputs = np.asarray(inputs)
-        check_inputs(inputs, self.spec, "inputs")
+        examples, valid = as_batch(inputs, lengths, self.spec, "inputs")
+        batch = {"inputs": examples} if valid is None else {"inputs": examples, "lengths": valid}
         sizes = bucket_sizes(self.experiment.training.eval_batch_size)
-        batches = [inputs[start : start + sizes[-1]] for start in range(0, len(inputs), sizes[-1])]
-        if not batches:
-            one = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype)
-            shape = jax.eval_shape(self.steps.predict_step, self.state, {"inputs": one})
+        if not len(examples):
+            one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
+            shape = jax.eval_shape(self.steps.predict_step, self.state, one)
             return np.zeros((0, *shape.shape[1:]), shape.dtype)
-        return np.concatenate([self._predict_batch(batch, sizes) for batch in batches])
+        starts = range(0, len(examples), sizes[-1])
+        parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
+        return np.concatenate([self._predict_batch(part, sizes) for part in parts])
 
-    def _predict_batch(self, batch: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> np.ndarray:
         """Returns predictions of a batch, filled up to the next of the sizes."""
-        size = next(size for size in sizes if size >= len(batch))
-        filled = np.concatenate([batch, np.repeat(batch[:1], size - len(batch), axis=0)])
-        predictions: np.ndarray = on_host(self.steps.predict_step(self.state, {"inputs": jnp.asarray(filled)}))
-        return predictions[: len(batch)]
+        count = len(batch["inputs"])
+        size = next(size for size in sizes if size >= count)
+        filled = {
+            key: jnp.asarray(np.concatenate([array, np.repeat(array[:1], size - count, axis=0)]))
+            for key, array in batch.items()
+        }
+        predictions: np.ndarray = on_host(self.steps.predict_step(self.state, filled))
+        return predictions[:count]
 
 
 def bucket_sizes(largest: int) -> tuple[int, ...]:
@@ -77,14 +92,20 @@ def bucket_sizes(largest: int) -> tuple[int, ...]:
     return (*(2**power for power in range((largest - 1).bit_length())), largest)
 
 
-def load_run(run_dir: Path, experiment: Experiment) -> TrainedModel:
+def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = None) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
+    Args:
+        run_dir: the run directory.
+        experiment: the recipe; None: the one of the run's ``config.json``, whose parts must all be jaxdl's own.
+
     Raises:
-        UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment.
+        UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
+            was given and the run's has a part of the user's own.
     """
+    run_dir = Path(run_dir)
     spec = read_spec(run_dir)
-    experiment = experiment.for_spec(spec)
+    experiment = (from_config(read_config(run_dir)) if experiment is None else experiment).for_spec(spec)
     steps = make_steps(experiment, spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:

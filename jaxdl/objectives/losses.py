@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,9 @@ from jax.typing import ArrayLike
 
 from jaxdl import fields
 from jaxdl.errors import UserError
+
+Kind = Literal["classes", "questions", "values"]
+"""What targets are: one class out of several, yes or no to each of some questions, or numbers."""
 
 
 def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing: ArrayLike = 0.0) -> jax.Array:
@@ -164,10 +168,13 @@ class Objective(abc.ABC):
     """What training minimises, and what the outputs mean.
 
     Attributes:
+        kind: what targets are, which decides what metrics are defined; None for an objective that does not say, for
+            which none is.
         bounded_by_entropy: whether the loss is a cross-entropy in nats. No model can have a lower expected one than the
             entropy of the targets, which is the best loss of a data source (`jaxdl.data.Spec`).
     """
 
+    kind: ClassVar[Kind | None] = None
     bounded_by_entropy: ClassVar[bool] = False
 
     @abc.abstractmethod
@@ -195,10 +202,18 @@ class Objective(abc.ABC):
         """Returns what targets must be for this objective, None if they are; checked on the host before training."""
         return None
 
+    def boundary(self) -> float:
+        """Returns the logit above which the answer to a question is yes; 0 is a probability of one half."""
+        return 0.0
+
     def for_evaluation(self) -> Objective:
         """Returns the objective for evaluation: without label smoothing, so that the losses of runs can be compared."""
         regularisation = {f.path: 0.0 for f in fields.own_fields(self) if f.declaration.optional}
         return dataclasses.replace(self, **regularisation)
+
+
+def _check_threshold(value: float) -> str | None:
+    return None if 0 < value < 1 else "must be above 0 and below 1"
 
 
 _SMOOTHING = "fraction of the target probability spread evenly over the classes"
@@ -209,6 +224,7 @@ _SMOOTHING = "fraction of the target probability spread evenly over the classes"
 class SoftmaxCrossEntropy(Objective):
     """One class out of several; predicts class probabilities (batch, ..., classes)."""
 
+    kind: ClassVar[Kind] = "classes"
     bounded_by_entropy: ClassVar[bool] = True
     label_smoothing: float = fields.traced(0.0, _SMOOTHING, optional=True, check=fields.fraction)
 
@@ -224,8 +240,14 @@ class SoftmaxCrossEntropy(Objective):
 class SigmoidCrossEntropy(Objective):
     """Yes or no, once or for several questions at a time; predicts the probability of yes."""
 
+    kind: ClassVar[Kind] = "questions"
     bounded_by_entropy: ClassVar[bool] = True
     label_smoothing: float = fields.traced(0.0, _SMOOTHING, optional=True, check=fields.fraction)
+    threshold: float = fields.static(
+        0.5,
+        "probability above which metrics take the answer for yes; the loss does not depend on it",
+        check=_check_threshold,
+    )
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return sigmoid_cross_entropy(outputs, targets, self.label_smoothing)
@@ -241,12 +263,17 @@ class SigmoidCrossEntropy(Objective):
             else "sigmoid cross-entropy needs 0, 1 or probabilities; for classes take softmax_cross_entropy"
         )
 
+    def boundary(self) -> float:
+        return math.log(self.threshold / (1 - self.threshold))
+
     def predictions(self, outputs: ArrayLike) -> jax.Array:
         return jax.nn.sigmoid(_values(outputs))
 
 
 class _OfValues(Objective):
     """An objective whose targets are numbers; labels count as one number each."""
+
+    kind: ClassVar[Kind] = "values"
 
     def outputs(self, needed: int, classes: int) -> int:
         return 1 if classes else needed

@@ -1,95 +1,111 @@
-"""What evaluation reports, exact over a whole split for any batch size.
+"""What evaluation reports, by name; what a name means depends on the objective.
 
-A metric has two parts: `Metric.partial` sums over one batch on the device, inside the compiled step, and
-`Metric.result` adds up the sums of all batches on the host, in 64 bits. So no result is an average of averages, and
-padding never counts. Partial sums of the same name mean the same in every metric: one dictionary can hold those of
-several, and precision, recall and F1 then share one confusion matrix.
+The objective says what targets are: classes, yes-or-no questions or numbers. Each metric names the kinds of targets
+that it is defined for, and is refused for another before anything is trained.
 """
 
 from __future__ import annotations
 
-import abc
+import dataclasses
 import functools
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.typing import ArrayLike
-
-from jaxdl.errors import unknown
+from jaxdl.errors import UserError, unknown
 from jaxdl.objectives import losses
-from jaxdl.objectives.classes import class_figures, confusion_counts, correct, in_top
-from jaxdl.objectives.sections import classes_section
+from jaxdl.objectives.classes import in_top
+from jaxdl.objectives.losses import (
+    OBJECTIVES,
+    Kind,
+    MeanSquaredError,
+    Objective,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+from jaxdl.objectives.measures import (
+    Confusion,
+    Mean,
+    Metric,
+    PerClass,
+    RSquared,
+    all_right,
+    cross_entropy,
+    exponential,
+    is_right,
+    plain,
+)
 
 Direction = Literal["minimize", "maximize"]
+_DEFAULTS: Mapping[Kind, str] = {"classes": "accuracy", "questions": "accuracy", "values": "mean_absolute_error"}
+_IN_WORDS: Mapping[Kind | None, str] = {
+    "classes": "classes",
+    "questions": "answers to yes-or-no questions",
+    "values": "numbers",
+    None: "of a kind that it does not state",
+}
 
 
-@dataclass(frozen=True)
-class Metric(abc.ABC):
-    """A figure that compares outputs with targets.
-
-    Attributes:
-        name: its name for `metric`, and the key of its main value.
-        higher_is_better: whether larger values are better; None if its values have no order.
-    """
-
-    name: str
-    higher_is_better: bool | None
-
-    @abc.abstractmethod
-    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-        """Sums over one batch; pure.
-
-        Args:
-            outputs: (batch, ..., outputs); logits for all metrics of classes.
-            targets: (batch, ...), or (batch, ..., outputs): numbers, one-hot rows or probabilities.
-            mask: bool, False for elements that do not count: (batch,) or (batch, time).
-
-        Returns:
-            Arrays whose shapes do not depend on the batch size; counts are int32, sums float32.
-
-        Raises:
-            UserError: the shapes do not match.
-        """
-
-    @abc.abstractmethod
-    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Merges the partial sums of a whole split.
-
-        Args:
-            partials: the results of `partial`, each with an additional first axis: one entry for each batch.
-
-        Returns:
-            Values by name, floats or lists of numbers; NaN if nothing was counted.
-        """
-
-    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
-        """Returns what the report of a run shows of this metric in addition to its numbers; empty for nothing.
-
-        Args:
-            values: the metric's main value, by split, as it is read from JSON; a damaged file may hold anything.
-            data: ``data`` of the run's summary.
-            plots: whether to draw plots.
-        """
-        return ""
-
-
-def metric(name: str) -> Metric:
+def metric(name: str, objective: Objective | None = None) -> Metric:
     """Returns the metric of that name, or ``top_K`` for any K from 1; the message for an unknown name lists all.
 
+    Args:
+        name: its name.
+        objective: what outputs and targets mean; None: the commonest of those that the metric is defined for, such as
+            `SoftmaxCrossEntropy`.
+
     Raises:
-        UserError: there is no such metric.
+        UserError: there is no such metric, or it is not defined for the objective.
     """
     if top := re.fullmatch(r"top_([1-9]\d*)", name):
-        return Mean(name, True, functools.partial(in_top, int(top[1])), "in_" + name)
-    if name not in _METRICS:
+        k = int(top[1])
+        values = plain(functools.partial(in_top, k))
+        found: Metric = Mean(name, True, ("classes",), _SOFTMAX, values, "in_" + name, fewest_outputs=k)
+    elif name in _METRICS:
+        found = _METRICS[name]
+    else:
         raise unknown("metric", name, (*_METRICS, "top_5"))
-    return _METRICS[name]
+    if objective is None:
+        return found
+    if objective.kind not in found.kinds:
+        raise UserError(f"metrics={name}: {_undefined(name, objective)}")
+    return dataclasses.replace(found, objective=objective.for_evaluation())
+
+
+def _undefined(name: str, objective: Objective) -> str:
+    fitting = [known.name for known in (*_METRICS.values(), metric("top_5")) if objective.kind in known.kinds]
+    way_out = f"choose from: {', '.join(fitting)}" if fitting else "declare its kind, see jaxdl.Objective"
+    return (
+        f"not defined for the objective {OBJECTIVES.name_of(objective)}, whose targets are "
+        f"{_IN_WORDS[objective.kind]}; {way_out}."
+    )
+
+
+def default_metrics(objective: Objective) -> tuple[str, ...]:
+    """Returns the names of the metrics that are measured where a recipe names none: one that fits the targets."""
+    return () if objective.kind is None else (_DEFAULTS[objective.kind],)
+
+
+def defined(name: str, objective: Objective) -> bool:
+    """Returns whether the metric of that name is defined for an objective; see `metric`."""
+    return objective.kind in metric(name).kinds
+
+
+def check_defined(names: Sequence[str], objective: Objective, outputs: int) -> None:
+    """Checks that metrics are defined for an objective, and for a model with that many outputs.
+
+    Raises:
+        UserError: one of them is not.
+    """
+    for name in names:
+        fewest = metric(name, objective).fewest_outputs
+        if outputs < fewest:
+            raise UserError(f"metrics={name}: the model has {outputs} outputs, but this metric needs {fewest} or more.")
+
+
+def loss(objective: Objective) -> Metric:
+    """Returns the mean loss as a metric, named ``loss``."""
+    return Mean("loss", False, (), objective, lambda of, outputs, targets: of.losses(outputs, targets), "loss")
 
 
 def direction(figure: str) -> Direction | None:
@@ -106,169 +122,44 @@ def direction(figure: str) -> Direction | None:
     return None if higher_is_better is None else "maximize" if higher_is_better else "minimize"
 
 
-def training_metrics(names: Sequence[str]) -> list[Mean]:
-    """Returns those of the named metrics that are also measured while training, on the batch of each step."""
-    known = map(metric, names)
+def training_metrics(names: Sequence[str], objective: Objective) -> list[Mean]:
+    """Returns those of the named metrics that are also measured while training, on the batch of each step.
+
+    Raises:
+        UserError: one of them is not defined for the objective.
+    """
+    known = (metric(name, objective) for name in names)
     return [each for each in known if isinstance(each, Mean) and each.in_training]
 
 
-def check_metrics(names: Sequence[str]) -> str | None:
+def check_metrics(names: Sequence[str] | None) -> str | None:
     """Checks a list of metrics' names, as the check of a field: returns what is wrong with the list.
+
+    None stands for `default_metrics`.
 
     Raises:
         UserError: one of the names is unknown.
     """
-    for name in names:
+    for name in names or ():
         metric(name)
-    return None if len(set(names)) == len(names) else "must not name a metric twice"
+    return None if names is None or len(set(names)) == len(names) else "must not name a metric twice"
 
 
-# One value for each element, and their mean.
-
-
-def _cross_entropy(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
-    one_logit = jnp.shape(outputs)[-1] == 1
-    return (losses.sigmoid_cross_entropy if one_logit else losses.softmax_cross_entropy)(outputs, targets)
-
-
-def _exp(value: float) -> float:
-    with np.errstate(over="ignore"):  # the perplexity of an untrained model may be infinite
-        return float(np.exp(value))
-
-
-@dataclass(frozen=True)
-class Mean(Metric):
-    """A function of the mean of one value for each element.
-
-    Attributes:
-        values: from outputs and targets to (batch, ...), bool or float32.
-        key: name of the sum of the values.
-        after: applied to the mean.
-        in_training: whether it is also measured while training, on the batch of each step; `after` is not applied
-            there.
-    """
-
-    values: Callable[[ArrayLike, ArrayLike], jax.Array]
-    key: str
-    after: Callable[[float], float] = float
-    in_training: bool = False
-
-    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-        values = self.values(outputs, targets)
-        mask = losses.broadcast_mask(mask, values.shape)
-        return {self.key: jnp.sum(jnp.where(mask, values, jnp.zeros_like(values))), "count": _count(mask)}
-
-    def of_batch(self, partial: Mapping[str, jax.Array]) -> jax.Array:
-        """Returns the mean over one batch from its partial sums, () float32, on the device; 0 if nothing counts."""
-        return partial[self.key] / jnp.maximum(partial["count"], 1)
-
-    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        count = _total(partials["count"])
-        return {self.name: self.after(float(_total(partials[self.key]) / count)) if count else math.nan}
-
-
-def _count(mask: jax.Array) -> jax.Array:
-    return jnp.sum(mask, dtype=jnp.int32)
-
-
-def _total(partial: np.ndarray) -> np.ndarray:
-    """Adds up the entries of all batches in 64 bits."""
-    wide = np.float64 if np.issubdtype(partial.dtype, np.floating) else np.int64
-    return np.asarray(partial.sum(axis=0, dtype=wide))
-
-
-# The confusion matrix, and the metrics computed from it.
-
-
-@dataclass(frozen=True)
-class Confusion(Metric):
-    """Counts of examples by true class (rows) and predicted class (columns); of equal logits, the first counts."""
-
-    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-        return confusion_counts(outputs, targets, mask)
-
-    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        return {self.name: _total(partials["confusion"]).tolist()}
-
-    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
-        return classes_section(values, data, plots)
-
-
-@dataclass(frozen=True)
-class PerClass(Metric):
-    """A figure for each class, and their unweighted mean.
-
-    Gives ``NAME``, the mean over all classes that the model knows (macro average; a class that does not occur counts,
-    with 0), and ``NAME_per_class``, a list; see `jaxdl.objectives.classes.class_figures`.
-    """
-
-    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-        return confusion_counts(outputs, targets, mask)
-
-    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        values = class_figures(_total(partials["confusion"]))[self.name]
-        return {self.name: float(values.mean()), f"{self.name}_per_class": values.tolist()}
-
-
-# The fraction of variance explained.
-
-
-@dataclass(frozen=True)
-class RSquared(Metric):
-    """One minus the sum of squared errors over that around the targets' mean, averaged over the outputs.
-
-    If all targets are equal, the result is 1 when every prediction is exact and 0 otherwise, as in scikit-learn.
-
-    Batches are merged by their counts, means and sums of squares around the mean (Chan, Golub & LeVeque 1979, "Updating
-    formulae and a pairwise algorithm for computing sample variances"), since the difference of two raw sums would
-    cancel where the mean is large. For the same reason the device subtracts each batch's first target: float32 is too
-    coarse for the mean of numbers around a million, but not for their differences.
-    """
-
-    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
-        outputs, targets = losses.aligned(outputs, targets)
-        rows = losses.broadcast_mask(mask, targets.shape[:-1]).reshape(-1)
-        outputs, targets = (array.reshape(-1, array.shape[-1]) for array in (outputs, targets))
-
-        def sums(values: jax.Array) -> jax.Array:
-            return jnp.sum(jnp.where(rows[:, None], values, 0), 0)
-
-        count = _count(rows)
-        first = jnp.where(count > 0, targets[jnp.argmax(rows)], 0)
-        offset = sums(targets - first) / jnp.maximum(count, 1)
-        return {
-            "count": count,
-            "squared_residuals": sums((outputs - targets) ** 2),
-            "first_target": first,
-            "mean_offset": offset,
-            "target_squares": sums((targets - first - offset) ** 2),
-        }
-
-    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        wide = {key: np.asarray(value, np.float64) for key, value in partials.items()}  # (batches, outputs)
-        counts = wide["count"][:, None]
-        if not counts.sum():
-            return {self.name: math.nan}
-        means = wide["first_target"] + wide["mean_offset"]
-        mean = (counts * means).sum(0) / counts.sum()  # exact where all targets are equal: 24 bits times a count
-        total = (wide["target_squares"] + counts * (means - mean) ** 2).sum(0)
-        residual = wide["squared_residuals"].sum(0)
-        explained = 1 - residual / np.where(total > 0, total, 1)
-        return {self.name: float(np.mean(np.where(total > 0, explained, residual == 0)))}
-
-
+_CHOICES: tuple[Kind, ...] = ("classes", "questions")
+_SOFTMAX, _SIGMOID, _SQUARES = SoftmaxCrossEntropy(), SigmoidCrossEntropy(), MeanSquaredError()
 _METRICS: Mapping[str, Metric] = {
     known.name: known
     for known in (
-        Mean("accuracy", True, correct, "correct", in_training=True),
-        Mean("perplexity", False, _cross_entropy, "cross_entropy", _exp),
-        Mean("mean_squared_error", False, losses.squared_error, "squared_error"),
-        Mean("mean_absolute_error", False, losses.absolute_error, "absolute_error"),
-        Confusion("confusion", None),
-        PerClass("precision", True),
-        PerClass("recall", True),
-        PerClass("f1", True),
-        RSquared("r_squared", True),
+        Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
+        Mean("exact_match", True, ("questions",), _SIGMOID, all_right, "all_correct"),
+        Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
+        Mean("mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
+        Mean("mean_absolute_error", False, ("values",), _SQUARES, plain(losses.absolute_error), "absolute_error"),
+        Confusion("confusion", None, _CHOICES, _SOFTMAX),
+        PerClass("precision", True, _CHOICES, _SOFTMAX),
+        PerClass("recall", True, _CHOICES, _SOFTMAX),
+        PerClass("f1", True, _CHOICES, _SOFTMAX),
+        RSquared("r_squared", True, ("values",), _SQUARES),
     )
 }
 # A run's report is made without the experiment and looks these up by the names in its files.

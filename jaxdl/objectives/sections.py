@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.objectives.classes import class_figures
-from jaxdl.report.format import data_used, figure
+from jaxdl.objectives.classes import class_figures, occurring
+from jaxdl.report.format import data_used, figure, is_number
 from jaxdl.report.page import plotted, section, table, titled
 from jaxdl.report.plots import confusion_matrix
 
@@ -18,7 +18,8 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
 
     Args:
         values: by split, (classes, classes) numbers of examples by true class (rows) and predicted class (columns), as
-            lists; anything else, as from a damaged file, is left out.
+            lists, with one more column if there are outputs with NaN; anything else, such as the matrices of several
+            questions or what a damaged file holds, is left out.
         data: ``data`` of the run's summary; if it has no class names, the numbers of the classes are shown.
         plots: whether to draw plots; without them, there are only the figures of each class.
 
@@ -39,15 +40,60 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
     return section("Classes", "".join(parts))
 
 
+def questions_section(values: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """Shows for each split how the answers to each of several questions were right and wrong.
+
+    Args:
+        values: by split, (questions, 2, 2) numbers of examples by right answer (rows: no, yes) and predicted answer
+            (columns: no, yes), as lists, with one more column if there are outputs with NaN; anything else is left out.
+        data: ``data`` of the run's summary.
+
+    Returns:
+        A section of the page; empty if no split has several questions.
+    """
+    used = data_used(data) if data else ""
+    parts = []
+    for split, counts in values.items():
+        if _is_matrices(counts):
+            parts.append(plotted(titled(f"{split} answers", used), _per_question(np.asarray(counts, np.float64))))
+    return section("Questions", "".join(parts))
+
+
+_FIGURES = ("precision", "recall", "f1")
+
+
 def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
-    """Returns a table of precision, recall and F1 of each class."""
-    actual, figures = counts.sum(axis=1), class_figures(counts)
+    """Returns a table of precision, recall and F1 of each class; a class that does not occur has none."""
+    actual, figures, known = counts.sum(axis=1), class_figures(counts), occurring(counts)
     rows = [
-        [name, f"{actual[n]:,.0f}", *(figure(float(figures[key][n])) for key in ("precision", "recall", "f1")), used]
+        [name, f"{actual[n]:,.0f}", *(figure(float(figures[key][n])) if known[n] else "" for key in _FIGURES), used]
         for n, name in enumerate(names)
     ]
     return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))
 
 
+def _per_question(counts: np.ndarray) -> str:
+    """Returns a table of the answers to each question, and of precision, recall and F1 of its yes."""
+    figures, known = class_figures(counts), occurring(counts)[:, 1]
+    head = ["question", "no, rightly", "no, wrongly", "yes, rightly", "yes, wrongly", "precision", "recall", "F1"]
+    rows = []
+    for n, of in enumerate(counts):
+        answered = [f"{count:,.0f}" for count in (of[0, 0], of[1, 0], of[1, 1], of[0, 1])]
+        shown = [figure(float(figures[key][n, 1])) if known[n] else "" for key in _FIGURES]
+        rows.append([str(n), *answered, *shown, *([f"{of[:, 2].sum():,.0f}"] if of.shape[1] > 2 else [])])
+    return table(head + ["NaN"] * (counts.shape[2] - 2), rows, numbers=range(1, 9))
+
+
 def _is_matrix(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(r, list) and len(r) == len(value) for r in value)
+    """Returns whether a value is a list of rows of numbers: square, or with one more column."""
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(row, list) for row in value):
+        return False
+    numbers = all(is_number(count) for row in value for count in row)
+    return numbers and {len(row) for row in value} in ({len(value)}, {len(value) + 1})
+
+
+def _is_matrices(value: Any) -> bool:
+    """Returns whether a value is a list of matrices of two rows, all with as many columns."""
+    if not isinstance(value, list) or not value or not all(_is_matrix(one) and len(one) == 2 for one in value):
+        return False
+    return len({len(one[0]) for one in value}) == 1

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import append_line, named_cause, replace_file
+from jaxdl.files.atomic import append_line, named_cause, replace_file, sync_folder
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record.encoding import json_text, number, plain
 from jaxdl.record.reading import CONFIG, METRICS, RECORD, REPORT, SUMMARY, read_file
@@ -54,6 +54,7 @@ class RunDirectory:
         self._created = tuple(created)  # folders that did not exist before, innermost first
         self._events: EventFile | None = None
         self._last_good_step: int | None = None
+        self._has_synced_name = False  # of metrics.jsonl, in this process
         # Of metrics.jsonl, as this process read or wrote it.
         content = self._metrics()
         self._bytes, self._sha256 = len(content), hashlib.sha256(content)
@@ -75,6 +76,8 @@ class RunDirectory:
         with named_cause(path, "create the run directory"):
             created = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
+            for folder in created:
+                sync_folder(folder.parent)
         lock = FolderLock(path, "run directory", "--run_dir")
         try:
             _check_free(path, experiment)  # again: another process may have written to it since the check
@@ -137,7 +140,7 @@ class RunDirectory:
         return {"bytes": self._bytes, "sha256": self._sha256.hexdigest()}
 
     def sync(self) -> None:
-        """Makes sure that ``metrics.jsonl`` is on the disk.
+        """Makes sure that ``metrics.jsonl`` is on the disk, with its name.
 
         Raises:
             UserError: the file was changed, or the folder no longer belongs to this process.
@@ -150,6 +153,9 @@ class RunDirectory:
             with open(file, "rb") as opened:
                 os.fsync(opened.fileno())
                 present = os.fstat(opened.fileno()).st_size
+            if not self._has_synced_name:
+                sync_folder(self.path)
+                self._has_synced_name = True
         if present != self._bytes:
             raise UserError(f"{file} was changed while the run wrote it: restore it, or give a new --run_dir.")
 

@@ -77,7 +77,8 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
 
     Args:
         title: read out by screen readers; the page shows it above.
-        counts: (classes, classes) numbers of examples by true class (rows) and predicted class (columns).
+        counts: (classes, classes) numbers of examples by true class (rows) and predicted class (columns), or with one
+            more column for outputs with NaN.
         class_names: names of the classes; without them, their numbers are shown.
     """
     matrix = np.asarray(counts, dtype=np.float64)
@@ -91,13 +92,14 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot()
         # A transparent ink of one colour is readable on a light page and on a dark one.
-        shading = np.zeros((classes, classes, 4))
+        shading = np.zeros((*matrix.shape, 4))
         shading[..., :3] = np.array([37, 99, 235]) / 255
         shading[..., 3] = 0.85 * shares**0.5
         axes.imshow(shading, interpolation="nearest")
         if named:
             ticks: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
-            axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 2 else 0, **ticks)
+            columns = names + ["NaN"] * (matrix.shape[1] - classes)
+            axes.set_xticks(range(len(columns)), columns, rotation=90 if max(map(len, columns)) > 2 else 0, **ticks)
             axes.set_yticks(range(classes), names, **ticks)
             for row, column in zip(*np.nonzero(matrix), strict=True):
                 number = f"{matrix[row, column]:.0f}"

@@ -17,7 +17,8 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace, traced_values
 from jaxdl.objectives import masked_mean
-from jaxdl.objectives.metrics import Mean, Metric, metric, training_metrics
+from jaxdl.objectives.measures import Metric
+from jaxdl.objectives.metrics import loss, metric, training_metrics
 
 Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
@@ -120,7 +121,7 @@ def eval_metrics(experiment: Experiment) -> list[Metric]:
     compiled program evaluates them all.
     """
     objective = experiment.objective.for_evaluation()
-    return [Mean("loss", False, objective.losses, "loss"), *map(metric, experiment.metrics)]
+    return [loss(objective), *(metric(name, objective) for name in experiment.measured)]
 
 
 def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
@@ -185,7 +186,7 @@ class _Functions:
         if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
             # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
-        for figure in training_metrics(recipe.metrics):
+        for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, batch["targets"], mask)))
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":

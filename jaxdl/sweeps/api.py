@@ -29,6 +29,9 @@ from jaxdl.sweeps.trials.schedule import check_values
 from jaxdl.sweeps.trials.table import TABLE, numbers_left
 from jaxdl.training.cache import Cache
 
+# To draw more takes minutes; they are a typing mistake.
+_MOST_DRAWN = 20_000
+
 
 def sweep(
     experiment: Experiment,
@@ -119,8 +122,9 @@ def conduct(
     begin = time.perf_counter()
     name = definition.experiment.name
     sweep_dir = sweep_dir or Path("runs") / name / f"sweep-{definition.digest()}"
-    check_values(definition)
     before, definition = continued(sweep_dir, definition, extend)
+    _check_trials(definition)
+    check_values(definition)
     left = numbers_left(sweep_dir / TABLE, before, definition)
     cache = Cache(data_dir, notify)
     width = _width(execution, definition)
@@ -138,6 +142,16 @@ def conduct(
     definition = dataclasses.replace(definition, side_by_side=definition.side_by_side or width.size)
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
         return Sweep(directory, execution, width, cache, data_dir, command, notify, begin).run()
+
+
+def _check_trials(definition: Definition) -> None:
+    """Raises `UserError` for more trials than there are combinations to draw, each once."""
+    most = definition.space.size
+    if definition.rules > 1 and definition.trials > most:
+        raise UserError(
+            f"--trials={definition.trials}: there are {most} combinations, and each is drawn once, since it would give "
+            f"the same bits again; give --trials={most}, or more values."
+        )
 
 
 def _width(execution: Execution, definition: Definition) -> Width | None:
@@ -180,6 +194,8 @@ def make_definition(
         if trials > most:
             raise UserError(f"--trials={trials}: the grid has {most} combinations; omit it, or give more values.")
         trials = trials or most
+    if mode != "grid" and trials > _MOST_DRAWN:
+        raise UserError(f"--trials={trials}: at most {_MOST_DRAWN:,} trainings are drawn in one sweep; give fewer.")
     if trials < 1:
         raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
     objective = selection.sweep_objective or experiment.training.watch

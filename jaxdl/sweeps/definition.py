@@ -18,9 +18,11 @@ from jaxdl.sweeps.space.space import Space, make_space
 Mode = Literal["grid", "random", "tpe"]
 Prune = Literal["none", "asha", "hyperband"]
 Direction = Literal["minimize", "maximize"]
-_NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side")
+# The rules too, so that the command of a sweep that was begun under earlier ones finds its directory.
+_NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side", "rules")
 MODES: tuple[Mode, ...] = ("grid", "random", "tpe")
 SEED, EPOCHS = "seed", "training.epochs"
+RULES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +41,12 @@ class Definition:
         lag: how many trials may run at the same time if their results decide about later ones; otherwise 1.
         grids: with `mode` grid, the earlier spaces that this one extends; their trials come first.
         side_by_side: how many trials are trained in one program; the last bits depend on it; 0: not yet chosen.
+        rules: by which rules values are drawn and trials compared, so that a sweep that was begun under earlier ones
+            ends under them. 1: each trial is drawn and judged on its own. 2: no combination is drawn twice, and the
+            seeds of a combination are judged by their mean.
 
     Raises:
-        UserError: mode, direction or prune is not one of the possible ones.
+        UserError: mode, direction or prune is not one of the possible ones, or the rules are those of a later version.
     """
 
     experiment: Experiment
@@ -55,8 +60,11 @@ class Definition:
     lag: int = 1
     grids: tuple[Space, ...] = ()
     side_by_side: int = 0
+    rules: int = RULES
 
     def __post_init__(self) -> None:
+        if self.rules > RULES:
+            raise UserError("the sweep was begun by a later version of jaxdl: use that one, or another --sweep_dir.")
         one_of(self.mode, MODES, "sweep mode")
         one_of(self.direction, ("minimize", "maximize"), "direction")
         one_of(self.prune, ("none", "asha", "hyperband"), "way to prune")
@@ -65,6 +73,11 @@ class Definition:
     def adaptive(self) -> bool:
         """Whether results of trials decide about later ones."""
         return self.mode == "tpe" or self.prune != "none"
+
+    @property
+    def judges_seeds_together(self) -> bool:
+        """Whether trials that differ only in their seed are compared with others as one, by their mean."""
+        return self.rules > 1 and self.adaptive
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -100,11 +113,14 @@ class Definition:
             "lag": self.lag,
             "grids": [space.specs() for space in self.grids],
             "side_by_side": self.side_by_side,
+            "rules": self.rules,
         }
 
     def digest(self) -> str:
         """Returns 8 hex digits of everything except the number of trials, so that extending a sweep keeps them."""
-        value = {key: item for key, item in self.to_json().items() if key not in _NOT_IN_DIGEST}
+        named = dataclasses.replace(self.experiment, metrics=self.experiment.measured)
+        value = {**self.to_json(), "experiment": to_config(named)}
+        value = {key: item for key, item in value.items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -133,6 +149,7 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
             lag=_count(value["lag"]),
             grids=tuple(make_space(experiment, _strings(specs)) for specs in value["grids"]),
             side_by_side=_count(value["side_by_side"], least=0),
+            rules=_count(value.get("rules", 1)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the definition of the sweep is damaged ({error!r}): give another --sweep_dir.") from error
@@ -219,7 +236,7 @@ def extended(before: Definition, now: Definition) -> Definition:
     else:
         # The drawn values also depend on the order of the fields.
         now = dataclasses.replace(now, space=before.space)
-    now = dataclasses.replace(now, lag=before.lag, side_by_side=before.side_by_side)
+    now = dataclasses.replace(now, lag=before.lag, side_by_side=before.side_by_side, rules=before.rules)
     found = changes(before, same)
     if found:
         raise UserError(f"--extend only adds trials, but here {'; '.join(found)}.")

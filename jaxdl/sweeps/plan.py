@@ -32,6 +32,8 @@ from jaxdl.training.programs import program_key
 _MEASURED_SECONDS = 0.05
 _MOST_DRAWN = 32
 _MOST_COMPARED = 4
+# Of a larger sweep, so many evenly spread trials stand for all, so that the plan takes seconds.
+_MOST_PLANNED = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Plan:
     Attributes:
         definition: the sweep.
         left: how many of its trials are not finished.
-        programs: how many train programs are compiled at most.
+        programs: how many train programs are compiled at most; of a very large sweep, by some of its trials.
         data: name of the data.
         step_seconds: time of one train step of the first trial, measured, in seconds. seconds: estimated remaining
             time, in seconds.
@@ -67,7 +69,8 @@ class Plan:
             at_once = f"{self.width.size} trials side by side in one program"
         elif self.width.threads == 1:
             at_once = "one trial after another" + (", since each depends on earlier results" * definition.adaptive)
-        programs = f"{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
+        counted = "at least " * (self.left > _MOST_PLANNED)
+        programs = f"{counted}{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
         return "\n".join(
             [
                 f"sweep of {definition.experiment.name} on {self.data}: {varied}",
@@ -100,7 +103,7 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
             dataclasses.replace(definition, mode="random", trials=min(_MOST_DRAWN, definition.trials))
         )
     assert values is not None
-    recipes = [shortened(apply(definition.experiment, each)) for each in values]
+    recipes = [shortened(apply(definition.experiment, values[number])) for number in _some(range(len(values)))]
     first = recipes[0]
     # Both before any thread imports; see `jaxdl.data.sources.tfds.Tfds.import_libraries`.
     sources = {recipe.data for recipe in recipes}
@@ -119,14 +122,15 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         trainer = cache.trainer(first)
         trainer.compile()
     step_seconds, eval_seconds = measure(trainer)
-    chosen = [recipes[number] for number in left] if exact else recipes
-    programs = Counter(program_key(recipe) for recipe in chosen)
+    if exact:
+        recipes = [shortened(apply(definition.experiment, values[number])) for number in _some(left)]
+    programs = Counter(program_key(recipe) for recipe in recipes)
     if width is None and definition.adaptive:
         width = ONE_BY_ONE
     elif width is None:
         width = choose(first, max(programs.values()), most, step_seconds, cache)
-    steps = sum(_steps(recipe, dataset) for recipe in chosen) / len(chosen) * len(left)
-    evaluations = sum(recipe.training.epochs + 1 for recipe in chosen) / len(chosen) * len(left)
+    steps = sum(_steps(recipe, dataset) for recipe in recipes) / len(recipes) * len(left)
+    evaluations = sum(recipe.training.epochs + 1 for recipe in recipes) / len(recipes) * len(left)
     return Plan(
         definition,
         len(left),
@@ -136,6 +140,11 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         width.share * steps * step_seconds + evaluations * eval_seconds,
         width,
     )
+
+
+def _some(numbers: Sequence[int]) -> Sequence[int]:
+    """Returns all numbers, or an evenly spread part of very many."""
+    return numbers[:: -(-len(numbers) // _MOST_PLANNED)]
 
 
 def _steps(recipe: Experiment, dataset: Dataset) -> int:

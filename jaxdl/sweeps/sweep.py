@@ -117,7 +117,11 @@ class Sweep:
                 display.say(f"trial {job.number} failed and is started again: {outcome.reason}")
                 self.schedule.again(job.number)
                 continue
-            display.end(self.schedule.take(job.number, outcome))
+            over = self.schedule.take(job.number, outcome)
+            if job.number not in [trial.number for trial in over]:
+                display.show(job.number, "waits for its other seeds", outcome.epochs / job.experiment.training.epochs)
+            for trial in over:
+                display.end(trial)
             self._failed |= outcome.state == "failed"
             self._write_rows()
 

@@ -90,9 +90,10 @@ def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Data
         UserError: it is not.
     """
     split, _, name = figure.partition("/")
-    measured = {"train": {"loss", *(metric.name for metric in training_metrics(experiment.metrics))}}
+    in_training = training_metrics(experiment.measured, experiment.objective)
+    measured = {"train": {"loss", *(metric.name for metric in in_training)}}
     if "validation" in dataset.splits:
-        measured["validation"] = {"loss", *experiment.metrics}
+        measured["validation"] = {"loss", *experiment.measured}
     if name not in measured.get(split, ()) or direction(name) is None:
         names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
         possible = ", ".join(name for name in names if direction(name) is not None)

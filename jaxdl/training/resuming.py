@@ -27,14 +27,20 @@ def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
     """
     if not (path / CONFIG).exists():
         return None
-    before = from_config(read_config(path), experiment)
+    config = read_config(path)
+    before = from_config(config, experiment)
     changed = differences(experiment, before, _decides_results)
     if changed:
         raise UserError(f"{path} has a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
-    if not (path / SUMMARY).exists():
-        return None
-    summary = cast(Summary, read_summary(path))
-    return summary if summary.get("status") == "completed" else None
+    summary = cast(Summary, read_summary(path)) if (path / SUMMARY).exists() else None
+    if summary is not None and summary.get("status") == "completed":
+        return summary
+    if config.get("metrics") not in (None, list(before.measured)):
+        raise UserError(
+            f"{path} was begun by an earlier jaxdl, which measured accuracy where it means nothing: only that version "
+            "can finish it. Give another --run_dir."
+        )
+    return None
 
 
 def _decides_results(field: Field) -> bool:

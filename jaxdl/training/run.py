@@ -18,7 +18,7 @@ from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.objectives import REPORT_SECTIONS
-from jaxdl.record import REPORT, RunDirectory, new_run_dir, provenance
+from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
 from jaxdl.report import write_report
 from jaxdl.report.terminal import Progress, Reached, announce
 from jaxdl.steps.functions import TrainState
@@ -158,6 +158,8 @@ class _Run:
             saved = self.saving.resume(self.trainer, self.notify)
             self.signals.raise_received()
             if saved is None:
+                if (self.directory.path / CONFIG).exists():
+                    self.notify(f"{self.directory.path} has a run without a checkpoint: it begins again at step 0.")
                 self.directory.rewind(0)
             else:
                 self.directory.rewind(saved.step, saved.about["metrics"])

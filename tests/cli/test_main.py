@@ -8,7 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import jaxdl
+from jaxdl.cli.main import find_experiment
+from jaxdl.cli.options import Options
+from jaxdl.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +51,49 @@ def test_it_trains_an_experiment_of_the_folder_and_is_recorded_as_it_was_started
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert record["command"] == ["-m", "jaxdl", "--experiment=own", "--run_dir=run"]
+
+
+@pytest.fixture
+def made_here(tmp_path: Path) -> Path:
+    """The run directory of a training that was started from Python and has no file in ``experiments/``."""
+    model = jaxdl.MLP(features=(4,))
+    recipe = jaxdl.Experiment("made_here", jaxdl.Digits(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam())
+    recipe = jaxdl.replace(recipe, {"training.epochs": 1})
+    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda line: None)
+    return tmp_path / "run"
+
+
+def test_a_run_made_from_python_is_known_to_the_modes_that_read_one(made_here: Path, tmp_path: Path) -> None:
+    recipe = jaxdl.load_run(made_here).experiment
+    for experiments in (ROOT / "experiments", tmp_path / "none"):
+        for mode in ("eval", "predict", "export", "reproduce", "train"):
+            assert find_experiment(Options(mode=mode, run_dir=str(made_here)), experiments) == recipe
+    with pytest.raises(UserError, match="has a run of 'made_here', not of 'mnist_cnn'"):
+        find_experiment(Options(mode="eval", run_dir=str(made_here), experiment="mnist_cnn"), ROOT / "experiments")
+    with pytest.raises(UserError, match="no experiment given"):
+        find_experiment(Options(run_dir=str(tmp_path / "new")), ROOT / "experiments")
+
+
+def test_the_file_of_an_experiment_is_used_where_there_is_one_and_no_other(made_here: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+    (folder / "made_here.py").write_text("raise RuntimeError('executed')")
+    with pytest.raises(RuntimeError, match="executed"):
+        find_experiment(Options(mode="eval", run_dir=str(made_here)), folder)
+    config = json.loads((made_here / "config.json").read_text())
+    (made_here / "config.json").write_text(json.dumps(config | {"name": "../experiments/made_here"}))
+    found = find_experiment(Options(mode="eval", run_dir=str(made_here)), tmp_path / "none")
+    assert found is not None and found.name == "../experiments/made_here"  # read, and no file of that path executed
+
+
+@pytest.mark.slow
+def test_a_run_made_from_python_is_used_from_the_command_line(made_here: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "some.npy", np.zeros((3, 8, 8, 1), np.uint8))
+    done = python_m_jaxdl(tmp_path, "--mode=predict", "--run_dir=run", "--input=some.npy", "--output=out.csv")
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 4
+    done = python_m_jaxdl(tmp_path, "--run_dir=run")
+    assert (done.returncode, done.stderr.count("already has this run, and it is finished")) == (0, 1)
 
 
 def test_without_a_folder_of_experiments_it_says_so_in_one_line(tmp_path: Path) -> None:

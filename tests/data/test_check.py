@@ -94,7 +94,9 @@ def test_what_lies_beyond_the_lengths_may_be_anything() -> None:
 
 @pytest.mark.parametrize("length", [-1, 5])
 def test_a_length_beyond_the_steps_is_refused(length: int) -> None:
-    with pytest.raises(UserError, match=f"example 1 has the length {length}; lengths are from 0 to 4"):
+    with pytest.raises(
+        UserError, match=rf"lengths of test\[1\] is {length}; a length is the number of valid steps, from 0 to 4"
+    ):
         load(np.array([0, 1]), np.ones((2, 4, 1), np.float32), lengths=np.array([4, length]), outputs=2)
 
 

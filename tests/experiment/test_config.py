@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import linen as nn
 from hypothesis import given
@@ -81,11 +84,92 @@ def test_a_damaged_config_is_refused_by_name(change: dict[str, object], message:
         from_config(to_config(recipe()) | change, recipe())
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"model": jaxdl.RNN(features=(3,), cell="gru"), "data": jaxdl.Bits(length=9), "metrics": ()},
+        {"optimizer": jaxdl.SGD(schedule=jaxdl.OneCycle()), "data": jaxdl.Tfds(name="emnist/letters", validation=0.2)},
+        {"objective": jaxdl.Huber(delta=2.0), "training.patience": 3, "augmentation.shift": 1, "seed": 7},
+    ],
+)
+def test_built_in_parts_need_no_experiment_to_be_read(changes: dict[str, object]) -> None:
+    experiment = jaxdl.replace(recipe(), changes)
+    assert from_config(json.loads(json.dumps(to_config(experiment)))) == experiment
+
+
+class MLP(nn.Module):
+    """A module of the user's own that has the name of a built-in class."""
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs, *, train=False, lengths=None):  # type: ignore[no-untyped-def]
+        return nn.Dense(self.outputs or 1)(inputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant(jaxdl.Constant):
+    """The same for a schedule."""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "name"),
+    [("model", MLP(), "model 'MLP'"), ("optimizer.schedule", Constant(), "schedule 'Constant'")],
+)
+def test_a_part_of_ones_own_is_never_taken_for_a_built_in_one(path: str, value: object, name: str) -> None:
+    config = to_config(jaxdl.replace(recipe(), {path: value}))
+    with pytest.raises(UserError, match=rf"{name} is not a part of jaxdl.*experiment=.*a file in experiments/"):
+        from_config(config)
+    with pytest.raises(UserError, match=r"unknown .* in config"):
+        from_config(config, jaxdl.replace(recipe(), {"model": jaxdl.MLP(), "optimizer.schedule": jaxdl.Constant()}))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "config: name must be a text"),
+        ({"name": 3}, "config: name must be a text"),
+        ({"name": "recipe"}, "config: data must be an object with its type"),
+        ({"name": "recipe", "data": {"type": ["digits"]}}, "config: data must be an object with its type"),
+        ({"name": "recipe", "data": {"type": "os.system"}}, "data set 'os.system' is not a part of jaxdl"),
+    ],
+)
+def test_a_config_without_what_names_its_parts_is_refused(config: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        from_config(config)
+
+
 def test_a_field_that_came_later_has_its_default_whatever_the_present_recipe_says() -> None:
     older = to_config(recipe())
     del older["augmentation"]
     present = jaxdl.replace(recipe(), {"augmentation.shift": 2})
     assert from_config(older, present) == recipe()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (np.arange(500), r"ndarray of int64 and shape \(500,\)"),
+        ((1, jnp.zeros((2, 3))), r"of float32 and shape \(2, 3\)"),
+        (nn.relu, r"custom_jvp object at \w+>"),
+        (["x" * 500], r"\['xxxxx.*x\.\.\."),
+    ],
+)
+def test_a_field_without_a_json_form_is_named_and_no_array_is_printed_whole(value: object, shown: str) -> None:
+    class Own(nn.Module):
+        table: object = None
+
+    with pytest.raises(UserError, match=rf"^Own.table holds .*{shown}, which config.json cannot hold") as error:
+        to_config(jaxdl.replace(recipe(), {"model": Own(table=value)}))
+    assert len(str(error.value)) < 400
+
+
+def test_metrics_that_were_once_the_default_of_every_objective_are_read_as_the_default() -> None:
+    assert to_config(recipe())["metrics"] is None
+    classes, squares = recipe(), jaxdl.replace(recipe(), {"objective": jaxdl.MeanSquaredError()})
+    assert from_config(to_config(classes) | {"metrics": ["accuracy"]}, classes).metrics == ("accuracy",)
+    assert from_config(to_config(squares) | {"metrics": ["accuracy"]}, squares).metrics is None
 
 
 def test_differences_name_the_fields() -> None:
@@ -94,3 +178,5 @@ def test_differences_name_the_fields() -> None:
     assert "seed=3 (not 0)" in found
     assert "optimizer=sgd (not adam)" in found
     assert differences(recipe(), recipe()) == []
+    named = jaxdl.replace(recipe(), {"metrics": ("accuracy",)})
+    assert differences(recipe(), named) == [] and differences(other, named) == found

@@ -69,3 +69,28 @@ def test_the_outputs_of_any_model_follow_the_data_where_the_recipe_leaves_them_o
         assert recipe.for_spec(spec).model.outputs == 10
     with pytest.raises(UserError, match=r"model\.outputs=3: the data has 10 classes"):
         Experiment("test", Digits(), MLP(outputs=3), OBJECTIVE, Adam()).for_spec(spec)
+
+
+def test_the_metrics_follow_from_the_objective_where_the_recipe_leaves_them_open(tmp_path: Path) -> None:
+    spec = Digits().spec(tmp_path)
+    values = dataclasses.replace(spec, outputs=1, class_names=())
+    for name, data, measured in (
+        ("softmax_cross_entropy", spec, "accuracy"),
+        ("sigmoid_cross_entropy", values, "accuracy"),
+        ("huber", values, "mean_absolute_error"),
+    ):
+        recipe = replace(RECIPE, {"objective": OBJECTIVES.make(name)})
+        assert recipe.metrics is None and recipe.measured == (measured,) == recipe.for_spec(data).metrics
+    assert replace(RECIPE, {"metrics": ()}).for_spec(spec).measured == ()
+
+
+def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_path: Path) -> None:
+    spec = Digits().spec(tmp_path)
+    huber = replace(RECIPE, {"objective": OBJECTIVES.make("huber"), "metrics": ("r_squared", "f1")})
+    with pytest.raises(UserError, match="metrics=f1: not defined for the objective huber, .* choose from: mean_sq"):
+        huber.for_spec(spec)
+    for model in (MLP(), MLP(outputs=10)):
+        ranked = Experiment("test", Digits(), model, OBJECTIVE, Adam(), metrics=("accuracy", "top_11"))
+        with pytest.raises(UserError, match="metrics=top_11: the model has 10 outputs, but this metric needs 11"):
+            ranked.for_spec(spec)
+    assert replace(ranked, {"model": MLP(outputs=12)}).for_spec(spec).measured == ("accuracy", "top_11")

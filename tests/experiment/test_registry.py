@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxdl.errors import UserError
-from jaxdl.experiment.registry import list_experiments, load_experiment
+from jaxdl.experiment.registry import has_experiment, list_experiments, load_experiment
 
 FILE = '''"""A file. {line}"""
 {before}
@@ -52,3 +52,11 @@ def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, "mnist_cnn")
     with pytest.raises(UserError, match=r"unknown experiment 'mnist_cn'. Did you mean 'mnist_cnn'\?"):
         load_experiment("mnist_cn", tmp_path)
+
+
+def test_an_experiment_is_there_if_the_folder_has_its_file(tmp_path: Path) -> None:
+    write(tmp_path, "one", before="raise SystemExit")
+    assert has_experiment("one", tmp_path)
+    for name in ("two", "../one", "", "_hidden"):
+        assert not has_experiment(name, tmp_path / "experiments")
+        assert not has_experiment(name, tmp_path)

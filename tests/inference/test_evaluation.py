@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -86,6 +87,7 @@ def test_other_data_are_named_and_data_of_another_shape_are_refused(
     recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
+    digits = recipe.data.load(tmp_path)
     lines: list[str] = []
     with monkeypatch.context() as patch:
         patch.setattr("jaxdl.data.sources.digits._SPLIT_SEED", 1)
@@ -94,3 +96,11 @@ def test_other_data_are_named_and_data_of_another_shape_are_refused(
     monkeypatch.setattr(jaxdl.Digits, "load", lambda *arguments: blobs())
     with pytest.raises(UserError, match=r"was trained on examples of shape \(8, 8, 1\), but blobs has \(4, 4, 1\)"):
         jaxdl.evaluate(tmp_path / "run", recipe, tmp_path)
+    for change, message in (
+        ({"input_dtype": "float32"}, "examples of dtype 'uint8', but digits has 'float32'"),
+        ({"outputs": 11}, "examples of outputs 10, but digits has 11"),
+    ):
+        other = dataclasses.replace(digits, spec=dataclasses.replace(digits.spec, **change))
+        monkeypatch.setattr(jaxdl.Digits, "load", lambda *arguments, other=other: other)
+        with pytest.raises(UserError, match=message):
+            jaxdl.evaluate(tmp_path / "run", recipe, tmp_path)

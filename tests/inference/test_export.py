@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import jax.export
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 import jaxdl
 from jaxdl.errors import UserError
+from tests.padded import recurrent, untrained
 from tests.small import blobs
 
 
@@ -40,8 +43,58 @@ def test_an_exported_program_predicts_for_any_batch_as_the_model_does(
     for count in (1, 5):
         np.testing.assert_allclose(program.call(inputs[:count]), trained.predict(inputs[:count]), rtol=1e-5, atol=1e-6)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install .*\[export\]"):
+    with pytest.raises(UserError, match=r"pip install flatbuffers"):
         jaxdl.export_program(trained)
+
+
+MODELS = [
+    jaxdl.MLP(features=(4,)),
+    jaxdl.CNN(features=(3, 3), pool_after=(1, 2), dense=(), padding="SAME"),
+    jaxdl.CNN(features=(3,), pool_after=(1,), dense=(4,)),
+    *(
+        pytest.param(model, marks=pytest.mark.slow)
+        for model in (
+            jaxdl.CNN(features=(4,), pool_after=(1,), dense=(), normalization="batch"),
+            jaxdl.CNN(features=(4,), pool_after=(1,), dense=(), normalization="layer"),
+            jaxdl.CNN(features=(4,), pool_after=(1,), dense=(), normalization="group"),
+            jaxdl.RNN(features=(3,)),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_built_in_model_is_exported_for_any_batch(recipe: jaxdl.Experiment, model: nn.Module) -> None:
+    recipe, spec = dataclasses.replace(recipe, model=model), blobs().spec
+    steps = jaxdl.make_steps(recipe, spec, total_steps=1)
+    trained = jaxdl.TrainedModel(recipe.for_spec(spec), spec, steps, steps.init_state(np.uint32(0)))
+    program = jax.export.deserialize(bytearray(jaxdl.export_program(trained)))
+    assert [str(size) for size in program.in_avals[0].shape] == ["batch", "4", "4", "1"]
+    inputs = blobs().splits["test"]["inputs"]
+    for count in (1, 3):
+        expected = steps.predict_step(trained.state, {"inputs": jnp.asarray(inputs[:count])})
+        np.testing.assert_allclose(program.call(inputs[:count]), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        pytest.param({"bidirectional": True, "cell": "lstm"}, marks=pytest.mark.slow),
+        pytest.param({"every_step": True, "cell": "simple", "features": (3, 3)}, marks=pytest.mark.slow),
+    ],
+)
+def test_the_program_of_a_model_with_lengths_takes_them(fields: dict[str, object]) -> None:
+    trained = untrained(recurrent(**fields))
+    program = jax.export.deserialize(bytearray(jaxdl.export_program(trained)))
+    inputs = np.random.default_rng(0).normal(size=(5, 7, 2)).astype(np.float32)
+    lengths = np.array([7, 0, 3, 1, 6], np.int32)
+    found = np.asarray(program.call(inputs, lengths))
+    np.testing.assert_allclose(found, trained.predict(inputs, lengths), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(found, program.call(inputs, np.full(5, 7, np.int32)))
+    wrong = np.asarray(program.call(inputs, np.array([7, -1, 3, 8, 6], np.int32)))
+    assert np.isnan(wrong[[1, 3]]).all()
+    np.testing.assert_array_equal(wrong[[0, 2, 4]], found[[0, 2, 4]])
 
 
 @pytest.mark.slow

@@ -10,10 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
+from flax import linen as nn
 
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.inference.predictor import bucket_sizes
+from tests.padded import recurrent, untrained
 
 COUNTS = (1, 2, 3, 6, 7, 8, 13, 20)
 
@@ -92,6 +95,78 @@ def test_inputs_of_another_shape_or_dtype_are_refused(recipe: jaxdl.Experiment, 
         model.predict(inputs.astype(np.float32) / 16)
     with pytest.raises(UserError, match=r"inputs is uint8 of shape \(8, 8, 1\)"):
         model.predict(inputs[0])
+
+
+def test_a_run_of_built_in_parts_is_loaded_and_evaluated_from_its_folder_alone(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
+    model = jaxdl.load_run(str(tmp_path / "run"))
+    inputs = recipe.data.load(tmp_path, print).splits["test"]["inputs"]
+    expected = jaxdl.load_run(tmp_path / "run", recipe).predict(inputs)
+    assert model.experiment == recipe.for_spec(model.spec)
+    np.testing.assert_array_equal(model.predict(inputs), expected)
+    found = jaxdl.evaluate(str(tmp_path / "run"), notify=pytest.fail)
+    assert (found["experiment"], found["metrics"]["test/loss"]) == ("recipe", summary["metrics"]["test/loss"])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, *(pytest.param(more, marks=pytest.mark.slow) for more in ({"bidirectional": True}, {"features": (4, 4)}))],
+)
+def test_each_example_is_predicted_by_its_valid_steps_alone(fields: dict[str, object]) -> None:
+    """Compared with the model on each sequence without its padding; without a step only the last bias is left."""
+    model = untrained(recurrent(**fields))
+    params = dict(model.state.params)
+    params["output"] = {**params["output"], "bias": jnp.array([0.5, -1.0])}
+    model = dataclasses.replace(model, state=model.state.replace(params=params))
+    inputs = np.random.default_rng(0).normal(size=(6, 7, 2)).astype(np.float32)
+    lengths = [7, 0, 1, 3, 3, 7]
+    found = model.predict(inputs, lengths)
+    for row, example, length in zip(found, inputs, lengths, strict=True):
+        alone = model.experiment.model.apply({"params": params}, example[None, :length]) if length else [[0.5, -1.0]]
+        np.testing.assert_allclose(row, scipy.special.softmax(np.asarray(alone)[0]), rtol=1e-4, atol=1e-6)
+    again = model.predict([example[:length] for example, length in zip(inputs, lengths, strict=True)])
+    np.testing.assert_array_equal(again, found)
+    assert model.predict(inputs[:0], lengths[:0]).shape == (0, 2)
+
+
+def test_lengths_that_are_missing_or_wrong_are_refused() -> None:
+    model = untrained(recurrent())
+    inputs = np.zeros((2, 7, 2), np.float32)
+    with pytest.raises(UserError, match="the model was trained with lengths"):
+        model.predict(inputs)
+    with pytest.raises(UserError, match=r"lengths\[1\] is 8; a length .* from 0 to 7"):
+        model.predict(inputs, [7, 8])
+
+
+@pytest.mark.slow
+def test_a_run_on_padded_sequences_predicts_as_well_as_it_was_tested(tmp_path: Path) -> None:
+    recipe = recurrent()
+    summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
+    test = recipe.data.load(tmp_path).splits["test"]
+    found = jaxdl.load_run(tmp_path / "run", recipe).predict(test["inputs"], test["lengths"])
+    assert (found.argmax(1) == test["targets"]).mean() == summary["metrics"]["test/accuracy"] > 0.8
+
+
+class Own(nn.Module):
+    """A module of the user's own."""
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        assert self.outputs is not None
+        return nn.Dense(self.outputs)(inputs.reshape(len(inputs), -1))
+
+
+def test_a_run_with_a_module_of_ones_own_asks_for_the_experiment(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    own = dataclasses.replace(recipe, model=Own())
+    jaxdl.train(own, run_dir=tmp_path / "run", data_dir=tmp_path)
+    for load in (jaxdl.load_run, jaxdl.evaluate):
+        with pytest.raises(UserError, match=r"the model 'Own' is not a part of jaxdl.*experiment="):
+            load(tmp_path / "run")
+    assert jaxdl.load_run(tmp_path / "run", own).predict(np.zeros((2, 8, 8, 1), np.uint8)).shape == (2, 10)
 
 
 def test_a_checkpoint_of_another_shape_is_refused_by_name(recipe: jaxdl.Experiment, tmp_path: Path) -> None:

@@ -274,12 +274,14 @@ def test_evaluation_measures_against_the_labels_as_they_are() -> None:
     [
         (SoftmaxCrossEntropy(), "label_smoothing", 1.0),
         (SigmoidCrossEntropy(), "label_smoothing", -0.1),
+        (SigmoidCrossEntropy(), "threshold", 0.0),
+        (SigmoidCrossEntropy(), "threshold", 1.0),
         (Huber(), "delta", 0.0),
         (Huber(), "delta", "1"),
     ],
 )
 def test_checks_refuse_bad_values(objective: Objective, field: str, value: object) -> None:
-    [declared] = fields.own_fields(objective)
+    [declared] = [declared for declared in fields.own_fields(objective) if declared.path == field]
     with pytest.raises(UserError, match=field):
         fields.check_value(declared, value)
     fields.check_value(declared, declared.value)

@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from jaxdl.objectives import REPORT_SECTIONS
-from jaxdl.objectives.sections import classes_section
+from jaxdl.objectives.sections import classes_section, questions_section
 
+ANSWERS = [[[5, 1], [2, 4]], [[12, 0], [0, 0]]]
 CONFUSION = [[8, 1, 1], [0, 9, 1], [2, 0, 0]]
 NAMES = ["zero", "one", "two"]
 DATA = {"used": "digits", "requested": "digits", "substituted": False, "class_names": NAMES}
@@ -38,15 +39,47 @@ def test_each_split_has_its_matrix_and_its_table() -> None:
     assert section.count("<svg") == 2 and section.count("<table") == 2 and section.startswith("<h2>Classes</h2>")
 
 
+def test_outputs_with_nan_have_a_column_of_their_own_and_lower_the_recall() -> None:
+    counts = [[8, 1, 1, 10], [0, 9, 1, 0], [2, 0, 0, 0]]
+    section = classes_section({"test": counts}, DATA, True)
+    assert "NaN" in section
+    shown = [row for row in rows(section) if row]
+    assert [row[1] for row in shown] == ["20", "10", "2"] and [row[3] for row in shown] == ["0.4000", "0.9000", "0"]
+
+
+def test_a_class_that_does_not_occur_has_no_figures() -> None:
+    shown = [row for row in rows(classes_section({"test": [[3, 1, 0], [0, 4, 0], [0, 0, 0]]}, DATA, False)) if row]
+    assert shown[2] == ["two", "0", "", "", "", "digits"]
+
+
+def test_each_of_several_questions_has_its_answers_and_figures() -> None:
+    section = questions_section({"validation": ANSWERS, "test": ANSWERS}, DATA)
+    assert section.startswith("<h2>Questions</h2>") and section.count("<table") == 2
+    assert re.findall("<figcaption>(.*?)</figcaption>", section) == [
+        "validation answers, digits",
+        "test answers, digits",
+    ]
+    shown = [row for row in rows(questions_section({"test": ANSWERS}, DATA)) if row]
+    assert shown[0] == ["0", "5", "2", "4", "1", "0.8000", "0.6667", "0.7273"]
+    assert shown[1] == ["1", "12", "0", "0", "0", "", "", ""]
+    nan = [[[5, 1, 0], [2, 4, 6]]]
+    assert rows(questions_section({"test": nan}, DATA))[-1] == [
+        *("0", "5", "2", "4", "1", "0.8000", "0.3333", "0.4706", "6")
+    ]
+    assert classes_section({"test": ANSWERS}, DATA, True) == "" == questions_section({"test": CONFUSION}, DATA)
+
+
 @pytest.mark.parametrize("names", [[], ["one", "too", "many", "names"]])
 def test_classes_without_names_are_numbered(names: list[str]) -> None:
     shown = rows(classes_section({"test": CONFUSION}, {**DATA, "class_names": names}, False))
     assert [row[0] for row in shown if row] == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize("damaged", [None, 0.5, [], [[1, 2]], [1, 2], "confusion"])
+@pytest.mark.parametrize("damaged", [None, 0.5, [], [[1, 2]], [1, 2], [[1], [2, 3]], [["1", 2], [3, 4]], "confusion"])
 def test_what_is_no_matrix_is_left_out(damaged: object) -> None:
     assert classes_section({"test": damaged}, DATA, True) == ""
+    assert questions_section({"test": damaged}, DATA) == ""
+    assert questions_section({"test": [ANSWERS[0], damaged]}, DATA) == ""
 
 
 def test_the_numbers_of_other_metrics_say_all() -> None:

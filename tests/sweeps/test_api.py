@@ -36,6 +36,7 @@ def test_what_is_not_given_follows_from_the_rest() -> None:
         ({"learning_rate": "log(1e-3,1)"}, {}, "--trials=N"),
         ({"learning_rate": "log(1e-3,1)"}, {"sweep_mode": "grid"}, "a range has no grid"),
         ({"seed": "0:3"}, {"trials": 4}, "the grid has 3 combinations"),
+        ({"learning_rate": "log(1e-3,1)"}, {"trials": 10**12}, "at most 20,000 trainings"),
         ({"seed": "0:3"}, {"sweep_seed": -1}, "sweep_seed=-1: must be at least 0"),
         ({"seed": "0:3"}, {"sweep_mode": "gird"}, "Did you mean 'grid'"),
         ({"seed": "0:3"}, {"sweep_objective": "test/accuracy"}, "test split"),
@@ -76,6 +77,8 @@ def test_what_is_given_counts_before_what_the_recipe_and_the_metric_say() -> Non
     ("space", "given", "message"),
     [
         ({"optimizer.nesterov": [True, False], "optimizer": ["sgd"]}, {}, "no training reads optimizer.nesterov"),
+        ({"seed": [0, 1], "batch_size": [8, 16]}, {"mode": "random", "trials": 5}, "there are 4 combinations"),
+        ({"batch_size": "int(8,10)"}, {"mode": "tpe", "trials": 4}, "give --trials=3, or more values"),
         ({"seed": [0]}, {"sweep_objective": "validation/auc"}, "auc"),
         ({"seed": [0]}, {"sweep_objective": "train/f1"}, "this figure is not measured"),
         ({"model.features": ["(8),(16)"]}, {}, "must be int"),

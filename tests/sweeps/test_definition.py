@@ -30,9 +30,20 @@ def test_it_is_read_from_json_as_it_was() -> None:
     assert read.space == made.space
 
 
+def test_metrics_that_follow_from_the_objective_are_the_same_as_named_ones() -> None:
+    """Definitions of earlier versions name them."""
+    default, named, other = (
+        dataclasses.replace(define({"seed": "0:3"}), experiment=dataclasses.replace(RECIPE, metrics=metrics))
+        for metrics in (None, ("accuracy",), ("f1",))
+    )
+    assert default.digest() == named.digest() != other.digest()
+    assert changes(default, named) == [] and changes(named, default) == []
+    assert changes(named, other) == ["metrics=f1 (not accuracy)"]
+
+
 def test_damage_of_its_json_is_named() -> None:
     value = define({"seed": "0:3"}).to_json()
-    for key in value:
+    for key in value.keys() - {"rules"}:
         with pytest.raises(UserError):
             from_json({name: item for name, item in value.items() if name != key}, RECIPE)
 

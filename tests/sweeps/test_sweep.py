@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,9 @@ import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.record import read_config, read_summary
 from tests.sweeps.small import RECIPE, SPACE, sweep
+
+# What commit 32e8f50 draws from two rates and two batch sizes.
+DRAWN_BEFORE = [(0.01, 32), (0.001, 16), (0.001, 16), (0.01, 32)]
 
 
 def test_each_trial_gives_what_the_same_run_alone_gives(done: jaxdl.SweepResults, tmp_path: Path) -> None:
@@ -193,3 +198,31 @@ def test_a_divergence_is_told_as_the_run_tells_it(tmp_path: Path) -> None:
     assert found.trials[0].outcome is not None
     assert found.trials[0].outcome.reason.startswith("diverged at step ")
     assert "learning rate 1e+30" in found.trials[0].outcome.reason
+
+
+@pytest.mark.slow
+def test_trials_that_paused_for_their_other_seeds_end_with_the_bits_of_the_run_alone(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(RECIPE, {"training.epochs": 4})
+    found = sweep(tmp_path / "s", {"learning_rate": [1e-2, 1e-6], "seed": range(2)}, recipe=recipe, prune="asha")
+    assert [trial.state for trial in found.trials] == ["completed", "completed", "pruned", "pruned"]
+    assert [max(trial.outcome.curve) for trial in found.trials if trial.outcome] == [4, 4, 1, 1]
+    assert [trial.attempts for trial in found.trials] == [1] * 4
+    one = jaxdl.replace(recipe, found.trials[1].values)
+    alone = jaxdl.train(one, run_dir=tmp_path / "alone", data_dir=tmp_path)
+    assert found.trials[1].outcome and found.trials[1].outcome.params_sha256 == alone["params_sha256"]
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_begun_under_earlier_rules_goes_on_under_them(tmp_path: Path) -> None:
+    """Its file does not say how values are drawn; here, two of the four trials are the same."""
+    space = {"learning_rate": [1e-3, 1e-2], "batch_size": [16, 32]}
+    recipe = jaxdl.replace(RECIPE, {"training.epochs": 1})
+    given: dict[str, Any] = {"recipe": recipe, "mode": "random", "trials": 4}
+    sweep(tmp_path / "s", space, execution=jaxdl.Execution(budget=1e-9), **given)
+    definition = json.loads((tmp_path / "s" / "sweep.json").read_text())
+    del definition["rules"]
+    (tmp_path / "s" / "sweep.json").write_text(json.dumps(definition))
+    values = [tuple(trial.values.values()) for trial in sweep(tmp_path / "s", space, **given).trials]
+    assert values == DRAWN_BEFORE
+    longer = sweep(tmp_path / "s", space, **given | {"trials": 6}, extend=True)
+    assert [tuple(trial.values.values()) for trial in longer.trials][:4] == DRAWN_BEFORE

@@ -26,13 +26,17 @@ from tests.training.stopped import checkpoint_steps, run
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
 def test_what_the_machine_refuses_is_no_damage(
-    recipe: jaxdl.Experiment, cut: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: jaxdl.Experiment, cut: Path, monkeypatch: pytest.MonkeyPatch, wrapped: bool
 ) -> None:
     before = checkpoint_steps(cut)
 
     def refuse(*arguments: Any, **options: Any) -> None:
-        raise ValueError("Error opening file [os_error_code='24']")  # as TensorStore says it; EMFILE
+        passing = ValueError("Error opening file [os_error_code='24']")  # as TensorStore says it; EMFILE
+        if wrapped:
+            raise FileNotFoundError("no structure could be found") from passing  # as Orbax says it
+        raise passing
 
     with monkeypatch.context() as patch:
         patch.setattr("orbax.checkpoint.CheckpointManager.restore", refuse)

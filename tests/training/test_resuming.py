@@ -63,6 +63,26 @@ def test_a_field_that_follows_the_data_is_no_difference(recipe: jaxdl.Experiment
     assert earlier_summary(begun(tmp_path / "run", fitted), recipe) is None
 
 
+def test_metrics_that_follow_from_the_objective_are_no_difference(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    named = jaxdl.replace(recipe, {"metrics": ("accuracy",)})
+    assert earlier_summary(begun(tmp_path / "run", named), jaxdl.replace(recipe, {"metrics": None})) is None
+    with pytest.raises(UserError, match=r"another recipe: metrics=f1 \(not accuracy\)"):
+        earlier_summary(tmp_path / "run", jaxdl.replace(recipe, {"metrics": ("f1",)}))
+
+
+def test_a_regression_begun_when_accuracy_was_the_default_is_read_but_not_continued(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    now = jaxdl.replace(recipe, {"objective": jaxdl.MeanSquaredError(), "metrics": None})
+    then = jaxdl.replace(now, {"metrics": ("accuracy",)})
+    finished = earlier_summary(begun(tmp_path / "finished", then, "completed"), now)
+    assert finished is not None and finished["status"] == "completed"
+    with pytest.raises(
+        UserError, match="was begun by an earlier jaxdl, which measured accuracy where it means nothing"
+    ):
+        earlier_summary(begun(tmp_path / "unfinished", then, "preempted"), now)
+
+
 def test_other_data_are_refused_or_accepted_if_an_epoch_has_as_many_steps(
     recipe: jaxdl.Experiment, tmp_path: Path
 ) -> None:

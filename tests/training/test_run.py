@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,13 @@ def test_an_unfinished_run_goes_on_to_the_same_bits(
     assert resumed["params_sha256"] == whole["params_sha256"]
     assert resumed["metrics"] == whole["metrics"]
     assert read_metrics(tmp_path / "cut" / "run") == read_metrics(tmp_path / "whole" / "run")
+
+
+def test_a_run_without_a_checkpoint_says_that_it_begins_again(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    whole = run(recipe, tmp_path)
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    (tmp_path / "run" / "summary.json").unlink()
+    said: list[str] = []
+    again = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=said.append)
+    assert said[0] == f"{tmp_path / 'run'} has a run without a checkpoint: it begins again at step 0."
+    assert again["params_sha256"] == whole["params_sha256"]

@@ -69,9 +69,7 @@ def check_tensorflow(name: str) -> None:
         UserError: it is not.
     """
     if find_spec("tensorflow") is None:
-        raise UserError(
-            f"{name} can only be prepared with TensorFlow: pip install -c constraints.txt -e '.[tf]', then run again."
-        )
+        raise UserError(f"{name} can only be prepared with TensorFlow: pip install tensorflow, then run again.")
 
 
 def prepare_with_tensorflow(builder: Any, name: str, data_dir: Path) -> None:

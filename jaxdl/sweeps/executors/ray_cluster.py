@@ -26,7 +26,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UserError("--executor=ray needs Ray: pip install 'jaxdl[ray]'.") from error
+        raise UserError("--executor=ray needs Ray: pip install ray.") from error
     return ray
 
 

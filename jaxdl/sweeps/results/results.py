@@ -16,7 +16,7 @@ from jaxdl.fields import show
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
 from jaxdl.sweeps.space.sampling import Key, grid_values, key_of
-from jaxdl.sweeps.trials.schedule import with_waiting
+from jaxdl.sweeps.trials.schedule import planned_values, with_waiting
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Trial, as_row
 
@@ -132,7 +132,7 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     """
     sweep_dir = Path(sweep_dir)
     definition = read_definition(sweep_dir, experiment)
-    trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), definition)
+    trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), planned_values(definition))
     over = sum(trial.outcome is not None for trial in trials)
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
 

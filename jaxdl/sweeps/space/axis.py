@@ -67,6 +67,19 @@ class Axis:
     values: Choices | Range
     listed: bool = False
 
+    @property
+    def count(self) -> float:
+        """How many values there are; infinite for a range of real numbers."""
+        if isinstance(self.values, Choices):
+            return len(self.values.values)
+        return int(self.values.high) - int(self.values.low) + 1 if self.values.whole else math.inf
+
+    def at(self, place: int) -> Any:
+        """Returns one of a finite number of values by its place, 0 to `count` - 1."""
+        if isinstance(self.values, Choices):
+            return self.values.values[place]
+        return self.value(int(self.values.low) + place)
+
     def value(self, drawn: Any) -> Any:
         """Returns the field's value for a drawn one: a value of `Choices`, or a number of a `Range`."""
         if isinstance(self.values, Choices):
@@ -182,10 +195,13 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
         raise _wrong(field, spec, f"{field.path} is a whole number; write int({inside})")
     try:
         low, high = (int(item) if whole else float(item) for item in items)
-        finite = math.isfinite(low) and math.isfinite(high)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise _wrong(field, spec, f"write {kind}(LOW,HIGH) with {'whole ' if whole else ''}numbers") from None
-    if not (finite and low < high):
+    if not all(math.isfinite(bound) for bound in (low, high) if isinstance(bound, float)):
+        raise _wrong(field, spec, f"write {kind}(LOW,HIGH) with two finite numbers")
+    if whole and max(len(str(abs(bound))) for bound in (low, high)) > _MOST_DIGITS:
+        raise _wrong(field, spec, "the numbers are too large")
+    if low >= high:
         raise _wrong(field, spec, "the range is empty: the first number must be below the second")
     if kind == "log" and low <= 0:
         raise _wrong(field, spec, "a logarithmic range must start above 0")
@@ -197,15 +213,21 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
 
 def _number_type(annotation: Any) -> type | None:
     """Returns int or float if the annotation is that type, with or without None."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        kinds = [a for a in typing.get_args(annotation) if a is not types.NoneType]
-        annotation = kinds[0] if len(kinds) == 1 else None
+    annotation = _without_none(annotation)
     return annotation if annotation in (int, float) else None
 
 
 def _element(annotation: Any) -> Any:
-    """Returns the type of the elements of a field that holds a list, otherwise None."""
+    """Returns the type of the elements of a field that holds a list, with or without None; otherwise None."""
+    annotation = _without_none(annotation)
     return typing.get_args(annotation)[0] if typing.get_origin(annotation) is tuple else None
+
+
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kinds = [a for a in typing.get_args(annotation) if a is not types.NoneType]
+        return kinds[0] if len(kinds) == 1 else None
+    return annotation
 
 
 def _items(text: str) -> list[str]:

@@ -33,17 +33,32 @@ class Space:
 
     @property
     def size(self) -> float:
-        """How many combinations there are; infinite if a field has a range."""
-        sizes = [len(axis.values.values) if isinstance(axis.values, Choices) else math.inf for axis in self.axes]
-        return math.prod(sizes)
+        """How many combinations there are; infinite if a field has a range of real numbers."""
+        return math.prod(axis.count for axis in self.axes)
 
-    def grid(self) -> Iterator[Values]:
-        """Yields every combination, as values by dotted path; the space must be finite."""
-        lists = [axis.values.values for axis in self.axes if isinstance(axis.values, Choices)]
-        assert len(lists) == len(self.axes)
-        paths = [axis.path for axis in self.axes]
+    def grid(self, fastest: str = "") -> Iterator[Values]:
+        """Yields every combination, as values by dotted path; every field must have a list.
+
+        Args:
+            fastest: the field that varies fastest; empty: the last one.
+        """
+        axes = sorted(self.axes, key=lambda axis: axis.path == fastest)
+        lists = [axis.values.values for axis in axes if isinstance(axis.values, Choices)]
+        assert len(lists) == len(axes)
         for combination in itertools.product(*lists):
-            yield dict(zip(paths, combination, strict=True))
+            values = dict(zip((axis.path for axis in axes), combination, strict=True))
+            yield {axis.path: values[axis.path] for axis in self.axes}
+
+    def at(self, place: int) -> Values:
+        """Returns one of the combinations by its place, 0 to `size` - 1; the last field varies fastest.
+
+        The space must be finite.
+        """
+        values: Values = {}
+        for axis in reversed(self.axes):
+            place, each = divmod(place, int(axis.count))
+            values[axis.path] = axis.at(each)
+        return {axis.path: values[axis.path] for axis in self.axes}
 
     def specs(self) -> dict[str, str]:
         """Returns the values of each field as a user would write them, by dotted path."""

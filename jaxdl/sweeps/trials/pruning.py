@@ -2,6 +2,9 @@
 
 Each trial is compared only with trials that were over when it began. So decisions do not depend on which of several
 trials runs faster, and a sweep that was stopped and resumed decides the same again.
+
+The trials of one combination with several seeds pause at each rung until all of them have come so far, and then go on
+or stop together, by the mean of their figures (see `is_behind`). One unlucky seed stops nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from jaxdl.sweeps.trials.trial import Job, Trial
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
+    from optuna.trial import Trial as OptunaTrial
 
 _KEPT_OF = 3  # one of so many continues at each rung, as in the papers' experiments
 _NAME = "sweep"  # Hyperband deals trials into brackets by the study's name and their numbers
@@ -31,8 +35,18 @@ def _pruner(prune: Prune, epochs: int) -> BasePruner:
     return NopPruner()
 
 
+def first_rung_after(epoch: int) -> int:
+    """Returns the next epoch at which trials may be compared: 1, 3, 9, 27 and so on."""
+    rung = 1
+    while rung <= epoch:
+        rung *= _KEPT_OF
+    return rung
+
+
 class Rivals:
     """The finished trials of a sweep for a pruner, with the rungs that each has reached.
+
+    Several trials of one combination count as one; see `jaxdl.sweeps.trials.cohorts.combined`.
 
     Args:
         prune: how trials are stopped early.
@@ -70,26 +84,58 @@ class Pruning:
     """Says after each epoch of one trial whether the trial is stopped early; a `jaxdl.training.hooks.GiveUp`."""
 
     def __init__(self, job: Job):
-        import optuna
-        from optuna.trial import TrialState, create_trial
-
         self._objective = job.objective
+        self._pause_at = job.pause_at
         self._trial = None
         if job.prune != "none":
-            with quiet():
-                study = optuna.create_study(
-                    study_name=_NAME,
-                    direction=job.direction,
-                    pruner=_pruner(job.prune, job.most_epochs),
-                )
-                study.add_trials(job.rivals)
-                # Placeholders for trials that run at the same time, because brackets depend on numbers.
-                running = create_trial(state=TrialState.RUNNING)
-                study.add_trials([running] * (job.number - len(job.rivals)))
-                self._trial = study.ask()
+            self._trial = _compared(job.prune, job.direction, job.most_epochs, job.rivals, job.number)
 
     def __call__(self, epoch: int, figures: Mapping[str, Any]) -> bool:
+        if self._pause_at:
+            return epoch >= self._pause_at
         if self._trial is None:
             return False
         self._trial.report(float(figures[self._objective]), epoch)
         return self._trial.should_prune()
+
+
+def is_behind(
+    prune: Prune,
+    direction: Direction,
+    epochs: int,
+    rivals: Sequence[FrozenTrial],
+    number: int,
+    curve: Mapping[int, float],
+) -> bool:
+    """Returns whether a combination is stopped early at the last epoch of its curve.
+
+    Args:
+        prune: how trials are stopped early.
+        direction: whether smaller or larger values of the figure are better.
+        epochs: epochs of the longest training.
+        rivals: the combinations that it is compared with, of `Rivals`.
+        number: its number among all combinations.
+        curve: the means over its seeds, by number of epochs.
+    """
+    trial = _compared(prune, direction, epochs, rivals, number)
+    behind = False
+    for epoch, figure in sorted(curve.items()):
+        trial.report(figure, epoch)
+        behind = trial.should_prune()
+    return behind
+
+
+def _compared(
+    prune: Prune, direction: Direction, epochs: int, rivals: Sequence[FrozenTrial], number: int
+) -> OptunaTrial:
+    """Returns a trial of Optuna that its pruner compares with rivals."""
+    import optuna
+    from optuna.trial import TrialState, create_trial
+
+    with quiet():
+        study = optuna.create_study(study_name=_NAME, direction=direction, pruner=_pruner(prune, epochs))
+        study.add_trials(rivals)
+        # Placeholders for trials that run at the same time, because brackets depend on numbers.
+        running = create_trial(state=TrialState.RUNNING)
+        study.add_trials([running] * (number - len(rivals)))
+        return study.ask()

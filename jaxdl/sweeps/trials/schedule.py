@@ -11,9 +11,10 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.sweeps.definition import Definition
-from jaxdl.sweeps.space.sampling import draw, grid_values
+from jaxdl.sweeps.space.sampling import Key, combination_key, draw, drawn_values, grid_values
 from jaxdl.sweeps.space.space import Values, apply
-from jaxdl.sweeps.trials.pruning import Rivals
+from jaxdl.sweeps.trials.cohorts import Cohorts, combined, in_optunas_terms, mean_curve
+from jaxdl.sweeps.trials.pruning import Rivals, first_rung_after, is_behind
 from jaxdl.sweeps.trials.table import Table
 from jaxdl.sweeps.trials.trial import Job, Outcome, Trial, trial_dir
 from jaxdl.training.programs import program_key
@@ -27,15 +28,14 @@ _MOST_CHECKED = 1000
 def planned_values(definition: Definition) -> list[Values] | None:
     """Returns the values of all trials by number, None if results of earlier trials decide about later ones."""
     if definition.mode == "grid":
-        return grid_values([*definition.grids, definition.space])[: definition.trials]
-    if definition.mode == "random":
-        return [draw(definition, number) for number in range(definition.trials)]
-    return None
+        together = definition.judges_seeds_together
+        return grid_values([*definition.grids, definition.space], seeds_together=together)[: definition.trials]
+    return drawn_values(definition) if definition.mode == "random" else None
 
 
-def with_waiting(trials: Sequence[Trial], definition: Definition) -> list[Trial]:
+def with_waiting(trials: Sequence[Trial], planned: Sequence[Values] | None) -> list[Trial]:
     """Returns the trials of a table in order, and then the planned ones that have no row yet."""
-    planned = planned_values(definition) or []
+    planned = planned or []
     waiting = range(len(trials), len(planned))
     return [*trials, *(Trial(number, planned[number], "waiting") for number in waiting)]
 
@@ -61,9 +61,18 @@ class Schedule:
         self._data_dir = data_dir
         self._command = tuple(command)
         self._rivals: Rivals | None = None
+        planned = planned_values(definition)
+        self._cohorts = Cohorts(definition, planned)
+        self._finished: list[Trial] = []  # the first combinations of the sweep, each as one trial
+        self._history: list[FrozenTrial] = []
+        self._earlier: list[Key] = []
+        self._rungs: dict[int, int] = {}  # at which epoch a cohort's trials pause next, by the cohort's place
+        self._paused: dict[int, Outcome] = {}
+        self._before: dict[int, Outcome] = {}  # of the trials that go on after a pause
+        self._over = 0  # so many of the first trials are over, at least
         in_table = table.trials()
         self._rows = len(in_table)
-        self._trials: dict[int, Trial] = {trial.number: trial for trial in with_waiting(in_table, definition)}
+        self._trials: dict[int, Trial] = {trial.number: trial for trial in with_waiting(in_table, planned)}
         if not definition.adaptive:
             self._queue = self._by_program()
         else:
@@ -94,17 +103,17 @@ class Schedule:
             return None
         number = self._queue[0]
         known = self._known(number)
-        if self._definition.adaptive and any(other < known for other in under_way):
+        if self._definition.adaptive and not self._are_over(known):
             return None
         del self._queue[0]
         if number not in self._trials:
-            values = draw(self._definition, number, self._table.history(known))
-            self._trials[number] = Trial(number, values, "waiting")
+            self._trials[number] = Trial(number, self._draw(number, known), "waiting")
         trial = self._trials[number]
         for each in range(self._rows, number + 1):
             self._table.add(self._trials[each].values)
             self._rows += 1
-        self._trials[number] = self._table.begin(trial)
+        if number not in self._before:
+            self._trials[number] = self._table.begin(trial)
         return self._job(trial, known)
 
     def _known(self, number: int) -> int:
@@ -112,16 +121,81 @@ class Schedule:
 
         The number is the same for all seeds of one combination, so that they draw the same combination.
         """
-        of_one = len(self._definition.seeds) or 1
-        return max(0, number - number % of_one - self._definition.lag + 1)
+        seeds = self._definition.seeds
+        first = number - number % len(seeds) if seeds else self._cohorts.of(number).start
+        return max(0, first - self._definition.lag + 1)
 
-    def take(self, number: int, outcome: Outcome) -> Trial:
-        """Records the outcome of a trial."""
+    def _are_over(self, known: int) -> bool:
+        """Returns whether the first `known` trials are over."""
+        while self._over < known and self._trials[self._over].outcome is not None:
+            self._over += 1
+        return self._over >= known
+
+    def _combinations(self, known: int) -> list[Trial]:
+        """Returns the combinations of which all trials are among the first `known` ones, each as one trial."""
+        cohorts = self._cohorts.within(known)
+        for cohort in cohorts[len(self._finished) :]:  # finished trials do not change
+            self._finished.append(combined([self._trials[number] for number in cohort]))
+        return self._finished[: len(cohorts)]
+
+    def _draw(self, number: int, known: int) -> Values:
+        """Returns the values of a trial of TPE."""
+        combinations = self._combinations(known)
+        for each in combinations[len(self._history) :]:
+            self._history.append(in_optunas_terms(each, self._definition))
+        first = self._cohorts.of(number).start
+        for cohort in self._cohorts.within(first)[len(self._earlier) :]:
+            self._earlier.append(combination_key(self._trials[cohort.start].values))
+        return draw(self._definition, number, self._history[: len(combinations)], frozenset(self._earlier))
+
+    def take(self, number: int, outcome: Outcome) -> list[Trial]:
+        """Records the outcome of a job; returns the trials that are over by it.
+
+        None is where the trial has paused; several, where they paused and are stopped early together.
+        """
+        before = self._before.pop(number, Outcome("running"))
+        seconds, compiling = outcome.seconds + before.seconds, outcome.compile_seconds + before.compile_seconds
+        outcome = dataclasses.replace(outcome, seconds=seconds, compile_seconds=compiling)
+        if outcome.state == "pruned" and self._pause_at(number):
+            self._paused[number] = outcome
+            over = []
+        else:
+            over = [self._end(number, outcome)]
+        return over + self._judge(self._cohorts.of(number))
+
+    def _end(self, number: int, outcome: Outcome) -> Trial:
         self._trials[number] = self._table.finish(self._trials[number], outcome)
         return self._trials[number]
 
+    def _pause_at(self, number: int) -> int:
+        """Returns the epoch after which a trial pauses; 0 if it runs to its end, or is judged alone."""
+        if self._definition.prune == "none" or not self._cohorts.together:
+            return 0
+        rung = self._rungs.get(self._cohorts.place(number), first_rung_after(0))
+        return rung if rung < self.experiment(self._trials[number].values).training.epochs else 0
+
+    def _judge(self, cohort: range) -> list[Trial]:
+        """Lets the trials of a combination go on if they have all paused or ended, or stops them early."""
+        paused = [number for number in cohort if number in self._paused]
+        left = [number for number in cohort if number not in self._trials or self._trials[number].outcome is None]
+        if not paused or paused != left:
+            return []
+        place, rung = self._cohorts.place(cohort.start), self._pause_at(cohort.start)
+        outcomes = [self._paused.get(number) or self._trials[number].outcome for number in cohort]
+        curve = mean_curve([outcome for outcome in outcomes if outcome is not None])
+        curve = {epoch: figure for epoch, figure in curve.items() if epoch <= rung}
+        definition = self._definition
+        rivals = self._rivals_of(self._known(cohort.start))
+        if is_behind(definition.prune, definition.direction, definition.most_epochs, rivals, place, curve):
+            return [self._end(number, self._paused.pop(number)) for number in paused]
+        self._rungs[place] = first_rung_after(rung)
+        self._before |= {number: self._paused.pop(number) for number in paused}
+        self._queue[:0] = paused
+        return []
+
     def again(self, number: int) -> None:
         """Puts a trial that failed first in the queue."""
+        self._before.pop(number, None)
         self._queue.insert(0, number)
 
     def experiment(self, values: Values) -> Experiment:
@@ -132,11 +206,7 @@ class Schedule:
         definition = self._definition
         run_dir = trial_dir(self._sweep_dir, trial.number)
         values = [f"--{path}={show(value)}" for path, value in trial.values.items()]
-        rivals: tuple[FrozenTrial, ...] = ()
-        if definition.prune != "none":
-            if self._rivals is None:
-                self._rivals = Rivals(definition.prune, definition.direction, definition.most_epochs)
-            rivals = self._rivals.of([self._trials[number] for number in range(known)])
+        alone = not self._cohorts.together
         return Job(
             trial.number,
             self.experiment(trial.values),
@@ -145,10 +215,20 @@ class Schedule:
             (*self._command, *values, f"--run_dir={run_dir}") if self._command else (),
             definition.objective,
             definition.direction,
-            definition.prune,
+            definition.prune if alone else "none",
             definition.most_epochs,
-            rivals,
+            self._rivals_of(known) if alone else (),
+            self._pause_at(trial.number),
         )
+
+    def _rivals_of(self, known: int) -> tuple[FrozenTrial, ...]:
+        """Returns what a trial is compared with that begins when the first `known` ones are over."""
+        definition = self._definition
+        if definition.prune == "none":
+            return ()
+        if self._rivals is None:
+            self._rivals = Rivals(definition.prune, definition.direction, definition.most_epochs)
+        return self._rivals.of(self._combinations(known))
 
 
 def check_values(definition: Definition) -> None:

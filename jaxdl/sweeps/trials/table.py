@@ -48,7 +48,6 @@ class Table:
         self._axes = {axis.path: axis for axis in definition.space.axes}
         self._name = definition.experiment.name
         self._direction = definition.direction
-        self._history: list[FrozenTrial] = []
         self._study_id: int | None = None
         with self._errors():
             if path.exists():
@@ -141,21 +140,6 @@ class Table:
             self._storage.set_trial_user_attr(trial_id, _OUTCOME, plain)
             self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
         return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
-
-    def history(self, before: int) -> list[FrozenTrial]:
-        """Returns the trials with numbers below `before`, which must be finished, for Optuna's samplers.
-
-        A failed one counts as the worst of all, so that later ones avoid it.
-        """
-        from optuna.trial import TrialState, create_trial
-
-        if len(self._history) < before:  # finished trials do not change
-            for frozen in self._frozen()[len(self._history) : before]:
-                if frozen.state == TrialState.FAIL:
-                    params, distributions = frozen.params, frozen.distributions
-                    frozen = create_trial(state=TrialState.PRUNED, params=params, distributions=distributions)
-                self._history.append(frozen)
-        return self._history[:before]
 
     def _frozen(self) -> list[FrozenTrial]:
         if self._study_id is None:

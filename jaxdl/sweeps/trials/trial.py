@@ -32,6 +32,7 @@ class Job:
         prune: how it may be stopped early.
         most_epochs: epochs of the longest training of the sweep.
         rivals: the trials that `prune` compares it with.
+        pause_at: the epoch after which it pauses, until the other seeds of its combination have come as far; 0: never.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Job:
     prune: Prune = "none"
     most_epochs: int = 0
     rivals: tuple[FrozenTrial, ...] = ()
+    pause_at: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +78,11 @@ class Outcome:
     compile_seconds: float = 0.0
     again: bool = False
     ends_sweep: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """The epochs for which there is a figure to compare."""
+        return max(self.curve, default=0)
 
 
 @dataclasses.dataclass(frozen=True)

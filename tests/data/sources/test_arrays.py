@@ -188,9 +188,9 @@ def test_ids_stay_integers_and_images_of_8_bits_are_scaled() -> None:
         (([np.ones((2, 1)), np.ones((3, 2))], [0, 1]), "differ only in their time"),
         (
             {"inputs": np.ones((2, 3)), "targets": [0, 1], "lengths": [1, 4]},
-            "has the length 4; lengths are from 0 to 3",
+            r"lengths of train\[1\] is 4; a length is the number of valid steps, from 0 to 3",
         ),
-        ({"inputs": np.ones((2, 3)), "targets": [0, 1], "lengths": [1.0, 2.0]}, "lengths are float32"),
+        ({"inputs": np.ones((2, 3)), "targets": [0, 1], "lengths": [1.0, 2.0]}, "lengths of train is float32"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_refused_by_name(given: Any, message: str) -> None:

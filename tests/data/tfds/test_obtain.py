@@ -286,7 +286,7 @@ def test_an_unknown_name_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install -c constraints.txt -e '.\[tf\]'"),
+        ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install tensorflow"),
         ("imdb_reviews", r"imdb_reviews holds label \(ClassLabel\), text \(Text\); only sets of one 8-bit image"),
     ],
 )

@@ -46,7 +46,5 @@ def test_a_set_is_published_whole_or_not_at_all(tmp_path):
 
 @pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
 def test_without_tensorflow_other_sets_name_the_extra():
-    with pytest.raises(
-        UserError, match=r"cifar10 can only be prepared with TensorFlow: pip install -c constraints.txt -e '.\[tf\]'"
-    ):
+    with pytest.raises(UserError, match=r"cifar10 can only be prepared with TensorFlow: pip install tensorflow"):
         prepare.check_tensorflow("cifar10")

@@ -12,7 +12,7 @@ from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.space import make_space
-from jaxdl.sweeps.trials.schedule import Schedule, check_values, with_waiting
+from jaxdl.sweeps.trials.schedule import Schedule, check_values, planned_values, with_waiting
 from jaxdl.sweeps.trials.table import Table
 from jaxdl.sweeps.trials.trial import Outcome
 from tests.experiments.twins import twin
@@ -85,7 +85,7 @@ def test_with_tpe_a_trial_waits_for_those_that_decide_about_it(tmp_path: Path) -
 
 
 def test_what_is_planned_and_not_in_the_table_waits() -> None:
-    trials = with_waiting([], define({"seed": "0:3"}))
+    trials = with_waiting([], planned_values(define({"seed": "0:3"})))
     assert [(trial.number, trial.values, trial.state) for trial in trials] == [
         (number, {"seed": number}, "waiting") for number in range(3)
     ]

@@ -92,14 +92,6 @@ def test_a_longer_grid_is_taken_up_with_the_trials_before(tmp_path: Path) -> Non
     assert table.trials()[3] == Trial(3, {"optimizer.learning_rate": 1.0}, "waiting")
 
 
-def test_a_failed_trial_counts_as_the_worst_for_what_is_drawn_next(tmp_path: Path) -> None:
-    from optuna.trial import TrialState
-
-    history = filled(tmp_path / "study.log").history(2)
-    assert [trial.state for trial in history] == [TrialState.COMPLETE, TrialState.PRUNED]
-    assert history[1].params == {"optimizer.learning_rate": 1e-2} and history[1].intermediate_values == {}
-
-
 def test_nothing_is_written_into_a_folder_that_is_held_no_more(tmp_path: Path) -> None:
     def check() -> None:
         raise UserError("the sweep directory was removed")

@@ -1,0 +1,47 @@
+"""Checkpoints that survive a power failure: on the disk before they get their name."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+from jaxdl.files.atomic import sync_folder, sync_tree
+
+
+@functools.cache
+def durable_path() -> type[Any]:
+    """Returns the class by which Orbax writes a checkpoint under a temporary name and then gives it its own.
+
+    Orbax itself syncs some of the files and none of the folders. After a power failure the file system may then have
+    the name and not the content, or neither. Here everything is synced under the temporary name, and the new name after
+    the renaming. Orbax removes older checkpoints only after that.
+
+    A function, because importing Orbax takes half a second.
+    """
+    from orbax.checkpoint.path import atomicity
+
+    base: Any = atomicity.AtomicRenameTemporaryPath
+
+    class DurablePath(base):  # type: ignore[misc]
+        async def finalize(self) -> None:
+            draft, final = Path(self._tmp_path), self.get_final()
+            # Orbax writes the last files and renames in one call, so it is given another temporary name: one that it
+            # would clean up, too.
+            whole = type(final)(draft.with_name(f"{draft.name}-whole"))
+            self._final_path = whole
+            try:
+                await super().finalize()
+            finally:
+                self._final_path = final
+            await asyncio.to_thread(_commit, Path(whole), Path(final))
+
+    return DurablePath
+
+
+def _commit(whole: Path, final: Path) -> None:
+    sync_tree(whole)
+    os.rename(whole, final)
+    sync_folder(final.parent)

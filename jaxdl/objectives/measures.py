@@ -1,0 +1,265 @@
+"""How figures are computed: as the mean of one value for each element, from a confusion matrix, or from residuals.
+
+A metric has two parts: `Metric.partial` sums over one batch on the device, inside the compiled step, and
+`Metric.result` adds up the sums of all batches on the host, in 64 bits. So no result is an average of averages, and
+padding never counts. Partial sums of the same name mean the same in every metric: one dictionary can hold those of
+several, and precision, recall and F1 then share one confusion matrix.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxdl.objectives import losses
+from jaxdl.objectives.classes import class_figures, confusion_counts, correct, occurring
+from jaxdl.objectives.losses import Kind, Objective
+from jaxdl.objectives.questions import answer_counts, right
+from jaxdl.objectives.sections import classes_section, questions_section
+
+# From the objective, outputs and targets to one value for each element, (batch, ...), or for each of its questions,
+# (batch, ..., questions); bool or float32.
+Values = Callable[[Objective, ArrayLike, ArrayLike], jax.Array]
+
+
+@dataclass(frozen=True)
+class Metric(abc.ABC):
+    """A figure that compares outputs with targets.
+
+    Attributes:
+        name: its name for `metric`, and the key of its main value.
+        higher_is_better: whether larger values are better; None if its values have no order.
+        kinds: the kinds of targets that it is defined for.
+        objective: what outputs and targets mean; of one of these kinds.
+        fewest_outputs: how many outputs a model needs at least for it to be defined.
+    """
+
+    name: str
+    higher_is_better: bool | None
+    kinds: tuple[Kind, ...]
+    objective: Objective
+    fewest_outputs: int = dataclasses.field(default=1, kw_only=True)
+
+    @abc.abstractmethod
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        """Sums over one batch; pure.
+
+        Args:
+            outputs: (batch, ..., outputs); logits for all metrics of classes.
+            targets: (batch, ...), or (batch, ..., outputs): numbers, one-hot rows or probabilities.
+            mask: bool, False for elements that do not count: (batch,) or (batch, time).
+
+        Returns:
+            Arrays whose shapes do not depend on the batch size; counts are int32, sums float32.
+
+        Raises:
+            UserError: the shapes do not match.
+        """
+
+    @abc.abstractmethod
+    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Merges the partial sums of a whole split.
+
+        Args:
+            partials: the results of `partial`, each with an additional first axis: one entry for each batch.
+
+        Returns:
+            Values by name, floats or lists of numbers; NaN if nothing was counted.
+        """
+
+    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+        """Returns what the report of a run shows of this metric in addition to its numbers; empty for nothing.
+
+        Args:
+            values: the metric's main value, by split, as it is read from JSON; a damaged file may hold anything.
+            data: ``data`` of the run's summary.
+            plots: whether to draw plots.
+        """
+        return ""
+
+
+# One value for each element, or for each of its questions, and their mean.
+
+
+def plain(values: Callable[[ArrayLike, ArrayLike], jax.Array]) -> Values:
+    """Returns values that mean the same for every objective."""
+    return lambda objective, outputs, targets: values(outputs, targets)
+
+
+def is_right(objective: Objective, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+    """Whether the class is the label, (...) bool, or whether each answer is right, (..., questions) bool."""
+    if objective.kind == "questions":
+        return right(objective.boundary(), outputs, targets)
+    return correct(outputs, targets)
+
+
+def all_right(objective: Objective, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+    """Whether all answers to an example's questions are right, (...) bool."""
+    return right(objective.boundary(), outputs, targets).all(-1)
+
+
+def cross_entropy(objective: Objective, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+    """The cross-entropy without label smoothing, (...) float32; of several questions, their mean."""
+    questions = objective.kind == "questions"
+    return (losses.sigmoid_cross_entropy if questions else losses.softmax_cross_entropy)(outputs, targets)
+
+
+def exponential(value: float) -> float:
+    """The exponential of a mean."""
+    with np.errstate(over="ignore"):  # the perplexity of an untrained model may be infinite
+        return float(np.exp(value))
+
+
+@dataclass(frozen=True)
+class Mean(Metric):
+    """A function of the mean of one value for each element.
+
+    Attributes:
+        values: the values, see `Values`.
+        key: name of the sum of the values.
+        count: name of their number.
+        after: applied to the mean.
+        in_training: whether it is also measured while training, on the batch of each step; `after` is not applied
+            there.
+    """
+
+    values: Values
+    key: str
+    count: str = "count"
+    after: Callable[[float], float] = float
+    in_training: bool = False
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        values = self.values(self.objective, outputs, targets)
+        mask = losses.broadcast_mask(mask, values.shape)
+        return {self.key: jnp.sum(jnp.where(mask, values, jnp.zeros_like(values))), self.count: _count(mask)}
+
+    def of_batch(self, partial: Mapping[str, jax.Array]) -> jax.Array:
+        """Returns the mean over one batch from its partial sums, () float32, on the device; 0 if nothing counts."""
+        return partial[self.key] / jnp.maximum(partial[self.count], 1)
+
+    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        count = _total(partials[self.count])
+        return {self.name: self.after(float(_total(partials[self.key]) / count)) if count else math.nan}
+
+
+def _count(mask: jax.Array) -> jax.Array:
+    return jnp.sum(mask, dtype=jnp.int32)
+
+
+def _total(partial: np.ndarray) -> np.ndarray:
+    """Adds up the entries of all batches in 64 bits."""
+    wide = np.float64 if np.issubdtype(partial.dtype, np.floating) else np.int64
+    return np.asarray(partial.sum(axis=0, dtype=wide))
+
+
+# The confusion matrix, and the metrics computed from it.
+
+
+@dataclass(frozen=True)
+class Counts(Metric):
+    """A metric computed from how often each label meets each prediction."""
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        if self.objective.kind == "questions":
+            return {"confusion": answer_counts(self.objective.boundary(), outputs, targets, mask)}
+        return {"confusion": confusion_counts(outputs, targets, mask)}
+
+    def counts(self, partials: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Returns the counts over a whole split, with a last column for outputs with NaN.
+
+        They are (classes, classes + 1), or (questions, 2, 3); a single question is a choice between two classes.
+        """
+        total = _total(partials["confusion"])
+        return total[0] if total.ndim == 3 and len(total) == 1 else total
+
+
+@dataclass(frozen=True)
+class Confusion(Counts):
+    """Counts of examples by true class (rows) and predicted class (columns); of equal logits, the first counts.
+
+    Several questions have a matrix each, with the rows and columns no and yes. If any outputs hold NaN, a last column
+    counts them.
+    """
+
+    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        counts = self.counts(partials)
+        return {self.name: (counts if counts[..., -1].any() else counts[..., :-1]).tolist()}
+
+    def report_section(self, values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
+        return classes_section(values, data, plots) + questions_section(values, data)
+
+
+@dataclass(frozen=True)
+class PerClass(Counts):
+    """A figure for each class, or for the yes of each of several questions, and their unweighted mean.
+
+    Gives ``NAME``, the mean over all that occur among labels or predictions (macro average; NaN if none does), and a
+    list, ``NAME_per_class`` or ``NAME_per_question``, with 0 for those that do not occur. scikit-learn and torchmetrics
+    leave such classes out of the mean, too. See `jaxdl.objectives.classes.class_figures`.
+    """
+
+    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        counts = self.counts(partials)
+        values, known = class_figures(counts)[self.name], occurring(counts)
+        each = "class"
+        if counts.ndim == 3:
+            values, known, each = values[:, 1], known[:, 1], "question"
+        mean = float(values[known].mean()) if known.any() else math.nan
+        return {self.name: mean, f"{self.name}_per_{each}": values.tolist()}
+
+
+# The fraction of variance explained.
+
+
+@dataclass(frozen=True)
+class RSquared(Metric):
+    """One minus the sum of squared errors over that around the targets' mean, averaged over the outputs.
+
+    If all targets are equal, the result is 1 when every prediction is exact and 0 otherwise, as in scikit-learn.
+
+    Batches are merged by their counts, means and sums of squares around the mean (Chan, Golub & LeVeque 1979, "Updating
+    formulae and a pairwise algorithm for computing sample variances"), since the difference of two raw sums would
+    cancel where the mean is large. For the same reason the device subtracts each batch's first target: float32 is too
+    coarse for the mean of numbers around a million, but not for their differences.
+    """
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        outputs, targets = losses.aligned(outputs, targets)
+        rows = losses.broadcast_mask(mask, targets.shape[:-1]).reshape(-1)
+        outputs, targets = (array.reshape(-1, array.shape[-1]) for array in (outputs, targets))
+
+        def sums(values: jax.Array) -> jax.Array:
+            return jnp.sum(jnp.where(rows[:, None], values, 0), 0)
+
+        count = _count(rows)
+        first = jnp.where(count > 0, targets[jnp.argmax(rows)], 0)
+        offset = sums(targets - first) / jnp.maximum(count, 1)
+        return {
+            "count": count,
+            "squared_residuals": sums((outputs - targets) ** 2),
+            "first_target": first,
+            "mean_offset": offset,
+            "target_squares": sums((targets - first - offset) ** 2),
+        }
+
+    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        wide = {key: np.asarray(value, np.float64) for key, value in partials.items()}  # (batches, outputs)
+        counts = wide["count"][:, None]
+        if not counts.sum():
+            return {self.name: math.nan}
+        means = wide["first_target"] + wide["mean_offset"]
+        mean = (counts * means).sum(0) / counts.sum()  # exact where all targets are equal: 24 bits times a count
+        total = (wide["target_squares"] + counts * (means - mean) ** 2).sum(0)
+        residual = wide["squared_residuals"].sum(0)
+        explained = 1 - residual / np.where(total > 0, total, 1)
+        return {self.name: float(np.mean(np.where(total > 0, explained, residual == 0)))}

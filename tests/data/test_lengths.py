@@ -1,0 +1,61 @@
+"""Lengths of sequences, checked where data come in."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from jaxdl.data import Preprocess, Spec
+from jaxdl.data.lengths import checked_lengths
+from jaxdl.errors import UserError
+from tests.padded import padded
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
+def test_lengths_of_any_integer_dtype_become_int32(dtype: type) -> None:
+    found = checked_lengths(np.array([0, 3, 7], dtype), 3, 7, "lengths")
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, [0, 3, 7])
+    assert checked_lengths([], 0, 7, "lengths").shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([1, 2, 8], r"lengths\[2\] is 8; a length is the number of valid steps, from 0 to 7"),
+        ([1, -1, 8], r"lengths\[1\] is -1"),
+        ([2**32 + 1, 2, 3], r"lengths\[0\] is 4294967297"),  # would be 1 in int32
+        ([1, 2], r"lengths has shape \(2,\); give one for each of the 3 examples"),
+        ([[1], [2], [3]], r"lengths has shape \(3, 1\)"),
+        (3, r"lengths has shape \(\)"),
+        ([1.0, 2.0, 3.0], r"lengths is float64 of shape \(3,\); give an integer for each example"),
+        ([True, True, False], "lengths is bool"),
+        (["1", "2", "3"], "lengths is <U1"),
+    ],
+)
+def test_other_lengths_are_refused_by_name(lengths: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        checked_lengths(lengths, 3, 7, "lengths")
+
+
+def test_a_data_set_says_whether_it_has_lengths_and_checks_them() -> None:
+    dataset = padded()
+    assert dataset.spec.lengths
+    test = dict(dataset.splits["test"])
+    without = {name: {key: split[key] for key in ("inputs", "targets")} for name, split in dataset.splits.items()}
+    assert not dataclasses.replace(dataset, splits=without).spec.lengths
+    with pytest.raises(UserError, match=r"padded: all splits must have lengths or none, .*'train': False"):
+        dataclasses.replace(dataset, splits={**without, "test": test})
+    test["lengths"] = test["lengths"] + 1
+    with pytest.raises(UserError, match=r"lengths of test\[\d+\] is 8; a length .* from 0 to 7"):
+        dataclasses.replace(dataset, splits={**dataset.splits, "test": test})
+
+
+def test_a_record_of_before_has_no_lengths() -> None:
+    spec = Spec((7, 2), "float32", Preprocess(), (), 3, lengths=True)
+    fields = dataclasses.asdict(spec)
+    assert Spec.from_json(fields) == spec
+    del fields["lengths"]
+    assert not Spec.from_json(fields).lengths
