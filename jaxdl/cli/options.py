@@ -19,6 +19,10 @@ else:
     Mode = Literal[tuple(COMMANDS)]  # the table is the only list of the modes
 
 
+def _check_lr_steps(steps: int) -> str | None:
+    return None if 20 <= steps <= 100_000 else "must be from 20 to 100000"
+
+
 @described
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -67,7 +71,7 @@ class Options:
     execution: Execution = part(None, "how a sweep is run", default=Execution())
     lr_low: float = static(1e-6, "with --mode=lr_find: the first learning rate", check=above_zero)
     lr_high: float = static(10.0, "with --mode=lr_find: the last learning rate", check=above_zero)
-    lr_steps: int = static(300, "with --mode=lr_find: how many train steps", check=at_least(20))
+    lr_steps: int = static(300, "with --mode=lr_find: how many train steps", check=_check_lr_steps)
     list: bool = static(False, "print the experiments and stop")
     help: bool = static(False, "print this and stop")
 

@@ -75,6 +75,23 @@ def check_targets(experiment: Experiment, dataset: Dataset) -> None:
             )
 
 
+def about_batch(experiment: Experiment, dataset: Dataset) -> str | None:
+    """Returns a message on a batch that is larger than the train split, None if it is not.
+
+    The batch is filled up, so that a step takes the examples several times, some once more than others: slower than a
+    batch of all, and no better.
+    """
+    size, count = experiment.training.batch_size, examples(dataset.splits["train"]) * dataset.passes
+    if size <= count:
+        return None
+    times = size // count
+    often = f"{times} times" if size == times * count else f"{times} or {times + 1} times"
+    return (
+        f"--batch_size={size} is larger than the {count:,} train examples of {dataset.used}: an epoch is one step, "
+        f"which takes each of them {often}; --batch_size={count} takes each once."
+    )
+
+
 def _first(split: Split, count: int) -> Split:
     return {name: array[:count] for name, array in split.items()}
 

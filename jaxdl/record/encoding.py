@@ -41,6 +41,20 @@ def number(value: Any) -> Any:
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns the content of a JSON object, for `json.loads`; of two values of one name, Python's own takes the last.
+
+    Raises:
+        ValueError: a name stands twice.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{json.dumps(name)} stands twice in one object")
+        found[name] = value
+    return found
+
+
 def parse(text: str, file: Path, line: int | None = None) -> dict[str, Any]:
     """Parses a text that is one JSON object.
 
@@ -50,10 +64,10 @@ def parse(text: str, file: Path, line: int | None = None) -> dict[str, Any]:
         line: its line number, for a file with one object a line.
 
     Raises:
-        UserError: it is not JSON, or not an object.
+        UserError: it is not JSON, not an object, or has an object with a name twice.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         where = f"line {line}: " if line is not None else ""
         reason = " ".join(str(error).split())

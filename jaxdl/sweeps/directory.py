@@ -11,6 +11,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record import json_text
+from jaxdl.record.encoding import unique
 from jaxdl.sweeps.definition import Definition, changes, extended, from_json
 
 DEFINITION = "sweep.json"
@@ -90,10 +91,10 @@ def read_definition(path: Path, default: Experiment) -> Definition:
     with named_cause(file, "read"):
         text = file.read_text(encoding="utf-8", errors="replace")
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=unique)
         name = value["experiment"]["name"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{file} is damaged: restore it, or give another --sweep_dir.") from error
+        raise UserError(f"{file} is damaged ({error}): restore it, or give another --sweep_dir.") from error
     if name != default.name:
         raise UserError(f"{path} has a sweep of {name!r}, not of {default.name!r}: give another --sweep_dir.")
     return from_json(value, default)

@@ -29,6 +29,18 @@ SUMMARY = "summary.json"
 _SECONDS_BETWEEN_ROWS = 5.0
 
 
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Returns a function that says each text once: what a trial says of its data or batch, most others say as well."""
+    said: set[str] = set()
+
+    def say_once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    return say_once
+
+
 class Sweep:
     """One sweep while it runs; `begin` is `time.perf_counter` when the command began."""
 
@@ -80,17 +92,18 @@ class Sweep:
         return self._conclude("preempted" if left else "completed")
 
     def _executor(self, display: SweepDisplay) -> Executor:
+        say = _once(display.say)
         if self.execution.executor == "processes":
             from jaxdl.sweeps.executors.processes import Processes, shares
 
             parts = shares(self.width.threads, usable_cores(), gpu_names())
-            return Processes(parts, self.execution.settings, self.signals, display.show, display.say)
+            return Processes(parts, self.execution.settings, self.signals, display.show, say)
         if self.execution.executor == "ray":
             from jaxdl.sweeps.executors.ray_cluster import RayCluster
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
             return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals)
-        return Inline(self.width.threads, self.cache, self.signals, display.of, display.say)
+        return Inline(self.width.threads, self.cache, self.signals, display.of, say)
 
     def _run(self, executor: Executor, display: SweepDisplay) -> None:
         under_way: list[int] = []

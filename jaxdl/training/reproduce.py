@@ -24,7 +24,7 @@ from jaxdl.experiment.config import from_config
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
-from jaxdl.record import METRICS, provenance, read_config, read_record, read_summary
+from jaxdl.record import METRICS, provenance, read_config, read_metrics, read_record, read_summary
 from jaxdl.training.arithmetic import check_same_arithmetic
 
 Notify = Callable[[str], None]
@@ -137,9 +137,24 @@ def reproduce(
         raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")
     spec = read_spec(original)
     check_same_arithmetic(original, experiment.for_spec(spec), spec)
+    _check_readable(original)
     train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
     conditions = provenance.differences(read_record(original), read_record(run_dir))
     return Reproduction(run_dir, compare(original, run_dir), conditions)
+
+
+def _check_readable(run_dir: Path) -> None:
+    """Reads all that a run is compared by, so that damage is found before the training, and not after it.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    read_record(run_dir)
+    if not (run_dir / METRICS).exists():
+        raise UserError(f"{run_dir / METRICS} is missing: restore it, to compare the figures of each epoch.")
+    read_metrics(run_dir)
+    if _state_digest(run_dir) is None:
+        raise UserError(f"{run_dir} has no checkpoint: restore it, to compare the last state.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.data import Dataset, default_data_dir
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
-from jaxdl.experiment.load import shortened
+from jaxdl.experiment.load import about_batch, shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.files.paths import expanded
 from jaxdl.objectives import REPORT_SECTIONS
@@ -95,6 +95,9 @@ def train(
             dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
             check_same_data(directory.path, experiment, dataset, accept_changed_data)
+            large = about_batch(experiment, dataset)
+            if large is not None:
+                notify(large)
             check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxdl.cli.flags import parse_command_line
 from jaxdl.cli.options import Options
 from jaxdl.cli.searches import batch_find, lr_find
+from jaxdl.errors import UserError
 from jaxdl.search import batch_size
 from jaxdl.search.batch_size import BatchSize
+from tests.experiments.twins import twin
 from tests.sweeps.small import RECIPE
 
 
@@ -42,3 +45,8 @@ def test_the_fastest_and_the_largest_batch_are_printed_as_flags(
     assert fastest == "fastest: --batch_size=16, 7,654 examples/s"
     assert largest.startswith("largest that fits: --batch_size=32,")
     assert "--mode=lr_find" in advice
+
+
+def test_more_steps_than_a_range_test_has_are_refused() -> None:
+    with pytest.raises(UserError, match="lr_steps=1000000000000: must be from 20 to 100000"):
+        parse_command_line(["--experiment=digits_mlp", "--mode=lr_find", f"--lr_steps={10**12}"], twin("digits_mlp"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.data import Dataset
 from jaxdl.errors import UserError
-from jaxdl.experiment.load import data_summary, load_data, most_examples, shortened
+from jaxdl.experiment.load import about_batch, data_summary, load_data, most_examples, shortened
 from tests.small import blobs
 
 
@@ -80,3 +81,28 @@ def test_the_best_possible_loss_bounds_cross_entropies_alone(small: jaxdl.Experi
     assert data_summary(dataset, small)["best_loss"] == 0.25
     squares = jaxdl.replace(small, {"objective": jaxdl.MeanSquaredError()})
     assert data_summary(dataset, squares)["best_loss"] is None
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (100, None),
+        (
+            101,
+            "--batch_size=101 is larger than the 100 train examples of .*each of them 1 or 2 times; --batch_size=100",
+        ),
+        (300, "takes each of them 3 times; --batch_size=100 takes each once"),
+    ],
+)
+def test_a_batch_that_is_larger_than_the_data_is_named(small: jaxdl.Experiment, size: int, said: str | None) -> None:
+    recipe = jaxdl.replace(small, {"training.batch_size": size})
+    found = about_batch(recipe, load_data(recipe, Path(), print))
+    assert found is None if said is None else re.search(said, found or "")
+
+
+def test_a_training_says_that_its_batch_is_larger_than_the_data(small: jaxdl.Experiment, tmp_path: Path) -> None:
+    told: list[str] = []
+    recipe = jaxdl.replace(small, {"training.batch_size": 200, "training.epochs": 1})
+    summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=told.append)
+    assert summary["status"] == "completed"
+    assert [line for line in told if line.startswith("--batch_size=200 is larger than the 100 train examples")]

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from jaxdl.record import RunDirectory, read_metrics, read_summary
+from jaxdl.errors import UserError
+from jaxdl.record import RunDirectory, read_config, read_metrics, read_summary
 
 
 def test_numbers_that_are_not_finite_are_valid_json_and_come_back(tmp_path: Path) -> None:
@@ -26,3 +28,11 @@ def test_numbers_that_are_not_finite_are_valid_json_and_come_back(tmp_path: Path
     json.loads((tmp_path / "summary.json").read_text(), parse_constant=refuse)
     for read in (read_metrics(tmp_path)[0], read_summary(tmp_path)["metrics"]):
         np.testing.assert_equal([read[name] for name in "abcd"], [math.nan, math.inf, -math.inf, math.nan])
+
+
+@pytest.mark.parametrize("text", ['{"seed": 0, "seed": 1}', '{"model": {"features": [1], "features": [2]}}'])
+def test_a_name_that_stands_twice_is_damage(tmp_path: Path, text: str) -> None:
+    """Python's own reader takes the last of them without a word, and other readers take the first."""
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config.json is damaged \(\"(seed|features)\" stands twice in one object\)"):
+        read_config(tmp_path)

@@ -77,3 +77,11 @@ def test_a_sweep_of_another_experiment_is_named(tmp_path: Path) -> None:
     SweepDirectory.create(tmp_path / "s", define()).close()
     with pytest.raises(UserError, match="has a sweep of 'digits_mlp', not of 'digits_cnn'"):
         read_definition(tmp_path / "s", twin("digits_cnn"))
+
+
+def test_a_definition_with_a_name_twice_is_damaged(tmp_path: Path) -> None:
+    SweepDirectory.create(tmp_path / "s", define()).close()
+    file = tmp_path / "s" / "sweep.json"
+    file.write_text(file.read_text().replace('"trials": 2', '"trials": 2, "trials": 3'))
+    with pytest.raises(UserError, match=r"sweep.json is damaged .*\"trials\" stands twice.*: restore it"):
+        read_definition(tmp_path / "s", RECIPE)

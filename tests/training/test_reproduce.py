@@ -214,3 +214,30 @@ def test_an_unfinished_run_cannot_be_reproduced(tmp_path: Path, recipe: jaxdl.Ex
     with pytest.raises(UserError, match="status 'preempted'"):
         jaxdl.reproduce(tmp_path / "run", tmp_path / "copy", recipe, tmp_path)
     assert not (tmp_path / "copy").exists()
+
+
+DAMAGES = [
+    ("record.json", "{", "record.json is damaged"),
+    ("record.json", None, "record.json is missing"),
+    ("metrics.jsonl", "{\n", r"metrics.jsonl is damaged \(line 1"),
+    ("metrics.jsonl", None, "metrics.jsonl is missing"),
+    ("checkpoints", None, "has no checkpoint"),
+    ("summary.json", '{"status": "completed", "status": "completed"}', '"status" stands twice'),
+]
+
+
+def test_a_damaged_run_is_found_before_it_is_trained_again(
+    tmp_path: Path, whole: Path, recipe: jaxdl.Experiment
+) -> None:
+    for number, (name, content, message) in enumerate(DAMAGES):
+        shutil.copytree(whole, tmp_path / str(number))
+        file = tmp_path / str(number) / name
+        if content is not None:
+            file.write_text(content)
+        elif file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink()
+        with pytest.raises(UserError, match=message):
+            jaxdl.reproduce(tmp_path / str(number), tmp_path / "copy", recipe, tmp_path)
+        assert not (tmp_path / "copy").exists()
