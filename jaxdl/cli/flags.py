@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,19 @@ from absl import flags
 from jaxdl.cli.argv import Token, spelled_out, tokens
 from jaxdl.cli.options import Options, make_options, option_fields, option_switches
 from jaxdl.errors import UserError, nearest
-from jaxdl.fields import Field, check_value, choose, parse, replace, settable, short_names, show, type_name, walk
+from jaxdl.fields import (
+    Field,
+    check_value,
+    choose,
+    needed,
+    parse,
+    replace,
+    settable,
+    short_names,
+    show,
+    type_name,
+    walk,
+)
 from jaxdl.files.paths import expanded
 
 if TYPE_CHECKING:
@@ -27,17 +40,24 @@ _DECIDE = ("experiment", "mode", "run_dir", "list", "help")
 class _FieldParser(flags.ArgumentParser[Any]):
     """Reads and checks one field's value; instead of absl's error for an illegal value, our own one-line message."""
 
-    def __init__(self, field: Field):
+    def __init__(self, field: Field, name: str):
         super().__init__()
         self.field = field
+        self.name = name
 
     def parse(self, argument: Any) -> Any:
         if not isinstance(argument, str) or self.field.declaration.family:  # parts were chosen before
             return argument
         try:
+            return self._value(argument)
+        except UserError as error:
+            raise _several(self.field, self.name, argument) or error from None
+
+    def _value(self, argument: str) -> Any:
+        try:
             value = parse(argument, self.field.type)
         except ValueError:
-            kind = type_name(self.field.type)
+            kind = needed(self.field.type)
             raise UserError(f"--{self.field.path}={argument}: must be {kind}.") from None
         if self.field.declaration.path and value:
             value = str(expanded(value))
@@ -46,6 +66,23 @@ class _FieldParser(flags.ArgumentParser[Any]):
 
     def flag_type(self) -> str:
         return type_name(self.field.type)
+
+
+def _several(field: Field, name: str, argument: str) -> UserError | None:
+    """Returns the error for several values where one is needed, which a sweep would take; None for anything else."""
+    if field.path in option_fields():
+        return None
+    from jaxdl.sweeps.space.axis import Choices, parse_axis  # here, since few commands go wrong
+
+    try:
+        values = parse_axis(field, argument).values
+    except UserError:
+        return None
+    if isinstance(values, Choices) and len(values.values) < 2:
+        return None
+    flag = shlex.quote(f"--sweep={name}={argument}")
+    drawn = "" if isinstance(values, Choices) else " --trials=N"
+    return UserError(f"--{name}={argument}: a training takes one value; to train with each, write {flag}{drawn}.")
 
 
 class _ShowSerializer(flags.ArgumentSerializer[Any]):
@@ -143,8 +180,15 @@ def _choose_parts(experiment: Experiment, found: Sequence[Token]) -> tuple[Exper
             return experiment, chosen
         depth = min(path.count(".") for path in given)
         outer = {path: name for path, name in given.items() if path.count(".") == depth}
-        experiment = replace(experiment, {path: choose(parts[path], name) for path, name in outer.items()})
+        experiment = replace(experiment, {path: _chosen(parts[path], name) for path, name in outer.items()})
         chosen |= outer
+
+
+def _chosen(field: Field, name: str) -> Any:
+    try:
+        return choose(field, name)
+    except UserError as error:
+        raise _several(field, field.path, name) or error from None
 
 
 def _parse(fields: Mapping[str, Field], arguments: Sequence[str]) -> dict[str, Any]:
@@ -164,7 +208,9 @@ def _parse(fields: Mapping[str, Field], arguments: Sequence[str]) -> dict[str, A
     except flags.IllegalFlagValueError as error:
         # Only booleans come here: everything else is read by our own parser.
         flag, _, text = str(error).removeprefix("flag --").partition("=")
-        raise UserError(f"--{flag}={text.partition(':')[0]}: must be true or false.") from None
+        value = text.partition(":")[0]
+        wrong = UserError(f"--{flag}={value}: must be true or false.")
+        raise _several(fields[names[flag]], flag, value) or wrong from None
     except (flags.Error, ValueError) as error:  # absl raises ValueError for --nox=true
         raise UserError(" ".join(str(error).split())) from None
     if rest:
@@ -180,7 +226,7 @@ def _define(values: flags.FlagValues, name: str, field: Field) -> None:
     elif name in _REPEATABLE:
         flags.DEFINE_multi_string(name, None, help_text, flag_values=values)
     else:
-        flags.DEFINE(_FieldParser(field), name, None, help_text, values, _ShowSerializer())
+        flags.DEFINE(_FieldParser(field, name), name, None, help_text, values, _ShowSerializer())
 
 
 def _given(values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any
 
 from jaxdl.cli.options import file_options
 from jaxdl.errors import UserError, unknown
-from jaxdl.fields import check_value, parse, show, type_name
+from jaxdl.fields import check_value, needed, parse, show
 from jaxdl.files.atomic import named_cause
 
 _FIELDS = "fields"
@@ -60,7 +60,7 @@ def read_sweep_file(path: Path) -> dict[str, Any]:
             try:
                 item = parse(item, field.type)
             except ValueError:
-                raise UserError(f"{key}={item}: must be {type_name(field.type)}.") from None
+                raise UserError(f"{key}={item}: must be {needed(field.type)}.") from None
         check_value(field, item)
         options[key] = item
     return options | {"sweep": tuple(f"{name}={_spec(path, name, fields[name])}" for name in fields)}

@@ -17,7 +17,7 @@ from jaxdl.fields.declare import (
 from jaxdl.fields.describe import described
 from jaxdl.fields.names import choose, settable, short_names
 from jaxdl.fields.tree import Field, own_fields, replace, traced_values, walk
-from jaxdl.fields.values import check_fields, check_value, parse, show, type_name
+from jaxdl.fields.values import check_fields, check_value, needed, parse, show, type_name
 
 __all__ = [
     "Affects",
@@ -32,6 +32,7 @@ __all__ = [
     "described",
     "enabled",
     "fraction",
+    "needed",
     "own_fields",
     "parse",
     "part",

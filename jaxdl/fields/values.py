@@ -10,6 +10,8 @@ from typing import Any, Literal
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.fields.tree import Field, walk
 
+_BITS_OF_A_SIZE = 31
+
 
 def type_name(annotation: Any) -> str:
     """Returns a type as ``--help`` shows it, such as ``int,int,...`` or ``max|average``."""
@@ -23,6 +25,15 @@ def type_name(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation))
 
 
+def needed(annotation: Any) -> str:
+    """Returns what a value of a type is in a message, such as ``int`` or ``a list of int, such as 32 or 32,64``."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is tuple and Ellipsis in arguments:
+        example = {int: ", such as 32 or 32,64", float: ", such as 0.5 or 0.5,1.0"}.get(arguments[0], "")
+        return f"a list of {type_name(arguments[0])}{example}"
+    return type_name(annotation)
+
+
 def check_value(field: Field, value: Any) -> None:
     """Checks a new value for a field against its type and its declaration.
 
@@ -33,14 +44,22 @@ def check_value(field: Field, value: Any) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         problem = "must be a finite number"
     elif not _has_type(value, field.type):
-        problem = f"must be {type_name(field.type)}"
+        problem = f"must be {needed(field.type)}"
         if typing.get_origin(field.type) is Literal and isinstance(value, str):
             raise unknown(f"value for {field.path}:", value, map(str, typing.get_args(field.type)))
     elif field.declaration.check is not None:
         problem = field.declaration.check(value)
+    if problem is None and "programs" in field.affects and not field.declaration.traced and _is_too_large(value):
+        problem = f"must be below 2**{_BITS_OF_A_SIZE}"
     if problem:
         shown = show(value) if isinstance(value, str | int | float | tuple) or value is None else brief(value)
         raise UserError(f"{field.path}={shown}: {problem}.")
+
+
+def _is_too_large(value: Any) -> bool:
+    """Returns whether a whole number, or one of several, is larger than an array's axis can be."""
+    numbers = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(number, int) and abs(number) >= 2**_BITS_OF_A_SIZE for number in numbers)
 
 
 def check_fields(value: Any) -> None:

@@ -102,17 +102,23 @@ def model_errors() -> Iterator[None]:
         line = users_line(error)
         place = "" if line is None else f" (at {line})"
         raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error
+    except OverflowError as error:
+        raise UserError(f"the model is too large ({' '.join(str(error).split())}): lower its sizes.") from error
 
 
 def state_shapes(steps: Steps) -> TrainState:
     """Returns the shapes and dtypes of a state; computes nothing.
 
     Raises:
-        UserError: the model does not fit the data.
+        UserError: the model does not fit the data, or has more parameters than XLA can count.
     """
     with model_errors():
         shapes: TrainState = jax.eval_shape(steps.init_state, np.uint32(0))
-        return shapes
+    leaves = jax.tree.leaves(shapes.params)
+    if any(leaf.size * leaf.dtype.itemsize >= 2**63 for leaf in leaves):  # it would end the process
+        count = sum(leaf.size for leaf in leaves)
+        raise UserError(f"the model is too large ({count:,} parameters): lower its sizes.")
+    return shapes
 
 
 def eval_metrics(experiment: Experiment) -> list[Metric]:

@@ -20,7 +20,7 @@ class Selection:
         "field has a list, otherwise random",
     )
     trials: int = static(
-        0, "number of trainings in a sweep; for a grid, by default all combinations", check=at_least(0)
+        0, "number of trainings in a sweep; for a grid, by default all combinations", check=at_least(0), affects=()
     )
     sweep_objective: str = static(
         "", "figure by which trials are compared, such as validation/accuracy; by default --watch"
@@ -33,4 +33,4 @@ class Selection:
         "how worse trials are stopped early: not at all, by asynchronous successive halving (Li et al. "
         "2020, arXiv:1810.05934), or by Hyperband (Li et al. 2018, arXiv:1603.06560)",
     )
-    sweep_seed: int = static(0, "seed of the values that are drawn", check=at_least(0))
+    sweep_seed: int = static(0, "seed of the values that are drawn", check=at_least(0), affects=())

@@ -161,6 +161,7 @@ class Programs:
         return self.get(name)[0]
 
     def _trace_init(self) -> Any:
+        _ = self.state_shapes  # checks the size, which XLA does not survive
         return traced(self.steps.init_state, np.uint32(0))
 
     def _trace_train(self) -> Any:

@@ -146,3 +146,35 @@ def test_files_of_sweeps_and_flags_may_lie_below_the_home_folder(
 def test_an_unknown_home_folder_is_refused() -> None:
     with pytest.raises(UserError, match="no home folder is known for ~nobody-here"):
         parse_command_line(["--run_dir=~nobody-here/x"], None)
+
+
+@pytest.mark.parametrize(
+    ("argument", "flag"),
+    [
+        ("--seed=0,1,2", "--sweep=seed=0,1,2"),
+        ("--seed=0:5", "--sweep=seed=0:5"),
+        ("--learning_rate=1e-3,1e-2", "--sweep=learning_rate=1e-3,1e-2"),
+        ("--optimizer.learning_rate=log(1e-4,1e-1)", "'--sweep=optimizer.learning_rate=log(1e-4,1e-1)' --trials=N"),
+        ("--optimizer=adam,sgd", "--sweep=optimizer=adam,sgd"),
+        ("--activation=relu,tanh", "--sweep=activation=relu,tanh"),
+        ("--precision=float32,bfloat16", "--sweep=precision=float32,bfloat16"),
+        ("--model.features=(8),(16,8)", "'--sweep=model.features=(8),(16,8)'"),
+        ("--nesterov=true,false", "--sweep=nesterov=true,false"),
+    ],
+)
+def test_several_values_for_one_name_the_sweep(argument: str, flag: str) -> None:
+    with pytest.raises(UserError) as error:
+        parsed(argument)
+    assert str(error.value) == f"{argument}: a training takes one value; to train with each, write {flag}."
+
+
+@pytest.mark.parametrize("argument", ["--seed=0,x", "--epochs=5,0", "--trials=1,2", "--optimizer=adam,sdg"])
+def test_several_values_that_a_sweep_would_not_take_are_refused_as_one_is(argument: str) -> None:
+    with pytest.raises(UserError) as error:
+        parsed(argument)
+    assert "--sweep=" not in str(error.value)
+
+
+def test_a_list_is_asked_for_in_words() -> None:
+    with pytest.raises(UserError, match=r"--model.features=a,b: must be a list of int, such as 32 or 32,64\.$"):
+        parsed("--model.features=a,b")

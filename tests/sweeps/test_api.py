@@ -81,7 +81,7 @@ def test_what_is_given_counts_before_what_the_recipe_and_the_metric_say() -> Non
         ({"batch_size": "int(8,10)"}, {"mode": "tpe", "trials": 4}, "give --trials=3, or more values"),
         ({"seed": [0]}, {"sweep_objective": "validation/auc"}, "auc"),
         ({"seed": [0]}, {"sweep_objective": "train/f1"}, "this figure is not measured"),
-        ({"model.features": ["(8),(16)"]}, {}, "must be int"),
+        ({"model.features": ["(8),(16)"]}, {}, "must be a list of int"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
