@@ -87,6 +87,7 @@ class Declaration:
         from_data: whether None is replaced by a value that follows from the data.
         only_with: another field's name, and those of its values for which this field has an effect.
         path: whether it is a path, in which a flag may begin with ``~``.
+        since: the version that added the field to a class that there was before; empty if it came with the class.
     """
 
     help: str = ""
@@ -98,6 +99,7 @@ class Declaration:
     from_data: bool = False
     only_with: tuple[str, tuple[str, ...]] | None = None
     path: bool = False
+    since: str = ""
 
 
 def static(
@@ -109,6 +111,7 @@ def static(
     from_data: bool = False,
     only_with: tuple[str, tuple[str, ...]] | None = None,
     path: bool = False,
+    since: str = "",
 ) -> Any:
     """Declares a field that is a constant of the compiled programs, or is read outside of them.
 
@@ -122,9 +125,18 @@ def static(
         only_with: the name of another field of the class and its values; this field applies only when the other one has
             one of them.
         path: whether it is a path, in which a flag may begin with ``~``.
+        since: the version that added the field to a class that there was before: what is named by a digest of the
+            recipe leaves the field out where it has its default, so that it keeps its name.
     """
-    affected = _affects(affects)
-    declaration = Declaration(help, check=check, affects=affected, from_data=from_data, only_with=only_with, path=path)
+    declaration = Declaration(
+        help,
+        check=check,
+        affects=_affects(affects),
+        from_data=from_data,
+        only_with=only_with,
+        path=path,
+        since=since,
+    )
     return _declared(default, declaration)
 
 

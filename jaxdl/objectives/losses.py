@@ -260,6 +260,7 @@ class SigmoidCrossEntropy(Objective):
         0.5,
         "probability above which metrics take the answer for yes; the loss does not depend on it",
         check=_check_threshold,
+        since="0.2.0",
     )
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:

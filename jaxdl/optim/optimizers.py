@@ -193,6 +193,7 @@ class _AdamDirection(Optimizer, abc.ABC):
         "with nesterov: the momentum of step t is b1 (1 - 0.96**(t momentum_decay) / 2), as in PyTorch; 1: as in "
         "Keras; 0: it is always b1, as in optax",
         check=fields.at_least(0),
+        since="0.2.0",
     )
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import differences, from_config, to_config
+from jaxdl.fields import walk
 from jaxdl.objectives.metrics import direction
 from jaxdl.sweeps.space.axis import Choices
 from jaxdl.sweeps.space.space import Space, make_space
@@ -119,9 +121,19 @@ class Definition:
     def digest(self) -> str:
         """Returns 8 hex digits of everything except the number of trials, so that extending a sweep keeps them."""
         named = dataclasses.replace(self.experiment, metrics=self.experiment.measured)
-        value = {**self.to_json(), "experiment": to_config(named)}
+        value = {**self.to_json(), "experiment": _without_defaults_of_later_fields(named)}
         value = {key: item for key, item in value.items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _without_defaults_of_later_fields(experiment: Experiment) -> dict[str, Any]:
+    """Returns the config of an experiment without fields that came later and have their default: see `static`."""
+    config = to_config(experiment)
+    for field in walk(experiment):
+        if field.declaration.since and field.value == field.default:
+            *parts, name = field.path.split(".")
+            del functools.reduce(dict.__getitem__, parts, config)[name]
+    return config
 
 
 def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:

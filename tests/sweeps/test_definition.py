@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
+import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition, changes, direction_of, extended, from_json
@@ -16,6 +18,7 @@ from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from tests.experiments.twins import twin
 
+ROOT = Path(__file__).resolve().parents[2]
 RECIPE = twin("mnist_mlp")
 
 
@@ -89,3 +92,23 @@ def test_a_drawn_sweep_is_extended_by_trials_alone() -> None:
 
 def test_direction_follows_from_the_metric() -> None:
     assert direction_of("validation/f1") == "maximize" and direction_of("train/loss") == "minimize"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "digest"), [("digits_mlp", "d4a3c82d"), ("bits_rnn", "2e66ec5d"), ("mnist_cnn", "ef6b8fb0")]
+)
+def test_a_sweep_of_an_earlier_version_is_found_under_its_name(experiment: str, digest: str) -> None:
+    """The digests are those of version 0.1.0, which had fewer fields; a new field needs ``since``."""
+    recipe = jaxdl.load_experiment(experiment, ROOT / "experiments")
+    space = make_space(recipe, {"learning_rate": "1e-3,1e-2"})
+    assert make_definition(recipe, space, Selection()).digest() == digest
+
+
+def test_a_later_field_with_another_value_changes_the_name() -> None:
+    recipe = dataclasses.replace(RECIPE, optimizer=jaxdl.Adam(nesterov=True))
+    space = {"seed": "0:3"}
+    names = {
+        make_definition(each, make_space(each, space), Selection()).digest()
+        for each in (recipe, jaxdl.replace(recipe, {"optimizer.momentum_decay": 0.0}))
+    }
+    assert len(names) == 2
