@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 import jaxdl
-from jaxdl.data import Dataset, Notify, Preprocess, Spec
 
 STEPS, FEATURES = 7, 2
 
 
-def padded(train: int = 60, test: int = 33) -> Dataset:
+def padded(train: int = 60, test: int = 33) -> jaxdl.Arrays:
     """Makes sequences (7 steps of 2 numbers) whose class is the sign of the first number in the last valid step."""
     random = np.random.RandomState(0)
 
@@ -23,29 +21,13 @@ def padded(train: int = 60, test: int = 33) -> Dataset:
         labels = (inputs[np.arange(count), lengths - 1, 0] > 0).astype(np.int32)
         return {"inputs": inputs, "targets": labels, "lengths": lengths}
 
-    spec = Spec((STEPS, FEATURES), "float32", Preprocess(), (), 2, ("no", "yes"))
-    return Dataset(spec, {"train": split(train), "test": split(test)}, "padded", "padded", "none", train)
-
-
-@dataclasses.dataclass(frozen=True)
-class Padded(jaxdl.Data):
-    """The same as a source."""
-
-    @property
-    def requested(self) -> str:
-        return "padded"
-
-    def spec(self, data_dir: Path) -> Spec:
-        return padded(1, 1).spec
-
-    def read(self, data_dir: Path, notify: Notify) -> Dataset:
-        return padded()
+    return jaxdl.Arrays(train=split(train), test=split(test))
 
 
 def recurrent(**fields: object) -> jaxdl.Experiment:
     """Returns a recipe for them."""
     model = jaxdl.replace(jaxdl.RNN(features=(8,), cell="gru"), fields)
-    recipe = jaxdl.Experiment("padded", Padded(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=0.02))
+    recipe = jaxdl.Experiment("padded", padded(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=0.02))
     return jaxdl.replace(recipe, {"training.epochs": 40, "training.batch_size": 20, "training.eval_batch_size": 7})
 
 

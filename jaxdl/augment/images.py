@@ -141,10 +141,10 @@ class Augmentation:
         batch = inputs.shape[:1]
         for number, (axis, directions) in enumerate(((2, ("horizontal", "both")), (1, ("vertical", "both")))):
             if self.flip in directions:
-                mirrored = _for_images(jax.random.bernoulli(key_of(number), 0.5, batch))
+                mirrored = _for_images(jax.random.bernoulli(key_of(number), jnp.float32(0.5), batch))
                 inputs = jnp.where(mirrored, jnp.flip(inputs, axis), inputs)
         if self.shift:
-            moves = jax.random.randint(key_of(2), (*batch, 2), -self.shift, self.shift + 1)
+            moves = jax.random.randint(key_of(2), (*batch, 2), -self.shift, self.shift + 1, jnp.int32)
             inputs = ops.shift(inputs, moves, self.shift)
         if enabled(self.rotation) or enabled(self.zoom):
             angle = jnp.deg2rad(_symmetric(self.rotation, batch, key_of(3)))
@@ -163,7 +163,7 @@ class Augmentation:
         if enabled(self.cutout):
             inputs = jnp.where(_square(inputs.shape, self.cutout, key_of(5), key_of(6)), 0, inputs)
         if enabled(self.gaussian_noise):
-            inputs = inputs + self.gaussian_noise * jax.random.normal(key_of(9), inputs.shape)
+            inputs = inputs + self.gaussian_noise * jax.random.normal(key_of(9), inputs.shape, jnp.float32)
         return inputs
 
 
@@ -174,7 +174,7 @@ def _for_images(values: jax.Array) -> jax.Array:
 
 def _symmetric(bound: Any, shape: tuple[int, ...], key: jax.Array) -> jax.Array:
     """Uniform float32 numbers in [-bound, bound)."""
-    numbers: jax.Array = bound * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    numbers: jax.Array = bound * jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0)
     return numbers
 
 
@@ -183,8 +183,8 @@ def _square(shape: tuple[int, ...], side: Any, *keys: jax.Array) -> jax.Array:
     batch, height, width, _ = shape
     inside: list[jax.Array] = []
     for size, axis_key in zip((height, width), keys, strict=True):
-        centre = jax.random.randint(axis_key, (batch, 1), 0, size)
+        centre = jax.random.randint(axis_key, (batch, 1), 0, size, jnp.int32)
         first = centre - jnp.floor(jnp.asarray(side) / 2)
-        position = jnp.arange(size)
+        position = jnp.arange(size)[None]
         inside.append((position >= first) & (position < first + side))
     return (inside[0][:, :, None] & inside[1][:, None, :])[..., None]

@@ -1,4 +1,4 @@
-"""How SIGINT and SIGTERM end a training without losing anything."""
+"""How signals end a training without losing anything: Ctrl-C, SIGTERM, a closed terminal, a scheduler's warning."""
 
 from __future__ import annotations
 
@@ -12,12 +12,41 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP: the terminal was closed. SIGUSR1: Slurm's warning before a job's time is over (``--signal=USR1@60``). Windows
+# has neither.
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 _SHOW_CURSOR = "\x1b[?25h"
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a training as Ctrl-C does."""
+    """Another signal than SIGINT, which ends a training as Ctrl-C does.
+
+    Attributes:
+        number: the signal's number.
+    """
+
+    def __init__(self, number: int = signal.SIGTERM):
+        super().__init__()
+        self.number = number
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """Returns the signals that stop a training; without SIGHUP where it is ignored, as under nohup."""
+    known = [name for name in _STOPPING if hasattr(signal, name)]
+    if "SIGHUP" in known and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        known.remove("SIGHUP")
+    return [getattr(signal, name) for name in known]
+
+
+def raise_terminated() -> None:
+    """Makes each of the signals but SIGINT raise `Terminated`, as SIGINT raises `KeyboardInterrupt`."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated(number)
+
+    for number in stopping_signals():
+        if number != signal.SIGINT:
+            signal.signal(number, terminate)
 
 
 def end_process(status: int) -> NoReturn:
@@ -33,7 +62,7 @@ def end_process(status: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)
-    for number in _SIGNALS:  # a Python handler would raise inside the cleanup of other libraries
+    for number in stopping_signals():  # a Python handler would raise inside the cleanup of other libraries
         signal.signal(number, signal.SIG_DFL)
     gc.freeze()  # Python collects garbage twice at its end, which takes half a second after a sweep
     sys.exit(status)
@@ -41,7 +70,7 @@ def end_process(status: int) -> NoReturn:
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """Delays a first SIGINT or SIGTERM until the end of the block; a second one ends the process at once.
+    """Delays a first signal to stop until the end of the block; a second one ends the process at once.
 
     Outside the main thread, which receives no signals, nothing changes.
     """
@@ -49,15 +78,16 @@ def signals_held() -> Iterator[None]:
         yield
         return
     received: list[int] = []
+    numbers = stopping_signals()
 
     def hold(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        for each in _SIGNALS:
+        for each in numbers:
             signal.signal(each, signal.SIG_DFL)
 
     try:
         with contextlib.ExitStack() as handlers:  # restores each of them, even if a signal raises meanwhile
-            for number in _SIGNALS:
+            for number in numbers:
                 handlers.callback(signal.signal, number, signal.signal(number, hold))
             yield
     finally:
@@ -66,7 +96,9 @@ def signals_held() -> Iterator[None]:
 
 
 class StopSignals:
-    """Inside its ``with`` block, the first SIGINT or SIGTERM only asks to stop; a second one ends the process at once.
+    """Inside its ``with`` block, a first signal to stop only asks to; a second one ends the process at once.
+
+    These are SIGINT, SIGTERM, SIGHUP and SIGUSR1.
 
     Python handles a signal only between two calls of the compiled program, so the second signal is left to the
     operating system, which does not wait. Outside the main thread, where Python allows no handlers, nothing changes.
@@ -81,7 +113,7 @@ class StopSignals:
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
+            self._before = {number: signal.signal(number, self._ask) for number in stopping_signals()}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -90,7 +122,7 @@ class StopSignals:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        for each in _SIGNALS:
+        for each in self._before:
             signal.signal(each, signal.SIG_DFL)
         # The progress bar hides the cursor; a second signal would end the process without showing it again. Written
         # without Python's own buffer, which may be in use when the signal arrives.
@@ -101,4 +133,4 @@ class StopSignals:
     def raise_received(self) -> None:
         """Raises `KeyboardInterrupt` or `Terminated` if a signal asked to stop."""
         if self.received is not None:
-            raise Terminated if self.received == signal.SIGTERM else KeyboardInterrupt
+            raise KeyboardInterrupt if self.received == signal.SIGINT else Terminated(self.received)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -22,19 +23,48 @@ def main(experiments: Path) -> NoReturn:
         experiments: the folder of the experiments.
     """
     begin = time.perf_counter()  # before the imports, which take most of the start of a short run
+    _open_closed_streams()
     gc.disable()  # until the command runs: imports create many objects and no garbage
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Also until then: there is nothing to save, and Ctrl-C in the import of a C++ library would raise ImportError.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from jaxdl.backend.signals import end_process
 
-    end_process(command(sys.argv[1:], experiments, begin))
+    end_process(_flushed(command(sys.argv[1:], experiments, begin)))
+
+
+def _flushed(status: int) -> int:
+    """Returns the exit status after all output is written; 2 in the place of 0 if it cannot be."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        from jaxdl.report.terminal import announce, drop
+
+        drop(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            announce(f"error: cannot write the output: {error.strerror}; write it to another place.")
+            return status or 2
+    return status
+
+
+def _open_closed_streams() -> None:
+    """Opens the null device in the place of each standard stream that was closed before the start (``>&-``).
+
+    A file of the run would otherwise get the stream's number, and messages would be written into it.
+    """
+    for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def command(arguments: list[str], experiments: Path, begin: float) -> int:
     """Runs one command; returns its exit status.
 
-    It is 0, 1 for a training that diverged, 2 for what the user can mend, 130 or 143 after SIGINT or SIGTERM.
+    It is 0, 1 for a training that diverged, 2 for what the user can mend, and 128 plus the number of a signal that
+    stopped it: 130 after SIGINT, 143 after SIGTERM.
 
     Args:
         arguments: the command line without the program's name.
@@ -48,17 +78,24 @@ def command(arguments: list[str], experiments: Path, begin: float) -> int:
     try:
         return _command(arguments, experiments, begin)
     except UserError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
+        _complain(name, str(error))
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output, such as head, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from jaxdl.report.terminal import drop
+
+        drop(sys.stdout)
         return 0
     except OSError as error:  # about the user's own files: files that we write or download have better messages
-        where = f" {error.filename}" if error.filename else ""
-        print(f"{name}: error: cannot read{where}: {error.strerror or error}; check the path.", file=sys.stderr)
+        what = f"read {error.filename}" if error.filename else "write the output"
+        _complain(name, f"cannot {what}: {error.strerror or error}; check the path.")
         return 2
+
+
+def _complain(name: str, problem: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(f"{name}: error: {problem}", file=sys.stderr, flush=True)
 
 
 def _command(arguments: list[str], experiments: Path, begin: float) -> int:

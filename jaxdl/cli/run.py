@@ -12,14 +12,11 @@ import jax
 from jaxdl.backend.debugging import not_a_number
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.settings import configure
-from jaxdl.backend.signals import Terminated
+from jaxdl.backend.signals import Terminated, raise_terminated
 from jaxdl.cli.commands import COMMANDS
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-
-# The status that a shell reports for a program ended by SIGINT or SIGTERM.
-_INTERRUPTED, _TERMINATED = 130, 143
 
 
 def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -32,7 +29,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         begin: `time.perf_counter` when the command began.
 
     Returns:
-        The exit status: 0, 1 for a training that diverged, 130 or 143 for a command that was stopped.
+        The exit status: 0, 1 for a training that diverged, 128 plus the number of the signal that stopped the command.
 
     Raises:
         UserError: a mistake that the user can correct.
@@ -40,7 +37,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     _check_options(options)
     module, _, function = COMMANDS[options.mode].function.partition(":")
     configure(platform=options.platform, xla_flags=options.xla_flags, debug=options.debug)
-    signal.signal(signal.SIGTERM, _terminate)
+    raise_terminated()
     try:
         with out_of_memory():
             command: Callable[..., int] = getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
@@ -48,11 +45,8 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     except FloatingPointError as error:  # of --debug, or JAX_DEBUG_NANS
         raise UserError(f"{not_a_number(error)}.") from error
     except KeyboardInterrupt as stop:
-        return _TERMINATED if isinstance(stop, Terminated) else _INTERRUPTED
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated
+        # The status that a shell reports for a program that a signal ended.
+        return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
 
 
 def _check_options(options: Options) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from jaxdl.cli.argv import program
 from jaxdl.cli.options import Options
 from jaxdl.experiment import Experiment
 from jaxdl.record import new_run_dir
 from jaxdl.report import layer_table, render
 from jaxdl.report.layers import tree_bytes
-from jaxdl.report.terminal import announce, results_table
+from jaxdl.report.terminal import announce, console_of, results_table
 from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.divergence import Divergence
 from jaxdl.training.hooks import Profiler
@@ -83,5 +81,5 @@ def summary(options: Options, experiment: Experiment, arguments: Sequence[str], 
     size = experiment.training.batch_size
     opt_bytes = tree_bytes(state.opt_state)
     table = layer_table(experiment.model, spec.input_shape, batch_size=size, optimizer_bytes=opt_bytes, train=True)
-    Console(highlight=False).print(render(table))
+    console_of().print(render(table))
     return 0

@@ -70,9 +70,13 @@ def load_images(paths: Sequence[Path], spec: Spec) -> np.ndarray:
 
 
 def _check_white(spec: Spec) -> None:
-    """Raises `UserError` where the data are stored as integers and no such integer is white: all would be black."""
-    dtype, white = np.dtype(spec.input_dtype), 1 / spec.preprocess.scale
-    if dtype.kind in "iu" and not 1 < white <= np.iinfo(dtype).max:
+    """Raises `UserError` where the data do not say which stored number is white, or it cannot be stored.
+
+    Without a scale an image of 8 bits would be all but black among bytes, and is a guess among floats.
+    """
+    dtype, scale = np.dtype(spec.input_dtype), spec.preprocess.scale
+    most = np.iinfo(dtype).max if dtype.kind in "iu" else np.inf
+    if scale in (0, 1) or not 0 < 1 / scale <= most or (dtype.kind in "iu" and scale > 1):
         raise UserError(
             f"images were given, but the examples of this model are stored as {dtype} without a scale that makes one "
             "of its numbers white (preprocess.scale, such as 1/255); give a .npy file of examples as stored."

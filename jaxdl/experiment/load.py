@@ -67,7 +67,8 @@ def check_targets(experiment: Experiment, dataset: Dataset) -> None:
     """Raises `UserError` if the targets of a split are not those of the experiment's objective."""
     for name, split in dataset.splits.items():
         targets = split["targets"]
-        problem = experiment.objective.problem(targets)
+        rows = targets.ndim > 1 and targets.shape[-1] == dataset.spec.outputs and not dataset.spec.class_names
+        problem = experiment.objective.problem(targets, rows)
         if problem:
             raise UserError(
                 f"the {name} split of {dataset.used}: targets are from {targets.min()} to {targets.max()}, "

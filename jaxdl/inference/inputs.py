@@ -149,8 +149,9 @@ def _array(values: Any, name: str) -> np.ndarray:
 def stored(array: np.ndarray, spec: Spec, name: str) -> np.ndarray:
     """Returns examples in the dtype in which the data of the training are stored, where that changes no value.
 
-    Integers of any size become those of the data if all fit. Floats are rounded to the precision of the data. Floats
-    never become integers, nor integers floats: such numbers are scaled in another way than those of the training.
+    Integers of any size become those of the data if all fit, and so do booleans where data are not scaled. Floats are
+    rounded to the precision of the data. Floats never become integers, nor integers floats: such numbers are scaled in
+    another way than those of the training.
 
     Args:
         array: the examples.
@@ -166,6 +167,8 @@ def stored(array: np.ndarray, spec: Spec, name: str) -> np.ndarray:
     dtype = jax.dtypes.canonicalize_dtype(spec.input_dtype)  # without 64 bits, JAX would cut larger numbers off
     if not array.ndim or array.shape[1:] != spec.input_shape:
         raise UserError(f"{_given(array, name)}; the model takes {_wanted(spec)}{_shape_hint(array, spec)}.")
+    if array.dtype == bool and jnp.issubdtype(dtype, jnp.integer) and spec.preprocess.scale == 1:
+        array = array.astype(dtype)  # 0 and 1, which mean the same unless the data are scaled
     if array.dtype == dtype:
         return array
     for kind in (jnp.integer, jnp.floating):

@@ -42,9 +42,9 @@ class Convolution(nn.Module):
         bias: jax.Array = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
         inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
         if pool_window is None:
-            return ops.convolution(inputs, kernel, padding=self.padding) + bias
+            return ops.convolution(inputs, kernel, padding=self.padding) + _last_of(4, bias)
         # The bias is the same for a whole window, so it can be added after pooling.
-        return ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding) + bias
+        return ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding) + _last_of(4, bias)
 
 
 @described
@@ -80,7 +80,8 @@ class BatchNorm(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, channels, jnp.float32)
         variance = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
         if not train:
-            return _scaled(self, inputs, inputs - mean.value, variance.value, _EPS_BATCH)
+            centered = inputs - _last_of(inputs.ndim, mean.value)
+            return _scaled(self, inputs, centered, _last_of(inputs.ndim, variance.value), _EPS_BATCH)
         centered, batch_mean, batch_variance = ops.moments(inputs, tuple(range(inputs.ndim - 1)))
         if not self.is_initializing():
             for running, now in ((mean, batch_mean), (variance, batch_variance)):
@@ -124,8 +125,13 @@ def _scaled(module: nn.Module, inputs: jax.Array, centered: jax.Array, variance:
     scale: jax.Array = module.param("scale", nn.initializers.ones, channels, jnp.float32)
     bias: jax.Array = module.param("bias", nn.initializers.zeros, channels, jnp.float32)
     # First the variance times the scale, which are small: so a train step takes a tenth less time.
-    factor = jax.lax.rsqrt(variance + eps) * scale
-    return (centered * factor + bias).astype(jnp.result_type(inputs, scale, bias))
+    factor = jax.lax.rsqrt(variance + eps) * _last_of(inputs.ndim, scale)
+    return (centered * factor + _last_of(inputs.ndim, bias)).astype(jnp.result_type(inputs, scale, bias))
+
+
+def _last_of(dimensions: int, vector: jax.Array) -> jax.Array:
+    """Returns (channels,) as (1, ..., 1, channels): JAX can be set to refuse what has fewer dimensions."""
+    return vector.reshape((1,) * (dimensions - 1) + vector.shape)
 
 
 @described

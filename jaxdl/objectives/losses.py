@@ -198,8 +198,13 @@ class Objective(abc.ABC):
         """
         return needed
 
-    def problem(self, targets: np.ndarray) -> str | None:
-        """Returns what targets must be for this objective, None if they are; checked on the host before training."""
+    def problem(self, targets: np.ndarray, rows: bool) -> str | None:
+        """Returns what targets must be for this objective, None if they are; checked on the host before training.
+
+        Args:
+            targets: of a whole split.
+            rows: whether the last axis is that of the outputs, as in one-hot rows.
+        """
         return None
 
     def boundary(self) -> float:
@@ -231,6 +236,14 @@ class SoftmaxCrossEntropy(Objective):
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return softmax_cross_entropy(outputs, targets, self.label_smoothing)
 
+    def problem(self, targets: np.ndarray, rows: bool) -> str | None:
+        if not rows or np.allclose(targets.sum(-1), 1, atol=1e-3):
+            return None
+        return (
+            "softmax cross-entropy needs rows of probabilities that add up to 1; for several yes-no questions take "
+            "sigmoid_cross_entropy"
+        )
+
     def predictions(self, outputs: ArrayLike) -> jax.Array:
         return jax.nn.softmax(jnp.asarray(outputs, jnp.float32))
 
@@ -255,7 +268,7 @@ class SigmoidCrossEntropy(Objective):
     def outputs(self, needed: int, classes: int) -> int:
         return 1 if classes == 2 else needed
 
-    def problem(self, targets: np.ndarray) -> str | None:
+    def problem(self, targets: np.ndarray, rows: bool) -> str | None:
         right = targets.size == 0 or (targets.min() >= 0 and targets.max() <= 1)
         return (
             None

@@ -31,8 +31,7 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
     for split, counts in values.items():
         if not _is_matrix(counts):
             continue
-        names = [str(name) for name in data.get("class_names") or ()]
-        names = names if len(names) == len(counts) else [str(n) for n in range(len(counts))]
+        names = _names(data, len(counts))
         if plots:
             title = titled(f"{split} confusion", used)
             parts.append(plotted(title, confusion_matrix(title, counts, names)))
@@ -46,7 +45,7 @@ def questions_section(values: Mapping[str, Any], data: Mapping[str, Any]) -> str
     Args:
         values: by split, (questions, 2, 2) numbers of examples by right answer (rows: no, yes) and predicted answer
             (columns: no, yes), as lists, with one more column if there are outputs with NaN; anything else is left out.
-        data: ``data`` of the run's summary.
+        data: ``data`` of the run's summary; if it does not name as many classes, the questions are numbered.
 
     Returns:
         A section of the page; empty if no split has several questions.
@@ -55,8 +54,15 @@ def questions_section(values: Mapping[str, Any], data: Mapping[str, Any]) -> str
     parts = []
     for split, counts in values.items():
         if _is_matrices(counts):
-            parts.append(plotted(titled(f"{split} answers", used), _per_question(np.asarray(counts, np.float64))))
+            answers = _per_question(np.asarray(counts, np.float64), _names(data, len(counts)))
+            parts.append(plotted(titled(f"{split} answers", used), answers))
     return section("Questions", "".join(parts))
+
+
+def _names(data: Mapping[str, Any], count: int) -> list[str]:
+    """Returns the names of the data's classes, or numbers where it does not have as many."""
+    names = [str(name) for name in data.get("class_names") or ()]
+    return names if len(names) == count else [str(n) for n in range(count)]
 
 
 _FIGURES = ("precision", "recall", "f1")
@@ -72,7 +78,7 @@ def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
     return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))
 
 
-def _per_question(counts: np.ndarray) -> str:
+def _per_question(counts: np.ndarray, names: Sequence[str]) -> str:
     """Returns a table of the answers to each question, and of precision, recall and F1 of its yes."""
     figures, known = class_figures(counts), occurring(counts)[:, 1]
     head = ["question", "no, rightly", "no, wrongly", "yes, rightly", "yes, wrongly", "precision", "recall", "F1"]
@@ -80,7 +86,7 @@ def _per_question(counts: np.ndarray) -> str:
     for n, of in enumerate(counts):
         answered = [f"{count:,.0f}" for count in (of[0, 0], of[1, 0], of[1, 1], of[0, 1])]
         shown = [figure(float(figures[key][n, 1])) if known[n] else "" for key in _FIGURES]
-        rows.append([str(n), *answered, *shown, *([f"{of[:, 2].sum():,.0f}"] if of.shape[1] > 2 else [])])
+        rows.append([names[n], *answered, *shown, *([f"{of[:, 2].sum():,.0f}"] if of.shape[1] > 2 else [])])
     return table(head + ["NaN"] * (counts.shape[2] - 2), rows, numbers=range(1, 9))
 
 

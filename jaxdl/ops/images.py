@@ -20,7 +20,7 @@ def shift(images: jax.Array, moves: jax.Array, most: int) -> jax.Array:
     padded = jnp.pad(images, ((0, 0), (most, most), (most, most), (0, 0)))
 
     def crop(image: jax.Array, move: jax.Array) -> jax.Array:
-        return jax.lax.dynamic_slice(image, (most - move[0], most - move[1], 0), images.shape[1:])
+        return jax.lax.dynamic_slice(image, (most - move[0], most - move[1], jnp.zeros_like(move[0])), images.shape[1:])
 
     # On the CPU, 128 images of 28x28 take 33 us in copied slices, 136 us pixel by pixel and 550 us as products.
     return jax.vmap(crop)(padded, moves)
@@ -44,8 +44,8 @@ def rotate_and_zoom(images: jax.Array, angle: jax.Array, factor: jax.Array) -> j
         The shape of `images`, float32.
     """
     height, width, channels = images.shape[1:]
-    rows = (jnp.arange(height) - (height - 1) / 2)[:, None]
-    columns = (jnp.arange(width) - (width - 1) / 2)[None, :]
+    rows = (jnp.arange(height) - (height - 1) / 2)[None, :, None]
+    columns = (jnp.arange(width) - (width - 1) / 2)[None, None, :]
     cosine, sine = ((turn(angle) / factor)[:, None, None] for turn in (jnp.cos, jnp.sin))
     # Pad with one pixel of zeros at each edge.
     y = jnp.clip(cosine * rows + sine * columns + (height - 1) / 2, -1, height)

@@ -150,7 +150,7 @@ def _turned(sequences: jax.Array, lengths: jax.Array | None) -> jax.Array:
     """Reverses the valid steps of (batch, time, ...); each later step repeats the last valid one."""
     if lengths is None:
         return sequences[:, ::-1]
-    places = jnp.maximum(lengths[:, None] - 1 - jnp.arange(sequences.shape[1]), 0)
+    places = jnp.maximum(lengths[:, None] - 1 - jnp.arange(sequences.shape[1])[None], 0)
     return jnp.take_along_axis(sequences, places[:, :, None], 1)
 
 
@@ -180,8 +180,8 @@ def _run(
     factors = jnp.repeat(jnp.array([0.5 if halved else 1.0 for halved in cell.halved], kernel.dtype), units)
     arrays = Arrays(
         inputs,
-        (kernel * factors).T,
-        (recurrent_kernel * factors).T,
+        (kernel * factors[None]).T,
+        (recurrent_kernel * factors[None]).T,
         (bias * factors)[:, None],
         None if recurrent_bias is None else (recurrent_bias * factors)[:, None],
         tuple(state.T for state in initial),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from jaxdl.errors import printable
 from jaxdl.profiling.profiler import read_profile
+from jaxdl.report.terminal import console_of
 
 _SHOWN = 12
 
@@ -20,13 +20,12 @@ def print_profile(run_dir: Path, file: TextIO | None = None) -> None:
         run_dir: the run directory.
         file: where to write; None means stdout.
     """
-    from rich.console import Console
     from rich.text import Text
 
     profile = read_profile(run_dir)
     if profile is None:
         return
-    console = Console(file=sys.stdout if file is None else file, highlight=False)
+    console = console_of(file)
     console.print(_step_table(profile))
     console.print(_operation_table(profile))
     for name, value in _lines(profile, run_dir / "profile"):

@@ -6,18 +6,20 @@ rest. Names and texts that come from data are shown literally: markup and termin
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
-from jaxdl.errors import printable
+from jaxdl.errors import UserError, printable
 from jaxdl.report.format import data_used, duration, figure, figures, split_metrics
 
 if TYPE_CHECKING:
-    from rich.console import Group, RenderableType
+    from rich.console import Console, Group, RenderableType
     from rich.live import Live
     from rich.table import Table
 
@@ -48,6 +50,34 @@ class Display(Protocol):
         """Shows that an epoch has ended."""
 
 
+def drop(stream: Any) -> None:
+    """Makes a stream that cannot be written to write nowhere, so that neither later output nor its closing fails."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+@contextlib.contextmanager
+def _unimportant(stream: Any) -> Iterator[None]:
+    """Lets what is written to a stream fail: a closed terminal or an ended reader must not end a training."""
+    try:
+        yield
+    except (OSError, ValueError):  # ValueError: the file was closed
+        drop(stream)
+
+
+def console_of(stream: TextIO | None = None) -> Console:
+    """Returns Rich's console for a stream; None means stdout. An ended reader raises `BrokenPipeError`."""
+    from rich.console import Console
+
+    class Strict(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    return Strict(file=sys.stdout if stream is None else stream, highlight=False)
+
+
 class LiveArea:
     """The lowest lines of a terminal, kept up to date, with lines of text above them; a context manager.
 
@@ -66,20 +96,20 @@ class LiveArea:
     def say(self, text: str) -> None:
         """Writes a text, above the area if there is one."""
         shown = "\n".join(printable(line) for line in text.splitlines())
-        if self._live is None:
-            print(shown, file=self._file, flush=True)
-        else:
-            from rich.text import Text
+        with _unimportant(self._file):
+            if self._live is None:
+                print(shown, file=self._file, flush=True)
+            else:
+                from rich.text import Text
 
-            self._live.console.print(Text(shown), soft_wrap=True)
+                self._live.console.print(Text(shown), soft_wrap=True)
 
     def __enter__(self) -> LiveArea:
-        from rich.console import Console
         from rich.live import Live
 
-        console = Console(file=self._file, highlight=False)
+        console = console_of(self._file)
         if console.is_terminal and not console.is_dumb_terminal:
-            self._live = Live(
+            live = Live(
                 console=console,
                 get_renderable=self._rendered,
                 refresh_per_second=4,
@@ -87,13 +117,16 @@ class LiveArea:
                 # Other prints also go above the area, unless they go to a file.
                 redirect_stdout=sys.stdout.isatty(),
             )
-            self._live.start()
+            with _unimportant(self._file):
+                live.start()
+            self._live = live
         return self
 
     def __exit__(self, *exception: object) -> None:
         live, self._live = self._live, None
         if live is not None:
-            live.stop()
+            with _unimportant(self._file):
+                live.stop()
 
 
 class Progress:
@@ -207,12 +240,28 @@ def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None
     Args:
         summary: the content of ``summary.json``.
         run_dir: the run directory.
-        file: where to write; None means stdout.
+        file: where to write; None means stdout. If its reader has ended, as ``head`` does, nothing more is written.
+
+    Raises:
+        UserError: it cannot be written to.
     """
-    from rich.console import Console
+    stream = sys.stdout if file is None else file
+    try:
+        _write_results(summary, run_dir, stream)
+        stream.flush()
+    except BrokenPipeError:
+        drop(stream)
+    except OSError as error:
+        drop(stream)
+        raise UserError(
+            f"cannot write the results: {error.strerror or error}; those of a training are in {run_dir}/summary.json."
+        ) from error
+
+
+def _write_results(summary: Mapping[str, Any], run_dir: Path, stream: TextIO) -> None:
     from rich.text import Text
 
-    console = Console(file=sys.stdout if file is None else file, highlight=False)
+    console = console_of(stream)
     about_data = summary.get("data") or {}
     data = data_used(about_data)
     console.print(_metrics_table(summary, data))
@@ -241,7 +290,9 @@ def announce(text: str, file: TextIO | None = None) -> None:
         file: where to write; None means stderr.
     """
     lines = [printable(line) for line in text.splitlines()]
-    print("\n".join(lines), file=sys.stderr if file is None else file, flush=True)
+    stream = sys.stderr if file is None else file
+    with _unimportant(stream):
+        print("\n".join(lines), file=stream, flush=True)
 
 
 def _metrics_table(summary: Mapping[str, Any], data: str) -> Table:

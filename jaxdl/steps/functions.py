@@ -19,6 +19,7 @@ from jaxdl.fields import replace, traced_values
 from jaxdl.objectives import masked_mean
 from jaxdl.objectives.measures import Metric
 from jaxdl.objectives.metrics import loss, metric, training_metrics
+from jaxdl.steps.collections import WRITABLE, added_loss, carried, sown_metrics, split
 
 Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
@@ -174,8 +175,7 @@ class _Functions:
         params_key, dropout_key, state_key = jax.random.split(key, 3)
         example = jnp.zeros((1, *self._spec.input_shape), self._spec.model_dtype)
         variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
-        model_state = {name: value for name, value in variables.items() if name != "params"}
-        params = variables["params"]
+        params, model_state, _ = split(variables)
         opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
         return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
 
@@ -183,7 +183,7 @@ class _Functions:
         self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         recipe = replace(self._experiment, hparams)
-        loss, (outputs, mask, model_state), gradients = self._differentiate(recipe, state, batch)
+        loss, (outputs, mask, model_state, sown), gradients = self._differentiate(recipe, state, batch)
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
             updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
@@ -193,7 +193,8 @@ class _Functions:
             # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
         for figure in training_metrics(recipe.measured, recipe.objective):
-            metrics[figure.name] = figure.of_batch(figure.partial(outputs, batch["targets"], mask))
+            metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, batch["targets"], mask)))
+        metrics |= sown_metrics(sown, metrics)
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":
             finite = jnp.isfinite(loss) & _all_finite(gradients) & _all_finite(params)
@@ -223,7 +224,7 @@ class _Functions:
         return self._experiment.objective.predictions(self._apply(self._experiment, state, batch))
 
     def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, Any, Any]:
-        """Returns the loss; outputs, mask and the model's new state; and the gradients of the parameters."""
+        """Returns the loss; outputs, mask, the model's new state and what it sowed; and the parameters' gradients."""
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
@@ -231,19 +232,22 @@ class _Functions:
             inputs = self._in_precision(batch["inputs"])
 
         def loss_of(params: Any) -> tuple[jax.Array, Any]:
-            outputs, model_state = recipe.model.apply(
+            outputs, written = recipe.model.apply(
                 self._variables(params, state.model_state),
                 inputs,
                 train=True,
                 lengths=batch.get("lengths"),
                 rngs={"dropout": dropout_key},
-                mutable=list(state.model_state),
+                mutable=WRITABLE,
             )
+            _, model_state, sown = split(written)
             outputs = outputs.astype(jnp.float32)
             self._check_outputs(outputs)
             losses = recipe.objective.losses(outputs, batch["targets"])
             mask = element_mask(batch, losses.shape)
-            return masked_mean(losses, mask), (outputs, mask, model_state)
+            loss, added = masked_mean(losses, mask), added_loss(sown)
+            more = (outputs, mask, carried(state.model_state, model_state), sown)
+            return loss if added is None else loss + added, more
 
         (loss, more), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         return loss, more, gradients
@@ -253,8 +257,9 @@ class _Functions:
         model: Any = recipe.model
         with jax.named_scope(INPUT_SCOPE):
             inputs = self._in_precision(self._spec.preprocess(batch["inputs"]))
-        outputs: jax.Array = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"))
-        return outputs.astype(jnp.float32)
+        outputs, _ = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"), mutable=WRITABLE)
+        wide: jax.Array = outputs.astype(jnp.float32)
+        return wide
 
     def _check_outputs(self, outputs: jax.Array) -> None:
         """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""
@@ -269,6 +274,10 @@ class _Functions:
         # Values that the model itself stores in another dtype than float32 are not converted.
         cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
         return {"params": jax.tree.map(cast, params), **model_state}
+
+
+def _float32(number: Any) -> jax.Array:
+    return jnp.asarray(number, jnp.float32)
 
 
 def _all_finite(tree: Any) -> jax.Array:

@@ -120,8 +120,6 @@ class Sweep:
                 return
             job, outcome = executor.wait()
             under_way.remove(job.number)
-            if outcome.ends_sweep:
-                raise UserError(f"trial {job.number}: {outcome.reason} The same command continues the sweep.")
             if outcome.again and self._failures[job.number] < self.execution.retries:
                 self._failures[job.number] += 1
                 # If several run out of memory together, only the first one reduces the width.
@@ -130,6 +128,8 @@ class Sweep:
                 display.say(f"trial {job.number} failed and is started again: {outcome.reason}")
                 self.schedule.again(job.number)
                 continue
+            if outcome.ends_sweep:
+                raise UserError(f"trial {job.number}: {outcome.reason} The same command continues the sweep.")
             over = self.schedule.take(job.number, outcome)
             if job.number not in [trial.number for trial in over]:
                 display.show(job.number, "waits for its other seeds", outcome.epochs / job.experiment.training.epochs)

@@ -99,7 +99,7 @@ class Hooks:
     """The hooks of one `jaxdl.train`.
 
     Attributes:
-        signals: asks it to stop; None: SIGINT and SIGTERM, while it runs.
+        signals: asks it to stop; None: the signals of `jaxdl.backend.signals.StopSignals`, while it runs.
         display: shows how far it is; None: a bar in the terminal.
         give_up: called after each epoch; where it returns True, the training ends there, without a test. Its answer
             must depend on its arguments alone: a run that resumes asks it again about every earlier epoch.

@@ -20,10 +20,11 @@ from pathlib import Path
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.config import from_config
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
-from jaxdl.record import METRICS, provenance, read_metrics, read_record, read_summary
+from jaxdl.record import METRICS, provenance, read_config, read_metrics, read_record, read_summary
 from jaxdl.training.arithmetic import check_same_arithmetic
 
 Notify = Callable[[str], None]
@@ -105,10 +106,10 @@ class Reproduction:
 
 
 def reproduce(
-    original: Path,
-    run_dir: Path,
-    experiment: Experiment,
-    data_dir: Path,
+    original: Path | str,
+    run_dir: Path | str,
+    experiment: Experiment | None = None,
+    data_dir: Path | str | None = None,
     arguments: Sequence[str] = (),
     notify: Notify = print,
 ) -> Reproduction:
@@ -117,8 +118,8 @@ def reproduce(
     Args:
         original: the run directory.
         run_dir: the new one.
-        experiment: the recipe of the original's ``config.json``.
-        data_dir: folder of prepared data sets and original archives.
+        experiment: the recipe of the original's ``config.json``; None: that one, whose parts must all be jaxdl's own.
+        data_dir: folder of prepared data sets and original archives; None: TFDS's own.
         arguments: the command line, for the record.
         notify: takes messages.
 
@@ -129,6 +130,8 @@ def reproduce(
     from jaxdl.training.run import train
 
     original, run_dir = expanded(original), expanded(run_dir)
+    if experiment is None:
+        experiment = from_config(read_config(original))
     status = read_summary(original).get("status")
     if status != "completed":
         raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")

@@ -52,9 +52,10 @@ def train(
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
     A run that was stopped, in any way, at any moment and any number of times, ends with the same bits as one that never
-    was. SIGINT and SIGTERM let the running call of the train program end (about two seconds), save, and raise
-    `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated`; a second one ends the process at once. Once the data are
-    loaded, they raise nowhere else: C++ libraries would swallow the exception, take it for their own error, or abort.
+    was. SIGINT, SIGTERM, SIGHUP and SIGUSR1 let the running call of the train program end (about two seconds), save,
+    and raise `KeyboardInterrupt` or `jaxdl.backend.signals.Terminated`; a second one ends the process at once. Once the
+    data are loaded, they raise nowhere else: C++ libraries would swallow the exception, take it for their own error, or
+    abort.
 
     Args:
         experiment: the recipe.

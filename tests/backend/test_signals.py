@@ -28,7 +28,15 @@ from jaxdl.training.saving import SavingPauses
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (signal.SIGINT, KeyboardInterrupt),
+        (signal.SIGTERM, Terminated),
+        (signal.SIGHUP, Terminated),
+        (signal.SIGUSR1, Terminated),
+    ],
+)
 def test_a_first_signal_only_asks(number: signal.Signals, error: type[BaseException]) -> None:
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with StopSignals() as signals:
@@ -41,6 +49,16 @@ def test_a_first_signal_only_asks(number: signal.Signals, error: type[BaseExcept
     with pytest.raises(error):
         signals.raise_received()
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_ignored_hangup_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signals.received is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 class Interrupted(nn.Module):
@@ -133,7 +151,10 @@ def wait_until_it_trains(process: subprocess.Popen[str], run_dir: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGUSR1, 128 + signal.SIGUSR1)],
+)
 def test_one_signal_saves_and_ends_the_run_within_seconds(tmp_path: Path, number: signal.Signals, status: int) -> None:
     run_dir = tmp_path / "run"
     with start(ENDLESS, run_dir) as process:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
+import jax.export
 import numpy as np
 import pytest
 from PIL import Image
 
+import jaxdl
 from jaxdl.cli import inference
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from tests.cli.launched import launch
+from tests.padded import recurrent
 from tests.sweeps.small import RECIPE
 
 
@@ -81,3 +85,25 @@ def test_an_output_without_its_folder_is_refused_before_the_run_is_read(tmp_path
     with pytest.raises(UserError, match=r"--output=.*: there is no folder .*none; create it"):
         getattr(inference, command)(options, RECIPE, [], 0.0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_sequences_are_predicted_and_exported_with_their_lengths(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = jaxdl.replace(recurrent(), {"training.epochs": 1})
+    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda line: None)
+    test = recipe.data.load(tmp_path).splits["test"]
+    np.savez(tmp_path / "some.npz", inputs=test["inputs"], lengths=test["lengths"])
+    np.save(tmp_path / "some.npy", test["inputs"])
+    options = Options(run_dir=str(tmp_path / "run"), input=str(tmp_path / "some.npz"), output=str(tmp_path / "out"))
+    expected = jaxdl.load_run(tmp_path / "run").predict(test["inputs"], test["lengths"])
+    inference.predict(options, recipe, [], 0.0)
+    rows = list(csv.DictReader((tmp_path / "out").open()))
+    np.testing.assert_allclose([[float(row["0"]), float(row["1"])] for row in rows], expected, rtol=1e-4)
+    with pytest.raises(UserError, match=r"some\.npy has no lengths, and the model was trained with them"):
+        inference.predict(dataclasses.replace(options, input=str(tmp_path / "some.npy")), recipe, [], 0.0)
+    inference.export(options, recipe, [], 0.0)
+    assert ".call(inputs, lengths)" in capsys.readouterr().out
+    program = jax.export.deserialize(bytearray((tmp_path / "out").read_bytes()))
+    np.testing.assert_allclose(program.call(test["inputs"], test["lengths"]), expected, rtol=1e-4)

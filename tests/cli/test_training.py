@@ -61,6 +61,26 @@ def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
 
 
+def shell(tmp_path: Path, redirected: str) -> int:
+    """Trains for an epoch with redirected output; returns the exit status of the training itself."""
+    command = (
+        f"{sys.executable} {ROOT / 'launch.py'} {' '.join(QUICK)} --run_dir=run {redirected}; exit ${{PIPESTATUS[0]}}"
+    )
+    environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+    return subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, check=False).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("redirected", "status"),
+    [("2>&1 | head -1", 0), ("| true", 0), (">&-", 0), (">&- 2>&-", 0), ("> /dev/full", 2), ("2> /dev/full", 0)],
+)
+def test_output_that_goes_away_ends_no_training(tmp_path: Path, redirected: str, status: int) -> None:
+    assert shell(tmp_path, redirected) == status
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "completed"
+    assert list((tmp_path / "run" / "checkpoints").iterdir())
+
+
 def test_the_table_has_the_parameters_that_the_model_has(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,13 @@ def test_targets_that_are_no_answers_to_a_yes_no_question_are_refused(tmp_path: 
         train(tmp_path, LABELS.astype(np.float32), jaxdl.MLP(features=(4,)), jaxdl.SigmoidCrossEntropy())
 
 
+def test_several_answers_are_no_probabilities_of_classes(tmp_path: Path) -> None:
+    several = (np.random.RandomState(1).uniform(size=(40, 4)) < 0.5).astype(int)
+    with pytest.raises(UserError, match="needs rows of probabilities that add up to 1; for several yes-no questions"):
+        train(tmp_path, several, jaxdl.MLP(features=(4,)), jaxdl.SoftmaxCrossEntropy())
+    train(tmp_path, np.eye(4)[LABELS], jaxdl.MLP(features=(4,)), jaxdl.SoftmaxCrossEntropy())
+
+
 def test_a_model_with_fewer_outputs_than_classes_is_refused(tmp_path: Path) -> None:
     from flax import linen as nn
 

@@ -226,13 +226,24 @@ def test_a_deep_image_is_resized_without_rounding_to_bytes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "preprocess", [Preprocess(), Preprocess(1 / 256), Preprocess(-1 / 255), Preprocess(cast="none")]
+    ("dtype", "preprocess"),
+    [
+        *(("uint8", Preprocess(scale)) for scale in (1, 1 / 256, 2, -1, 0)),
+        ("uint8", Preprocess(cast="none")),
+        ("float32", Preprocess()),
+    ],
 )
-def test_images_are_refused_where_no_stored_number_is_white(tmp_path, preprocess):
-    """They would all become black, or white would wrap around to black."""
+def test_images_are_refused_where_no_stored_number_is_known_to_be_white(tmp_path, dtype, preprocess):
+    """They would all become black, white would wrap around to black, or floats of another range would be guessed."""
     path = save(tmp_path / "g.png", random_pixels(28, 28))
-    with pytest.raises(UserError, match="stored as uint8 without a scale that makes one of its numbers white"):
-        load_images([path], Spec((28, 28, 1), "uint8", preprocess, (), 10))
+    with pytest.raises(UserError, match=f"stored as {dtype} without a scale that makes one of its numbers white"):
+        load_images([path], Spec((28, 28, 1), dtype, preprocess, (), 10))
+
+
+def test_images_become_floats_of_the_range_that_the_data_state(tmp_path):
+    pixels = random_pixels(28, 28)
+    found = load_images([save(tmp_path / "g.png", pixels)], Spec((28, 28, 1), "float32", Preprocess(1 / 100), (), 10))
+    np.testing.assert_allclose(found[0, ..., 0], pixels / 2.55, rtol=1e-6)
 
 
 def test_files_are_found_below_a_folder_in_a_fixed_order(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,12 +42,12 @@ def test_other_lengths_are_refused_by_name(lengths: object, message: str) -> Non
 
 
 def test_a_data_set_says_whether_it_has_lengths_and_checks_them() -> None:
-    dataset = padded()
+    dataset = padded().read(Path(), print)
     assert dataset.spec.lengths
     test = dict(dataset.splits["test"])
     without = {name: {key: split[key] for key in ("inputs", "targets")} for name, split in dataset.splits.items()}
     assert not dataclasses.replace(dataset, splits=without).spec.lengths
-    with pytest.raises(UserError, match=r"padded: all splits must have lengths or none, .*'train': False"):
+    with pytest.raises(UserError, match=r"arrays: all splits must have lengths or none, .*'train': False"):
         dataclasses.replace(dataset, splits={**without, "test": test})
     test["lengths"] = test["lengths"] + 1
     with pytest.raises(UserError, match=r"lengths of test\[\d+\] is 8; a length .* from 0 to 7"):

@@ -98,6 +98,7 @@ FLOATS = Spec((2,), "float32", Preprocess(), (), 1)
         (np.array([[0.1, -2e30]]), FLOATS),  # float64
         (np.array([[0.1, np.nan], [np.inf, 1]], np.float16), FLOATS),
         ([[0.5, 1.0], [0.25, 3.0]], FLOATS),
+        ([[True, False]], Spec((2,), "uint8", Preprocess(), (), 1)),
     ],
 )
 def test_numbers_of_the_same_kind_become_those_of_the_data(given: Any, spec: Spec) -> None:

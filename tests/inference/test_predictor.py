@@ -145,8 +145,11 @@ def test_a_run_on_padded_sequences_predicts_as_well_as_it_was_tested(tmp_path: P
     recipe = recurrent()
     summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path)
     test = recipe.data.load(tmp_path).splits["test"]
-    found = jaxdl.load_run(tmp_path / "run", recipe).predict(test["inputs"], test["lengths"])
+    found = jaxdl.load_run(tmp_path / "run").predict(test["inputs"], test["lengths"])  # the config has no arrays
     assert (found.argmax(1) == test["targets"]).mean() == summary["metrics"]["test/accuracy"] > 0.8
+    assert jaxdl.evaluate(tmp_path / "run", recipe)["metrics"]["test/loss"] == summary["metrics"]["test/loss"]
+    with pytest.raises(UserError, match="give the experiment with the same arrays"):
+        jaxdl.evaluate(tmp_path / "run")
 
 
 class Own(nn.Module):

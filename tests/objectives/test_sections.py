@@ -62,6 +62,8 @@ def test_each_of_several_questions_has_its_answers_and_figures() -> None:
     shown = [row for row in rows(questions_section({"test": ANSWERS}, DATA)) if row]
     assert shown[0] == ["0", "5", "2", "4", "1", "0.8000", "0.6667", "0.7273"]
     assert shown[1] == ["1", "12", "0", "0", "0", "", "", ""]
+    named = rows(questions_section({"test": ANSWERS}, DATA | {"class_names": ["spam", "urgent"]}))
+    assert [row[0] for row in named if row] == ["spam", "urgent"]
     nan = [[[5, 1, 0], [2, 4, 6]]]
     assert rows(questions_section({"test": nan}, DATA))[-1] == [
         *("0", "5", "2", "4", "1", "0.8000", "0.3333", "0.4706", "6")

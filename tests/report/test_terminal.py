@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pty
@@ -201,3 +202,38 @@ def test_nothing_from_data_steers_the_terminal_or_the_markup() -> None:
 def test_text_is_kept_and_what_steers_a_terminal_is_spelled_out() -> None:
     assert printable("Zürich 数字") == "Zürich 数字"
     assert printable("a\nb\x1b") == "a\\nb\\x1b"
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed, or a pipe whose reader has ended."""
+
+    def __init__(self, error: OSError):
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+    def isatty(self) -> bool:
+        return isinstance(self.error, BrokenPipeError)
+
+
+GONE = [OSError(errno.EIO, "Input/output error"), BrokenPipeError(errno.EPIPE, "Broken pipe")]
+
+
+@pytest.mark.parametrize("error", GONE)
+def test_a_terminal_that_is_gone_ends_nothing(error: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    announce("a message", Gone(error))
+    with Progress("mnist", 2, 10, file=Gone(error)) as progress:
+        progress.update(Reached(3, 1, {"train": {"loss": 0.5}}))
+        progress.end_epoch(Reached(5, 1, {"train": {"loss": 0.5}}))
+
+
+def test_results_that_nobody_reads_are_dropped_and_those_that_cannot_be_written_are_named() -> None:
+    results_table({"metrics": {"test/loss": 1.0}}, Path("run"), Gone(GONE[1]))
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(
+        jaxdl.errors.UserError, match="cannot write the results: No space left on device; .*run/summary"
+    ):
+        results_table({"metrics": {"test/loss": 1.0}}, Path("run"), Gone(full))

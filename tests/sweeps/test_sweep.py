@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +228,28 @@ def test_a_sweep_that_was_begun_under_earlier_rules_goes_on_under_them(tmp_path:
     assert values == DRAWN_BEFORE
     longer = sweep(tmp_path / "s", space, **given | {"trials": 6}, extend=True)
     assert [tuple(trial.values.values()) for trial in longer.trials][:4] == DRAWN_BEFORE
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_no_trial_is_lost_to_an_error_of_the_disk_that_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Once: the trial is tried again. Twice: the sweep ends, and the same command completes it."""
+    failures = iter(range(times))
+
+    def failing(*arguments: Any, run_dir: Path, **options: Any) -> Any:
+        if run_dir.name == "0001" and next(failures, None) is not None:
+            raise UserError("cannot write metrics.jsonl") from OSError(errno.EIO, os.strerror(errno.EIO))
+        return jaxdl.train(*arguments, run_dir=run_dir, **options)
+
+    monkeypatch.setattr("jaxdl.sweeps.trials.runner.train", failing)
+    rates = {"learning_rate": [1e-3, 1e-2, 3e-2]}
+    if times > 1:
+        with pytest.raises(UserError, match="trial 1: cannot write metrics.jsonl The same command continues the sweep"):
+            sweep(tmp_path / "sweep", rates)
+    results = sweep(tmp_path / "sweep", rates)
+    assert [trial.state for trial in results.trials] == ["completed"] * 3
+    undisturbed = sweep(tmp_path / "undisturbed", rates)
+    assert [trial.outcome and trial.outcome.params_sha256 for trial in results.trials] == [
+        trial.outcome and trial.outcome.params_sha256 for trial in undisturbed.trials
+    ]

@@ -184,7 +184,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_run_is_reproduced_to_the_bit(tmp_path: Path, recipe: jaxdl.Experiment) -> None:
     jaxdl.train(recipe, run_dir=tmp_path / "original", data_dir=tmp_path)
-    found = jaxdl.reproduce(tmp_path / "original", tmp_path / "copy", recipe, tmp_path)
+    found = jaxdl.reproduce(tmp_path / "original", tmp_path / "copy")  # the config says which recipe it is
     assert found.identical and found.conditions == []
     assert "reproduced to the bit" in found.text()
 

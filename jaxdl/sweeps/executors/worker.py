@@ -19,19 +19,20 @@ from typing import Any
 
 import cloudpickle
 
+from jaxdl.backend.signals import StopSignals, stopping_signals
+
 
 def main(arguments: list[str]) -> None:
     """Runs jobs until the connection closes."""
     connection = Connection(int(arguments[0]))
     # Signals go to all processes of a terminal or a job; only the sweep's own process tells the workers to stop.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stopping_signals():
         signal.signal(number, signal.SIG_IGN)
     _, (cores, settings) = cloudpickle.loads(connection.recv_bytes())
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)  # before JAX starts its threads
 
     from jaxdl.backend.settings import configure
-    from jaxdl.backend.signals import StopSignals
     from jaxdl.sweeps.results.display import TrialDisplay
     from jaxdl.sweeps.trials.runner import run_trial
     from jaxdl.training.cache import Cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jaxdl.errors import printable
 from jaxdl.fields import show
 from jaxdl.report.format import duration, figure
-from jaxdl.report.terminal import LiveArea, Reached
+from jaxdl.report.terminal import LiveArea, Reached, console_of
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import group_table
@@ -208,10 +207,9 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
         command: the command line of the best trial; empty if there is none.
         file: where to write; None means stdout.
     """
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=sys.stdout if file is None else file, highlight=False)
+    console = console_of(file)
     table, rows = _results_table(results), len(results.groups)
     wide = console.measure(table, options=console.options.update(width=10_000)).maximum > console.width
     console.print(_results_table(results, narrow=True) if wide else table)

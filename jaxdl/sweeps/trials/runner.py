@@ -62,7 +62,11 @@ def run_trial(
     except InUse as error:
         return _failed(str(error), begin, again=True)
     except UserError as error:
-        return _failed(str(error), begin, ends_sweep=_meets_every_trial(error.__cause__, job))
+        # An error of the disk says nothing about the trial. One that may pass is tried again; if it does not pass, the
+        # sweep ends, so that the same command continues it, and no trial is lost.
+        of_machine = isinstance(error.__cause__, OSError)
+        may_pass = of_machine and not _meets_every_trial(error.__cause__, job)
+        return _failed(str(error), begin, again=may_pass, ends_sweep=of_machine)
     except Exception as error:
         if ran_out_of_memory(error):
             return _failed(OUT_OF_MEMORY, begin, again=True)

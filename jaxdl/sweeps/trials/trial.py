@@ -63,8 +63,8 @@ class Outcome:
         data: name of the data that were used; a stand-in is called one.
         compile_seconds: time spent on compilation, in seconds.
         again: whether another attempt may succeed; not after a divergence, which repeats to the bit.
-        ends_sweep: whether the cause, such as a full disk, would stop every trial. Nothing is recorded then, so that
-            the same command continues once the cause is gone.
+        ends_sweep: whether the cause, if it does not pass, is the disk and not the trial: it may be full, for example.
+            Nothing is recorded then, so that the same command continues once the cause is gone.
     """
 
     state: State

@@ -76,16 +76,19 @@ def test_what_may_pass_is_worth_another_attempt(
         assert "ValueError: no\nsuch layer" in traceback.read_text()
 
 
-@pytest.mark.parametrize(("number", "ends_sweep"), [(errno.ENOSPC, True), (errno.ENOENT, False), (None, False)])
-def test_a_full_disk_ends_the_sweep_and_another_error_only_the_trial(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None, ends_sweep: bool
+@pytest.mark.parametrize(
+    ("number", "again", "ends_sweep"),
+    [(errno.ENOSPC, False, True), (errno.EIO, True, True), (errno.EACCES, True, True), (None, False, False)],
+)
+def test_an_error_of_the_disk_ends_the_sweep_unless_it_passes_and_another_one_only_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None, again: bool, ends_sweep: bool
 ) -> None:
     error = UserError("cannot write metrics.jsonl")
     if number is not None:
         error.__cause__ = OSError(number, os.strerror(number))
     failing(monkeypatch, error)
     outcome = run(job(tmp_path))
-    assert (outcome.reason, outcome.again, outcome.ends_sweep) == (str(error), False, ends_sweep)
+    assert (outcome.reason, outcome.again, outcome.ends_sweep) == (str(error), again, ends_sweep)
 
 
 def test_being_asked_to_stop_is_no_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
