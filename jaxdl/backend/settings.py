@@ -20,7 +20,8 @@ def configure(
         platform: ``cpu``, ``gpu`` or ``tpu``; empty leaves the choice to JAX.
         xla_flags: add the XLA flags that are measured to be faster on this jaxlib, unless ``XLA_FLAGS`` sets them.
         compilation_cache: keep compiled programs in the user's cache folder, so that a second start compiles nothing;
-            a cache that ``JAX_COMPILATION_CACHE_DIR`` names is used instead.
+            a cache that ``JAX_COMPILATION_CACHE_DIR`` names is used instead. Nothing is kept in a folder that is not
+            writable.
         debug: run without jit, one operation after another, and raise `FloatingPointError` at the first operation that
             gives NaN, so that the traceback has its line; breakpoints and ``print`` in a model then see numbers. Slow.
 
@@ -29,7 +30,8 @@ def configure(
     """
     if xla_flags:
         add_xla_flags()
-    if compilation_cache and getattr(jax.config, "jax_compilation_cache_dir", None) is None:
+    named = getattr(jax.config, "jax_compilation_cache_dir", None) is not None
+    if compilation_cache and not named and _is_writable(cache_folder()):
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -43,6 +45,12 @@ def configure(
 def cache_folder() -> Path:
     """Returns the user's cache folder, for files that can be created again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxdl"
+
+
+def _is_writable(folder: Path) -> bool:
+    """Returns whether files can be created in a folder, or the folder itself where it does not exist."""
+    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path)), folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _select(platform: str) -> None:

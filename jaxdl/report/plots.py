@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import html
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,9 +114,22 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
 # Used for the plots of a run and those of a sweep.
 
 
+def quiet_about_its_folder() -> None:
+    """Keeps Matplotlib from two warnings where the home is not writable; call it before the first import.
+
+    It then uses a temporary folder, and is only slower.
+    """
+    logging.getLogger("matplotlib").addFilter(_is_of_other_matters)  # added once, however often
+
+
+def _is_of_other_matters(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(("mkdir -p failed for path", "Matplotlib created a temporary"))
+
+
 @contextlib.contextmanager
 def drawing() -> Iterator[type[Figure]]:
     """Yields a Matplotlib figure with our own settings, independent of the user's configuration files."""
+    quiet_about_its_folder()
     import matplotlib
     from matplotlib.figure import Figure
 

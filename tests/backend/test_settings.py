@@ -38,6 +38,18 @@ def test_the_measured_flags_and_the_cache_are_set(tmp_path: Path) -> None:
     assert cache == str(tmp_path / "jaxdl" / "compiled")
 
 
+def test_nothing_is_kept_where_the_cache_folder_is_not_writable(tmp_path: Path) -> None:
+    """JAX would warn at each program that it compiles."""
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import jaxdl, jax; jaxdl.configure(); jax.jit(abs)(1.0)"],
+        env={name: value for name, value in os.environ.items() if name not in ("JAX_COMPILATION_CACHE_DIR",)}
+        | {"XDG_CACHE_HOME": str(tmp_path / "file" / "cache"), "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("call", "environment", "flags"),
     [

@@ -51,3 +51,18 @@ def test_the_users_settings_neither_change_the_plot_nor_are_changed(tmp_path: Pa
         MATPLOTLIBRC=str(tmp_path / "matplotlibrc"),
     )
     assert drawn == learning_curve("loss", {"train": ([1, 2], [0.5, 0.25])})
+
+
+def test_a_home_that_is_not_writable_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    text = """
+        import sys
+        from jaxdl.report.plots import learning_curve
+        sys.stdout = sys.stderr
+        assert "<svg" in learning_curve("loss", {"train": ([1, 2], [2.0, 1.0])})
+    """
+    home = {"HOME": str(tmp_path / "file"), "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "", "PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"} | home
+    command = [sys.executable, "-c", textwrap.dedent(text)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
