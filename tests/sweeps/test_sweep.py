@@ -226,3 +226,13 @@ def test_a_sweep_that_was_begun_under_earlier_rules_goes_on_under_them(tmp_path:
     assert values == DRAWN_BEFORE
     longer = sweep(tmp_path / "s", space, **given | {"trials": 6}, extend=True)
     assert [tuple(trial.values.values()) for trial in longer.trials][:4] == DRAWN_BEFORE
+
+
+def test_trials_of_another_arithmetic_are_not_added_to_a_sweep(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(RECIPE, {"optimizer.schedule": jaxdl.OneCycle(), "training.epochs": 1})
+    sweep(tmp_path / "sweep", {"seed": range(1)}, recipe=recipe)
+    file = tmp_path / "sweep" / "trials" / "0000" / "record.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"arithmetic": 1}))
+    with pytest.raises(UserError, match=r"another arithmetic of schedule one_cycle\. jaxdl 0\.1\.0 can finish"):
+        sweep(tmp_path / "sweep", {"seed": range(2)}, recipe=recipe, extend=True)
+    assert not (tmp_path / "sweep" / "trials" / "0001").exists()
