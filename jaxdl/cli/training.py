@@ -48,8 +48,8 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
     if summary["divergence"] is not None:
         announce(
             f"{Divergence.of_summary(summary['divergence']).message()}. Lower --learning_rate, clip with "
-            "--clip_norm=1, or skip such updates with --nan=skip. The last good checkpoint, if there is one, is "
-            "kept."
+            "--clip_norm=1, or skip such updates with --nan=skip; --debug names the line of the model that gives NaN. "
+            "The last good checkpoint, if there is one, is kept."
         )
         return 1
     return 0

@@ -11,6 +11,9 @@ from pathlib import Path
 from jaxdl.backend.cores import gpu_names, usable_cores
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
+from jaxdl.experiment import Experiment
+from jaxdl.inference.inputs import read_spec
+from jaxdl.record import RECORD
 from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.executors.executor import Executor, Inline
@@ -23,6 +26,8 @@ from jaxdl.sweeps.results.tables import write_rows, write_tables
 from jaxdl.sweeps.trials.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.trials.schedule import Schedule
 from jaxdl.sweeps.trials.table import TABLE, Table
+from jaxdl.sweeps.trials.trial import trial_dir
+from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 
 SUMMARY = "summary.json"
@@ -72,6 +77,8 @@ class Sweep:
         self._failures: Counter[int] = Counter()
         self._width_at: dict[int, int] = {}  # when a trial was last started
         self._written = time.monotonic()
+        over = (trial_dir(directory.path, trial.number) for trial in self.schedule.trials if trial.outcome is not None)
+        self._earlier = next((run_dir for run_dir in over if (run_dir / RECORD).exists()), None)
 
     def run(self) -> SweepResults:
         """Runs the remaining trials and writes the results of all."""
@@ -112,6 +119,7 @@ class Sweep:
                 job = self.schedule.next(under_way)
                 if job is None:
                     break
+                self._check_arithmetic(job.experiment)
                 display.begin(self.schedule.trials[job.number], job.experiment.training.epochs)
                 under_way.append(job.number)
                 self._width_at[job.number] = executor.width
@@ -137,6 +145,12 @@ class Sweep:
                 display.end(trial)
             self._failed |= outcome.state == "failed"
             self._write_rows()
+
+    def _check_arithmetic(self, experiment: Experiment) -> None:
+        """Raises `UserError` for a trial that trains with another arithmetic than those that it is compared with."""
+        if self._earlier is not None:
+            spec = read_spec(self._earlier)
+            check_same_arithmetic(self._earlier, experiment.for_spec(spec), spec)
 
     def _write_rows(self) -> None:
         """Writes the rows so far, from time to time, so that they can be read while the sweep runs."""

@@ -253,3 +253,13 @@ def test_no_trial_is_lost_to_an_error_of_the_disk_that_passes(
     assert [trial.outcome and trial.outcome.params_sha256 for trial in results.trials] == [
         trial.outcome and trial.outcome.params_sha256 for trial in undisturbed.trials
     ]
+
+
+def test_trials_of_another_arithmetic_are_not_added_to_a_sweep(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(RECIPE, {"optimizer.schedule": jaxdl.OneCycle(), "training.epochs": 1})
+    sweep(tmp_path / "sweep", {"seed": range(1)}, recipe=recipe)
+    file = tmp_path / "sweep" / "trials" / "0000" / "record.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"arithmetic": 1}))
+    with pytest.raises(UserError, match=r"another arithmetic of schedule one_cycle\. jaxdl 0\.1\.0 can finish"):
+        sweep(tmp_path / "sweep", {"seed": range(2)}, recipe=recipe, extend=True)
+    assert not (tmp_path / "sweep" / "trials" / "0001").exists()
