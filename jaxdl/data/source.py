@@ -33,18 +33,19 @@ class Data(abc.ABC):
         check=fraction,
     )
 
-    def load(self, data_dir: Path, notify: Notify = print) -> Dataset:
+    def load(self, data_dir: Path | str | None = None, notify: Notify = print) -> Dataset:
         """Loads the set with its splits train, validation (unless its fraction is 0) and test.
 
         Args:
-            data_dir: folder of prepared data sets and original archives; embedded sources do not use it.
+            data_dir: folder of prepared data sets and original archives; None: TFDS's own. Embedded sources do not use
+                it.
             notify: called with progress lines and warnings, each ready to print.
 
         Raises:
             UserError: the set is not available (the message says what was tried and what to do), or its numbers cannot
                 be trained on: see `jaxdl.data.check`.
         """
-        dataset = self.read(expanded(data_dir), notify)
+        dataset = self.read(default_data_dir() if data_dir is None else expanded(data_dir), notify)
         for name, split in dataset.splits.items():
             check_names(split, f"the {name} split of {dataset.used}")
         dataset = checked(dataset, notify)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 from jaxdl.errors import UserError
@@ -54,7 +55,9 @@ def _behind(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """Whether each class ranks behind the label or is it; (..., classes) bool. NaN is behind nothing, nor before it."""
     label = labels[..., None]
     own = jnp.take_along_axis(logits, label, -1)
-    return (logits < own) | ((logits == own) & (jnp.arange(logits.shape[-1]) >= label))
+    return (logits < own) | (
+        (logits == own) & (lax.broadcasted_iota(label.dtype, logits.shape, logits.ndim - 1) >= label)
+    )
 
 
 def confusion_counts(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> jax.Array:
