@@ -64,6 +64,7 @@ def test_a_recipe_asks_it_whether_the_data_fit() -> None:
         recipe(OtherTargets()).for_spec(dataclasses.replace(blobs().spec, class_names=()))
 
 
+@pytest.mark.slow
 def test_that_of_images_changes_stored_bytes_before_the_preprocessing_and_values_between_its_two_parts() -> None:
     preprocess = Preprocess(1 / 255, (0.5,), (0.25,))
     images = jnp.asarray(np.random.default_rng(0).integers(0, 256, (8, 6, 6, 1)).astype(np.uint8))

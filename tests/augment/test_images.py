@@ -103,6 +103,7 @@ def test_turns_and_zooms_are_uniform_up_to_the_bound(field: str) -> None:
     assert scipy.stats.kstest(drawn, scipy.stats.uniform(-bound, 2 * bound).cdf).pvalue > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [1, 2, 3, 5])
 def test_cutout_sets_a_square_about_a_random_pixel_to_zero(side: int) -> None:
     images = pictures(3000)
@@ -203,6 +204,7 @@ def test_each_step_draws_anew_and_the_seed_repeats_it() -> None:
     assert loss(1, 2) == loss(1, 2)
 
 
+@pytest.mark.slow
 def test_evaluation_and_prediction_see_the_examples_as_they_are() -> None:
     dataset = blobs()
     batch = {name: array[:20] for name, array in dataset.splits["test"].items()}

@@ -49,12 +49,14 @@ def error_of_a_step(model: nn.Module) -> FloatingPointError:
     return found.value
 
 
+@pytest.mark.slow
 def test_the_line_of_the_model_that_makes_nan_is_named() -> None:
     said = not_a_number(error_of_a_step(OfNegatives()))
     assert said.startswith(f"invalid value (nan) encountered in log at {__file__}:")
     assert said.endswith("in __call__: return jnp.log(hidden - 1_000) if train else hidden")
 
 
+@pytest.mark.slow
 def test_for_nan_in_a_gradient_the_line_of_the_operation_is_named() -> None:
     said = not_a_number(error_of_a_step(OfZeros()))
     assert f"in the gradient of the operation at {__file__}:" in said

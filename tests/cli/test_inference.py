@@ -21,6 +21,7 @@ from tests.padded import recurrent
 from tests.sweeps.small import RECIPE
 
 
+@pytest.mark.slow
 def test_evaluating_gives_the_figures_of_the_training(finished: Path, tmp_path: Path) -> None:
     done = launch(tmp_path, "--mode=eval", f"--run_dir={finished}")
     assert done.returncode == 0, done.stderr
@@ -29,6 +30,7 @@ def test_evaluating_gives_the_figures_of_the_training(finished: Path, tmp_path: 
     assert f"{figures['test/loss']:.4f}" in done.stdout
 
 
+@pytest.mark.slow
 def test_predicting_for_a_folder_of_images_writes_a_row_each(finished: Path, tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 

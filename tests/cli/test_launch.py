@@ -57,6 +57,7 @@ def test_bad_input_ends_with_status_2_and_one_line_and_writes_nothing(
     assert files_below(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_without_data_and_fallback_it_ends_soon_and_says_what_to_do(tmp_path: Path) -> None:
     done = launch(tmp_path, "--experiment=mnist_cnn", "--data.fallback=none", "--data.mirror=http://127.0.0.1:9/")
     assert done.returncode == 2

@@ -63,6 +63,7 @@ def made_here(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_run_made_from_python_is_known_to_the_modes_that_read_one(made_here: Path, tmp_path: Path) -> None:
     recipe = jaxdl.load_run(made_here).experiment
     for experiments in (ROOT / "experiments", tmp_path / "none"):

@@ -93,6 +93,7 @@ def test_the_table_has_the_parameters_that_the_model_has(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_training_without_a_run_directory_gets_one_below_runs_and_records_its_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_way_is_short_and_told_in_the_order_of_the_rooms(files: list[str], mos
     assert rooms == sorted(rooms)
 
 
+@pytest.mark.slow
 def test_a_flag_takes_its_way() -> None:
     recipe = jaxdl.load_experiment("digits_mlp", EXPERIMENTS)
 

@@ -100,6 +100,7 @@ def test_a_batch_that_is_larger_than_the_data_is_named(small: jaxdl.Experiment, 
     assert found is None if said is None else re.search(said, found or "")
 
 
+@pytest.mark.slow
 def test_a_training_says_that_its_batch_is_larger_than_the_data(small: jaxdl.Experiment, tmp_path: Path) -> None:
     told: list[str] = []
     recipe = jaxdl.replace(small, {"training.batch_size": 200, "training.epochs": 1})

@@ -40,6 +40,7 @@ def test_the_docstring_gives_command_source_and_measured_result(name: str) -> No
     assert "EXPECT_" not in docstring
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == "digits_cnn" else pytest.mark.slow) for name in NAMES]
 )

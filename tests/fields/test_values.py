@@ -122,6 +122,7 @@ def test_a_size_that_no_array_has_is_refused(number: int) -> None:
         make_space(twin("digits_mlp"), {"model.features": [(number,)]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "features"), [("digits_mlp", (2**31 - 1, 2**31 - 1)), ("bits_rnn", (2**31 - 1,)), ("digits_mlp", (2**30,))]
 )

@@ -45,6 +45,7 @@ def quiet(text: str) -> None:
     pass
 
 
+@pytest.mark.slow
 def test_every_function_takes_such_paths(home: Path) -> None:
     given: dict[str, Any] = {"data_dir": "~/data", "notify": quiet}
     summary = jaxdl.train(RECIPE, run_dir="~/run", **given)  # type: ignore[arg-type]

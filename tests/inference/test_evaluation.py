@@ -83,6 +83,7 @@ def test_a_finished_run_is_evaluated_to_the_figures_of_its_summary(recipe: jaxdl
     assert found["data"] == summary["data"]
 
 
+@pytest.mark.slow
 def test_other_data_are_named_and_data_of_another_shape_are_refused(
     recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

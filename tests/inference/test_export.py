@@ -20,6 +20,7 @@ from tests.padded import recurrent, untrained
 from tests.small import blobs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
@@ -63,6 +64,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_every_built_in_model_is_exported_for_any_batch(recipe: jaxdl.Experiment, model: nn.Module) -> None:
     recipe, spec = dataclasses.replace(recipe, model=model), blobs().spec
@@ -76,6 +78,7 @@ def test_every_built_in_model_is_exported_for_any_batch(recipe: jaxdl.Experiment
         np.testing.assert_allclose(program.call(inputs[:count]), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [

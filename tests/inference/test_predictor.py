@@ -44,6 +44,7 @@ def trained(recipe: jaxdl.Experiment, folder: Path) -> tuple[jaxdl.TrainedModel,
     return jaxdl.load_run(folder / "run", recipe), np.asarray(inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [jaxdl.MLP(features=(16,)), jaxdl.CNN(features=(8,), pool_after=(1,), dense=())])
 def test_a_prediction_does_not_depend_on_how_many_are_asked_for(
     recipe: jaxdl.Experiment, model: jaxdl.MLP | jaxdl.CNN, tmp_path: Path
@@ -110,6 +111,7 @@ def test_a_run_of_built_in_parts_is_loaded_and_evaluated_from_its_folder_alone(
     assert (found["experiment"], found["metrics"]["test/loss"]) == ("recipe", summary["metrics"]["test/loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [{}, *(pytest.param(more, marks=pytest.mark.slow) for more in ({"bidirectional": True}, {"features": (4, 4)}))],
@@ -163,6 +165,7 @@ class Own(nn.Module):
         return nn.Dense(self.outputs)(inputs.reshape(len(inputs), -1))
 
 
+@pytest.mark.slow
 def test_a_run_with_a_module_of_ones_own_asks_for_the_experiment(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     own = dataclasses.replace(recipe, model=Own())
     jaxdl.train(own, run_dir=tmp_path / "run", data_dir=tmp_path)

@@ -43,6 +43,7 @@ def test_parameters_have_clear_names_and_shapes() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["max", "average"])
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
 def test_outputs_equal_scipy(pool: str, padding: str) -> None:
@@ -87,6 +88,7 @@ def test_dropout_follows_each_pooling_or_the_last_convolution(pool_after, layer:
     assert dropped_share(model, layer, jnp.ones((16, 12, 12, 1))) == pytest.approx(0.25, abs=0.08)
 
 
+@pytest.mark.slow
 def test_dense_layers_have_a_rate_of_their_own() -> None:
     model = CNN(features=(4,), pool_after=(1,), dense=(512,), dense_dropout=0.5, activation="sigmoid", outputs=2)
     assert dropped_share(model, "dropout_dense_1", jnp.ones((16, 12, 12, 1))) == pytest.approx(0.5, abs=0.05)

@@ -94,6 +94,7 @@ def programs():
     return {kind: masked_program(*kind) for kind in KINDS}
 
 
+@pytest.mark.slow
 @given(
     kind=st.sampled_from(KINDS),
     lengths=st.lists(st.integers(1, 5), min_size=3, max_size=3),
@@ -109,6 +110,7 @@ def test_padding_never_changes_the_result(programs, kind, lengths, padding: floa
     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_shorter_sequence_gives_what_it_gives_alone(programs, kind) -> None:
     lengths = [2, 5, 3]
@@ -119,6 +121,7 @@ def test_a_shorter_sequence_gives_what_it_gives_alone(programs, kind) -> None:
         np.testing.assert_allclose(mine, alone, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every_step", [False, True])
 def test_dropout_is_in_training_only_and_keeps_the_mean(every_step: bool) -> None:
     model = RNN(features=(32,), cell="gru", dropout=0.5, every_step=every_step, outputs=1)
@@ -155,6 +158,7 @@ def test_what_does_not_fit_is_named(model: RNN, inputs, message: str) -> None:
         model.init(jax.random.key(0), jnp.zeros(inputs))
 
 
+@pytest.mark.slow
 def test_tracing_a_model_from_shapes_starts_no_backend() -> None:
     program = """
 import jax

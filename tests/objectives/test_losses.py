@@ -178,6 +178,7 @@ def losses_and_gradient(loss: Callable, logits: jax.Array, *rest: Any) -> tuple[
     return losses, gradient
 
 
+@pytest.mark.slow
 def test_a_class_ruled_out_costs_nothing_where_it_is_not_the_label() -> None:
     logits = jnp.array([[1.0, 1.0, -jnp.inf]])
     np.testing.assert_allclose(softmax_cross_entropy(logits, jnp.array([0])), [np.log(2)], rtol=1e-6)

@@ -94,6 +94,7 @@ def test_confusion_precision_recall_and_f1(seed: int, examples: int, classes: in
         assert result[name] == pytest.approx(mean, rel=1e-12)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
 def test_perplexity_is_the_exponential_of_the_log_loss(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
@@ -158,6 +159,7 @@ def regressed(seed: int, examples: int, outputs: int, mean: float) -> tuple[np.n
     return (targets + random.normal(size=targets.shape) / 2).astype(np.float32), targets
 
 
+@pytest.mark.slow
 @given(
     seed=SEEDS,
     examples=EXAMPLES,

@@ -111,6 +111,7 @@ def test_all_right_is_right() -> None:
     assert measured("perplexity", logits, answers, 7)["perplexity"] == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, examples=EXAMPLES, threshold=THRESHOLDS, batch_size=BATCHES)
 def test_one_question_is_a_choice_between_no_and_yes(
     seed: int, examples: int, threshold: float, batch_size: int

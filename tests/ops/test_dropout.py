@@ -75,6 +75,7 @@ def test_odd_sizes_and_narrow_dtypes_are_kept(shape) -> None:
     assert outputs.dtype == jnp.bfloat16
 
 
+@pytest.mark.slow
 def test_vmap_over_keys_draws_what_each_key_draws() -> None:
     keys, inputs = jax.random.split(jax.random.key(0), 3), jnp.ones(33)
     got = jax.vmap(lambda key: ops.dropout(inputs, 0.5, key))(keys)

@@ -23,6 +23,7 @@ def images(draw: st.DrawFn) -> np.ndarray:
     return random.integers(0, 256, draw(SHAPES)).astype(draw(DTYPES))
 
 
+@pytest.mark.slow
 @given(st.data(), images(), st.integers(0, 4))
 def test_a_shift_is_scipys(data: st.DataObject, given_images: np.ndarray, most: int) -> None:
     moves = data.draw(hnp.arrays(np.int32, (len(given_images), 2), elements=st.integers(-most, most)))
@@ -59,6 +60,7 @@ def test_turning_and_zooming_is_scipys_affine_transform(data: st.DataObject, giv
         np.testing.assert_allclose(got, reference(image, angle, factor), atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_quarter_turn_is_counter_clockwise() -> None:
     image = np.arange(25, dtype=np.uint8).reshape(1, 5, 5, 1)
     turned = ops.rotate_and_zoom(image, jnp.array([np.pi / 2]), jnp.ones(1))

@@ -115,6 +115,7 @@ def own(cell, parameters, inputs, lengths, reverse, initial):
     return run(inputs, *parameters, lengths=lengths, reverse=reverse, initial=initial)
 
 
+@pytest.mark.slow
 @given(cases())
 def test_values_equal_a_numpy_loop_and_gradients_those_of_jax_for_a_plain_scan(case) -> None:
     cell, (parameters, inputs, initial), lengths, reverse = case

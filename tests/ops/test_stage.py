@@ -52,6 +52,7 @@ def cases(draw):
     return arrays(draw(st.integers(1, 4)), size, channels, reach, features, draw(st.integers(0, 99))), window, padding
 
 
+@pytest.mark.slow
 @given(cases())
 def test_values_and_both_gradients_equal_those_of_jax(case) -> None:
     (inputs, kernel), window, padding = case
@@ -60,6 +61,7 @@ def test_values_and_both_gradients_equal_those_of_jax(case) -> None:
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [128, 127])
 def test_images_that_do_not_fit_the_cache_together_give_the_same(batch: int) -> None:
     """128 are worked on in blocks, 127 cannot be divided."""

@@ -66,6 +66,7 @@ def test_exponential_multiplies_the_rate_in(
     np.testing.assert_allclose(factors(schedule, total), expected(after, steps), rtol=1e-4, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_compiled_staircase_steps_down_exactly_where_a_share_is_done() -> None:
     """Whole numbers for every length: XLA turns a division by a constant into a product, and 41 * (1 / 41) < 1."""
     totals = range(1, 130)

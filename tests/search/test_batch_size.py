@@ -29,6 +29,7 @@ def test_sizes_double_until_the_train_split_is_used_up(tmp_path: Path, monkeypat
     assert len(lines) >= len(found)
 
 
+@pytest.mark.slow
 def test_a_size_that_does_not_fit_ends_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxdl.search.batch_size, "_MEASURED_SECONDS", 0.02)
     sizes = {each.size: each.bytes_needed for each in batch_find(twin("digits_mlp"), data_dir=tmp_path)}

@@ -62,6 +62,7 @@ def program(model: nn.Module) -> Callable[[], Any]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_programs_have_the_same_dtypes_under_each_setting(setting: str, name: str) -> None:

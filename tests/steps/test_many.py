@@ -67,6 +67,7 @@ def one_by_one(seed: int, order: np.ndarray, hparams: dict[str, Any], first: int
     return state, losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "count"), [(0, 3), (0, 1), (1, 1), (1, 2), (2, 1), (1, 0)])
 def test_many_steps_are_the_single_steps_in_a_row(first: int, count: int) -> None:
     order = np.random.RandomState(2).permutation(11).astype(np.int32)
@@ -77,6 +78,7 @@ def test_many_steps_are_the_single_steps_in_a_row(first: int, count: int) -> Non
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), state.params, expected.params)
 
 
+@pytest.mark.slow
 def test_several_trainings_in_one_program_may_be_at_different_steps_of_their_epochs() -> None:
     orders = np.stack([np.random.RandomState(seed).permutation(11) for seed in range(3)]).astype(np.int32)
     rates = np.array([1e-3, 1e-2, 3e-2], np.float32)

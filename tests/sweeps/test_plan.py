@@ -50,6 +50,7 @@ def test_where_each_trial_learns_from_those_before_it_says_so() -> None:
     assert "one trial after another, since each depends on earlier results" in text
 
 
+@pytest.mark.slow
 def test_programs_and_time_are_those_of_the_trials_that_are_left(tmp_path: Path) -> None:
     definition = define({"model.features": "(8),(4)", "seed": "0:3"})
     cache = Cache(tmp_path, lambda text: None)

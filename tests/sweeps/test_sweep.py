@@ -230,6 +230,7 @@ def test_a_sweep_that_was_begun_under_earlier_rules_goes_on_under_them(tmp_path:
     assert [tuple(trial.values.values()) for trial in longer.trials][:4] == DRAWN_BEFORE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_no_trial_is_lost_to_an_error_of_the_disk_that_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int

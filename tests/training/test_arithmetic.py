@@ -70,6 +70,7 @@ def test_a_recipe_without_changed_parts_goes_on(
     check_same_arithmetic(recorded(tmp_path, None), jaxdl.replace(recipe, changes).for_spec(SPEC), SPEC)
 
 
+@pytest.mark.slow
 def test_a_run_begun_before_is_refused_and_stays_as_it_is_but_can_be_evaluated(
     recipe: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_run_begun_before_is_refused_and_stays_as_it_is_but_can_be_evaluated(
     assert 0 <= metrics["test/accuracy"] <= 1
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_reproduced_with_another_arithmetic(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
     recipe = jaxdl.replace(recipe, {"optimizer.schedule": jaxdl.OneCycle()})
     run(recipe, tmp_path / "run")

@@ -80,6 +80,7 @@ def test_how_many_examples_are_cut_off_counts_and_not_which_batches_give_them(re
     assert data_key(cut[0]) != data_key(cut[1])
 
 
+@pytest.mark.slow
 def test_trainers_share_data_and_programs_and_each_program_is_counted(
     recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]
 ) -> None:
@@ -117,6 +118,7 @@ def test_only_the_last_programs_are_kept_and_those_let_go_are_counted(
     assert cache.compiled() == {"train": 3, "eval": 3}
 
 
+@pytest.mark.slow
 def test_trainings_take_places_in_one_stacked_program_if_they_share_programs(
     recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def test_several_passes_are_the_orders_of_so_many_epochs_in_a_row(epoch: int, pa
     np.testing.assert_array_equal(epoch_order(7, epoch, count, passes), np.concatenate(expected))
 
 
+@pytest.mark.slow
 @given(train=st.integers(1, 40), batch_size=st.integers(1, 50), passes=st.integers(1, 3), data=st.data())
 def test_a_batch_is_the_next_stretch_of_the_order_and_the_last_one_is_filled_up(
     train: int, batch_size: int, passes: int, data: st.DataObject

@@ -19,6 +19,7 @@ def owned(recipe: jaxdl.Experiment) -> jaxdl.Experiment:
     return dataclasses.replace(recipe, model=Own(10))
 
 
+@pytest.mark.slow
 def test_state_of_its_own_resumes_to_the_same_bits(
     owned: jaxdl.Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ def seeded(trainer: jaxdl.Trainer, stacked: Stacked, seed: int, rate: float = 1e
     return trainer.variant(jaxdl.replace(trainer.experiment, changes), stacked.join(str(seed)))
 
 
+@pytest.mark.slow
 def test_what_a_training_gives_does_not_depend_on_the_others(trainer: jaxdl.Trainer) -> None:
     found = set()
     for others in ([], [5], [6, 7], [8, 9, 10]):

@@ -133,6 +133,7 @@ def test_two_classes_need_one_logit_for_yes_or_no_and_one_value_for_a_regression
     assert recipe(data, objective=jaxdl.MeanSquaredError()).for_spec(spec).model.outputs == 1
 
 
+@pytest.mark.slow
 def test_sequences_of_different_lengths_are_padded_and_trained_without_their_padding(tmp_path: Path) -> None:
     lengths = [1, 5, 3, 2] * 10
     sequences = [RANDOM.standard_normal((length, 2)) for length in lengths]
