@@ -28,9 +28,14 @@ def _of_tfds(name: str) -> tuple[type[Tfds], Mapping[str, Any]]:
     if check_name(name):
         raise UserError(
             f"unknown data set {name!r}: it is not an embedded set (bits, digits), and names of tensorflow-datasets "
-            "look like fashion_mnist or emnist/letters."
+            f"look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
         )
     return Tfds, {"name": name}
+
+
+def _lower_hint(name: str) -> str:
+    lower = name.lower().replace("-", "_")
+    return "" if check_name(lower) else f" Did you mean {lower!r}?"
 
 
 DATA = Family("data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "tfds": Tfds}, other=_of_tfds)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxdl.data import Dataset, Notify, Split, examples
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, brief
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.fields import replace
 
@@ -16,7 +16,16 @@ _SMALL_BATCH = 8
 
 
 def shortened(experiment: Experiment) -> Experiment:
-    """Returns the experiment as ``--fast_dev_run`` runs it, one epoch of one small batch, if it is set."""
+    """Returns the experiment as ``--fast_dev_run`` runs it, one epoch of one small batch, if it is set.
+
+    Raises:
+        UserError: it is not an experiment, or a part is of another kind.
+    """
+    if not isinstance(experiment, Experiment):
+        raise UserError(
+            f"a jaxdl.Experiment is needed, not {brief(experiment)}; jaxdl.load_experiment(name, folder) reads one."
+        )
+    experiment.check_parts()
     if not experiment.training.fast_dev_run:
         return experiment
     small = min(_SMALL_BATCH, experiment.training.batch_size)
@@ -50,6 +59,9 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
     """
     dataset = experiment.data.load(data_dir, notify)
     splits = dict(dataset.splits)
+    for name in ("train", "test"):
+        if name not in splits or not examples(splits[name]):
+            raise UserError(f"the {name} split of {dataset.used} has no example; check --data and --data.validation.")
     most = most_examples(experiment)
     if most is not None:
         train = _first(splits["train"], most[0])
@@ -57,9 +69,6 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
             splits["validation"] = train
         splits = {name: _first(split, most[1]) for name, split in splits.items()} | {"train": train}
         dataset = dataclasses.replace(dataset, splits=splits, passes=1)
-    for name in ("train", "test"):
-        if not examples(splits[name]):
-            raise UserError(f"the {name} split of {dataset.used} has no example; check --data and --data.validation.")
     return dataset
 
 
@@ -68,6 +77,12 @@ def check_targets(experiment: Experiment, dataset: Dataset) -> None:
     for name, split in dataset.splits.items():
         targets = split["targets"]
         rows = targets.ndim > 1 and targets.shape[-1] == dataset.spec.outputs and not dataset.spec.class_names
+        names = dataset.spec.class_names
+        if experiment.objective.kind == "values" and not all(name.isdigit() for name in names):
+            raise UserError(
+                f"the targets of {dataset.used} are the classes {', '.join(names[:3])} and so on, but the objective "
+                "needs numbers; take softmax_cross_entropy."
+            )
         problem = experiment.objective.problem(targets, rows)
         if problem:
             raise UserError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from flax import linen as nn
 
 from jaxdl.augment.images import Augmentation
 from jaxdl.data import DATA, Data, Spec
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, brief
 from jaxdl.fields import (
     Affects,
     Field,
@@ -181,6 +182,7 @@ class Experiment:
             UserError: a field has a value that is not allowed, the recipe's own size is too small for the data's
                 classes, its augmentation does not fit the data, or a metric does not fit the objective or the outputs.
         """
+        self.check_parts()
         check_fields(self)
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
@@ -195,9 +197,27 @@ class Experiment:
         check_defined(self.measured, self.objective, size)
         return replace(self, changes)
 
+    def check_parts(self) -> None:
+        """Raises `UserError` for a part of another kind, such as a name in the place of an optimizer."""
+        for name, (kind, example) in _PARTS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise UserError(f"Experiment({name}=...) must be a part such as {example}, not {brief(value)}.")
+
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps of an epoch with that many examples; the last batch is filled up."""
         return -(-examples // self.training.batch_size)
+
+
+_PARTS: Mapping[str, tuple[type, str]] = {
+    "data": (Data, "jaxdl.Digits(), or jaxdl.Arrays(train=(x, y), test=(x, y)) for arrays of your own"),
+    "model": (nn.Module, "jaxdl.MLP(features=(128,))"),
+    "objective": (Objective, "jaxdl.SoftmaxCrossEntropy()"),
+    "optimizer": (Optimizer, "jaxdl.Adam(learning_rate=1e-3)"),
+    "training": (Training, "jaxdl.Training(epochs=10)"),
+    "augmentation": (Augmentation, "jaxdl.Augmentation(shift=2)"),
+    "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
+}
 
 
 def follows_data(field: Field) -> bool:

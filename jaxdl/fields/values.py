@@ -31,6 +31,8 @@ def needed(annotation: Any) -> str:
     if origin is tuple and Ellipsis in arguments:
         example = {int: ", such as 32 or 32,64", float: ", such as 0.5 or 0.5,1.0"}.get(arguments[0], "")
         return f"a list of {type_name(arguments[0])}{example}"
+    if origin in (typing.Union, types.UnionType) and any(typing.get_origin(a) is tuple for a in arguments):
+        return " or ".join("none" if a is types.NoneType else needed(a) for a in arguments)
     return type_name(annotation)
 
 
@@ -45,6 +47,12 @@ def check_value(field: Field, value: Any) -> None:
         problem = "must be a finite number"
     elif not _has_type(value, field.type):
         problem = f"must be {needed(field.type)}"
+        if isinstance(value, list):
+            problem += "; from Python a tuple, (...)"
+        elif hasattr(value, "item") and not getattr(value, "ndim", 1):
+            raise UserError(
+                f"{field.path}={value.item()!r}: must be {needed(field.type)} of Python, not {brief(value)}."
+            )
         if typing.get_origin(field.type) is Literal and isinstance(value, str):
             raise unknown(f"value for {field.path}:", value, map(str, typing.get_args(field.type)))
     elif field.declaration.check is not None:

@@ -61,15 +61,17 @@ class CNN(nn.Module):
         Args:
             inputs: (batch, height, width, channels).
             train: whether to drop activations and to normalise by the batch's own statistics.
-            lengths: not used; all models have it.
+            lengths: must be None; all models have it.
 
         Returns:
             (batch, outputs).
 
         Raises:
-            ValueError: `outputs` is None, the inputs are not images, or they are too small for the layers.
+            ValueError: `outputs` is None, there are lengths, the inputs are not images, or they are too small for the
+                layers.
         """
-        del lengths
+        if lengths is not None:
+            raise ValueError("CNN does not read lengths, so padding would count: take RNN, or data without lengths")
         outputs = output_size(self, self.outputs)
         self._check(inputs)
         # For a monotonically increasing activation f, max f(x) = f(max x). So pooling can come first, and the bias, the

@@ -35,15 +35,16 @@ class MLP(nn.Module):
         Args:
             inputs: (batch, ...), flattened to (batch, features).
             train: whether to drop activations and to normalise by the batch's own statistics.
-            lengths: not used; all models have it.
+            lengths: must be None; all models have it.
 
         Returns:
             (batch, outputs).
 
         Raises:
-            ValueError: `outputs` is None.
+            ValueError: `outputs` is None, there are lengths.
         """
-        del lengths
+        if lengths is not None:
+            raise ValueError("MLP does not read lengths, so padding would count: take RNN, or data without lengths")
         outputs = output_size(self, self.outputs)
         hidden = inputs.reshape(inputs.shape[0], -1)
         for number, units in enumerate(self.features, 1):

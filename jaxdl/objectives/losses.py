@@ -42,7 +42,10 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, label_smoothing:
     """
     logits, labels = jnp.asarray(logits, jnp.float32), jnp.asarray(labels)
     if logits.shape[-1] < 2:
-        raise UserError("softmax cross-entropy needs at least 2 outputs; for one logit take sigmoid_cross_entropy.")
+        raise UserError(
+            "softmax cross-entropy needs at least 2 outputs, one for each class, and integers or texts as labels; for "
+            "yes or no take sigmoid_cross_entropy, for numbers mean_squared_error."
+        )
     losses: jax.Array
     if labels.shape == logits.shape:
         losses = optax.losses.safe_softmax_cross_entropy(logits, labels.astype(jnp.float32))

@@ -102,6 +102,13 @@ def model_errors() -> Iterator[None]:
         line = users_line(error)
         place = "" if line is None else f" (at {line})"
         raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error
+    except TypeError as error:
+        if "__call__() " not in str(error):
+            raise
+        raise UserError(
+            f"the model cannot be called as model.apply(variables, inputs, train=..., lengths=...): {error}. Give its "
+            "__call__ the arguments (self, inputs, *, train=False, lengths=None)."
+        ) from error
     except OverflowError as error:
         raise UserError(f"the model is too large ({' '.join(str(error).split())}): lower its sizes.") from error
 

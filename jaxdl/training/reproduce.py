@@ -24,7 +24,7 @@ from jaxdl.experiment.config import from_config
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
-from jaxdl.record import METRICS, provenance, read_config, read_metrics, read_record, read_summary
+from jaxdl.record import METRICS, SUMMARY, provenance, read_config, read_metrics, read_record, read_summary
 from jaxdl.training.arithmetic import check_same_arithmetic
 
 Notify = Callable[[str], None]
@@ -152,7 +152,11 @@ def _check_readable(run_dir: Path) -> None:
     read_record(run_dir)
     if not (run_dir / METRICS).exists():
         raise UserError(f"{run_dir / METRICS} is missing: restore it, to compare the figures of each epoch.")
-    read_metrics(run_dir)
+    if not read_metrics(run_dir):
+        raise UserError(f"{run_dir / METRICS} is empty: restore it, to compare the figures of each epoch.")
+    digest = read_summary(run_dir).get("params_sha256")
+    if not isinstance(digest, str) or len(digest) != 64:
+        raise UserError(f"{run_dir / SUMMARY} is damaged (params_sha256): restore it, to compare the parameters.")
     if _state_digest(run_dir) is None:
         raise UserError(f"{run_dir} has no checkpoint: restore it, to compare the last state.")
 

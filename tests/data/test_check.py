@@ -138,6 +138,42 @@ def test_several_answers_are_no_probabilities_of_classes(tmp_path: Path) -> None
     train(tmp_path, np.eye(4)[LABELS], jaxdl.MLP(features=(4,)), jaxdl.SoftmaxCrossEntropy())
 
 
+def test_class_names_are_no_numbers(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match="the targets of arrays are the classes a, b, c and so on, but the objective needs"
+    ):
+        train(tmp_path, np.array(list("abcd"))[LABELS], jaxdl.MLP(features=(4,)), jaxdl.MeanSquaredError())
+
+
+@pytest.mark.parametrize("empty", ["train", "test"])
+def test_a_split_of_which_nothing_is_left_is_named(tmp_path: Path, empty: str) -> None:
+    given = {"train": (INPUTS, LABELS), "test": (INPUTS, LABELS), empty: (INPUTS, -np.ones(40, int))}
+    experiment = jaxdl.Experiment(
+        name="mine",
+        data=jaxdl.Arrays(**given, outputs=4),
+        model=jaxdl.MLP(features=(4,)),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(),
+    )
+    with pytest.raises(UserError, match=f"the {empty} split of arrays has no example"):
+        jaxdl.train(experiment, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)
+
+
+@pytest.mark.parametrize("model", [jaxdl.MLP(features=(4,)), jaxdl.CNN(features=(2,), kernel=(1, 1), pool_after=())])
+def test_lengths_that_a_model_does_not_read_are_refused(tmp_path: Path, model: Any) -> None:
+    inputs = np.ones((8, 4, 4, 1), np.float32)
+    padded = {"inputs": inputs, "targets": np.arange(8) % 2, "lengths": np.full(8, 2)}
+    experiment = jaxdl.Experiment(
+        name="mine",
+        data=jaxdl.Arrays(padded, padded),
+        model=model,
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(),
+    )
+    with pytest.raises(UserError, match="does not read lengths, so padding would count: take RNN, or data without"):
+        jaxdl.train(experiment, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)
+
+
 def test_a_model_with_fewer_outputs_than_classes_is_refused(tmp_path: Path) -> None:
     from flax import linen as nn
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxdl import Experiment, replace
+from jaxdl import Experiment, replace, train
 from jaxdl.data import Digits, Tfds
 from jaxdl.errors import UserError
 from jaxdl.experiment.config import differences
@@ -94,3 +96,46 @@ def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_pa
         with pytest.raises(UserError, match="metrics=top_11: the model has 10 outputs, but this metric needs 11"):
             ranked.for_spec(spec)
     assert replace(ranked, {"model": MLP(outputs=12)}).for_spec(spec).measured == ("accuracy", "top_11")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        (
+            "data",
+            ([1.0], [0]),
+            r"jaxdl.Arrays\(train=\(x, y\), test=\(x, y\)\) for arrays of your own, not \(\[1.0\], \[0\]\)",
+        ),
+        ("model", "mlp", "must be a part such as jaxdl.MLP"),
+        ("objective", "mse", "must be a part such as jaxdl.SoftmaxCrossEntropy"),
+        ("optimizer", "adam", "must be a part such as jaxdl.Adam.learning_rate=1e-3., not 'adam'"),
+        ("training", None, "must be a part such as jaxdl.Training.epochs=10., not None"),
+        ("metrics", "accuracy", "metrics=accuracy: must be a list of str"),
+        ("metrics", ["accuracy"], "must be a list of str or none; from Python a tuple"),
+        ("model", MLP(features=[8]), "must be a list of int, such as 32 or 32,64; from Python a tuple"),  # type: ignore[arg-type]
+        ("optimizer", Adam(learning_rate=np.float32(0.5)), "learning_rate=0.5: must be float of Python, not float32"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_part_or_value_of_another_kind_is_named_with_the_right_one(
+    tmp_path: Path, part: str, value: Any, message: str
+) -> None:
+    wrong = dataclasses.replace(RECIPE, **{"data": Digits(), part: value})
+    with pytest.raises(UserError, match=message):
+        train(wrong, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_name_is_no_experiment() -> None:
+    with pytest.raises(UserError, match="a jaxdl.Experiment is needed, not 'digits_mlp'; jaxdl.load_experiment"):
+        train("digits_mlp")  # type: ignore[arg-type]
+
+
+def test_a_model_that_takes_other_arguments_is_told_which(tmp_path: Path) -> None:
+    class Other(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return nn.Dense(10)(x.reshape(len(x), -1))
+
+    wrong = dataclasses.replace(RECIPE, data=Digits(), model=Other())
+    with pytest.raises(UserError, match=r"unexpected keyword argument.*the arguments \(self, inputs, \*, train=False"):
+        train(wrong, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)

@@ -154,8 +154,10 @@ def _held(name: str, given: Any) -> _Held:
     split: dict[str, np.ndarray] = {}
     for key in ("inputs", "targets"):
         split[key], lengths = _array(f"{name} {key}", values[key])
+        if key == "inputs" and split[key].dtype.kind == "U":
+            raise UserError(f"Arrays({name}=...): inputs are texts; a model reads numbers, such as ids of words.")
         if key == "targets" and split[key].dtype.kind in "iu":
-            split[key] = split[key].astype(np.int32)
+            split[key] = _without_axis_of_one(split[key].astype(np.int32), split["inputs"])
         if lengths is not None and "lengths" not in values:
             split.setdefault("lengths", lengths)
     if "lengths" in values:
@@ -169,6 +171,12 @@ def _held(name: str, given: Any) -> _Held:
     held = _Held(_digest(split))
     held.arrays = split
     return held
+
+
+def _without_axis_of_one(labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Returns labels (examples, 1) as (examples,), unless they are those of the one step of each sequence."""
+    one_step = inputs.ndim > 2 and inputs.shape[1] == 1
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 and not one_step else labels
 
 
 def _array(what: str, values: Any) -> tuple[np.ndarray, np.ndarray | None]:
@@ -201,7 +209,11 @@ def _small(what: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
     if array.dtype == np.float64 or array.dtype == np.longdouble:
-        return array.astype(np.float32)
+        with np.errstate(over="ignore"):
+            small = array.astype(np.float32)
+        if array.size and np.isfinite(array).all() and not np.isfinite(small).all():
+            raise UserError(f"{what}: numbers up to {np.abs(array).max():.3g} do not fit into float32; scale them.")
+        return small
     if array.dtype in (np.int64, np.uint64, np.uint32):
         if array.size and (array.min() < -(2**31) or array.max() >= 2**31):
             raise UserError(f"{what}: integers from {array.min()} to {array.max()} do not fit into 32 bits.")

@@ -118,6 +118,7 @@ def test_texts_are_class_names() -> None:
         (INPUTS[:, :2], 2, 0),
         (INPUTS > 0, 4, 0),
         ((INPUTS > 0).astype(int), 4, 0),
+        (LABELS[:, None], 3, 3),
     ],
 )
 def test_the_outputs_follow_the_targets(targets: Any, outputs: int, classes: int) -> None:
@@ -186,6 +187,8 @@ def test_ids_stay_integers_and_images_of_8_bits_are_scaled() -> None:
         ((INPUTS, LABELS * 30_000), "give floating-point targets for a regression, or Arrays.outputs=60001."),
         ((INPUTS.astype(object), LABELS), "an array of object cannot be used"),
         ((np.full((60, 1), 2**40), LABELS), "do not fit into 32 bits"),
+        ((np.full((60, 1), 1e60), LABELS), r"train inputs: numbers up to 1e\+60 do not fit into float32; scale them"),
+        ((np.array(["a"] * 60), LABELS), "inputs are texts; a model reads numbers, such as ids of words"),
         (([np.ones((2, 1)), np.ones((3, 2))], [0, 1]), "differ only in their time"),
         (
             {"inputs": np.ones((2, 3)), "targets": [0, 1], "lengths": [1, 4]},
