@@ -31,7 +31,7 @@ def configure(
     if xla_flags:
         add_xla_flags()
     named = getattr(jax.config, "jax_compilation_cache_dir", None) is not None
-    if compilation_cache and not named and _is_writable(cache_folder()):
+    if compilation_cache and not named and _is_usable(cache_folder()):
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -47,10 +47,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxdl"
 
 
-def _is_writable(folder: Path) -> bool:
-    """Returns whether files can be created in a folder, or the folder itself where it does not exist."""
-    there = next((path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path)), folder)
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+def _is_usable(folder: Path) -> bool:
+    """Creates a folder; returns whether files can be created in it. JAX would warn at each program if they cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _select(platform: str) -> None:
