@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Spec
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import jax
 
 
+@runtime_checkable
 class Augmenter(Protocol):
     """Random changes of training batches, drawn in every step inside the compiled program.
 

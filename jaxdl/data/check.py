@@ -22,12 +22,13 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
     """Returns the data set without its unlabelled examples, whose number is reported.
 
     Raises:
-        UserError: a label names no class, or a number is not finite.
+        UserError: a label names no class, an id is negative, or a number is not finite.
     """
     splits = {}
     for name, split in dataset.splits.items():
         where = f"the {name} split of {dataset.used}"
         _check_finite(split, where)
+        check_ids(split["inputs"], split.get("lengths"), dataset.spec, where)
         splits[name] = _labelled(split, dataset.spec, where, notify)
     return dataclasses.replace(dataset, splits=splits)
 
@@ -35,6 +36,30 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
 def are_classes(targets: np.ndarray, spec: Spec) -> bool:
     """Returns whether targets are class numbers; otherwise they are values, or the answers to yes-no questions."""
     return targets.dtype.kind in "iu" and spec.outputs > 1 and spec.target_shape[-1:] != (spec.outputs,)
+
+
+def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where: str) -> None:
+    """Checks that ids, such as those of words, are not negative: an embedding would count them from its end.
+
+    Args:
+        inputs: (examples, ...); anything but ids is not looked at.
+        lengths: (examples,) valid steps of each; steps beyond them may hold anything. None: all steps are valid.
+        spec: describes the data.
+        where: what the inputs belong to, for the message.
+
+    Raises:
+        UserError: an id is negative.
+    """
+    if spec.preprocess.cast != "none" or not inputs.size or inputs.min() >= 0:
+        return
+    negative = inputs < 0
+    if lengths is not None:
+        negative &= ~_beyond({"inputs": inputs, "lengths": lengths}).reshape(
+            *inputs.shape[:2], *[1] * (inputs.ndim - 2)
+        )
+    wrong = np.flatnonzero(negative.reshape(len(inputs), -1).any(1))
+    if len(wrong):
+        raise UserError(f"{where}: example {wrong[0]} has a negative id, {inputs[wrong[0]].min()}; ids count from 0.")
 
 
 def _check_finite(split: Split, where: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from flax import linen as nn
 
+from jaxdl.augment.augmenter import Augmenter
 from jaxdl.augment.images import Augmentation
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
@@ -215,7 +216,7 @@ _PARTS: Mapping[str, tuple[type, str]] = {
     "objective": (Objective, "jaxdl.SoftmaxCrossEntropy()"),
     "optimizer": (Optimizer, "jaxdl.Adam(learning_rate=1e-3)"),
     "training": (Training, "jaxdl.Training(epochs=10)"),
-    "augmentation": (Augmentation, "jaxdl.Augmentation(shift=2)"),
+    "augmentation": (Augmenter, "jaxdl.Augmentation(shift=2)"),
     "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
 }
 

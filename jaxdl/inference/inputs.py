@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.data import Spec
+from jaxdl.data.check import check_ids
 from jaxdl.data.images import find_images, load_images
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.errors import UserError
@@ -113,7 +114,9 @@ def as_batch(inputs: Any, lengths: Any, spec: Spec, name: str) -> tuple[np.ndarr
     if not spec.lengths:
         if lengths is not None:
             raise UserError("lengths are given, but the data of the training had none; leave them out.")
-        return stored(_array(inputs, name), spec, name), None
+        array = stored(_array(inputs, name), spec, name)
+        check_ids(array, None, spec, name)
+        return array, None
     if lengths is None:
         if not isinstance(inputs, list | tuple):
             raise UserError(
@@ -122,7 +125,9 @@ def as_batch(inputs: Any, lengths: Any, spec: Spec, name: str) -> tuple[np.ndarr
             )
         inputs, lengths = _padded(inputs, spec, name)
     array = stored(_array(inputs, name), spec, name)
-    return array, checked_lengths(lengths, len(array), spec.input_shape[0], "lengths")
+    valid = checked_lengths(lengths, len(array), spec.input_shape[0], "lengths")
+    check_ids(array, valid, spec, name)
+    return array, valid
 
 
 def _padded(examples: Sequence[Any], spec: Spec, name: str) -> tuple[np.ndarray, list[int]]:

@@ -100,6 +100,15 @@ def test_a_length_beyond_the_steps_is_refused(length: int) -> None:
         load(np.array([0, 1]), np.ones((2, 4, 1), np.float32), lengths=np.array([4, length]), outputs=2)
 
 
+def test_a_negative_id_is_refused_unless_it_lies_beyond_the_length() -> None:
+    ids = np.array([[0, 3, -1], [1, -1, -1]])
+    good: dict[str, Any] = {"inputs": np.zeros((2, 3), int), "targets": [0, 1], "lengths": [1, 1]}
+    given: dict[str, Any] = {"inputs": ids, "targets": [0, 1], "lengths": [2, 1]}
+    assert jaxdl.Arrays(good, given, ids=True, validation=0.0).load().splits["test"]["inputs"].min() == -1
+    with pytest.raises(UserError, match="the test split of arrays: example 1 has a negative id, -1; ids count from 0"):
+        jaxdl.Arrays(good, {**given, "lengths": [2, 2]}, ids=True, validation=0.0).load()
+
+
 def test_a_source_of_ones_own_is_checked_too(tmp_path: Path) -> None:
     class Mine(jaxdl.Digits):  # type: ignore[misc]
         """Digits with weights that training would not read."""
