@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Library: orbax-checkpoint 0.12.8 with jax 0.10.2 (StandardCheckpointHandler and JsonCheckpointHandler, local file system).
-# Behaviour: when `CheckpointManager.wait_until_finished` returns, the checkpoint has its final name, but neither the folder
-#   that holds the name, nor any folder in the checkpoint, nor the files that Orbax itself writes (metadata, JSON items,
-#   commit_success.txt) were synced, and the older checkpoint is removed already. After a power failure the file system may
-#   have the new name and not its content, or neither checkpoint.
-# Seen: files written by Python and synced: 0; folders synced: 0; older checkpoint removed: True
+# Behaviour: when `CheckpointManager.wait_until_finished` returns, the checkpoint has its final name, and the older one is
+#   removed. TensorStore has synced the files and folders of the arrays, but what Orbax itself writes and renames is not
+#   synced: the metadata, the JSON items, commit_success.txt, the names of the items in the checkpoint, and the name of the
+#   checkpoint. After a power failure the file system may have the new name and not its content, or neither checkpoint.
+# Seen: synced by Orbax: 0 files, 0 folders; older checkpoint removed: True
 # Exit status: 0 while it is so, 1 when it has changed.
 set -euo pipefail
 folder="$(mktemp -d)"
@@ -42,10 +42,9 @@ with ocp.CheckpointManager(sys.argv[1], item_handlers=handlers, options=options)
         manager.wait_until_finished()
 removed = not os.path.exists(os.path.join(sys.argv[1], "1"))
 print(
-    f"files written by Python and synced: {synced['files']}; folders synced: {synced['folders']}; "
-    f"older checkpoint removed: {removed}"
+    f"synced by Orbax: {synced['files']} files, {synced['folders']} folders; older checkpoint removed: {removed}"
 )
 PYTHON
 found="$("$folder/venv/bin/python" "$folder/synced.py" "$folder/checkpoints" 2>/dev/null)"
 echo "$found"
-[ "$found" = "files written by Python and synced: 0; folders synced: 0; older checkpoint removed: True" ]
+[ "$found" = "synced by Orbax: 0 files, 0 folders; older checkpoint removed: True" ]

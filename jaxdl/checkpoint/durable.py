@@ -15,9 +15,10 @@ from jaxdl.files.atomic import sync_folder, sync_tree
 def durable_path() -> type[Any]:
     """Returns the class by which Orbax writes a checkpoint under a temporary name and then gives it its own.
 
-    Orbax itself syncs some of the files and none of the folders. After a power failure the file system may then have
-    the name and not the content, or neither. Here everything is synced under the temporary name, and the new name after
-    the renaming. Orbax removes older checkpoints only after that.
+    The files and folders of the arrays are synced by TensorStore, but what Orbax itself writes and renames is not.
+    After a power failure the file system may then have the name and not the content, or neither. Here everything is
+    synced under the temporary name, and the new name after the renaming. Orbax removes older checkpoints only after
+    that.
 
     A function, because importing Orbax takes half a second.
     """
