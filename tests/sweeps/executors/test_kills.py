@@ -67,7 +67,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
         assert first.poll() is None
     first.terminate()
     _, errors = first.communicate(timeout=60)
-    assert first.returncode == 143 and "the same command continues" in errors and "of 24 trials are over" in errors
+    assert first.returncode == 143 and "the same command continues" in errors and "of 24 trials are finished" in errors
     states = [row["state"] for row in table(sweep_dir)]
     assert "completed" in states and "waiting" in states
     before = completed_summaries(sweep_dir)
