@@ -29,6 +29,9 @@ def durable_path() -> type[Any]:
     class DurablePath(base):  # type: ignore[misc]
         async def finalize(self) -> None:
             draft, final = Path(self._tmp_path), self.get_final()
+            if atomicity.TMP_DIR_SUFFIX in Path(final).parent.name:  # a part, which is synced with the whole
+                await super().finalize()
+                return
             # Orbax writes the last files and renames in one call, so it is given another temporary name: one that it
             # would clean up, too.
             whole = type(final)(draft.with_name(f"{draft.name}-whole"))
