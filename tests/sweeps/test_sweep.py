@@ -167,7 +167,7 @@ def test_a_field_that_is_read_with_some_values_of_another_is_swept(tmp_path: Pat
 @pytest.mark.slow
 def test_a_trial_that_runs_out_of_memory_is_tried_again_and_recorded(tmp_path: Path) -> None:
     said: list[str] = []
-    space = {"model.features": [16, 4 * 10**9]}
+    space = {"model.features": [16, 2 * 10**9]}
     recipe = jaxdl.replace(RECIPE, {"training.epochs": 1})
     found = jaxdl.sweep(recipe, space, sweep_dir=tmp_path / "s", notify=said.append)
     assert [trial.state for trial in found.trials] == ["completed", "failed"]
