@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-_MODES = {1: "L", 3: "RGB"}  # Pillow's name for each number of channels
+MODES = {1: "L", 3: "RGB"}  # Pillow's name for each number of channels
 # Pillow's modes of at most 8 bits, which it converts to each other without a loss of range.
 _EIGHT_BITS = frozenset({"1", "L", "P", "PA", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 # Folders that systems leave beside a user's own, with images in them; those whose names start with a dot come on top.
@@ -60,7 +60,7 @@ def load_images(paths: Sequence[Path], spec: Spec) -> np.ndarray:
         UserError: a file is missing, not an image, damaged, too large or of a kind that is not read (the message names
             it); the model does not read images; or its data do not say which number is white.
     """
-    if len(spec.input_shape) != 3 or spec.input_shape[2] not in _MODES:
+    if len(spec.input_shape) != 3 or spec.input_shape[2] not in MODES:
         raise UserError(f"images were given, but the inputs of this model have shape {spec.input_shape}.")
     _check_white(spec)
     inputs = np.empty((len(paths), *spec.input_shape), spec.input_dtype)
@@ -110,7 +110,7 @@ def load_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             # From a stream: what Pillow maps into memory from a path, it turns wrongly (TIFF without compression).
             with open(path, "rb") as stream, Image.open(stream) as file:
-                image = _opaque(file, path, _MODES[channels])
+                image = opaque(file, path, MODES[channels])
     except UserError:
         raise
     except FileNotFoundError as problem:
@@ -126,8 +126,15 @@ def load_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(np.asarray(image, np.float64).reshape(height, width, -1) / 255, shape)
 
 
-def _opaque(file: Image.Image, path: Path, mode: str) -> Image.Image:
-    """Returns an image in the given mode, or in ``F`` for 16 bits of gray; 0 is black and 255 white, in every channel.
+def opaque(file: Image.Image, path: Path | str, mode: str) -> Image.Image:
+    """Returns an opened image in the given mode, or in ``F`` for 16 bits of gray; 0 is black and 255 white.
+
+    It is rotated by its EXIF orientation and drawn on white: training and prediction both read images by this function.
+
+    Args:
+        file: the image, opened from a stream.
+        path: its name in messages.
+        mode: ``L`` or ``RGB``.
 
     Raises:
         UserError: its black and white are not known.

@@ -122,11 +122,16 @@ def write_image_set() -> Callable[..., Path]:
 
 
 def _write_image_set(
-    data_dir: Path, shapes: Sequence[tuple[int, int, int]], *, test: str = "test", unlabelled: str = ""
+    data_dir: Path,
+    shapes: Sequence[tuple[int, int, int]],
+    *,
+    test: str = "test",
+    unlabelled: str = "",
+    exif: bytes = b"",
 ) -> Path:
     """Writes one example a shape in train, and one more a shape in `test`; labels are 0, 1, 2, 0, 1, ...
 
-    A split `unlabelled` has as many examples, whose labels are -1.
+    Each image has the metadata `exif`. A split `unlabelled` has as many examples, whose labels are -1.
     """
     import tensorflow_datasets as tfds
     from PIL import Image
@@ -154,7 +159,9 @@ def _write_image_set(
                 for key, shape in enumerate(shapes):
                     file = io.BytesIO()
                     pixels = random.randint(0, 256, shape).astype(np.uint8)
-                    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(file, "PNG")
+                    Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(
+                        file, "PNG", **({"exif": exif} if exif else {})
+                    )
                     yield key, {"image": file.getvalue(), "label": key % 3 if labelled else -1}
 
     builder = Tiny(data_dir=data_dir)

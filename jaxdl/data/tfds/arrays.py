@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.images import MODES, opaque
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 
 # Part of the key of the stored arrays: increased when decoding changes.
-_FORMAT = 1
+_FORMAT = 2
 _INDEX = "index.json"
 _SPLITS, _ARRAYS = ("train", "test"), ("inputs", "targets")
 
@@ -248,10 +249,12 @@ def _pixels(encoded: bytes, channels: int) -> np.ndarray:
     """Decodes one image file to (height, width, channels) uint8."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(encoded)) as image:
-        mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
-        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    return pixels.reshape(*pixels.shape[:2], channels)
+    with Image.open(io.BytesIO(encoded)) as file:
+        image = file.convert("RGBA") if channels == 4 else opaque(file, "an image of the set", MODES[channels])
+        pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:  # of 16 bits of gray
+        pixels = np.rint(pixels).astype(np.uint8)
+    return np.array(np.broadcast_to(pixels.reshape(*pixels.shape[:2], -1), (*pixels.shape[:2], channels)))
 
 
 @contextlib.contextmanager

@@ -247,6 +247,16 @@ def test_a_set_without_test_is_tested_on_its_validation_split(tmp_path, write_im
     assert dataset.spec.input_shape == (4, 4, 1)
 
 
+def test_images_are_turned_as_they_are_for_prediction(tmp_path, write_image_set):
+    exif = Image.Exif()
+    exif[274] = 6  # turned by a quarter
+    turned = decode(write_image_set(tmp_path / "turned", [(4, 6, 3)] * 3, exif=exif.tobytes()), "tiny")
+    plain = decode(write_image_set(tmp_path / "plain", [(4, 6, 3)] * 3), "tiny")
+    assert turned.spec.input_shape == (6, 4, 3)
+    expected = np.rot90(plain.splits["train"]["inputs"], -1, axes=(1, 2))
+    np.testing.assert_array_equal(turned.splits["train"]["inputs"], expected)
+
+
 def test_a_test_split_without_labels_gives_way_to_a_labelled_validation_split(tmp_path, write_image_set):
     prepared = write_image_set(tmp_path, [(4, 4, 1)] * 5, test="validation", unlabelled="test")
     dataset = decode(prepared, "tiny")
