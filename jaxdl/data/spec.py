@@ -131,8 +131,19 @@ def fingerprint(train: Split, test: Split) -> str:
     """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of both splits, names in sorted order."""
     digest = hashlib.sha256()
     for name, split in (("train", train), ("test", test)):
-        for key in sorted(split):
-            array = np.ascontiguousarray(split[key])
-            digest.update(f"{name}/{key} {array.shape} {array.dtype.str}\n".encode())
-            digest.update(array.data)
+        _add(digest, split, f"{name}/")
     return digest.hexdigest()
+
+
+def split_sha256(split: Split) -> str:
+    """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of one split, names in sorted order."""
+    digest = hashlib.sha256()
+    _add(digest, split, "")
+    return digest.hexdigest()
+
+
+def _add(digest: Any, split: Split, prefix: str) -> None:
+    for key in sorted(split):
+        array = np.ascontiguousarray(split[key])
+        digest.update(f"{prefix}{key} {array.shape} {array.dtype.str}\n".encode())
+        digest.update(array.data)

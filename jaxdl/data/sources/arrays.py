@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
-from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, fingerprint
+from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, fingerprint, split_sha256
 from jaxdl.errors import UserError
 from jaxdl.fields import above_zero, described, static
 
@@ -146,7 +145,7 @@ def _held(name: str, given: Any) -> _Held:
     """
     if isinstance(given, Mapping):
         values = dict(given)
-    elif isinstance(given, Sequence | tuple) and len(given) == 2:
+    elif isinstance(given, Sequence) and len(given) == 2:
         values = {"inputs": given[0], "targets": given[1]}
     else:
         raise UserError(f"Arrays({name}=...): give a pair (inputs, targets) or a mapping of these names to arrays.")
@@ -168,7 +167,7 @@ def _held(name: str, given: Any) -> _Held:
                 f"Arrays({name}=...): {key} of shape {array.shape} does not have one entry for each of the "
                 f"{len(split['inputs']) if split['inputs'].ndim else 0} examples."
             )
-    held = _Held(_digest(split))
+    held = _Held(split_sha256(split))
     held.arrays = split
     return held
 
@@ -231,18 +230,9 @@ def _arrays(name: str, held: str) -> Split:
                 else "; give (inputs, targets)."
             )
         )
-    if _digest(held.arrays) != held:
+    if split_sha256(held.arrays) != held:
         raise UserError(f"Arrays({name}=...): an array was changed after it was given; make the Arrays again.")
     return held.arrays
-
-
-def _digest(split: Split) -> str:
-    digest = hashlib.sha256()
-    for key in sorted(split):
-        array = np.ascontiguousarray(split[key])
-        digest.update(f"{key} {array.shape} {array.dtype.str}\n".encode())
-        digest.update(array.data)
-    return digest.hexdigest()
 
 
 def _pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
