@@ -103,3 +103,12 @@ def test_each_value_and_only_valid_steps_count():
     sequences = jaxdl.Arrays(train=split, test=split, validation=0.0)
     target = sequences.load().spec.target
     assert (target.mean, target.deviation) == ((2.0,), (1.0,))
+
+
+def test_a_model_is_evaluated_with_the_statistics_of_its_own_train_split(tmp_path: Path):
+    values = (100 + FEATURES @ WEIGHTS).astype(np.float32)
+    recipe = regression(values)
+    trained = jaxdl.train(recipe, run_dir=tmp_path / "run")["metrics"]
+    others = jaxdl.Arrays(train=(FEATURES[:100], values[:100] * 3), test=(FEATURES[160:], values[160:]))
+    found = jaxdl.evaluate(tmp_path / "run", jaxdl.replace(recipe, {"data": others}))["metrics"]
+    assert found["test/mean_absolute_error"] == trained["test/mean_absolute_error"]
