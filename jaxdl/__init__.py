@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
@@ -99,6 +100,7 @@ __all__ = [
     "load_experiment",
     "load_run",
     "load_sweep",
+    "look_at_data",
     "make_steps",
     "metric",
     "params_sha256",
@@ -127,6 +129,7 @@ _NAMES = {
     "jaxdl.models": "CNN MLP RNN",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
+    "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
