@@ -116,32 +116,6 @@ def huber(outputs: ArrayLike, targets: ArrayLike, delta: ArrayLike = 1.0) -> jax
     return jnp.mean(optax.losses.huber_loss(outputs, targets, delta=delta), axis=-1)
 
 
-def masked_mean(values: ArrayLike, mask: ArrayLike) -> jax.Array:
-    """Mean of the values whose mask is True; 0 if there are none.
-
-    Args:
-        values: (batch, ...).
-        mask: bool, (batch,) or with more of the axes of `values`, from the left.
-
-    Returns:
-        () of the dtype of `values`.
-    """
-    values = jnp.asarray(values)
-    mask = broadcast_mask(mask, values.shape)
-    count = jnp.maximum(jnp.sum(mask, dtype=jnp.int32), 1)
-    return jnp.sum(jnp.where(mask, values, 0)) / count.astype(values.dtype)
-
-
-def broadcast_mask(mask: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
-    """Repeats a mask over its missing last axes, such as (batch,) for values of shape (batch, time).
-
-    Returns:
-        `shape` bool.
-    """
-    mask = jnp.asarray(mask, bool)
-    return jnp.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
-
-
 def aligned(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Casts outputs and targets to float32 and reshapes both to (..., outputs).
 
