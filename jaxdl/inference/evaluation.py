@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
-from jaxdl.data import default_data_dir
+from jaxdl.data import Spec, default_data_dir
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
@@ -77,6 +77,12 @@ class Evaluation:
         return -(-self._data.size(split) // self._batch_size)
 
 
+def _without_statistics(spec: Spec) -> dict[str, Any]:
+    """Returns a spec's fields without means and deviations: the model has those of its own train split."""
+    fields = dataclasses.asdict(spec)
+    return fields | {"target": None, "preprocess": {**fields["preprocess"], "mean": None, "deviation": None}}
+
+
 def evaluate(
     run_dir: str | os.PathLike[str],
     experiment: Experiment | None = None,
@@ -105,7 +111,7 @@ def evaluate(
         raise UserError(
             f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."
         )
-    trained, now = (dataclasses.asdict(spec) for spec in (model.spec, dataset.spec))
+    trained, now = (_without_statistics(spec) for spec in (model.spec, dataset.spec))
     other = [name for name in trained if trained[name] != now[name] and name != "lengths"]
     if other:
         raise UserError(

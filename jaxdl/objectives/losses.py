@@ -294,7 +294,12 @@ class MeanAbsoluteError(_OfValues):
 class Huber(_OfValues):
     """Numbers with outliers."""
 
-    delta: float = fields.traced(1.0, "size of an error beyond which the loss grows linearly", check=fields.above_zero)
+    delta: float = fields.traced(
+        1.0,
+        "size of an error beyond which the loss grows linearly; in deviations of the targets where the data "
+        "standardise them",
+        check=fields.above_zero,
+    )
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
         return huber(outputs, targets, self.delta)
