@@ -175,6 +175,25 @@ class Objective(abc.ABC):
         """
         return needed
 
+    def mixed(self, targets: jax.Array, others: jax.Array, share: jax.Array, outputs: int) -> jax.Array:
+        """Returns the targets of examples that are mixtures of two; see `jaxdl.augment.mixing`.
+
+        Numbers and answers to yes-no questions are mixed as numbers, classes become probabilities.
+
+        Args:
+            targets: (batch, ...).
+            others: those of the other examples, (batch, ...).
+            share: how much the own targets count, in [0, 1]: (batch,), or with more of the axes of `targets`.
+            outputs: number of classes, where targets are classes.
+
+        Returns:
+            float32 of the shape of `targets`; for labels (...) probabilities (..., outputs).
+        """
+        if self.kind == "classes" and share.ndim == targets.ndim and jnp.issubdtype(targets.dtype, jnp.integer):
+            targets, others = (jax.nn.one_hot(labels, outputs, dtype=jnp.float32) for labels in (targets, others))
+        share = share.reshape(share.shape + (1,) * (targets.ndim - share.ndim))
+        return share * targets + (1 - share) * others
+
     def problem(self, targets: np.ndarray, rows: bool) -> str | None:
         """Returns what targets must be for this objective, None if they are; checked on the host before training.
 

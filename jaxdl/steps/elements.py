@@ -58,7 +58,7 @@ def element_weights(
 def _of_classes(targets: jax.Array, shape: tuple[int, ...], class_weights: jax.Array) -> jax.Array:
     """Returns the weight of each target's class, `shape` float32; of a mixture of classes it is their mean."""
     if targets.shape != shape:
-        return targets.astype(jnp.float32) @ class_weights
+        return targets[..., : len(class_weights)].astype(jnp.float32) @ class_weights  # a model may have more outputs
     if jnp.issubdtype(targets.dtype, jnp.integer):
         return class_weights[targets]
     return class_weights[0] + targets * (class_weights[1] - class_weights[0])  # the probability of yes

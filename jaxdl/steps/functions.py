@@ -247,16 +247,24 @@ class _Functions:
             _, model_state, sown = split(written)
             outputs = outputs.astype(jnp.float32)
             self._check_outputs(outputs)
-            losses = recipe.objective.losses(outputs, self._standardized(outputs, batch["targets"]))
+            mixed = self._with_mixed_targets(batch, outputs.shape[-1])
+            losses = recipe.objective.losses(outputs, self._standardized(outputs, mixed["targets"]))
             mask = element_mask(batch, losses.shape)
-            weights = self._weights(recipe, batch, mask, losses.shape)
+            weights = self._weights(recipe, mixed, mask, losses.shape)
             loss, added = masked_mean(losses, weights), added_loss(sown)
             mask = weights if recipe.weighted_metrics else mask
             more = (outputs, mask, carried(state.model_state, model_state), sown)
             return loss if added is None else loss + added, more
 
         (loss, more), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        return loss, more, gradients, batch["targets"]
+        return loss, more, gradients, self._with_mixed_targets(batch, more[0].shape[-1])["targets"]
+
+    def _with_mixed_targets(self, batch: Batch, outputs: int) -> Batch:
+        """Mixes the targets where the augmentation has mixed examples."""
+        if "share" not in batch:
+            return batch
+        given = batch["targets"], batch["other_targets"], batch["share"]
+        return {**batch, "targets": self._experiment.objective.mixed(*given, outputs)}
 
     def _weights(self, recipe: Experiment, batch: Batch, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         """Returns how much each element counts in the loss of training."""
