@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN
+    from jaxdl.models import CNN, MLP, RNN, ResNet
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -77,6 +77,7 @@ __all__ = [
     "Piecewise",
     "Preprocess",
     "RMSprop",
+    "ResNet",
     "Schedule",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
@@ -124,7 +125,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN",
+    "jaxdl.models": "CNN MLP RNN ResNet",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
