@@ -16,14 +16,20 @@ from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
+# Sources of their user's own files, named as KIND:PATH.
+_OF_FILES: Mapping[str, type[Data]] = {}
 
-def _of_tfds(name: str) -> tuple[type[Tfds], Mapping[str, Any]]:
-    """Returns the source for a TFDS name; loading it checks whether TFDS has such a set."""
-    prefix, colon, _ = name.partition(":")
+
+def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
+    """Returns the source for KIND:PATH or a TFDS name; loading it checks whether there is such a set."""
+    kind, colon, path = name.partition(":")
+    if colon and kind in _OF_FILES and path:
+        return _OF_FILES[kind], {"path": path}
     if colon:
+        kinds = ", ".join(known + ":PATH" for known in _OF_FILES)
         raise UserError(
-            f"unknown data set {name!r}: there is no kind of source {prefix + ':'!r}. "
-            "Give an embedded set (bits, digits) or a name of tensorflow-datasets such as fashion_mnist."
+            f"unknown data set {name!r}: there is no kind of source {kind + ':'!r}. Give one of {kinds}, "
+            "an embedded set (bits, digits) or a name of tensorflow-datasets such as fashion_mnist."
         )
     if check_name(name):
         raise UserError(
@@ -38,7 +44,7 @@ def _lower_hint(name: str) -> str:
     return "" if check_name(lower) else f" Did you mean {lower!r}?"
 
 
-DATA = Family("data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "tfds": Tfds}, other=_of_tfds)
+DATA = Family("data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "tfds": Tfds}, other=_named)
 
 __all__ = [
     "DATA",

@@ -27,7 +27,7 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
     splits = {}
     for name, split in dataset.splits.items():
         where = f"the {name} split of {dataset.used}"
-        _check_finite(split, where)
+        _check_finite(split, dataset.spec, where)
         check_ids(split["inputs"], split.get("lengths"), dataset.spec, where)
         splits[name] = _labelled(split, dataset.spec, where, notify)
     return dataclasses.replace(dataset, splits=splits)
@@ -62,12 +62,14 @@ def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where:
         raise UserError(f"{where}: example {wrong[0]} has a negative id, {inputs[wrong[0]].min()}; ids count from 0.")
 
 
-def _check_finite(split: Split, where: str) -> None:
+def _check_finite(split: Split, spec: Spec, where: str) -> None:
     for key in ("inputs", "targets"):
         array = split[key]
         if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
             continue
         finite = np.isfinite(array)
+        if key == "inputs" and spec.preprocess.fill:
+            finite |= np.isnan(array)
         if "lengths" in split and array.shape[1:2] == split["inputs"].shape[1:2]:
             finite |= _beyond(split).reshape(*array.shape[:2], *[1] * (array.ndim - 2))
         wrong = np.flatnonzero(~finite.reshape(len(array), -1).all(1))

@@ -25,6 +25,7 @@ class Preprocess:
         mean: subtracted after scaling; a number for each channel (the last axis), or one for all; empty for none.
         deviation: divisor after that, with as many numbers.
         cast: ``"float32"`` for numbers; ``"none"`` for ids, such as those of words, which stay integers as stored.
+        fill: whether NaN stands for a missing number; it becomes 0 at the end, which is the mean.
 
     Raises:
         ValueError: the numbers of means and deviations differ, a deviation is not above 0, or ids would be scaled.
@@ -34,14 +35,15 @@ class Preprocess:
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
     cast: Literal["float32", "none"] = "float32"
+    fill: bool = False
 
     def __post_init__(self) -> None:
         if self.cast not in ("float32", "none"):
             raise ValueError(f"cast={self.cast!r}: must be 'float32' or 'none'.")
         if len(self.mean) != len(self.deviation) or not all(value > 0 for value in self.deviation):
             raise ValueError(f"mean={self.mean} and deviation={self.deviation}: as many of each, deviations above 0.")
-        if self.cast == "none" and (self.scale != 1 or self.mean):
-            raise ValueError("ids (cast='none') cannot be scaled or shifted.")
+        if self.cast == "none" and (self.scale != 1 or self.mean or self.fill):
+            raise ValueError("ids (cast='none') cannot be scaled, shifted or missing.")
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Preprocess:
@@ -61,10 +63,22 @@ class Preprocess:
         return stored if self.cast == "none" else stored.astype(self.cast) * self.scale
 
     def standardized(self, scaled: jax.Array) -> jax.Array:
-        """Returns ``(scaled - mean) / deviation``, for the result of `scaled`."""
-        if not self.mean:
+        """Returns ``(scaled - mean) / deviation`` for the result of `scaled`, and with `fill` 0 in the place of NaN."""
+        if self.mean:
+            scaled = (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.deviation, np.float32)
+        if not self.fill:
             return scaled
-        return (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.deviation, np.float32)
+        import jax.numpy as jnp
+
+        array = np if isinstance(scaled, np.ndarray) else jnp
+        filled: jax.Array = array.where(array.isnan(scaled), 0, scaled)
+        return filled
+
+    def restored(self, standardized: jax.Array) -> jax.Array:
+        """Returns the numbers for which `standardized` returns the given ones."""
+        if not self.mean:
+            return standardized
+        return standardized * np.asarray(self.deviation, np.float32) + np.asarray(self.mean, np.float32)
 
     def dtype(self, stored: str) -> str:
         """Returns the dtype of the model's inputs, for inputs stored in the dtype `stored`."""

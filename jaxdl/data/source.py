@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jaxdl.data.check import checked
-from jaxdl.data.spec import Dataset, Spec, check_names, examples
-from jaxdl.data.splits import cut_validation
+from jaxdl.data.spec import GROUPS, Dataset, Spec, check_names, examples
+from jaxdl.data.splits import By, cut
 from jaxdl.fields import described, fraction, static
 from jaxdl.files.paths import expanded
 
@@ -29,7 +29,8 @@ class Data(abc.ABC):
 
     validation: float = static(
         0.1,
-        "fraction of train that is split off for validation, the same examples for every seed; 0: no validation",
+        "fraction of train that is split off for validation where the data have no validation split of their own, the "
+        "same examples for every seed; 0: no validation",
         check=fraction,
     )
 
@@ -48,11 +49,38 @@ class Data(abc.ABC):
         dataset = self.read(default_data_dir() if data_dir is None else expanded(data_dir), notify)
         for name, split in dataset.splits.items():
             check_names(split, f"the {name} split of {dataset.used}")
-        dataset = checked(dataset, notify)
-        train, validation = cut_validation(dataset.splits["train"], self.validation)
-        splits = {"train": train, "validation": validation, "test": dataset.splits["test"]}
-        splits = {name: split for name, split in splits.items() if examples(split)}
+        dataset = self._cut(checked(dataset, notify))
+        return self.fitted(dataset, notify) if "train" in dataset.splits else dataset
+
+    def _cut(self, dataset: Dataset) -> Dataset:
+        """Returns the set with those splits cut from train that the source does not have."""
+        train, by = dataset.splits["train"], self.cut_by(dataset.spec)
+        splits = dict(dataset.splits)
+        if "test" not in splits:
+            train, splits["test"] = cut(train, self.test_share, by)
+            dataset = dataclasses.replace(dataset, train_examples=examples(train))
+        if "validation" not in splits:
+            train, splits["validation"] = cut(train, self.validation, by)
+        splits = {"train": train, "validation": splits["validation"], "test": splits["test"]}
+        splits = {
+            name: {key: array for key, array in split.items() if key != GROUPS}
+            for name, split in splits.items()
+            if examples(split)
+        }
         return dataclasses.replace(dataset, splits=splits)
+
+    @property
+    def test_share(self) -> float:
+        """The share of the examples that is split off for test where the source has no test split of its own."""
+        return 0.0
+
+    def cut_by(self, spec: Spec) -> By:
+        """Returns how the examples of validation and test are chosen, where the source does not have these splits."""
+        return "example"
+
+    def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
+        """Returns the set with what follows from its train split, such as means and deviations, in its spec."""
+        return dataset
 
     def import_libraries(self) -> None:  # noqa: B027  (most sources need none)
         """Imports what loading takes, where that must not happen while other threads import; mostly nothing."""
@@ -72,4 +100,24 @@ class Data(abc.ABC):
 
     @abc.abstractmethod
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
-        """Returns the set with the source's own splits train and test."""
+        """Returns the set with the source's own splits: train, and where it has them validation and test."""
+
+
+@described
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OwnFiles(Data):
+    """A source that reads its user's own files, which may lie in splits or not."""
+
+    test: float = static(
+        0.2,
+        "share of the examples that is split off for test where the data have no test split of their own, the same "
+        "examples for every seed",
+        check=fraction,
+    )
+
+    @property
+    def test_share(self) -> float:
+        return self.test
+
+    def cut_by(self, spec: Spec) -> By:
+        return "class" if spec.class_names and not spec.target_shape else "example"

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,31 @@ from jaxdl.errors import UserError
 Split = Mapping[str, np.ndarray]
 # The arrays that a split may have; training reads no others.
 ARRAYS = ("inputs", "targets", "lengths")
+# One more that a source may give, by which its examples are cut into splits; it is gone after that.
+GROUPS = "groups"
+
+
+Fit = Literal["stretch", "crop", "pad"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, as it becomes inputs of a model.
+
+    Attributes:
+        name: its name in the table.
+        categories: the texts for which it has one input each, 1 for the row's own and 0 for the others, in this order;
+            None for a column of numbers, which is one input.
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Column:
+        """Rebuilds it from the JSON form of `dataclasses.asdict`, in which tuples have become lists."""
+        categories = fields["categories"]
+        return cls(**{**fields, "categories": None if categories is None else tuple(categories)})
 
 
 @dataclass(frozen=True)
@@ -32,6 +57,10 @@ class Spec:
         class_names: one for each class; empty if there are none.
         best_loss: smallest expected loss that any model can reach, in nats; None if the source does not know it.
         lengths: whether the examples are sequences of which only the first steps count; a `Dataset` sets it.
+        target: standardises numbers to be predicted, with the mean and deviation of train. An objective of numbers
+            compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
+        fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
+        columns: what the inputs are made of, if they are the rows of a table.
     """
 
     input_shape: tuple[int, ...]
@@ -42,6 +71,9 @@ class Spec:
     class_names: tuple[str, ...] = ()
     best_loss: float | None = None
     lengths: bool = False
+    target: Preprocess = Preprocess()
+    fit: Fit = "stretch"
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
@@ -63,7 +95,12 @@ class Spec:
         """
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
         earlier = {"scale": values.pop("scale")} if "scale" in values else None
-        return cls(**{**values, "preprocess": Preprocess.from_json(earlier or values["preprocess"])})
+        values["preprocess"] = Preprocess.from_json(earlier or values["preprocess"])
+        if "target" in values:
+            values["target"] = Preprocess.from_json(values["target"])
+        if "columns" in values:
+            values["columns"] = tuple(map(Column.from_json, values["columns"]))
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -74,10 +111,11 @@ class Dataset:
         spec: describes one example.
         splits: ``"train"``, ``"test"`` and, unless its fraction is 0, ``"validation"``. Each holds the arrays
             ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, if the source has them,
-            ``"lengths"`` (examples,) integers.
+            ``"lengths"`` (examples,) integers. Before `Data.load` has cut them there may be no ``"validation"`` and
+            no ``"test"``, and there may be an array ``"groups"``, see `jaxdl.data.splits`.
         requested: name of the requested set.
         used: name of this set; differs from `requested` only when a stand-in is used.
-        fingerprint: SHA-256 hex digest of train (including validation) and test as stored: see `fingerprint`.
+        fingerprint: SHA-256 hex digest of the splits as stored, before any was cut from another: see `fingerprint`.
         train_examples: size of the source's own train split, before validation was split off.
         passes: passes over train that make one epoch; more than 1 only for a stand-in, which is much smaller than the
             set that the recipe was made for.
@@ -115,7 +153,7 @@ def check_names(names: Iterable[str], where: str) -> None:
     """Raises `UserError` unless there are inputs and targets, and nothing that training would not read."""
     given = tuple(names)
     for name in given:
-        if name not in ARRAYS:
+        if name not in (*ARRAYS, GROUPS):
             raise UserError(f"{where}: training does not read {name!r}; the arrays are {', '.join(ARRAYS)}.")
     for name in ARRAYS[:2]:
         if name not in given:
@@ -127,11 +165,12 @@ def examples(split: Split) -> int:
     return len(split["inputs"])
 
 
-def fingerprint(train: Split, test: Split) -> str:
-    """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of both splits, names in sorted order."""
+def fingerprint(train: Split, test: Split | None = None, validation: Split | None = None) -> str:
+    """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of the splits, names in sorted order."""
     digest = hashlib.sha256()
-    for name, split in (("train", train), ("test", test)):
-        _add(digest, split, f"{name}/")
+    for name, split in (("train", train), ("test", test), ("validation", validation)):
+        if split is not None:
+            _add(digest, split, f"{name}/")
     return digest.hexdigest()
 
 

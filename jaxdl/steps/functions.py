@@ -12,7 +12,7 @@ import numpy as np
 from flax import struct
 
 from jaxdl.backend.debugging import users_line
-from jaxdl.data import Spec
+from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace, traced_values
@@ -176,6 +176,8 @@ class _Functions:
         self._spec = spec
         self._total_steps = total_steps
         self._precision = jnp.dtype(experiment.training.precision)
+        # Numbers to be predicted are standardised for the loss; labels and probabilities are not.
+        self._target = spec.target if experiment.objective.kind == "values" else Preprocess()
 
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
@@ -199,6 +201,7 @@ class _Functions:
         if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
             # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
+        outputs = self._in_unit(outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, batch["targets"], mask)))
         metrics |= sown_metrics(sown, metrics)
@@ -220,15 +223,18 @@ class _Functions:
         outputs = self._apply(recipe, state, batch)
         self._check_outputs(outputs)
         targets = batch["targets"]
-        objective = recipe.objective
-        mask = element_mask(batch, jax.eval_shape(objective.losses, outputs, targets).shape)
-        sums: Sums = {}
-        for figure in eval_metrics(recipe):
+        standard = self._standardized(outputs, targets)
+        mask = element_mask(batch, jax.eval_shape(recipe.objective.losses, outputs, standard).shape)
+        loss, *figures = eval_metrics(recipe)
+        sums = loss.partial(outputs, standard, mask)
+        outputs = self._in_unit(outputs)
+        for figure in figures:
             sums |= figure.partial(outputs, targets, mask)
         return sums
 
     def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
-        return self._experiment.objective.predictions(self._apply(self._experiment, state, batch))
+        outputs = self._in_unit(self._apply(self._experiment, state, batch))
+        return self._experiment.objective.predictions(outputs)
 
     def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, Any, Any]:
         """Returns the loss; outputs, mask, the model's new state and what it sowed; and the parameters' gradients."""
@@ -250,7 +256,7 @@ class _Functions:
             _, model_state, sown = split(written)
             outputs = outputs.astype(jnp.float32)
             self._check_outputs(outputs)
-            losses = recipe.objective.losses(outputs, batch["targets"])
+            losses = recipe.objective.losses(outputs, self._standardized(outputs, batch["targets"]))
             mask = element_mask(batch, losses.shape)
             loss, added = masked_mean(losses, mask), added_loss(sown)
             more = (outputs, mask, carried(state.model_state, model_state), sown)
@@ -267,6 +273,18 @@ class _Functions:
         outputs, _ = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"), mutable=WRITABLE)
         wide: jax.Array = outputs.astype(jnp.float32)
         return wide
+
+    def _standardized(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        """Returns targets as the loss compares them with outputs; see `Spec.target`."""
+        if not self._target.mean:
+            return targets
+        if targets.shape != outputs.shape:  # a single output has no last axis
+            return self._target.standardized(targets[..., None])[..., 0]
+        return self._target.standardized(targets)
+
+    def _in_unit(self, outputs: jax.Array) -> jax.Array:
+        """Returns outputs in the unit of the targets."""
+        return self._target.restored(outputs)
 
     def _check_outputs(self, outputs: jax.Array) -> None:
         """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""

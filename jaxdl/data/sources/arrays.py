@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, fingerprint, split_sha256
+from jaxdl.data.statistics import with_standard_targets
 from jaxdl.errors import UserError
 from jaxdl.fields import above_zero, described, static
 
@@ -48,7 +49,8 @@ class Arrays(Data):
     - (examples,) integers from 0, or texts: classes; the texts are their names;
     - (examples, time) integers, for inputs with as many steps: a class for each step;
     - (examples, questions) other integers or booleans: yes-no questions, for `SigmoidCrossEntropy`;
-    - (examples,) or (examples, values) floating-point numbers: values, for a regression.
+    - (examples,) or (examples, values) floating-point numbers: values, for a regression. They are standardised by the
+      mean and deviation of train inside the compiled step; predictions and metrics are in their own unit.
 
     The config of an experiment has only a digest of each split: to resume or evaluate a run, give the arrays again.
 
@@ -65,6 +67,10 @@ class Arrays(Data):
     ids: bool = static(False, "whether integer inputs are ids, such as those of words, which stay integers")
     outputs: int | None = static(
         None, "number of classes, or of the model's outputs; none: as many as the targets need", check=above_zero
+    )
+
+    standardize: bool = static(
+        True, "whether numbers to be predicted are standardised by the mean and deviation of train", since="0.3.0"
     )
 
     def __post_init__(self) -> None:
@@ -100,6 +106,9 @@ class Arrays(Data):
             fingerprint=fingerprint(splits["train"], splits["test"]),
             train_examples=len(splits["train"]["inputs"]),
         )
+
+    def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
+        return with_standard_targets(dataset) if self.standardize else dataset
 
     def _spec(self, splits: Mapping[str, Split], names: tuple[str, ...]) -> Spec:
         inputs, targets = splits["train"]["inputs"], splits["train"]["targets"]

@@ -1,0 +1,66 @@
+"""Means and deviations of a train split, by which inputs and numbers to be predicted are standardised."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.spec import Dataset
+
+# Images are added up in parts of so many numbers, so that memory does not hold a copy of all in 64 bits.
+_PART = 2**22
+
+
+def mean_and_deviation(
+    values: np.ndarray, counts: np.ndarray | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns mean and standard deviation (divided by n, not n - 1) for each entry of the last axis, in 64 bits.
+
+    NaN is left out. A deviation of 0, as of a constant, becomes 1, so that standardising gives 0.
+
+    Args:
+        values: (..., size).
+        counts: bool, (...), False for what does not count; None: all counts.
+    """
+    rows = values.reshape(-1, values.shape[-1])
+    if counts is not None:
+        rows = rows[counts.reshape(-1)]
+    step = max(1, _PART // max(1, rows.shape[-1]))
+    parts = [rows[start : start + step] for start in range(0, len(rows), step)]
+    known = np.sum([_count(part) for part in parts], axis=0, dtype=np.float64)
+    known = np.maximum(known, 1)
+    mean = np.sum([np.nansum(part, 0, dtype=np.float64) for part in parts], axis=0) / known
+    squares = np.sum([np.nansum((part - mean) ** 2, 0) for part in parts], axis=0) / known
+    deviation = np.sqrt(squares)
+    # What is left of rounding where all numbers are equal is no deviation.
+    constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
+    deviation = np.where(constant, 1.0, deviation)
+    return tuple(map(float, mean)), tuple(map(float, deviation))
+
+
+def _count(part: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(part) if part.dtype.kind == "f" else np.ones(part.shape, bool)
+    return np.asarray(known.sum(0, dtype=np.int64))
+
+
+def with_standard_targets(dataset: Dataset) -> Dataset:
+    """Returns the set with the mean and deviation of its train targets in its spec, if these are numbers to predict.
+
+    These are floating-point numbers; integers are labels. Targets (examples,) have one mean, others one for each entry
+    of the last axis. Steps beyond the lengths of sequences do not count.
+    """
+    train = dataset.splits["train"]
+    targets = train["targets"]
+    if targets.dtype.kind != "f" or not targets.size:
+        return dataset
+    counts = None
+    if "lengths" in train and targets.ndim > 1 and targets.shape[1] == train["inputs"].shape[1]:
+        counts = np.arange(targets.shape[1]) < train["lengths"][:, None]
+    # Of a sequence of single numbers, (examples, time), all steps have the same unit; rows of values have one for each.
+    steps = counts is not None or (targets.ndim == 2 and dataset.spec.outputs == 1)
+    values = targets[..., None] if targets.ndim == 1 or (steps and targets.ndim == 2) else targets
+    mean, deviation = mean_and_deviation(values, counts)
+    spec = dataclasses.replace(dataset.spec, target=Preprocess(mean=mean, deviation=deviation))
+    return dataclasses.replace(dataset, spec=spec)
