@@ -132,8 +132,8 @@ def test_on_failure_stop_leaves_the_others(tmp_path: Path) -> None:
 def test_on_failure_stop_saves_what_is_under_way(tmp_path: Path, batch: Any) -> None:
     """One trial after another, and two in one program, of which the second goes on where it was saved."""
     recipe = jaxdl.replace(RECIPE, {"optimizer": jaxdl.SGD(), "training.epochs": 40, "checkpoint.every": "1h"})
-    space, said = {"learning_rate": [1e30, 1e-2]}, []
-    stopping = jaxdl.Execution(batch=batch, on_failure="stop")
+    space = {"learning_rate": [1e30, 1e-2]}
+    said: list[str] = []
     given: dict[str, Any] = {"sweep_dir": tmp_path / "s", "execution": stopping}
     found = jaxdl.sweep(recipe, space, notify=said.append, **given)
     left = "waiting" if batch == "off" else "running"
