@@ -134,6 +134,7 @@ def test_on_failure_stop_saves_what_is_under_way(tmp_path: Path, batch: Any) -> 
     recipe = jaxdl.replace(RECIPE, {"optimizer": jaxdl.SGD(), "training.epochs": 40, "checkpoint.every": "1h"})
     space = {"learning_rate": [1e30, 1e-2]}
     said: list[str] = []
+    stopping = jaxdl.Execution(batch=batch, on_failure="stop")
     given: dict[str, Any] = {"sweep_dir": tmp_path / "s", "execution": stopping}
     found = jaxdl.sweep(recipe, space, notify=said.append, **given)
     left = "waiting" if batch == "off" else "running"
