@@ -12,7 +12,9 @@ from jaxdl.data.folders import reading
 from jaxdl.data.folders.labels import list_labels
 from jaxdl.data.folders.listing import Listing, existing, list_folder
 from jaxdl.data.source import Notify, OwnFiles
+from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.spec import Dataset, Fit, Spec, examples
+from jaxdl.data.stand_in import banner
 from jaxdl.data.statistics import of_bytes, with_standard_targets
 from jaxdl.errors import UserError
 from jaxdl.fields import described, static
@@ -82,6 +84,11 @@ class Folder(OwnFiles):
         True, "whether each channel is standardised by the mean and deviation of train, inside the compiled step"
     )
 
+    fallback: Literal["embedded", "none"] = static(
+        "none",
+        "what to use when there is no such folder: generated pictures of coloured shapes, or nothing: an error",
+    )
+
     @property
     def requested(self) -> str:
         return f"folder:{self.path}"
@@ -97,7 +104,12 @@ class Folder(OwnFiles):
         """
         if self.group and not self.labels:
             raise UserError(f"data.group={self.group}: groups are a column of a table; give it as --data.labels=FILE.")
-        root = existing(expanded(self.path))
+        try:
+            root = existing(expanded(self.path))
+        except UserError as problem:
+            if self.fallback == "none":
+                raise
+            return self._stand_in(problem, data_dir, notify)
         fields = json.dumps([self.size, self.channels, self.fit, self.on_bad, self.labels, self.group])
         found = reading.read(
             fields,
@@ -123,6 +135,13 @@ class Folder(OwnFiles):
             fingerprint=found.fingerprint,
             train_examples=examples(found.splits["train"]),
         )
+
+    def _stand_in(self, problem: UserError, data_dir: Path, notify: Notify) -> Dataset:
+        stand_in = Shapes(size=max(16, *_sides(self.size)), train_examples=1000, test_examples=240)
+        used = f"shapes ({stand_in.train_examples:,} generated pictures of coloured shapes to train on, no photographs)"
+        way_out = ["give a folder of pictures with --data=folder:PATH", "--data.fallback=none makes this an error"]
+        notify(banner(self.requested, [used], [str(problem)], way_out))
+        return dataclasses.replace(stand_in.read(data_dir, notify), requested=self.requested)
 
     def _listing(self, root: Path) -> Listing:
         return list_labels(root, self.labels, self.group) if self.labels else list_folder(root)

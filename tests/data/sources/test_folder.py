@@ -140,6 +140,17 @@ def test_a_folder_that_is_not_there_is_told_the_nearest_name(tmp_path):
         load(tmp_path / "flowers" / "red" / "0.png")
 
 
+def test_generated_pictures_stand_in_loudly_only_where_they_are_asked_for(tmp_path):
+    lines: list[str] = []
+    dataset = load(tmp_path / "none", lines, size="20x24", fallback="embedded")
+    assert dataset.substituted and dataset.requested == f"folder:{tmp_path / 'none'}" and dataset.used == "shapes"
+    assert dataset.spec.input_shape == (24, 24, 3) and len(dataset.spec.preprocess.mean) == 3
+    told = " ".join(lines[0].replace("#", "").split())
+    assert "STAND-IN DATA" in told and "there is no such folder" in told and "--data=folder:PATH" in told
+    classes(tmp_path / "none")
+    assert not load(tmp_path / "none", size=8, fallback="embedded").substituted
+
+
 def test_decoded_pictures_are_kept_until_a_file_changes(tmp_path, cache, monkeypatch):
     root, lines = classes(tmp_path / "set"), list[str]()
     first = load(root, lines, size=8)
