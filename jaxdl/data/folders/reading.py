@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -128,6 +129,7 @@ def decode(
     pictures = list(listing.pictures)
     outputs = len(listing.classes) or 1
     spec = Spec((*room, channels or 3), "uint8", Preprocess(1 / 255), (), outputs, listing.classes, fit=fit)
+    _check_memory(len(pictures), spec)
     inputs = np.empty((len(pictures), *spec.input_shape), np.uint8)
     paths = [picture.path for picture in pictures]
     try:
@@ -144,6 +146,19 @@ def decode(
     lines = (*listing.remarks, *_left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
     digest = fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
     return Kept(spec, splits, digest, tuple(lines))
+
+
+def _check_memory(count: int, spec: Spec) -> None:
+    """Raises `UserError` where decoded pictures would not fit: the system would end the process without a word."""
+    from jaxdl.backend.memory import free_host_memory  # here, since it imports JAX
+
+    needed, free = count * math.prod(spec.input_shape), free_host_memory()
+    if needed > free:
+        height, width, channels = spec.input_shape
+        raise UserError(
+            f"{count:,} pictures of {height}x{width}x{channels} take {needed / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free: give a smaller --data.size."
+        )
 
 
 def _stopped(problems: Sequence[str]) -> UserError:

@@ -105,3 +105,9 @@ def test_gray_pictures_have_one_channel_only_if_all_of_train_are(tmp_path):
     one = made(tmp_path, channels=1)
     assert one.spec.input_shape == (4, 4, 1) and one.splits["train"]["inputs"].dtype == np.uint8
     assert isinstance(one, kept.Kept)
+
+
+def test_pictures_that_would_not_fit_into_the_memory_are_refused(tmp_path):
+    listing = list_folder(classes(tmp_path, 2))
+    with pytest.raises(UserError, match=r"6 pictures of 16000000x16000000x3 take 4,608,000.0 GB of memory.*data.size"):
+        decode(listing, (16_000_000, 16_000_000), 3, "stretch", lambda line: None, skip=False)
