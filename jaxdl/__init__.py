@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment.images import Augmentation
+    from jaxdl.augment import Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Folder, Preprocess, Shapes, Spec, Tfds, default_data_dir
@@ -87,6 +87,7 @@ __all__ = [
     "Spec",
     "Steps",
     "SweepResults",
+    "TableAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
@@ -118,7 +119,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment.images": "Augmentation",
+    "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "Arrays Bits Data Dataset Digits Folder Preprocess Shapes Spec Tfds default_data_dir",

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from flax import linen as nn
 
+from jaxdl.augment import AUGMENTATIONS, Augmentation
 from jaxdl.augment.augmenter import Augmenter
-from jaxdl.augment.images import Augmentation
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import (
@@ -165,8 +165,8 @@ class Experiment:
     objective: Objective = part(OBJECTIVES, "loss to minimise")
     optimizer: Optimizer = part(OPTIMIZERS, "the optimizer with its learning-rate schedule")
     training: Training = part(None, "how long to train, the batch sizes, and which state to keep", default=Training())
-    augmentation: Augmentation = part(
-        None,
+    augmentation: Augmenter = part(
+        AUGMENTATIONS,
         "random changes of the training examples; train metrics are measured on the changed ones",
         default=Augmentation(),
     )
