@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, ResNet
+    from jaxdl.models import CNN, MLP, RNN, Autoencoder, ResNet, UNet
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
         MeanSquaredError,
         Objective,
+        Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
     )
@@ -54,6 +55,7 @@ __all__ = [
     "AdamW",
     "Arrays",
     "Augmentation",
+    "Autoencoder",
     "Bits",
     "Checkpointing",
     "Constant",
@@ -77,6 +79,7 @@ __all__ = [
     "Piecewise",
     "Preprocess",
     "RMSprop",
+    "Reconstruction",
     "ResNet",
     "Schedule",
     "Shapes",
@@ -90,6 +93,7 @@ __all__ = [
     "TrainedModel",
     "Trainer",
     "Training",
+    "UNet",
     "UserError",
     "configure",
     "default_data_dir",
@@ -126,8 +130,9 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN ResNet",
-    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
+    "jaxdl.models": "CNN MLP RNN Autoencoder ResNet UNet",
+    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
+    "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.settings": "configure",

@@ -187,13 +187,15 @@ class Experiment:
         check_fields(self)
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
-        size = needed = self.objective.outputs(spec.outputs, len(spec.class_names))
+        if self.objective.of_inputs and spec.preprocess.cast == "none":
+            raise UserError("a reconstruction needs inputs that are numbers, and those of these data are ids.")
+        size = needed = outputs_for(self.objective, spec)
         outputs = next((field for field in walk(self) if follows_data(field)), None)
         if outputs is not None and outputs.value is None:
             changes[outputs.path] = needed
         elif outputs is not None and isinstance(outputs.value, int):
             size = outputs.value
-            if size < needed and spec.class_names:
+            if size < needed and spec.class_names and not self.objective.of_inputs:
                 raise UserError(f"{outputs.path}={size}: the data has {spec.outputs} classes; leave it out.")
         check_defined(self.measured, self.objective, size)
         return replace(self, changes)
@@ -208,6 +210,13 @@ class Experiment:
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps of an epoch with that many examples; the last batch is filled up."""
         return -(-examples // self.training.batch_size)
+
+
+def outputs_for(objective: Objective, spec: Spec) -> int:
+    """Returns the size of a model's last layer for an objective and data; for a reconstruction that of the inputs."""
+    if objective.of_inputs:
+        return spec.input_shape[-1]
+    return objective.outputs(spec.outputs, len(spec.class_names))
 
 
 _PARTS: Mapping[str, tuple[type, str]] = {

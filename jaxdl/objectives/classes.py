@@ -79,20 +79,21 @@ def confusion_counts(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) ->
 
 
 def class_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns precision, recall and F1 of each class; zero divided by zero is 0.
+    """Returns precision, recall, F1 and intersection over union of each class; zero divided by zero is 0.
 
     Args:
         confusion: (..., classes, classes) counts by true class (rows) and predicted class (columns); with one more
             column for outputs with NaN, which lower the recall of their class and count against no precision.
 
     Returns:
-        ``precision``, ``recall`` and ``f1``, (..., classes) float64 each.
+        ``precision``, ``recall``, ``f1`` and ``iou``, (..., classes) float64 each.
     """
     hits, predicted, actual = _sums(confusion)
     return {
         "precision": hits / np.maximum(predicted, 1),
         "recall": hits / np.maximum(actual, 1),
         "f1": 2 * hits / np.maximum(predicted + actual, 1),
+        "iou": hits / np.maximum(predicted + actual - hits, 1),
     }
 
 
