@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, Autoencoder, ResNet, UNet
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -54,6 +54,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Arrays",
+    "Attention",
     "Augmentation",
     "Autoencoder",
     "Bits",
@@ -63,6 +64,7 @@ __all__ = [
     "Data",
     "Dataset",
     "Digits",
+    "Embed",
     "Epoch",
     "Execution",
     "Experiment",
@@ -108,6 +110,7 @@ __all__ = [
     "make_steps",
     "metric",
     "params_sha256",
+    "pool_time",
     "replace",
     "reproduce",
     "static",
@@ -130,7 +133,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN Autoencoder ResNet UNet",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",

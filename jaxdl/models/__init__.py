@@ -6,10 +6,11 @@ from jaxdl.models.cnn import CNN
 from jaxdl.models.mlp import MLP
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.rnn import RNN
+from jaxdl.models.sequence import Attention, Embed, pool_time
 from jaxdl.models.unet import UNet
 
 MODELS = Family(
     "model", {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "unet": UNet, "autoencoder": Autoencoder, "rnn": RNN}
 )
 
-__all__ = ["CNN", "MLP", "MODELS", "RNN", "Autoencoder", "ResNet", "UNet"]
+__all__ = ["CNN", "MLP", "MODELS", "RNN", "Attention", "Autoencoder", "Embed", "ResNet", "UNet", "pool_time"]

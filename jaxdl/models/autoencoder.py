@@ -26,8 +26,8 @@ class Autoencoder(nn.Module):
 
     features: tuple[int, ...] = static(
         (128, 64, 32),
-        "units of each layer from the inputs to the code, whose size is the last number; the layers after the code have "
-        "these units in reverse order",
+        "units of each layer from the inputs to the code, whose size is the last number; the layers after the code "
+        "have these units in reverse order",
         check=_check_features,
     )
     activation: str = static("relu", "name of the activation of all layers but code and output", check=check_activation)

@@ -72,7 +72,7 @@ class UNet(nn.Module):
         multiple = 2 ** (len(self.features) - 1)
         missing = [(0, -size % multiple) for size in (height, width)]
         hidden = jnp.pad(inputs, ((0, 0), *missing, (0, 0)), mode="edge")
-        passed = []
+        passed: list[jax.Array] = []
         for level, channels in enumerate(self.features, 1):
             if passed:
                 hidden = ops.max_pool(passed[-1], (2, 2))

@@ -55,7 +55,8 @@ def reference(params: Any, images: np.ndarray, levels: int) -> np.ndarray:
             hidden = np.maximum(convolved(hidden, **params[f"{name}_convolution_{number}"]), 0)
         return hidden
 
-    hidden, passed = images, []
+    hidden = images
+    passed: list[np.ndarray] = []
     for level in range(1, levels + 1):
         if passed:
             batch, height, width, channels = hidden.shape
