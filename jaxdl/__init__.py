@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, ResNet
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
         MeanSquaredError,
         Objective,
+        Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
     )
@@ -54,7 +55,9 @@ __all__ = [
     "Adam",
     "AdamW",
     "Arrays",
+    "Attention",
     "Augmentation",
+    "Autoencoder",
     "Bits",
     "Checkpointing",
     "Constant",
@@ -62,6 +65,7 @@ __all__ = [
     "Data",
     "Dataset",
     "Digits",
+    "Embed",
     "Epoch",
     "Execution",
     "Experiment",
@@ -78,6 +82,7 @@ __all__ = [
     "Piecewise",
     "Preprocess",
     "RMSprop",
+    "Reconstruction",
     "ResNet",
     "Schedule",
     "Shapes",
@@ -92,6 +97,7 @@ __all__ = [
     "TrainedModel",
     "Trainer",
     "Training",
+    "UNet",
     "UserError",
     "configure",
     "default_data_dir",
@@ -107,6 +113,7 @@ __all__ = [
     "make_steps",
     "metric",
     "params_sha256",
+    "pool_time",
     "replace",
     "reproduce",
     "static",
@@ -129,8 +136,9 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN ResNet",
-    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
+    "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
