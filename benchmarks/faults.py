@@ -25,7 +25,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -166,13 +166,16 @@ def _differences(
     return [f"{what}: {', '.join(names)}"] if names else []
 
 
-def campaign(
-    names: list[str], points: int, seed: int, folder: Path, notify: Callable[[str], None]
-) -> tuple[dict[str, int], list[Point]]:
-    """Tries points of some scenarios, as many of each; returns the number of operations of each, and the points."""
+def campaign(names: list[str], points: int, seed: int, folder: Path) -> Iterator[tuple[dict[str, int], list[Point]]]:
+    """Tries points of some scenarios, as many of each.
+
+    Yields after each point: the number of operations of each scenario so far, and all points so far.
+    """
     scenarios.import_all()
     draws = random.Random(seed)
-    here, operations, tried = folder / "here", {}, []
+    here = folder / "here"
+    operations: dict[str, int] = {}
+    tried: list[Point] = []
     for place, name in enumerate(names):
         template, scenario = folder / "template", scenarios.SCENARIOS[name]
         for each in (template, here):
@@ -184,8 +187,7 @@ def campaign(
         for _ in range(len(range(place, points, len(names)))):
             fault = Fault(draws.randrange(operations[name]), draws.random(), draws.random() < 0.5)
             tried.append(strike(name, template, here, truth, result, fault))
-            notify(f"{len(tried)} of {points} points, {sum(bool(point.problems) for point in tried)} did not hold")
-    return operations, tried
+            yield operations, tried
 
 
 def _undisturbed(scenario: Scenario, folder: Path) -> tuple[Done, int]:
@@ -253,24 +255,26 @@ def main(arguments: list[str]) -> int:
         return 2
     folder = (options.output or new_run_dir(Path("runs"), "faults")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    begin = time.monotonic()
-    operations, tried = campaign(names, options.points, options.seed, folder, _overwrite)
-    counts = table(operations, tried)
     results: dict[str, Any] = {
         "command": " ".join(["python -m benchmarks.faults", *arguments]),
         "commit": machine.commit(process.ROOT),
         "machine": machine.describe(),
         "versions": dict(versions()),
-        "seconds": time.monotonic() - begin,
-        "operations": operations,
-        "points": [dataclasses.asdict(point) for point in tried],
     }
-    (folder / "faults.json").write_text(json.dumps(results, indent=2) + "\n")
-    (folder / "faults.md").write_text(page(results, counts, tried))
+    begin, counts, failed = time.monotonic(), [""], 0
+    for operations, tried in campaign(names, options.points, options.seed, folder):
+        counts = table(operations, tried)
+        results |= {"seconds": time.monotonic() - begin, "operations": operations}
+        results["points"] = [dataclasses.asdict(point) for point in tried]
+        (folder / "faults.json").write_text(json.dumps(results, indent=2) + "\n")
+        (folder / "faults.md").write_text(page(results, counts, tried))
+        point = tried[-1]
+        if point.problems:
+            failed += 1
+            what = f"{point.scenario}, {point.fault}: {point.answer} at {point.operation}"
+            print(f"\n{what}: {'; '.join(point.problems)}", flush=True)
+        _overwrite(f"{len(tried)} of {options.points} points, {failed} did not hold")
     print("\n".join(["", *counts]))
-    failed = [point for point in tried if point.problems]
-    for point in failed:
-        print(f"{point.scenario}, {point.fault}: {point.answer} at {point.operation}: {'; '.join(point.problems)}")
     return 1 if failed else 0
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxdl.data.spec import Spec
 from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,6 +121,9 @@ def load_image(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     except UnidentifiedImageError as problem:
         raise UserError(f"{path}: this is not an image file that Pillow can read.") from problem
     except Exception as problem:  # Pillow's decoders raise almost any type on damaged files
+        if isinstance(problem, OSError) and problem.errno is not None:  # of the disk, and not of the content
+            with named_cause(Path(path), "read"):
+                raise
         raise UserError(f"{path}: the image cannot be read, the file may be damaged ({problem}).") from problem
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
