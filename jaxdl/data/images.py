@@ -12,6 +12,7 @@ from jaxdl.data.decoding import bombs_refused, fill
 from jaxdl.data.resizing import fitted, scaled_size
 from jaxdl.data.spec import Fit, Spec
 from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -147,6 +148,9 @@ def _pixels(path: Path, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
     except UnidentifiedImageError as problem:
         raise UserError(f"{path}: this is not an image file that Pillow can read.") from problem
     except Exception as problem:  # Pillow's decoders raise almost any type on damaged files
+        if isinstance(problem, OSError) and problem.errno is not None:  # of the disk, and not of the content
+            with named_cause(Path(path), "read"):
+                raise
         raise UserError(f"{path}: the image cannot be read, the file may be damaged ({problem}).") from problem
     image = fitted(image, scaled or scaled_size(image.size, room, fit), room)
     return np.broadcast_to(np.asarray(image).reshape(height, width, -1), shape)
