@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxdl.augment import Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Shapes, Spec, Tfds, default_data_dir
+    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Folder, Preprocess, Shapes, Spec, Tfds, default_data_dir
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -70,6 +70,7 @@ __all__ = [
     "Execution",
     "Experiment",
     "Exponential",
+    "Folder",
     "Huber",
     "Lamb",
     "Lion",
@@ -128,7 +129,7 @@ _NAMES = {
     "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Shapes Spec Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits Data Dataset Digits Folder Preprocess Shapes Spec Tfds default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

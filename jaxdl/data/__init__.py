@@ -11,6 +11,7 @@ from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
+from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
@@ -18,7 +19,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {}
+_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -46,7 +47,9 @@ def _lower_hint(name: str) -> str:
 
 
 DATA = Family(
-    "data set", {"digits": Digits, "bits": Bits, "shapes": Shapes, "arrays": Arrays, "tfds": Tfds}, other=_named
+    "data set",
+    {"digits": Digits, "bits": Bits, "shapes": Shapes, "arrays": Arrays, "folder": Folder, "tfds": Tfds},
+    other=_named,
 )
 
 __all__ = [
@@ -56,6 +59,7 @@ __all__ = [
     "Data",
     "Dataset",
     "Digits",
+    "Folder",
     "Notify",
     "Preprocess",
     "Shapes",
