@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxdl.augment.images import Augmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Spec, Tfds, default_data_dir
+    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Spec, Table, Tfds, default_data_dir
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -83,6 +83,7 @@ __all__ = [
     "Spec",
     "Steps",
     "SweepResults",
+    "Table",
     "Tfds",
     "TrainState",
     "TrainedModel",
@@ -116,7 +117,7 @@ _NAMES = {
     "jaxdl.augment.images": "Augmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Spec Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Spec Table Tfds default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

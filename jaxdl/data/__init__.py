@@ -11,13 +11,14 @@ from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
+from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {}
+_OF_FILES: Mapping[str, type[Data]] = {"table": Table, "csv": Table}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -44,7 +45,9 @@ def _lower_hint(name: str) -> str:
     return "" if check_name(lower) else f" Did you mean {lower!r}?"
 
 
-DATA = Family("data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "tfds": Tfds}, other=_named)
+DATA = Family(
+    "data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "table": Table, "tfds": Tfds}, other=_named
+)
 
 __all__ = [
     "DATA",
@@ -57,6 +60,7 @@ __all__ = [
     "Preprocess",
     "Spec",
     "Split",
+    "Table",
     "Tfds",
     "default_data_dir",
     "examples",
