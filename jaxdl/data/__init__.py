@@ -11,6 +11,7 @@ from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
+from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
@@ -30,12 +31,12 @@ def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
         kinds = ", ".join(known + ":PATH" for known in _OF_FILES)
         raise UserError(
             f"unknown data set {name!r}: there is no kind of source {kind + ':'!r}. Give one of {kinds}, "
-            "an embedded set (bits, digits) or a name of tensorflow-datasets such as fashion_mnist."
+            "an embedded set (bits, digits, shapes) or a name of tensorflow-datasets such as fashion_mnist."
         )
     if check_name(name):
         raise UserError(
-            f"unknown data set {name!r}: it is not an embedded set (bits, digits), and names of tensorflow-datasets "
-            f"look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
+            f"unknown data set {name!r}: it is not an embedded set (bits, digits, shapes), and names of "
+            f"tensorflow-datasets look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
         )
     return Tfds, {"name": name}
 
@@ -46,7 +47,16 @@ def _lower_hint(name: str) -> str:
 
 
 DATA = Family(
-    "data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "table": Table, "tfds": Tfds}, other=_named
+    "data set",
+    {
+        "digits": Digits,
+        "bits": Bits,
+        "shapes": Shapes,
+        "arrays": Arrays,
+        "table": Table,
+        "tfds": Tfds,
+    },
+    other=_named,
 )
 
 __all__ = [
@@ -58,6 +68,7 @@ __all__ = [
     "Digits",
     "Notify",
     "Preprocess",
+    "Shapes",
     "Spec",
     "Split",
     "Table",

@@ -65,8 +65,8 @@ def obtain(request: Request) -> Path:
 
     Raises:
         UserError: the name is unknown, an archive is not the original, the folder cannot be read or written, or the
-            set needs TensorFlow.
-        Unavailable: the set is not on this machine, and cannot be downloaded.
+            set is none that can be read.
+        Unavailable: the set is not on this machine, and cannot be downloaded or prepared.
     """
     with named_cause(request.data_dir, "read"):
         _check_folder(request.data_dir)
@@ -122,7 +122,11 @@ def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -
     with contextlib.suppress(ImportError), prepare.quiet():  # some descriptions cannot be made without TensorFlow
         info = builder(data_dir=request.data_dir, config=request.config or None).info
         supervised_features(info, request.name)
-    prepare.check_tensorflow(request.name)
+    try:
+        prepare.check_tensorflow(request.name)
+    except UserError as problem:  # a stand-in may take its place
+        reason, _, way_out = str(problem).rstrip(".").partition(": ")
+        raise Unavailable((f"not prepared in {request.data_dir}", reason), way_out) from problem
     _check_writable(request, archives, expected=True)
     there = (place.exists() for archive in archives for place in places(archive, request.data_dir, builder.name))
     try:

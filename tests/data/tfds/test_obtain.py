@@ -283,13 +283,14 @@ def test_an_unknown_name_is_an_error(tmp_path):
         obtain(get("mnits", tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install tensorflow"),
-        ("imdb_reviews", r"imdb_reviews holds label \(ClassLabel\), text \(Text\); only sets of one 8-bit image"),
-    ],
-)
-def test_sets_of_other_formats_say_what_they_need(tmp_path, name, words):
+def test_a_set_without_a_single_image_says_what_it_holds(tmp_path):
+    words = r"imdb_reviews holds label \(ClassLabel\), text \(Text\); only sets of one 8-bit image"
     with pytest.raises(UserError, match=words):
-        obtain(get(name, tmp_path))
+        obtain(get("imdb_reviews", tmp_path))
+
+
+def test_a_set_that_needs_tensorflow_is_not_available_without_it(tmp_path):
+    with pytest.raises(Unavailable) as problem:
+        obtain(get("cifar10", tmp_path))
+    assert problem.value.reasons[-1] == "cifar10 can only be prepared with TensorFlow"
+    assert problem.value.way_out.startswith("pip install tensorflow")
