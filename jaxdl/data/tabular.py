@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxdl.data.columns import Missing, column_of, counts_rows, encode, input_names
+from jaxdl.data.columns import Missing, as_float32, column_of, counts_rows, encode, input_names, numbers
 from jaxdl.data.frames import Frame, Numbers, Texts, listed
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import GROUPS, Column, Dataset, Spec, fingerprint
@@ -29,6 +29,7 @@ class Choice:
     categories: tuple[str, ...] = ()
     missing: Missing = "refuse"
     group: str = ""
+    weights: str = ""
 
 
 def dataset_of(frames: Mapping[str, Frame], choice: Choice, name: str, notify: Notify) -> Dataset:
@@ -45,10 +46,8 @@ def dataset_of(frames: Mapping[str, Frame], choice: Choice, name: str, notify: N
     """
     train = frames["train"]
     _check_choice(train, choice)
-    last = [each for each in train.arrays if each != choice.group][-1]
-    target = choice.target or last
-    others = {target: "the target", choice.group: "the group"}
-    names = input_names(train, choice.columns, tuple(others))
+    target = choice.target or [name for name in train.arrays if name not in (choice.group, choice.weights)][-1]
+    names = input_names(train, choice.columns, (target, choice.group, choice.weights))
     classes = classes_of(train, target, choice.task)
     columns = _columns(train, names, choice, notify)
     fill = choice.missing != "refuse"
@@ -57,6 +56,8 @@ def dataset_of(frames: Mapping[str, Frame], choice: Choice, name: str, notify: N
         frame.check_names((*(column.name for column in columns), target), f"columns of {train.name}")
         encoded = encode(frame, columns, fill)
         splits[split] = {"inputs": encoded.inputs, "targets": targets_of(frame, target, classes)}
+        if choice.weights:
+            splits[split]["weights"] = _weights(frame, choice.weights)
     if choice.group:
         splits["train"][GROUPS] = _groups(train, choice.group)
     size = sum(column.inputs for column in columns)
@@ -81,13 +82,14 @@ def dataset_of(frames: Mapping[str, Frame], choice: Choice, name: str, notify: N
 
 
 def _check_choice(train: Frame, choice: Choice) -> None:
-    for field in ("target", "group"):
-        if getattr(choice, field):
-            train.check_names((getattr(choice, field),), f"data.{field}")
+    named = {field: getattr(choice, field) for field in ("target", "group", "weights") if getattr(choice, field)}
+    for field, name in named.items():
+        train.check_names((name,), f"data.{field}")
+        if list(named.values()).count(name) > 1:
+            both = " and ".join(f"data.{each}" for each, other in named.items() if other == name)
+            raise UserError(f"{both} are both {name!r}; a column is one or the other.")
     train.check_names(choice.categories, "data.categories")
-    if choice.target and choice.target == choice.group:
-        raise UserError(f"data.target and data.group are both {choice.group!r}; a column is one or the other.")
-    if len(train.arrays) < 2 + bool(choice.group):
+    if len(train.arrays) < 2 + bool(choice.group) + bool(choice.weights):
         raise UserError(
             f"{train.name} has only the column {listed(train.arrays)}; a table has one or more for inputs and one for "
             "the target. Columns are separated by a comma, a semicolon or a tab."
@@ -134,6 +136,17 @@ def _groups(train: Frame, name: str) -> np.ndarray:
     if codes.max() == 0:
         raise UserError(f"{train.name}: data.group={name}: all rows are of one group, which cannot be cut.")
     return codes.astype(np.int64)
+
+
+def _weights(frame: Frame, name: str) -> np.ndarray:
+    """Returns how much each row counts, (rows,) float32; 1 in a table without such a column."""
+    if name not in frame.arrays:
+        return np.ones(frame.rows, np.float32)
+    weights = as_float32(frame, name, numbers(frame, name, present(frame, name, "the weight")))
+    if weights.min() < 0:
+        row = int((weights < 0).argmax())
+        raise UserError(f"{frame.where(row, name)}: the weight {weights[row]:g} is negative; give 0 or more.")
+    return weights
 
 
 def fitted(dataset: Dataset, standardize: bool, notify: Notify) -> Dataset:
@@ -204,12 +217,12 @@ def _say_unknown(values: np.ndarray, columns: tuple[Column, ...], where: str, no
 
 def _standard(spec: Spec, train: np.ndarray) -> Preprocess:
     """Returns the preprocessing with the means and deviations of numbers; 0 and 1 stay as they are."""
-    numbers = np.zeros(train.shape[1], bool)
+    are_numbers = np.zeros(train.shape[1], bool)
     first = 0
     for column in spec.columns:
-        numbers[first] = column.categories is None
+        are_numbers[first] = column.categories is None
         first += column.inputs
     mean, deviation = np.zeros(train.shape[1]), np.ones(train.shape[1])
-    if numbers.any():
-        mean[numbers], deviation[numbers] = mean_and_deviation(train[:, numbers])
+    if are_numbers.any():
+        mean[are_numbers], deviation[are_numbers] = mean_and_deviation(train[:, are_numbers])
     return dataclasses.replace(spec.preprocess, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))

@@ -86,6 +86,9 @@ def test_missing_values_can_be_inputs_of_their_own() -> None:
         (Choice(group="Y"), TRAIN, "data.group: .* Did you mean 'y'"),
         (Choice(categories=("m",)), TRAIN, "data.categories: "),
         (Choice(target="c", group="c"), TRAIN, "data.target and data.group are both 'c'"),
+        (Choice(weights="w"), TRAIN | {"w": [1, -1, 1, 1]}, "row 2, column 'w': the weight -1 is negative"),
+        (Choice(weights="w"), TRAIN | {"w": [1, 1, 1, None]}, "row 4, column 'w': the weight is missing"),
+        (Choice(weights="c"), TRAIN, "row 1, column 'c': 'u' is a text"),
         (Choice(group="g"), TRAIN | {"g": [1, 1, 1, 1]}, "all rows are of one group"),
         (Choice(group="g"), TRAIN | {"g": [1, 2, None, 1]}, "row 3, column 'g': the group is missing"),
         (Choice(), {"y": [1, 2]}, "has only the column y"),
@@ -115,6 +118,13 @@ def test_the_group_and_what_counts_the_rows_are_no_inputs() -> None:
     assert "train.csv: id only counts the rows" in said
     named, _ = made(Choice(columns=("id",), group="g"), train=table)
     assert [column.name for column in named.spec.columns] == ["id"]
+
+
+def test_weights_say_how_much_rows_count_and_are_1_in_a_table_without_them() -> None:
+    dataset, _ = made(Choice(weights="w"), train=TRAIN | {"w": [1, 0, 2.5, 1]}, test=TRAIN)
+    assert [column.name for column in dataset.spec.columns] == ["n", "c", "b"]
+    assert dataset.splits["train"]["weights"].tolist() == [1, 0, 2.5, 1]
+    assert dataset.splits["test"]["weights"].tolist() == [1, 1, 1, 1]
 
 
 def test_columns_without_a_name_are_mentioned() -> None:

@@ -50,6 +50,9 @@ class Table(OwnFiles):
     group: str = static(
         "", "a column, such as the patient, whose rows of equal value stay together in one split; it is no input"
     )
+    weights: str = static(
+        "", "a column of numbers that say how much each row counts in the loss, as `weights` of `Arrays` do; no input"
+    )
     standardize: bool = static(
         True, "whether numbers, of inputs and to be predicted, are standardised by the mean and deviation of train"
     )
@@ -78,7 +81,7 @@ class Table(OwnFiles):
         # A column that is text in train is text in the other files, also where all of it looks like numbers.
         texts = [name for name in train.arrays if not train.typed and _is_text(train.arrays[name])]
         frames = {"train": train} | {split: read_table(file, texts, self.header) for split, file in files.items()}
-        choice = Choice(self.target, self.task, self.columns, self.categories, self.missing, self.group)
+        choice = Choice(self.target, self.task, self.columns, self.categories, self.missing, self.group, self.weights)
         return dataset_of(frames, choice, self.requested, notify)
 
     def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
