@@ -15,7 +15,23 @@ if TYPE_CHECKING:
     from jaxdl.augment.images import Augmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Shapes, Spec, Table, Tfds, default_data_dir
+    from jaxdl.data import (
+        Arrays,
+        Bits,
+        BreastCancer,
+        Data,
+        Dataset,
+        Diabetes,
+        Digits,
+        Iris,
+        Preprocess,
+        Shapes,
+        Spec,
+        Table,
+        Tfds,
+        Wine,
+        default_data_dir,
+    )
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -56,17 +72,20 @@ __all__ = [
     "Arrays",
     "Augmentation",
     "Bits",
+    "BreastCancer",
     "Checkpointing",
     "Constant",
     "Cosine",
     "Data",
     "Dataset",
+    "Diabetes",
     "Digits",
     "Epoch",
     "Execution",
     "Experiment",
     "Exponential",
     "Huber",
+    "Iris",
     "Lamb",
     "Lion",
     "MeanAbsoluteError",
@@ -93,6 +112,7 @@ __all__ = [
     "Trainer",
     "Training",
     "UserError",
+    "Wine",
     "configure",
     "default_data_dir",
     "evaluate",
@@ -121,7 +141,8 @@ _NAMES = {
     "jaxdl.augment.images": "Augmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Shapes Spec Table Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits BreastCancer Data Dataset Diabetes Digits Iris Preprocess Shapes Spec Table Tfds Wine "
+    "default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
