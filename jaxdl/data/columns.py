@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from jaxdl.data.frames import Frame, Numbers, Texts, leave_out, listed
+from jaxdl.data.frames import Frame, Numbers, Texts, listed
 from jaxdl.data.spec import Column
 from jaxdl.errors import UserError
 
@@ -18,11 +18,6 @@ Missing = Literal["refuse", "mean", "category"]
 _MOST_CATEGORIES, _FEW = 1000, 20
 # A rounding to 32 bits that is larger than this part of the deviation is refused.
 _PRECISION = 1e-3
-
-_WAYS_OUT = (
-    "fill the gaps, --data.missing=mean takes the mean of train for numbers, --data.missing=category makes a missing "
-    "value an input of its own, or --data.columns=-{} leaves the column out"
-)
 
 
 @dataclass(frozen=True)
@@ -95,20 +90,19 @@ def column_of(frame: Frame, name: str, column: Numbers | Texts, missing: Missing
     if not named and many > _FEW and (many > rows / 2 or many > _MOST_CATEGORIES):
         raise UserError(
             f"{frame.name}: column {name!r} has {many:,} different texts in {rows:,} rows, such as "
-            f"{column.texts[0]!r}: an id or free text, no categories. {leave_out(name)} --data.categories={name} takes "
-            "it all the same."
+            f"{column.texts[0]!r}: an id or free text, no categories.{frame.leave_out(name)} --data.categories={name} "
+            "takes it all the same."
         )
     return Column(name, column.texts, own)
 
 
-def encode(frame: Frame, columns: Sequence[Column], fill: bool, ways_out: str = _WAYS_OUT) -> Encoded:
+def encode(frame: Frame, columns: Sequence[Column], fill: bool) -> Encoded:
     """Returns the inputs of all rows.
 
     Args:
         frame: the table; it may have other columns, too, in any order.
         columns: what becomes inputs, as train has it.
         fill: whether values may be missing.
-        ways_out: what to do about missing values; ``{}`` is the column's name.
 
     Raises:
         UserError: a column is not there or holds something else, or a value is missing or infinite.
@@ -123,7 +117,10 @@ def encode(frame: Frame, columns: Sequence[Column], fill: bool, ways_out: str = 
             count, row = int(missing.sum()), int(missing.argmax())
             raise UserError(
                 f"{frame.where(row, column.name)}: the value is missing, as {count:,} of the column's {frame.rows:,} "
-                f"are: {ways_out.format(column.name)}."
+                "are: fill the gaps, or "
+                + ("train" if frame.fixed else "load")
+                + " with --data.missing=mean, which takes the mean of train for numbers, or --data.missing=category, "
+                "which makes a missing value an input of its own." + frame.leave_out(column.name)
             )
         if column.categories is None:
             inputs[:, first] = as_float32(frame, column.name, numbers(frame, column.name, found))
@@ -183,6 +180,6 @@ def as_float32(frame: Frame, name: str, values: np.ndarray) -> np.ndarray:
     if largest and largest > _PRECISION * (deviation := float(np.nanstd(values))) and deviation:
         raise UserError(
             f"{frame.name}: the values of column {name!r} are about {np.nanmean(values):.6g} and differ by only about "
-            f"{deviation:.3g}, which 32 bits cannot tell apart: subtract a constant from them. {leave_out(name)}"
+            f"{deviation:.3g}, which 32 bits cannot tell apart: subtract a constant from them.{frame.leave_out(name)}"
         )
     return small

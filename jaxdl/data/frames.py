@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,12 +68,14 @@ class Frame:
         arrays: the columns by name, in their order: Arrow's (chunked) arrays.
         typed: whether the columns have types of their own; in a file of text they follow from what the texts look like.
         unnamed: how many columns without a name were left out.
+        fixed: whether a trained model reads its columns, so that none can be left out or be taken in another way.
     """
 
     name: str
     arrays: Mapping[str, Any]
     typed: bool = True
     unnamed: int = 0
+    fixed: bool = False
 
     @property
     def rows(self) -> int:
@@ -81,6 +84,14 @@ class Frame:
     def where(self, row: int, column: str) -> str:
         """Returns the place of a value for a message; rows count from 1 below the header, without blank lines."""
         return f"{self.name}, row {row + 1}, column {column!r}"
+
+    def of_model(self) -> Frame:
+        """Returns the same rows, for a trained model."""
+        return dataclasses.replace(self, fixed=True)
+
+    def leave_out(self, name: str) -> str:
+        """Returns the way out for a column that cannot be used, to stand after a sentence."""
+        return "" if self.fixed else f" --data.columns=-{name} leaves it out."
 
     def check_names(self, names: tuple[str, ...], what: str) -> None:
         """Raises `UserError` unless there are columns of these names; `what` asks for them."""
@@ -118,13 +129,13 @@ class Frame:
                 values = compute.cast(array, pa.float64()).to_numpy(zero_copy_only=False)
             except pa.ArrowInvalid:  # an integer that 64-bit floating point does not hold
                 raise UserError(
-                    f"{self.name}: column {name!r} has integers beyond 2**53, which a model cannot tell apart. "
-                    f"{leave_out(name)}"
+                    f"{self.name}: column {name!r} has integers beyond 2**53, which a model cannot tell apart."
+                    f"{self.leave_out(name)}"
                 ) from None
             is_float = types.is_floating(kind) or types.is_decimal(kind)
             return Numbers(values, "bool" if types.is_boolean(kind) else "float" if is_float else "int")
         elif not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
-            raise UserError(f"{self.name}: column {name!r} holds {_words(array)}. {leave_out(name)}")
+            raise UserError(f"{self.name}: column {name!r} holds {_words(array)}.{self.leave_out(name)}")
         found = _encoded(array, () if self.typed else MISSING)
         return found if self.typed or texts else self._guessed(name, found)
 
@@ -141,17 +152,13 @@ class Frame:
             return Numbers(values[column.codes], "float")
         if numbers >= max(1, others):
             row = int(np.flatnonzero(~numeric[column.codes] & (column.codes >= 0))[0])
+            ways = f", or --data.categories={name} takes all as categories." if not self.fixed else ""
             raise UserError(
                 f"{self.where(row, name)}: {column.texts[column.codes[row]]!r} is no number, as {others:,} of the "
-                f"column's {len(column.codes):,} values; the others are. Leave missing ones empty, correct the file, "
-                f"or --data.categories={name} takes all as categories. {leave_out(name)}"
+                f"column's {len(column.codes):,} values; the others are. Leave missing ones empty, or correct the file"
+                f"{ways or '.'}{self.leave_out(name)}"
             )
         return column
-
-
-def leave_out(name: str) -> str:
-    """Returns the way out for a column that cannot be used."""
-    return f"--data.columns=-{name} leaves it out."
 
 
 def listed(names: Any, most: int = 20) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import jaxdl
@@ -106,6 +107,16 @@ def test_a_run_trains_predicts_and_is_read_again_from_its_config(flowers, tmp_pa
     model = jaxdl.load_run(tmp_path / "run")
     assert model.experiment.data == experiment.data
     assert model.spec == experiment.data.load(None, quiet).spec
+    rows = pd.DataFrame({"colour": ["red", "blue"], "size": [8.0, 0.0]})
+    lines: list[str] = []
+    predictions = model.predict(rows, notify=lines.append)
+    assert [model.spec.class_names[label] for label in predictions.argmax(1)] == ["iris", "lily"]
+    assert lines == [
+        "inputs: 1 of 2 rows have a value of 'colour' that train does not have, such as 'blue'; all inputs for its "
+        "categories are 0 there."
+    ]
+    stored = np.array([[8, 1, 0], [0, 0, 0]], np.float32)
+    np.testing.assert_array_equal(predictions, model.predict(stored))
     figures = jaxdl.evaluate(tmp_path / "run", notify=quiet)
     assert figures["metrics"]["test/accuracy"] == summary["metrics"]["test/accuracy"]
 
