@@ -15,7 +15,24 @@ if TYPE_CHECKING:
     from jaxdl.augment import Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Folder, Preprocess, Shapes, Spec, Tfds, default_data_dir
+    from jaxdl.data import (
+        Arrays,
+        Bits,
+        BreastCancer,
+        Data,
+        Dataset,
+        Diabetes,
+        Digits,
+        Folder,
+        Iris,
+        Preprocess,
+        Shapes,
+        Spec,
+        Table,
+        Tfds,
+        Wine,
+        default_data_dir,
+    )
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -59,11 +76,13 @@ __all__ = [
     "Augmentation",
     "Autoencoder",
     "Bits",
+    "BreastCancer",
     "Checkpointing",
     "Constant",
     "Cosine",
     "Data",
     "Dataset",
+    "Diabetes",
     "Digits",
     "Embed",
     "Epoch",
@@ -72,6 +91,7 @@ __all__ = [
     "Exponential",
     "Folder",
     "Huber",
+    "Iris",
     "Lamb",
     "Lion",
     "MeanAbsoluteError",
@@ -92,6 +112,7 @@ __all__ = [
     "Spec",
     "Steps",
     "SweepResults",
+    "Table",
     "TableAugmentation",
     "Tfds",
     "TrainState",
@@ -100,6 +121,7 @@ __all__ = [
     "Training",
     "UNet",
     "UserError",
+    "Wine",
     "configure",
     "default_data_dir",
     "evaluate",
@@ -129,7 +151,8 @@ _NAMES = {
     "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Folder Preprocess Shapes Spec Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec Table Tfds Wine "
+    "default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

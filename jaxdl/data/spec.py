@@ -32,10 +32,17 @@ class Column:
         name: its name in the table.
         categories: the texts for which it has one input each, 1 for the row's own and 0 for the others, in this order;
             None for a column of numbers, which is one input.
+        missing: whether it has one more input after these, 1 for rows without a value and 0 for the others.
     """
 
     name: str
     categories: tuple[str, ...] | None = None
+    missing: bool = False
+
+    @property
+    def inputs(self) -> int:
+        """The number of its inputs."""
+        return (1 if self.categories is None else len(self.categories)) + self.missing
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Column:

@@ -154,7 +154,8 @@ class Experiment:
     name: str = static(dataclasses.MISSING, "name of the experiment, and of its file in ``experiments/``", affects=())
     data: Data = part(
         DATA,
-        "where examples come from: an embedded data set (digits, bits, shapes) or a TFDS name such as fashion_mnist",
+        "where examples come from: an embedded data set such as digits, table:FILE, or a TFDS name such as "
+        "fashion_mnist",
         affects=("data", "programs"),
     )
     model: nn.Module = part(
