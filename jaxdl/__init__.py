@@ -12,13 +12,31 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment.images import Augmentation
+    from jaxdl.augment import Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Shapes, Spec, Tfds, default_data_dir
+    from jaxdl.data import (
+        Arrays,
+        Bits,
+        BreastCancer,
+        Data,
+        Dataset,
+        Diabetes,
+        Digits,
+        Folder,
+        Iris,
+        Preprocess,
+        Shapes,
+        Spec,
+        Table,
+        Tfds,
+        Wine,
+        default_data_dir,
+    )
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
@@ -58,18 +76,22 @@ __all__ = [
     "Augmentation",
     "Autoencoder",
     "Bits",
+    "BreastCancer",
     "Checkpointing",
     "Constant",
     "Cosine",
     "Data",
     "Dataset",
+    "Diabetes",
     "Digits",
     "Embed",
     "Epoch",
     "Execution",
     "Experiment",
     "Exponential",
+    "Folder",
     "Huber",
+    "Iris",
     "Lamb",
     "Lion",
     "MeanAbsoluteError",
@@ -90,6 +112,8 @@ __all__ = [
     "Spec",
     "Steps",
     "SweepResults",
+    "Table",
+    "TableAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
@@ -97,6 +121,7 @@ __all__ = [
     "Training",
     "UNet",
     "UserError",
+    "Wine",
     "configure",
     "default_data_dir",
     "evaluate",
@@ -107,6 +132,7 @@ __all__ = [
     "load_experiment",
     "load_run",
     "load_sweep",
+    "look_at_data",
     "make_steps",
     "metric",
     "params_sha256",
@@ -122,10 +148,11 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment.images": "Augmentation",
+    "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Shapes Spec Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec Table Tfds "
+    "Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -137,6 +164,7 @@ _NAMES = {
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
+    "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",

@@ -24,7 +24,7 @@ def evaluate(options: Options, experiment: Experiment, arguments: Sequence[str],
 def predict(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Writes a finished run's predictions for the given inputs as CSV."""
     run_dir, output = Path(options.run_dir), _output(options)
-    names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir))
+    names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir), announce)
     model = inference.load_run(run_dir, experiment)
     predictions = model.predict(inputs, lengths)
     exclusive = not isinstance(model.experiment.objective, SigmoidCrossEntropy)

@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
 # The arrays that a split may have; training reads no others.
-ARRAYS = ("inputs", "targets", "lengths")
+ARRAYS = ("inputs", "targets", "lengths", "weights")
 # One more that a source may give, by which its examples are cut into splits; it is gone after that.
 GROUPS = "groups"
 
@@ -32,10 +32,17 @@ class Column:
         name: its name in the table.
         categories: the texts for which it has one input each, 1 for the row's own and 0 for the others, in this order;
             None for a column of numbers, which is one input.
+        missing: whether it has one more input after these, 1 for rows without a value and 0 for the others.
     """
 
     name: str
     categories: tuple[str, ...] | None = None
+    missing: bool = False
+
+    @property
+    def inputs(self) -> int:
+        """The number of its inputs."""
+        return (1 if self.categories is None else len(self.categories)) + self.missing
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Column:
@@ -114,8 +121,9 @@ class Dataset:
         spec: describes one example.
         splits: ``"train"``, ``"test"`` and, unless its fraction is 0, ``"validation"``. Each holds the arrays
             ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, if the source has them,
-            ``"lengths"`` (examples,) integers. Before `Data.load` has cut them there may be no ``"validation"`` and
-            no ``"test"``, and there may be an array ``"groups"``, see `jaxdl.data.splits`.
+            ``"lengths"`` (examples,) integers and ``"weights"`` (examples,) float32, at least 0: how much each counts.
+            Before `Data.load` has cut them there may be no ``"validation"`` and no ``"test"``, and there may be an
+            array ``"groups"``, see `jaxdl.data.splits`.
         requested: name of the requested set.
         used: name of this set; differs from `requested` only when a stand-in is used.
         fingerprint: SHA-256 hex digest of the splits as stored, before any was cut from another: see `fingerprint`.
@@ -124,7 +132,7 @@ class Dataset:
             set that the recipe was made for.
 
     Raises:
-        UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths.
+        UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths, or weights.
     """
 
     spec: Spec
@@ -140,11 +148,13 @@ class Dataset:
             if "lengths" in split:
                 steps = (*self.spec.input_shape, 0)[0]
                 checked_lengths(split["lengths"], examples(split), steps, f"lengths of {name}")
-        have = {name: "lengths" in split for name, split in self.splits.items()}
-        if len(set(have.values())) > 1:
-            raise UserError(f"{self.used}: all splits must have lengths or none, and {have} says which have them.")
+        for key in ARRAYS[2:]:
+            have = {name: key in split for name, split in self.splits.items()}
+            if len(set(have.values())) > 1:
+                raise UserError(f"{self.used}: all splits must have {key} or none, and {have} says which have them.")
+        lengths = any("lengths" in split for split in self.splits.values())
         vocabulary = max([self.spec.vocabulary, *map(self._ids, self.splits.values())])
-        spec = dataclasses.replace(self.spec, lengths=any(have.values()), vocabulary=vocabulary)
+        spec = dataclasses.replace(self.spec, lengths=lengths, vocabulary=vocabulary)
         object.__setattr__(self, "spec", spec)  # what follows from the examples
 
     def _ids(self, split: Split) -> int:

@@ -38,11 +38,14 @@ class Family:
         members: dataclass types by name.
         other: called with a name that is not in `members`, such as a data set of TFDS; returns the type for it and the
             values of some of its fields, or raises `UserError`.
+        unnamed: the member that a config means which names no type, as configs did before there was a choice; it is
+            still written without its name.
     """
 
     noun: str
     members: Mapping[str, type]
     other: Callable[[str], tuple[type, Mapping[str, Any]]] | None = None
+    unnamed: str | None = None
 
     def named(self, name: str) -> tuple[type, Mapping[str, Any]]:
         """Returns the type that a name stands for, and the values of the fields that the name sets.
@@ -147,6 +150,7 @@ def traced(
     optional: bool = False,
     check: Callable[[Any], str | None] | None = None,
     affects: Iterable[Affects] | None = None,
+    since: str = "",
 ) -> Any:
     """Declares a number that enters the compiled program as data, so that another value needs no new compilation.
 
@@ -157,8 +161,9 @@ def traced(
             code checks for it with `enabled`.
         check: returns what is wrong with a value, or None.
         affects: what depends on the field, as for `static`.
+        since: the version that added the field, as for `static`.
     """
-    return _declared(default, Declaration(help, True, optional, check, affects=_affects(affects)))
+    return _declared(default, Declaration(help, True, optional, check, affects=_affects(affects), since=since))
 
 
 def part(

@@ -13,15 +13,16 @@ import numpy as np
 
 from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
-from jaxdl.data import default_data_dir
+from jaxdl.data import Spec, default_data_dir
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets, data_summary, load_data, shortened
+from jaxdl.experiment.weights import class_weights
 from jaxdl.files.paths import expanded
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
-from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters
+from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters, make_steps
 from jaxdl.steps.many import run_eval_steps
 
 # What fields of a spec are called in messages; others have their own names.
@@ -76,6 +77,12 @@ class Evaluation:
         return -(-self._data.size(split) // self._batch_size)
 
 
+def _without_statistics(spec: Spec) -> dict[str, Any]:
+    """Returns a spec's fields without means and deviations: the model has those of its own train split."""
+    fields = dataclasses.asdict(spec)
+    return fields | {"target": None, "preprocess": {**fields["preprocess"], "mean": None, "deviation": None}}
+
+
 def evaluate(
     run_dir: str | os.PathLike[str],
     experiment: Experiment | None = None,
@@ -104,7 +111,7 @@ def evaluate(
         raise UserError(
             f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."
         )
-    trained, now = (dataclasses.asdict(spec) for spec in (model.spec, dataset.spec))
+    trained, now = (_without_statistics(spec) for spec in (model.spec, dataset.spec))
     other = [name for name in trained if trained[name] != now[name] and name not in ("lengths", "vocabulary")]
     if 0 < trained["vocabulary"] < now["vocabulary"]:
         other.append("vocabulary")
@@ -117,7 +124,9 @@ def evaluate(
         notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")
     check_targets(model.experiment, dataset)
     data = put_on_device(dataset)
-    evaluation = Evaluation(model.experiment, model.steps, data)
+    weights = class_weights(model.experiment, dataset)
+    steps = model.steps if weights is None else make_steps(model.experiment, model.spec, 1, weights)
+    evaluation = Evaluation(model.experiment, steps, data)
     shapes = jax.eval_shape(lambda state: state, model.state)
     program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
     figures: dict[str, Any] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +41,12 @@ class TrainedModel:
     steps: Steps
     state: TrainState
 
-    def predict(self, inputs: ArrayLike | Sequence[ArrayLike], lengths: ArrayLike | None = None) -> np.ndarray:
+    def predict(
+        self,
+        inputs: ArrayLike | Sequence[ArrayLike] | Mapping[str, Any],
+        lengths: ArrayLike | None = None,
+        notify: Callable[[str], None] = print,
+    ) -> np.ndarray:
         """Returns predictions for examples as stored.
 
         The examples go through `steps.predict_step` in batches of a few sizes, see `bucket_sizes`. Each size is
@@ -51,9 +56,12 @@ class TrainedModel:
         Args:
             inputs: (examples, *spec.input_shape) of dtype spec.input_dtype; any number of examples, even none. Another
                 dtype of the same kind is allowed if it holds the same numbers. If `spec.lengths`, also a list of
-                examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here.
+                examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here. Of
+                a model that was trained on a table also its columns by name, in any order: a mapping of names to
+                (examples,) values, or a table of pandas or Arrow.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
+            notify: called with lines that say how many rows of a table have a category that train does not have.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
@@ -63,7 +71,7 @@ class TrainedModel:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
                 missing, not needed, or not from 0 to the number of steps.
         """
-        examples, valid = as_batch(inputs, lengths, self.spec, "inputs")
+        examples, valid = as_batch(inputs, lengths, self.spec, "inputs", notify)
         self._check_vocabulary(examples, valid)
         batch = {"inputs": examples} if valid is None else {"inputs": examples, "lengths": valid}
         sizes = bucket_sizes(self.experiment.training.eval_batch_size)

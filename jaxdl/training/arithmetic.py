@@ -61,10 +61,15 @@ def _nesterov_adam(experiment: Experiment, spec: Spec) -> bool:
     return isinstance(experiment.optimizer, Adam | AdamW) and experiment.optimizer.nesterov
 
 
+def _standardizes(experiment: Experiment, spec: Spec) -> bool:
+    return experiment.objective.kind == "values" and bool(spec.target.mean)
+
+
 CHANGES = (
     Change(2, "0.1.0", "normalisation of activations", _normalizes),
     Change(2, "0.1.0", "schedule one_cycle", _one_cycle),
     Change(2, "0.1.0", "Nesterov's form of Adam", _nesterov_adam),
+    Change(3, "0.2.0", "numbers to predict, which are standardised now (data.standardize)", _standardizes),
 )
 ARITHMETIC = max(change.number for change in CHANGES)
 

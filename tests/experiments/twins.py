@@ -38,7 +38,7 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
             "training.epochs": 10,
             "training.batch_size": 8,
         },
-        0.6,
+        0.5,
     ),
     "mnist_autoencoder": (
         {
@@ -49,11 +49,14 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
         },
         0.5,
     ),
+    "image_folder_cnn": ({"data": jaxdl.Digits(), "model.features": (16,), "model.dense": (32,)}, 0.85),
+    "iris_mlp": ({"training.epochs": 20}, 0.85),
+    "diabetes_mlp": ({"training.epochs": 20}, 0.35),
     "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
 }
 
 # The figure, where it is not the accuracy.
-FIGURES = {"segmentation_unet": "mean_iou", "mnist_autoencoder": "r_squared"}
+FIGURES = {"segmentation_unet": "mean_iou", "mnist_autoencoder": "r_squared", "diabetes_mlp": "r_squared"}
 
 
 def twin(name: str) -> jaxdl.Experiment:

@@ -33,7 +33,7 @@ def recipe(objective: jaxdl.Objective, outputs: Any, targets: Any, metrics: Any 
     train = (np.maximum(split[0], -5), split[1])  # without NaN, which would spread to the parameters
     return jaxdl.Experiment(
         name="given",
-        data=jaxdl.Arrays(train=train, test=split, validation=0.0, outputs=classes),
+        data=jaxdl.Arrays(train=train, test=split, validation=0.0, outputs=classes, standardize=False),
         model=Given(),
         objective=objective,
         optimizer=jaxdl.SGD(learning_rate=1e-30),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,19 @@ def test_a_recipe_that_uses_a_changed_part_is_refused_with_the_version_that_can_
     with pytest.raises(UserError, match=rf"another arithmetic of {part}\. jaxdl 0\.1\.0 can finish or reproduce it"):
         check_same_arithmetic(recorded(tmp_path, None), fitted, SPEC)
     check_same_arithmetic(recorded(tmp_path, ARITHMETIC), fitted, SPEC)
+
+
+def test_a_regression_begun_before_its_targets_were_standardised_is_refused(
+    recipe: jaxdl.Experiment, tmp_path: Path
+) -> None:
+    spec = dataclasses.replace(SPEC, target=jaxdl.Preprocess(mean=(3.0,), deviation=(2.0,)), class_names=())
+    recorded(tmp_path, 2)
+    values = jaxdl.replace(recipe, {"objective": jaxdl.MeanSquaredError()})
+    with pytest.raises(UserError, match=r"arithmetic of numbers to predict.*jaxdl 0\.2\.0 can finish"):
+        check_same_arithmetic(tmp_path, values.for_spec(spec), spec)
+    check_same_arithmetic(tmp_path, recipe.for_spec(SPEC), SPEC)
+    as_before = dataclasses.replace(spec, target=jaxdl.Preprocess())
+    check_same_arithmetic(tmp_path, values.for_spec(as_before), as_before)
 
 
 @pytest.mark.parametrize("changes", UNCHANGED)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import io
 import json
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data import kept as stored
 from jaxdl.data.images import MODES, opaque
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
@@ -22,8 +21,6 @@ from jaxdl.errors import UserError
 
 # Part of the key of the stored arrays: increased when decoding changes.
 _FORMAT = 2
-_INDEX = "index.json"
-_SPLITS, _ARRAYS = ("train", "test"), ("inputs", "targets")
 
 
 def kept_folder(prepared: Path) -> Path:
@@ -34,27 +31,18 @@ def kept_folder(prepared: Path) -> Path:
 def kept(prepared: Path, name: str) -> Dataset | None:
     """Loads the stored arrays of a prepared set; None if there are none, or if the prepared set has changed since.
 
-    The fingerprint is computed from the loaded arrays and compared, so that it always matches them. Only NumPy is
-    needed; TFDS and Pillow are not imported.
+    Only NumPy is needed; TFDS and Pillow are not imported.
     """
-    noted = _read_index(prepared)
-    if noted is None:
+    found = stored.load(kept_folder(prepared), _key(prepared))
+    if found is None or _unlabelled(found.splits["test"]):
         return None
-    spec, digest = noted
-    try:
-        files = _files(prepared)
-        splits = {s: {a: np.load(files[s, a], allow_pickle=False) for a in _ARRAYS} for s in _SPLITS}
-        if fingerprint(splits["train"], splits["test"]) != digest or _unlabelled(splits["test"]):
-            return None
-    except Exception:  # missing or damaged: NumPy raises errors of any kind, even those of Python's tokenizer
-        return None
-    return dataset_of(name, spec, splits, digest)
+    return dataset_of(name, found.spec, found.splits, found.fingerprint)
 
 
 def kept_spec(prepared: Path) -> Spec | None:
     """Returns the spec of a prepared set without loading any example; None if its arrays are not stored."""
-    noted = _read_index(prepared)
-    return noted[0] if noted else None
+    index = stored.read_index(kept_folder(prepared), _key(prepared))
+    return Spec.from_json(index["spec"]) if index else None
 
 
 def keep(dataset: Dataset, prepared: Path, drafts: Path) -> None:
@@ -68,41 +56,8 @@ def keep(dataset: Dataset, prepared: Path, drafts: Path) -> None:
     Raises:
         OSError: they cannot be written.
     """
-    folder, key = kept_folder(prepared), _key(prepared)
-    folder.mkdir(exist_ok=True)
-    files = _files(prepared)
-    for (split, array), file in files.items():
-        np.save(drafts / file.name, dataset.splits[split][array], allow_pickle=False)
-        os.replace(drafts / file.name, file)
-    index = {"key": key, "spec": dataclasses.asdict(dataset.spec), "fingerprint": dataset.fingerprint}
-    (drafts / _INDEX).write_text(json.dumps({**index, "seal": _seal(index)}, indent=1))
-    os.replace(drafts / _INDEX, folder / _INDEX)
-    for old in folder.glob("*.npy"):
-        if old not in files.values():
-            old.unlink(missing_ok=True)
-
-
-def _files(prepared: Path) -> dict[tuple[str, str], Path]:
-    """Returns the file of each array of each split; the index names no files, so it cannot point anywhere else."""
-    # The names contain the key: a process that reads the old index meanwhile finds the old arrays or none, never a mix.
-    folder, key = kept_folder(prepared), _key(prepared)
-    return {(split, array): folder / f"{split}-{array}-{key[:12]}.npy" for split in _SPLITS for array in _ARRAYS}
-
-
-def _read_index(prepared: Path) -> tuple[Spec, str] | None:
-    """Returns spec and fingerprint of the stored arrays; None if there are none, or if the prepared set has changed."""
-    try:
-        index = json.loads((kept_folder(prepared) / _INDEX).read_text())
-        if index.pop("seal") != _seal(index) or index["key"] != _key(prepared):
-            return None
-        return Spec.from_json(index["spec"]), index["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # missing or damaged
-        return None
-
-
-def _seal(index: Mapping[str, Any]) -> str:
-    """Returns a digest that detects changes of an index: the fingerprint does not cover the spec in it."""
-    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
+    arrays = stored.Kept(dataset.spec, dataset.splits, dataset.fingerprint)
+    stored.save(kept_folder(prepared), _key(prepared), arrays, drafts)
 
 
 def _key(prepared: Path) -> str:
