@@ -8,6 +8,7 @@ from typing import Any
 from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
@@ -21,7 +22,7 @@ from jaxdl.fields import Family
 
 _EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"table": Table, "csv": Table}
+_OF_FILES: Mapping[str, type[Data]] = {"table": Table, "csv": Table, "arrays": ArrayFile}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -59,6 +60,7 @@ DATA = Family(
         "breast_cancer": BreastCancer,
         "diabetes": Diabetes,
         "arrays": Arrays,
+        "array_file": ArrayFile,
         "table": Table,
         "tfds": Tfds,
     },
@@ -67,6 +69,7 @@ DATA = Family(
 
 __all__ = [
     "DATA",
+    "ArrayFile",
     "Arrays",
     "Bits",
     "BreastCancer",
