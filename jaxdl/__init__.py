@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment.images import Augmentation
+    from jaxdl.augment import Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Dataset,
         Diabetes,
         Digits,
+        Folder,
         Iris,
         Preprocess,
         Shapes,
@@ -40,12 +41,13 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, ResNet
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
         MeanSquaredError,
         Objective,
+        Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
     )
@@ -72,7 +74,9 @@ __all__ = [
     "AdamW",
     "ArrayFile",
     "Arrays",
+    "Attention",
     "Augmentation",
+    "Autoencoder",
     "Bits",
     "BreastCancer",
     "Checkpointing",
@@ -82,10 +86,12 @@ __all__ = [
     "Dataset",
     "Diabetes",
     "Digits",
+    "Embed",
     "Epoch",
     "Execution",
     "Experiment",
     "Exponential",
+    "Folder",
     "Huber",
     "Iris",
     "Lamb",
@@ -99,6 +105,7 @@ __all__ = [
     "Piecewise",
     "Preprocess",
     "RMSprop",
+    "Reconstruction",
     "ResNet",
     "Schedule",
     "Shapes",
@@ -108,11 +115,13 @@ __all__ = [
     "Steps",
     "SweepResults",
     "Table",
+    "TableAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
     "Trainer",
     "Training",
+    "UNet",
     "UserError",
     "Wine",
     "configure",
@@ -129,6 +138,7 @@ __all__ = [
     "make_steps",
     "metric",
     "params_sha256",
+    "pool_time",
     "replace",
     "reproduce",
     "static",
@@ -140,11 +150,11 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment.images": "Augmentation",
+    "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Iris Preprocess Shapes Spec Table "
-    "Tfds Wine default_data_dir",
+    "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec "
+    "Table Tfds Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -152,8 +162,9 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN ResNet",
-    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
+    "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",

@@ -12,6 +12,7 @@ from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
+from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.table import Table
@@ -22,7 +23,7 @@ from jaxdl.fields import Family
 
 _EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"table": Table, "csv": Table, "arrays": ArrayFile}
+_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -61,6 +62,7 @@ DATA = Family(
         "diabetes": Diabetes,
         "arrays": Arrays,
         "array_file": ArrayFile,
+        "folder": Folder,
         "table": Table,
         "tfds": Tfds,
     },
@@ -77,6 +79,7 @@ __all__ = [
     "Dataset",
     "Diabetes",
     "Digits",
+    "Folder",
     "Iris",
     "Notify",
     "Preprocess",

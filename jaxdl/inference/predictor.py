@@ -15,8 +15,10 @@ from jax.typing import ArrayLike
 from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.data import Spec
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
+from jaxdl.experiment.recipe import vocabulary_field
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.record import read_config
@@ -70,6 +72,7 @@ class TrainedModel:
                 missing, not needed, or not from 0 to the number of steps.
         """
         examples, valid = as_batch(inputs, lengths, self.spec, "inputs", notify)
+        self._check_vocabulary(examples, valid)
         batch = {"inputs": examples} if valid is None else {"inputs": examples, "lengths": valid}
         sizes = bucket_sizes(self.experiment.training.eval_batch_size)
         if not len(examples):
@@ -79,6 +82,17 @@ class TrainedModel:
         starts = range(0, len(examples), sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
         return np.concatenate([self._predict_batch(part, sizes) for part in parts])
+
+    def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None) -> None:
+        """Raises `UserError` for an id that the model has no vector for, which would be NaN."""
+        field = vocabulary_field(self.experiment)
+        if self.spec.preprocess.cast != "none" or field is None or field.value is None or not ids.size:
+            return
+        size = field.value
+        counts = np.ones(ids.shape[:1], bool) if lengths is None else np.arange(ids.shape[1]) < lengths[:, None]
+        most = int(ids[counts].max(initial=0))
+        if most >= size:
+            raise UserError(f"inputs have the id {most}, but the model knows {size} ids, from 0 to {size - 1}.")
 
     def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> np.ndarray:
         """Returns predictions of a batch, filled up to the next of the sizes."""

@@ -31,6 +31,7 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
         },
         0.7,
     ),
+    "image_folder_cnn": ({"data": jaxdl.Digits(), "model.features": (16,), "model.dense": (32,)}, 0.85),
     "iris_mlp": ({"training.epochs": 20}, 0.85),
     "diabetes_mlp": ({"training.epochs": 20}, 0.35),
     "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
