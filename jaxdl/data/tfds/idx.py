@@ -14,7 +14,8 @@ import numpy as np
 
 from jaxdl.data.spec import Dataset, Split
 from jaxdl.data.tfds.archives import Archive
-from jaxdl.data.tfds.arrays import dataset_of, spec_of
+from jaxdl.data.tfds.decode import dataset_of, declared, spec_of
+from jaxdl.data.tfds.names import parsed
 from jaxdl.data.tfds.prepare import quiet
 
 _UINT8 = 8  # IDX's type code for uint8
@@ -55,7 +56,7 @@ def prepare_idx(builder: Any, name: str, files: Mapping[Archive, Path], folder: 
     with registered.skip_registration():
         without_tensorflow = type(builder)(builder.__name__, (_IdxWithoutTensorFlow, builder), namespace)
     with quiet():
-        instance = without_tensorflow(data_dir=prepared, config=name.partition("/")[2] or None)
+        instance = without_tensorflow(data_dir=prepared, config=parsed(name).config or None)
         instance.download_and_prepare(
             download_dir=folder / "downloads",
             download_config=tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False),
@@ -63,7 +64,7 @@ def prepare_idx(builder: Any, name: str, files: Mapping[Archive, Path], folder: 
         )
     splits = {split: _in_order_of_tfds(arrays, split) for split, arrays in instance.read.items()}
     shape = splits["train"]["inputs"].shape[1:]
-    return prepared, dataset_of(name, spec_of(shape, instance.info.features["label"]), splits)
+    return prepared, dataset_of(name, spec_of(declared(builder, name), shape), splits)
 
 
 class _IdxWithoutTensorFlow:

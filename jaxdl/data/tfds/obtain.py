@@ -12,10 +12,13 @@ from typing import Any
 from jaxdl.data.source import Notify, default_data_dir
 from jaxdl.data.tfds import prepare
 from jaxdl.data.tfds.archives import Archive, find, manual_dir, places
-from jaxdl.data.tfds.arrays import keep, supervised_features
+from jaxdl.data.tfds.arrays import keep
+from jaxdl.data.tfds.choice import Choice
+from jaxdl.data.tfds.decode import declared
 from jaxdl.data.tfds.download import Limits, Unreachable, download, reach, url_of
 from jaxdl.data.tfds.idx import is_idx, prepare_idx
-from jaxdl.data.tfds.prepared import prepared_folder
+from jaxdl.data.tfds.names import parsed
+from jaxdl.data.tfds.prepared import prepared_folder, prepared_versions
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
@@ -39,11 +42,12 @@ class Request:
     """A requested set, and how to get it.
 
     Attributes:
-        name: TFDS's name of the set, with its config after a slash.
+        name: TFDS's name of the set, with its config after a slash and its version after a colon.
         data_dir: the folder of all sets.
         mirror: base URL to fetch archives from instead of the registered URLs, or an empty string.
         notify: called with progress messages.
         limits: how long to wait for a server.
+        choice: what of the set will be read; what cannot be is refused before anything is downloaded.
     """
 
     name: str
@@ -51,10 +55,7 @@ class Request:
     mirror: str = ""
     notify: Notify = print
     limits: Limits = dataclasses.field(default_factory=Limits)
-
-    @property
-    def config(self) -> str:
-        return self.name.partition("/")[2]
+    choice: Choice = dataclasses.field(default_factory=Choice)
 
 
 def obtain(request: Request) -> Path:
@@ -73,7 +74,7 @@ def obtain(request: Request) -> Path:
         folder = prepared_folder(request.data_dir, request.name)
         if folder is not None:
             return folder
-        builder = prepare.builder_class(request.name)
+        builder = _builder(request)
         archives = prepare.archives(builder)
         if not is_idx(builder):
             return _through_tfds(request, builder, archives)
@@ -93,6 +94,20 @@ def obtain(request: Request) -> Path:
         raise UserError(
             f"{manual} holds some archives of {request.name} but not {listed}, which could not be downloaded: "
             f"{problem}. Put the missing ones there."
+        ) from problem
+
+
+def _builder(request: Request) -> Any:
+    """Returns TFDS's builder of the set; for a version that it does not prepare, says which are prepared here."""
+    try:
+        return prepare.builder_class(request.name)
+    except UserError as problem:
+        there = prepared_versions(request.data_dir, request.name) if parsed(request.name).version else []
+        if not there:
+            raise
+        raise UserError(
+            f"{request.name} is not prepared in {request.data_dir}, which has {' and '.join(there)} of it; and it "
+            f"cannot be prepared: {problem}"
         ) from problem
 
 
@@ -120,8 +135,7 @@ def _from_archives(
 
 def _through_tfds(request: Request, builder: Any, archives: Sequence[Archive]) -> Path:
     with contextlib.suppress(ImportError), prepare.quiet():  # some descriptions cannot be made without TensorFlow
-        info = builder(data_dir=request.data_dir, config=request.config or None).info
-        supervised_features(info, request.name)
+        declared(builder, request.name, request.choice)
     prepare.check_tensorflow(request.name)
     _check_writable(request, archives, expected=True)
     there = (place.exists() for archive in archives for place in places(archive, request.data_dir, builder.name))

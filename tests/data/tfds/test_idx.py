@@ -23,7 +23,8 @@ from PIL import Image
 import jaxdl
 from jaxdl.data import Tfds
 from jaxdl.data.tfds import idx, prepare
-from jaxdl.data.tfds.arrays import decode, kept
+from jaxdl.data.tfds.arrays import kept
+from jaxdl.data.tfds.decode import decode
 
 ROOT = Path(jaxdl.__file__).parents[1]
 
