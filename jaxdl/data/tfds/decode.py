@@ -13,6 +13,7 @@ import numpy as np
 from jaxdl.data.images import MODES, opaque
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
+from jaxdl.data.tfds import sounds
 from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.features import Chosen, Feature, chosen, features_of
 from jaxdl.data.tfds.names import parsed
@@ -151,6 +152,8 @@ def declared(builder: Any, name: str, choice: Choice = _ALL) -> Chosen:
     """
     import tempfile
 
+    if builder.name == sounds.NAME:  # whose builder cannot be made without TensorFlow
+        return chosen(sounds.FEATURES, sounds.SUPERVISED, choice.inputs, choice.targets, name)
     with tempfile.TemporaryDirectory() as nowhere:
         info = builder(data_dir=nowhere, config=parsed(name).config or None).info
         return chosen(features_of(info.features), supervised_of(info), choice.inputs, choice.targets, name)

@@ -88,7 +88,7 @@ def _described(content: Mapping[str, Any], name: str, file: str, prepared: Path)
         listed = names.read_text().split("\n") if names.is_file() else map(str, range(count))
         classes = tuple(each.strip() for each in listed if each.strip())
     shape = tuple(None if int(n) < 0 else int(n) for n in about.get("shape", {}).get("dimensions", ()))
-    yield Feature(name, kind, shape, about.get("dtype", ""), classes, about.get("encoding") or "none")
+    yield Feature(name, kind, shape, about.get("dtype", ""), classes, (about.get("encoding") or "none").lower())
 
 
 def _file_name(parent: str, key: str) -> str:
@@ -147,10 +147,11 @@ def chosen(
             cannot be trained on.
     """
     given = supervised if len(supervised) == 2 else ((), ())
-    if not any(given):  # as with images of the same label in a set that names no pair
+    if not any(given):  # TFDS names no pair: an only image (or text, or sound) with an only label is one
         images = [key for key, feature in features.items() if feature.is_image]
+        others = [key for key, feature in features.items() if feature.kind in _COMING]
         labels = [key for key, feature in features.items() if feature.is_label]
-        given = (images, labels) if len(images) == len(labels) == 1 else ((), ())
+        given = (images or others, labels) if len(images or others) == len(labels) == 1 else ((), ())
     picked = [
         _named(features, wanted or default, field, name)
         for field, wanted, default in (("inputs", inputs, given[0]), ("targets", targets, given[1]))
@@ -171,10 +172,11 @@ def _named(features: Mapping[str, Feature], names: Sequence[str], field: str, na
         )
     found: list[Feature] = []
     for each in names:
-        inside = [feature for key, feature in features.items() if key == each or key.startswith(each + "/")]
-        if not inside:
+        inside = [feature for key, feature in features.items() if key.startswith(each + "/")]
+        named = [features[each]] if each in features else inside  # `image` is not `image/filename` beside it
+        if not named:
             raise unknown(f"feature of {name} for --data.{field}:", each, features)
-        found += [feature for feature in inside if feature not in found]
+        found += [feature for feature in named if feature not in found]
     return found
 
 

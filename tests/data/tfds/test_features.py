@@ -51,7 +51,7 @@ def test_the_description_on_disk_says_what_tfds_says_of_its_objects(tmp_path, fe
 
 
 def test_a_set_of_sounds_is_described_without_tensorflow(tmp_path):
-    about = {"dtype": "int64", "shape": {"dimensions": ["-1"]}, "sampleRate": "8000"}
+    about = {"dtype": "int64", "shape": {"dimensions": ["-1"]}, "encoding": "NONE"}
     audio = {"pythonClassName": "tensorflow_datasets.core.features.audio_feature.Audio", "audio": about}
     content = {"pythonClassName": "x.FeaturesDict", "featuresDict": {"features": {"audio": audio}}}
     (tmp_path / "features.json").write_text(json.dumps(content))
@@ -62,6 +62,8 @@ def test_the_pair_of_tfds_is_taken_and_then_an_only_image_with_an_only_label():
     features = by_name(IMAGE, LABEL, TEXT)
     assert chosen(features, (("image",), ("label",)), (), (), "set") == chosen(features, (), (), (), "set")
     assert chosen(features, (), (), (), "set").inputs == (IMAGE,)
+    beside = by_name(IMAGE, LABEL, Feature("image/filename", "Text"))
+    assert chosen(beside, (("image",), ("label",)), (), (), "set").inputs == (IMAGE,)
 
 
 def test_names_choose_features_and_all_those_inside_one():
@@ -83,6 +85,7 @@ def test_names_choose_features_and_all_those_inside_one():
         ((IMAGE, LABEL), (), ("lable",), r"unknown feature of set for --data\.targets: 'lable'\. Did you mean 'label'"),
         ((IMAGE, TEXT), (), (), r"set holds image \(Image\), text \(Text\), and does not say which are inputs: give"),
         ((TEXT, LABEL), ("text",), ("label",), r"set: its inputs, text, are texts.*read_examples.*jaxdl\.Arrays"),
+        ((TEXT, LABEL), (), (), r"set: its inputs, text, are texts"),
         ((IMAGE, TEXT), ("image",), ("text",), r"targets are one class label, or numbers, and text is not: choose"),
         ((IMAGE, LABEL), ("image", "label"), ("label",), r"set: label cannot be both inputs and targets"),
         ((LABEL, IMAGE), ("label",), ("image",), r"inputs are one image, or numbers of one shape, and label is not"),

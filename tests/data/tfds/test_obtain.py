@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from array_record.python.array_record_module import ArrayRecordReader
 
 import jaxdl
 from jaxdl.data.tfds.archives import manual_dir
+from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.download import Limits
 from jaxdl.data.tfds.obtain import Request, Unavailable, obtain
 from jaxdl.data.tfds.prepared import prepared_folder
@@ -305,13 +307,15 @@ def test_an_unknown_name_is_an_error(tmp_path):
         obtain(get("mnits", tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("cifar10", r"cifar10 can only be prepared with TensorFlow: pip install tensorflow"),
-        ("imdb_reviews", r"imdb_reviews: its inputs, text, are texts, on which jaxdl does not train by the set's name"),
-    ],
-)
-def test_sets_of_other_formats_say_what_they_need(tmp_path, name, words):
-    with pytest.raises(UserError, match=words):
-        obtain(get(name, tmp_path))
+@pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
+@pytest.mark.parametrize("name", ["svhn_cropped", "cats_vs_dogs"])
+def test_sets_of_other_formats_need_the_extra(tmp_path, name):
+    with pytest.raises(UserError, match=rf"^{name} is not prepared, .*needs TensorFlow.*pip install 'jaxdl\[tf\]'"):
+        obtain(get(name, tmp_path, choice=Choice(size=(64, 64))))
+
+
+@pytest.mark.parametrize("name", ["imdb_reviews", "glue/sst2"])
+def test_what_is_not_trained_on_is_refused_before_anything_is_downloaded(tmp_path, name):
+    with pytest.raises(UserError, match=rf"{name}: its inputs, \w+, are texts, on which jaxdl does not train by"):
+        obtain(get(name, tmp_path, choice=Choice()))
+    assert files(tmp_path) == []

@@ -23,7 +23,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
 def test_the_archives_of_a_set_are_those_that_tfds_registers(name):
-    archives = prepare.archives(prepare.builder_class(name))
+    archives = prepare.archives(prepare.builder_class(name), name)
     assert len({archive.file for archive in archives}) == len(archives) == 4
     assert all(archive.url.endswith(archive.file) and archive.size > 4000 for archive in archives)
     assert all(prepare.is_registered(archive.sha256) for archive in archives)
@@ -46,5 +46,7 @@ def test_a_set_is_published_whole_or_not_at_all(tmp_path):
 
 @pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
 def test_without_tensorflow_other_sets_name_the_extra():
-    with pytest.raises(UserError, match=r"cifar10 can only be prepared with TensorFlow: pip install tensorflow"):
-        prepare.check_tensorflow("cifar10")
+    with pytest.raises(
+        UserError, match=r"svhn is not prepared, and .* needs TensorFlow to prepare it: pip install 'jaxdl\[tf\]'"
+    ):
+        prepare.check_tensorflow("svhn")
