@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import tarfile
 import zipfile
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -138,6 +140,45 @@ def test_sentences_of_glue_are_read_from_the_archive_of_their_config(put, tmp_pa
         "test": [("unknown", -1)],
     }
     assert sorted(int(each) for each in found["train"]["idx"]) == [0, 1, 2]
+
+
+def sst2_archive(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in ("train", "dev"):
+            archive.writestr(
+                f"SST-2/{file}.tsv", "sentence\tlabel\n" + "".join(f"{file} {n} \t{n % 2}\n" for n in range(9))
+            )
+        archive.writestr("SST-2/test.tsv", "index\tsentence\n0\tunknown\n")
+
+
+def imdb_archive(path):
+    names = [
+        f"aclImdb/{split}/{kind}/{n}_1.txt" for split in ("train", "test") for kind in ("neg", "pos") for n in range(9)
+    ]
+    write_tar(path, {name: f"about {name} ".encode() for name in (*names, "aclImdb/train/unsup/0_0.txt")})
+
+
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install 'jaxdl[tf]'")
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("cifar10", functools.partial(cifar_archive, "cifar10")),
+        ("cifar100", functools.partial(cifar_archive, "cifar100")),
+        ("glue/sst2", sst2_archive),
+        ("imdb_reviews", imdb_archive),
+    ],
+)
+def test_the_examples_and_their_order_are_those_that_tfds_writes_with_tensorflow(put, tmp_path, name, write):
+    put(name, write)
+    ours = read_examples(name, tmp_path, ignore)
+    (tmp_path / name.partition("/")[0]).rename(tmp_path / "ours")
+    prepare.prepare_with_tensorflow(prepare.builder_class(name), name, tmp_path)
+    theirs = read_examples(name, tmp_path, ignore)
+    assert ours.keys() == theirs.keys()
+    for split, columns in ours.items():
+        assert columns.keys() == theirs[split].keys()
+        for key, values in columns.items():
+            assert all(np.array_equal(*both) for both in zip(values, theirs[split][key], strict=True))
 
 
 @pytest.mark.parametrize(
