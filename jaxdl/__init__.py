@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from jaxdl.augment.images import Augmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Spec, Tfds, default_data_dir
+    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Shapes, Spec, Tfds, default_data_dir
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN
+    from jaxdl.models import CNN, MLP, RNN, ResNet
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -77,7 +78,9 @@ __all__ = [
     "Piecewise",
     "Preprocess",
     "RMSprop",
+    "ResNet",
     "Schedule",
+    "Shapes",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
     "Spec",
@@ -99,6 +102,7 @@ __all__ = [
     "load_experiment",
     "load_run",
     "load_sweep",
+    "look_at_data",
     "make_steps",
     "metric",
     "params_sha256",
@@ -116,7 +120,7 @@ _NAMES = {
     "jaxdl.augment.images": "Augmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Spec Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Shapes Spec Tfds default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -124,9 +128,10 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN",
+    "jaxdl.models": "CNN MLP RNN ResNet",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
+    "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",

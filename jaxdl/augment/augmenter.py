@@ -34,4 +34,8 @@ class Augmenter(Protocol):
             preprocess: the preprocessing of the data. It is part of this call because some changes are better made
                 before it (moving bytes is cheaper than moving floats), and others after it.
             key: random key, a different one in every step.
+
+        Returns:
+            The batch. Where examples were mixed, ``other_targets`` has the targets of the other examples and ``share``
+            how much the own ones count, see `jaxdl.objectives.Objective.mixed`.
         """

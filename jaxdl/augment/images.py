@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl import ops
+from jaxdl.augment.boxes import crops
+from jaxdl.augment.mixing import is_mask, mixed
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Spec
 from jaxdl.errors import UserError
@@ -29,6 +31,14 @@ def _check_zoom(value: float) -> str | None:
     return None if 0 <= value <= 0.9 else "must be at least 0 and at most 0.9"
 
 
+def _check_share(value: float) -> str | None:
+    return None if 0 <= value <= 1 else "must be at least 0 and at most 1"
+
+
+def _check_hue(value: float) -> str | None:
+    return None if 0 <= value <= 0.5 else "must be at least 0 and at most 0.5, half of the colour circle"
+
+
 def _check_brightness(value: float) -> str | None:
     return None if 0 <= value <= 1 else "must be at least 0 and at most 1, the whole range of an image"
 
@@ -38,8 +48,11 @@ def _check_brightness(value: float) -> str | None:
 class Augmentation:
     """Random changes of each training example; none by default.
 
-    Validation, test and prediction use unchanged examples. The changes are applied in the order of the fields; all
-    except `gaussian_noise` need images (height, width, channels). Pixels from outside an image are 0.
+    Validation, test and prediction use unchanged examples. The changes are applied in the order of the fields, but for
+    `crop`, which follows `zoom`, and the colours, which follow `brightness`; all except `gaussian_noise` need images
+    (height, width, channels). Pixels from outside an image are 0. Where targets are masks, (height, width) numbers of
+    classes, what moves the pixels of an image moves those of its mask, each the nearest; those from outside are of
+    class 0.
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = static(
@@ -92,6 +105,49 @@ class Augmentation:
         optional=True,
         check=at_least(0),
     )
+    crop: float = traced(
+        0.0,
+        "cut a box out of training images and resize it to the size of the image, with bilinear interpolation: its "
+        "share of the area is drawn from [crop, 1], the ratio of its sides from [3/4, 4/3] (Szegedy et al. 2015, "
+        "arXiv:1409.4842, with crop=0.08; torchvision's RandomResizedCrop); 0: none",
+        optional=True,
+        check=_check_share,
+        since="0.3.0",
+    )
+    saturation: float = traced(
+        0.0,
+        "mix coloured training images with their grey by a factor in [1 - saturation, 1 + saturation], and clip to "
+        "[0, 1], as torchvision's ColorJitter",
+        optional=True,
+        check=_check_share,
+        since="0.3.0",
+    )
+    hue: float = traced(
+        0.0,
+        "turn the hue of coloured training images by up to this share of the colour circle, at most 0.5, as "
+        "torchvision's ColorJitter and tf.image.random_hue",
+        optional=True,
+        check=_check_hue,
+        since="0.3.0",
+    )
+    mixup: float = traced(
+        0.0,
+        "add another training image to each, and its label to the label, with shares s and 1 - s, where s is drawn "
+        "from Beta(mixup, mixup) (Zhang et al. 2018, arXiv:1710.09412: 0.1 to 0.4); accuracy of training then counts "
+        "the label of the larger share",
+        optional=True,
+        check=at_least(0),
+        since="0.3.0",
+    )
+    cutmix: float = traced(
+        0.0,
+        "paste a box of another training image into each, with the share 1 - s of its area, s drawn from Beta(cutmix, "
+        "cutmix), and mix labels by area (Yun et al. 2019, arXiv:1905.04899: 1.0); with mixup, an image gets one of "
+        "the two, each with probability 1/2",
+        optional=True,
+        check=at_least(0),
+        since="0.3.0",
+    )
 
     def check(self, spec: Spec) -> None:
         """Checks that the fields can be applied to examples of this kind.
@@ -118,38 +174,63 @@ class Augmentation:
                     f"augmentation.{name}={getattr(self, name)}: must be below the size of the images, "
                     f"{input_shape[0]}x{input_shape[1]} pixels."
                 )
+        for name in ("saturation", "hue"):
+            if getattr(self, name) and input_shape[2] != 3:
+                raise UserError(
+                    f"augmentation.{name}={getattr(self, name)}: needs the channels red, green and blue; these images "
+                    f"have {input_shape[2]}."
+                )
 
     def apply(self, batch: Mapping[str, jax.Array], preprocess: Preprocess, key: jax.Array) -> dict[str, jax.Array]:
         """Returns the batch with its inputs preprocessed and changed at random.
 
         Args:
             batch: ``inputs`` (batch, ...) as stored, such as uint8, of a spec that `check` accepts; images are (batch,
-                height, width, channels). Other arrays are returned unchanged.
+                height, width, channels). Other arrays are returned unchanged, but for masks and what is mixed.
             preprocess: the preprocessing of the data, which scales them to [0, 1].
             key: random key.
 
         Returns:
-            ``inputs`` of the same shape in float32 (ids as stored), and the other arrays of `batch`.
+            ``inputs`` of the same shape in float32 (ids as stored), and the other arrays of `batch`; where images are
+            mixed, also what `jaxdl.augment.mixing.mixed` adds.
         """
         key_of = functools.partial(jax.random.fold_in, key)
-        moved = self._moved(batch["inputs"], key_of)
-        changed = self._recoloured(preprocess.scaled(moved), key_of)
-        return {**batch, "inputs": preprocess.standardized(changed)}
+        inputs, masks = self._moved(batch["inputs"], batch["targets"] if is_mask(batch) else None, key_of)
+        changed = {**batch, "inputs": self._recoloured(preprocess.scaled(inputs), key_of)}
+        if masks is not None:
+            changed["targets"] = masks
+        if enabled(self.mixup) or enabled(self.cutmix):
+            changed = mixed(changed, self.mixup, self.cutmix, key_of)
+        return {**changed, "inputs": preprocess.standardized(changed["inputs"])}
 
-    def _moved(self, inputs: jax.Array, key_of: Callable[[int], jax.Array]) -> jax.Array:
+    def _moved(
+        self, inputs: jax.Array, masks: jax.Array | None, key_of: Callable[[int], jax.Array]
+    ) -> tuple[jax.Array, jax.Array | None]:
         """Changes that move pixels: applied to inputs as they are stored, since these have the fewest bytes."""
         batch = inputs.shape[:1]
         for number, (axis, directions) in enumerate(((2, ("horizontal", "both")), (1, ("vertical", "both")))):
             if self.flip in directions:
                 mirrored = _for_images(jax.random.bernoulli(key_of(number), jnp.float32(0.5), batch))
                 inputs = jnp.where(mirrored, jnp.flip(inputs, axis), inputs)
+                if masks is not None:
+                    masks = jnp.where(mirrored[..., 0], jnp.flip(masks, axis), masks)
         if self.shift:
             moves = jax.random.randint(key_of(2), (*batch, 2), -self.shift, self.shift + 1, jnp.int32)
             inputs = ops.shift(inputs, moves, self.shift)
+            if masks is not None:
+                masks = ops.shift(masks[..., None], moves, self.shift)[..., 0]
         if enabled(self.rotation) or enabled(self.zoom):
             angle = jnp.deg2rad(_symmetric(self.rotation, batch, key_of(3)))
-            inputs = ops.rotate_and_zoom(inputs, angle, 1 + _symmetric(self.zoom, batch, key_of(4)))
-        return inputs
+            factor = 1 + _symmetric(self.zoom, batch, key_of(4))
+            inputs = ops.rotate_and_zoom(inputs, angle, factor)
+            if masks is not None:
+                masks = ops.rotate_and_zoom_masks(masks, angle, factor)
+        if enabled(self.crop):
+            boxes = crops(key_of(10), self.crop, *inputs.shape[:3])
+            inputs = ops.crop_and_resize(inputs, boxes)
+            if masks is not None:
+                masks = ops.crop_and_resize_masks(masks, boxes)
+        return inputs, masks
 
     def _recoloured(self, inputs: jax.Array, key_of: Callable[[int], jax.Array]) -> jax.Array:
         """Changes of values: applied to inputs in [0, 1]."""
@@ -160,6 +241,10 @@ class Augmentation:
             inputs = jnp.clip(mean + factor * (inputs - mean), 0, 1)
         if enabled(self.brightness):
             inputs = jnp.clip(inputs + _for_images(_symmetric(self.brightness, batch, key_of(8))), 0, 1)
+        if enabled(self.saturation):
+            inputs = ops.saturate(inputs, 1 + _symmetric(self.saturation, batch, key_of(11)))
+        if enabled(self.hue):
+            inputs = ops.turn_hue(inputs, _symmetric(self.hue, batch, key_of(12)))
         if enabled(self.cutout):
             inputs = jnp.where(_square(inputs.shape, self.cutout, key_of(5), key_of(6)), 0, inputs)
         if enabled(self.gaussian_noise):

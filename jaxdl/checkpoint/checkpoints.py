@@ -18,7 +18,7 @@ from jaxdl.backend.signals import signals_held
 from jaxdl.checkpoint.arrays import described, host_copy
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.checkpoint.durable import durable_path
-from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors
+from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors, silence_late_futures
 from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
 from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
@@ -244,6 +244,7 @@ class Checkpoints:
         with signals_held():  # see `jaxdl.checkpoint.faults.damage_named`
             import orbax.checkpoint as ocp
 
+            silence_late_futures()
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=LastAndBest(self._keep, self._ranking.ranks),
                 read_only=self._read_only,

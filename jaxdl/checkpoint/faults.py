@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.signals import signals_held
@@ -73,6 +76,29 @@ class OrbaxSilence(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         return f"{os.sep}orbax{os.sep}" not in record.pathname
+
+
+@functools.cache
+def silence_late_futures() -> None:
+    """Hides what TensorStore complains of after a failed reading or writing; only the first call does something.
+
+    Where one of many files fails, Orbax raises its error and closes the event loop that waited for all. TensorStore's
+    threads still report the others to that loop, and print a traceback for each: "Event loop is closed". Python's hook
+    for errors that cannot be raised is given a filter for exactly these.
+    """
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not _is_late_future(unraisable.exc_value, unraisable.exc_traceback, unraisable.object):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _is_late_future(error: BaseException | None, at: TracebackType | None, source: object) -> bool:
+    if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed" and source is None):
+        return False
+    return at is None or at.tb_frame.f_code.co_name == "call_soon_threadsafe"  # None: uvloop, which is compiled
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
+from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
@@ -31,11 +32,11 @@ def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
         kinds = ", ".join(known + ":PATH" for known in _OF_FILES)
         raise UserError(
             f"unknown data set {name!r}: there is no kind of source {kind + ':'!r}. Give one of {kinds}, "
-            "an embedded set (bits, digits) or a name of tensorflow-datasets such as fashion_mnist or mnist:3.0.1."
+            "an embedded set (bits, digits, shapes) or a name of tensorflow-datasets such as mnist or mnist:3.0.1."
         )
     raise UserError(
-        f"unknown data set {name!r}: it is not an embedded set (bits, digits), and names of tensorflow-datasets "
-        f"look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
+        f"unknown data set {name!r}: it is not an embedded set (bits, digits, shapes), and names of "
+        f"tensorflow-datasets look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
     )
 
 
@@ -44,7 +45,9 @@ def _lower_hint(name: str) -> str:
     return "" if check_name(lower) else f" Did you mean {lower!r}?"
 
 
-DATA = Family("data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "tfds": Tfds}, other=_named)
+DATA = Family(
+    "data set", {"digits": Digits, "bits": Bits, "shapes": Shapes, "arrays": Arrays, "tfds": Tfds}, other=_named
+)
 
 __all__ = [
     "DATA",
@@ -55,6 +58,7 @@ __all__ = [
     "Digits",
     "Notify",
     "Preprocess",
+    "Shapes",
     "Spec",
     "Split",
     "Tfds",

@@ -22,13 +22,16 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
     """Returns the data set without its unlabelled examples, whose number is reported.
 
     Raises:
-        UserError: a label names no class, an id is negative, or a number is not finite.
+        UserError: a label names no class, an id is negative, a number is not finite, or weights are not what
+            `check_weights` says.
     """
     splits = {}
     for name, split in dataset.splits.items():
         where = f"the {name} split of {dataset.used}"
         _check_finite(split, dataset.spec, where)
         check_ids(split["inputs"], split.get("lengths"), dataset.spec, where)
+        if "weights" in split:
+            check_weights(split["weights"], len(split["inputs"]), where)
         splits[name] = _labelled(split, dataset.spec, where, notify)
     return dataclasses.replace(dataset, splits=splits)
 
@@ -60,6 +63,31 @@ def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where:
     wrong = np.flatnonzero(negative.reshape(len(inputs), -1).any(1))
     if len(wrong):
         raise UserError(f"{where}: example {wrong[0]} has a negative id, {inputs[wrong[0]].min()}; ids count from 0.")
+
+
+def check_weights(weights: np.ndarray, count: int, where: str) -> None:
+    """Checks how much each example counts.
+
+    Args:
+        weights: (examples,) float32: finite, at least 0, and above 0 for one example or more.
+        count: the number of examples.
+        where: what the weights belong to, for the message.
+
+    Raises:
+        UserError: they are something else.
+    """
+    if weights.dtype != np.float32 or weights.shape != (count,):
+        raise UserError(
+            f"{where}: weights are {weights.dtype} of shape {weights.shape}; give a number for each of the "
+            f"{count:,} examples, as float32."
+        )
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(wrong):
+        raise UserError(
+            f"{where}: the weight of example {wrong[0]} is {weights[wrong[0]]}; a weight is a finite number, 0 or more."
+        )
+    if count and not weights.any():
+        raise UserError(f"{where}: all weights are 0, so that no example counts; give one above 0, or leave them out.")
 
 
 def _check_finite(split: Split, spec: Spec, where: str) -> None:

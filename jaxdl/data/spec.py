@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
 # The arrays that a split may have; training reads no others.
-ARRAYS = ("inputs", "targets", "lengths")
+ARRAYS = ("inputs", "targets", "lengths", "weights")
 # One more that a source may give, by which its examples are cut into splits; it is gone after that.
 GROUPS = "groups"
 
@@ -111,8 +111,9 @@ class Dataset:
         spec: describes one example.
         splits: ``"train"``, ``"test"`` and, unless its fraction is 0, ``"validation"``. Each holds the arrays
             ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, if the source has them,
-            ``"lengths"`` (examples,) integers. Before `Data.load` has cut them there may be no ``"validation"`` and
-            no ``"test"``, and there may be an array ``"groups"``, see `jaxdl.data.splits`.
+            ``"lengths"`` (examples,) integers and ``"weights"`` (examples,) float32, at least 0: how much each counts.
+            Before `Data.load` has cut them there may be no ``"validation"`` and no ``"test"``, and there may be an
+            array ``"groups"``, see `jaxdl.data.splits`.
         requested: name of the requested set.
         used: name of this set; differs from `requested` only when a stand-in is used.
         fingerprint: SHA-256 hex digest of the splits as stored, before any was cut from another: see `fingerprint`.
@@ -121,7 +122,7 @@ class Dataset:
             set that the recipe was made for.
 
     Raises:
-        UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths.
+        UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths, or weights.
     """
 
     spec: Spec
@@ -137,10 +138,11 @@ class Dataset:
             if "lengths" in split:
                 steps = (*self.spec.input_shape, 0)[0]
                 checked_lengths(split["lengths"], examples(split), steps, f"lengths of {name}")
-        have = {name: "lengths" in split for name, split in self.splits.items()}
-        if len(set(have.values())) > 1:
-            raise UserError(f"{self.used}: all splits must have lengths or none, and {have} says which have them.")
-        spec = dataclasses.replace(self.spec, lengths=any(have.values()))
+        for key in ARRAYS[2:]:
+            have = {name: key in split for name, split in self.splits.items()}
+            if len(set(have.values())) > 1:
+                raise UserError(f"{self.used}: all splits must have {key} or none, and {have} says which have them.")
+        spec = dataclasses.replace(self.spec, lengths=any("lengths" in split for split in self.splits.values()))
         object.__setattr__(self, "spec", spec)  # the one field that follows from another
 
     @property

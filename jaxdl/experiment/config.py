@@ -156,7 +156,10 @@ def _typed(raw: Any, annotation: Any) -> Any:
         if raw is None:
             return None
         arguments = tuple(a for a in arguments if a is not types.NoneType)
-        return _typed(raw, arguments[0]) if len(arguments) == 1 else raw
+        lists = [a for a in arguments if typing.get_origin(a) is tuple]
+        if len(arguments) == 1 or (isinstance(raw, list) and lists):
+            return _typed(raw, (lists or arguments)[0])
+        return raw
     if isinstance(raw, list) and typing.get_origin(annotation) is tuple:
         return tuple(_typed(item, arguments[0]) for item in raw)
     if annotation is float and isinstance(raw, int) and not isinstance(raw, bool):

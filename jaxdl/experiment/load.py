@@ -10,6 +10,7 @@ from typing import Any
 from jaxdl.data import Dataset, Notify, Split, examples
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment.recipe import Experiment
+from jaxdl.experiment.weights import class_weights
 from jaxdl.fields import replace
 
 _SMALL_BATCH = 8
@@ -117,8 +118,10 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
 
     ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
     is the smallest loss that any model can reach in expectation; None where it is not known, or where the objective is
-    no cross-entropy, since it bounds no other loss.
+    no cross-entropy, since it bounds no other loss. ``class_weight``, only where the recipe has one, is what it comes
+    to: a number for each class.
     """
+    weights = class_weights(experiment, dataset)
     return {
         "requested": dataset.requested,
         "used": dataset.used,
@@ -129,4 +132,5 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
         "best_loss": dataset.spec.best_loss if experiment.objective.bounded_by_entropy else None,
         "class_names": list(dataset.spec.class_names),
         "fingerprint": dataset.fingerprint,
+        **({} if weights is None else {"class_weight": list(weights)}),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -57,6 +58,12 @@ def _check_interval(value: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _check_class_weight(value: tuple[float, ...] | str | None) -> str | None:
+    if not isinstance(value, tuple) or (all(0 <= weight < math.inf for weight in value) and any(value)):
+        return None
+    return "must be finite numbers of at least 0, one or more of them above 0"
 
 
 @described
@@ -126,6 +133,14 @@ class Training:
         "step and say where it began, skip the update and count it, or ignore it",
         affects=_LOOP,
     )
+    class_weight: tuple[float, ...] | Literal["balanced"] | None = static(
+        None,
+        "how much each class counts in the loss: a number for each, or balanced, the number of train examples divided "
+        "by that of the classes times that of the class's examples; multiplied by the data's weights where they have "
+        "some, and the sum is divided by the sum of the weights; none: all classes count the same",
+        check=_check_class_weight,
+        since="0.3.0",
+    )
     fast_dev_run: bool = static(
         False, "one small batch through train, validation, test, checkpoint and report", affects=_CUT
     )
@@ -139,7 +154,7 @@ class Experiment:
     name: str = static(dataclasses.MISSING, "name of the experiment, and of its file in ``experiments/``", affects=())
     data: Data = part(
         DATA,
-        "where examples come from: an embedded data set (digits, bits) or a TFDS name such as fashion_mnist",
+        "where examples come from: an embedded data set (digits, bits, shapes) or a TFDS name such as fashion_mnist",
         affects=("data", "programs"),
     )
     model: nn.Module = part(
@@ -161,6 +176,12 @@ class Experiment:
         "names of the metrics measured on validation and test with the loss (see `jaxdl.objectives.metrics`); none: "
         "accuracy, or mean_absolute_error where targets are numbers",
         check=check_metrics,
+    )
+    weighted_metrics: bool = static(
+        False,
+        "weigh examples and classes in metrics, too, and in the loss of validation and test; the loss of training is "
+        "weighted in any case, where the data have weights or class_weight is set",
+        since="0.3.0",
     )
     seed: int = traced(
         0,

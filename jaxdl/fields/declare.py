@@ -147,6 +147,7 @@ def traced(
     optional: bool = False,
     check: Callable[[Any], str | None] | None = None,
     affects: Iterable[Affects] | None = None,
+    since: str = "",
 ) -> Any:
     """Declares a number that enters the compiled program as data, so that another value needs no new compilation.
 
@@ -157,8 +158,9 @@ def traced(
             code checks for it with `enabled`.
         check: returns what is wrong with a value, or None.
         affects: what depends on the field, as for `static`.
+        since: the version that added the field, as for `static`.
     """
-    return _declared(default, Declaration(help, True, optional, check, affects=_affects(affects)))
+    return _declared(default, Declaration(help, True, optional, check, affects=_affects(affects), since=since))
 
 
 def part(

@@ -18,10 +18,11 @@ from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets, data_summary, load_data, shortened
+from jaxdl.experiment.weights import class_weights
 from jaxdl.files.paths import expanded
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
-from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters
+from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters, make_steps
 from jaxdl.steps.many import run_eval_steps
 
 # What fields of a spec are called in messages; others have their own names.
@@ -121,7 +122,9 @@ def evaluate(
         notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")
     check_targets(model.experiment, dataset)
     data = put_on_device(dataset)
-    evaluation = Evaluation(model.experiment, model.steps, data)
+    weights = class_weights(model.experiment, dataset)
+    steps = model.steps if weights is None else make_steps(model.experiment, model.spec, 1, weights)
+    evaluation = Evaluation(model.experiment, steps, data)
     shapes = jax.eval_shape(lambda state: state, model.state)
     program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
     figures: dict[str, Any] = {}

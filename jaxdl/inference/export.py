@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxdl.errors import UserError
 from jaxdl.inference.predictor import TrainedModel
-from jaxdl.objectives.losses import broadcast_mask
+from jaxdl.objectives import broadcast_mask
 
 _PLATFORMS = ("cpu", "cuda", "tpu")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxdl.objectives.counting import broadcast_mask, masked_mean
 from jaxdl.objectives.losses import (
     OBJECTIVES,
     Huber,
@@ -12,9 +13,7 @@ from jaxdl.objectives.losses import (
     SoftmaxCrossEntropy,
     absolute_error,
     aligned,
-    broadcast_mask,
     huber,
-    masked_mean,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
     squared_error,

@@ -12,7 +12,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from jaxdl.errors import UserError
-from jaxdl.objectives import losses
+from jaxdl.objectives import counting
 
 
 def as_classes(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -66,33 +66,35 @@ def confusion_counts(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) ->
     Args:
         outputs: (batch, ..., classes).
         targets: see `as_classes`.
-        mask: bool, False for elements that do not count; (batch,) or (batch, time).
+        mask: bool, False for elements that do not count, or weights; (batch,) or (batch, time).
 
     Returns:
-        (classes, classes + 1) int32; the last column counts outputs with NaN.
+        (classes, classes + 1) int32, for weights float32; the last column counts outputs with NaN.
     """
     logits, labels = as_classes(outputs, targets)
     classes = logits.shape[-1]
     predicted = jnp.where(jnp.isnan(logits).any(-1), classes, jnp.argmax(logits, -1))
-    ones = losses.broadcast_mask(mask, labels.shape).astype(jnp.int32)
-    return jnp.zeros((classes, classes + 1), jnp.int32).at[labels, predicted].add(ones)
+    mask = counting.broadcast_mask(mask, labels.shape)
+    counted = mask.astype(jnp.int32) if mask.dtype == bool else mask
+    return jnp.zeros((classes, classes + 1), counted.dtype).at[labels, predicted].add(counted)
 
 
 def class_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
     """Returns precision, recall and F1 of each class; zero divided by zero is 0.
 
     Args:
-        confusion: (..., classes, classes) counts by true class (rows) and predicted class (columns); with one more
-            column for outputs with NaN, which lower the recall of their class and count against no precision.
+        confusion: (..., classes, classes) counts, or sums of weights, by true class (rows) and predicted class
+            (columns); with one more column for outputs with NaN, which lower the recall of their class and count
+            against no precision.
 
     Returns:
         ``precision``, ``recall`` and ``f1``, (..., classes) float64 each.
     """
     hits, predicted, actual = _sums(confusion)
     return {
-        "precision": hits / np.maximum(predicted, 1),
-        "recall": hits / np.maximum(actual, 1),
-        "f1": 2 * hits / np.maximum(predicted + actual, 1),
+        "precision": hits / _divisor(predicted),
+        "recall": hits / _divisor(actual),
+        "f1": 2 * hits / _divisor(predicted + actual),
     }
 
 
@@ -100,6 +102,10 @@ def occurring(confusion: np.ndarray) -> np.ndarray:
     """Returns which classes occur among labels or predictions, (..., classes) bool; see `class_figures`."""
     _, predicted, actual = _sums(confusion)
     return np.asarray(predicted + actual > 0)
+
+
+def _divisor(counts: np.ndarray) -> np.ndarray:
+    return np.where(counts > 0, counts, 1)
 
 
 def _sums(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -116,32 +116,6 @@ def huber(outputs: ArrayLike, targets: ArrayLike, delta: ArrayLike = 1.0) -> jax
     return jnp.mean(optax.losses.huber_loss(outputs, targets, delta=delta), axis=-1)
 
 
-def masked_mean(values: ArrayLike, mask: ArrayLike) -> jax.Array:
-    """Mean of the values whose mask is True; 0 if there are none.
-
-    Args:
-        values: (batch, ...).
-        mask: bool, (batch,) or with more of the axes of `values`, from the left.
-
-    Returns:
-        () of the dtype of `values`.
-    """
-    values = jnp.asarray(values)
-    mask = broadcast_mask(mask, values.shape)
-    count = jnp.maximum(jnp.sum(mask, dtype=jnp.int32), 1)
-    return jnp.sum(jnp.where(mask, values, 0)) / count.astype(values.dtype)
-
-
-def broadcast_mask(mask: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
-    """Repeats a mask over its missing last axes, such as (batch,) for values of shape (batch, time).
-
-    Returns:
-        `shape` bool.
-    """
-    mask = jnp.asarray(mask, bool)
-    return jnp.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
-
-
 def aligned(outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Casts outputs and targets to float32 and reshapes both to (..., outputs).
 
@@ -200,6 +174,25 @@ class Objective(abc.ABC):
             classes: number of classes in the data, 0 if the targets are no classes.
         """
         return needed
+
+    def mixed(self, targets: jax.Array, others: jax.Array, share: jax.Array, outputs: int) -> jax.Array:
+        """Returns the targets of examples that are mixtures of two; see `jaxdl.augment.mixing`.
+
+        Numbers and answers to yes-no questions are mixed as numbers, classes become probabilities.
+
+        Args:
+            targets: (batch, ...).
+            others: those of the other examples, (batch, ...).
+            share: how much the own targets count, in [0, 1]: (batch,), or with more of the axes of `targets`.
+            outputs: number of classes, where targets are classes.
+
+        Returns:
+            float32 of the shape of `targets`; for labels (...) probabilities (..., outputs).
+        """
+        if self.kind == "classes" and share.ndim == targets.ndim and jnp.issubdtype(targets.dtype, jnp.integer):
+            targets, others = (jax.nn.one_hot(labels, outputs, dtype=jnp.float32) for labels in (targets, others))
+        share = share.reshape(share.shape + (1,) * (targets.ndim - share.ndim))
+        return share * targets + (1 - share) * others
 
     def problem(self, targets: np.ndarray, rows: bool) -> str | None:
         """Returns what targets must be for this objective, None if they are; checked on the host before training.

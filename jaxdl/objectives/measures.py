@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxdl.objectives import losses
+from jaxdl.objectives import counting, losses
 from jaxdl.objectives.classes import class_figures, confusion_counts, correct, occurring
 from jaxdl.objectives.losses import Kind, Objective
 from jaxdl.objectives.questions import answer_counts, right
@@ -56,10 +56,11 @@ class Metric(abc.ABC):
         Args:
             outputs: (batch, ..., outputs); logits for all metrics of classes.
             targets: (batch, ...), or (batch, ..., outputs): numbers, one-hot rows or probabilities.
-            mask: bool, False for elements that do not count: (batch,) or (batch, time).
+            mask: bool, False for elements that do not count: (batch,) or (batch, time); or floating-point weights of at
+                least 0, for figures in which an element with the weight 2 counts as two.
 
         Returns:
-            Arrays whose shapes do not depend on the batch size; counts are int32, sums float32.
+            Arrays whose shapes do not depend on the batch size; counts are int32, sums and sums of weights float32.
 
         Raises:
             UserError: the shapes do not match.
@@ -140,20 +141,16 @@ class Mean(Metric):
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
         values = self.values(self.objective, outputs, targets)
-        mask = losses.broadcast_mask(mask, values.shape)
-        return {self.key: jnp.sum(jnp.where(mask, values, jnp.zeros_like(values))), self.count: _count(mask)}
+        mask = counting.broadcast_mask(mask, values.shape)
+        return {self.key: counting.total(values, mask), self.count: counting.count(mask)}
 
     def of_batch(self, partial: Mapping[str, jax.Array]) -> jax.Array:
         """Returns the mean over one batch from its partial sums, () float32, on the device; 0 if nothing counts."""
-        return partial[self.key] / jnp.maximum(partial[self.count], 1)
+        return counting.ratio(partial[self.key], partial[self.count])
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        count = _total(partials[self.count])
-        return {self.name: self.after(float(_total(partials[self.key]) / count)) if count else math.nan}
-
-
-def _count(mask: jax.Array) -> jax.Array:
-    return jnp.sum(mask, dtype=jnp.int32)
+        number = _total(partials[self.count])
+        return {self.name: self.after(float(_total(partials[self.key]) / number)) if number else math.nan}
 
 
 def _total(partial: np.ndarray) -> np.ndarray:
@@ -235,17 +232,17 @@ class RSquared(Metric):
 
     def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
         outputs, targets = losses.aligned(outputs, targets)
-        rows = losses.broadcast_mask(mask, targets.shape[:-1]).reshape(-1)
+        rows = counting.broadcast_mask(mask, targets.shape[:-1]).reshape(-1)
         outputs, targets = (array.reshape(-1, array.shape[-1]) for array in (outputs, targets))
 
         def sums(values: jax.Array) -> jax.Array:
-            return jnp.sum(jnp.where(rows[:, None], values, 0), 0)
+            return counting.total(values, rows[:, None], 0)
 
-        count = _count(rows)
-        first = jnp.where(count > 0, targets[jnp.argmax(rows)], 0)
-        offset = sums(targets - first) / jnp.maximum(count, 1)
+        number = counting.count(rows)
+        first = jnp.where(number > 0, targets[jnp.argmax(rows)], 0)
+        offset = counting.ratio(sums(targets - first), number)
         return {
-            "count": count,
+            "count": number,
             "squared_residuals": sums((outputs - targets) ** 2),
             "first_target": first,
             "mean_offset": offset,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxdl.objectives import losses
+from jaxdl.objectives import counting, losses
 
 
 def as_answers(boundary: float, outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -42,12 +42,12 @@ def answer_counts(boundary: float, outputs: ArrayLike, targets: ArrayLike, mask:
 
     Args:
         boundary, outputs, targets: see `as_answers`.
-        mask: bool, False for elements that do not count; (batch,) or (batch, time).
+        mask: bool, False for elements that do not count, or weights; (batch,) or (batch, time).
 
     Returns:
-        (questions, 2, 3) int32.
+        (questions, 2, 3) int32; for weights float32.
     """
     predicted, answers = as_answers(boundary, outputs, targets)
     cells = (3 * answers + predicted)[..., None] == jnp.arange(6)
-    counted = cells & losses.broadcast_mask(mask, cells.shape)
-    return jnp.sum(counted, axis=tuple(range(cells.ndim - 2)), dtype=jnp.int32).reshape(-1, 2, 3)
+    mask = counting.broadcast_mask(mask, cells.shape)
+    return counting.total(cells, mask, tuple(range(cells.ndim - 2))).reshape(-1, 2, 3)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxdl.objectives.classes import class_figures, occurring
-from jaxdl.report.format import data_used, figure, is_number
+from jaxdl.report.format import amount, data_used, figure, is_number
 from jaxdl.report.page import plotted, section, table, titled
 from jaxdl.report.plots import confusion_matrix
 
@@ -72,7 +72,7 @@ def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
     """Returns a table of precision, recall and F1 of each class; a class that does not occur has none."""
     actual, figures, known = counts.sum(axis=1), class_figures(counts), occurring(counts)
     rows = [
-        [name, f"{actual[n]:,.0f}", *(figure(float(figures[key][n])) if known[n] else "" for key in _FIGURES), used]
+        [name, amount(actual[n]), *(figure(float(figures[key][n])) if known[n] else "" for key in _FIGURES), used]
         for n, name in enumerate(names)
     ]
     return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))
@@ -84,9 +84,9 @@ def _per_question(counts: np.ndarray, names: Sequence[str]) -> str:
     head = ["question", "no, rightly", "no, wrongly", "yes, rightly", "yes, wrongly", "precision", "recall", "F1"]
     rows = []
     for n, of in enumerate(counts):
-        answered = [f"{count:,.0f}" for count in (of[0, 0], of[1, 0], of[1, 1], of[0, 1])]
+        answered = [amount(count) for count in (of[0, 0], of[1, 0], of[1, 1], of[0, 1])]
         shown = [figure(float(figures[key][n, 1])) if known[n] else "" for key in _FIGURES]
-        rows.append([names[n], *answered, *shown, *([f"{of[:, 2].sum():,.0f}"] if of.shape[1] > 2 else [])])
+        rows.append([names[n], *answered, *shown, *([amount(of[:, 2].sum())] if of.shape[1] > 2 else [])])
     return table(head + ["NaN"] * (counts.shape[2] - 2), rows, numbers=range(1, 9))
 
 

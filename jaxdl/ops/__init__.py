@@ -4,9 +4,16 @@ Each has one signature; if platforms need different forms, the choice is made wh
 gradients equal those of JAX's own operations, where they exist.
 """
 
+from jaxdl.ops.colours import saturate, turn_hue
 from jaxdl.ops.convolution import convolution
 from jaxdl.ops.dropout import dropout
-from jaxdl.ops.images import rotate_and_zoom, shift
+from jaxdl.ops.images import (
+    crop_and_resize,
+    crop_and_resize_masks,
+    rotate_and_zoom,
+    rotate_and_zoom_masks,
+    shift,
+)
 from jaxdl.ops.normalization import moments
 from jaxdl.ops.pooling import average_pool, max_pool
 from jaxdl.ops.recurrence import bidirectional, gru, lstm, simple_rnn
@@ -17,12 +24,17 @@ __all__ = [
     "bidirectional",
     "convolution",
     "convolution_max_pool",
+    "crop_and_resize",
+    "crop_and_resize_masks",
     "dropout",
     "gru",
     "lstm",
     "max_pool",
     "moments",
     "rotate_and_zoom",
+    "rotate_and_zoom_masks",
+    "saturate",
     "shift",
     "simple_rnn",
+    "turn_hue",
 ]

@@ -18,6 +18,11 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}" if abs(value) >= 0.1 else f"{value:.4g}"
 
 
+def amount(value: float) -> str:
+    """Returns how many there are: a whole number as such, a sum of weights with up to two decimals."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
 def figures(metrics: Mapping[str, Any]) -> str:
     """Returns figures in one line, such as ``loss 0.1250 accuracy 0.9877``; other values than numbers are left out."""
     return " ".join(f"{printable(name)} {figure(value)}" for name, value in metrics.items() if is_number(value))

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdl.report.format import amount
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -73,18 +75,19 @@ def learning_curve(
         return svg(figure, title)
 
 
-def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: Sequence[str] = ()) -> str:
+def confusion_matrix(title: str, counts: Sequence[Sequence[float]], class_names: Sequence[str] = ()) -> str:
     """Returns a heat map of a confusion matrix, shaded by the fraction of each true class.
 
     Args:
         title: read out by screen readers; the page shows it above.
-        counts: (classes, classes) numbers of examples by true class (rows) and predicted class (columns), or with one
-            more column for outputs with NaN.
+        counts: (classes, classes) numbers of examples, or sums of weights, by true class (rows) and predicted class
+            (columns), or with one more column for outputs with NaN.
         class_names: names of the classes; without them, their numbers are shown.
     """
     matrix = np.asarray(counts, dtype=np.float64)
     classes = len(matrix)
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    sums = matrix.sum(axis=1, keepdims=True)
+    shares = matrix / np.where(sums > 0, sums, 1)
     named = classes <= _MOST_NAMED
     names = list(class_names) if len(class_names) == classes else [str(n) for n in range(classes)]
     names = [shortened_name(name) for name in names]
@@ -103,7 +106,7 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], class_names: S
             axes.set_xticks(range(len(columns)), columns, rotation=90 if max(map(len, columns)) > 2 else 0, **ticks)
             axes.set_yticks(range(classes), names, **ticks)
             for row, column in zip(*np.nonzero(matrix), strict=True):
-                number = f"{matrix[row, column]:.0f}"
+                number = amount(matrix[row, column]).replace(",", "")
                 axes.text(column, row, number, ha="center", va="center", fontsize=7, color=INK)
         axes.set_xlabel("predicted class", fontsize=9, color=INK)
         axes.set_ylabel("true class", fontsize=9, color=INK)

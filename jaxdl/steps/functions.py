@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,8 +20,9 @@ from jaxdl.objectives import masked_mean
 from jaxdl.objectives.measures import Metric
 from jaxdl.objectives.metrics import loss, metric, training_metrics
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, sown_metrics, split
+from jaxdl.steps.elements import Batch as Batch
+from jaxdl.steps.elements import element_mask, element_weights
 
-Batch = Mapping[str, jax.Array]
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
 # Names of operations in a profile (see `jaxdl.profiling`); everything that makes a batch is under the first.
@@ -75,24 +76,6 @@ def hyperparameters(experiment: Experiment) -> dict[str, float]:
     return {path: value for path, value in traced_values(experiment).items() if path != "seed"}
 
 
-def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
-    """Returns which losses count: (batch,), or (batch, time) for one loss per step; steps past `lengths` do not count.
-
-    A batch is ``inputs`` (batch, ...), ``targets`` (batch, ...), and optionally ``mask`` (batch,) bool, False for
-    padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence.
-
-    Args:
-        batch: the batch.
-        shape: shape of the losses, (batch,) or (batch, time).
-    """
-    mask = batch.get("mask")
-    if mask is None:
-        mask = jnp.ones(shape[:1], bool)
-    if "lengths" in batch and len(shape) >= 2:
-        return mask[:, None] & (jnp.arange(shape[1]) < batch["lengths"][:, None])
-    return mask
-
-
 @contextlib.contextmanager
 def model_errors() -> Iterator[None]:
     """Turns a model's error about its inputs into a `UserError` of one line, which names the line of a user's model."""
@@ -138,15 +121,19 @@ def eval_metrics(experiment: Experiment) -> list[Metric]:
     return [loss(objective), *(metric(name, objective) for name in experiment.measured)]
 
 
-def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
+def make_steps(
+    experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None = None
+) -> Steps:
     """Returns the pure step functions of an experiment on data of the given spec.
 
     Args:
         experiment: the recipe.
         spec: describes one example.
         total_steps: train steps of the whole training, the length of the learning-rate schedule.
+        class_weights: what the recipe's ``class_weight`` comes to, see `jaxdl.experiment.weights.class_weights`; needed
+            only where it is ``balanced``, since this depends on the data.
     """
-    functions = _Functions(experiment.for_spec(spec), spec, total_steps)
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights)
     return Steps(
         jax.jit(functions.init_state),
         jax.jit(functions.train_step),
@@ -156,7 +143,7 @@ def make_steps(experiment: Experiment, spec: Spec, total_steps: int) -> Steps:
 
 
 def make_loss_and_gradients(
-    experiment: Experiment, spec: Spec, total_steps: int
+    experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None = None
 ) -> Callable[[TrainState, Batch, Hyperparameters], tuple[jax.Array, Any]]:
     """Returns ``(state, batch, hparams) -> (loss, gradients)``, jitted: the gradients of a train step, before clipping.
 
@@ -164,15 +151,17 @@ def make_loss_and_gradients(
         experiment: the recipe.
         spec: describes one example.
         total_steps: train steps of the whole training.
+        class_weights: as for `make_steps`.
     """
-    return jax.jit(_Functions(experiment.for_spec(spec), spec, total_steps).loss_and_gradients)
+    return jax.jit(_Functions(experiment.for_spec(spec), spec, total_steps, class_weights).loss_and_gradients)
 
 
 class _Functions:
     """The functions of `Steps` before jit; they treat the attributes of this object as constants."""
 
-    def __init__(self, experiment: Experiment, spec: Spec, total_steps: int):
+    def __init__(self, experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None):
         self._experiment = experiment
+        self._class_weights = class_weights
         self._spec = spec
         self._total_steps = total_steps
         self._precision = jnp.dtype(experiment.training.precision)
@@ -192,7 +181,7 @@ class _Functions:
         self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         recipe = replace(self._experiment, hparams)
-        loss, (outputs, mask, model_state, sown), gradients = self._differentiate(recipe, state, batch)
+        loss, (outputs, mask, model_state, sown), gradients, targets = self._differentiate(recipe, state, batch)
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
             updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
@@ -203,7 +192,7 @@ class _Functions:
             metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
         outputs = self._in_unit(outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
-            metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, batch["targets"], mask)))
+            metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, targets, mask)))
         metrics |= sown_metrics(sown, metrics)
         following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
         if recipe.training.nan == "skip":
@@ -215,7 +204,7 @@ class _Functions:
         return following, metrics
 
     def loss_and_gradients(self, state: TrainState, batch: Batch, hparams: Hyperparameters) -> tuple[jax.Array, Any]:
-        loss, _, gradients = self._differentiate(replace(self._experiment, hparams), state, batch)
+        loss, _, gradients, _ = self._differentiate(replace(self._experiment, hparams), state, batch)
         return loss, gradients
 
     def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
@@ -224,7 +213,9 @@ class _Functions:
         self._check_outputs(outputs)
         targets = batch["targets"]
         standard = self._standardized(outputs, targets)
-        mask = element_mask(batch, jax.eval_shape(recipe.objective.losses, outputs, standard).shape)
+        shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
+        mask = element_mask(batch, shape)
+        mask = self._weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
         loss, *figures = eval_metrics(recipe)
         sums = loss.partial(outputs, standard, mask)
         outputs = self._in_unit(outputs)
@@ -236,8 +227,8 @@ class _Functions:
         outputs = self._in_unit(self._apply(self._experiment, state, batch))
         return self._experiment.objective.predictions(outputs)
 
-    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, Any, Any]:
-        """Returns the loss; outputs, mask, the model's new state and what it sowed; and the parameters' gradients."""
+    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, Any, Any, Any]:
+        """Returns the loss; outputs, mask, the model's new state, what it sowed; the gradients; and the targets."""
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
@@ -256,14 +247,34 @@ class _Functions:
             _, model_state, sown = split(written)
             outputs = outputs.astype(jnp.float32)
             self._check_outputs(outputs)
-            losses = recipe.objective.losses(outputs, self._standardized(outputs, batch["targets"]))
+            mixed = self._with_mixed_targets(batch, outputs.shape[-1])
+            losses = recipe.objective.losses(outputs, self._standardized(outputs, mixed["targets"]))
             mask = element_mask(batch, losses.shape)
-            loss, added = masked_mean(losses, mask), added_loss(sown)
+            weights = self._weights(recipe, mixed, mask, losses.shape)
+            loss, added = masked_mean(losses, weights), added_loss(sown)
+            mask = weights if recipe.weighted_metrics else mask
             more = (outputs, mask, carried(state.model_state, model_state), sown)
             return loss if added is None else loss + added, more
 
         (loss, more), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        return loss, more, gradients
+        return loss, more, gradients, self._with_mixed_targets(batch, more[0].shape[-1])["targets"]
+
+    def _with_mixed_targets(self, batch: Batch, outputs: int) -> Batch:
+        """Mixes the targets where the augmentation has mixed examples."""
+        if "share" not in batch:
+            return batch
+        given = batch["targets"], batch["other_targets"], batch["share"]
+        return {**batch, "targets": self._experiment.objective.mixed(*given, outputs)}
+
+    def _weights(self, recipe: Experiment, batch: Batch, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Returns how much each element counts in the loss of training."""
+        given = self._class_weights if self._class_weights is not None else recipe.training.class_weight
+        if isinstance(given, str):
+            raise UserError(
+                f"training.class_weight={given}: its numbers follow from the data, from which jaxdl.Trainer takes "
+                "them; give a number for each class."
+            )
+        return element_weights(batch, mask, shape, given)
 
     def _apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> jax.Array:
         variables = self._variables(state.params, state.model_state)

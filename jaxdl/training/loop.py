@@ -19,6 +19,7 @@ from jaxdl.data import Dataset
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets
+from jaxdl.experiment.weights import class_weights
 from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.early_stopping import EarlyStopping
@@ -57,7 +58,8 @@ class Trainer:
         self.spec = dataset.spec
         training = self.experiment.training
         self.feed = Feed(data or put_on_device(dataset), training.batch_size, self.experiment.seed, dataset.passes)
-        self.programs = Programs(self.experiment, self.spec, self.feed)
+        self._class_weights = class_weights(self.experiment, dataset)
+        self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights)
         self.compile_seconds = 0.0
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self._place: Place | None = None
@@ -254,7 +256,7 @@ class Trainer:
 
     def loss_and_gradients(self, state: TrainState) -> tuple[jax.Array, Any]:
         """Returns the loss of the next train step's batch, () float32, and the gradients before clipping."""
-        function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps)
+        function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps, self._class_weights)
         return function(state, self.feed.batch(int(state.step)), self.hparams())
 
     def hparams(self) -> dict[str, Any]:

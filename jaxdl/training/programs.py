@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -49,6 +49,7 @@ class Programs:
         experiment: the recipe, fitted to its data.
         spec: describes one example.
         feed: the examples on the device.
+        class_weights: see `jaxdl.steps.functions.make_steps`.
 
     Attributes:
         steps: the pure functions that the programs consist of.
@@ -59,13 +60,13 @@ class Programs:
         UserError: the training has more steps than an int32 can count.
     """
 
-    def __init__(self, experiment: Experiment, spec: Spec, feed: Feed):
+    def __init__(self, experiment: Experiment, spec: Spec, feed: Feed, class_weights: Sequence[float] | None = None):
         self.total_steps = feed.steps_per_epoch * experiment.training.epochs
         if self.total_steps >= 2**31:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self._experiment = experiment
         self._feed = feed
-        self.steps = make_steps(experiment, spec, self.total_steps)
+        self.steps = make_steps(experiment, spec, self.total_steps, class_weights)
         self.evaluation = Evaluation(experiment, self.steps, feed.data)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}

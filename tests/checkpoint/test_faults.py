@@ -102,6 +102,36 @@ def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact
         np.testing.assert_array_equal(restored["x"], np.arange(10.0))
 
 
+def test_only_late_complaints_of_tensorstore_are_hidden() -> None:
+    """A future that ends after its event loop was closed, as those of other files do once one file has failed."""
+    script = """
+        import asyncio, sys
+        import tensorstore as ts
+        from jaxdl.checkpoint.faults import silence_late_futures
+        def end_late():
+            promise, future = ts.Promise.new()
+            loop = asyncio.new_event_loop()
+            async def read():
+                await future
+            task = loop.create_task(read())
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+            promise.set_result(1)
+        class Other:
+            def __del__(self):
+                raise RuntimeError("Event loop is closed")
+        end_late()
+        print("---", file=sys.stderr, flush=True)
+        for _ in range(2):
+            silence_late_futures()
+        end_late()
+        Other()
+    """
+    loud, _, silenced = run(script).stderr.partition("---\n")
+    assert loud.count("RuntimeError: Event loop is closed") == 1 and "call_soon_threadsafe" in loud
+    assert silenced.count("RuntimeError: Event loop is closed") == 1 and "in __del__" in silenced
+
+
 def test_a_folder_that_was_removed_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     checkpoints = Checkpoints(folder)

@@ -56,6 +56,10 @@ def test_without_flags_the_recipe_stays() -> None:
         (["--model=cnn"], "model.features", (4, 8)),
         (["--model=mlp", "--model.features=5"], "model", jaxdl.MLP(features=(5,))),
         (["--metrics=accuracy,top_3"], "metrics", ("accuracy", "top_3")),
+        (["--class_weight=balanced"], "training.class_weight", "balanced"),
+        (["--class_weight=1,2.5"], "training.class_weight", (1.0, 2.5)),
+        (["--class_weight=none"], "training.class_weight", None),
+        (["--weighted_metrics"], "weighted_metrics", True),
     ],
 )
 def test_a_flag_sets_its_field_and_no_other(arguments: list[str], path: str, value: object) -> None:

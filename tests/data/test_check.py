@@ -115,10 +115,10 @@ def test_a_source_of_ones_own_is_checked_too(tmp_path: Path) -> None:
 
         def read(self, data_dir: Path, notify: Any) -> jaxdl.Dataset:
             loaded = super().read(data_dir, notify)
-            loaded.splits["test"]["weights"] = np.ones(359)  # type: ignore[index]
+            loaded.splits["test"]["colours"] = np.ones(359)  # type: ignore[index]
             return loaded
 
-    with pytest.raises(UserError, match="the test split of digits: training does not read 'weights'"):
+    with pytest.raises(UserError, match="the test split of digits: training does not read 'colours'"):
         Mine().load(tmp_path)
 
 
@@ -193,3 +193,24 @@ def test_a_model_with_fewer_outputs_than_classes_is_refused(tmp_path: Path) -> N
 
     with pytest.raises(UserError, match="the model has 3 outputs, but these data have 4 classes"):
         train(tmp_path, LABELS, Fixed(), jaxdl.SoftmaxCrossEntropy())
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (with_value(np.ones(40), 7, -0.5), r"the weight of example 7 is -0\.5; a weight is a finite number, 0 or more"),
+        (with_value(np.ones(40), 3, np.nan), "the weight of example 3 is nan"),
+        (with_value(np.ones(40), 3, np.inf), "the weight of example 3 is inf"),
+        (np.zeros(40), "all weights are 0, so that no example counts"),
+    ],
+)
+def test_weights_that_cannot_count_examples_are_refused(weights: np.ndarray, message: str) -> None:
+    good = (INPUTS, LABELS)
+    with pytest.raises(UserError, match=f"the test split of arrays: {message}"):
+        jaxdl.Arrays(good, {"inputs": INPUTS, "targets": LABELS, "weights": weights}).load(Path("unused"))
+
+
+def test_weights_are_one_number_for_each_example() -> None:
+    rows = {"inputs": INPUTS, "targets": LABELS, "weights": np.ones((40, 2))}
+    with pytest.raises(UserError, match=r"weights are float32 of shape \(40, 2\); give a number for each of the 40"):
+        jaxdl.Arrays(rows, rows).load(Path("unused"))

@@ -20,6 +20,17 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
     "mnist_rnn": ({"data": jaxdl.Digits(), "model.features": (32,), "training.batch_size": 32}, 0.85),
     "digits_cnn": ({"model.features": (8, 16), "training.epochs": 10}, 0.85),
     "digits_mlp": ({"model.features": (32,), "training.epochs": 5}, 0.85),
+    "cifar10_resnet": (
+        {
+            "data": jaxdl.Shapes(kinds=3, size=16, train_examples=600, test_examples=200),
+            "model.depth": 8,
+            "model.features": (8, 16, 32),
+            "augmentation.shift": 1,
+            "training.epochs": 40,
+            "training.batch_size": 32,
+        },
+        0.7,
+    ),
     "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
 }
 

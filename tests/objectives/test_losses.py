@@ -25,7 +25,6 @@ from jaxdl.objectives import (
     SoftmaxCrossEntropy,
     absolute_error,
     huber,
-    masked_mean,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
     squared_error,
@@ -203,27 +202,6 @@ def test_bfloat16_outputs_give_float32_losses_of_the_rounded_values(name: str) -
     assert losses.shape == (6,)
     close(losses, np.asarray(objective.losses(outputs.astype(jnp.float32), targets)))
     assert objective.predictions(outputs).dtype == jnp.float32
-
-
-@given(seed=SEEDS, batch_mask=st.booleans())
-def test_masked_mean_is_the_mean_of_what_the_mask_leaves(seed: int, batch_mask: bool) -> None:
-    random = np.random.default_rng(seed)
-    values = random.normal(size=(6, 3)).astype(np.float32)
-    mask = random.random(6 if batch_mask else (6, 3)) < 0.5
-    wide = np.broadcast_to(mask[:, None] if batch_mask else mask, values.shape)
-    expected = values[wide].astype(np.float64).mean() if wide.any() else 0.0
-    np.testing.assert_allclose(masked_mean(np.where(wide, values, np.nan), mask), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_masked_mean_of_nothing_is_zero_with_a_gradient_of_zero() -> None:
-    value, gradient = jax.value_and_grad(masked_mean)(jnp.ones((3, 2)), jnp.zeros(3, bool))
-    assert float(value) == 0
-    np.testing.assert_array_equal(gradient, np.zeros((3, 2)))
-
-
-def test_masked_mean_spreads_its_gradient_over_what_counts() -> None:
-    gradient = jax.grad(masked_mean)(jnp.ones((3, 2)), jnp.array([True, False, True]))
-    np.testing.assert_allclose(gradient, [[0.25, 0.25], [0, 0], [0.25, 0.25]])
 
 
 def test_predictions_are_probabilities_or_values() -> None:

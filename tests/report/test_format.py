@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 
-from jaxdl.report.format import data_used, duration, figure, figures, is_number, readable_bytes, split_metrics
+from jaxdl.report.format import amount, data_used, duration, figure, figures, is_number, readable_bytes, split_metrics
 
 
 def test_a_figure_has_four_digits_behind_the_point_or_four_that_count() -> None:
     assert [figure(v) for v in (0.98765, 0.012345, 1234.5, 12.3456, 0.0, 1e-9, 12345, math.nan)] == [
         "0.9877", "0.01235", "1,234", "12.3456", "0", "1e-09", "12,345", "nan",
     ]  # fmt: skip
+
+
+def test_an_amount_is_whole_or_a_sum_of_weights() -> None:
+    assert [amount(v) for v in (0.0, 12345.0, 0.5, 2.126, 1234.1)] == ["0", "12,345", "0.5", "2.13", "1,234.1"]
 
 
 def test_figures_stand_in_one_line_with_their_names() -> None:

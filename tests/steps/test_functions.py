@@ -10,7 +10,6 @@ from flax import linen as nn
 
 import jaxdl
 from jaxdl.data import Preprocess, Spec
-from jaxdl.steps.functions import element_mask
 from tests.small import blobs
 
 SPEC = blobs().spec
@@ -102,14 +101,6 @@ def test_padding_changes_no_sum(valid: int) -> None:
     alone = {name: array[:valid] for name, array in data.items()}
     for name, value in steps.eval_step(state, padded).items():
         np.testing.assert_allclose(value, steps.eval_step(state, alone)[name], rtol=1e-5)
-
-
-def test_lengths_mask_the_steps_of_a_sequence() -> None:
-    sequences = {"lengths": np.array([1, 3]), "mask": np.array([True, True])}
-    expected = [[True, False, False, False], [True, True, True, False]]
-    np.testing.assert_array_equal(element_mask(sequences, (2, 4)), expected)
-    np.testing.assert_array_equal(element_mask(sequences, (2,)), [True, True])  # one-hot labels: no time axis
-    np.testing.assert_array_equal(element_mask(sequences | {"mask": np.array([False, True])}, (2, 4))[0], [False] * 4)
 
 
 def test_evaluation_leaves_batch_statistics_and_smoothing_alone() -> None:

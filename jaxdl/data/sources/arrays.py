@@ -42,7 +42,9 @@ class _Held(str):
 class Arrays(Data):
     """Arrays of your own: ``Arrays(train=(inputs, targets), test=(inputs, targets))``.
 
-    Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``.
+    Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``;
+    ``weights``, (examples,) numbers of at least 0, say how much each example counts. In a split without them, where the
+    other has some, each counts 1.
     Inputs are (examples, ...) numbers; 64-bit ones are stored in 32 bits. A list of arrays (time, ...) of different
     lengths is padded with zeros, and its lengths are used wherever a model or a loss reads steps. Targets are:
 
@@ -95,6 +97,9 @@ class Arrays(Data):
         splits = {name: dict(_arrays(name, getattr(self, name))) for name in ("train", "test")}
         if any("lengths" in split for split in splits.values()):
             _pad_alike(splits)
+        if any("weights" in split for split in splits.values()):
+            for split in splits.values():
+                split.setdefault("weights", np.ones(len(split["inputs"]), np.float32))
         _check_alike(splits)
         names = _classes(splits)
         spec = self._spec(splits, names)
@@ -170,6 +175,8 @@ def _held(name: str, given: Any) -> _Held:
             split.setdefault("lengths", lengths)
     if "lengths" in values:
         split["lengths"], _ = _array(f"{name} lengths", values["lengths"])
+    if "weights" in values:
+        split["weights"] = _weights(f"{name} weights", values["weights"])
     for key, array in split.items():
         if not array.ndim or len(array) != len(split["inputs"]):
             raise UserError(
@@ -179,6 +186,14 @@ def _held(name: str, given: Any) -> _Held:
     held = _Held(split_sha256(split))
     held.arrays = split
     return held
+
+
+def _weights(what: str, values: Any) -> np.ndarray:
+    """Returns weights in float32; `jaxdl.data.check` checks their shape and values."""
+    weights, _ = _array(what, values)
+    if weights.dtype.kind == "U":
+        raise UserError(f"{what}: weights are numbers, one for each example, not texts.")
+    return weights.astype(np.float32)
 
 
 def _without_axis_of_one(labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxdl.data.images import MODES, opaque
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.data.tfds import sounds
 from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.features import Chosen, Feature, chosen, features_of
 from jaxdl.data.tfds.names import parsed
+from jaxdl.data.tfds.pictures import pixels
 from jaxdl.data.tfds.records import Contents, contents, damage_named, overlap, part, records
 from jaxdl.errors import UserError
 
@@ -43,7 +42,7 @@ def decode(prepared: Path, name: str, choice: Choice = _ALL) -> Dataset:
     """
     held = contents(prepared)
     with damage_named(prepared):
-        features = chosen(held.features, held.supervised, choice.inputs, choice.targets, name)
+        features = chosen(held.features, held.supervised, choice, name)
         parts = _parts(held, choice, name)
         splits = {role: _decoded(each, features, name) for role, each in parts.items()}
         if not choice.test_split and "test" in splits and unlabelled(splits["test"]):
@@ -96,8 +95,8 @@ def spec_of(features: Chosen, shape: tuple[int, ...]) -> Spec:
     label = features.targets[0]
     if label.is_label:
         return Spec(shape, dtype, Preprocess(scale=scale), (), len(label.class_names), label.class_names)
-    target_shape = () if _is_one_number(features.targets) else (sum(map(_count, features.targets)),)
-    return Spec(shape, dtype, Preprocess(scale=scale), target_shape, (*target_shape, 1)[0])
+    outputs = (*features.target_shape, 1)[0]
+    return Spec(shape, dtype, Preprocess(scale=scale), features.target_shape, outputs)
 
 
 def _stored(inputs: tuple[Feature, ...]) -> str:
@@ -105,14 +104,6 @@ def _stored(inputs: tuple[Feature, ...]) -> str:
     first = inputs[0]
     like_image = len(inputs) == 1 and len(first.shape) == 3 and first.dtype == "uint8"
     return first.dtype if first.is_image or like_image else "float32"
-
-
-def _is_one_number(features: tuple[Feature, ...]) -> bool:
-    return len(features) == 1 and features[0].shape == ()
-
-
-def _count(feature: Feature) -> int:
-    return int(np.prod([n or 0 for n in feature.shape], dtype=np.int64))
 
 
 def described(builder: Any, name: str, choice: Choice = _ALL) -> Spec:
@@ -132,14 +123,14 @@ def described_in(prepared: Path, name: str, choice: Choice = _ALL) -> Spec:
     """
     held = contents(prepared)
     with damage_named(prepared):
-        features = chosen(held.features, held.supervised, choice.inputs, choice.targets, name)
+        features = chosen(held.features, held.supervised, choice, name)
         return _spec_without_examples(features, name)
 
 
 def _spec_without_examples(features: Chosen, name: str) -> Spec:
-    shape = _input_shape(features)
+    shape = features.input_shape
     if None in shape:
-        raise UserError(f"{name} does not declare the size of its images: load it once, as a training does.")
+        raise UserError(f"{name} does not declare the size of its images: load it once, or give --data.size=64.")
     return spec_of(features, tuple(n or 0 for n in shape))
 
 
@@ -153,10 +144,10 @@ def declared(builder: Any, name: str, choice: Choice = _ALL) -> Chosen:
     import tempfile
 
     if builder.name == sounds.NAME:  # whose builder cannot be made without TensorFlow
-        return chosen(sounds.FEATURES, sounds.SUPERVISED, choice.inputs, choice.targets, name)
+        return chosen(sounds.FEATURES, sounds.SUPERVISED, choice, name)
     with tempfile.TemporaryDirectory() as nowhere:
         info = builder(data_dir=nowhere, config=parsed(name).config or None).info
-        return chosen(features_of(info.features), supervised_of(info), choice.inputs, choice.targets, name)
+        return chosen(features_of(info.features), supervised_of(info), choice, name)
 
 
 def supervised_of(info: Any) -> tuple[tuple[str, ...], ...]:
@@ -172,51 +163,43 @@ def _flat(nested: Any) -> list[str]:
     return [key for each in inside for key in _flat(each)]
 
 
-def _input_shape(features: Chosen) -> tuple[int | None, ...]:
-    return features.inputs[0].shape if len(features.inputs) == 1 else (sum(map(_count, features.inputs)),)
-
-
 def _decoded(part: Any, features: Chosen, name: str) -> Split:
     from tensorflow_datasets.proto import tf_example_pb2
 
     count = part.num_examples
-    inputs = np.empty((0, *(n or 0 for n in _input_shape(features))), _stored(features.inputs))
-    targets = _empty_targets(features.targets, count)
+    inputs = np.empty((0, *(n or 0 for n in features.input_shape)), _stored(features.inputs))
+    label = features.targets[0] if features.targets[0].is_label else None
+    targets = np.empty((count, *features.target_shape), np.int32 if label else np.float32)
     row = -1
     for row, record in enumerate(records(part)):
         values = tf_example_pb2.Example.FromString(record).features.feature
-        example = _inputs(values, features.inputs)
+        example = _inputs(values, features)
         if row == 0:
             inputs = np.empty((count, *example.shape), inputs.dtype)
         elif example.shape != inputs.shape[1:]:
             sizes = " and ".join("x".join(map(str, shape[:2])) for shape in (inputs.shape[1:], example.shape))
-            raise UserError(f"{name} has images of different sizes, such as {sizes}; all must have one size.")
-        inputs[row], targets[row] = example, _targets(values, features.targets)
+            raise UserError(
+                f"{name} has images of different sizes, such as {sizes}: have them resized with --data.size=64, or "
+                "HEIGHTxWIDTH."
+            )
+        inputs[row] = example
+        if label:
+            targets[row] = values[label.name].int64_list.value[0]
+        else:
+            targets[row] = _joined(values, features.targets).reshape(features.target_shape)
     if row + 1 != count:
         raise ValueError(f"{row + 1} of {count} examples in the split {part.name}")
     return {"inputs": inputs, "targets": targets}
 
 
-def _empty_targets(targets: tuple[Feature, ...], count: int) -> np.ndarray:
-    if targets[0].is_label:
-        return np.empty(count, np.int32)
-    return np.empty(count if _is_one_number(targets) else (count, sum(map(_count, targets))), np.float32)
-
-
-def _inputs(values: Any, features: tuple[Feature, ...]) -> np.ndarray:
-    first = features[0]
+def _inputs(values: Any, features: Chosen) -> np.ndarray:
+    first = features.inputs[0]
     if first.is_image:
-        return pixels(values[first.name].bytes_list.value[0], first)
-    if len(features) == 1:
-        return numbers(values[first.name], first)
-    return np.concatenate([numbers(values[each.name], each).reshape(-1) for each in features])
+        return pixels(values[first.name].bytes_list.value[0], first, features.size)
+    return _joined(values, features.inputs).reshape([side or 0 for side in features.input_shape])
 
 
-def _targets(values: Any, features: tuple[Feature, ...]) -> Any:
-    if features[0].is_label:
-        return values[features[0].name].int64_list.value[0]
-    if _is_one_number(features):
-        return numbers(values[features[0].name], features[0])
+def _joined(values: Any, features: tuple[Feature, ...]) -> np.ndarray:
     return np.concatenate([numbers(values[each.name], each).reshape(-1) for each in features])
 
 
@@ -231,18 +214,3 @@ def numbers(value: Any, feature: Feature) -> np.ndarray:
     else:
         array = np.array(value.int64_list.value, np.int64)
     return array.reshape([-1 if n is None else n for n in feature.shape])
-
-
-def pixels(encoded: bytes, feature: Feature) -> np.ndarray:
-    """Decodes one image file to (height, width, channels) in the feature's dtype."""
-    from PIL import Image
-
-    channels = int(feature.shape[-1] or 0)
-    with Image.open(io.BytesIO(encoded)) as file:
-        image = file.convert("RGBA") if channels == 4 else opaque(file, "an image of the set", MODES[channels])
-        found = np.asarray(image)
-    if feature.dtype == "uint16":  # 16 bits of gray come as floats up to 255
-        found = np.rint(found.astype(np.float64) * (65535 / 255)).astype(np.uint16)
-    elif found.dtype != np.uint8:
-        found = np.rint(found).astype(np.uint8)
-    return np.array(np.broadcast_to(found.reshape(*found.shape[:2], -1), (*found.shape[:2], channels)))

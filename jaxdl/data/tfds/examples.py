@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from jaxdl.data.source import Notify, default_data_dir
-from jaxdl.data.tfds.decode import numbers, pixels
+from jaxdl.data.tfds.decode import numbers
 from jaxdl.data.tfds.features import Feature
 from jaxdl.data.tfds.names import parsed
 from jaxdl.data.tfds.obtain import Request, Unavailable, obtain, obtain_archives
+from jaxdl.data.tfds.pictures import pixels
 from jaxdl.data.tfds.prepared import prepared_folder
 from jaxdl.data.tfds.records import contents, damage_named, records
 from jaxdl.data.tfds.sounds import NAME as SPOKEN_DIGIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.prepared import FEATURES, read_json
 from jaxdl.errors import UserError, unknown
 
@@ -120,17 +122,42 @@ def _declared(connector: Any, name: str) -> Iterator[Feature]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The features that become inputs and targets: one image or several of numbers; one label or several of numbers."""
+    """What is read of each example.
+
+    Attributes:
+        inputs: one image, or one or several features of numbers.
+        targets: one label, or one or several features of numbers.
+        size: (height, width) to which images are resized; None: as stored.
+    """
 
     inputs: tuple[Feature, ...]
     targets: tuple[Feature, ...]
+    size: tuple[int, int] | None = None
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """The shape of one example's inputs; None for sides of images that differ or are not declared."""
+        if len(self.inputs) > 1:
+            return (numbers_in(self.inputs),)
+        shape = self.inputs[0].shape
+        return (*self.size, *shape[2:]) if self.size else shape
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        """The shape of one example's targets."""
+        first = self.targets[0]
+        return () if first.is_label or (len(self.targets) == 1 and first.shape == ()) else (numbers_in(self.targets),)
+
+
+def numbers_in(features: Sequence[Feature]) -> int:
+    """Returns how many numbers one example has in features of numbers."""
+    return sum(math.prod(side or 0 for side in feature.shape) for feature in features)
 
 
 def chosen(
     features: Mapping[str, Feature],
     supervised: Sequence[Sequence[str]],
-    inputs: Sequence[str],
-    targets: Sequence[str],
+    choice: Choice,
     name: str,
 ) -> Chosen:
     """Returns the features that become inputs and targets.
@@ -138,8 +165,7 @@ def chosen(
     Args:
         features: all of the set.
         supervised: the names that TFDS gives for inputs and for targets; empty if it gives none.
-        inputs: names that the user gives, of features or of dictionaries of them; empty: those of TFDS.
-        targets: likewise.
+        choice: what the user gives: names of features or of dictionaries of them.
         name: the set's, for messages.
 
     Raises:
@@ -152,20 +178,19 @@ def chosen(
         others = [key for key, feature in features.items() if feature.kind in _COMING]
         labels = [key for key, feature in features.items() if feature.is_label]
         given = (images or others, labels) if len(images or others) == len(labels) == 1 else ((), ())
-    picked = [
-        _named(features, wanted or default, field, name)
-        for field, wanted, default in (("inputs", inputs, given[0]), ("targets", targets, given[1]))
-    ]
-    result = Chosen(*map(tuple, picked))
+    inputs = _named(features, choice.inputs or given[0], "inputs", name)
+    result = Chosen(inputs, _named(features, choice.targets or given[1], "targets", name), choice.size)
     both = {feature.name for feature in result.inputs} & {feature.name for feature in result.targets}
     if both:
         raise UserError(f"{name}: {', '.join(sorted(both))} cannot be both inputs and targets.")
     _check_inputs(result.inputs, features, name)
     _check_targets(result.targets, features, name)
+    if choice.size and not result.inputs[0].is_image:
+        raise UserError(f"{name}: --data.size is for images, and its inputs are {result.inputs[0].name}.")
     return result
 
 
-def _named(features: Mapping[str, Feature], names: Sequence[str], field: str, name: str) -> list[Feature]:
+def _named(features: Mapping[str, Feature], names: Sequence[str], field: str, name: str) -> tuple[Feature, ...]:
     if not names:
         raise UserError(
             f"{name} holds {listed(features)}, and does not say which are {field}: give --data.{field}=NAME."
@@ -177,7 +202,7 @@ def _named(features: Mapping[str, Feature], names: Sequence[str], field: str, na
         if not named:
             raise unknown(f"feature of {name} for --data.{field}:", each, features)
         found += [feature for feature in named if feature not in found]
-    return found
+    return tuple(found)
 
 
 def _check_inputs(inputs: Sequence[Feature], features: Mapping[str, Feature], name: str) -> None:

@@ -69,8 +69,8 @@ def obtain(request: Request) -> Path:
 
     Raises:
         UserError: the name is unknown, an archive is not the original, the folder cannot be read or written, or the
-            set needs TensorFlow.
-        Unavailable: the set is not on this machine, and cannot be downloaded.
+            set is none that can be read.
+        Unavailable: the set is not on this machine, and cannot be downloaded or prepared.
     """
     with named_cause(request.data_dir, "read"):
         _check_folder(request.data_dir)

@@ -36,8 +36,8 @@ def builder_class(name: str) -> Any:
         known = tfds.list_builders(with_community_datasets=False)
     if dataset not in known:
         raise UserError(
-            f"unknown data set {dataset!r}.{did_you_mean(dataset, [*known, 'bits', 'digits'])} It is not embedded "
-            f"(bits, digits) and not among the {len(known)} sets of tensorflow-datasets."
+            f"unknown data set {dataset!r}.{did_you_mean(dataset, [*known, 'bits', 'digits', 'shapes'])} It is not "
+            f"embedded (bits, digits, shapes) and not among the {len(known)} sets of tensorflow-datasets."
         )
     builder = tfds.builder_cls(dataset)
     if config and config not in builder.builder_configs:

@@ -181,7 +181,7 @@ def test_ids_stay_integers_and_images_of_8_bits_are_scaled() -> None:
     [
         (INPUTS, r"Arrays\(train=...\): give a pair"),
         ({"inputs": INPUTS}, "targets are missing"),
-        ({"inputs": INPUTS, "targets": LABELS, "weights": LABELS}, "training does not read 'weights'; the arrays are"),
+        ({"inputs": INPUTS, "targets": LABELS, "colours": LABELS}, "training does not read 'colours'; the arrays are"),
         ((INPUTS, LABELS[:50]), r"targets of shape \(50,\) does not have one entry for each of the 60 examples"),
         ((INPUTS, LABELS + 1), "labels begin at 1 and end at 3, but classes are counted from 0: subtract 1"),
         ((INPUTS, LABELS * 30_000), "give floating-point targets for a regression, or Arrays.outputs=60001."),
@@ -228,3 +228,21 @@ def test_a_sweep_over_arrays_continues(tmp_path: Path) -> None:
             notify=lambda line: None,
         )
     assert [trial.state for trial in results.trials] == ["completed", "completed"]
+
+
+def test_weights_are_kept_cut_with_their_examples_and_one_where_a_split_has_none() -> None:
+    weights = np.arange(60)
+    loaded = load({"inputs": INPUTS, "targets": LABELS, "weights": weights}, (INPUTS[:20], LABELS[:20]))
+    assert {split["weights"].dtype for split in loaded.splits.values()} == {np.dtype(np.float32)}
+    for name in ("train", "validation"):
+        split = loaded.splits[name]
+        np.testing.assert_array_equal(INPUTS[split["weights"].astype(int)].astype(np.float32), split["inputs"])
+    np.testing.assert_array_equal(loaded.splits["test"]["weights"], np.ones(20))
+    plain = load((INPUTS, LABELS), (INPUTS[:20], LABELS[:20]))
+    assert all("weights" not in split for split in plain.splits.values())
+    assert plain.fingerprint != loaded.fingerprint
+
+
+def test_weights_that_are_texts_are_refused() -> None:
+    with pytest.raises(UserError, match="train weights: weights are numbers, one for each example, not texts"):
+        jaxdl.Arrays(train={"inputs": INPUTS, "targets": LABELS, "weights": ["1"] * 60})

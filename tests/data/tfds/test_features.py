@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.features import Feature, chosen, features_in, features_of
 from jaxdl.errors import UserError
 
@@ -60,22 +61,20 @@ def test_a_set_of_sounds_is_described_without_tensorflow(tmp_path):
 
 def test_the_pair_of_tfds_is_taken_and_then_an_only_image_with_an_only_label():
     features = by_name(IMAGE, LABEL, TEXT)
-    assert chosen(features, (("image",), ("label",)), (), (), "set") == chosen(features, (), (), (), "set")
-    assert chosen(features, (), (), (), "set").inputs == (IMAGE,)
+    assert chosen(features, (("image",), ("label",)), Choice(), "set") == chosen(features, (), Choice(), "set")
+    assert chosen(features, (), Choice(), "set").inputs == (IMAGE,)
     beside = by_name(IMAGE, LABEL, Feature("image/filename", "Text"))
-    assert chosen(beside, (("image",), ("label",)), (), (), "set").inputs == (IMAGE,)
+    assert chosen(beside, (("image",), ("label",)), Choice(), "set").inputs == (IMAGE,)
 
 
 def test_names_choose_features_and_all_those_inside_one():
     inside = [Feature(f"row/{key}", "Tensor", (), "float32") for key in "abc"]
     features = by_name(*inside, LABEL, IMAGE)
-    result = chosen(features, (("image",), ("label",)), ("row/b", "row/a"), (), "set")
+    result = chosen(features, (("image",), ("label",)), Choice(inputs=("row/b", "row/a")), "set")
     assert [feature.name for feature in result.inputs] == ["row/b", "row/a"]
-    assert [feature.name for feature in chosen(features, (), ("row",), ("label",), "set").inputs] == [
-        "row/a",
-        "row/b",
-        "row/c",
-    ]
+    result = chosen(features, (), Choice(inputs=("row",), targets=("label",)), "set")
+    assert [feature.name for feature in result.inputs] == ["row/a", "row/b", "row/c"]
+    assert (result.input_shape, result.target_shape) == ((3,), ())
 
 
 @pytest.mark.parametrize(
@@ -99,5 +98,5 @@ def test_names_choose_features_and_all_those_inside_one():
 )
 def test_what_cannot_be_trained_on_is_refused_with_the_way_out(features, inputs, targets, words):
     with pytest.raises(UserError, match=words) as error:
-        chosen(by_name(*features), (), inputs, targets, "set")
+        chosen(by_name(*features), (), Choice(inputs=inputs, targets=targets), "set")
     assert "\n" not in str(error.value)

@@ -1,0 +1,54 @@
+"""Changes the colours of images, each by its own amount."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# Luma of ITU-R BT.601, the grey of Pillow's convert("L") and of torchvision's rgb_to_grayscale.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def saturate(images: jax.Array, factor: jax.Array) -> jax.Array:
+    """Mixes images with their grey: ``factor * image + (1 - factor) * grey``, clipped to [0, 1].
+
+    That is Pillow's `ImageEnhance.Color` and torchvision's `adjust_saturation`.
+
+    Args:
+        images: (batch, height, width, 3) float32 in [0, 1]: red, green and blue.
+        factor: (batch,), at least 0: 0 gives grey, 1 the image itself.
+
+    Returns:
+        The shape of `images`.
+    """
+    factor = factor[:, None, None, None]
+    grey = (images * _LUMA).sum(-1, keepdims=True)
+    return jnp.clip(factor * images + (1 - factor) * grey, 0, 1)
+
+
+def turn_hue(images: jax.Array, turn: jax.Array) -> jax.Array:
+    """Turns the hue of each pixel round the colour circle, with the same value and saturation in the HSV model.
+
+    Smith 1978, "Color gamut transform pairs". With C the difference of a pixel's largest channel V and its smallest,
+    and H its hue in sixths of the circle, channel n of the result is ``V - C max(0, min(k, 4 - k, 1))`` with ``k = (n +
+    H) mod 6`` and n = 5 for red, 3 for green and 1 for blue.
+
+    Args:
+        images: (batch, height, width, 3) float32 in [0, 1]: red, green and blue.
+        turn: (batch,), in turns of the whole circle: from -1/2 to 1/2 reaches every hue.
+
+    Returns:
+        The shape of `images`.
+    """
+    red, green, blue = images[..., 0], images[..., 1], images[..., 2]
+    value = images.max(-1)
+    chroma = value - images.min(-1)
+    divisor = jnp.where(chroma > 0, chroma, 1)
+    hue = jnp.where(
+        value == red,
+        (green - blue) / divisor,
+        jnp.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
+    )
+    k = (hue[..., None] + 6 * turn[:, None, None, None] + np.array([5, 3, 1], np.float32)) % 6
+    return value[..., None] - chroma[..., None] * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)

@@ -1,0 +1,69 @@
+"""Looking at the data of an experiment."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.experiment.looking import look_at_data, write_look
+
+
+def recipe(data: jaxdl.Data, **changes: object) -> jaxdl.Experiment:
+    return jaxdl.Experiment(
+        name="looked_at",
+        data=data,
+        model=jaxdl.MLP(features=(8,)),
+        objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(learning_rate=1e-3),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def images_of(html: str) -> list[np.ndarray]:
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in found]
+
+
+def test_the_page_has_the_first_train_examples_as_the_model_sees_them_and_augmented(tmp_path: Path) -> None:
+    data = jaxdl.Digits()
+    look = look_at_data(recipe(data, augmentation=jaxdl.Augmentation(flip="both")), tmp_path)
+    train = data.load().splits["train"]
+    shown = images_of(look.html)
+    assert len(shown) == 48
+    for pixels, stored in zip(shown[:24], train["inputs"], strict=False):
+        assert np.array_equal(pixels, np.rint(stored[..., 0] / 16 * 255))
+    for pixels, before in zip(shown[24:], shown[:24], strict=True):
+        mirrored = [np.flip(before, axes) for axes in ((), (0,), (1,), (0, 1))]
+        assert any(np.array_equal(pixels, each) for each in mirrored)
+    assert re.findall(r"<figcaption>(\d)</figcaption>", look.html)[:24] == [str(n) for n in train["targets"][:24]]
+    assert 'src="http' not in look.html
+
+
+def test_without_augmentation_each_example_is_shown_once(tmp_path: Path) -> None:
+    look = look_at_data(recipe(jaxdl.Digits()), tmp_path)
+    assert len(images_of(look.html)) == 24
+    assert "Class balance" in look.html
+    assert write_look(look, tmp_path / "new" / "folder").read_text() == look.html
+
+
+def test_rows_are_shown_as_numbers_and_texts_are_escaped(tmp_path: Path) -> None:
+    rows = np.random.RandomState(0).randn(30, 2).astype(np.float32)
+    classes = np.array(["<b>", "c"])[np.arange(30) % 2]
+    look = look_at_data(recipe(jaxdl.Arrays(train=(rows[:20], classes[:20]), test=(rows[20:], classes[20:]))), tmp_path)
+    assert "&lt;b&gt;" in look.html
+    assert "<b>" not in look.html
+    first = look.dataset.splits["train"]["inputs"][0, 0]
+    assert f"{first:.4f}" in look.html
+
+
+def test_data_that_do_not_fit_the_recipe_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs images"):
+        look_at_data(recipe(jaxdl.Bits(), augmentation=jaxdl.Augmentation(shift=1)), tmp_path)
