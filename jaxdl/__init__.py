@@ -12,10 +12,27 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment.images import Augmentation
+    from jaxdl.augment import Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Preprocess, Shapes, Spec, Tfds, default_data_dir
+    from jaxdl.data import (
+        Arrays,
+        Bits,
+        BreastCancer,
+        Data,
+        Dataset,
+        Diabetes,
+        Digits,
+        Folder,
+        Iris,
+        Preprocess,
+        Shapes,
+        Spec,
+        Table,
+        Tfds,
+        Wine,
+        default_data_dir,
+    )
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -23,12 +40,13 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, ResNet
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
         MeanSquaredError,
         Objective,
+        Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
     )
@@ -54,19 +72,26 @@ __all__ = [
     "Adam",
     "AdamW",
     "Arrays",
+    "Attention",
     "Augmentation",
+    "Autoencoder",
     "Bits",
+    "BreastCancer",
     "Checkpointing",
     "Constant",
     "Cosine",
     "Data",
     "Dataset",
+    "Diabetes",
     "Digits",
+    "Embed",
     "Epoch",
     "Execution",
     "Experiment",
     "Exponential",
+    "Folder",
     "Huber",
+    "Iris",
     "Lamb",
     "Lion",
     "MeanAbsoluteError",
@@ -78,6 +103,7 @@ __all__ = [
     "Piecewise",
     "Preprocess",
     "RMSprop",
+    "Reconstruction",
     "ResNet",
     "Schedule",
     "Shapes",
@@ -86,12 +112,16 @@ __all__ = [
     "Spec",
     "Steps",
     "SweepResults",
+    "Table",
+    "TableAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
     "Trainer",
     "Training",
+    "UNet",
     "UserError",
+    "Wine",
     "configure",
     "default_data_dir",
     "evaluate",
@@ -106,6 +136,7 @@ __all__ = [
     "make_steps",
     "metric",
     "params_sha256",
+    "pool_time",
     "replace",
     "reproduce",
     "static",
@@ -117,10 +148,11 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment.images": "Augmentation",
+    "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Preprocess Shapes Spec Tfds default_data_dir",
+    "jaxdl.data": "Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec Table Tfds "
+    "Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -128,8 +160,9 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN ResNet",
-    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
+    "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",

@@ -1,1 +1,12 @@
 """Random changes of training examples, inside the compiled step."""
+
+from __future__ import annotations
+
+from jaxdl.augment.images import Augmentation
+from jaxdl.augment.tables import TableAugmentation
+from jaxdl.fields import Family
+
+# The first one was the only one once; configs from that time do not name it.
+AUGMENTATIONS = Family("augmentation", {"images": Augmentation, "tables": TableAugmentation}, unnamed="images")
+
+__all__ = ["AUGMENTATIONS", "Augmentation", "TableAugmentation"]

@@ -29,22 +29,22 @@ def crops(key: jax.Array, smallest: Any, count: int, height: int, width: int) ->
     Returns:
         (count, 4) int32: top row, first column, height and width.
     """
-    keys = jax.random.split(key, 4)
-    area = jax.random.uniform(keys[0], (count, _TRIES), jnp.float32, smallest, 1.0) * (height * width)
+    # One call, since each takes a tenth of a second to compile.
+    drawn = jax.random.uniform(key, (2 * _TRIES + 2, count), jnp.float32)
+    area = (smallest + (1 - smallest) * drawn[:_TRIES]) * (height * width)
     low, high = map(math.log, _RATIOS)
-    ratio = jnp.exp(jax.random.uniform(keys[1], (count, _TRIES), jnp.float32, low, high))
+    ratio = jnp.exp(low + (high - low) * drawn[_TRIES:-2])
     tall, wide = (jnp.round(jnp.sqrt(size)).astype(jnp.int32) for size in (area / ratio, area * ratio))
     fits = (tall > 0) & (tall <= height) & (wide > 0) & (wide <= width)
-    first = jnp.argmax(fits, 1)[:, None]
-    any_fits = fits.any(1)
-    middle = _middle(height, width)
+    first = jnp.argmax(fits, 0)[None]
+    any_fits = fits.any(0)
     tall, wide = (
-        jnp.where(any_fits, jnp.take_along_axis(sides, first, 1)[:, 0], fallback)
-        for sides, fallback in zip((tall, wide), middle, strict=True)
+        jnp.where(any_fits, jnp.take_along_axis(sides, first, 0)[0], middle)
+        for sides, middle in zip((tall, wide), _middle(height, width), strict=True)
     )
     top, left = (
-        jnp.where(any_fits, jax.random.randint(at, (count,), 0, size - side + 1, jnp.int32), (size - side) // 2)
-        for at, size, side in ((keys[2], height, tall), (keys[3], width, wide))
+        jnp.where(any_fits, _whole(numbers, size - side + 1), (size - side) // 2)
+        for numbers, size, side in ((drawn[-2], height, tall), (drawn[-1], width, wide))
     )
     return jnp.stack([top, left, tall, wide], 1)
 
@@ -73,9 +73,15 @@ def patches(key: jax.Array, share: jax.Array, height: int, width: int) -> jax.Ar
         (count, height, width) bool.
     """
     inside = []
-    for size, at in zip((height, width), jax.random.split(key), strict=True):
+    drawn = jax.random.uniform(key, (2, *share.shape), jnp.float32)
+    for size, numbers in zip((height, width), drawn, strict=True):
         half = jnp.floor(size * jnp.sqrt(share)).astype(jnp.int32) // 2
-        middle = jax.random.randint(at, share.shape, 0, size, jnp.int32)
+        middle = _whole(numbers, size)
         position = jnp.arange(size)[None]
         inside.append((position >= (middle - half)[:, None]) & (position < (middle + half)[:, None]))
     return inside[0][:, :, None] & inside[1][:, None]
+
+
+def _whole(numbers: jax.Array, count: jax.Array | int) -> jax.Array:
+    """Returns numbers in [0, 1) as whole numbers from 0 to below `count`, int32."""
+    return jnp.minimum(jnp.floor(numbers * count).astype(jnp.int32), count - 1)

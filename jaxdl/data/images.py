@@ -12,16 +12,17 @@ from jaxdl.data.decoding import bombs_refused, fill
 from jaxdl.data.resizing import fitted, scaled_size
 from jaxdl.data.spec import Fit, Spec
 from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 MODES = {1: "L", 3: "RGB"}  # Pillow's name for each number of channels
 # Pillow's modes of at most 8 bits, which it converts to each other without a loss of range.
 _EIGHT_BITS = frozenset({"1", "L", "P", "PA", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
-# Folders that systems leave beside a user's own, with images in them; those whose names start with a dot come on top.
-_FOREIGN = frozenset({"__macosx", "@eadir", "$recycle.bin"})
+# Folders and files that systems leave beside a user's own; those whose names start with a dot come on top.
+_FOREIGN = frozenset({"__macosx", "@eadir", "$recycle.bin", "thumbs.db", "ehthumbs.db", "desktop.ini"})
 _JPEG = ("JPEG", "MPO")  # the second: with several frames, as of some phones
 _ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # EXIF's tag, and its values that swap width and height
 _TIFF_PHOTOMETRIC, _TIFF_BITS, _WHITE_IS_ZERO = 262, 258, 0
@@ -40,14 +41,15 @@ def find_images(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise UserError(f"{path}: there is no such file or folder.")
-    files = (file for file in path.rglob("*") if file.suffix.lower() in _EXTENSIONS and file.is_file())
-    found = sorted(file for file in files if not any(map(_is_foreign, file.relative_to(path).parts)))
+    files = (file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+    found = sorted(file for file in files if not any(map(is_foreign, file.relative_to(path).parts)))
     if not found:
-        raise UserError(f"{path}: the folder has no image file ({', '.join(sorted(_EXTENSIONS))}).")
+        raise UserError(f"{path}: the folder has no image file ({', '.join(sorted(EXTENSIONS))}).")
     return found
 
 
-def _is_foreign(name: str) -> bool:
+def is_foreign(name: str) -> bool:
+    """Returns whether a file or folder of this name was left there by a system: it is no one's own."""
     return name.startswith(".") or name.lower() in _FOREIGN
 
 
@@ -144,6 +146,9 @@ def _pixels(path: Path, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
     except UnidentifiedImageError as problem:
         raise UserError(f"{path}: this is not an image file that Pillow can read.") from problem
     except Exception as problem:  # Pillow's decoders raise almost any type on damaged files
+        if isinstance(problem, OSError) and problem.errno is not None:  # of the disk, and not of the content
+            with named_cause(Path(path), "read"):
+                raise
         raise UserError(f"{path}: the image cannot be read, the file may be damaged ({problem}).") from problem
 
 

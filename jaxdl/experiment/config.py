@@ -27,7 +27,8 @@ def to_config(value: Any) -> dict[str, Any]:
     for field in own_fields(value):
         if field.is_part:
             family = field.declaration.family
-            named = {_TYPE: family.name_of(field.value)} if family else {}
+            name = family.name_of(field.value) if family else None
+            named = {_TYPE: name} if family and name != family.unnamed else {}
             config[field.path] = named | to_config(field.value)
         else:
             config[field.path] = _plain(field.value, f"{type(value).__name__}.{field.path}")
@@ -85,8 +86,8 @@ def _built_in(config: Mapping[str, Any]) -> Experiment:
     for field in dataclasses.fields(Experiment):
         family = field.metadata[KEY].family
         if family is not None:
-            raw = config.get(field.name)
-            kind = raw.get(_TYPE) if isinstance(raw, Mapping) else None
+            raw = config.get(field.name, {} if family.unnamed else None)
+            kind = raw.get(_TYPE, family.unnamed) if isinstance(raw, Mapping) else None
             if not isinstance(kind, str):
                 raise UserError(f"config: {field.name} must be an object with its type: the file is damaged.")
             if kind not in family.members:
@@ -137,7 +138,7 @@ def _start(raw: Any, field: Field, own_types: Mapping[str, Any] | None) -> Any:
     family = field.declaration.family
     if family is None or not isinstance(raw, Mapping):
         return field.value
-    name = str(raw.get(_TYPE))
+    name = str(raw.get(_TYPE, family.unnamed))
     if name == family.name_of(field.value):
         return field.value
     if name in family.members:

@@ -75,6 +75,8 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
 
 def check_targets(experiment: Experiment, dataset: Dataset) -> None:
     """Raises `UserError` if the targets of a split are not those of the experiment's objective."""
+    if experiment.objective.of_inputs:
+        return
     for name, split in dataset.splits.items():
         targets = split["targets"]
         rows = targets.ndim > 1 and targets.shape[-1] == dataset.spec.outputs and not dataset.spec.class_names

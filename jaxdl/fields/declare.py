@@ -38,11 +38,14 @@ class Family:
         members: dataclass types by name.
         other: called with a name that is not in `members`, such as a data set of TFDS; returns the type for it and the
             values of some of its fields, or raises `UserError`.
+        unnamed: the member that a config means which names no type, as configs did before there was a choice; it is
+            still written without its name.
     """
 
     noun: str
     members: Mapping[str, type]
     other: Callable[[str], tuple[type, Mapping[str, Any]]] | None = None
+    unnamed: str | None = None
 
     def named(self, name: str) -> tuple[type, Mapping[str, Any]]:
         """Returns the type that a name stands for, and the values of the fields that the name sets.

@@ -40,7 +40,7 @@ def recipe(augmentation: Augmenter) -> jaxdl.Experiment:
         objective=jaxdl.SoftmaxCrossEntropy(),
         optimizer=jaxdl.SGD(),
     )
-    return dataclasses.replace(base, augmentation=augmentation)  # type: ignore[arg-type]
+    return dataclasses.replace(base, augmentation=augmentation)
 
 
 @pytest.mark.slow

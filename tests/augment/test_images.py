@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from pathlib import Path
 
@@ -162,6 +163,19 @@ def test_turn_and_zoom_are_drawn_apart() -> None:
     assert abs(scipy.stats.pearsonr(angle, distance).statistic) < 0.15
 
 
+def test_saturation_and_hue_are_uniform_up_to_the_bound() -> None:
+    images = np.broadcast_to(np.array([180, 120, 60], np.uint8), (2000, 2, 2, 3))
+    reds = changed(jaxdl.Augmentation(saturation=0.5), images)[:, 0, 0]
+    grey = images[0, 0, 0] @ [0.299, 0.587, 0.114] / 255
+    factors = (reds - grey) / (images[0, 0, 0] / 255 - grey)
+    np.testing.assert_allclose(factors.std(1), 0, atol=1e-4)
+    assert scipy.stats.kstest(factors[:, 0], scipy.stats.uniform(0.5, 1.0).cdf).pvalue > 1e-4
+    turned = changed(jaxdl.Augmentation(hue=0.3), images)[:, 0, 0]
+    hues = np.array([colorsys.rgb_to_hsv(*map(float, pixel))[0] for pixel in turned])
+    turns = (hues - colorsys.rgb_to_hsv(180, 120, 60)[0] + 0.5) % 1 - 0.5
+    assert scipy.stats.kstest(turns, scipy.stats.uniform(-0.3, 0.6).cdf).pvalue > 1e-4
+
+
 @pytest.mark.parametrize("augmentation", [jaxdl.Augmentation(brightness=1.0), jaxdl.Augmentation(contrast=0.9)])
 def test_light_stays_between_black_and_white(augmentation: jaxdl.Augmentation) -> None:
     got = changed(augmentation, pictures(200))
@@ -267,6 +281,8 @@ def test_what_was_learned_with_it_holds_for_images_that_are_moved() -> None:
         ({"contrast": 0.1}, r"augmentation\.contrast=0\.1: needs images"),
         ({"brightness": 0.1}, r"augmentation\.brightness=0\.1: needs images"),
         ({"cutout": 3}, r"augmentation\.cutout=3: needs images"),
+        ({"crop": 0.5}, r"augmentation\.crop=0\.5: needs images"),
+        ({"mixup": 0.2}, r"augmentation\.mixup=0\.2: needs images"),
     ],
 )
 def test_what_needs_images_is_refused_for_sequences(changes: dict[str, object], message: str) -> None:
@@ -275,7 +291,7 @@ def test_what_needs_images_is_refused_for_sequences(changes: dict[str, object], 
     with pytest.raises(UserError, match=message):
         recipe(data=sequences, augmentation=augmentation).for_spec(sequences.spec(Path(".")))
     noisy = recipe(data=sequences, augmentation=jaxdl.Augmentation(gaussian_noise=0.1))
-    assert noisy.for_spec(sequences.spec(Path("."))).augmentation.gaussian_noise == 0.1
+    assert noisy.for_spec(sequences.spec(Path("."))).augmentation == jaxdl.Augmentation(gaussian_noise=0.1)
 
 
 @pytest.mark.parametrize(
@@ -289,6 +305,11 @@ def test_what_needs_images_is_refused_for_sequences(changes: dict[str, object], 
         ("contrast", 1.0, "must be at least 0 and below 1"),
         ("brightness", 30.0, "must be at least 0 and at most 1, the whole range of an image"),
         ("gaussian_noise", -0.1, "must be at least 0"),
+        ("crop", 1.5, "must be at least 0 and at most 1"),
+        ("hue", 0.6, "must be at least 0 and at most 0.5, half of the colour circle"),
+        ("hue", 0.1, "needs the channels red, green and blue; these images have 1"),
+        ("saturation", 0.1, "needs the channels red, green and blue; these images have 1"),
+        ("cutmix", -1.0, "must be at least 0"),
         ("flip", "horizontl", "Did you mean 'horizontal'?"),
     ],
 )

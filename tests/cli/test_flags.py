@@ -56,6 +56,8 @@ def test_without_flags_the_recipe_stays() -> None:
         (["--model=cnn"], "model.features", (4, 8)),
         (["--model=mlp", "--model.features=5"], "model", jaxdl.MLP(features=(5,))),
         (["--metrics=accuracy,top_3"], "metrics", ("accuracy", "top_3")),
+        (["--augmentation=tables", "--noise=0.1"], "augmentation", jaxdl.TableAugmentation(noise=0.1)),
+        (["--augmentation=images", "--mixup=0.2"], "augmentation", jaxdl.Augmentation(mixup=0.2)),
         (["--class_weight=balanced"], "training.class_weight", "balanced"),
         (["--class_weight=1,2.5"], "training.class_weight", (1.0, 2.5)),
         (["--class_weight=none"], "training.class_weight", None),

@@ -68,7 +68,9 @@ def test_a_name_of_no_known_form_is_refused_at_once(name, words):
 
 
 def test_making_a_source_imports_nothing_heavy():
-    heavy = "{'tensorflow', 'tensorflow_datasets', 'array_record', 'sklearn', 'PIL', 'requests', 'matplotlib'}"
+    heavy = (
+        "{'pyarrow', 'tensorflow', 'tensorflow_datasets', 'array_record', 'sklearn', 'PIL', 'requests', 'matplotlib'}"
+    )
     code = f"import sys, jaxdl.data as d; d.DATA.make('mnist'); print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout.strip() == "set()", done.stderr

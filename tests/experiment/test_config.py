@@ -147,6 +147,16 @@ def test_a_field_that_came_later_has_its_default_whatever_the_present_recipe_say
     assert from_config(older, present) == recipe()
 
 
+def test_an_augmentation_without_a_type_is_that_of_images_as_it_always_was() -> None:
+    config = to_config(jaxdl.replace(recipe(), {"augmentation.shift": 2}))
+    assert "type" not in config["augmentation"]
+    tables = jaxdl.replace(recipe(), {"augmentation": jaxdl.TableAugmentation(noise=0.5)})
+    assert to_config(tables)["augmentation"]["type"] == "tables"
+    for present in (recipe(), tables, None):
+        assert from_config(config, present).augmentation == jaxdl.Augmentation(shift=2)
+        assert from_config(to_config(tables), present) == tables
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

@@ -47,5 +47,6 @@ def test_the_docstring_gives_command_source_and_measured_result(name: str) -> No
 def test_the_twin_learns(name: str, tmp_path: Path) -> None:
     summary = jaxdl.train(twin(name), run_dir=tmp_path / "run", data_dir=tmp_path)
     assert summary["status"] == "completed"
-    assert summary["metrics"]["test/accuracy"] > TWINS[name][1]
+    figures = summary["metrics"]
+    assert figures["test/accuracy" if "test/accuracy" in figures else "test/r_squared"] > TWINS[name][1]
     assert summary["experiment"] == name

@@ -9,7 +9,7 @@ import jaxdl
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
-# What each twin changes, and the test accuracy that it must reach to show that it learns.
+# What each twin changes, and the test accuracy (for numbers: r_squared) that it must reach to show that it learns.
 TWINS: dict[str, tuple[dict[str, Any], float]] = {
     "mnist_cnn": (
         {"data": jaxdl.Digits(), "model.features": (16, 16), "model.dense": (64,), "training.batch_size": 16},
@@ -31,6 +31,9 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
         },
         0.7,
     ),
+    "image_folder_cnn": ({"data": jaxdl.Digits(), "model.features": (16,), "model.dense": (32,)}, 0.85),
+    "iris_mlp": ({"training.epochs": 20}, 0.85),
+    "diabetes_mlp": ({"training.epochs": 20}, 0.35),
     "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
 }
 

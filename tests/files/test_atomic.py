@@ -80,6 +80,8 @@ def test_a_line_that_does_not_fit_leaves_no_part_of_it(tmp_path: Path, monkeypat
         (errno.ENOENT, "write", "the folder was removed while it was in use"),
         (errno.ENOENT, "read", "check the path"),
         (errno.EIO, "read", "check the path and the disk"),
+        (errno.EROFS, "write", "give a folder that can be written"),
+        (errno.EMFILE, "read", "raise the limit on open files"),
     ],
 )
 def test_an_error_of_the_disk_comes_with_a_way_out(number: int, action: str, way_out: str) -> None:

@@ -10,6 +10,7 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from jaxdl import ops
 
@@ -97,3 +98,57 @@ def test_vmap_over_batches_is_one_batch_after_the_other(seed: int) -> None:
     turned = jax.vmap(ops.rotate_and_zoom)(batches, angles, factors)
     one_by_one = [ops.rotate_and_zoom(*each) for each in zip(batches, angles, factors, strict=True)]
     np.testing.assert_allclose(turned, np.stack(one_by_one), atol=0.01)
+
+
+TURNED_MASKS = jax.jit(ops.rotate_and_zoom_masks)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_masks_turn_with_their_images_to_the_nearest_pixel(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    masks = random.integers(0, 20, (4, 9, 7)).astype(np.int32)
+    angles, factors = random.uniform(-7, 7, 4).astype(np.float32), random.uniform(0.25, 4, 4).astype(np.float32)
+    turned = TURNED_MASKS(masks, angles, factors)
+    assert turned.dtype == masks.dtype
+    centre = (np.array(masks.shape[1:]) - 1) / 2
+    y, x = np.mgrid[: masks.shape[1], : masks.shape[2]] - centre[:, None, None]
+    for mask, angle, factor, got in zip(masks, angles.astype(float), factors.astype(float), turned, strict=True):
+        cosine, sine = np.cos(angle) / factor, np.sin(angle) / factor
+        points = np.stack([cosine * y + sine * x, cosine * x - sine * y]) + centre[:, None, None]
+        expected = scipy.ndimage.map_coordinates(mask, points, order=0, mode="grid-constant")
+        clear = (np.abs(points % 1 - 0.5) > 1e-4).all(0)  # in the middle between two pixels both are the nearest
+        np.testing.assert_array_equal(np.asarray(got)[clear], expected[clear])
+
+
+@st.composite
+def boxes(draw: st.DrawFn, count: int, height: int, width: int) -> np.ndarray:
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    tall, wide = random.integers(1, height + 1, count), random.integers(1, width + 1, count)
+    top, left = random.integers(0, height - tall + 1), random.integers(0, width - wide + 1)
+    return np.stack([top, left, tall, wide], 1).astype(np.int32)
+
+
+CROPPED, CROPPED_MASKS = jax.jit(ops.crop_and_resize), jax.jit(ops.crop_and_resize_masks)
+PICTURES = np.random.default_rng(0).integers(0, 256, (20, 9, 7, 2)).astype(np.uint8)
+
+
+@given(boxes(20, 9, 7))
+def test_a_crop_is_resized_as_by_pillow(drawn: np.ndarray) -> None:
+    got, nearest = CROPPED(PICTURES, drawn), CROPPED_MASKS(PICTURES[..., 0], drawn)
+    assert got.dtype == jnp.float32 and nearest.dtype == np.uint8
+    for image, mask, found, box in zip(PICTURES, nearest, got, drawn, strict=True):
+        top, left, tall, wide = map(int, box)
+        crop = image[top : top + tall, left : left + wide].astype(np.float32)
+        for channel in range(2):
+            expected = Image.fromarray(crop[..., channel]).resize((7, 9), Image.Resampling.BILINEAR)
+            np.testing.assert_allclose(found[..., channel], np.asarray(expected), atol=1e-3)
+        closest = np.asarray(Image.fromarray(crop[..., 0]).resize((7, 9), Image.Resampling.NEAREST))
+        # On the border between two pixels Pillow rounds to either.
+        rows, columns = ((2 * np.arange(new) + 1) * old % (2 * new) != 0 for new, old in ((9, tall), (7, wide)))
+        np.testing.assert_array_equal(np.asarray(mask)[rows][:, columns], closest[rows][:, columns])
+
+
+def test_a_crop_of_everything_is_the_image() -> None:
+    whole = np.array([[0, 0, 9, 7]] * 20, np.int32)
+    np.testing.assert_array_equal(CROPPED(PICTURES, whole), PICTURES)
+    np.testing.assert_array_equal(CROPPED_MASKS(PICTURES[..., 0], whole), PICTURES[..., 0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import textwrap
 from pathlib import Path
 from typing import Literal, final
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.spec import Dataset, Spec, examples
 from jaxdl.data.splits import By, cut
+from jaxdl.data.stand_in import banner
 from jaxdl.data.statistics import mean_and_deviation, with_standard_targets
 from jaxdl.data.tfds.arrays import keep, kept, kept_spec
 from jaxdl.data.tfds.choice import Choice
@@ -30,7 +30,6 @@ from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
-_BANNER_WIDTH = 100
 # How long to wait for servers; not a field, because it does not change an experiment.
 LIMITS = Limits()
 
@@ -243,18 +242,5 @@ def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify) 
 def _banner(requested: str, stand_in: StandIn, problem: Unavailable) -> str:
     """Returns the framed lines that say that a stand-in is used."""
     more = [f"an epoch is {stand_in.passes} passes over it, since it is much smaller"] if stand_in.passes > 1 else []
-    paragraphs = [
-        ("requested", [requested]),
-        ("used", [stand_in.words, *more]),
-        ("why", list(problem.reasons)),
-        ("way out", [problem.way_out, "--data.fallback=none makes this an error"]),
-    ]
-    edge = "#" * _BANNER_WIDTH
-    lines = [edge, f"STAND-IN DATA: no figure of this run is about {requested}".center(_BANNER_WIDTH), edge]
-    for label, texts in paragraphs:
-        for text in texts:
-            # Paths are not wrapped, so that they can be copied.
-            for line in textwrap.wrap(text, _BANNER_WIDTH - 13, break_long_words=False, break_on_hyphens=False):
-                lines.append(f"#  {label:<9} {line}")
-                label = ""
-    return "\n".join([*lines, edge])
+    way_out = [problem.way_out, "--data.fallback=none makes this an error"]
+    return banner(requested, [stand_in.words, *more], problem.reasons, way_out)
