@@ -8,7 +8,7 @@ processes and listing the folder is. It runs on all cores that the process may u
 | framework | what it is |
 |---|---|
 | ``jaxdl`` | `jaxdl.Folder`; batches are gathered on the device, as in a training; its cache folder is new |
-| ``torch`` | torchvision's `ImageFolder` with Pillow's draft (scaled decoding), `DataLoader` with a process a core |
+| ``torch`` | torchvision's `ImageFolder`, with Pillow's draft (scaled decoding); `DataLoader`, a process a core |
 | ``tf.data`` | `decode_jpeg` with its ratio (scaled decoding), `resize`, `cache` in memory, `shuffle` |
 | ``keras`` | `image_dataset_from_directory` and `cache` in memory |
 """

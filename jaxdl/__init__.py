@@ -15,7 +15,25 @@ if TYPE_CHECKING:
     from jaxdl.augment import Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
-    from jaxdl.data import Arrays, Bits, Data, Dataset, Digits, Folder, Preprocess, Shapes, Spec, Tfds, default_data_dir
+    from jaxdl.data import (
+        ArrayFile,
+        Arrays,
+        Bits,
+        BreastCancer,
+        Data,
+        Dataset,
+        Diabetes,
+        Digits,
+        Folder,
+        Iris,
+        Preprocess,
+        Shapes,
+        Spec,
+        Table,
+        Tfds,
+        Wine,
+        default_data_dir,
+    )
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -23,12 +41,13 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, ResNet
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
         MeanSquaredError,
         Objective,
+        Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
     )
@@ -53,21 +72,28 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "ArrayFile",
     "Arrays",
+    "Attention",
     "Augmentation",
+    "Autoencoder",
     "Bits",
+    "BreastCancer",
     "Checkpointing",
     "Constant",
     "Cosine",
     "Data",
     "Dataset",
+    "Diabetes",
     "Digits",
+    "Embed",
     "Epoch",
     "Execution",
     "Experiment",
     "Exponential",
     "Folder",
     "Huber",
+    "Iris",
     "Lamb",
     "Lion",
     "MeanAbsoluteError",
@@ -79,6 +105,7 @@ __all__ = [
     "Piecewise",
     "Preprocess",
     "RMSprop",
+    "Reconstruction",
     "ResNet",
     "Schedule",
     "Shapes",
@@ -87,13 +114,16 @@ __all__ = [
     "Spec",
     "Steps",
     "SweepResults",
+    "Table",
     "TableAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
     "Trainer",
     "Training",
+    "UNet",
     "UserError",
+    "Wine",
     "configure",
     "default_data_dir",
     "evaluate",
@@ -108,6 +138,7 @@ __all__ = [
     "make_steps",
     "metric",
     "params_sha256",
+    "pool_time",
     "replace",
     "reproduce",
     "static",
@@ -122,7 +153,8 @@ _NAMES = {
     "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits Data Dataset Digits Folder Preprocess Shapes Spec Tfds default_data_dir",
+    "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec "
+    "Table Tfds Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -130,8 +162,9 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN ResNet",
-    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective SigmoidCrossEntropy SoftmaxCrossEntropy",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
+    "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",

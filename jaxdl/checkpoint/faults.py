@@ -9,15 +9,17 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.signals import signals_held
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
+T = TypeVar("T")
 # Errors of the machine or of permissions, and not of a file.
 _OF_THE_MACHINE = (
     errno.EACCES,
@@ -55,8 +57,35 @@ def damage_named(path: Path, step: int) -> Iterator[None]:
         codes = _os_error_codes(error)
         passing = next((code for code in codes if code in _OF_THE_MACHINE), None)
         if passing is not None:
-            raise OSError(passing, os.strerror(passing)) from error
+            raise OSError(passing, os.strerror(passing), str(path)) from error
         raise Damaged(path, step, error.__cause__ or error) from error  # Orbax's own message hides TensorStore's
+
+
+def unless_it_passes(path: Path, read: Callable[[], T]) -> T:
+    """Reads a checkpoint, and a second time before it counts as damaged.
+
+    Orbax asks whether files exist, and takes a disk or file server that fails to answer, or forbids to, for a no.
+
+    Raises:
+        OSError: the machine does not let it be read.
+        Damaged: it was damaged both times.
+    """
+    try:
+        return read()
+    except Damaged:
+        for folder, _, names in os.walk(path, onerror=_raise_if_of_the_machine):
+            for name in names:
+                try:
+                    with open(os.path.join(folder, name), "rb"):
+                        pass
+                except OSError as error:
+                    _raise_if_of_the_machine(error)
+        return read()
+
+
+def _raise_if_of_the_machine(error: OSError) -> None:
+    if error.errno in _OF_THE_MACHINE:
+        raise error
 
 
 def _os_error_codes(error: BaseException) -> list[int]:
@@ -114,4 +143,4 @@ def disk_errors(directory: Path) -> Iterator[None]:
             codes = _os_error_codes(error)
             if not codes:
                 raise
-            raise OSError(codes[0], os.strerror(codes[0])) from error
+            raise OSError(codes[0], os.strerror(codes[0]), str(directory)) from error

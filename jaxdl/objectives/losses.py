@@ -147,11 +147,13 @@ class Objective(abc.ABC):
     Attributes:
         kind: what targets are, which decides what metrics are defined; None for an objective that does not say, for
             which none is.
+        of_inputs: whether the targets are the inputs themselves, whatever targets the data have.
         bounded_by_entropy: whether the loss is a cross-entropy in nats. No model can have a lower expected one than the
             entropy of the targets, which is the best loss of a data source (`jaxdl.data.Spec`).
     """
 
     kind: ClassVar[Kind | None] = None
+    of_inputs: ClassVar[bool] = False
     bounded_by_entropy: ClassVar[bool] = False
 
     @abc.abstractmethod
@@ -324,6 +326,23 @@ class Huber(_OfValues):
         return huber(outputs, targets, self.delta)
 
 
+@dataclass(frozen=True)
+class Reconstruction(_OfValues):
+    """The inputs themselves, as the model gets them: its outputs have their shape; predicts the reconstruction.
+
+    The targets of the data are not used. Outputs are compared with the inputs after augmentation and, like them, with
+    their standardisation; metrics and predictions are in the range before it, [0, 1] for images.
+    """
+
+    of_inputs: ClassVar[bool] = True
+
+    def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+        return squared_error(outputs, targets)
+
+    def predictions(self, outputs: ArrayLike) -> jax.Array:
+        return jnp.asarray(outputs, jnp.float32)
+
+
 def _values(outputs: ArrayLike) -> jax.Array:
     outputs = jnp.asarray(outputs, jnp.float32)
     return outputs[..., 0] if outputs.shape[-1] == 1 else outputs
@@ -337,5 +356,6 @@ OBJECTIVES = fields.Family(
         "mean_squared_error": MeanSquaredError,
         "mean_absolute_error": MeanAbsoluteError,
         "huber": Huber,
+        "reconstruction": Reconstruction,
     },
 )

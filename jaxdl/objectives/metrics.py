@@ -159,6 +159,7 @@ _METRICS: Mapping[str, Metric] = {
         PerClass("precision", True, _CHOICES, _SOFTMAX),
         PerClass("recall", True, _CHOICES, _SOFTMAX),
         PerClass("f1", True, _CHOICES, _SOFTMAX),
+        PerClass("mean_iou", True, _CHOICES, _SOFTMAX, figure="iou"),
         RSquared("r_squared", True, ("values",), _SQUARES),
     )
 }

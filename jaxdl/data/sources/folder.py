@@ -11,6 +11,7 @@ from typing import Literal, final
 from jaxdl.data.folders import reading
 from jaxdl.data.folders.labels import list_labels
 from jaxdl.data.folders.listing import Listing, existing, list_folder
+from jaxdl.data.resizing import check_size, sides_of
 from jaxdl.data.source import Notify, OwnFiles
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.spec import Dataset, Fit, Spec, examples
@@ -20,24 +21,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import described, static
 from jaxdl.files.paths import expanded
 
-_LARGEST = 2**14
 _NOT_NAMED = "images"  # the path of an experiment whose user has named no folder
-
-
-def _check_size(size: int | str) -> str | None:
-    try:
-        sides = _sides(size)
-    except ValueError:
-        return "must be a number of pixels, such as 64, or HEIGHTxWIDTH, such as 48x64"
-    return None if all(1 <= side <= _LARGEST for side in sides) else f"must be from 1 to {_LARGEST:,} pixels"
-
-
-def _sides(size: int | str) -> tuple[int, int]:
-    """Returns (height, width)."""
-    if isinstance(size, int):
-        return size, size
-    height, cross, width = size.partition("x")
-    return int(height), int(width if cross else height)
 
 
 @final
@@ -59,7 +43,7 @@ class Folder(OwnFiles):
     size: int | str = static(
         64,
         "pixels of each side, or HEIGHTxWIDTH: 48x64 is 48 high and 64 wide",
-        check=_check_size,
+        check=check_size,
     )
     channels: Literal["auto", 1, 3] = static(
         "auto", "1 for gray, 3 for colour; auto: 1 if every picture of train is gray, otherwise 3"
@@ -118,7 +102,7 @@ class Folder(OwnFiles):
             lambda: self._listing(root),
             lambda listing: reading.decode(
                 listing,
-                _sides(self.size),
+                sides_of(self.size),
                 None if self.channels == "auto" else self.channels,
                 self.fit,
                 notify,
@@ -139,7 +123,7 @@ class Folder(OwnFiles):
         )
 
     def _stand_in(self, problem: UserError, data_dir: Path, notify: Notify) -> Dataset:
-        stand_in = Shapes(size=max(16, *_sides(self.size)), kinds=4, train_examples=1000, test_examples=240)
+        stand_in = Shapes(size=max(16, *sides_of(self.size)), kinds=4, train_examples=1000, test_examples=240)
         used = f"shapes ({stand_in.train_examples:,} generated pictures of coloured shapes to train on, no photographs)"
         way_out = ["give a folder of pictures with --data=folder:PATH", "--data.fallback=none makes this an error"]
         notify(banner(self.requested, [used], [str(problem)], way_out))
