@@ -256,3 +256,22 @@ def test_a_run_is_trained_tested_and_predicts_for_files(tmp_path):
     assert trained.predict(images).argmax(1).tolist() == [0, 1, 2]
     test = jaxdl.evaluate(tmp_path / "run")
     assert test["metrics"]["test/accuracy"] == 1
+
+
+def test_photographs_are_as_pillow_alone_reads_them(real_data):
+    if not (real_data / "flowers").is_dir():
+        pytest.skip("there are no flowers in JAXDL_TEST_DATA")
+    dataset = load(real_data / "flowers", size=64)
+    assert {name: len(split["inputs"]) for name, split in dataset.splits.items()} == {
+        "train": 648,
+        "validation": 72,
+        "test": 240,
+    }
+    assert len(dataset.spec.class_names) == 12 and dataset.spec.input_shape == (64, 64, 3)
+    files = sorted((real_data / "flowers" / "test").glob("*/*.jpg"))
+    for number in range(0, 240, 40):
+        with Image.open(files[number]) as image:
+            expected = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR), np.float32)
+        found = dataset.splits["test"]["inputs"][number]
+        assert np.abs(found - expected).mean() < 2.5  # decoded at half its size
+        assert dataset.spec.class_names[dataset.splits["test"]["targets"][number]] == files[number].parent.name
