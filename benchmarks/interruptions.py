@@ -130,10 +130,10 @@ def interrupt(work: Work, folder: Path, after: float, how: str) -> tuple[int, bo
         os.kill(number, signal.SIGKILL)
         os.waitpid(number, 0)
         return -signal.SIGKILL, True, f"{how}: still running after {_PATIENCE:.0f} s"
-    return status, True, _problem(folder / work.where, status, how)
+    return status, True, problem(folder / work.where, status, how)
 
 
-def _problem(where: Path, status: int, how: str) -> str:
+def problem(where: Path, status: int, how: str) -> str:
     """Returns what is not as promised after an interruption; empty if all is."""
     if how == "KILL":
         return "" if status in (0, -signal.SIGKILL) else f"{how}: status {status}"
@@ -177,9 +177,9 @@ def proof(
         status = 1
         while status and done.total() < count:
             how = draws.choice(kinds)
-            status, interrupted, problem = interrupt(work, here, draws.uniform(0, seconds), how)
+            status, interrupted, wrong = interrupt(work, here, draws.uniform(0, seconds), how)
             done[how] += interrupted
-            problems += [problem] * bool(problem)
+            problems += [wrong] * bool(wrong)
             yield {"work": name, "interruptions": dict(done), "compared": compared, "problems": problems}
         _to_end(work, here)
         found = work.result(here)
