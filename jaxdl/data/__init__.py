@@ -8,6 +8,7 @@ from typing import Any
 from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
@@ -22,7 +23,7 @@ from jaxdl.fields import Family
 
 _EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table}
+_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -60,6 +61,7 @@ DATA = Family(
         "breast_cancer": BreastCancer,
         "diabetes": Diabetes,
         "arrays": Arrays,
+        "array_file": ArrayFile,
         "folder": Folder,
         "table": Table,
         "tfds": Tfds,
@@ -69,6 +71,7 @@ DATA = Family(
 
 __all__ = [
     "DATA",
+    "ArrayFile",
     "Arrays",
     "Bits",
     "BreastCancer",

@@ -79,6 +79,7 @@ def write_look(look: Look, folder: Path) -> Path:
 def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
     spec = dataset.spec
     target = "one class" if found.class_counts and not spec.target_shape else "a class for each step"
+    target = "a class for each pixel" if found.class_counts and _has_masks(dataset) else target
     if not found.class_counts:
         target = "numbers" if found.target else "answers to yes-or-no questions"
     facts = {
@@ -100,11 +101,13 @@ def _examples(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     preprocess = dataset.spec.preprocess
     captions = [_caption(target, dataset) for target in train["targets"]]
     seen = np.asarray(preprocess(jax.numpy.asarray(train["inputs"])))
-    shown = {"Examples of train, as the model sees them": _shown(seen, captions, dataset)}
+    shown = {"Examples of train, as the model sees them": _shown(seen, train["targets"], captions, dataset)}
     key = jax.random.fold_in(jax.random.key(experiment.seed), 0)
-    changed = np.asarray(experiment.augmentation.apply(_on_device(train), preprocess, key)["inputs"])
+    batch = experiment.augmentation.apply(_on_device(train), preprocess, key)
+    changed = np.asarray(batch["inputs"])
     if not np.array_equal(changed, seen, equal_nan=True):
-        shown["The same examples, changed by augmentation"] = _shown(changed, captions, dataset)
+        targets = np.asarray(batch["targets"])
+        shown["The same examples, changed by augmentation"] = _shown(changed, targets, captions, dataset)
     return shown
 
 
@@ -112,17 +115,29 @@ def _on_device(split: Split) -> Mapping[str, jax.Array]:
     return {name: jax.numpy.asarray(array) for name, array in split.items()}
 
 
+def _has_masks(dataset: Dataset) -> bool:
+    """Returns whether there is a class for each pixel."""
+    return len(dataset.spec.input_shape) == 3 and dataset.spec.target_shape == dataset.spec.input_shape[:2]
+
+
 def _caption(target: np.ndarray, dataset: Dataset) -> str:
     names = dataset.spec.class_names
+    if _has_masks(dataset):
+        present = np.unique(target[target >= 0])
+        return ", ".join(names[label] if names else str(label) for label in present)
     if not target.ndim:
         return names[int(target)] if names else f"{float(target):.6g}"
     return " ".join(f"{float(value):.4g}" for value in target.reshape(-1)[:8]) + (" ..." if target.size > 8 else "")
 
 
-def _shown(inputs: np.ndarray, captions: Sequence[str], dataset: Dataset) -> str:
+def _shown(inputs: np.ndarray, targets: np.ndarray, captions: Sequence[str], dataset: Dataset) -> str:
     spec = dataset.spec
     if inputs.ndim == 4 and inputs.shape[-1] in (1, 3):
-        return pictures(np.asarray(spec.preprocess.restored(jax.numpy.asarray(inputs))), captions)
+        images = np.asarray(spec.preprocess.restored(jax.numpy.asarray(inputs)))
+        if not _has_masks(dataset):
+            return pictures(images, captions)
+        masks = targets[..., None] / max(1, spec.outputs - 1)
+        return pictures(images, captions) + pictures(masks, ["mask"] * len(masks))
     rows = inputs.reshape(len(inputs), -1)
     names = feature_names(spec)
     return numbers(rows, captions, names if len(names) == rows.shape[1] else [str(n) for n in range(rows.shape[1])])
