@@ -43,6 +43,11 @@ def free_memory() -> float:
     stats: dict[str, Any] = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return float(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
+    return free_host_memory()
+
+
+def free_host_memory() -> float:
+    """Returns the free bytes of the machine's memory; infinite if it is not known."""
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         return float(lines["MemAvailable"].split()[0]) * 1024

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 
 from jaxdl.backend.compiler import add_xla_flags
+from jaxdl.backend.kept_programs import mend_silently
 from jaxdl.errors import UserError
 
 
@@ -33,6 +34,7 @@ def configure(
     named = getattr(jax.config, "jax_compilation_cache_dir", None) is not None
     if compilation_cache and not named and _is_usable(cache_folder()):
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+        mend_silently(cache_folder() / "compiled")
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     if debug:

@@ -18,7 +18,7 @@ from jaxdl.backend.signals import signals_held
 from jaxdl.checkpoint.arrays import described, host_copy
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.checkpoint.durable import durable_path
-from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors
+from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors, silence_late_futures
 from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
 from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
@@ -180,16 +180,18 @@ class Checkpoints:
         Raises:
             UserError: there is no such checkpoint, or it is damaged.
         """
-        try:
-            return read_about(self._manager(), self.directory, self._find(step))
-        except Damaged as error:
-            raise UserError(f"{error}; restore it, or use another one.") from error
+        with named_cause(self.directory, "read the checkpoints of"):
+            try:
+                return read_about(self._manager(), self.directory, self._find(step))
+            except Damaged as error:
+                raise UserError(f"{error}; restore it, or use another one.") from error
 
     def steps(self) -> list[int]:
         """Returns the steps that have a complete checkpoint, ascending."""
-        if not self.directory.exists():
-            return []
-        return sorted(self._manager().all_steps())
+        with named_cause(self.directory, "read the checkpoints of"):
+            if not self.directory.exists():
+                return []
+            return sorted(self._manager().all_steps())
 
     def latest_step(self) -> int | None:
         """Returns the step of the last checkpoint, None when there is none."""
@@ -244,6 +246,7 @@ class Checkpoints:
         with signals_held():  # see `jaxdl.checkpoint.faults.damage_named`
             import orbax.checkpoint as ocp
 
+            silence_late_futures()
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=LastAndBest(self._keep, self._ranking.ranks),
                 read_only=self._read_only,
@@ -261,9 +264,22 @@ class Checkpoints:
             self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
             if is_new and not self._read_only:
                 sync_folder(self.directory.parent)
+            self._find_all()
             if not self._read_only:
                 self._read_ranks()
         return self._open
+
+    def _find_all(self) -> None:
+        """Lets Orbax list the checkpoints again if it missed one: it takes a folder that it cannot look at for none."""
+        if not self.directory.exists():
+            return
+        with os.scandir(self.directory) as entries:
+            present = {int(entry.name): entry.path for entry in entries if entry.name.isdecimal() and entry.is_dir()}
+        missed = [path for step, path in present.items() if step not in self._open.all_steps()]
+        if missed:
+            for path in missed:
+                os.listdir(path)
+            self._open.reload()
 
     def _read_ranks(self) -> None:
         """Reads the ranks of the existing checkpoints; damaged ones are ignored."""
@@ -277,7 +293,7 @@ class Checkpoints:
     def _close_manager(self) -> None:
         manager, self._open = self._open, None
         if manager is not None:
-            with _ORBAX:
+            with _ORBAX, disk_errors(self.directory):  # it waits as well, for what `wait` may not have come to
                 manager.close()
 
     def _set_aside(self, steps: Sequence[int]) -> None:

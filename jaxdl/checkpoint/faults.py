@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
 
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.signals import signals_held
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
+T = TypeVar("T")
 # Errors of the machine or of permissions, and not of a file.
 _OF_THE_MACHINE = (
     errno.EACCES,
@@ -52,8 +57,35 @@ def damage_named(path: Path, step: int) -> Iterator[None]:
         codes = _os_error_codes(error)
         passing = next((code for code in codes if code in _OF_THE_MACHINE), None)
         if passing is not None:
-            raise OSError(passing, os.strerror(passing)) from error
+            raise OSError(passing, os.strerror(passing), str(path)) from error
         raise Damaged(path, step, error.__cause__ or error) from error  # Orbax's own message hides TensorStore's
+
+
+def unless_it_passes(path: Path, read: Callable[[], T]) -> T:
+    """Reads a checkpoint, and a second time before it counts as damaged.
+
+    Orbax asks whether files exist, and takes a disk or file server that fails to answer, or forbids to, for a no.
+
+    Raises:
+        OSError: the machine does not let it be read.
+        Damaged: it was damaged both times.
+    """
+    try:
+        return read()
+    except Damaged:
+        for folder, _, names in os.walk(path, onerror=_raise_if_of_the_machine):
+            for name in names:
+                try:
+                    with open(os.path.join(folder, name), "rb"):
+                        pass
+                except OSError as error:
+                    _raise_if_of_the_machine(error)
+        return read()
+
+
+def _raise_if_of_the_machine(error: OSError) -> None:
+    if error.errno in _OF_THE_MACHINE:
+        raise error
 
 
 def _os_error_codes(error: BaseException) -> list[int]:
@@ -75,6 +107,29 @@ class OrbaxSilence(logging.Filter):
         return f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
+@functools.cache
+def silence_late_futures() -> None:
+    """Hides what TensorStore complains of after a failed reading or writing; only the first call does something.
+
+    Where one of many files fails, Orbax raises its error and closes the event loop that waited for all. TensorStore's
+    threads still report the others to that loop, and print a traceback for each: "Event loop is closed". Python's hook
+    for errors that cannot be raised is given a filter for exactly these.
+    """
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not _is_late_future(unraisable.exc_value, unraisable.exc_traceback, unraisable.object):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _is_late_future(error: BaseException | None, at: TracebackType | None, source: object) -> bool:
+    if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed" and source is None):
+        return False
+    return at is None or at.tb_frame.f_code.co_name == "call_soon_threadsafe"  # None: uvloop, which is compiled
+
+
 @contextlib.contextmanager
 def disk_errors(directory: Path) -> Iterator[None]:
     """Turns errors of the disk while checkpoints are written to a folder into `UserError`."""
@@ -88,4 +143,4 @@ def disk_errors(directory: Path) -> Iterator[None]:
             codes = _os_error_codes(error)
             if not codes:
                 raise
-            raise OSError(codes[0], os.strerror(codes[0])) from error
+            raise OSError(codes[0], os.strerror(codes[0]), str(directory)) from error

@@ -14,7 +14,7 @@ import numpy as np
 from jaxdl.backend.keys import with_keys
 from jaxdl.checkpoint.arrays import check_fits, shape_in_file
 from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.checkpoint.faults import Damaged, damage_named
+from jaxdl.checkpoint.faults import Damaged, damage_named, unless_it_passes
 
 # The parts of a checkpoint, each a folder in it.
 STATE, ROWS, ABOUT = "state", "rows", "about"
@@ -47,7 +47,12 @@ def read_about(manager: Any, directory: Path, step: int) -> dict[str, Any]:
 
     Raises:
         Damaged: it cannot be read, or differs from what was written.
+        OSError: the machine does not let it be read.
     """
+    return unless_it_passes(directory / str(step), lambda: _read_about(manager, directory, step))
+
+
+def _read_about(manager: Any, directory: Path, step: int) -> dict[str, Any]:
     import orbax.checkpoint as ocp
 
     with damage_named(directory / str(step), step):
@@ -78,7 +83,12 @@ def read_checkpoint(
     Raises:
         UserError: it does not fit `like`.
         Damaged: it cannot be read, or differs from what was written.
+        OSError: the machine does not let it be read.
     """
+    return unless_it_passes(directory / str(step), lambda: _read_checkpoint(manager, directory, step, like, rows_like))
+
+
+def _read_checkpoint(manager: Any, directory: Path, step: int, like: Any, rows_like: Mapping[str, Any] | None) -> Saved:
     import orbax.checkpoint as ocp
 
     path = directory / str(step)

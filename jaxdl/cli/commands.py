@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = {
         own_options=("input", "output"),
         of_a_run=True,
     ),
+    "data": Command("describe the data, name what looks wrong, and write a page with examples", "data:look"),
     "summary": Command("print the model's layers with their sizes", "training:summary"),
     "export": Command(
         "write a finished run's model as a program that needs no jaxdl",

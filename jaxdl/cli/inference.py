@@ -9,7 +9,7 @@ from jaxdl import inference
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.files.atomic import replace_file
+from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.objectives import SigmoidCrossEntropy
 from jaxdl.report.terminal import announce, results_table
 
@@ -24,13 +24,34 @@ def evaluate(options: Options, experiment: Experiment, arguments: Sequence[str],
 def predict(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Writes a finished run's predictions for the given inputs as CSV."""
     run_dir, output = Path(options.run_dir), _output(options)
-    names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir))
+    names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir), announce)
     model = inference.load_run(run_dir, experiment)
     predictions = model.predict(inputs, lengths)
     exclusive = not isinstance(model.experiment.objective, SigmoidCrossEntropy)
-    replace_file(output, inference.predictions_csv(names, predictions, model.spec.class_names, exclusive))
-    print(f"{len(names)} predictions written to {output}")
+    files: list[str] = []
+    if inference.has_pictures(model.experiment.objective, model.spec, predictions.shape[1:]):
+        files = _write_pictures(output, names, inference.pictures(model.experiment.objective, predictions))
+    classes = () if model.experiment.objective.of_inputs else model.spec.class_names
+    replace_file(output, inference.predictions_csv(names, predictions, classes, exclusive, files))
+    beside = f", their pictures to {output.with_name(Path(files[0]).parent.name)}" if files else ""
+    print(f"{len(names)} predictions written to {output}{beside}")
     return 0
+
+
+def _write_pictures(output: Path, names: Sequence[str], pictures: Sequence[inference.Picture]) -> list[str]:
+    """Writes pictures as PNG into a folder beside a CSV file; returns their names from there.
+
+    They have the names of the files that they belong to, or numbers, where two of these have the same.
+    """
+    folder = output.with_name(f"{output.stem}_pictures")
+    with named_cause(folder, "write"):
+        folder.mkdir(exist_ok=True)
+    own = [Path(name).stem for name in names]
+    if len({name.casefold() for name in own}) < len(own):
+        own = [f"{number:0{len(str(len(own)))}}" for number in range(len(own))]
+    for name, picture in zip(own, pictures, strict=True):
+        replace_file(folder / f"{name}.png", picture.png())
+    return [f"{folder.name}/{name}.png" for name in own]
 
 
 def export(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:

@@ -88,8 +88,11 @@ def command(arguments: list[str], experiments: Path, begin: float) -> int:
         drop(sys.stdout)
         return 0
     except OSError as error:  # about the user's own files: files that we write or download have better messages
-        what = f"read {error.filename}" if error.filename else "write the output"
-        _complain(name, f"cannot {what}: {error.strerror or error}; check the path.")
+        from jaxdl.files.atomic import way_out, writing_failed
+
+        action = "write" if writing_failed(error) or not error.filename else "read"
+        where = error.filename or "the output"
+        _complain(name, f"cannot {action} {where}: {error.strerror or error}; {way_out(error)}.")
         return 2
 
 

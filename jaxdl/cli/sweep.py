@@ -27,7 +27,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         arguments: the command line without the program's name.
 
     Returns:
-        The exit status: 0, or 1 if no trial was completed.
+        The exit status: 0, or 1 if a trial failed or none was completed.
 
     Raises:
         UserError: a mistake that the user can correct; nothing was written.
@@ -52,7 +52,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         return 0
     best = results.best
     print_results(results, best_command(best, command) if best else "")
-    return 0 if best is not None else 1
+    return 1 if results.failed or best is None else 0
 
 
 def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[str]) -> None:

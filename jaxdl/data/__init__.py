@@ -8,16 +8,22 @@ from typing import Any
 from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
+from jaxdl.data.sources.folder import Folder
+from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
+from jaxdl.data.sources.shapes import Shapes
+from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
+_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {}
+_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -25,18 +31,18 @@ def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
     kind, colon, path = name.partition(":")
     if colon and kind in _OF_FILES and path:
         return _OF_FILES[kind], {"path": path}
+    if check_name(name) is None:
+        return Tfds, {"name": name}
     if colon:
         kinds = ", ".join(known + ":PATH" for known in _OF_FILES)
         raise UserError(
             f"unknown data set {name!r}: there is no kind of source {kind + ':'!r}. Give one of {kinds}, "
-            "an embedded set (bits, digits) or a name of tensorflow-datasets such as fashion_mnist."
+            f"an embedded set ({_EMBEDDED}) or a name of tensorflow-datasets such as fashion_mnist or mnist:3.0.1."
         )
-    if check_name(name):
-        raise UserError(
-            f"unknown data set {name!r}: it is not an embedded set (bits, digits), and names of tensorflow-datasets "
-            f"look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
-        )
-    return Tfds, {"name": name}
+    raise UserError(
+        f"unknown data set {name!r}: it is not an embedded set ({_EMBEDDED}), and names of "
+        f"tensorflow-datasets look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
+    )
 
 
 def _lower_hint(name: str) -> str:
@@ -44,20 +50,45 @@ def _lower_hint(name: str) -> str:
     return "" if check_name(lower) else f" Did you mean {lower!r}?"
 
 
-DATA = Family("data set", {"digits": Digits, "bits": Bits, "arrays": Arrays, "tfds": Tfds}, other=_named)
+DATA = Family(
+    "data set",
+    {
+        "digits": Digits,
+        "bits": Bits,
+        "shapes": Shapes,
+        "iris": Iris,
+        "wine": Wine,
+        "breast_cancer": BreastCancer,
+        "diabetes": Diabetes,
+        "arrays": Arrays,
+        "array_file": ArrayFile,
+        "folder": Folder,
+        "table": Table,
+        "tfds": Tfds,
+    },
+    other=_named,
+)
 
 __all__ = [
     "DATA",
+    "ArrayFile",
     "Arrays",
     "Bits",
+    "BreastCancer",
     "Data",
     "Dataset",
+    "Diabetes",
     "Digits",
+    "Folder",
+    "Iris",
     "Notify",
     "Preprocess",
+    "Shapes",
     "Spec",
     "Split",
+    "Table",
     "Tfds",
+    "Wine",
     "default_data_dir",
     "examples",
     "find_images",

@@ -38,7 +38,9 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
 
 def are_classes(targets: np.ndarray, spec: Spec) -> bool:
     """Returns whether targets are class numbers; otherwise they are values, or the answers to yes-no questions."""
-    return targets.dtype.kind in "iu" and spec.outputs > 1 and spec.target_shape[-1:] != (spec.outputs,)
+    of_pixels = len(spec.target_shape) > 1 and spec.target_shape == spec.input_shape[:-1]
+    questions = spec.target_shape[-1:] == (spec.outputs,) and not of_pixels
+    return targets.dtype.kind in "iu" and spec.outputs > 1 and not questions
 
 
 def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where: str) -> None:

@@ -32,10 +32,17 @@ class Column:
         name: its name in the table.
         categories: the texts for which it has one input each, 1 for the row's own and 0 for the others, in this order;
             None for a column of numbers, which is one input.
+        missing: whether it has one more input after these, 1 for rows without a value and 0 for the others.
     """
 
     name: str
     categories: tuple[str, ...] | None = None
+    missing: bool = False
+
+    @property
+    def inputs(self) -> int:
+        """The number of its inputs."""
+        return (1 if self.categories is None else len(self.categories)) + self.missing
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Column:
@@ -57,6 +64,8 @@ class Spec:
         class_names: one for each class; empty if there are none.
         best_loss: smallest expected loss that any model can reach, in nats; None if the source does not know it.
         lengths: whether the examples are sequences of which only the first steps count; a `Dataset` sets it.
+        vocabulary: number of ids, which are from 0 to below it, for inputs that are ids; 0 for others. A `Dataset`
+            raises it to what its examples need.
         target: standardises numbers to be predicted, with the mean and deviation of train. An objective of numbers
             compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
@@ -74,6 +83,7 @@ class Spec:
     target: Preprocess = Preprocess()
     fit: Fit = "stretch"
     columns: tuple[Column, ...] = ()
+    vocabulary: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
@@ -142,8 +152,19 @@ class Dataset:
             have = {name: key in split for name, split in self.splits.items()}
             if len(set(have.values())) > 1:
                 raise UserError(f"{self.used}: all splits must have {key} or none, and {have} says which have them.")
-        spec = dataclasses.replace(self.spec, lengths=any("lengths" in split for split in self.splits.values()))
-        object.__setattr__(self, "spec", spec)  # the one field that follows from another
+        lengths = any("lengths" in split for split in self.splits.values())
+        vocabulary = max([self.spec.vocabulary, *map(self._ids, self.splits.values())])
+        spec = dataclasses.replace(self.spec, lengths=lengths, vocabulary=vocabulary)
+        object.__setattr__(self, "spec", spec)  # what follows from the examples
+
+    def _ids(self, split: Split) -> int:
+        """Returns one more than the largest id of a split; 0 if its inputs are numbers."""
+        if self.spec.preprocess.cast != "none" or not split["inputs"].size:
+            return 0
+        counts = np.ones(len(split["inputs"]), bool)
+        if "lengths" in split:  # steps beyond them may hold anything
+            counts = np.arange(split["inputs"].shape[1]) < split["lengths"][:, None]
+        return int(split["inputs"][counts].max(initial=-1)) + 1
 
     @property
     def substituted(self) -> bool:

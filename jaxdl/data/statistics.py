@@ -45,6 +45,26 @@ def _count(part: np.ndarray) -> np.ndarray:
     return np.asarray(known.sum(0, dtype=np.int64))
 
 
+def of_bytes(values: np.ndarray, scale: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns what `mean_and_deviation` returns for ``values * scale``, from how often each byte occurs.
+
+    Args:
+        values: (..., size) uint8, such as images.
+        scale: factor for the bytes.
+    """
+    rows = values.reshape(-1, values.shape[-1])
+    counts = np.zeros((rows.shape[-1], 256))
+    for start in range(0, len(rows), _PART):
+        for counted, column in zip(counts, rows[start : start + _PART].T, strict=True):
+            counted += np.bincount(column, minlength=256)
+    numbers = np.arange(256) * scale
+    total = max(1, len(rows))
+    mean = counts @ numbers / total
+    deviation = np.sqrt((counts * (numbers - mean[:, None]) ** 2).sum(1) / total)
+    deviation = np.where((counts > 0).sum(1) < 2, 1.0, deviation)
+    return tuple(map(float, mean)), tuple(map(float, deviation))
+
+
 def with_standard_targets(dataset: Dataset) -> Dataset:
     """Returns the set with the mean and deviation of its train targets in its spec, if these are numbers to predict.
 

@@ -75,6 +75,8 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
 
 def check_targets(experiment: Experiment, dataset: Dataset) -> None:
     """Raises `UserError` if the targets of a split are not those of the experiment's objective."""
+    if experiment.objective.of_inputs:
+        return
     for name, split in dataset.splits.items():
         targets = split["targets"]
         rows = targets.ndim > 1 and targets.shape[-1] == dataset.spec.outputs and not dataset.spec.class_names
@@ -82,7 +84,14 @@ def check_targets(experiment: Experiment, dataset: Dataset) -> None:
         if experiment.objective.kind == "values" and not all(name.isdigit() for name in names):
             raise UserError(
                 f"the targets of {dataset.used} are the classes {', '.join(names[:3])} and so on, but the objective "
-                "needs numbers; take softmax_cross_entropy."
+                "needs numbers; take softmax_cross_entropy, for the command line --objective=softmax_cross_entropy."
+            )
+        values = targets.dtype.kind == "f" and dataset.spec.outputs == 1
+        if experiment.objective.kind == "classes" and values and not rows:
+            raise UserError(
+                f"the targets of {dataset.used} are numbers from {targets.min():g} to {targets.max():g}, but the "
+                "objective needs classes; take mean_squared_error, for the command line "
+                "--objective=mean_squared_error."
             )
         problem = experiment.objective.problem(targets, rows)
         if problem:

@@ -154,7 +154,8 @@ class Experiment:
     name: str = static(dataclasses.MISSING, "name of the experiment, and of its file in ``experiments/``", affects=())
     data: Data = part(
         DATA,
-        "where examples come from: an embedded data set (digits, bits) or a TFDS name such as fashion_mnist",
+        "where examples come from: an embedded data set such as digits, table:FILE, or a TFDS name such as "
+        "fashion_mnist",
         affects=("data", "programs"),
     )
     model: nn.Module = part(
@@ -198,24 +199,37 @@ class Experiment:
     def for_spec(self, spec: Spec) -> Experiment:
         """Returns the experiment with the model's output size taken from the data, if the recipe does not set it.
 
+        So is the model's ``vocabulary``, where it has such a field and the data are ids.
+
         The metrics are named, too: those that follow from the objective, where the recipe names none.
 
         Raises:
             UserError: a field has a value that is not allowed, the recipe's own size is too small for the data's
-                classes, its augmentation does not fit the data, or a metric does not fit the objective or the outputs.
+                classes or its vocabulary for their ids, its augmentation does not fit the data, or a metric does not
+                fit the objective or the outputs.
         """
         self.check_parts()
         check_fields(self)
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
-        size = needed = self.objective.outputs(spec.outputs, len(spec.class_names))
+        if self.objective.of_inputs and spec.preprocess.cast == "none":
+            raise UserError("a reconstruction needs inputs that are numbers, and those of these data are ids.")
+        size = needed = outputs_for(self.objective, spec)
         outputs = next((field for field in walk(self) if follows_data(field)), None)
         if outputs is not None and outputs.value is None:
             changes[outputs.path] = needed
         elif outputs is not None and isinstance(outputs.value, int):
             size = outputs.value
-            if size < needed and spec.class_names:
+            if size < needed and spec.class_names and not self.objective.of_inputs:
                 raise UserError(f"{outputs.path}={size}: the data has {spec.outputs} classes; leave it out.")
+        vocabulary = vocabulary_field(self)
+        if vocabulary is not None and spec.vocabulary:
+            if vocabulary.value is None:
+                changes[vocabulary.path] = spec.vocabulary
+            elif vocabulary.value < spec.vocabulary:
+                raise UserError(
+                    f"model.vocabulary={vocabulary.value}: the data have ids up to {spec.vocabulary - 1}; leave it out."
+                )
         check_defined(self.measured, self.objective, size)
         return replace(self, changes)
 
@@ -229,6 +243,18 @@ class Experiment:
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps of an epoch with that many examples; the last batch is filled up."""
         return -(-examples // self.training.batch_size)
+
+
+def vocabulary_field(experiment: Experiment) -> Field | None:
+    """Returns the field of a model that says how many ids it knows, such as that of RNN; None if it has none."""
+    return next((field for field in walk(experiment) if field.path == "model.vocabulary"), None)
+
+
+def outputs_for(objective: Objective, spec: Spec) -> int:
+    """Returns the size of a model's last layer for an objective and data; for a reconstruction that of the inputs."""
+    if objective.of_inputs:
+        return spec.input_shape[-1]
+    return objective.outputs(spec.outputs, len(spec.class_names))
 
 
 _PARTS: Mapping[str, tuple[type, str]] = {

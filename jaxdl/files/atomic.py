@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,17 @@ from pathlib import Path
 from jaxdl.errors import UserError
 
 _SYNCS = 16
+_WAYS_OUT = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EROFS: "give a folder that can be written",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "check the path",
+    errno.EACCES: "check the permissions",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
@@ -28,7 +40,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
             with open(draft, "wb") as file:
                 file.write(_encoded(content) if isinstance(content, str) else content)
                 file.flush()
-                os.fsync(file.fileno())
+                flush_to_disk(file.fileno())
             os.replace(draft, path)
         except OSError:
             with contextlib.suppress(OSError):
@@ -82,9 +94,24 @@ def sync_tree(path: Path) -> None:
 def _sync(path: Path | str) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush_to_disk(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_to_disk(descriptor: int) -> None:
+    """Writes an open file or folder to the disk, so that it survives a power failure.
+
+    On macOS, fsync(2) leaves it in the drive's own memory, and F_FULLFSYNC of fcntl(2) does not; file systems that do
+    not know it, such as those of a server, are asked for the former.
+    """
+    if sys.platform == "darwin":
+        import fcntl  # here, since Windows has none
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 @contextlib.contextmanager
@@ -95,15 +122,20 @@ def named_cause(path: Path, action: str) -> Iterator[None]:
         path: the file or folder concerned.
         action: what is being done to it, such as ``"write"``.
     """
-    gone = "the folder was removed while it was in use" if action.startswith("write") else "check the path"
     try:
         yield
     except OSError as error:
-        way_out = {
-            errno.ENOSPC: "free some space",
-            errno.EDQUOT: "free some space",
-            errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
-            errno.ENOENT: gone,
-            errno.EACCES: "check the permissions",
-        }.get(error.errno or 0, "check the path and the disk")
-        raise UserError(f"cannot {action} {path}: {error.strerror or error}; {way_out}.") from error
+        way = way_out(error)
+        if error.errno == errno.ENOENT and action.startswith("write"):
+            way = "the folder was removed while it was in use"
+        raise UserError(f"cannot {action} {path}: {error.strerror or error}; {way}.") from error
+
+
+def way_out(error: OSError) -> str:
+    """Returns what to do about an error of the operating system."""
+    return _WAYS_OUT.get(error.errno or 0, "check the path and the disk")
+
+
+def writing_failed(error: OSError) -> bool:
+    """Returns whether an error is one that only writing can give."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)

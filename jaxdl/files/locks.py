@@ -45,14 +45,15 @@ class FolderLock:
         """Checks that the folder is still the one that was locked.
 
         Raises:
-            UserError: it was removed, and perhaps created again by another process.
+            UserError: it was removed, and perhaps created again by another process; or the disk does not answer.
         """
         assert self._descriptor is not None
-        held = os.fstat(self._descriptor)
-        try:
-            same = os.path.samestat(held, os.stat(self._folder / LOCK))
-        except OSError:
-            same = False
+        with named_cause(self._folder / LOCK, "look at"):
+            held = os.fstat(self._descriptor)
+            try:
+                same = os.path.samestat(held, os.stat(self._folder / LOCK))
+            except (FileNotFoundError, NotADirectoryError):
+                same = False
         if not same:
             raise UserError(
                 f"the {self._noun} {self._folder} was removed while it was in use: run the same command again, or give "

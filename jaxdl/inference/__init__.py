@@ -5,14 +5,18 @@ from __future__ import annotations
 from jaxdl.inference.evaluation import evaluate
 from jaxdl.inference.export import export_program
 from jaxdl.inference.inputs import read_examples, read_spec
+from jaxdl.inference.pictures import Picture, has_pictures, pictures
 from jaxdl.inference.predictions import predictions_csv
 from jaxdl.inference.predictor import TrainedModel, load_run
 
 __all__ = [
+    "Picture",
     "TrainedModel",
     "evaluate",
     "export_program",
+    "has_pictures",
     "load_run",
+    "pictures",
     "predictions_csv",
     "read_examples",
     "read_spec",

@@ -112,7 +112,9 @@ def evaluate(
             f"{run_dir} was trained with lengths, and {dataset.used} has none; give the --data of the training."
         )
     trained, now = (_without_statistics(spec) for spec in (model.spec, dataset.spec))
-    other = [name for name in trained if trained[name] != now[name] and name != "lengths"]
+    other = [name for name in trained if trained[name] != now[name] and name not in ("lengths", "vocabulary")]
+    if 0 < trained["vocabulary"] < now["vocabulary"]:
+        other.append("vocabulary")
     if other:
         raise UserError(
             f"{run_dir} was trained on examples of {_WORDS.get(other[0], other[0])} {brief(trained[other[0]])}, but "

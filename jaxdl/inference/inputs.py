@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +12,12 @@ import numpy as np
 
 from jaxdl.data import Spec
 from jaxdl.data.check import check_ids
+from jaxdl.data.frames import listed
 from jaxdl.data.images import find_images, load_images
 from jaxdl.data.lengths import checked_lengths
+from jaxdl.data.tables import suffix
 from jaxdl.errors import UserError
+from jaxdl.inference.rows import as_rows, is_table, read_rows
 from jaxdl.record import read_record
 
 
@@ -44,25 +47,25 @@ def read_spec(run_dir: Path) -> Spec:
         raise UserError(f"{run_dir / 'record.json'} does not describe the data; train again.") from None
 
 
-def read_examples(path: Path, spec: Spec) -> Examples:
+def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print) -> Examples:
     """Reads examples to predict for.
 
     Args:
         path: an image, a folder of images, a ``.npy`` file of examples as stored, or a ``.npz`` file of the arrays
-            ``inputs`` and, where the data of the training had lengths, ``lengths``.
+            ``inputs`` and, where the data of the training had lengths, ``lengths``; for a model that was trained on a
+            table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored.
         spec: describes the data of the training.
+        notify: called with lines that say what is ignored or unknown in a table.
 
     Raises:
         UserError: there is no such file, or the model does not take such examples.
     """
+    if spec.columns and suffix(path) and not _holds_inputs(path):
+        inputs = read_rows(path, spec, notify)
+        return Examples([f"{path.name}[{index}]" for index in range(len(inputs))], inputs, None)
     if path.suffix not in (".npy", ".npz"):
         if len(spec.input_shape) != 3:
-            kind = (
-                f".npz file of lengths and of inputs, {_wanted(spec)}"
-                if spec.lengths
-                else f".npy file of {_wanted(spec)}"
-            )
-            raise UserError(f"this model does not take images; --input must be a {kind}.")
+            raise UserError(f"this model does not take images; --input must be a {_wanted_file(spec)}.")
         files = find_images(path)
         return Examples([str(file) for file in files], load_images(files, spec), None)
     arrays = _read_arrays(path)
@@ -75,10 +78,18 @@ def read_examples(path: Path, spec: Spec) -> Examples:
     return Examples([f"{path.name}[{index}]" for index in range(len(inputs))], inputs, lengths)
 
 
+def _holds_inputs(path: Path) -> bool:
+    """Returns whether a file holds inputs as stored, in the place of the columns of a table."""
+    if path.suffix not in (".npy", ".npz"):
+        return False
+    arrays = _read_arrays(path, any_names=True)
+    return "inputs" in arrays and arrays["inputs"].dtype.names is None
+
+
 _NPZ = "save both with np.savez(FILE, inputs=inputs, lengths=lengths), and give FILE.npz"
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path, any_names: bool = False) -> dict[str, np.ndarray]:
     """Returns the arrays of a file by name; that of a ``.npy`` file is ``inputs``."""
     try:
         with open(path, "rb") as file:  # pickled objects, which could run code, are not loaded
@@ -87,6 +98,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # any exception: for a damaged header NumPy raises errors of Python's tokenizer
         reason = " ".join(str(error).split()).rstrip(".")
         raise UserError(f"--input={path} cannot be read as an array: {reason}.") from None
+    if any_names:
+        return arrays
     if "inputs" not in arrays or arrays.keys() - {"inputs", "lengths"}:
         raise UserError(
             f"--input={path} holds {', '.join(sorted(arrays)) or 'no array'}; a prediction reads the arrays inputs "
@@ -95,15 +108,19 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def as_batch(inputs: Any, lengths: Any, spec: Spec, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+def as_batch(
+    inputs: Any, lengths: Any, spec: Spec, name: str, notify: Callable[[str], None] = print
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns examples, and the valid steps of each, as `predict_step` takes them.
 
     Args:
         inputs: (examples, *spec.input_shape), or, if the data of the training had lengths, a list of examples
-            (steps, *spec.input_shape[1:]) of up to spec.input_shape[0] steps, which is padded.
+            (steps, *spec.input_shape[1:]) of up to spec.input_shape[0] steps, which is padded; or, if they were a
+            table, its columns by name: a mapping, or a table of pandas or Arrow.
         lengths: (examples,) integers, if the data of the training had lengths; None for a list, and otherwise.
         spec: describes the data of the training.
         name: what the inputs are called in messages.
+        notify: called with lines that say what is unknown in a table.
 
     Returns:
         (examples, *spec.input_shape) of dtype spec.input_dtype, and (examples,) int32 or None.
@@ -114,6 +131,8 @@ def as_batch(inputs: Any, lengths: Any, spec: Spec, name: str) -> tuple[np.ndarr
     if not spec.lengths:
         if lengths is not None:
             raise UserError("lengths are given, but the data of the training had none; leave them out.")
+        if is_table(inputs):
+            return as_rows(inputs, spec, notify), None
         array = stored(_array(inputs, name), spec, name)
         check_ids(array, None, spec, name)
         return array, None
@@ -194,6 +213,12 @@ def _given(array: np.ndarray, name: str) -> str:
 
 def _wanted(spec: Spec) -> str:
     return f"{spec.input_dtype} of shape (n, {', '.join(map(str, spec.input_shape))})"
+
+
+def _wanted_file(spec: Spec) -> str:
+    if spec.columns:
+        return f"table (.csv, .tsv, .parquet) with the columns {listed(column.name for column in spec.columns)}"
+    return f".npz file of lengths and of inputs, {_wanted(spec)}" if spec.lengths else f".npy file of {_wanted(spec)}"
 
 
 def _range(array: np.ndarray) -> str:

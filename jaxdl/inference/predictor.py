@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,10 @@ from jax.typing import ArrayLike
 from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.data import Spec
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
+from jaxdl.experiment.recipe import vocabulary_field
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.record import read_config
@@ -39,7 +41,12 @@ class TrainedModel:
     steps: Steps
     state: TrainState
 
-    def predict(self, inputs: ArrayLike | Sequence[ArrayLike], lengths: ArrayLike | None = None) -> np.ndarray:
+    def predict(
+        self,
+        inputs: ArrayLike | Sequence[ArrayLike] | Mapping[str, Any],
+        lengths: ArrayLike | None = None,
+        notify: Callable[[str], None] = print,
+    ) -> np.ndarray:
         """Returns predictions for examples as stored.
 
         The examples go through `steps.predict_step` in batches of a few sizes, see `bucket_sizes`. Each size is
@@ -49,9 +56,12 @@ class TrainedModel:
         Args:
             inputs: (examples, *spec.input_shape) of dtype spec.input_dtype; any number of examples, even none. Another
                 dtype of the same kind is allowed if it holds the same numbers. If `spec.lengths`, also a list of
-                examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here.
+                examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here. Of
+                a model that was trained on a table also its columns by name, in any order: a mapping of names to
+                (examples,) values, or a table of pandas or Arrow.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
+            notify: called with lines that say how many rows of a table have a category that train does not have.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
@@ -61,7 +71,8 @@ class TrainedModel:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
                 missing, not needed, or not from 0 to the number of steps.
         """
-        examples, valid = as_batch(inputs, lengths, self.spec, "inputs")
+        examples, valid = as_batch(inputs, lengths, self.spec, "inputs", notify)
+        self._check_vocabulary(examples, valid)
         batch = {"inputs": examples} if valid is None else {"inputs": examples, "lengths": valid}
         sizes = bucket_sizes(self.experiment.training.eval_batch_size)
         if not len(examples):
@@ -71,6 +82,17 @@ class TrainedModel:
         starts = range(0, len(examples), sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
         return np.concatenate([self._predict_batch(part, sizes) for part in parts])
+
+    def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None) -> None:
+        """Raises `UserError` for an id that the model has no vector for, which would be NaN."""
+        field = vocabulary_field(self.experiment)
+        if self.spec.preprocess.cast != "none" or field is None or field.value is None or not ids.size:
+            return
+        size = field.value
+        counts = np.ones(ids.shape[:1], bool) if lengths is None else np.arange(ids.shape[1]) < lengths[:, None]
+        most = int(ids[counts].max(initial=0))
+        if most >= size:
+            raise UserError(f"inputs have the id {most}, but the model knows {size} ids, from 0 to {size - 1}.")
 
     def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> np.ndarray:
         """Returns predictions of a batch, filled up to the next of the sizes."""

@@ -1,10 +1,16 @@
-"""Linen modules that are pure functions of their variables: MLP, CNN and RNN."""
+"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder and RNN."""
 
 from jaxdl.fields import Family
+from jaxdl.models.autoencoder import Autoencoder
 from jaxdl.models.cnn import CNN
 from jaxdl.models.mlp import MLP
+from jaxdl.models.resnet import ResNet
 from jaxdl.models.rnn import RNN
+from jaxdl.models.sequence import Attention, Embed, pool_time
+from jaxdl.models.unet import UNet
 
-MODELS = Family("model", {"mlp": MLP, "cnn": CNN, "rnn": RNN})
+MODELS = Family(
+    "model", {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "unet": UNet, "autoencoder": Autoencoder, "rnn": RNN}
+)
 
-__all__ = ["CNN", "MLP", "MODELS", "RNN"]
+__all__ = ["CNN", "MLP", "MODELS", "RNN", "Attention", "Autoencoder", "Embed", "ResNet", "UNet", "pool_time"]

@@ -30,8 +30,8 @@ class CNN(nn.Module):
     padding: Literal["VALID", "SAME"] = static(
         "VALID", "VALID: a convolution shrinks the image by the kernel's size minus one; SAME: it keeps the size"
     )
-    pool_after: tuple[int, ...] = static(
-        (2,), "numbers of the convolutions followed by pooling, counted from 1", check=at_least(1)
+    pool_after: tuple[int, ...] | None = static(
+        (2,), "numbers of the convolutions followed by pooling, counted from 1; none: all", check=at_least(1)
     )
     pool: Literal["max", "average"] = static("max", "result of pooling for each window: its largest value or its mean")
     pool_window: tuple[int, int] = static(
@@ -77,21 +77,22 @@ class CNN(nn.Module):
         # For a monotonically increasing activation f, max f(x) = f(max x). So pooling can come first, and the bias, the
         # activation and their gradients are computed on a quarter of the elements (for windows of 2x2).
         early = self.pool == "max" and self.normalization == "none" and self.activation in MONOTONE
+        pool_after = range(1, len(self.features) + 1) if self.pool_after is None else self.pool_after
         hidden = inputs
         for number, channels in enumerate(self.features, 1):
             size = hidden.shape[1:3]
             if self.padding == "VALID":
                 self._check_fits(f"convolution {number}", self.kernel, size, inputs)
                 size = tuple(n - wide + 1 for n, wide in zip(size, self.kernel, strict=True))
-            if number in self.pool_after:
+            if number in pool_after:
                 self._check_fits(f"pooling after convolution {number}", self.pool_window, size, inputs)
             convolution = Convolution(channels, self.kernel, self.padding, name=f"convolution_{number}")
-            pools = number in self.pool_after
+            pools = number in pool_after
             hidden = convolution(hidden, self.pool_window if pools and early else None)
             hidden = self._activate(hidden, f"normalize_{number}", train)
             if pools and not early:
                 hidden = _POOLS[self.pool](hidden, self.pool_window)
-            if number in self.pool_after or (not self.pool_after and number == len(self.features)):
+            if number in pool_after or (not pool_after and number == len(self.features)):
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
         hidden = hidden.reshape(hidden.shape[0], -1)
         for number, units in enumerate(self.dense, 1):
@@ -109,7 +110,7 @@ class CNN(nn.Module):
             raise ValueError(f"CNN takes images of shape (batch, height, width, channels), got {inputs.shape}")
         if self.pool not in _POOLS:
             raise ValueError(f"CNN: pool={self.pool!r}: must be max or average")
-        beyond = [number for number in self.pool_after if not 1 <= number <= len(self.features)]
+        beyond = [number for number in self.pool_after or () if not 1 <= number <= len(self.features)]
         if beyond:
             raise ValueError(
                 f"CNN: pool_after={self.pool_after} names convolution {beyond[0]}, but features={self.features} makes "

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxdl import ops
-from jaxdl.fields import at_least, described, enabled, fraction, static, traced
+from jaxdl.fields import above_zero, at_least, described, enabled, fraction, static, traced
 
 Normalization = Literal["none", "batch", "layer", "group"]
 _MOST_GROUPS = 32
@@ -28,6 +28,13 @@ class Convolution(nn.Module):
     padding: Literal["VALID", "SAME"] = static(
         "VALID", "VALID: the image shrinks by the window minus one; SAME: it is padded with zeros and keeps its size"
     )
+    stride: int = static(
+        1, "keep every such row and column of the result, from the first; SAME pads as without", check=at_least(1)
+    )
+    use_bias: bool = static(True, "whether a bias is added; normalisation over the batch, if it follows, removes it")
+    gain: float = static(
+        1.0, "variance of the initial weights times the number of inputs of an output", check=above_zero
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, pool_window: tuple[int, int] | None = None) -> jax.Array:
@@ -35,16 +42,27 @@ class Convolution(nn.Module):
 
         Args:
             inputs: the images.
-            pool_window: also apply maximum pooling with windows of this size, which is cheaper than pooling afterwards.
+            pool_window: also apply maximum pooling with windows of this size, which is cheaper than pooling afterwards;
+                with a stride of 1.
         """
         shape = (*self.window, inputs.shape[-1], self.features)
-        kernel: jax.Array = self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
-        bias: jax.Array = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
+        initial = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
+        kernel: jax.Array = self.param("kernel", initial, shape, jnp.float32)
+        bias: jax.Array | None = None
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
         inputs, kernel, bias = nn.dtypes.promote_dtype(inputs, kernel, bias)
         if pool_window is None:
-            return ops.convolution(inputs, kernel, padding=self.padding) + _last_of(4, bias)
-        # The bias is the same for a whole window, so it can be added after pooling.
-        return ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding) + _last_of(4, bias)
+            outputs = ops.convolution(inputs, kernel, strides=self.stride, padding=self._padding())
+        else:  # the bias is the same for a whole window, so it can be added after pooling
+            outputs = ops.convolution_max_pool(inputs, kernel, pool_window, padding=self.padding)
+        return outputs if bias is None else outputs + _last_of(4, bias)
+
+    def _padding(self) -> str | list[tuple[int, int]]:
+        """Returns the padding for `ops.convolution`, whose SAME depends on the stride and may move the image."""
+        if self.padding == "VALID" or self.stride == 1:
+            return self.padding
+        return [((wide - 1) // 2, wide // 2) for wide in self.window]
 
 
 @described

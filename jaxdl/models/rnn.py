@@ -12,6 +12,7 @@ from flax import linen as nn
 from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.layers import Dropout, output_size
+from jaxdl.models.sequence import Attention, Embed, Pooling, pool_time
 
 Cell = Literal["simple", "lstm", "gru"]
 # For each kind, the number of gates and the function.
@@ -107,12 +108,35 @@ class RNN(nn.Module):
         0.0, "fraction of each layer's outputs that are dropped in training", optional=True, check=fraction
     )
 
+    embed: int = static(
+        0,
+        "size of a learnt vector for each id, which the layers read in its place; 0: the inputs are numbers",
+        check=at_least(0),
+        since="0.3.0",
+    )
+    vocabulary: int | None = static(
+        None, "number of ids, for embed; none: follows the experiment's data", check=above_zero, since="0.3.0"
+    )
+    attention: int = static(
+        0,
+        "heads of a block of attention after the last layer, in which each step attends to all valid ones, or with "
+        "every_step in one direction only to those before it; 0: none",
+        check=at_least(0),
+        since="0.3.0",
+    )
+    pool: Pooling = static(
+        "last",
+        "what the one output for a sequence is computed from: last: the last state of each direction, or with "
+        "attention the last valid step; mean, max: the mean or the largest value over the valid steps",
+        since="0.3.0",
+    )
+
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
         """Returns the outputs, without activation.
 
         Args:
-            inputs: (batch, time, ...), flattened to (batch, time, features).
+            inputs: (batch, time, ...), flattened to (batch, time, features); with `embed` ids, which are integers.
             train: whether to drop activations.
             lengths: (batch,) integers, number of valid steps, which come first; the values of other steps never change
                 the outputs of valid ones. None: all are valid.
@@ -121,7 +145,8 @@ class RNN(nn.Module):
             (batch, outputs), or (batch, time, outputs) with `every_step`.
 
         Raises:
-            ValueError: `outputs` is None, there is no layer, or the inputs have no time axis.
+            ValueError: `outputs` is None, there is no layer, the inputs have no time axis, or they are no ids of the
+                vocabulary, which is None; or `pool` or `attention` does not fit the other fields.
         """
         outputs = output_size(self, self.outputs)
         if inputs.ndim < 2 or not self.features:
@@ -129,15 +154,33 @@ class RNN(nn.Module):
                 f"RNN needs inputs of shape (batch, time, ...) and at least one layer, got {inputs.shape} and "
                 f"features={self.features}"
             )
-        hidden = inputs.reshape(*inputs.shape[:2], -1)
+        if self.every_step and self.pool != "last":
+            raise ValueError(f"RNN: pool={self.pool!r} gives one output for a sequence, every_step one for every step")
+        hidden = self._embedded(inputs).reshape(*inputs.shape[:2], -1)
         last = hidden
         for number, units in enumerate(self.features, 1):
             hidden, last = self._layer(units, number, hidden, lengths)
             if number < len(self.features) or self.every_step:
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
+        if self.attention:
+            causal = self.every_step and not self.bidirectional  # so that no step sees what it may have to predict
+            block = Attention(self.attention, causal, self.dropout, name="attention")
+            hidden = block(hidden, train=train, lengths=lengths)
+        if self.attention or self.pool != "last":
+            last = pool_time(hidden, lengths, self.pool)
         if not self.every_step:
             hidden = Dropout(self.dropout, name=f"dropout_{len(self.features)}")(last, train)
         return nn.Dense(outputs, name="output")(hidden)
+
+    def _embedded(self, inputs: jax.Array) -> jax.Array:
+        if not self.embed:
+            return inputs
+        if self.vocabulary is None:
+            raise ValueError(
+                f"RNN: embed={self.embed} needs the number of ids: give it, as in RNN(embed={self.embed}, "
+                "vocabulary=1000), or use the model in an experiment whose data are ids"
+            )
+        return Embed(self.vocabulary, self.embed, name="embed")(inputs)
 
     def _layer(
         self, units: int, number: int, hidden: jax.Array, lengths: jax.Array | None

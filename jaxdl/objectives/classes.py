@@ -80,7 +80,7 @@ def confusion_counts(outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) ->
 
 
 def class_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns precision, recall and F1 of each class; zero divided by zero is 0.
+    """Returns precision, recall, F1 and intersection over union of each class; zero divided by zero is 0.
 
     Args:
         confusion: (..., classes, classes) counts, or sums of weights, by true class (rows) and predicted class
@@ -88,13 +88,14 @@ def class_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
             against no precision.
 
     Returns:
-        ``precision``, ``recall`` and ``f1``, (..., classes) float64 each.
+        ``precision``, ``recall``, ``f1`` and ``iou``, (..., classes) float64 each.
     """
     hits, predicted, actual = _sums(confusion)
     return {
         "precision": hits / _divisor(predicted),
         "recall": hits / _divisor(actual),
         "f1": 2 * hits / _divisor(predicted + actual),
+        "iou": hits / _divisor(predicted + actual - hits),
     }
 
 

@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.objectives import counting, losses
 from jaxdl.objectives.classes import class_figures, confusion_counts, correct, occurring
-from jaxdl.objectives.losses import Kind, Objective
+from jaxdl.objectives.objectives import Kind, Objective
 from jaxdl.objectives.questions import answer_counts, right
 from jaxdl.objectives.sections import classes_section, questions_section
 
@@ -203,16 +203,22 @@ class PerClass(Counts):
     Gives ``NAME``, the mean over all that occur among labels or predictions (macro average; NaN if none does), and a
     list, ``NAME_per_class`` or ``NAME_per_question``, with 0 for those that do not occur. scikit-learn and torchmetrics
     leave such classes out of the mean, too. See `jaxdl.objectives.classes.class_figures`.
+
+    Attributes:
+        figure: name of the figure for one class; empty: that of the mean.
     """
+
+    figure: str = dataclasses.field(default="", kw_only=True)
 
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         counts = self.counts(partials)
-        values, known = class_figures(counts)[self.name], occurring(counts)
+        figure = self.figure or self.name
+        values, known = class_figures(counts)[figure], occurring(counts)
         each = "class"
         if counts.ndim == 3:
             values, known, each = values[:, 1], known[:, 1], "question"
         mean = float(values[known].mean()) if known.any() else math.nan
-        return {self.name: mean, f"{self.name}_per_{each}": values.tolist()}
+        return {self.name: mean, f"{figure}_per_{each}": values.tolist()}
 
 
 # The fraction of variance explained.

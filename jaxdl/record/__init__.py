@@ -7,6 +7,7 @@ from jaxdl.record.encoding import json_text
 from jaxdl.record.reading import (
     CONFIG,
     METRICS,
+    PICTURES,
     RECORD,
     REPORT,
     SUMMARY,
@@ -19,6 +20,7 @@ from jaxdl.record.reading import (
 __all__ = [
     "CONFIG",
     "METRICS",
+    "PICTURES",
     "RECORD",
     "REPORT",
     "SUMMARY",

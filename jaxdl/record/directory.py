@@ -8,6 +8,7 @@
 | ``events.out.tfevents.*`` | the same numbers for TensorBoard, under the tags ``split/name`` |
 | ``checkpoints/`` | see `jaxdl.checkpoint` |
 | ``summary.json`` | the outcome, written when the run ends |
+| ``pictures.png`` | some test examples and what is predicted for them, where that is a picture |
 | ``report.html`` | see `jaxdl.report` |
 
 The JSON files are written as `jaxdl.record.encoding` says.
@@ -25,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import append_line, named_cause, replace_file, sync_folder
+from jaxdl.files.atomic import append_line, flush_to_disk, named_cause, replace_file, sync_folder
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record.encoding import json_text, number, plain
-from jaxdl.record.reading import CONFIG, METRICS, RECORD, REPORT, SUMMARY, read_file
+from jaxdl.record.reading import CONFIG, METRICS, PICTURES, RECORD, REPORT, SUMMARY, read_file
 from jaxdl.record.tensorboard import EventFile
 
 
@@ -106,6 +107,11 @@ class RunDirectory:
         self._check_held()
         replace_file(self.path / SUMMARY, json_text(summary))
 
+    def write_pictures(self, png: bytes) -> None:
+        """Writes ``pictures.png``."""
+        self._check_held()
+        replace_file(self.path / PICTURES, png)
+
     def discard_report(self) -> None:
         """Removes ``report.html`` if it exists."""
         self._check_held()
@@ -151,7 +157,7 @@ class RunDirectory:
             if not self._bytes and not file.exists():
                 return
             with open(file, "rb") as opened:
-                os.fsync(opened.fileno())
+                flush_to_disk(opened.fileno())
                 present = os.fstat(opened.fileno()).st_size
             if not self._has_synced_name:
                 sync_folder(self.path)

@@ -11,6 +11,7 @@ from jaxdl.files.paths import expanded
 from jaxdl.record.encoding import number, parse
 
 CONFIG, RECORD, SUMMARY, METRICS, REPORT = "config.json", "record.json", "summary.json", "metrics.jsonl", "report.html"
+PICTURES = "pictures.png"
 
 
 def read_config(path: Path) -> dict[str, Any]:

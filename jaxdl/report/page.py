@@ -21,7 +21,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem .25rem 0; t
 th { font-weight: 600; } td.number, th.number { text-align: right; }
 td { overflow-wrap: anywhere; } td.value { white-space: pre-wrap; }
 .plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0 0 1rem; max-width: 100%; }
-figcaption { font-size: .9rem; font-weight: 600; margin-bottom: .3rem; } svg { max-width: 100%; height: auto; }
+figcaption { font-size: .9rem; font-weight: 600; margin-bottom: .3rem; } svg, img { max-width: 100%; height: auto; }
 pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: auto; font-size: 13px; }
 """
 

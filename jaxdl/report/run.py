@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file
-from jaxdl.record import CONFIG, RECORD, REPORT, SUMMARY, read_config, read_metrics, read_record, read_summary
+from jaxdl.record import CONFIG, PICTURES, RECORD, REPORT, SUMMARY, read_config, read_metrics, read_record, read_summary
 from jaxdl.report.format import data_used, duration, figure, split_metrics
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled
 
@@ -67,6 +68,7 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
         _results(summary, used),
         _curves(lines, data, used) if plots else "",
         *_of_metrics(_mapping(summary.get("metrics")), data, sections, plots),
+        _pictures(run_dir, used),
         section("Data", pairs(data)),
         section("Configuration", pairs(_flat(config))),
         _record(record),
@@ -138,6 +140,15 @@ def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: s
         title = titled(name, used)
         plots.append(plotted(title, learning_curve(title, series[name], reference=reference)))
     return section("Learning curves", f'<div class="plots">{"".join(plots)}</div>')
+
+
+def _pictures(run_dir: Path, used: str) -> str:
+    """Shows the predictions that are pictures."""
+    path = run_dir / PICTURES
+    if not path.is_file():
+        return ""
+    source = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    return section("Pictures", plotted(titled("test examples", used), f'<img src="{source}" alt="test examples">'))
 
 
 def _of_metrics(

@@ -15,6 +15,7 @@ from jaxdl.backend.debugging import users_line
 from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.recipe import outputs_for
 from jaxdl.fields import replace, traced_values
 from jaxdl.objectives import masked_mean
 from jaxdl.objectives.measures import Metric
@@ -167,6 +168,8 @@ class _Functions:
         self._precision = jnp.dtype(experiment.training.precision)
         # Numbers to be predicted are standardised for the loss; labels and probabilities are not.
         self._target = spec.target if experiment.objective.kind == "values" else Preprocess()
+        if experiment.objective.of_inputs:
+            self._target = Preprocess(mean=spec.preprocess.mean, deviation=spec.preprocess.deviation)
 
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
@@ -211,7 +214,7 @@ class _Functions:
         recipe = replace(self._experiment, hparams or {})
         outputs = self._apply(recipe, state, batch)
         self._check_outputs(outputs)
-        targets = batch["targets"]
+        targets = self._with_targets({**batch, "inputs": self._spec.preprocess(batch["inputs"])})["targets"]
         standard = self._standardized(outputs, targets)
         shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
         mask = element_mask(batch, shape)
@@ -232,7 +235,7 @@ class _Functions:
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
-            batch = recipe.augmentation.apply(batch, self._spec.preprocess, key)
+            batch = self._with_targets(recipe.augmentation.apply(batch, self._spec.preprocess, key))
             inputs = self._in_precision(batch["inputs"])
 
         def loss_of(params: Any) -> tuple[jax.Array, Any]:
@@ -285,6 +288,12 @@ class _Functions:
         wide: jax.Array = outputs.astype(jnp.float32)
         return wide
 
+    def _with_targets(self, batch: Batch) -> Batch:
+        """Returns a batch with preprocessed inputs and its targets, which for a reconstruction are the inputs."""
+        if not self._experiment.objective.of_inputs:
+            return batch
+        return {**batch, "targets": self._spec.preprocess.restored(batch["inputs"])}
+
     def _standardized(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
         """Returns targets as the loss compares them with outputs; see `Spec.target`."""
         if not self._target.mean:
@@ -299,7 +308,7 @@ class _Functions:
 
     def _check_outputs(self, outputs: jax.Array) -> None:
         """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""
-        needed = self._experiment.objective.outputs(self._spec.outputs, len(self._spec.class_names))
+        needed = outputs_for(self._experiment.objective, self._spec)
         if self._spec.class_names and outputs.shape[-1] < needed:
             raise UserError(f"the model has {outputs.shape[-1]} outputs, but these data have {needed} classes.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections import Counter
@@ -26,7 +27,7 @@ from jaxdl.sweeps.results.tables import write_rows, write_tables
 from jaxdl.sweeps.trials.runner import OUT_OF_MEMORY
 from jaxdl.sweeps.trials.schedule import Schedule
 from jaxdl.sweeps.trials.table import TABLE, Table
-from jaxdl.sweeps.trials.trial import trial_dir
+from jaxdl.sweeps.trials.trial import Trial, trial_dir
 from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 
@@ -73,7 +74,7 @@ class Sweep:
         self.table = Table(directory.path / TABLE, self.definition, directory.check)
         self.table.prepare()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
-        self._failed = False
+        self._stopped_by: Trial | None = None  # the failed trial after which no other one is to run
         self._failures: Counter[int] = Counter()
         self._width_at: dict[int, int] = {}  # when a trial was last started
         self._written = time.monotonic()
@@ -91,12 +92,18 @@ class Sweep:
             with self.signals, display, self._executor(display) as executor:
                 self._run(executor, display)
                 self.signals.raise_received()
-        except (KeyboardInterrupt, UserError):
-            over = sum(trial.outcome is not None for trial in self._conclude("preempted").trials)
+        except (KeyboardInterrupt, UserError) as error:
+            by_failure = self._stopped_by if isinstance(error, KeyboardInterrupt) else None
+            results = self._conclude("failed" if by_failure else "preempted")
+            over = sum(trial.outcome is not None for trial in results.trials)
             self.notify(f"{over} of {self.definition.trials} trials are finished, in {self.directory.path}.")
-            raise
-        left = any(trial.outcome is None for trial in self.schedule.trials) or self.schedule.left
-        return self._conclude("preempted" if left else "completed")
+            if by_failure is None:
+                raise
+            return results
+        return self._conclude("preempted" if self._are_left() else "completed")
+
+    def _are_left(self) -> bool:
+        return self.schedule.left > 0 or any(trial.outcome is None for trial in self.schedule.trials)
 
     def _executor(self, display: SweepDisplay) -> Executor:
         say = _once(display.say)
@@ -143,8 +150,21 @@ class Sweep:
                 display.show(job.number, "waits for its other seeds", outcome.epochs / job.experiment.training.epochs)
             for trial in over:
                 display.end(trial)
-            self._failed |= outcome.state == "failed"
+            if outcome.state == "failed" and self.execution.on_failure == "stop" and self._are_left():
+                self._stop_after(self.schedule.trials[job.number], display)
             self._write_rows()
+
+    def _stop_after(self, failed: Trial, display: SweepDisplay) -> None:
+        """Stops after a trial that failed: those that are under way save, as after a signal."""
+        if self._stopped_by is not None:
+            return
+        self._stopped_by = failed
+        reason = failed.outcome.reason.rstrip(".") if failed.outcome else ""
+        display.say(
+            f"trial {failed.number} failed, so the sweep stops (on_failure=stop): {reason}. The same command continues "
+            "it with the other trials."
+        )
+        self.signals.received = self.signals.received or signal.SIGTERM
 
     def _check_arithmetic(self, experiment: Experiment) -> None:
         """Raises `UserError` for a trial that trains with another arithmetic than those that it is compared with."""
@@ -161,8 +181,6 @@ class Sweep:
 
     def _may_begin(self) -> bool:
         if self.signals.received is not None:
-            return False
-        if self._failed and self.execution.on_failure == "stop":
             return False
         budget = self.execution.budget_seconds
         return budget is None or time.perf_counter() - self.begin < budget

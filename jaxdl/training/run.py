@@ -18,6 +18,7 @@ from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import about_batch, shortened
 from jaxdl.fields.interval import Interval
 from jaxdl.files.paths import expanded
+from jaxdl.inference.pictures import examples_sheet
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
 from jaxdl.report import write_report
@@ -306,3 +307,8 @@ class _Run:
         metrics = self.trainer.evaluate(state, "test")
         self.figures.log("test", metrics)
         self._check_finite({"test": metrics})
+        if self.hooks.plots:
+            steps, spec = self.trainer.programs.steps, self.trainer.spec
+            sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
+            if sheet is not None:
+                self.directory.write_pictures(sheet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 
 import jaxdl.errors
 from jaxdl.checkpoint import Checkpoints
+from jaxdl.checkpoint.faults import Damaged, unless_it_passes
 from jaxdl.errors import UserError
 from tests.checkpoint.states import equal, make_state
 
@@ -100,6 +102,103 @@ def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact
             assert checkpoints.steps() == [1]
             restored = checkpoints.restore({"x": jax.ShapeDtypeStruct((10,), np.float32)})
         np.testing.assert_array_equal(restored["x"], np.arange(10.0))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_only_what_cannot_be_read_twice_is_damaged(tmp_path: Path, times: int) -> None:
+    failures = iter(range(times))
+
+    def read() -> str:
+        if next(failures, None) is not None:
+            raise Damaged(tmp_path, 1, "File not found")
+        return "whole"
+
+    if times == 1:
+        assert unless_it_passes(tmp_path, read) == "whole"
+    else:
+        with pytest.raises(Damaged):
+            unless_it_passes(tmp_path, read)
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_checkpoint_that_must_not_be_read_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def read() -> None:
+        raise Damaged(tmp_path, 1, "File not found")
+
+    with monkeypatch.context() as patch, pytest.raises(PermissionError):
+        patch.setattr("os.scandir" if what == "folder" else "builtins.open", refuse)
+        unless_it_passes(tmp_path, read)
+
+
+def test_a_checkpoint_that_orbax_cannot_look_at_once_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Checkpoints(tmp_path, keep=2) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, make_state(step))
+    looks, failures = os.stat, iter(range(1))
+
+    def look(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path).endswith("/2") and next(failures, None) is not None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return looks(path, *arguments, **options)
+
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        monkeypatch.setattr(os, "stat", look)
+        found = checkpoints.steps()
+        monkeypatch.undo()
+        assert next(failures, None) is None  # it was looked at
+        assert found == [1, 2]
+
+
+def test_an_error_that_comes_only_at_the_closing_is_one_line_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orbax writes its metadata in a thread of its own, whose error waits until then."""
+
+    def fail(self: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("orbax.checkpoint.CheckpointManager.close", fail)
+    checkpoints = Checkpoints(tmp_path / "c")
+    checkpoints.save(1, make_state())
+    with pytest.raises(UserError, match=f"cannot write a checkpoint in {tmp_path}/c: No space left on device; free"):
+        checkpoints.close()
+
+
+def test_only_late_complaints_of_tensorstore_are_hidden() -> None:
+    """A future that ends after its event loop was closed, as those of other files do once one file has failed."""
+    script = """
+        import asyncio, sys
+        import tensorstore as ts
+        from jaxdl.checkpoint.faults import silence_late_futures
+        def end_late():
+            promise, future = ts.Promise.new()
+            loop = asyncio.new_event_loop()
+            async def read():
+                await future
+            task = loop.create_task(read())
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+            promise.set_result(1)
+        class Other:
+            def __del__(self):
+                raise RuntimeError("Event loop is closed")
+        end_late()
+        print("---", file=sys.stderr, flush=True)
+        for _ in range(2):
+            silence_late_futures()
+        end_late()
+        Other()
+    """
+    loud, _, silenced = run(script).stderr.partition("---\n")
+    assert loud.count("RuntimeError: Event loop is closed") == 1 and "call_soon_threadsafe" in loud
+    assert silenced.count("RuntimeError: Event loop is closed") == 1 and "in __del__" in silenced
 
 
 def test_a_folder_that_was_removed_is_reported(tmp_path: Path) -> None:

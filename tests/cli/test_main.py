@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import jaxdl
+from jaxdl.cli import main
 from jaxdl.cli.main import find_experiment
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
@@ -33,6 +34,26 @@ def own() -> jaxdl.Experiment:
         training=jaxdl.Training(epochs=1),
     )
 '''
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device", "a/b"), "cannot write a/b: No space left on device; free some space."),
+        (OSError(28, "No space left on device"), "cannot write the output: No space left on device; free some space."),
+        (OSError(13, "Permission denied", "a/b"), "cannot read a/b: Permission denied; check the permissions."),
+        (OSError(2, "No such file or directory", "a/b"), "cannot read a/b: No such file or directory; check the path."),
+    ],
+)
+def test_an_error_of_a_file_names_it_with_what_failed_and_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, line: str
+) -> None:
+    def fail(*arguments: object) -> int:
+        raise error
+
+    monkeypatch.setattr(main, "_command", fail)
+    assert main.command([], ROOT / "experiments", 0.0) == 2
+    assert capsys.readouterr().err.partition("error: ")[2] == f"{line}\n"
 
 
 def python_m_jaxdl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -40,6 +40,22 @@ def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_a_failed_trial_gives_status_1_and_stops_if_asked_to(tmp_path: Path) -> None:
+    flags = ("--optimizer=sgd", "--sweep=learning_rate=1e30,1e-2", "--sweep_batch=off", "--sweep_dir=s")
+    stopped = launch(tmp_path, *flags, "--on_failure=stop")
+    assert stopped.returncode == 1, stopped.stderr
+    assert "trial 0 failed, so the sweep stops (on_failure=stop): diverged at step " in stopped.stderr
+    assert "The same command continues it with the other trials.\n" in stopped.stderr
+    assert "1 of 2 trials are finished, in s." in stopped.stderr
+    assert "trials           1 failed, 1 left" in stopped.stdout
+    whole = launch(tmp_path, *flags, "--on_failure=stop")
+    assert whole.returncode == 1, whole.stderr
+    assert "trials           1 completed, 1 failed\n" in whole.stdout
+    again = launch(tmp_path, *flags)
+    assert again.returncode == 1 and "all 2 trials of the sweep in s are finished" in again.stderr
+
+
+@pytest.mark.slow
 def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     done = launch(
         tmp_path, "--sweep=learning_rate=log(1e-4,1e-1)", "--sweep=model.features=8,16", "--trials=20", "--dry_run"

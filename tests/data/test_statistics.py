@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 import jaxdl
 from jaxdl.data import statistics
-from jaxdl.data.statistics import mean_and_deviation
+from jaxdl.data.statistics import mean_and_deviation, of_bytes
 
 FEATURES = np.random.RandomState(0).randn(200, 3).astype(np.float32)
 WEIGHTS = np.array([2.0, -1.0, 0.5])
@@ -112,3 +112,15 @@ def test_a_model_is_evaluated_with_the_statistics_of_its_own_train_split(tmp_pat
     others = jaxdl.Arrays(train=(FEATURES[:100], values[:100] * 3), test=(FEATURES[160:], values[160:]))
     found = jaxdl.evaluate(tmp_path / "run", jaxdl.replace(recipe, {"data": others}))["metrics"]
     assert found["test/mean_absolute_error"] == trained["test/mean_absolute_error"]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1 / 255, 1.0]))
+def test_statistics_of_bytes_are_numpys(seed, scale):
+    values = np.random.RandomState(seed).randint(0, 256, (7, 3, 2, 3)).astype(np.uint8)
+    values[..., 1] = 200
+    mean, deviation = of_bytes(values, scale)
+    scaled = values.astype(np.float64) * scale
+    np.testing.assert_allclose(mean, scaled.mean((0, 1, 2)), rtol=1e-12)
+    expected = scaled.std((0, 1, 2))
+    expected[1] = 1
+    np.testing.assert_allclose(deviation, expected, rtol=1e-9)

@@ -60,7 +60,7 @@ def test_it_links_to_every_page() -> None:
     }
 
 
-def test_the_other_table_of_experiments_has_the_same_figures() -> None:
+def test_the_table_of_all_experiments_has_the_same_figures() -> None:
     page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
     pattern = re.compile(r"^\| `(\w+)` \|.*\| ([\d.]+)", re.MULTILINE)
-    assert pattern.findall(page) == pattern.findall(TEXT)
+    assert set(pattern.findall(TEXT)) <= set(pattern.findall(page))

@@ -12,7 +12,7 @@ from jaxdl import CNN
 
 MNIST_CNN = CNN(features=(32, 64), pool_after=(2,), dropout=0.25, dense=(128,), dense_dropout=0.5, outputs=10)
 MNIST_CNN_SMALL = CNN(features=(32, 64), pool_after=(1, 2), dense=(), outputs=10)
-THREE_POOLS = CNN(features=(32, 64, 128), pool_after=(1, 2, 3), dense=(128,), outputs=10)
+THREE_POOLS = CNN(features=(32, 64, 128), pool_after=None, dense=(128,), outputs=10)
 
 
 def shapes(model: CNN, images: tuple[int, ...]):

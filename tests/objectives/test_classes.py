@@ -56,6 +56,7 @@ def test_the_figures_of_a_class_count_its_outputs_with_nan_as_missed() -> None:
     np.testing.assert_allclose(figures["precision"], [1, 2 / 3])
     np.testing.assert_allclose(figures["recall"], [3 / 8, 1])
     np.testing.assert_allclose(figures["f1"], [2 * 3 / 11, 2 * 2 / 5])
+    np.testing.assert_allclose(figures["iou"], [3 / 8, 2 / 3])
     np.testing.assert_array_equal(occurring(np.array([[0, 0, 0, 1], [0, 0, 0, 0], [2, 0, 0, 0]])), [True, False, True])
 
 

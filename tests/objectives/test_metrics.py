@@ -31,8 +31,8 @@ from jaxdl.objectives.metrics import (
     training_metrics,
 )
 
-CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "perplexity"]
-QUESTIONS = ["accuracy", "exact_match", "confusion", "precision", "recall", "f1", "perplexity"]
+CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
+QUESTIONS = ["accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
 VALUES = ["mean_squared_error", "mean_absolute_error", "r_squared"]
 NAMES = [*CLASSES, "exact_match", *VALUES]
 OBJECTIVES: list[tuple[Objective, list[str]]] = [
@@ -101,7 +101,7 @@ def test_the_label_cannot_be_among_more_classes_than_there_are() -> None:
 
 def test_better_is_higher_or_lower() -> None:
     assert [name for name in NAMES if metric(name).higher_is_better] == [
-        *("accuracy", "top_2", "precision", "recall", "f1", "exact_match", "r_squared")
+        *("accuracy", "top_2", "precision", "recall", "f1", "mean_iou", "exact_match", "r_squared")
     ]
     assert metric("confusion").higher_is_better is None
     figures = ("loss", "train/loss", "validation/accuracy", "accuracy", "test/perplexity", "validation/confusion")

@@ -80,8 +80,12 @@ def test_a_regression_measures_its_mean_absolute_error(tmp_path: Path) -> None:
     ("objective", "names", "fitting"),
     [
         (SQUARES, ("accuracy",), "mean_squared_error, mean_absolute_error, r_squared"),
-        (QUESTIONS, ("top_2",), "accuracy, exact_match, perplexity, confusion, precision, recall, f1"),
-        (QUESTIONS, ("accuracy", "r_squared"), "accuracy, exact_match, perplexity, confusion, precision, recall, f1"),
+        (QUESTIONS, ("top_2",), "accuracy, exact_match, perplexity, confusion, precision, recall, f1, mean_iou"),
+        (
+            QUESTIONS,
+            ("accuracy", "r_squared"),
+            "accuracy, exact_match, perplexity, confusion, precision, recall, f1, mean_iou",
+        ),
     ],
 )
 def test_a_metric_of_another_kind_of_target_is_refused_before_anything_is_written(

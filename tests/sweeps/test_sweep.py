@@ -122,10 +122,36 @@ def test_swept_losses_and_data_stand_in_the_rows(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_on_failure_stop_leaves_the_others(tmp_path: Path) -> None:
     space = {"learning_rate": [1e30, 1e-2], "optimizer": ["sgd"]}
-    # One worker: in this process trials that are fast enough begin two at a time, and those under way still end.
     one_by_one = jaxdl.Execution(executor="processes", workers=1, on_failure="stop")
     found = sweep(tmp_path / "s", space, execution=one_by_one)
-    assert found.status == "preempted" and [trial.state for trial in found.trials] == ["failed", "waiting"]
+    assert found.status == "failed" and [trial.state for trial in found.trials] == ["failed", "waiting"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", ["off", 2])
+def test_on_failure_stop_saves_what_is_under_way(tmp_path: Path, batch: Any) -> None:
+    """One trial after another, and two in one program, of which the second goes on where it was saved."""
+    recipe = jaxdl.replace(RECIPE, {"optimizer": jaxdl.SGD(), "training.epochs": 40, "checkpoint.every": "1h"})
+    space = {"learning_rate": [1e30, 1e-2]}
+    said: list[str] = []
+    stopping = jaxdl.Execution(batch=batch, on_failure="stop")
+    given: dict[str, Any] = {"sweep_dir": tmp_path / "s", "execution": stopping}
+    found = jaxdl.sweep(recipe, space, notify=said.append, **given)
+    left = "waiting" if batch == "off" else "running"
+    assert found.status == "failed" and [trial.state for trial in found.trials] == ["failed", left]
+    assert [trial.number for trial in found.failed] == [0]
+    assert read_summary(found.sweep_dir)["status"] == "failed"
+    if left == "running":
+        assert read_summary(found.sweep_dir / "trials" / "0001")["status"] == "preempted"
+    ended = jaxdl.sweep(recipe, space, notify=said.append, **given)
+    assert ended.status == "completed" and [trial.state for trial in ended.trials] == ["failed", "completed"]
+
+
+@pytest.mark.slow
+def test_a_failed_last_trial_leaves_nothing_to_stop(tmp_path: Path) -> None:
+    space = {"learning_rate": [1e-2, 1e30], "optimizer": ["sgd"]}
+    found = sweep(tmp_path / "s", space, execution=jaxdl.Execution(batch="off", on_failure="stop"))
+    assert found.status == "completed" and [trial.state for trial in found.trials] == ["completed", "failed"]
 
 
 @pytest.mark.slow

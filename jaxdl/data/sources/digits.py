@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from pathlib import Path
 from typing import final
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
+from jaxdl.data.sources.samples import data_file
 from jaxdl.data.spec import Dataset, Spec, fingerprint
-from jaxdl.errors import UserError
 from jaxdl.fields import described
 
 _TEST_SHARE = 0.2
@@ -42,7 +41,8 @@ class Digits(Data):
         return Spec((8, 8, 1), "uint8", Preprocess(scale=1 / 16), (), 10, tuple(map(str, range(10))))
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
-        table = np.loadtxt(_file(), np.uint8, delimiter=",")  # each line: the pixels row by row, then the label
+        # Each line: the pixels row by row, then the label.
+        table = np.loadtxt(data_file("digits.csv.gz"), np.uint8, delimiter=",")
         inputs = table[:, :-1].reshape(-1, 8, 8, 1)
         targets = table[:, -1].astype(np.int32)
         is_test = _stratified(targets)
@@ -56,16 +56,6 @@ class Digits(Data):
             fingerprint=fingerprint(train, test),
             train_examples=len(train["targets"]),
         )
-
-
-def _file() -> Path:
-    """Returns the file that `load_digits` reads; importing scikit-learn for it would take longer than training."""
-    package = importlib.util.find_spec("sklearn")
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
-        if file.is_file():
-            return file
-    raise UserError("the digits are part of scikit-learn, which is not installed: pip install 'scikit-learn>=1.5'.")
 
 
 def _stratified(targets: np.ndarray) -> np.ndarray:

@@ -73,7 +73,7 @@ class Execution:
     )
     on_failure: Literal["continue", "stop"] = static(
         "continue",
-        "after a trial that failed in all attempts: start the others, or start no more; running ones are finished",
+        "after a trial that failed in all attempts: run the others, or stop at once, with what runs saved",
     )
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     ray_address: str = static(

@@ -220,7 +220,7 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     lines = [("trials", ", ".join(f"{count} {state}" for state, count in counts.items() if count))]
     if counts["left"]:
         lines.append(("", "the same command runs those that are left"))
-    failed = [trial for trial in results.trials if trial.state == "failed" and trial.outcome]
+    failed = results.failed
     if failed and failed[0].outcome:
         lines.append(("first failure", f"trial {failed[0].number}: {failed[0].outcome.reason}"))
     if results.best is not None:

@@ -58,7 +58,8 @@ class SweepResults:
     Attributes:
         definition: definition of the sweep.
         sweep_dir: its directory.
-        status: ``completed``, or ``preempted`` if some trials remain.
+        status: ``completed``; ``preempted`` if some trials remain; ``failed`` if a trial failed and, with
+            ``on_failure="stop"``, ended the sweep.
         trials: all trials, by number.
         wall_seconds: time of the command, in seconds.
         compiled: how many train and eval programs this process compiled, or read from the cache.
@@ -104,6 +105,11 @@ class SweepResults:
         """The first completed trial of the best combination (see `groups`); None if none was completed."""
         best = self.groups[0] if self.trials else None
         return self.trials[best.trials[0]] if best is not None and best.trials else None
+
+    @property
+    def failed(self) -> list[Trial]:
+        """The trials that failed for good, such as those that diverged; empty if the sweep is wholly well."""
+        return [trial for trial in self.trials if trial.state == "failed"]
 
     @functools.cached_property
     def groups(self) -> list[Group]:

@@ -1,0 +1,77 @@
+"""Fills an array with what is read from many files, on as many threads as there are cores."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from jaxdl.backend.cores import usable_cores
+from jaxdl.errors import UserError
+
+# Progress is told after so many seconds, and then every so many.
+_QUIET, _TELL_EVERY = 2.0, 10.0
+
+
+def fill(
+    inputs: np.ndarray,
+    paths: Sequence[Path],
+    read: Callable[[Path], np.ndarray],
+    notify: Callable[[str], None] | None = None,
+    *,
+    skip: bool = False,
+) -> dict[int, str]:
+    """Fills the rows of an array with what `read` returns for each path.
+
+    Args:
+        inputs: (paths, ...), written to.
+        paths: the files.
+        read: called with `bombs_refused` in force, on several threads: Pillow decodes without Python's lock.
+        notify: called with progress lines if it takes long.
+        skip: whether a `UserError` of `read` leaves its row as it is.
+
+    Returns:
+        The messages of the rows that were skipped, in order.
+
+    Raises:
+        UserError: the first one of `read`, in the order of the paths.
+    """
+    skipped: dict[int, str] = {}
+
+    def work(row: int) -> None:
+        try:
+            inputs[row] = read(paths[row])
+        except UserError as problem:
+            if not skip:
+                raise
+            skipped[row] = str(problem)
+
+    pool = ThreadPoolExecutor(min(len(usable_cores()), max(1, len(paths))))
+    due = time.monotonic() + _QUIET
+    try:
+        with bombs_refused():
+            for row, _ in enumerate(pool.map(work, range(len(paths)))):
+                if notify is not None and time.monotonic() > due:
+                    due = time.monotonic() + _TELL_EVERY
+                    notify(f"Decoding {len(paths):,} images: {100 * row // len(paths)} %")
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return dict(sorted(skipped.items()))
+
+
+@contextlib.contextmanager
+def bombs_refused() -> Iterator[None]:
+    """Makes Pillow's warning about an image that is large enough to fill the memory an error, as at twice that size.
+
+    It is not made in each thread, because the filters of warnings belong to all threads.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield

@@ -1,0 +1,1 @@
+"""Folders of pictures: what lies in them, files of labels, and decoding."""

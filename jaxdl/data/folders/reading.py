@@ -1,0 +1,235 @@
+"""Decodes the pictures of a listing to arrays, and keeps these in the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxdl.data import kept
+from jaxdl.data.decoding import fill
+from jaxdl.data.folders.listing import Listing, Picture
+from jaxdl.data.images import load_images, stored_image
+from jaxdl.data.kept import Kept
+from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.source import Notify
+from jaxdl.data.spec import GROUPS, Fit, Spec, fingerprint
+from jaxdl.data.tfds.workspace import workspace
+from jaxdl.errors import UserError
+
+# Part of the key of kept arrays: increased when decoding changes.
+_FORMAT = 1
+_SHOWN = 10  # files that a line lists
+
+
+def read(
+    name: str, list_again: Callable[[], Listing], make: Callable[[Listing], Kept], cache: Path | None, notify: Notify
+) -> Kept:
+    """Returns what is kept of a folder, or else decodes it and keeps that.
+
+    Args:
+        name: what the arrays depend on beside the files, as text: fields.
+        list_again: lists the folder.
+        make: decodes a listing.
+        cache: the folder to keep arrays in; None: nothing is kept.
+        notify: called with progress lines.
+
+    Raises:
+        UserError: the folder cannot be read, or it changed meanwhile.
+    """
+    listing = list_again()
+    key = _key(name, listing)
+    if cache is None:
+        return _made(name, listing, list_again, make)
+    found = kept.load(cache, key)
+    if found is not None:
+        return found
+    with _drafts(cache, notify) as drafts:
+        # Another process may have kept it while this one waited.
+        found = kept.load(cache, key) if drafts is not None else None
+        if found is not None:
+            return found
+        made = _made(name, listing, list_again, make)
+        if drafts is not None:
+            try:
+                size = kept.save(cache, key, made, drafts)
+                notify(f"The decoded pictures are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
+            except OSError as problem:
+                notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+    return made
+
+
+def _made(name: str, listing: Listing, list_again: Callable[[], Listing], make: Callable[[Listing], Kept]) -> Kept:
+    before = _key(name, listing)
+    made = make(listing)
+    if _key(name, list_again()) != before:
+        raise UserError("the folder of pictures was changed while it was read; run the same command again.")
+    return made
+
+
+@contextlib.contextmanager
+def _drafts(cache: Path, notify: Notify) -> Iterator[Path | None]:
+    """Yields a folder for files that are not complete yet, which no other process uses; None where none can be made."""
+    with contextlib.ExitStack() as stack:
+        drafts = None
+        try:
+            drafts = stack.enter_context(workspace(cache, notify))
+        except OSError as problem:
+            notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+        yield drafts
+
+
+def _key(name: str, listing: Listing) -> str:
+    """Returns a digest of all that decoded arrays depend on: fields, files with their times and sizes, targets."""
+    digest = hashlib.sha256(json.dumps([_FORMAT, name, listing.classes, listing.problems, listing.remarks]).encode())
+    for picture in listing.pictures:
+        try:
+            stat = picture.path.stat()
+            seen = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+        except OSError:
+            seen = []
+        line = [str(picture.path), picture.split, picture.target, picture.group, *seen]
+        digest.update(json.dumps(line).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def decode(
+    listing: Listing,
+    room: tuple[int, int],
+    channels: int | None,
+    fit: Fit,
+    notify: Notify,
+    *,
+    skip: bool,
+) -> Kept:
+    """Decodes all pictures of a listing.
+
+    Args:
+        listing: what lies in the folder.
+        room: (height, width) of the inputs.
+        channels: 1 or 3; None: 1 if every picture of train is gray, otherwise 3.
+        fit: how pictures of other shapes are brought to this one.
+        notify: called with progress lines.
+        skip: whether what cannot be used is left out and listed, or an error.
+
+    Returns:
+        Inputs (examples, height, width, channels) uint8; targets (examples,) int32 classes, or float32 numbers.
+
+    Raises:
+        UserError: something cannot be used and `skip` is not set; or a class or a split is left without pictures.
+    """
+    if listing.problems and not skip:
+        raise _stopped(listing.problems)
+    pictures = list(listing.pictures)
+    outputs = len(listing.classes) or 1
+    spec = Spec((*room, channels or 3), "uint8", Preprocess(1 / 255), (), outputs, listing.classes, fit=fit)
+    _check_memory(len(pictures), spec)
+    inputs = np.empty((len(pictures), *spec.input_shape), np.uint8)
+    paths = [picture.path for picture in pictures]
+    try:
+        skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip)
+    except UserError as problem:
+        raise _stopped([str(problem).rstrip(".")]) from problem
+    if skipped:
+        good = np.isin(np.arange(len(pictures)), list(skipped), invert=True)
+        inputs, pictures = inputs[good], [picture for picture, is_good in zip(pictures, good, strict=True) if is_good]
+    _check_left(listing, pictures)
+    if channels is None:
+        inputs, spec = _without_colour(inputs, pictures, spec)
+    splits = _splits(inputs, pictures, listing.classes)
+    lines = (*listing.remarks, *_left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
+    digest = fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
+    return Kept(spec, splits, digest, tuple(lines))
+
+
+def _check_memory(count: int, spec: Spec) -> None:
+    """Raises `UserError` where decoded pictures would not fit: the system would end the process without a word."""
+    from jaxdl.backend.memory import free_host_memory  # here, since it imports JAX
+
+    needed, free = count * math.prod(spec.input_shape), free_host_memory()
+    if needed > free:
+        height, width, channels = spec.input_shape
+        raise UserError(
+            f"{count:,} pictures of {height}x{width}x{channels} take {needed / 1e9:,.1f} GB of memory, and "
+            f"{free / 1e9:,.1f} GB are free: give a smaller --data.size."
+        )
+
+
+def _stopped(problems: Sequence[str]) -> UserError:
+    more = f" There are {len(problems) - 1:,} more such problems." if len(problems) > 1 else ""
+    return UserError(f"{problems[0]}.{more} Correct or remove it, or leave such files out with --data.on_bad=skip.")
+
+
+def _left_out(problems: Sequence[str]) -> list[str]:
+    """Returns the lines that count and list what is left out."""
+    if not problems:
+        return []
+    shown = [f"  {problem}" for problem in problems[:_SHOWN]]
+    more = [f"  and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+    return [
+        f"{len(problems):,} of the files or classes cannot be used and are left out (--data.on_bad=skip):",
+        *shown,
+        *more,
+    ]
+
+
+def _check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
+    """Raises `UserError` where a class of train, or a split, has lost all its pictures."""
+    for what, before, after in (
+        ("split", {p.split for p in listing.pictures}, {p.split for p in pictures}),
+        (
+            "class",
+            set(listing.classes),
+            {p.target for p in pictures if p.split == "train"} if listing.classes else set(),
+        ),
+    ):
+        lost = sorted(map(str, before - after))
+        if lost:
+            raise UserError(f"none of the pictures of the {what} {lost[0]!r} can be read; remove or correct them.")
+
+
+def _without_colour(inputs: np.ndarray, pictures: Sequence[Picture], spec: Spec) -> tuple[np.ndarray, Spec]:
+    """Returns inputs with one channel, and their spec, if every picture of train is gray; otherwise both as they are.
+
+    What counts is what is seen: files of some formats, such as WebP, have three channels even for a gray picture.
+    """
+    gray = np.zeros(len(pictures), bool)
+    for row, picture in enumerate(pictures):
+        image = inputs[row]
+        gray[row] = (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
+        if not gray[row] and picture.split == "train":
+            return inputs, spec
+    spec = dataclasses.replace(spec, input_shape=(*spec.input_shape[:2], 1))
+    inputs = np.ascontiguousarray(inputs[..., :1])
+    coloured = [row for row in range(len(pictures)) if not gray[row]]
+    # As a prediction would read them.
+    inputs[coloured] = load_images([pictures[row].path for row in coloured], spec)
+    return inputs, spec
+
+
+def _splits(
+    inputs: np.ndarray, pictures: Sequence[Picture], classes: tuple[str, ...]
+) -> dict[str, dict[str, np.ndarray]]:
+    numbers = {name: number for number, name in enumerate(classes)}
+    values = [numbers[str(p.target)] if classes else p.target for p in pictures]
+    arrays = {"inputs": inputs, "targets": np.array(values, np.int32 if classes else np.float32)}
+    if any(picture.group for picture in pictures):
+        arrays[GROUPS] = np.unique([picture.group for picture in pictures], return_inverse=True)[1].astype(np.int32)
+    parts = np.array([picture.split for picture in pictures])
+    return {
+        split: {name: array[_slice(parts, split)] for name, array in arrays.items()}
+        for split in ("train", "validation", "test")
+        if (parts == split).any()
+    }
+
+
+def _slice(parts: np.ndarray, split: str) -> slice:
+    """Returns the rows of a split, which lie together: a part of an array, not a copy."""
+    rows = np.flatnonzero(parts == split)
+    return slice(rows[0], rows[-1] + 1)

@@ -1,0 +1,121 @@
+"""Decoded arrays, kept as ``.npy`` files with an index: found again only for the same key, and only undamaged."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxdl.data.spec import ARRAYS, GROUPS, Spec, Split, fingerprint
+
+INDEX = "index.json"
+_SPLITS, _NAMES = ("train", "validation", "test"), (*ARRAYS, GROUPS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """The arrays of a data set, and what was found out when they were decoded.
+
+    Attributes:
+        spec: describes one example.
+        splits: the source's own splits.
+        fingerprint: that of the splits, see `jaxdl.data.spec.fingerprint`.
+        lines: what was said about the files, to be said again at each load.
+    """
+
+    spec: Spec
+    splits: Mapping[str, Split]
+    fingerprint: str
+    lines: tuple[str, ...] = ()
+
+
+def load(folder: Path, key: str) -> Kept | None:
+    """Loads what is kept in a folder; None if there is nothing, nothing for this key, or if it is damaged.
+
+    The fingerprint is computed from the loaded arrays and compared, so that it always matches them. Only NumPy is
+    needed.
+    """
+    index = read_index(folder, key)
+    if index is None:
+        return None
+    try:
+        splits: dict[str, dict[str, np.ndarray]] = {}
+        for split, name, file in _files(folder, key, index["arrays"]):
+            splits.setdefault(split, {})[name] = np.load(file, allow_pickle=False)
+        if _fingerprint(splits) != index["fingerprint"]:
+            return None
+        return Kept(Spec.from_json(index["spec"]), splits, index["fingerprint"], tuple(index["lines"]))
+    except Exception:  # missing or damaged: NumPy raises errors of any kind, even those of Python's tokenizer
+        return None
+
+
+def read_index(folder: Path, key: str) -> dict[str, Any] | None:
+    """Returns the index of what is kept, with a ``"spec"`` as JSON; None as for `load`."""
+    try:
+        index: dict[str, Any] = json.loads((folder / INDEX).read_text())
+        if index.pop("seal") != _seal(index) or index["key"] != key:
+            return None
+        Spec.from_json(index["spec"])
+        return index
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # missing or damaged
+        return None
+
+
+def save(folder: Path, key: str, kept: Kept, drafts: Path) -> int:
+    """Keeps arrays in a folder, in the place of what was kept there; returns their size in bytes.
+
+    Args:
+        folder: made if it is missing.
+        key: a digest of all that the arrays depend on.
+        kept: what `load` returns.
+        drafts: an existing folder on the same file system, for files that are not complete yet.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    folder.mkdir(exist_ok=True)
+    arrays = {split: sorted(kept.splits[split]) for split in kept.splits}
+    files = list(_files(folder, key, arrays))
+    for split, name, file in files:
+        np.save(drafts / file.name, kept.splits[split][name], allow_pickle=False)
+        os.replace(drafts / file.name, file)
+    index = {
+        "key": key,
+        "spec": dataclasses.asdict(kept.spec),
+        "fingerprint": kept.fingerprint,
+        "arrays": arrays,
+        "lines": list(kept.lines),
+    }
+    (drafts / INDEX).write_text(json.dumps({**index, "seal": _seal(index)}, indent=1))
+    os.replace(drafts / INDEX, folder / INDEX)
+    current = {file for _, _, file in files}
+    for old in folder.glob("*.npy"):
+        if old not in current:
+            old.unlink(missing_ok=True)
+    return sum(file.stat().st_size for file in current)
+
+
+def _files(folder: Path, key: str, arrays: Mapping[str, Any]) -> Iterator[tuple[str, str, Path]]:
+    """Yields split, name and file of each array; names that no data set has are passed over, so none leads elsewhere.
+
+    The files' names contain the key: a process that reads the old index meanwhile finds the old arrays or none.
+    """
+    for split in _SPLITS:
+        for name in _NAMES:
+            if name in arrays.get(split, ()):
+                yield split, name, folder / f"{split}-{name}-{key[:12]}.npy"
+
+
+def _fingerprint(splits: Mapping[str, Split]) -> str:
+    return fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
+
+
+def _seal(index: Mapping[str, Any]) -> str:
+    """Returns a digest that detects changes of an index: the fingerprint does not cover the spec in it."""
+    return hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,148 @@
+"""Looking at an experiment's data before training: what they are, and examples as the model will see them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import RenderableType
+
+from jaxdl.data import Dataset, Notify, Split, default_data_dir
+from jaxdl.data.check import are_classes
+from jaxdl.data.inspection import Inspection, feature_names, inspect
+from jaxdl.experiment.load import check_targets, load_data
+from jaxdl.experiment.recipe import Experiment
+from jaxdl.files.atomic import replace_file
+from jaxdl.files.paths import expanded
+from jaxdl.report.colours import MOST_CLASSES, class_colours
+from jaxdl.report.data import data_lines, data_page, numbers, pictures
+
+_SHOWN = 24
+PAGE = "data.html"
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """A data set as a person looks at it.
+
+    Attributes:
+        dataset: the data.
+        found: sizes, class balance, statistics and what looks wrong.
+        text: all of it for a terminal, see `rich.console.Console.print`.
+        html: a self-contained page with examples.
+    """
+
+    dataset: Dataset
+    found: Inspection
+    text: RenderableType
+    html: str
+
+
+def look_at_data(experiment: Experiment, data_dir: Path | str | None = None, notify: Notify = print) -> Look:
+    """Loads the data of an experiment and describes them.
+
+    Args:
+        experiment: the recipe; its augmentation is shown.
+        data_dir: folder of prepared data sets and original archives; None: TFDS's own.
+        notify: takes messages.
+
+    Raises:
+        UserError: the data cannot be loaded, or do not fit the recipe.
+    """
+    dataset = load_data(experiment, default_data_dir() if data_dir is None else expanded(data_dir), notify)
+    experiment = experiment.for_spec(dataset.spec)
+    check_targets(experiment, dataset)
+    found = inspect(dataset)
+    facts = _facts(dataset, found)
+    splits = list(found.class_counts)
+    names = dataset.spec.class_names or tuple(map(str, range(dataset.spec.outputs)))
+    balance = (
+        [(name, *counts) for name, *counts in zip(names, *found.class_counts.values(), strict=False)] if splits else []
+    )
+    statistics = {
+        kind: [dataclasses.astuple(feature) for feature in features]
+        for kind, features in (("inputs", found.features), ("targets", found.target))
+    }
+    html = data_page(dataset.used, facts, found.warnings, balance, splits, statistics, _examples(experiment, dataset))
+    return Look(dataset, found, data_lines(facts, balance, splits), html)
+
+
+def write_look(look: Look, folder: Path) -> Path:
+    """Writes the page into a folder, which is created, and returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / PAGE, look.html)
+    return folder / PAGE
+
+
+def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
+    spec = dataset.spec
+    each = "pixel" if _of_pixels(dataset) else "step"
+    target = "one class" if found.class_counts and not spec.target_shape else f"a class for each {each}"
+    if not found.class_counts:
+        target = "numbers" if found.target else "answers to yes-or-no questions"
+    facts = {
+        "data": dataset.used + (f" (a stand-in for {dataset.requested})" if dataset.substituted else ""),
+        "examples": ", ".join(f"{name} {size:,}" for name, size in found.sizes.items()),
+        "inputs": f"{spec.input_dtype} of shape {spec.input_shape}" + (", with lengths" if spec.lengths else ""),
+        "targets": f"{target}, shape {spec.target_shape}",
+        "outputs of a model": f"{spec.outputs:,}",
+        "fingerprint": dataset.fingerprint,
+    }
+    if spec.best_loss is not None:
+        facts["smallest loss that any model can reach"] = f"{spec.best_loss:.4f}"
+    return facts
+
+
+def _examples(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
+    """Returns the first train examples as the model sees them in evaluation, and as augmentation changes them."""
+    train = {name: array[:_SHOWN] for name, array in dataset.splits["train"].items()}
+    preprocess = dataset.spec.preprocess
+    captions = [_caption(target, dataset) for target in train["targets"]]
+    seen = np.asarray(preprocess(jax.numpy.asarray(train["inputs"])))
+    shown = {"Examples of train, as the model sees them": _shown(seen, captions, dataset)}
+    if _of_pixels(dataset):
+        shown["Their targets"] = pictures(class_colours()[train["targets"]] / 255, captions)
+    key = jax.random.fold_in(jax.random.key(experiment.seed), 0)
+    batch = experiment.augmentation.apply(_on_device(train), preprocess, key)
+    changed = np.asarray(batch["inputs"])
+    if not np.array_equal(changed, seen, equal_nan=True):
+        shown["The same examples, changed by augmentation"] = _shown(changed, captions, dataset)
+        if _of_pixels(dataset):
+            targets = np.asarray(batch["targets"])
+            shown["Their targets, changed with them"] = pictures(class_colours()[targets] / 255, captions)
+    return shown
+
+
+def _of_pixels(dataset: Dataset) -> bool:
+    """Returns whether each pixel has a class, and these are few enough to be shown in colours."""
+    spec = dataset.spec
+    masks = len(spec.target_shape) == 2 and spec.target_shape == spec.input_shape[:-1]
+    return masks and are_classes(dataset.splits["train"]["targets"], spec) and spec.outputs <= MOST_CLASSES
+
+
+def _on_device(split: Split) -> Mapping[str, jax.Array]:
+    return {name: jax.numpy.asarray(array) for name, array in split.items()}
+
+
+def _caption(target: np.ndarray, dataset: Dataset) -> str:
+    names = dataset.spec.class_names
+    if not target.ndim:
+        return names[int(target)] if names else f"{float(target):.6g}"
+    if _of_pixels(dataset):
+        counts = np.bincount(target.reshape(-1))
+        shares = [(names[n] if names else str(n), count / target.size) for n, count in enumerate(counts) if count]
+        return ", ".join(f"{name} {share:.0%}" for name, share in shares)
+    return " ".join(f"{float(value):.4g}" for value in target.reshape(-1)[:8]) + (" ..." if target.size > 8 else "")
+
+
+def _shown(inputs: np.ndarray, captions: Sequence[str], dataset: Dataset) -> str:
+    spec = dataset.spec
+    if inputs.ndim == 4 and inputs.shape[-1] in (1, 3):
+        return pictures(np.asarray(spec.preprocess.restored(jax.numpy.asarray(inputs))), captions)
+    rows = inputs.reshape(len(inputs), -1)
+    names = feature_names(spec)
+    return numbers(rows, captions, names if len(names) == rows.shape[1] else [str(n) for n in range(rows.shape[1])])
