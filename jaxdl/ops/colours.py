@@ -60,5 +60,5 @@ def turn_hue(images: jax.Array, turn: jax.Array) -> jax.Array:
         k = k - 6 * jnp.floor(k / 6)
         return value - chroma * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
 
-    turned = jax.lax.optimization_barrier(jnp.stack([channel(n) for n in (5, 3, 1)], 1))
+    turned: jax.Array = jax.lax.optimization_barrier(jnp.stack([channel(n) for n in (5, 3, 1)], 1))
     return turned.swapaxes(1, 2).reshape(images.shape)

@@ -109,9 +109,13 @@ def crop_and_resize(images: jax.Array, boxes: jax.Array) -> jax.Array:
     rows = _take(rows, first).astype(jnp.float32) * (1 - share) + _take(rows, second).astype(jnp.float32) * share
     first, second, share = _between(boxes[:, 1], boxes[:, 3], width)
     share = share[:, None, :, None]
-    take = jax.vmap(lambda image, index: image.at[:, index].get(mode="promise_in_bounds"))
     columns = rows.reshape(images.shape)
-    resized: jax.Array = take(columns, first) * (1 - share) + take(columns, second) * share
+
+    def take(image: jax.Array, index: jax.Array) -> jax.Array:
+        return image.at[:, index].get(mode="promise_in_bounds")
+
+    left, right = (jax.vmap(take)(columns, index) for index in (first, second))
+    resized: jax.Array = left * (1 - share) + right * share
     return resized
 
 
