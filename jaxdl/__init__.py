@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
+        ArrayFile,
         Arrays,
         Bits,
         BreastCancer,
@@ -71,6 +72,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "ArrayFile",
     "Arrays",
     "Attention",
     "Augmentation",
@@ -151,8 +153,8 @@ _NAMES = {
     "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec Table Tfds "
-    "Wine default_data_dir",
+    "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec "
+    "Table Tfds Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

@@ -8,6 +8,7 @@ from typing import Any
 from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
@@ -22,7 +23,7 @@ from jaxdl.fields import Family
 
 _EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table}
+_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -30,18 +31,18 @@ def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
     kind, colon, path = name.partition(":")
     if colon and kind in _OF_FILES and path:
         return _OF_FILES[kind], {"path": path}
+    if check_name(name) is None:
+        return Tfds, {"name": name}
     if colon:
         kinds = ", ".join(known + ":PATH" for known in _OF_FILES)
         raise UserError(
             f"unknown data set {name!r}: there is no kind of source {kind + ':'!r}. Give one of {kinds}, "
-            f"an embedded set ({_EMBEDDED}) or a name of tensorflow-datasets such as fashion_mnist."
+            f"an embedded set ({_EMBEDDED}) or a name of tensorflow-datasets such as fashion_mnist or mnist:3.0.1."
         )
-    if check_name(name):
-        raise UserError(
-            f"unknown data set {name!r}: it is not an embedded set ({_EMBEDDED}), and names of "
-            f"tensorflow-datasets look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
-        )
-    return Tfds, {"name": name}
+    raise UserError(
+        f"unknown data set {name!r}: it is not an embedded set ({_EMBEDDED}), and names of "
+        f"tensorflow-datasets look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
+    )
 
 
 def _lower_hint(name: str) -> str:
@@ -60,6 +61,7 @@ DATA = Family(
         "breast_cancer": BreastCancer,
         "diabetes": Diabetes,
         "arrays": Arrays,
+        "array_file": ArrayFile,
         "folder": Folder,
         "table": Table,
         "tfds": Tfds,
@@ -69,6 +71,7 @@ DATA = Family(
 
 __all__ = [
     "DATA",
+    "ArrayFile",
     "Arrays",
     "Bits",
     "BreastCancer",

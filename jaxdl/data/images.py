@@ -133,13 +133,10 @@ def _pixels(path: Path, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
     """Returns an image from 0 for black to 255 for white, as `load_image`: `shape`, uint8, or float32 for deep ones."""
     from PIL import Image, UnidentifiedImageError
 
-    height, width, channels = shape
-    room = width, height
     try:
         # From a stream: what Pillow maps into memory from a path, it turns wrongly (TIFF without compression).
         with open(path, "rb") as stream, Image.open(stream) as file:
-            scaled = _scaled_while_decoded(file, room, fit) if file.format in _JPEG else None
-            image = opaque(file, path, MODES[channels])
+            return drawn(file, path, shape, fit)
     except UserError:
         raise
     except FileNotFoundError as problem:
@@ -153,6 +150,24 @@ def _pixels(path: Path, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
             with named_cause(Path(path), "read"):
                 raise
         raise UserError(f"{path}: the image cannot be read, the file may be damaged ({problem}).") from problem
+
+
+def drawn(file: Image.Image, path: Path | str, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
+    """Returns an opened image, of which nothing was decoded yet, as `load_image` reads it.
+
+    Args:
+        file: the image, opened from a stream.
+        path: its name in messages.
+        shape: (height, width, channels), with 1 or 3 channels.
+        fit: what is done with an image of another shape.
+
+    Returns:
+        `shape`, from 0 for black to 255 for white: uint8, or float32 for images of more than 8 bits.
+    """
+    height, width, channels = shape
+    room = width, height
+    scaled = _scaled_while_decoded(file, room, fit) if file.format in _JPEG else None
+    image = opaque(file, path, MODES[channels])
     image = fitted(image, scaled or scaled_size(image.size, room, fit), room)
     return np.broadcast_to(np.asarray(image).reshape(height, width, -1), shape)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,7 +40,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
             with open(draft, "wb") as file:
                 file.write(_encoded(content) if isinstance(content, str) else content)
                 file.flush()
-                os.fsync(file.fileno())
+                flush_to_disk(file.fileno())
             os.replace(draft, path)
         except OSError:
             with contextlib.suppress(OSError):
@@ -93,9 +94,24 @@ def sync_tree(path: Path) -> None:
 def _sync(path: Path | str) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush_to_disk(descriptor)
     finally:
         os.close(descriptor)
+
+
+def flush_to_disk(descriptor: int) -> None:
+    """Writes an open file or folder to the disk, so that it survives a power failure.
+
+    On macOS, fsync(2) leaves it in the drive's own memory, and F_FULLFSYNC of fcntl(2) does not; file systems that do
+    not know it, such as those of a server, are asked for the former.
+    """
+    if sys.platform == "darwin":
+        import fcntl  # here, since Windows has none
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 # Luma of ITU-R BT.601, the grey of Pillow's convert("L") and of torchvision's rgb_to_grayscale.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array([[[[0.299, 0.587, 0.114]]]], np.float32)
 
 
 def saturate(images: jax.Array, factor: jax.Array) -> jax.Array:
@@ -50,5 +50,5 @@ def turn_hue(images: jax.Array, turn: jax.Array) -> jax.Array:
         (green - blue) / divisor,
         jnp.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
-    k = (hue[..., None] + 6 * turn[:, None, None, None] + np.array([5, 3, 1], np.float32)) % 6
+    k = (hue[..., None] + 6 * turn[:, None, None, None] + np.array([[[[5, 3, 1]]]], np.float32)) % 6
     return value[..., None] - chroma[..., None] * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)

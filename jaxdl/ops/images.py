@@ -123,8 +123,8 @@ def crop_and_resize_masks(masks: jax.Array, boxes: jax.Array) -> jax.Array:
 
 
 def _middles(count: int) -> jax.Array:
-    """Returns the middles of so many pixels, in halves of a pixel."""
-    return 2 * jnp.arange(count, dtype=jnp.int32) + 1
+    """Returns the middles of so many pixels, in halves of a pixel, (1, count) int32."""
+    return 2 * jnp.arange(count, dtype=jnp.int32)[None] + 1
 
 
 def _between(start: jax.Array, size: jax.Array, count: int) -> tuple[jax.Array, jax.Array, jax.Array]:

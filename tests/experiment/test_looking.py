@@ -86,3 +86,15 @@ def test_rows_are_shown_as_numbers_and_texts_are_escaped(tmp_path: Path) -> None
 def test_data_that_do_not_fit_the_recipe_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs images"):
         look_at_data(recipe(jaxdl.Bits(), augmentation=jaxdl.Augmentation(shift=1)), tmp_path)
+
+
+def test_masks_are_shown_beside_their_images_and_move_with_them(tmp_path: Path) -> None:
+    look = look_at_data(recipe(jaxdl.Shapes(masks=True), augmentation=jaxdl.Augmentation(flip="horizontal")), tmp_path)
+    assert "a class for each pixel" in look.html
+    shown = images_of(look.html)
+    assert len(shown) == 96, "images and masks, as they are and augmented"
+    images, masks, _, moved = (shown[start : start + 24] for start in range(0, 96, 24))
+    assert images[0].shape == masks[0].shape
+    for before, after in zip(masks, moved, strict=True):
+        assert np.array_equal(after, before) or np.array_equal(after, before[:, ::-1])
+    assert any(not np.array_equal(after, before) for before, after in zip(masks, moved, strict=True))

@@ -95,7 +95,14 @@ class Arrays(Data):
         Raises:
             UserError: there are no arrays, train and test do not fit each other, or an array was changed meanwhile.
         """
-        splits = {name: dict(_arrays(name, getattr(self, name))) for name in ("train", "test")}
+        return self.joined({name: dict(_arrays(name, getattr(self, name))) for name in ("train", "test")})
+
+    def joined(self, splits: dict[str, dict[str, np.ndarray]]) -> Dataset:
+        """Returns splits, as `split_of` gives them, as a data set; train is one of them.
+
+        Raises:
+            UserError: they do not fit each other.
+        """
         if any("lengths" in split for split in splits.values()):
             _pad_alike(splits)
         if any("weights" in split for split in splits.values()):
@@ -109,7 +116,7 @@ class Arrays(Data):
             splits=splits,
             requested=self.requested,
             used=self.requested,
-            fingerprint=fingerprint(splits["train"], splits["test"]),
+            fingerprint=fingerprint(splits["train"], splits.get("test"), splits.get("validation")),
             train_examples=len(splits["train"]["inputs"]),
         )
 
@@ -154,7 +161,20 @@ class Arrays(Data):
 
 
 def _held(name: str, given: Any) -> _Held:
-    """Returns a split's arrays as a field holds them.
+    """Returns a split's arrays as a field holds them; errors as in `split_of`."""
+    split = split_of(f"Arrays({name}=...)", name, given)
+    held = _Held(split_sha256(split))
+    held.arrays = split
+    return held
+
+
+def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
+    """Returns a split's arrays in dtypes that JAX computes with.
+
+    Args:
+        where: what holds them, in messages.
+        name: the split.
+        given: a pair, or a mapping.
 
     Raises:
         UserError: they are not a pair or a mapping of arrays with one entry for each example.
@@ -164,13 +184,13 @@ def _held(name: str, given: Any) -> _Held:
     elif isinstance(given, Sequence) and len(given) == 2:
         values = {"inputs": given[0], "targets": given[1]}
     else:
-        raise UserError(f"Arrays({name}=...): give a pair (inputs, targets) or a mapping of these names to arrays.")
-    check_names(values, f"Arrays({name}=...)")
+        raise UserError(f"{where}: give a pair (inputs, targets) or a mapping of these names to arrays.")
+    check_names(values, where)
     split: dict[str, np.ndarray] = {}
     for key in ("inputs", "targets"):
         split[key], lengths = _array(f"{name} {key}", values[key])
         if key == "inputs" and split[key].dtype.kind == "U":
-            raise UserError(f"Arrays({name}=...): inputs are texts; a model reads numbers, such as ids of words.")
+            raise UserError(f"{where}: inputs are texts; a model reads numbers, such as ids of words.")
         if key == "targets" and split[key].dtype.kind in "iu":
             split[key] = _without_axis_of_one(split[key].astype(np.int32), split["inputs"])
         if lengths is not None and "lengths" not in values:
@@ -182,12 +202,10 @@ def _held(name: str, given: Any) -> _Held:
     for key, array in split.items():
         if not array.ndim or len(array) != len(split["inputs"]):
             raise UserError(
-                f"Arrays({name}=...): {key} of shape {array.shape} does not have one entry for each of the "
+                f"{where}: {key} of shape {array.shape} does not have one entry for each of the "
                 f"{len(split['inputs']) if split['inputs'].ndim else 0} examples."
             )
-    held = _Held(split_sha256(split))
-    held.arrays = split
-    return held
+    return split
 
 
 def _weights(what: str, values: Any) -> np.ndarray:

@@ -1,0 +1,120 @@
+"""Arrays of their user in an ``.npz`` file."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from jaxdl.data.source import Notify, OwnFiles
+from jaxdl.data.sources.arrays import Arrays, split_of
+from jaxdl.data.spec import Dataset, Spec
+from jaxdl.data.statistics import with_standard_targets
+from jaxdl.errors import UserError
+from jaxdl.fields import above_zero, described, static
+from jaxdl.files.paths import expanded
+
+_SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
+# What people call the arrays; x and y are those of Keras, images and labels those of MedMNIST.
+_ARRAYS = {
+    **dict.fromkeys(("inputs", "x", "images"), "inputs"),
+    **dict.fromkeys(("targets", "y", "labels"), "targets"),
+    "lengths": "lengths",
+    "weights": "weights",
+}
+_NAMES = (
+    "inputs, targets and, where there are any, lengths and weights, for one set, which is cut; or these for each "
+    "split, such as train_inputs, train_targets, test_inputs and test_targets, or x_train, y_train, x_test and y_test"
+)
+
+
+@final
+@described
+@dataclasses.dataclass(frozen=True)
+class ArrayFile(OwnFiles):
+    """An ``.npz`` file of arrays, as ``np.savez("file.npz", inputs=inputs, targets=targets)`` writes it.
+
+    It holds one set, with the names ``inputs``, ``targets`` and, where there are any, ``lengths`` and ``weights``, or
+    these for each split: ``train_inputs``, ``train_targets``, ``test_inputs`` and so on, or ``x_train``, ``y_train``,
+    ``x_test`` and ``y_test``. ``x`` and ``images`` are inputs too, ``y`` and ``labels`` targets. What the arrays may be
+    says `Arrays`. Pickled objects are never loaded.
+    """
+
+    path: str = static("", "the .npz file", path=True)
+    scale: float | None = static(
+        None,
+        "factor for the inputs inside the compiled step; none: 1/255 for images of 8 bits, otherwise 1",
+    )
+    ids: bool = static(False, "whether integer inputs are ids, such as those of words, which stay integers")
+    outputs: int | None = static(
+        None, "number of classes, or of the model's outputs; none: as many as the targets need", check=above_zero
+    )
+    standardize: bool = static(
+        True, "whether numbers to be predicted are standardised by the mean and deviation of train"
+    )
+
+    @property
+    def requested(self) -> str:
+        return f"arrays:{self.path}"
+
+    def spec(self, data_dir: Path) -> Spec:
+        return self.read(data_dir, lambda line: None).spec
+
+    def read(self, data_dir: Path, notify: Notify) -> Dataset:
+        if not self.path:
+            raise UserError("no file is given: --data=arrays:FILE.npz; from Python, Arrays(train=..., test=...).")
+        arrays = _read(expanded(self.path))
+        splits: dict[str, dict[str, np.ndarray]] = {}
+        for key, (split, name) in _parts(arrays, self.path).items():
+            if name in splits.setdefault(split, {}):
+                raise UserError(f"{self.path} holds two arrays for the {name} of {split}; {key!r} is one of them.")
+            splits[split][name] = arrays[key]
+        if "train" not in splits:
+            raise UserError(f"{self.path} has no arrays of train. Names are {_NAMES}.")
+        checked = {name: split_of(f"{self.path} ({name})", name, split) for name, split in splits.items()}
+        dataset = Arrays(scale=self.scale, ids=self.ids, outputs=self.outputs).joined(checked)
+        return dataclasses.replace(dataset, requested=self.requested, used=self.requested)
+
+    def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
+        return with_standard_targets(dataset) if self.standardize else dataset
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with open(path, "rb") as file:  # pickled objects, which could run code, are not loaded
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                raise UserError(f"{path} holds one array without a name; np.savez writes inputs and targets together.")
+            return dict(loaded)
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except Exception as error:  # any exception: for a damaged header NumPy raises errors of Python's tokenizer
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{path} cannot be read as an .npz file: {reason}.") from None
+
+
+def _parts(names: Iterable[str], path: str) -> dict[str, tuple[str, str]]:
+    """Returns for each array in a file its split, and what it is there.
+
+    Raises:
+        UserError: a name says neither, or some name a split and others do not.
+    """
+    parts: dict[str, tuple[str, str]] = {}
+    for key in names:
+        words = [word for word in re.split(r"[^a-z0-9]+", key.lower()) if word]
+        splits = [_SPLITS[word] for word in words if word in _SPLITS]
+        arrays = [_ARRAYS[word] for word in words if word in _ARRAYS]
+        if len(arrays) != 1 or len(splits) > 1 or len(arrays) + len(splits) != len(words):
+            raise UserError(f"{path} holds an array {key!r}, which is none that training reads. Names are {_NAMES}.")
+        parts[key] = (splits[0] if splits else "", arrays[0])
+    whole = [key for key, (split, _) in parts.items() if not split]
+    if whole and len(whole) < len(parts):
+        other = next(key for key in parts if key not in whole)
+        raise UserError(f"{path} holds {whole[0]!r} for one set and {other!r} for a split; name all in one way.")
+    return {key: (split or "train", name) for key, (split, name) in parts.items()}
