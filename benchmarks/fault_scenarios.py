@@ -96,7 +96,7 @@ def _save_result(folder: Path) -> dict[str, Any]:
 
 _TRAINING = (*_RECIPE, "--epochs=4", "--run_dir=run")
 SWEEP = (
-    *_RECIPE, "--epochs=2", "--sweep=learning_rate=1e-3,1e-2", "--sweep=seed=0:2", "--sweep_dir=sweep",
+    *_RECIPE, "--epochs=2", "--sweep=learning_rate=1e-3,1e-2", "--sweep_dir=sweep",
     "--sweep_objective=validation/accuracy",
 )  # fmt: skip
 SCENARIOS = {
@@ -195,6 +195,7 @@ def prepare(scenario: Scenario, folder: Path) -> None:
     if not scenario.compiled:
         return
     kept = folder.with_name("kept")
+    shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept)
     _whole(scenario.arguments, folder)  # fills the cache
     shutil.copytree(folder / "cache", kept / "cache", dirs_exist_ok=True)
