@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.data.tfds import sounds
 from jaxdl.data.tfds.choice import Choice
-from jaxdl.data.tfds.features import Chosen, Feature, chosen, features_of
+from jaxdl.data.tfds.features import Chosen, Feature, chosen, features_of, numbers_in
 from jaxdl.data.tfds.names import parsed
 from jaxdl.data.tfds.pictures import pixels
 from jaxdl.data.tfds.records import Contents, contents, damage_named, overlap, part, records
 from jaxdl.errors import UserError
 
 _ALL = Choice()
+_T = TypeVar("_T")
 
 
 def decode(prepared: Path, name: str, choice: Choice = _ALL) -> Dataset:
@@ -184,7 +185,7 @@ def _decoded(part: Any, features: Chosen, name: str) -> Split:
             )
         inputs[row] = example
         if label:
-            targets[row] = values[label.name].int64_list.value[0]
+            targets[row] = only(values[label.name].int64_list.value, label)
         else:
             targets[row] = _joined(values, features.targets).reshape(features.target_shape)
     if row + 1 != count:
@@ -195,7 +196,7 @@ def _decoded(part: Any, features: Chosen, name: str) -> Split:
 def _inputs(values: Any, features: Chosen) -> np.ndarray:
     first = features.inputs[0]
     if first.is_image:
-        return pixels(values[first.name].bytes_list.value[0], first, features.size)
+        return pixels(only(values[first.name].bytes_list.value, first), first, features.size)
     return _joined(values, features.inputs).reshape([side or 0 for side in features.input_shape])
 
 
@@ -204,13 +205,30 @@ def _joined(values: Any, features: tuple[Feature, ...]) -> np.ndarray:
 
 
 def numbers(value: Any, feature: Feature) -> np.ndarray:
-    """Returns the array of numbers in a feature of a record, in the feature's shape and dtype."""
+    """Returns the array of numbers in a feature of a record, in the feature's shape.
+
+    Raises:
+        ValueError: there are too few or too many.
+    """
     dtype = np.dtype(feature.dtype)
     if feature.encoding != "none":
-        packed = value.bytes_list.value[0]
+        packed = only(value.bytes_list.value, feature)
         array = np.frombuffer(zlib.decompress(packed) if feature.encoding == "zlib" else packed, dtype)
     elif dtype.kind == "f":
         array = np.array(value.float_list.value, np.float32)
     else:
         array = np.array(value.int64_list.value, np.int64)
-    return array.reshape([-1 if n is None else n for n in feature.shape])
+    if None not in feature.shape and array.size != numbers_in([feature]):
+        raise ValueError(f"an example has {array.size} of the {numbers_in([feature])} numbers of {feature.name}")
+    return array.reshape([-1 if side is None else side for side in feature.shape])
+
+
+def only(values: Sequence[_T], feature: Feature) -> _T:
+    """Returns the only value of a feature in a record.
+
+    Raises:
+        ValueError: there is none, as in the record of another set.
+    """
+    if not values:
+        raise ValueError(f"an example has no {feature.name}")
+    return values[0]

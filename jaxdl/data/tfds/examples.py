@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxdl.data.source import Notify, default_data_dir
-from jaxdl.data.tfds.decode import numbers
+from jaxdl.data.tfds.decode import numbers, only
 from jaxdl.data.tfds.features import Feature
 from jaxdl.data.tfds.names import parsed
 from jaxdl.data.tfds.obtain import Request, Unavailable, obtain, obtain_archives
@@ -78,9 +78,9 @@ def _is_read(feature: Feature) -> bool:
 
 def _value(value: Any, feature: Feature) -> Any:
     if feature.kind == "Text":
-        return value.bytes_list.value[0].decode("utf-8", "replace")
+        return only(value.bytes_list.value, feature).decode("utf-8", "replace")
     if feature.kind == "ClassLabel":
-        return value.int64_list.value[0]
+        return only(value.int64_list.value, feature)
     if feature.kind == "Audio":
         samples = numbers(value, feature)
         if samples.dtype.kind == "f":
@@ -88,6 +88,6 @@ def _value(value: Any, feature: Feature) -> Any:
         fits = not samples.size or (samples.min() >= -(2**15) and samples.max() < 2**15)
         return samples.astype(np.int16 if fits else np.int32)
     if feature.is_image:
-        return pixels(value.bytes_list.value[0], feature)
+        return pixels(only(value.bytes_list.value, feature), feature)
     array = numbers(value, feature).astype(feature.dtype)
     return array if feature.shape else array[()]
