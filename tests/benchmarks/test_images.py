@@ -37,4 +37,4 @@ def test_every_pass_reads_all_pictures(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     told = json.loads(done.stdout)
     assert told["pictures"] == 9 and len(told["seconds"]) == 3
-    assert all(0 < worked for worked in told["core_seconds"][:1])
+    assert all(worked > 0 for worked in told["core_seconds"][:1])
