@@ -188,6 +188,18 @@ def test_decoded_pictures_are_kept_until_a_file_changes(tmp_path, cache, monkeyp
     assert len(list(cache.iterdir())) == 2
 
 
+def test_what_is_left_out_is_listed_at_each_load(tmp_path):
+    root = classes(tmp_path, each=2)
+    (root / "red" / "notes.txt").write_text("")
+    for _ in range(2):
+        lines: list[str] = []
+        load(root, lines, size=8, on_bad="skip")
+        assert [line for line in lines if "kept in" not in line] == [
+            "1 of the files or classes cannot be used and are left out (--data.on_bad=skip):",
+            f"  {root}/red/notes.txt: this is not an image file that Pillow can read",
+        ]
+
+
 def test_damage_of_what_is_kept_is_noticed_and_it_is_made_anew(tmp_path, cache):
     root, lines = classes(tmp_path / "set"), list[str]()
     first = load(root, lines, size=8)
