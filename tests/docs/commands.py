@@ -99,7 +99,7 @@ def quick(arguments: list[str]) -> list[str]:
     if flags.keys() & {"--help", "--list"}:
         return arguments
     mode = flags.get("--mode", "train")
-    embedded = flags.get("--data", flags.get("--experiment", "")).startswith(("digits", "bits"))
+    embedded = flags.get("--data", flags.get("--experiment", "")).startswith(("digits", "bits", "shapes", "segmentation"))
     added = [] if embedded or "--experiment" not in flags or "--data.mirror" in flags else [f"--data.mirror={_NOWHERE}"]
     if mode == "lr_find":
         added.append("--lr_steps=20")
