@@ -173,9 +173,9 @@ def test_an_error_that_comes_only_at_the_closing_is_one_line_as_well(
 
 def test_what_orbax_cannot_find_while_it_saves_is_one_line(tmp_path: Path) -> None:
     """It asks whether its own folders exist, and the disk may not answer; other errors of values are ours."""
-    with pytest.raises(UserError, match=f"cannot write a checkpoint in {tmp_path}: .* does not exist: /c/1; check"):
-        with disk_errors(tmp_path):
-            raise ValueError("Checkpoint directory does not exist: /c/1.")
+    line = f"cannot write a checkpoint in {tmp_path}: .* does not exist: /c/1; check"
+    with pytest.raises(UserError, match=line), disk_errors(tmp_path):
+        raise ValueError("Checkpoint directory does not exist: /c/1.")
     with pytest.raises(ValueError, match="no leaf"), disk_errors(tmp_path):
         raise ValueError("no leaf of an array")
 
