@@ -71,7 +71,9 @@ def run_result(folder: Path) -> dict[str, Any]:
     found["config.json"] = (run_dir / "config.json").read_text()
     found["files"] = sorted(path.name.partition(".out")[0] for path in run_dir.iterdir())
     found["files"] = sorted(set(found["files"]))
-    found["checkpoints"] = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    # A kill may leave an older one that was about to be removed.
+    names = [path.name for path in (run_dir / "checkpoints").iterdir()]
+    found["checkpoints"] = max(int(name) for name in names if name.isdecimal()), [n for n in names if "damaged" in n]
     return found
 
 
