@@ -8,7 +8,7 @@ each other (see `jaxdl.data.Shapes`; the masks are exact). Adam with a cosine, b
 Expected
 """
 
-from jaxdl import Adam, Cosine, Experiment, Shapes, SoftmaxCrossEntropy, Training, UNet
+from jaxdl import Adam, Augmentation, Cosine, Experiment, Shapes, SoftmaxCrossEntropy, Training, UNet
 
 
 def segmentation_unet() -> Experiment:
@@ -19,6 +19,7 @@ def segmentation_unet() -> Experiment:
         model=UNet(features=(8, 16, 32, 64), normalization="batch"),
         objective=SoftmaxCrossEntropy(),
         optimizer=Adam(learning_rate=3e-3, schedule=Cosine()),
-        training=Training(epochs=10, batch_size=32, eval_batch_size=100),
+        augmentation=Augmentation(flip="both"),
+        training=Training(epochs=10, batch_size=16, eval_batch_size=100),
         metrics=("accuracy", "mean_iou", "confusion"),
     )

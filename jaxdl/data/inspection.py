@@ -119,10 +119,11 @@ def _about_classes(counts: Mapping[str, Sequence[int]], spec: Spec) -> Iterator[
             verb = "does" if len(absent) == 1 else "do"
             yield f"{len(absent)} of the {len(names)} classes {verb} not occur in {split}: {_some(absent)}."
     train = counts.get("train", ())
+    what = "examples" if not spec.target_shape else "steps" if len(spec.target_shape) == 1 else "pixels"
     if train and min(train) and max(train) >= 10 * min(train):
         rarest, commonest = names[train.index(min(train))], names[train.index(max(train))]
         yield (
-            f"the classes of train are not balanced: {commonest!r} has {max(train):,} examples and {rarest!r} "
+            f"the classes of train are not balanced: {commonest!r} has {max(train):,} {what} and {rarest!r} "
             f"{min(train):,}; accuracy hides rare classes, and --metrics=f1,confusion shows them."
         )
 

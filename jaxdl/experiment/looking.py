@@ -12,11 +12,13 @@ import numpy as np
 from rich.console import RenderableType
 
 from jaxdl.data import Dataset, Notify, Split, default_data_dir
+from jaxdl.data.check import are_classes
 from jaxdl.data.inspection import Inspection, feature_names, inspect
 from jaxdl.experiment.load import check_targets, load_data
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
+from jaxdl.report.colours import MOST_CLASSES, class_colours
 from jaxdl.report.data import data_lines, data_page, numbers, pictures
 
 _SHOWN = 24
@@ -78,8 +80,8 @@ def write_look(look: Look, folder: Path) -> Path:
 
 def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
     spec = dataset.spec
-    target = "one class" if found.class_counts and not spec.target_shape else "a class for each step"
-    target = "a class for each pixel" if found.class_counts and _has_masks(dataset) else target
+    each = "pixel" if _of_pixels(dataset) else "step"
+    target = "one class" if found.class_counts and not spec.target_shape else f"a class for each {each}"
     if not found.class_counts:
         target = "numbers" if found.target else "answers to yes-or-no questions"
     facts = {
@@ -101,43 +103,46 @@ def _examples(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     preprocess = dataset.spec.preprocess
     captions = [_caption(target, dataset) for target in train["targets"]]
     seen = np.asarray(preprocess(jax.numpy.asarray(train["inputs"])))
-    shown = {"Examples of train, as the model sees them": _shown(seen, train["targets"], captions, dataset)}
+    shown = {"Examples of train, as the model sees them": _shown(seen, captions, dataset)}
+    if _of_pixels(dataset):
+        shown["Their targets"] = pictures(class_colours()[train["targets"]] / 255, captions)
     key = jax.random.fold_in(jax.random.key(experiment.seed), 0)
     batch = experiment.augmentation.apply(_on_device(train), preprocess, key)
     changed = np.asarray(batch["inputs"])
     if not np.array_equal(changed, seen, equal_nan=True):
-        targets = np.asarray(batch["targets"])
-        shown["The same examples, changed by augmentation"] = _shown(changed, targets, captions, dataset)
+        shown["The same examples, changed by augmentation"] = _shown(changed, captions, dataset)
+        if _of_pixels(dataset):
+            targets = np.asarray(batch["targets"])
+            shown["Their targets, changed with them"] = pictures(class_colours()[targets] / 255, captions)
     return shown
+
+
+def _of_pixels(dataset: Dataset) -> bool:
+    """Returns whether each pixel has a class, and these are few enough to be shown in colours."""
+    spec = dataset.spec
+    masks = len(spec.target_shape) == 2 and spec.target_shape == spec.input_shape[:-1]
+    return masks and are_classes(dataset.splits["train"]["targets"], spec) and spec.outputs <= MOST_CLASSES
 
 
 def _on_device(split: Split) -> Mapping[str, jax.Array]:
     return {name: jax.numpy.asarray(array) for name, array in split.items()}
 
 
-def _has_masks(dataset: Dataset) -> bool:
-    """Returns whether there is a class for each pixel."""
-    return len(dataset.spec.input_shape) == 3 and dataset.spec.target_shape == dataset.spec.input_shape[:2]
-
-
 def _caption(target: np.ndarray, dataset: Dataset) -> str:
     names = dataset.spec.class_names
-    if _has_masks(dataset):
-        present = np.unique(target[target >= 0])
-        return ", ".join(names[label] if names else str(label) for label in present)
     if not target.ndim:
         return names[int(target)] if names else f"{float(target):.6g}"
+    if _of_pixels(dataset):
+        counts = np.bincount(target.reshape(-1))
+        shares = [(names[n] if names else str(n), count / target.size) for n, count in enumerate(counts) if count]
+        return ", ".join(f"{name} {share:.0%}" for name, share in shares)
     return " ".join(f"{float(value):.4g}" for value in target.reshape(-1)[:8]) + (" ..." if target.size > 8 else "")
 
 
-def _shown(inputs: np.ndarray, targets: np.ndarray, captions: Sequence[str], dataset: Dataset) -> str:
+def _shown(inputs: np.ndarray, captions: Sequence[str], dataset: Dataset) -> str:
     spec = dataset.spec
     if inputs.ndim == 4 and inputs.shape[-1] in (1, 3):
-        images = np.asarray(spec.preprocess.restored(jax.numpy.asarray(inputs)))
-        if not _has_masks(dataset):
-            return pictures(images, captions)
-        masks = targets[..., None] / max(1, spec.outputs - 1)
-        return pictures(images, captions) + pictures(masks, ["mask"] * len(masks))
+        return pictures(np.asarray(spec.preprocess.restored(jax.numpy.asarray(inputs))), captions)
     rows = inputs.reshape(len(inputs), -1)
     names = feature_names(spec)
     return numbers(rows, captions, names if len(names) == rows.shape[1] else [str(n) for n in range(rows.shape[1])])

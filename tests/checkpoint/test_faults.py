@@ -156,6 +156,21 @@ def test_a_checkpoint_that_orbax_cannot_look_at_once_is_found(tmp_path: Path, mo
         assert found == [1, 2]
 
 
+def test_an_error_that_comes_only_at_the_closing_is_one_line_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orbax writes its metadata in a thread of its own, whose error waits until then."""
+
+    def fail(self: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("orbax.checkpoint.CheckpointManager.close", fail)
+    checkpoints = Checkpoints(tmp_path / "c")
+    checkpoints.save(1, make_state())
+    with pytest.raises(UserError, match=f"cannot write a checkpoint in {tmp_path}/c: No space left on device; free"):
+        checkpoints.close()
+
+
 def test_only_late_complaints_of_tensorstore_are_hidden() -> None:
     """A future that ends after its event loop was closed, as those of other files do once one file has failed."""
     script = """

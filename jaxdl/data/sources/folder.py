@@ -21,6 +21,8 @@ from jaxdl.errors import UserError
 from jaxdl.fields import described, static
 from jaxdl.files.paths import expanded
 
+_NOT_NAMED = "images"  # the path of an experiment whose user has named no folder
+
 
 @final
 @described
@@ -37,7 +39,7 @@ class Folder(OwnFiles):
     Decoded pictures are kept in the user's cache folder, and decoded again when a file of the folder changes.
     """
 
-    path: str = static("images", "the folder", path=True)
+    path: str = static(_NOT_NAMED, "the folder", path=True)
     size: int | str = static(
         64,
         "pixels of each side, or HEIGHTxWIDTH: 48x64 is 48 high and 64 wide",
@@ -69,7 +71,8 @@ class Folder(OwnFiles):
 
     fallback: Literal["embedded", "none"] = static(
         "none",
-        "what to use when there is no such folder: generated pictures of coloured shapes, or nothing: an error",
+        f"what to use when no folder is named and there is no folder {_NOT_NAMED}: generated pictures of coloured "
+        "shapes, or nothing, which is an error",
     )
 
     @property
@@ -90,7 +93,7 @@ class Folder(OwnFiles):
         try:
             root = existing(expanded(self.path))
         except UserError as problem:
-            if self.fallback == "none":
+            if self.fallback == "none" or self.path != _NOT_NAMED:  # a path that is mistyped is a mistake
                 raise
             return self._stand_in(problem, data_dir, notify)
         fields = json.dumps([self.size, self.channels, self.fit, self.on_bad, self.labels, self.group])
@@ -120,7 +123,7 @@ class Folder(OwnFiles):
         )
 
     def _stand_in(self, problem: UserError, data_dir: Path, notify: Notify) -> Dataset:
-        stand_in = Shapes(size=max(16, *sides_of(self.size)), train_examples=1000, test_examples=240)
+        stand_in = Shapes(size=max(16, *sides_of(self.size)), kinds=4, train_examples=1000, test_examples=240)
         used = f"shapes ({stand_in.train_examples:,} generated pictures of coloured shapes to train on, no photographs)"
         way_out = ["give a folder of pictures with --data=folder:PATH", "--data.fallback=none makes this an error"]
         notify(banner(self.requested, [used], [str(problem)], way_out))

@@ -19,7 +19,7 @@ _TRAIN_SEED, _TEST_SEED = 1, 2
 BACKGROUND = "background"
 # Radius of the circle round a shape, as a share of the picture's size.
 _RADII = (0.28, 0.45)
-_SMALLER_RADII = (0.2, 0.34)  # where several shapes are in a picture
+_SMALLER_RADII = (0.17, 0.3)  # where several shapes are in a picture
 # Numbers of 256: how far a shape's colour is from the background's in each channel, how much the background rises or
 # falls over the picture, and how much noise each pixel has.
 _CONTRAST, _SLOPE, _NOISE = (90, 166), 30, 15
