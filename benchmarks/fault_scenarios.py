@@ -6,6 +6,7 @@ that saves the seconds of the imports.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import importlib
@@ -61,7 +62,8 @@ class Done:
     errors: str
 
 
-def _run_result(folder: Path) -> dict[str, Any]:
+def run_result(folder: Path) -> dict[str, Any]:
+    """Returns what must be the same in two finished runs in ``run/`` below a folder, by name."""
     run_dir = folder / "run"
     summary = json.loads((run_dir / "summary.json").read_text())
     found = {name: summary[name] for name in ("status", "step", "epoch", "params_sha256", "metrics", "data")}
@@ -69,11 +71,14 @@ def _run_result(folder: Path) -> dict[str, Any]:
     found["config.json"] = (run_dir / "config.json").read_text()
     found["files"] = sorted(path.name.partition(".out")[0] for path in run_dir.iterdir())
     found["files"] = sorted(set(found["files"]))
-    found["checkpoints"] = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    # A kill may leave an older one that was about to be removed.
+    names = [path.name for path in (run_dir / "checkpoints").iterdir()]
+    found["checkpoints"] = max(int(name) for name in names if name.isdecimal()), [n for n in names if "damaged" in n]
     return found
 
 
-def _sweep_result(folder: Path) -> dict[str, Any]:
+def sweep_result(folder: Path) -> dict[str, Any]:
+    """Returns what must be the same in two finished sweeps in ``sweep/`` below a folder, by name."""
     sweep_dir = folder / "sweep"
     summary = json.loads((sweep_dir / "summary.json").read_text())
     with open(sweep_dir / "results.csv") as file:
@@ -92,16 +97,16 @@ def _save_result(folder: Path) -> dict[str, Any]:
 
 
 _TRAINING = (*_RECIPE, "--epochs=4", "--run_dir=run")
-_SWEEP = (
-    *_RECIPE, "--epochs=2", "--sweep=learning_rate=1e-3,1e-2", "--sweep=seed=0:2", "--sweep_dir=sweep",
+SWEEP = (
+    *_RECIPE, "--epochs=2", "--sweep=learning_rate=1e-3,1e-2", "--sweep_dir=sweep",
     "--sweep_objective=validation/accuracy",
 )  # fmt: skip
 SCENARIOS = {
-    "training": Scenario(_TRAINING, _run_result, compiled=False),
+    "training": Scenario(_TRAINING, run_result, compiled=False),
     "save": Scenario((), _save_result),
-    "resume": Scenario(_TRAINING, _run_result, before=_TRAINING, until="run/checkpoints/20"),
-    "sweep": Scenario((*_SWEEP, "--sweep_batch=off"), _sweep_result),
-    "sweep in one program": Scenario((*_SWEEP, "--sweep_batch=2"), _sweep_result),
+    "resume": Scenario(_TRAINING, run_result, before=_TRAINING, until="run/checkpoints/20"),
+    "sweep": Scenario((*SWEEP, "--sweep_batch=off"), sweep_result),
+    "sweep in one program": Scenario((*SWEEP, "--sweep_batch=2"), sweep_result),
     "prediction": Scenario(
         ("--mode=predict", "--run_dir=run", "--input=images", "--output=predictions.csv", "--platform=cpu"),
         _prediction_result,
@@ -134,26 +139,35 @@ def _run(arguments: Sequence[str], folder: Path, decide: Decide | None = None) -
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(descriptor, number)
             os.close(descriptor)
-        os.chdir(folder)
-        os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        sys.argv = ["launch.py", *arguments]
-        try:
-            if arguments:
-                from jaxdl.cli.main import main
-
-                main(ROOT / "experiments")
-            _save(folder / "checkpoints")
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 1
-        except BaseException:
-            traceback.print_exc()
-            status = 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        end_with((lambda: launch(arguments)) if arguments else (lambda: _save(folder / "checkpoints")), folder)
 
     ended = syscalls.run(command, folder, decide, LIMIT)
     return Done(ended.status, ended.hung, output.read_text(), errors.read_text(errors="replace"))
+
+
+def launch(arguments: Sequence[str]) -> NoReturn:
+    """Runs a command line as ``launch.py`` does."""
+    from jaxdl.cli.main import main
+
+    sys.argv = ["launch.py", *arguments]
+    main(ROOT / "experiments")
+
+
+def end_with(call: Callable[[], NoReturn], folder: Path) -> NoReturn:
+    """Makes a call in a folder, with its own cache below, and ends this process as the call wants to."""
+    os.chdir(folder)
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    status = 1
+    try:
+        call()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    with contextlib.suppress(OSError):  # the reader of the output may be gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def prepare(scenario: Scenario, folder: Path) -> None:
@@ -183,6 +197,7 @@ def prepare(scenario: Scenario, folder: Path) -> None:
     if not scenario.compiled:
         return
     kept = folder.with_name("kept")
+    shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept)
     _whole(scenario.arguments, folder)  # fills the cache
     shutil.copytree(folder / "cache", kept / "cache", dirs_exist_ok=True)

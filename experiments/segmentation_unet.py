@@ -8,17 +8,18 @@ each other (see `jaxdl.data.Shapes`; the masks are exact). Adam with a cosine, b
 Expected
 """
 
-from jaxdl import Adam, Cosine, Experiment, Shapes, SoftmaxCrossEntropy, Training, UNet
+from jaxdl import Adam, Augmentation, Cosine, Experiment, Shapes, SoftmaxCrossEntropy, Training, UNet
 
 
 def segmentation_unet() -> Experiment:
     """Returns the recipe."""
     return Experiment(
         name="segmentation_unet",
-        data=Shapes(masks=True, size=48, kinds=3, train_examples=2000, test_examples=500),
-        model=UNet(features=(16, 32, 64), normalization="batch"),
+        data=Shapes(masks=True, size=48, kinds=3, train_examples=4000, test_examples=500),
+        model=UNet(features=(8, 16, 32, 64), normalization="batch"),
         objective=SoftmaxCrossEntropy(),
         optimizer=Adam(learning_rate=3e-3, schedule=Cosine()),
-        training=Training(epochs=15, batch_size=32, eval_batch_size=100),
+        augmentation=Augmentation(flip="both"),
+        training=Training(epochs=10, batch_size=16, eval_batch_size=100),
         metrics=("accuracy", "mean_iou", "confusion"),
     )

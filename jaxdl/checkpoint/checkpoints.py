@@ -293,7 +293,7 @@ class Checkpoints:
     def _close_manager(self) -> None:
         manager, self._open = self._open, None
         if manager is not None:
-            with _ORBAX:
+            with _ORBAX, disk_errors(self.directory):  # it waits as well, for what `wait` may not have come to
                 manager.close()
 
     def _set_aside(self, steps: Sequence[int]) -> None:

@@ -31,18 +31,18 @@ def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
     kind, colon, path = name.partition(":")
     if colon and kind in _OF_FILES and path:
         return _OF_FILES[kind], {"path": path}
+    if check_name(name) is None:
+        return Tfds, {"name": name}
     if colon:
         kinds = ", ".join(known + ":PATH" for known in _OF_FILES)
         raise UserError(
             f"unknown data set {name!r}: there is no kind of source {kind + ':'!r}. Give one of {kinds}, "
-            f"an embedded set ({_EMBEDDED}) or a name of tensorflow-datasets such as fashion_mnist."
+            f"an embedded set ({_EMBEDDED}) or a name of tensorflow-datasets such as fashion_mnist or mnist:3.0.1."
         )
-    if check_name(name):
-        raise UserError(
-            f"unknown data set {name!r}: it is not an embedded set ({_EMBEDDED}), and names of "
-            f"tensorflow-datasets look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
-        )
-    return Tfds, {"name": name}
+    raise UserError(
+        f"unknown data set {name!r}: it is not an embedded set ({_EMBEDDED}), and names of "
+        f"tensorflow-datasets look like fashion_mnist or emnist/letters.{_lower_hint(name)}"
+    )
 
 
 def _lower_hint(name: str) -> str:

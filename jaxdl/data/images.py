@@ -133,13 +133,10 @@ def _pixels(path: Path, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
     """Returns an image from 0 for black to 255 for white, as `load_image`: `shape`, uint8, or float32 for deep ones."""
     from PIL import Image, UnidentifiedImageError
 
-    height, width, channels = shape
-    room = width, height
     try:
         # From a stream: what Pillow maps into memory from a path, it turns wrongly (TIFF without compression).
         with open(path, "rb") as stream, Image.open(stream) as file:
-            scaled = _scaled_while_decoded(file, room, fit) if file.format in _JPEG else None
-            image = opaque(file, path, MODES[channels])
+            return drawn(file, path, shape, fit)
     except UserError:
         raise
     except FileNotFoundError as problem:
@@ -153,6 +150,24 @@ def _pixels(path: Path, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
             with named_cause(Path(path), "read"):
                 raise
         raise UserError(f"{path}: the image cannot be read, the file may be damaged ({problem}).") from problem
+
+
+def drawn(file: Image.Image, path: Path | str, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
+    """Returns an opened image, of which nothing was decoded yet, as `load_image` reads it.
+
+    Args:
+        file: the image, opened from a stream; it is turned in place.
+        path: its name in messages.
+        shape: (height, width, channels), with 1 or 3 channels.
+        fit: what is done with an image of another shape.
+
+    Returns:
+        `shape`, from 0 for black to 255 for white: uint8, or float32 for images of more than 8 bits.
+    """
+    height, width, channels = shape
+    room = width, height
+    scaled = _scaled_while_decoded(file, room, fit) if file.format in _JPEG else None
+    image = opaque(file, path, MODES[channels])
     image = fitted(image, scaled or scaled_size(image.size, room, fit), room)
     return np.broadcast_to(np.asarray(image).reshape(height, width, -1), shape)
 
@@ -173,7 +188,7 @@ def opaque(file: Image.Image, path: Path | str, mode: str) -> Image.Image:
     It is rotated by its EXIF orientation and drawn on white: training and prediction both read images by this function.
 
     Args:
-        file: the image, opened from a stream.
+        file: the image, opened from a stream; it is turned in place.
         path: its name in messages.
         mode: ``L`` or ``RGB``.
 
@@ -182,12 +197,14 @@ def opaque(file: Image.Image, path: Path | str, mode: str) -> Image.Image:
     """
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(file)
+    file.load()
+    ImageOps.exif_transpose(file, in_place=True)  # otherwise it makes a copy even where there is no tag
+    image: Image.Image = file
     if image.mode in _EIGHT_BITS:
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     white = _white_of_gray(file, image.mode)
     if white is None:
         raise UserError(

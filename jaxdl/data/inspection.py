@@ -119,10 +119,11 @@ def _about_classes(counts: Mapping[str, Sequence[int]], spec: Spec) -> Iterator[
             verb = "does" if len(absent) == 1 else "do"
             yield f"{len(absent)} of the {len(names)} classes {verb} not occur in {split}: {_some(absent)}."
     train = counts.get("train", ())
+    what = "examples" if not spec.target_shape else "steps" if len(spec.target_shape) == 1 else "pixels"
     if train and min(train) and max(train) >= 10 * min(train):
         rarest, commonest = names[train.index(min(train))], names[train.index(max(train))]
         yield (
-            f"the classes of train are not balanced: {commonest!r} has {max(train):,} examples and {rarest!r} "
+            f"the classes of train are not balanced: {commonest!r} has {max(train):,} {what} and {rarest!r} "
             f"{min(train):,}; accuracy hides rare classes, and --metrics=f1,confusion shows them."
         )
 
@@ -144,15 +145,25 @@ def _about_duplicates(splits: Mapping[str, Split]) -> Iterator[str]:
     """Yields what examples occur twice, by the bytes of their inputs: within train, and in two splits."""
     train, labels = _contents(splits["train"]), splits["train"]["targets"]
     first: dict[bytes, int] = {}
-    again = contrary = 0
-    for number, content in enumerate(train):
-        before = first.setdefault(content, number)
-        again += before != number
-        contrary += before != number and not np.array_equal(labels[before], labels[number])
+    again = [
+        (number, before)
+        for number, content in enumerate(train)
+        if (before := first.setdefault(content, number)) != number
+    ]
     if again:
-        yield f"{again:,} of {len(train):,} train examples have the inputs of an earlier one."
+        number, before = again[0]
+        yield (
+            f"{len(again):,} of {len(train):,} train examples {'has' if len(again) == 1 else 'have'} the inputs of an "
+            f"earlier one: train[{number}] is train[{before}]."
+        )
+    contrary = [pair for pair in again if not np.array_equal(labels[pair[0]], labels[pair[1]])]
     if contrary:
-        yield f"{contrary:,} of these have other targets than the earlier one."
+        number, before = contrary[0]
+        verb = "has" if len(contrary) == 1 else "have"
+        yield (
+            f"{len(contrary):,} of these {verb} another target than the earlier one: train[{number}] and "
+            f"train[{before}]."
+        )
     seen = {content: ("train", number) for content, number in first.items()}
     for name in ("validation", "test"):
         found = [

@@ -10,6 +10,30 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+_LARGEST = 2**14
+
+
+def check_size(size: int | str | None) -> str | None:
+    """Returns what is wrong with the size of images that a user gives, or None."""
+    try:
+        sides = sides_of(size) if size is not None else (1, 1)
+    except ValueError:
+        return "must be a number of pixels, such as 64, or HEIGHTxWIDTH, such as 48x64"
+    return None if all(1 <= side <= _LARGEST for side in sides) else f"must be from 1 to {_LARGEST:,} pixels"
+
+
+def sides_of(size: int | str) -> tuple[int, int]:
+    """Returns the (height, width) of ``64`` or ``"48x64"``.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    if isinstance(size, int):
+        return size, size
+    height, cross, width = size.partition("x")
+    return int(height), int(width if cross else height)
+
+
 def scaled_size(size: tuple[int, int], room: tuple[int, int], fit: Fit) -> tuple[int, int]:
     """Returns the (width, height) to which an image is scaled, before it is cropped or padded.
 

@@ -84,7 +84,14 @@ def check_targets(experiment: Experiment, dataset: Dataset) -> None:
         if experiment.objective.kind == "values" and not all(name.isdigit() for name in names):
             raise UserError(
                 f"the targets of {dataset.used} are the classes {', '.join(names[:3])} and so on, but the objective "
-                "needs numbers; take softmax_cross_entropy."
+                "needs numbers; take softmax_cross_entropy, for the command line --objective=softmax_cross_entropy."
+            )
+        values = targets.dtype.kind == "f" and dataset.spec.outputs == 1
+        if experiment.objective.kind == "classes" and values and not rows:
+            raise UserError(
+                f"the targets of {dataset.used} are numbers from {targets.min():g} to {targets.max():g}, but the "
+                "objective needs classes; take mean_squared_error, for the command line "
+                "--objective=mean_squared_error."
             )
         problem = experiment.objective.problem(targets, rows)
         if problem:

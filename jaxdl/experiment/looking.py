@@ -12,11 +12,13 @@ import numpy as np
 from rich.console import RenderableType
 
 from jaxdl.data import Dataset, Notify, Split, default_data_dir
+from jaxdl.data.check import are_classes
 from jaxdl.data.inspection import Inspection, feature_names, inspect
 from jaxdl.experiment.load import check_targets, load_data
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
+from jaxdl.report.colours import MOST_CLASSES, class_colours
 from jaxdl.report.data import data_lines, data_page, numbers, pictures
 
 _SHOWN = 24
@@ -78,7 +80,8 @@ def write_look(look: Look, folder: Path) -> Path:
 
 def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
     spec = dataset.spec
-    target = "one class" if found.class_counts and not spec.target_shape else "a class for each step"
+    each = "pixel" if _of_pixels(dataset) else "step"
+    target = "one class" if found.class_counts and not spec.target_shape else f"a class for each {each}"
     if not found.class_counts:
         target = "numbers" if found.target else "answers to yes-or-no questions"
     facts = {
@@ -101,11 +104,24 @@ def _examples(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     captions = [_caption(target, dataset) for target in train["targets"]]
     seen = np.asarray(preprocess(jax.numpy.asarray(train["inputs"])))
     shown = {"Examples of train, as the model sees them": _shown(seen, captions, dataset)}
+    if _of_pixels(dataset):
+        shown["Their targets"] = pictures(class_colours()[train["targets"]] / 255, captions)
     key = jax.random.fold_in(jax.random.key(experiment.seed), 0)
-    changed = np.asarray(experiment.augmentation.apply(_on_device(train), preprocess, key)["inputs"])
+    batch = experiment.augmentation.apply(_on_device(train), preprocess, key)
+    changed = np.asarray(batch["inputs"])
     if not np.array_equal(changed, seen, equal_nan=True):
         shown["The same examples, changed by augmentation"] = _shown(changed, captions, dataset)
+        if _of_pixels(dataset):
+            targets = np.asarray(batch["targets"])
+            shown["Their targets, changed with them"] = pictures(class_colours()[targets] / 255, captions)
     return shown
+
+
+def _of_pixels(dataset: Dataset) -> bool:
+    """Returns whether each pixel has a class, and these are few enough to be shown in colours."""
+    spec = dataset.spec
+    masks = len(spec.target_shape) == 2 and spec.target_shape == spec.input_shape[:-1]
+    return masks and are_classes(dataset.splits["train"]["targets"], spec) and spec.outputs <= MOST_CLASSES
 
 
 def _on_device(split: Split) -> Mapping[str, jax.Array]:
@@ -116,6 +132,10 @@ def _caption(target: np.ndarray, dataset: Dataset) -> str:
     names = dataset.spec.class_names
     if not target.ndim:
         return names[int(target)] if names else f"{float(target):.6g}"
+    if _of_pixels(dataset):
+        counts = np.bincount(target.reshape(-1))
+        shares = [(names[n] if names else str(n), count / target.size) for n, count in enumerate(counts) if count]
+        return ", ".join(f"{name} {share:.0%}" for name, share in shares)
     return " ".join(f"{float(value):.4g}" for value in target.reshape(-1)[:8]) + (" ..." if target.size > 8 else "")
 
 

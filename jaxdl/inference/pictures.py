@@ -15,9 +15,9 @@ from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset, Spec
 from jaxdl.data.images import MODES
 from jaxdl.objectives import Objective
+from jaxdl.report.colours import MOST_CLASSES, class_colours
 from jaxdl.steps.functions import Steps, TrainState
 
-_MOST_CLASSES = 256  # as many as a picture with one byte for each pixel has numbers
 # Of the picture of some test examples, in pixels.
 _SHOWN, _HEIGHT, _GAP, _LABELS = 8, 96, 4, 90
 
@@ -42,7 +42,7 @@ class Picture:
         image = Image.fromarray(self.pixels)
         if self.classes:
             image = image.convert("P")  # keeps the numbers
-            image.putpalette(_palette().reshape(-1).tolist())
+            image.putpalette(class_colours().reshape(-1).tolist())
         file = io.BytesIO()
         image.save(file, "PNG")
         return file.getvalue()
@@ -50,7 +50,7 @@ class Picture:
     def colours(self) -> np.ndarray:
         """Returns it as (height, width, 3) uint8."""
         if self.classes:
-            coloured: np.ndarray = _palette()[self.pixels]
+            coloured: np.ndarray = class_colours()[self.pixels]
             return coloured
         gray = self.pixels.reshape(*self.pixels.shape[:2], -1)
         return np.broadcast_to(gray, (*gray.shape[:2], 3))
@@ -64,7 +64,7 @@ def has_pictures(objective: Objective, spec: Spec, shape: Sequence[int]) -> bool
     if objective.of_inputs:
         return tuple(shape) == spec.input_shape
     if objective.kind == "classes":
-        return tuple(shape[:-1]) == size and shape[-1] <= _MOST_CLASSES
+        return tuple(shape[:-1]) == size and shape[-1] <= MOST_CLASSES
     return objective.kind == "questions" and tuple(shape) == size
 
 
@@ -131,14 +131,3 @@ def _bytes(values: np.ndarray) -> np.ndarray:
     values = values[..., 0] if values.shape[-1] == 1 and values.ndim > 3 else values
     brightness: np.ndarray = np.rint(255 * np.clip(np.nan_to_num(values), 0, 1)).astype(np.uint8)
     return brightness
-
-
-def _palette() -> np.ndarray:
-    """Returns the colours of PASCAL VOC, (256, 3) uint8: the bits of a class number, dealt to red, green and blue."""
-    numbers = np.arange(_MOST_CLASSES)
-    colours = np.zeros((_MOST_CLASSES, 3), np.uint8)
-    for place in range(8):
-        for channel in range(3):
-            bit = numbers >> (3 * place + channel) & 1
-            colours[:, channel] |= (bit << (7 - place)).astype(np.uint8)
-    return colours

@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from jaxdl.objectives.counting import broadcast_mask, masked_mean
 from jaxdl.objectives.losses import (
-    OBJECTIVES,
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    Objective,
-    Reconstruction,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
     absolute_error,
     aligned,
     huber,
@@ -20,6 +12,16 @@ from jaxdl.objectives.losses import (
     squared_error,
 )
 from jaxdl.objectives.metrics import REPORT_SECTIONS
+from jaxdl.objectives.objectives import (
+    OBJECTIVES,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Objective,
+    Reconstruction,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+)
 
 __all__ = [
     "OBJECTIVES",

@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.objectives import counting, losses
 from jaxdl.objectives.classes import class_figures, confusion_counts, correct, occurring
-from jaxdl.objectives.losses import Kind, Objective
+from jaxdl.objectives.objectives import Kind, Objective
 from jaxdl.objectives.questions import answer_counts, right
 from jaxdl.objectives.sections import classes_section, questions_section
 

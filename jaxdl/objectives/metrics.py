@@ -15,14 +15,6 @@ from typing import Literal
 from jaxdl.errors import UserError, unknown
 from jaxdl.objectives import losses
 from jaxdl.objectives.classes import in_top
-from jaxdl.objectives.losses import (
-    OBJECTIVES,
-    Kind,
-    MeanSquaredError,
-    Objective,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
-)
 from jaxdl.objectives.measures import (
     Confusion,
     Mean,
@@ -34,6 +26,14 @@ from jaxdl.objectives.measures import (
     exponential,
     is_right,
     plain,
+)
+from jaxdl.objectives.objectives import (
+    OBJECTIVES,
+    Kind,
+    MeanSquaredError,
+    Objective,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
 )
 
 Direction = Literal["minimize", "maximize"]

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import append_line, named_cause, replace_file, sync_folder
+from jaxdl.files.atomic import append_line, flush_to_disk, named_cause, replace_file, sync_folder
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record.encoding import json_text, number, plain
 from jaxdl.record.reading import CONFIG, METRICS, PICTURES, RECORD, REPORT, SUMMARY, read_file
@@ -157,7 +157,7 @@ class RunDirectory:
             if not self._bytes and not file.exists():
                 return
             with open(file, "rb") as opened:
-                os.fsync(opened.fileno())
+                flush_to_disk(opened.fileno())
                 present = os.fstat(opened.fileno()).st_size
             if not self._has_synced_name:
                 sync_folder(self.path)

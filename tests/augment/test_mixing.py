@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -141,3 +142,13 @@ def test_another_amount_traces_nothing_again() -> None:
         hparams = jaxdl.hyperparameters(recipe(augmentation=jaxdl.Augmentation(**dict.fromkeys(fields, amount))))
         losses.add(float(steps.train_step(state, batch, hparams)[1]["loss"]))
     assert len(losses) == 3 and steps.train_step._cache_size() == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_a_training_that_stops_in_an_epoch_goes_on_to_the_same_bits() -> None:
+    experiment = recipe(augmentation=jaxdl.Augmentation(crop=0.5, mixup=0.2, cutmix=1.0))
+    trainer = jaxdl.Trainer(experiment, experiment.data.load(Path("."), print))
+    straight, _ = trainer.advance(trainer.init_state(), 20)
+    stopped, _ = trainer.advance(trainer.init_state(), 7)
+    resumed, _ = trainer.advance(jax.device_put(jax.device_get(stopped)), 13)
+    assert jaxdl.params_sha256(resumed.params) == jaxdl.params_sha256(straight.params)

@@ -21,7 +21,7 @@ import pytest
 
 import jaxdl.errors
 from jaxdl.checkpoint import Checkpoints
-from jaxdl.checkpoint.faults import Damaged, unless_it_passes
+from jaxdl.checkpoint.faults import Damaged, disk_errors, unless_it_passes
 from jaxdl.errors import UserError
 from tests.checkpoint.states import equal, make_state
 
@@ -154,6 +154,30 @@ def test_a_checkpoint_that_orbax_cannot_look_at_once_is_found(tmp_path: Path, mo
         monkeypatch.undo()
         assert next(failures, None) is None  # it was looked at
         assert found == [1, 2]
+
+
+def test_an_error_that_comes_only_at_the_closing_is_one_line_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orbax writes its metadata in a thread of its own, whose error waits until then."""
+
+    def fail(self: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("orbax.checkpoint.CheckpointManager.close", fail)
+    checkpoints = Checkpoints(tmp_path / "c")
+    checkpoints.save(1, make_state())
+    with pytest.raises(UserError, match=f"cannot write a checkpoint in {tmp_path}/c: No space left on device; free"):
+        checkpoints.close()
+
+
+def test_what_orbax_cannot_find_while_it_saves_is_one_line(tmp_path: Path) -> None:
+    """It asks whether its own folders exist, and the disk may not answer; other errors of values are ours."""
+    line = f"cannot write a checkpoint in {tmp_path}: .* does not exist: /c/1; check"
+    with pytest.raises(UserError, match=line), disk_errors(tmp_path):
+        raise ValueError("Checkpoint directory does not exist: /c/1.")
+    with pytest.raises(ValueError, match="no leaf"), disk_errors(tmp_path):
+        raise ValueError("no leaf of an array")
 
 
 def test_only_late_complaints_of_tensorstore_are_hidden() -> None:

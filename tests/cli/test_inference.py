@@ -109,3 +109,33 @@ def test_sequences_are_predicted_and_exported_with_their_lengths(
     assert ".call(inputs, lengths)" in capsys.readouterr().out
     program = jax.export.deserialize(bytearray((tmp_path / "out").read_bytes()))
     np.testing.assert_allclose(program.call(test["inputs"], test["lengths"]), expected, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_masks_are_written_as_pictures_beside_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shapes = jaxdl.Shapes(masks=True, size=16, kinds=2, train_examples=20, test_examples=9)
+    training = jaxdl.Training(epochs=1, batch_size=9, eval_batch_size=9)
+    model, objective = jaxdl.UNet(features=(2, 3)), jaxdl.SoftmaxCrossEntropy()
+    recipe = jaxdl.Experiment("masks", shapes, model, objective, jaxdl.Adam(), training)
+    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)
+    inputs = shapes.load(tmp_path).splits["test"]["inputs"][:3]
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, picture in zip("abc", inputs, strict=True):
+        Image.fromarray(picture).save(folder / f"{name}.png")
+    options = Options(run_dir=str(tmp_path / "run"), input=str(folder), output=str(tmp_path / "out.csv"))
+    inference.predict(options, recipe, [], 0.0)
+    expected = jaxdl.load_run(tmp_path / "run").predict(inputs).argmax(-1)
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [row["prediction"] for row in rows] == [f"out_pictures/{name}.png" for name in "abc"]
+    for row, mask in zip(rows, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / row["prediction"])), mask)
+        shares = [float(row[name]) for name in ("background", "disc", "square")]
+        np.testing.assert_allclose(shares, [(mask == number).mean() for number in range(3)], rtol=1e-5)
+    assert f"3 predictions written to {tmp_path / 'out.csv'}, their pictures to {tmp_path / 'out_pictures'}" in (
+        capsys.readouterr().out
+    )
+    np.save(tmp_path / "some.npy", inputs)  # examples without names of their own
+    inference.predict(dataclasses.replace(options, input=str(tmp_path / "some.npy")), recipe, [], 0.0)
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [row["prediction"] for row in rows] == [f"out_pictures/{number}.png" for number in range(3)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,3 +168,55 @@ def _write_image_set(
     builder = Tiny(data_dir=data_dir)
     builder.download_and_prepare(file_format="array_record")
     return Path(builder.data_dir)
+
+
+@pytest.fixture(scope="session")
+def write_set() -> Callable[..., Path]:
+    """Lets TFDS write a set of given features and examples, without TensorFlow; returns its folder."""
+    return _write_set
+
+
+def _write_set(
+    data_dir: Path,
+    features: Any,
+    splits: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    name: str = "own",
+    version: str = "1.0.0",
+    config: str = "",
+    supervised: Any = None,
+) -> Path:
+    """Writes a set ``own/1.0.0``.
+
+    Args:
+        data_dir: the folder of all sets.
+        features: TFDS's features by name.
+        splits: the examples of each split.
+        name: of the set.
+        version: its version.
+        config: its config, if it has one.
+        supervised: TFDS's ``supervised_keys``.
+    """
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import registered
+
+    about = {"features": tfds.features.FeaturesDict(features), "supervised_keys": supervised}
+    configs = [tfds.core.BuilderConfig(name=config, version=version)] if config else []
+
+    def examples(self, split):
+        yield from enumerate(splits[split])
+
+    members = {
+        "name": name,
+        "VERSION": tfds.core.Version(version),
+        "BUILDER_CONFIGS": configs,
+        "_info": lambda self: tfds.core.DatasetInfo(builder=self, **about),
+        "_split_generators": lambda self, manager: {split: self._generate_examples(split) for split in splits},
+        "_generate_examples": examples,
+        "__module__": __name__,
+    }
+    with registered.skip_registration():
+        builder = type(tfds.core.GeneratorBasedBuilder)("Own", (tfds.core.GeneratorBasedBuilder,), members)
+    made = builder(data_dir=data_dir, config=config or None)
+    made.download_and_prepare(file_format="array_record")
+    return Path(made.data_dir)

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 import jaxdl
 from jaxdl.data.tfds.archives import Archive, find, manual_dir
-from jaxdl.data.tfds.arrays import decode, keep, kept, kept_folder
+from jaxdl.data.tfds.arrays import keep, kept, kept_folder
+from jaxdl.data.tfds.decode import decode
 from jaxdl.data.tfds.download import _peer, url_of
 from jaxdl.data.tfds.idx import _unpacked
 from jaxdl.data.tfds.prepared import prepared_folder

@@ -44,8 +44,8 @@ def test_examples_that_occur_twice_in_train_and_contradict_each_other() -> None:
     labels = np.concatenate([LABELS[:40], [LABELS[0], LABELS[3] + 1]])
     about = found((rows, labels), (ROWS[40:], LABELS[40:]))
     assert about.warnings == (
-        "2 of 42 train examples have the inputs of an earlier one.",
-        "1 of these have other targets than the earlier one.",
+        "2 of 42 train examples have the inputs of an earlier one: train[40] is train[0].",
+        "1 of these has another target than the earlier one: train[41] and train[3].",
     )
 
 

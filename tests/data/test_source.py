@@ -42,6 +42,7 @@ def test_the_default_folder_is_that_of_tfds(monkeypatch):
         ("mnist", Tfds("mnist")),
         ("fashion_mnist", Tfds("fashion_mnist")),
         ("emnist/letters", Tfds("emnist/letters")),
+        ("emnist/letters:3.1.0", Tfds("emnist/letters:3.1.0")),
     ],
 )
 def test_names_make_sources(name, source):
@@ -53,7 +54,7 @@ def test_names_make_sources(name, source):
     ("name", "words"),
     [
         ("foldr:pictures", ["'foldr:pictures'", "'foldr:'", "fashion_mnist"]),
-        ("mnist:3.0.1", ["'mnist:'"]),
+        ("mnist:3.0", ["'mnist:'", "mnist:3.0.1"]),
         ("Fashion MNIST", ["'Fashion MNIST'", "fashion_mnist"]),
         ("../etc", ["'../etc'"]),
         ("", ["''"]),

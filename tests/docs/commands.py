@@ -13,6 +13,8 @@ from pathlib import Path
 
 from tests.docs.pages import ROOT, Block
 
+# How the names of sets and experiments begin that need no download.
+_NO_DOWNLOAD = ("digits", "bits", "shapes", "segmentation", "iris", "diabetes", "wine", "table:", "arrays:", "folder:")
 _NOWHERE = "http://127.0.0.1:9/"  # where nobody answers, so that no test waits for a download
 _FEW_TRIALS = 3
 # Parses command lines as launch.py does, each in a child process that has the imports already.
@@ -99,7 +101,7 @@ def quick(arguments: list[str]) -> list[str]:
     if flags.keys() & {"--help", "--list"}:
         return arguments
     mode = flags.get("--mode", "train")
-    embedded = flags.get("--data", flags.get("--experiment", "")).startswith(("digits", "bits"))
+    embedded = flags.get("--data", flags.get("--experiment", "")).startswith(_NO_DOWNLOAD)
     added = [] if embedded or "--experiment" not in flags or "--data.mirror" in flags else [f"--data.mirror={_NOWHERE}"]
     if mode == "lr_find":
         added.append("--lr_steps=20")

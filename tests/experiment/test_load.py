@@ -13,7 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.data import Dataset
 from jaxdl.errors import UserError
-from jaxdl.experiment.load import about_batch, data_summary, load_data, most_examples, shortened
+from jaxdl.experiment.load import about_batch, check_targets, data_summary, load_data, most_examples, shortened
 from tests.small import blobs
 
 
@@ -107,3 +107,15 @@ def test_a_training_says_that_its_batch_is_larger_than_the_data(small: jaxdl.Exp
     summary = jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=told.append)
     assert summary["status"] == "completed"
     assert [line for line in told if line.startswith("--batch_size=200 is larger than the 100 train examples")]
+
+
+def test_an_objective_for_another_kind_of_target_is_named_with_the_right_one(small: jaxdl.Experiment) -> None:
+    rows = np.random.RandomState(0).randn(30, 4).astype(np.float32)
+    prices, colours = rows[:, 0] * 1000, np.array(["red", "blue"])[np.arange(30) % 2]
+    numbers = jaxdl.replace(small, {"data": jaxdl.Arrays(train=(rows, prices), test=(rows, prices))})
+    with pytest.raises(UserError, match=r"arrays are numbers from .*--objective=mean_squared_error"):
+        check_targets(numbers, numbers.data.load())
+    classes = jaxdl.Arrays(train=(rows, colours), test=(rows, colours))
+    values = jaxdl.replace(small, {"data": classes, "objective": jaxdl.MeanSquaredError()})
+    with pytest.raises(UserError, match=r"the classes blue, red .*--objective=softmax_cross_entropy"):
+        check_targets(values, values.data.load())

@@ -54,6 +54,25 @@ def test_without_augmentation_each_example_is_shown_once(tmp_path: Path) -> None
     assert write_look(look, tmp_path / "new" / "folder").read_text() == look.html
 
 
+def test_masks_are_shown_in_the_colours_of_their_classes_and_move_with_their_images(tmp_path: Path) -> None:
+    data = jaxdl.Shapes(masks=True, size=16, kinds=2, train_examples=40, test_examples=10, validation=0)
+    experiment = recipe(data, augmentation=jaxdl.Augmentation(flip="both", shift=2))
+    look = look_at_data(jaxdl.replace(experiment, {"model": jaxdl.UNet(features=(2, 3))}), tmp_path)
+    train = data.load().splits["train"]
+    shown = images_of(look.html)
+    assert len(shown) == 4 * 24
+    colours = np.array([(0, 0, 0), (128, 0, 0), (0, 128, 0)])
+    for pixels, mask in zip(shown[24:48], train["targets"], strict=False):
+        assert np.array_equal(pixels, colours[mask])
+    for picture, mask in zip(shown[48:72], shown[72:], strict=True):
+        cut = (picture == 0).all(-1)  # pixels from outside the image
+        assert (mask[cut] == 0).all()
+    assert any(not np.array_equal(a, b) for a, b in zip(shown[24:48], shown[72:], strict=True))
+    share = (train["targets"][0] == 0).mean()
+    assert f"<figcaption>background {share:.0%}, " in look.html
+    assert "a class for each pixel" in look.html
+
+
 def test_rows_are_shown_as_numbers_and_texts_are_escaped(tmp_path: Path) -> None:
     rows = np.random.RandomState(0).randn(30, 2).astype(np.float32)
     classes = np.array(["<b>", "c"])[np.arange(30) % 2]
@@ -67,3 +86,15 @@ def test_rows_are_shown_as_numbers_and_texts_are_escaped(tmp_path: Path) -> None
 def test_data_that_do_not_fit_the_recipe_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs images"):
         look_at_data(recipe(jaxdl.Bits(), augmentation=jaxdl.Augmentation(shift=1)), tmp_path)
+
+
+def test_masks_are_shown_beside_their_images_and_move_with_them(tmp_path: Path) -> None:
+    look = look_at_data(recipe(jaxdl.Shapes(masks=True), augmentation=jaxdl.Augmentation(flip="horizontal")), tmp_path)
+    assert "a class for each pixel" in look.html
+    shown = images_of(look.html)
+    assert len(shown) == 96, "images and masks, as they are and augmented"
+    images, masks, _, moved = (shown[start : start + 24] for start in range(0, 96, 24))
+    assert images[0].shape == masks[0].shape
+    for before, after in zip(masks, moved, strict=True):
+        assert np.array_equal(after, before) or np.array_equal(after, before[:, ::-1])
+    assert any(not np.array_equal(after, before) for before, after in zip(masks, moved, strict=True))

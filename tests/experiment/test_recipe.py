@@ -41,7 +41,9 @@ def test_only_the_checkpoints_say_nothing_but_how_a_run_is_saved() -> None:
 
 def test_examples_follow_the_data_source_whole_and_what_cuts_it_short() -> None:
     cut = {"training.overfit_batches", "training.fast_dev_run"}
-    assert paths(RECIPE, "data") == {"data", "data.validation", "data.name", "data.fallback"} | cut
+    whole = {field.path for field in walk(RECIPE) if field.path.startswith("data")}
+    assert {"data", "data.validation", "data.name", "data.fallback", "data.split", "data.test"} <= whole
+    assert paths(RECIPE, "data") == (whole - {"data.mirror"}) | cut
     assert {"data.declared", "data.plain"} <= paths(replace(RECIPE, {"data": Own()}), "data")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import jaxdl
 from jaxdl.experiment.config import from_config, to_config
-from tests.experiments.twins import EXPERIMENTS, TWINS, twin
+from tests.experiments.twins import EXPERIMENTS, FIGURES, TWINS, twin
 
 NAMES = sorted(path.stem for path in EXPERIMENTS.glob("*.py"))
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -47,6 +47,5 @@ def test_the_docstring_gives_command_source_and_measured_result(name: str) -> No
 def test_the_twin_learns(name: str, tmp_path: Path) -> None:
     summary = jaxdl.train(twin(name), run_dir=tmp_path / "run", data_dir=tmp_path)
     assert summary["status"] == "completed"
-    figures = summary["metrics"]
-    assert figures["test/accuracy" if "test/accuracy" in figures else "test/r_squared"] > TWINS[name][1]
+    assert summary["metrics"][f"test/{FIGURES.get(name, 'accuracy')}"] > TWINS[name][1]
     assert summary["experiment"] == name

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import append_line, named_cause, replace_file
+from jaxdl.files.atomic import append_line, named_cause, replace_file, sync_tree
 
 
 def full_disk(*given: object) -> int:
@@ -91,3 +93,27 @@ def test_an_error_of_the_disk_comes_with_a_way_out(number: int, action: str, way
     ):
         raise OSError(number, os.strerror(number))
     assert isinstance(found.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_macos_is_asked_to_empty_the_drives_own_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Where a file system does not know the call, the ordinary one is made in its place."""
+    asked: list[str] = []
+
+    def ask(descriptor: int, command: int) -> int:
+        asked.append("F_FULLFSYNC" if command == 51 else str(command))
+        if not known:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", ask)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: asked.append("fsync"))
+    replace_file(tmp_path / "file", "text")  # the content, and the name in its folder
+    assert asked == (["F_FULLFSYNC"] if known else ["F_FULLFSYNC", "fsync"]) * 2
+    asked.clear()
+    sync_tree(tmp_path)
+    assert asked.count("F_FULLFSYNC") == 2 and asked.count("fsync") == (0 if known else 2)

@@ -87,6 +87,14 @@ def test_pixels_are_classes_even_where_a_row_has_as_many_as_there_are_classes() 
     assert not are_classes(targets[:, 0], Spec((6,), "float32", Preprocess(), (4,), 4))  # four questions
 
 
+def test_arrays_with_a_label_for_each_pixel_are_classes(tmp_path: Any) -> None:
+    images, masks = np.zeros((6, 4, 3, 1), np.uint8), np.arange(72).reshape(6, 4, 3) % 5
+    spec = jaxdl.Arrays(train=(images, masks), test=(images, masks)).spec(tmp_path)
+    assert (spec.target_shape, spec.outputs, spec.class_names) == ((4, 3), 5, tuple("01234"))
+    questions = jaxdl.Arrays(train=(images, masks[:, 0]), test=(images, masks[:, 0])).spec(tmp_path)
+    assert (questions.outputs, questions.class_names) == (3, ())
+
+
 def test_a_pixel_of_no_class_is_named(tmp_path: Any) -> None:
     dataset = jaxdl.Shapes(masks=True, kinds=2, train_examples=10, test_examples=10).load(tmp_path)
     dataset.splits["test"]["targets"][3, 5, 5] = 3

@@ -21,6 +21,10 @@ jax.config.update("jax_num_cpu_devices", 2)
 random = np.random.default_rng(0)
 normal = lambda *shape: jnp.asarray(random.standard_normal(shape), jnp.float32)
 augmented = lambda x, k: augmentation.apply({"inputs": x * k}, Preprocess(), jax.random.key(0))["inputs"]
+mixing = Augmentation(crop=0.5, saturation=0.3, hue=0.1, mixup=0.5, cutmix=1.0)
+mixed = lambda x, k: mixing.apply(
+    {"inputs": x * k, "targets": jnp.arange(4)}, Preprocess(), jax.random.key(0)
+)["inputs"]
 weights = [normal(3, 16), normal(4, 16), normal(16)]
 operations = {
     "convolution": (lambda x, k: ops.convolution(x, k, padding="SAME"), normal(4, 6, 6, 3), normal(3, 3, 3, 5)),
@@ -30,6 +34,7 @@ operations = {
     "average_pool": (lambda x, k: ops.average_pool(x * k, 3, 1), normal(4, 6, 6, 3), normal(3)),
     "rotate_and_zoom": (lambda x, k: ops.rotate_and_zoom(x * k, x[:, 0, 0, 0], k[:1]), normal(4, 6, 6, 3), normal(3)),
     "augmentation": (augmented, normal(4, 6, 6, 3), normal(3)),
+    "mixing": (mixed, normal(4, 6, 6, 3), normal(3)),
     "shift": (lambda x, k: ops.shift(x * k, jnp.arange(8).reshape(4, 2) % 3 - 1, 1), normal(4, 6, 6, 3), normal(3)),
     "lstm": (lambda x, w: ops.lstm(x, *w)[0], normal(4, 5, 3), weights),
     "both_directions": (lambda x, w: ops.bidirectional(ops.lstm, x, w, w)[1][0], normal(4, 5, 3), weights),
@@ -59,6 +64,7 @@ print("equal")
         "max_pool",
         "average_pool",
         "augmentation",
+        "mixing",
         "rotate_and_zoom",
         "shift",
         "lstm",

@@ -40,7 +40,11 @@ def program(model: nn.Module) -> Callable[[], Any]:
         model=model,
         objective=jaxdl.SoftmaxCrossEntropy(label_smoothing=0.1),
         optimizer=jaxdl.AdamW(nesterov=True, clip_norm=1.0, schedule=jaxdl.OneCycle(warmup=0.2)),
-        augmentation=jaxdl.Augmentation(flip="horizontal", shift=1, rotation=5.0, gaussian_noise=0.1, cutout=2),
+        training=jaxdl.Training(class_weight=(1.0, 2.0, 3.0)),
+        augmentation=jaxdl.Augmentation(
+            flip="horizontal", shift=1, rotation=5.0, gaussian_noise=0.1, cutout=2, crop=0.5, mixup=0.2, cutmix=1.0
+        ),
+        weighted_metrics=True,
     )
     random = np.random.RandomState(0)
     data = {

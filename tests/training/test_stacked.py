@@ -28,6 +28,10 @@ RECIPES: dict[str, tuple[jaxdl.Experiment, dict[str, Any]]] = {
         jaxdl.replace(twin("digits_cnn"), {"augmentation": jaxdl.Augmentation("both", 1, 20.0, 0.2, 0.2, 0.2, 2, 0.1)}),
         {"augmentation.rotation": [5.0, 20.0, 30.0], "augmentation.cutout": [1, 2, 3], "seed": [0, 1, 2]},
     ),
+    "mixed": (
+        jaxdl.replace(twin("digits_cnn"), {"augmentation": jaxdl.Augmentation(crop=0.5, mixup=0.2, cutmix=1.0)}),
+        {"augmentation.crop": [0.3, 0.5, 0.9], "augmentation.mixup": [0.1, 0.2, 1.0], "seed": [0, 1, 2]},
+    ),
     "rnn": (twin("mnist_rnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
 }
 

@@ -50,6 +50,7 @@ class Arrays(Data):
 
     - (examples,) integers from 0, or texts: classes; the texts are their names;
     - (examples, time) integers, for inputs with as many steps: a class for each step;
+    - (examples, height, width) integers, for images of that size: a class for each pixel;
     - (examples, questions) other integers or booleans: yes-no questions, for `SigmoidCrossEntropy`;
     - (examples,) or (examples, values) floating-point numbers: values, for a regression. They are standardised by the
       mean and deviation of train inside the compiled step; predictions and metrics are in their own unit.
@@ -139,7 +140,8 @@ class Arrays(Data):
             return max(self.outputs or 0, len(names)), names
         sequences = self.ids or inputs.ndim > 2
         per_step = targets.ndim == 2 and sequences and inputs.shape[1:2] == targets.shape[1:]
-        if targets.dtype.kind not in "iu" or (targets.ndim > 1 and not per_step):
+        per_pixel = inputs.ndim == 4 and targets.shape == inputs.shape[:3]
+        if targets.dtype.kind not in "iu" or (targets.ndim > 1 and not per_step and not per_pixel):
             return self.outputs or (targets.shape[-1] if targets.ndim > 1 else 1), ()
         if self.outputs is not None:
             return self.outputs, tuple(map(str, range(self.outputs))) if 1 < self.outputs <= _MOST_CLASSES else ()

@@ -11,6 +11,7 @@ from typing import Literal, final
 from jaxdl.data.folders import reading
 from jaxdl.data.folders.labels import list_labels
 from jaxdl.data.folders.listing import Listing, existing, list_folder
+from jaxdl.data.resizing import check_size, sides_of
 from jaxdl.data.source import Notify, OwnFiles
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.spec import Dataset, Fit, Spec, examples
@@ -20,23 +21,7 @@ from jaxdl.errors import UserError
 from jaxdl.fields import described, static
 from jaxdl.files.paths import expanded
 
-_LARGEST = 2**14
-
-
-def _check_size(size: int | str) -> str | None:
-    try:
-        sides = _sides(size)
-    except ValueError:
-        return "must be a number of pixels, such as 64, or HEIGHTxWIDTH, such as 48x64"
-    return None if all(1 <= side <= _LARGEST for side in sides) else f"must be from 1 to {_LARGEST:,} pixels"
-
-
-def _sides(size: int | str) -> tuple[int, int]:
-    """Returns (height, width)."""
-    if isinstance(size, int):
-        return size, size
-    height, cross, width = size.partition("x")
-    return int(height), int(width if cross else height)
+_NOT_NAMED = "images"  # the path of an experiment whose user has named no folder
 
 
 @final
@@ -54,11 +39,11 @@ class Folder(OwnFiles):
     Decoded pictures are kept in the user's cache folder, and decoded again when a file of the folder changes.
     """
 
-    path: str = static("images", "the folder", path=True)
+    path: str = static(_NOT_NAMED, "the folder", path=True)
     size: int | str = static(
         64,
         "pixels of each side, or HEIGHTxWIDTH: 48x64 is 48 high and 64 wide",
-        check=_check_size,
+        check=check_size,
     )
     channels: Literal["auto", 1, 3] = static(
         "auto", "1 for gray, 3 for colour; auto: 1 if every picture of train is gray, otherwise 3"
@@ -86,7 +71,8 @@ class Folder(OwnFiles):
 
     fallback: Literal["embedded", "none"] = static(
         "none",
-        "what to use when there is no such folder: generated pictures of coloured shapes, or nothing: an error",
+        f"what to use when no folder is named and there is no folder {_NOT_NAMED}: generated pictures of coloured "
+        "shapes, or nothing, which is an error",
     )
 
     @property
@@ -107,7 +93,7 @@ class Folder(OwnFiles):
         try:
             root = existing(expanded(self.path))
         except UserError as problem:
-            if self.fallback == "none":
+            if self.fallback == "none" or self.path != _NOT_NAMED:  # a path that is mistyped is a mistake
                 raise
             return self._stand_in(problem, data_dir, notify)
         fields = json.dumps([self.size, self.channels, self.fit, self.on_bad, self.labels, self.group])
@@ -116,7 +102,7 @@ class Folder(OwnFiles):
             lambda: self._listing(root),
             lambda listing: reading.decode(
                 listing,
-                _sides(self.size),
+                sides_of(self.size),
                 None if self.channels == "auto" else self.channels,
                 self.fit,
                 notify,
@@ -137,7 +123,7 @@ class Folder(OwnFiles):
         )
 
     def _stand_in(self, problem: UserError, data_dir: Path, notify: Notify) -> Dataset:
-        stand_in = Shapes(size=max(16, *_sides(self.size)), train_examples=1000, test_examples=240)
+        stand_in = Shapes(size=max(16, *sides_of(self.size)), kinds=4, train_examples=1000, test_examples=240)
         used = f"shapes ({stand_in.train_examples:,} generated pictures of coloured shapes to train on, no photographs)"
         way_out = ["give a folder of pictures with --data=folder:PATH", "--data.fallback=none makes this an error"]
         notify(banner(self.requested, [used], [str(problem)], way_out))

@@ -19,7 +19,7 @@ _TRAIN_SEED, _TEST_SEED = 1, 2
 BACKGROUND = "background"
 # Radius of the circle round a shape, as a share of the picture's size.
 _RADII = (0.28, 0.45)
-_SMALLER_RADII = (0.14, 0.28)  # where several shapes are in a picture
+_SMALLER_RADII = (0.17, 0.3)  # where several shapes are in a picture
 # Numbers of 256: how far a shape's colour is from the background's in each channel, how much the background rises or
 # falls over the picture, and how much noise each pixel has.
 _CONTRAST, _SLOPE, _NOISE = (90, 166), 30, 15
@@ -76,7 +76,7 @@ class Shapes(Data):
     masks: bool = static(False, "whether targets are the class of each pixel, and pictures have several shapes")
     size: int = static(32, "height and width of a picture, in pixels", check=at_least(16))
     kinds: int = static(10, f"number of kinds of shapes, the first of {', '.join(SHAPES)}", check=_check_kinds)
-    shapes: int = static(3, "number of shapes in a picture with masks", check=at_least(1))
+    shapes: int = static(2, "number of shapes in a picture with masks", check=at_least(1))
     train_examples: int = static(5000, "pictures to train and validate on", check=at_least(2))
     test_examples: int = static(1000, "pictures to test on", check=at_least(1))
 

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import re
 from pathlib import Path
 from typing import Literal, final
 from urllib.parse import urlsplit
 
 from jaxdl import fields
+from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.resizing import check_size, sides_of
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.shapes import Shapes
-from jaxdl.data.spec import Dataset, Spec
+from jaxdl.data.spec import Dataset, Spec, examples
+from jaxdl.data.splits import By, cut
 from jaxdl.data.stand_in import banner
-from jaxdl.data.tfds.arrays import decode, described, keep, kept, kept_spec
+from jaxdl.data.statistics import mean_and_deviation, with_standard_targets
+from jaxdl.data.tfds.arrays import keep, kept, kept_spec
+from jaxdl.data.tfds.choice import Choice
+from jaxdl.data.tfds.decode import decode, described, described_in
 from jaxdl.data.tfds.download import Limits
+from jaxdl.data.tfds.names import is_name, parsed
 from jaxdl.data.tfds.obtain import Request, Unavailable, obtain
 from jaxdl.data.tfds.prepare import builder_class
-from jaxdl.data.tfds.prepared import CONFIG_NAME, prepared_folder
+from jaxdl.data.tfds.prepared import prepared_folder
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
-_NAME = re.compile(rf"[a-z][a-z0-9_]*(/{CONFIG_NAME.pattern})?")
 # How long to wait for servers; not a field, because it does not change an experiment.
 LIMITS = Limits()
 
@@ -66,7 +71,9 @@ STAND_INS = {
 
 def check_name(name: str) -> str | None:
     """Checks the form of a TFDS name; loading checks whether TFDS has such a set."""
-    return None if _NAME.fullmatch(name) else "must be a name of tensorflow-datasets, such as mnist or emnist/letters"
+    if is_name(name):
+        return None
+    return "must be a name of tensorflow-datasets, such as mnist, emnist/letters or mnist:3.0.1"
 
 
 def _check_mirror(mirror: str) -> str | None:
@@ -91,17 +98,23 @@ def _check_mirror(mirror: str) -> str | None:
 @fields.described
 @dataclasses.dataclass(frozen=True)
 class Tfds(Data):
-    """An image-classification set of tensorflow-datasets; inputs are (examples, height, width, channels) uint8.
+    """A set of tensorflow-datasets, or one of your own that is prepared as those are.
 
     It is taken from the first of these places that has it: (1) the data folder, if it is prepared there; (2) original
     archives in ``DATA_DIR/downloads/manual/``; (3) the network; (4) if `fallback` allows it, an embedded stand-in of
-    the same kind, with a banner. TensorFlow is needed only to prepare sets that are not in MNIST's format (MNIST,
-    Fashion-MNIST, KMNIST and EMNIST are).
+    the same kind, with a banner. TensorFlow is needed only to prepare sets other than MNIST and its relatives,
+    CIFAR-10 and CIFAR-100.
+
+    Inputs are images (examples, height, width, channels) in uint8 or uint16, or numbers in float32: (examples, *shape)
+    of one feature, (examples, numbers) of several. Targets are classes (examples,) in int32, or numbers (examples,) or
+    (examples, numbers) in float32, standardised by the mean and deviation of train inside the compiled step, as inputs
+    (examples, numbers) are.
     """
 
     name: str = fields.static(
         "mnist",
-        "name of the set in tensorflow-datasets, with its config if it has several: mnist, emnist/letters",
+        "name of the set in tensorflow-datasets, with its config if it has several, and with a version to fix it: "
+        "mnist, emnist/letters, mnist:3.0.1",
         check=check_name,
     )
     fallback: Literal["embedded", "none"] = fields.static(
@@ -117,6 +130,47 @@ class Tfds(Data):
         affects=(),
     )
 
+    split: str = fields.static(
+        "", "the part to train on, as TFDS writes it: train[:80%], train+validation; empty: train", since="0.3.0"
+    )
+    validation_split: str = fields.static(
+        "",
+        "the part for validation, such as train[80%:]; empty: the set's own validation split, where it also has one to "
+        "test on, otherwise the share `validation` of train",
+        since="0.3.0",
+    )
+    test_split: str = fields.static(
+        "",
+        "the part to test on; empty: the set's own test split, or its validation split where it has no test split with "
+        "labels, or the share `test` of train where it has neither",
+        since="0.3.0",
+    )
+    test: float = fields.static(
+        0.2,
+        "share of train that is split off for test where the set has no split to test on, the same examples for every "
+        "seed",
+        check=fields.fraction,
+        since="0.3.0",
+    )
+    inputs: tuple[str, ...] = fields.static(
+        (),
+        "names of the features that are inputs: one image, or numbers, which are joined; empty: those that TFDS names",
+        since="0.3.0",
+    )
+    targets: tuple[str, ...] = fields.static(
+        (),
+        "names of the features to predict: one class label, or numbers; empty: those that TFDS names",
+        since="0.3.0",
+    )
+
+    size: int | str | None = fields.static(
+        None,
+        "pixels of each side to which images are resized, or HEIGHTxWIDTH: 48x64 is 48 high and 64 wide; none: as "
+        "stored, where all have one size",
+        check=check_size,
+        since="0.3.0",
+    )
+
     def import_libraries(self) -> None:
         # While it is imported, etils gives lazy stand-ins to every thread that imports something; a stand-in of a
         # function cannot be called.
@@ -128,18 +182,45 @@ class Tfds(Data):
 
     def spec(self, data_dir: Path) -> Spec:
         prepared = prepared_folder(data_dir, self.name)
-        known = kept_spec(prepared) if prepared else None
-        return known or described(builder_class(self.name), self.name)
+        if prepared is None:
+            return described(builder_class(self.name), self.name, self._choice)
+        return kept_spec(prepared, self._choice) or described_in(prepared, self.name, self._choice)
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         try:
-            prepared = obtain(Request(self.name, data_dir, self.mirror, notify, LIMITS))
+            prepared = obtain(Request(self.name, data_dir, self.mirror, notify, LIMITS, self._choice))
         except Unavailable as problem:
             return self._stand_in(problem, data_dir, notify)
-        return kept(prepared, self.name) or _decode_and_keep(prepared, self.name, notify)
+        choice = self._choice
+        dataset = kept(prepared, self.name, choice) or _decode_and_keep(prepared, self.name, choice, notify)
+        return dataset if "test" in dataset.splits else self._with_test(dataset)
+
+    def _with_test(self, dataset: Dataset) -> Dataset:
+        """Returns the set with a share of train as its test split, taken from each class if there are classes."""
+        by: By = "class" if dataset.spec.class_names else "example"
+        train, test = cut(dataset.splits["train"], self.test, by)
+        splits = {**dataset.splits, "train": train, "test": test}
+        return dataclasses.replace(dataset, splits=splits, train_examples=examples(train))
+
+    def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
+        """Returns the set with means and deviations of train: of numbers to predict, and of inputs that are rows."""
+        if dataset.substituted:
+            return dataset
+        dataset = with_standard_targets(dataset)
+        if len(dataset.spec.input_shape) > 1:
+            return dataset
+        mean, deviation = mean_and_deviation(dataset.splits["train"]["inputs"])
+        spec = dataclasses.replace(dataset.spec, preprocess=Preprocess(mean=mean, deviation=deviation))
+        return dataclasses.replace(dataset, spec=spec)
+
+    @property
+    def _choice(self) -> Choice:
+        size = None if self.size is None else sides_of(self.size)
+        return Choice(self.split, self.validation_split, self.test_split, self.inputs, self.targets, size)
 
     def _stand_in(self, problem: Unavailable, data_dir: Path, notify: Notify) -> Dataset:
-        stand_in = STAND_INS.get(self.name)
+        # What is chosen of a set is not in its stand-in.
+        stand_in = STAND_INS.get(parsed(self.name).without_version) if self._choice == Choice() else None
         if self.fallback == "none" or stand_in is None:
             offer = f", or use --data.fallback=embedded ({stand_in.kind} stand in)" if stand_in else ""
             reasons = "; ".join(problem.reasons)
@@ -149,17 +230,17 @@ class Tfds(Data):
         return dataclasses.replace(dataset, requested=self.name, passes=stand_in.passes)
 
 
-def _decode_and_keep(prepared: Path, name: str, notify: Notify) -> Dataset:
+def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify) -> Dataset:
     problem = writing_problem(prepared.parent)
     if problem:
         notify(f"Decoding {name}; the decoded arrays cannot be stored: {problem}.")
-        return decode(prepared, name)
+        return decode(prepared, name, choice)
     with named_cause(prepared.parent, "write"), workspace(prepared.parent, notify) as drafts:
-        dataset = kept(prepared, name)  # stored by another process while this one waited
+        dataset = kept(prepared, name, choice)  # stored by another process while this one waited
         if dataset is None:
             notify(f"Decoding {name}: some seconds, only this once.")
-            dataset = decode(prepared, name)
-            keep(dataset, prepared, drafts)
+            dataset = decode(prepared, name, choice)
+            keep(dataset, prepared, drafts, choice)
     return dataset
 
 

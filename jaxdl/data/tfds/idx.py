@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -14,8 +13,9 @@ import numpy as np
 
 from jaxdl.data.spec import Dataset, Split
 from jaxdl.data.tfds.archives import Archive
-from jaxdl.data.tfds.arrays import dataset_of, spec_of
-from jaxdl.data.tfds.prepare import quiet
+from jaxdl.data.tfds.decode import dataset_of, declared, spec_of
+from jaxdl.data.tfds.originals import encoded_png, order_of_tfds
+from jaxdl.data.tfds.unpack import prepare_without_tensorflow
 
 _UINT8 = 8  # IDX's type code for uint8
 
@@ -43,27 +43,10 @@ def prepare_idx(builder: Any, name: str, files: Mapping[Archive, Path], folder: 
         A folder like TFDS's ``DATA_DIR``, below `folder`, that holds only the prepared set; and its arrays, the same as
         `jaxdl.data.tfds.arrays.decode` reads from the prepared files.
     """
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core import registered
-
-    manual, prepared = folder / "manual", folder / "prepared"
-    manual.mkdir()
-    for archive, path in files.items():
-        (manual / archive.file).symlink_to(path.resolve())
-    # The name and module of the original, so that TFDS finds its checksums and writes the same description.
-    namespace = {"name": builder.name, "__module__": builder.__module__}
-    with registered.skip_registration():
-        without_tensorflow = type(builder)(builder.__name__, (_IdxWithoutTensorFlow, builder), namespace)
-    with quiet():
-        instance = without_tensorflow(data_dir=prepared, config=name.partition("/")[2] or None)
-        instance.download_and_prepare(
-            download_dir=folder / "downloads",
-            download_config=tfds.download.DownloadConfig(manual_dir=manual, try_download_gcs=False),
-            file_format="array_record",
-        )
+    prepared, instance = prepare_without_tensorflow(builder, _IdxWithoutTensorFlow, name, files, folder)
     splits = {split: _in_order_of_tfds(arrays, split) for split, arrays in instance.read.items()}
     shape = splits["train"]["inputs"].shape[1:]
-    return prepared, dataset_of(name, spec_of(shape, instance.info.features["label"]), splits)
+    return prepared, dataset_of(name, spec_of(declared(builder, name), shape), splits)
 
 
 class _IdxWithoutTensorFlow:
@@ -130,23 +113,10 @@ def _unpacked(path: Path) -> bytes:
 def _encoded(split: Split) -> Iterator[tuple[int, Any]]:
     """Yields the examples in TFDS's form, with the same keys as its own builder."""
     for index, (image, label) in enumerate(zip(split["inputs"][..., 0], split["targets"].tolist(), strict=True)):
-        yield index, {"image": _png(image), "label": label}
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encodes (height, width) uint8 as PNG, which is lossless."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
+        yield index, {"image": encoded_png(image), "label": label}
 
 
 def _in_order_of_tfds(split: Split, name: str) -> Split:
-    """Returns the examples in TFDS's order: sorted by a hash of the split's name and the key."""
-    from tensorflow_datasets.core import hashing
-
-    # TFDS would increase the major version of every set if it changed this hash: see its module's docstring.
-    hash_key = hashing.Hasher(name).hash_key
-    order = sorted(range(len(split["targets"])), key=hash_key)
+    """Returns the examples in TFDS's order, for keys that are their numbers."""
+    order = order_of_tfds(range(len(split["targets"])), name)
     return {key: array[order] for key, array in split.items()}

@@ -6,24 +6,34 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jaxdl.data.tfds.archives import Archive, manual_dir
+from jaxdl.data.tfds.names import parsed
 from jaxdl.errors import UserError, did_you_mean, unknown
+
+# TFDS's packages of sets that it imports one after the other, until one cannot be imported.
+_PACKAGES = """question_answering ranking recommendation robotics robomimic structured summarization text
+text_simplification time_series translate video vision_language"""
 
 
 def builder_class(name: str) -> Any:
-    """Returns TFDS's builder class of the set `name`, such as ``"mnist"`` or ``"emnist/letters"``.
+    """Returns TFDS's builder class of the set `name`, such as ``"mnist"`` or ``"emnist/letters:3.1.0"``.
 
     Raises:
-        UserError: TFDS has no such set, or the set has no such config.
+        UserError: TFDS has no such set, the set has no such config, or TFDS does not prepare this version of it.
     """
     import tensorflow_datasets as tfds
 
-    dataset, _, config = name.partition("/")
+    parts = parsed(name)
+    dataset, config = parts.dataset, parts.config
     known = tfds.list_builders(with_community_datasets=False)  # listing community data sets needs the network
+    if dataset not in known:
+        _import_further_sets()
+        known = tfds.list_builders(with_community_datasets=False)
     if dataset not in known:
         raise UserError(
             f"unknown data set {dataset!r}.{did_you_mean(dataset, [*known, 'bits', 'digits', 'shapes'])} It is not "
@@ -32,12 +42,41 @@ def builder_class(name: str) -> Any:
     builder = tfds.builder_cls(dataset)
     if config and config not in builder.builder_configs:
         raise unknown(f"config of {dataset}:", config, builder.builder_configs)
+    versions = _versions(builder, config)
+    if parts.version and versions and parts.version not in versions:
+        raise UserError(
+            f"tensorflow-datasets prepares {' and '.join(versions)} of {parts.without_version}, not {parts.version}: "
+            "leave the version out, or copy a prepared set of that version into the data folder."
+        )
     return builder
 
 
-def archives(builder: Any) -> list[Archive]:
-    """Lists the original archives that TFDS registers for a set, in a fixed order."""
+def _import_further_sets() -> None:
+    """Imports the sets that TFDS leaves out where one of the packages before theirs needs a library (as h5py)."""
+    for package in _PACKAGES.split():
+        with contextlib.suppress(ImportError), quiet():
+            import_module(f"tensorflow_datasets.{package}")
+
+
+def _versions(builder: Any, config: str) -> list[str]:
+    """Returns the versions of a set that TFDS prepares, its own first."""
+    of_config = builder.builder_configs.get(config or next(iter(builder.builder_configs), ""))
+    own = getattr(of_config, "version", None) or builder.VERSION
+    further = [*getattr(of_config, "supported_versions", ()), *builder.SUPPORTED_VERSIONS]
+    return list(dict.fromkeys(str(version) for version in (own, *further) if version))
+
+
+def archives(builder: Any, name: str) -> list[Archive]:
+    """Lists the original archives that TFDS registers for a set, in a fixed order.
+
+    TFDS registers those of all configs together; where a config names its own, these are taken.
+    """
+    configs = builder.builder_configs
+    urls = {key: getattr(config, "data_url", None) for key, config in configs.items()}
+    own = urls.get(parsed(name).config or next(iter(configs), ""))
     infos = sorted((builder.url_infos or {}).items())
+    if any(urls.values()):
+        infos = [(url, info) for url, info in infos if (url == own if own else url not in urls.values())]
     return [Archive(info.filename, url, int(info.size), info.checksum) for url, info in infos if info.filename]
 
 
@@ -69,7 +108,10 @@ def check_tensorflow(name: str) -> None:
         UserError: it is not.
     """
     if find_spec("tensorflow") is None:
-        raise UserError(f"{name} can only be prepared with TensorFlow: pip install tensorflow, then run again.")
+        raise UserError(
+            f"{name} is not prepared, and tensorflow-datasets needs TensorFlow to prepare it: pip install 'jaxdl[tf]', "
+            "then run again."
+        )
 
 
 def prepare_with_tensorflow(builder: Any, name: str, data_dir: Path) -> None:
@@ -82,9 +124,9 @@ def prepare_with_tensorflow(builder: Any, name: str, data_dir: Path) -> None:
 
     config = tfds.download.DownloadConfig(manual_dir=manual_dir(data_dir), try_download_gcs=False)
     try:
-        builder(data_dir=data_dir, config=name.partition("/")[2] or None).download_and_prepare(
-            download_config=config, file_format="array_record"
-        )
+        parts = parsed(name)
+        made = builder(data_dir=data_dir, config=parts.config or None, version=parts.version or None)
+        made.download_and_prepare(download_config=config, file_format="array_record")
     except Exception as problem:  # TFDS's builders may raise anything
         reason = str(problem).strip().partition("\n")[0]
         raise UserError(f"TFDS could not prepare {name}: {type(problem).__name__}: {reason}") from problem

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import jaxdl
-from jaxdl.data import load_image, load_images
+from jaxdl.data import DATA, load_image, load_images
 from jaxdl.errors import UserError
 from jaxdl.fields import check_value, own_fields
 from tests.data.pictures import classes, gray, picture
@@ -42,6 +42,13 @@ def test_sub_folders_are_classes_and_validation_and_test_are_cut_from_each(tmp_p
         brightest = split["inputs"][..., [2, 0]].mean((1, 2))  # blue and red
         assert (np.argmax(brightest, 1)[split["targets"] != 1] == split["targets"][split["targets"] != 1] // 2).all()
     assert dataset.requested == dataset.used == f"folder:{tmp_path / 'set'}"
+
+
+def test_a_folder_is_named_as_kind_and_path():
+    assert DATA.make("folder:~/pictures") == jaxdl.Folder("~/pictures")
+    assert DATA.make("folder") == jaxdl.Folder("images")
+    with pytest.raises(UserError, match="Give one of folder:PATH"):
+        DATA.make("pictures:x")
 
 
 def test_folders_of_splits_are_used_as_they_are(tmp_path):
@@ -140,15 +147,20 @@ def test_a_folder_that_is_not_there_is_told_the_nearest_name(tmp_path):
         load(tmp_path / "flowers" / "red" / "0.png")
 
 
-def test_generated_pictures_stand_in_loudly_only_where_they_are_asked_for(tmp_path):
+def test_generated_pictures_stand_in_loudly_where_no_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     lines: list[str] = []
-    dataset = load(tmp_path / "none", lines, size="20x24", fallback="embedded")
-    assert dataset.substituted and dataset.requested == f"folder:{tmp_path / 'none'}" and dataset.used == "shapes"
+    dataset = load("images", lines, size="20x24", fallback="embedded")
+    assert dataset.substituted and dataset.requested == "folder:images" and dataset.used == "shapes"
     assert dataset.spec.input_shape == (24, 24, 3) and len(dataset.spec.preprocess.mean) == 3
     told = " ".join(lines[0].replace("#", "").split())
     assert "STAND-IN DATA" in told and "there is no such folder" in told and "--data=folder:PATH" in told
-    classes(tmp_path / "none")
-    assert not load(tmp_path / "none", size=8, fallback="embedded").substituted
+    with pytest.raises(UserError, match="no such folder"):
+        load("images", size=8)
+    classes(tmp_path / "images")
+    assert not load("images", size=8, fallback="embedded").substituted
+    with pytest.raises(UserError, match="Did you mean 'images'"):  # a folder that is named is never replaced
+        load("imags", size=8, fallback="embedded")
 
 
 def test_decoded_pictures_are_kept_until_a_file_changes(tmp_path, cache, monkeypatch):
@@ -174,6 +186,18 @@ def test_decoded_pictures_are_kept_until_a_file_changes(tmp_path, cache, monkeyp
     assert len(list(cache.iterdir())) == 1, "the old arrays are gone"
     load(root, lines, size=9)
     assert len(list(cache.iterdir())) == 2
+
+
+def test_what_is_left_out_is_listed_at_each_load(tmp_path):
+    root = classes(tmp_path, each=2)
+    (root / "red" / "notes.txt").write_text("")
+    for _ in range(2):
+        lines: list[str] = []
+        load(root, lines, size=8, on_bad="skip")
+        assert [line for line in lines if "kept in" not in line] == [
+            "1 of the files or classes cannot be used and are left out (--data.on_bad=skip):",
+            f"  {root}/red/notes.txt: this is not an image file that Pillow can read",
+        ]
 
 
 def test_damage_of_what_is_kept_is_noticed_and_it_is_made_anew(tmp_path, cache):
@@ -244,3 +268,22 @@ def test_a_run_is_trained_tested_and_predicts_for_files(tmp_path):
     assert trained.predict(images).argmax(1).tolist() == [0, 1, 2]
     test = jaxdl.evaluate(tmp_path / "run")
     assert test["metrics"]["test/accuracy"] == 1
+
+
+def test_photographs_are_as_pillow_alone_reads_them(real_data):
+    if not (real_data / "flowers").is_dir():
+        pytest.skip("there are no flowers in JAXDL_TEST_DATA")
+    dataset = load(real_data / "flowers", size=64)
+    assert {name: len(split["inputs"]) for name, split in dataset.splits.items()} == {
+        "train": 648,
+        "validation": 72,
+        "test": 240,
+    }
+    assert len(dataset.spec.class_names) == 12 and dataset.spec.input_shape == (64, 64, 3)
+    files = sorted((real_data / "flowers" / "test").glob("*/*.jpg"))
+    for number in range(0, 240, 40):
+        with Image.open(files[number]) as image:
+            expected = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR), np.float32)
+        found = dataset.splits["test"]["inputs"][number]
+        assert np.abs(found - expected).mean() < 2.5  # decoded at half its size
+        assert dataset.spec.class_names[dataset.splits["test"]["targets"][number]] == files[number].parent.name

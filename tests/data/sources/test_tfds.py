@@ -164,7 +164,11 @@ def test_a_silent_server_leads_to_the_stand_in(tmp_path, servers, monkeypatch):
         ("name", "fashion_mnist", True),
         ("name", "emnist/letters", True),
         ("name", "Fashion", False),
-        ("name", "mnist:3.0.1", False),
+        ("name", "mnist:3.0.1", True),
+        ("name", "emnist/letters:3.1.0", True),
+        ("name", "mnist:3.0", False),
+        ("name", "mnist:", False),
+        ("name", "mnist:../1", False),
         ("name", "mnist/..", False),
         ("mirror", "", True),
         ("mirror", "https://host/mnist", True),
@@ -215,3 +219,72 @@ def test_its_library_is_imported_when_asked_for() -> None:
     code += "source.import_libraries(); print(before, 'tensorflow_datasets' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory, write_set):
+    """A set of rows with a train split alone: 30 of one class and 10 of another."""
+    from tensorflow_datasets import features as f
+
+    data_dir = tmp_path_factory.mktemp("flowers")
+    random = np.random.RandomState(0)
+    examples = [
+        {"row": (random.randn(3) * 5 + 70).astype(np.float32), "label": int(n >= 30), "size": 1000.0 + n}
+        for n in range(40)
+    ]
+    features = {
+        "row": f.Tensor(shape=(3,), dtype=np.float32),
+        "label": f.ClassLabel(names=["rose", "tulip"]),
+        "size": np.float32,
+    }
+    write_set(data_dir, features, {"train": examples}, name="flowers", supervised=("row", "label"))
+    return data_dir
+
+
+def test_where_train_is_alone_test_is_a_share_of_each_class(flowers):
+    dataset = Tfds("flowers", test=0.2, validation=0.25).load(flowers, ignore)
+    counts = {name: np.bincount(split["targets"]).tolist() for name, split in dataset.splits.items()}
+    assert counts["test"] == [6, 2]
+    assert len(dataset.splits["validation"]["targets"]) == 8 and dataset.train_examples == 32
+    rows = np.concatenate([split["inputs"] for split in dataset.splits.values()])
+    assert len(np.unique(rows, axis=0)) == 40
+    again = Tfds("flowers", test=0.5, validation=0).load(flowers, ignore)
+    assert again.fingerprint == dataset.fingerprint, "of what the set has, before anything is cut"
+
+
+def test_numbers_are_standardised_by_train(flowers):
+    source = Tfds("flowers", targets=("size",), split="train[:50%]", test_split="train[50%:]")
+    dataset = source.load(flowers, ignore)
+    train = dataset.splits["train"]
+    scaled = dataset.spec.preprocess(train["inputs"])
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-4)
+    np.testing.assert_allclose(dataset.spec.target.mean, train["targets"].mean(), rtol=1e-6)
+    np.testing.assert_allclose(dataset.spec.target.deviation, train["targets"].std(), rtol=1e-4)
+    assert (dataset.spec.outputs, dataset.spec.class_names) == (1, ())
+
+
+def test_what_was_chosen_is_kept_beside_what_was_chosen_before(flowers):
+    sources = [Tfds("flowers"), Tfds("flowers", split="train[:50%]"), Tfds("flowers", targets=("size",))]
+    first = [source.load(flowers, ignore) for source in sources]
+    lines: list[str] = []
+    second = [source.load(flowers, lines.append) for source in sources]
+    assert lines == []
+    assert len({dataset.fingerprint for dataset in first}) == 3
+    for one, other in zip(first, second, strict=True):
+        assert (one.spec, one.fingerprint) == (other.spec, other.fingerprint)
+        for name, split in one.splits.items():
+            for key, array in split.items():
+                np.testing.assert_array_equal(array, other.splits[name][key])
+
+
+def test_a_set_of_the_users_own_is_described_before_it_is_loaded(flowers, tmp_path, write_set):
+    assert Tfds("flowers", inputs=("size",)).spec(flowers).input_shape == ()
+    write_set(tmp_path, {"x": np.float32, "y": np.float32}, {"train": [{"x": 1.0, "y": 2.0}]}, supervised=("x", "y"))
+    assert Tfds("own").spec(tmp_path).outputs == 1
+
+
+def test_what_is_chosen_of_a_set_has_no_stand_in(tmp_path):
+    with pytest.raises(UserError, match=r"mnist is not available: .*connect to the network\.$"):
+        Tfds("mnist", split="train[:80%]", mirror=NOWHERE).load(tmp_path, ignore)
+    assert Tfds("mnist:3.0.1", mirror=NOWHERE).load(tmp_path, ignore).used == "digits"

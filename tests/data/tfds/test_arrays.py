@@ -1,24 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import jaxdl
-from jaxdl.data import Tfds, fingerprint
-from jaxdl.data.preprocess import Preprocess
-from jaxdl.data.tfds.arrays import decode, keep, kept, kept_folder, kept_spec
-from jaxdl.errors import UserError
+from jaxdl.data import Tfds
+from jaxdl.data.tfds.arrays import keep, kept, kept_folder, kept_spec
+from jaxdl.data.tfds.decode import decode
 
 ROOT = Path(jaxdl.__file__).parents[1]
 SHAPES = [(16, 12, 3)] * 40
@@ -33,16 +29,6 @@ def written(tmp_path_factory, write_image_set):
 def prepared(written, tmp_path):
     """A private copy of a small prepared set."""
     return Path(shutil.copytree(written, tmp_path / "tiny" / "1.0.0"))
-
-
-def expected_pairs(seed):
-    random = np.random.RandomState(seed)
-    images = [random.randint(0, 256, shape).astype(np.uint8) for shape in SHAPES]
-    return sorted((image.tobytes(), index % 3) for index, image in enumerate(images))
-
-
-def pairs(split):
-    return sorted((i.tobytes(), int(t)) for i, t in zip(split["inputs"], split["targets"], strict=True))
 
 
 def keep_in(prepared, tmp_path):
@@ -61,46 +47,6 @@ def same(one, other):
             assert array.dtype == other.splits[name][key].dtype
             assert np.array_equal(array, other.splits[name][key])
     return True
-
-
-def test_every_image_and_label_is_decoded(prepared):
-    dataset = decode(prepared, "tiny")
-    for seed, split in enumerate(("train", "test")):
-        assert pairs(dataset.splits[split]) == expected_pairs(seed)
-    assert dataset.spec.input_shape == (16, 12, 3)
-    assert dataset.spec.preprocess == Preprocess(scale=1 / 255)
-    assert dataset.spec.class_names == ("cat", "dog", "owl")
-    assert dataset.spec.outputs == dataset.splits["train"]["targets"].max() + 1
-    assert (dataset.requested, dataset.used, dataset.train_examples) == ("tiny", "tiny", 40)
-    assert dataset.fingerprint == fingerprint(dataset.splits["train"], dataset.splits["test"])
-
-
-def test_the_order_is_that_in_which_tfds_reads(prepared):
-    import tensorflow_datasets as tfds
-
-    source = tfds.builder_from_directory(prepared).as_data_source("train")
-    split = decode(prepared, "tiny").splits["train"]
-    assert all(np.array_equal(example["image"], image) for example, image in zip(source, split["inputs"], strict=True))
-    assert [int(example["label"]) for example in source] == split["targets"].tolist()
-
-
-def test_the_records_of_tensorflow_are_read_without_it(prepared):
-    from array_record.python.array_record_module import ArrayRecordReader
-
-    expected = decode(prepared, "tiny")
-    for path in prepared.glob("*.array_record-*"):
-        reader = ArrayRecordReader(str(path))
-        records = b"".join(struct.pack("<QI", len(r), 0) + r + bytes(4) for r in reader.read_all())
-        reader.close()
-        path.with_name(path.name.replace("array_record", "tfrecord")).write_bytes(records)
-        path.unlink()
-    info = prepared / "dataset_info.json"
-    info.write_text(info.read_text().replace("array_record", "tfrecord"))
-    assert same(decode(prepared, "tiny"), expected)
-    path = next(prepared.glob("*train.tfrecord-*"))
-    path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(UserError, match=r"1\.0\.0 is damaged \(.* is cut short\)\. Remove it"):
-        decode(prepared, "tiny")
 
 
 def test_kept_arrays_are_the_same_and_nothing_else_is_left(prepared, tmp_path):
@@ -217,46 +163,6 @@ def test_a_kept_array_that_is_cut_short_is_not_used(prepared, tmp_path):
     assert kept(prepared, "tiny") is None
 
 
-def test_a_damaged_record_names_the_folder_and_the_way_out(prepared):
-    path = next(prepared.glob("*train*"))
-    content = bytearray(path.read_bytes())
-    content[content.index(b"PNG") + 100] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(
-        UserError, match=r"1\.0\.0 is damaged \(.*\)\. Remove it, and it will be prepared again\."
-    ) as error:
-        decode(prepared, "tiny")
-    assert "\n" not in str(error.value)
-
-
-def test_a_missing_record_file_is_damage(prepared):
-    next(prepared.glob("*train*")).unlink()
-    with pytest.raises(UserError, match="is damaged"):
-        decode(prepared, "tiny")
-
-
-def test_images_of_different_sizes_are_refused(tmp_path, write_image_set):
-    folder = write_image_set(tmp_path, [(8, 8, 1), (8, 9, 1), (8, 8, 1)])
-    with pytest.raises(UserError, match=r"tiny has images of different sizes, such as 8x[89] and 8x[89]; all must"):
-        decode(folder, "tiny")
-
-
-def test_a_set_without_test_is_tested_on_its_validation_split(tmp_path, write_image_set):
-    dataset = decode(write_image_set(tmp_path, [(4, 4, 1)] * 5, test="validation"), "tiny")
-    assert list(dataset.splits) == ["train", "test"]
-    assert dataset.spec.input_shape == (4, 4, 1)
-
-
-def test_images_are_turned_as_they_are_for_prediction(tmp_path, write_image_set):
-    exif = Image.Exif()
-    exif[274] = 6  # turned by a quarter
-    turned = decode(write_image_set(tmp_path / "turned", [(4, 6, 3)] * 3, exif=exif.tobytes()), "tiny")
-    plain = decode(write_image_set(tmp_path / "plain", [(4, 6, 3)] * 3), "tiny")
-    assert turned.spec.input_shape == (6, 4, 3)
-    expected = np.rot90(plain.splits["train"]["inputs"], -1, axes=(1, 2))
-    np.testing.assert_array_equal(turned.splits["train"]["inputs"], expected)
-
-
 def test_a_test_split_without_labels_gives_way_to_a_labelled_validation_split(tmp_path, write_image_set):
     prepared = write_image_set(tmp_path, [(4, 4, 1)] * 5, test="validation", unlabelled="test")
     dataset = decode(prepared, "tiny")
@@ -264,28 +170,3 @@ def test_a_test_split_without_labels_gives_way_to_a_labelled_validation_split(tm
     hidden = {**dataset.splits["test"], "targets": np.full(5, -1, np.int32)}
     keep(dataclasses.replace(dataset, splits={**dataset.splits, "test": hidden}), prepared, tmp_path)
     assert kept(prepared, "tiny") is None  # as earlier versions kept it
-
-
-def test_a_set_with_neither_test_nor_validation_is_refused(tmp_path, write_image_set):
-    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5, test="extra")
-    with pytest.raises(UserError, match="tiny has the splits train, extra; it needs train, and test or validation"):
-        decode(folder, "tiny")
-
-
-def test_a_set_that_is_no_image_classification_is_refused(prepared):
-    features = prepared / "features.json"
-    content = json.loads(features.read_text())
-    label = content["featuresDict"]["features"]["label"]
-    label["pythonClassName"] = "tensorflow_datasets.core.features.text_feature.Text"
-    label["text"] = label.pop("classLabel") and {}
-    features.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"tiny holds image \(Image\), label \(Text\); only sets of one 8-bit image"):
-        decode(prepared, "tiny")
-
-
-def test_gray_and_palette_files_become_the_channels_that_the_set_declares():
-    from jaxdl.data.tfds.arrays import _pixels
-
-    file = io.BytesIO()
-    Image.fromarray(np.full((2, 2), 7, np.uint8)).save(file, "PNG")
-    assert _pixels(file.getvalue(), 3).tolist() == [[[7] * 3] * 2] * 2

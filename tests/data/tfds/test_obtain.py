@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from array_record.python.array_record_module import ArrayRecordReader
 
 import jaxdl
 from jaxdl.data.tfds.archives import manual_dir
+from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.download import Limits
 from jaxdl.data.tfds.obtain import Request, Unavailable, obtain
 from jaxdl.data.tfds.prepared import prepared_folder
@@ -62,6 +65,27 @@ def test_a_damaged_description_names_the_way_out(tmp_path, write_image_set):
 def test_a_set_that_tfds_does_not_know_is_used_where_it_is_prepared(tmp_path, write_image_set):
     folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
     assert obtain(get("tiny", tmp_path)) == folder
+
+
+@pytest.mark.parametrize("name", ["own/big", "own", "own/big:1.2.3"])
+def test_a_users_own_builder_with_a_config_is_found_by_any_of_its_names(tmp_path, write_set, name):
+    folder = write_set(tmp_path, {"x": np.float32}, {"train": [{"x": 1.0}]}, version="1.2.3", config="big")
+    assert obtain(get(name, tmp_path)) == folder
+
+
+def test_a_version_that_is_not_there_says_which_are(tmp_path, write_image_set):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 5)
+    assert obtain(get("tiny:1.0.0", tmp_path)) == folder
+    with pytest.raises(UserError, match=rf"tiny:2\.0\.0 is not prepared in {tmp_path}, which has 1\.0\.0 of it; and"):
+        obtain(get("tiny:2.0.0", tmp_path))
+    with pytest.raises(UserError, match=r"^tensorflow-datasets prepares 3\.0\.1 of mnist, not 1\.0\.0: leave the"):
+        obtain(get("mnist:1.0.0", tmp_path))
+
+
+def test_the_version_that_tfds_prepares_is_prepared_though_another_is_there(tmp_path, link_archives, monkeypatch):
+    link_archives(tmp_path)
+    prepares_nothing(monkeypatch)
+    assert len(obtain(get("mnist:3.0.1", tmp_path))) == 4  # type: ignore[arg-type]
 
 
 # Step 2: original archives.
@@ -283,14 +307,15 @@ def test_an_unknown_name_is_an_error(tmp_path):
         obtain(get("mnits", tmp_path))
 
 
-def test_a_set_without_a_single_image_says_what_it_holds(tmp_path):
-    words = r"imdb_reviews holds label \(ClassLabel\), text \(Text\); only sets of one 8-bit image"
-    with pytest.raises(UserError, match=words):
-        obtain(get("imdb_reviews", tmp_path))
+@pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
+@pytest.mark.parametrize("name", ["svhn_cropped", "cats_vs_dogs"])
+def test_sets_of_other_formats_need_the_extra(tmp_path, name):
+    with pytest.raises(UserError, match=rf"^{name} is not prepared, .*needs TensorFlow.*pip install 'jaxdl\[tf\]'"):
+        obtain(get(name, tmp_path, choice=Choice(size=(64, 64))))
 
 
-def test_a_set_that_needs_tensorflow_is_not_available_without_it(tmp_path):
-    with pytest.raises(Unavailable) as problem:
-        obtain(get("cifar10", tmp_path))
-    assert problem.value.reasons[-1] == "cifar10 can only be prepared with TensorFlow"
-    assert problem.value.way_out.startswith("pip install tensorflow")
+@pytest.mark.parametrize("name", ["imdb_reviews", "glue/sst2"])
+def test_what_is_not_trained_on_is_refused_before_anything_is_downloaded(tmp_path, name):
+    with pytest.raises(UserError, match=rf"{name}: its inputs, \w+, are texts, on which jaxdl does not train by"):
+        obtain(get(name, tmp_path, choice=Choice()))
+    assert files(tmp_path) == []

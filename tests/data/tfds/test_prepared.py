@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from jaxdl.data.tfds.prepared import prepared_folder
+from jaxdl.data.tfds.prepared import prepared_folder, prepared_versions
 from jaxdl.errors import UserError
 
 
@@ -65,3 +67,24 @@ def test_a_name_too_long_for_the_disk_is_one_line(tmp_path):
     (tmp_path / "emnist").mkdir()
     with pytest.raises(UserError, match=rf"cannot read {tmp_path}: File name too long"):
         prepared_folder(tmp_path, "emnist/" + "x" * 300)
+
+
+def test_a_version_is_found_by_its_name_and_all_are_listed(tmp_path, write_image_set):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 3)
+    older = folder.with_name("0.9.0")
+    shutil.copytree(folder, older)
+    assert prepared_folder(tmp_path, "tiny") == prepared_folder(tmp_path, "tiny:1.0.0") == folder
+    assert prepared_folder(tmp_path, "tiny:0.9.0") == older
+    assert prepared_folder(tmp_path, "tiny:2.0.0") is None
+    assert prepared_versions(tmp_path, "tiny:2.0.0") == prepared_versions(tmp_path, "tiny") == ["0.9.0", "1.0.0"]
+
+
+@pytest.mark.parametrize("missing", ["dataset_info.json", "features.json"])
+def test_records_without_a_description_are_no_set_and_are_not_overwritten(tmp_path, write_image_set, missing):
+    folder = write_image_set(tmp_path, [(4, 4, 1)] * 3)
+    shutil.copytree(folder, folder.with_name("0.9.0"))
+    (folder / missing).unlink()
+    with pytest.raises(UserError, match=rf"{folder} is not a complete prepared set: {missing} missing\. Copy it again"):
+        prepared_folder(tmp_path, "tiny:1.0.0")
+    assert prepared_folder(tmp_path, "tiny") == folder.with_name("0.9.0"), "a complete one serves where any does"
+    assert any(folder.glob("*array_record*"))

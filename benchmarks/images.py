@@ -1,0 +1,129 @@
+"""Input speed of a folder of JPEGs, beside PyTorch's DataLoader with torchvision, tf.data and Keras.
+
+    python -m benchmarks.images [--python=torch=PATH] [--rounds=3] [--pictures=500] [--output=FILE]
+
+The pictures are generated: smooth shades with a little noise, quality 90, in four classes. Each framework reads them in
+a process of its own, in turns, on the same cores, in an order that changes from round to round; see `image_worker` for
+how each is set up. The first pass decodes; the later ones, of which the fastest counts, do what the framework does in
+later epochs. The files are in the system's cache by then.
+
+| case | pictures | read at |
+|---|---|---|
+| ``stored`` | 224x224 | 224x224 |
+| ``224`` | 1000x750 | 224x224 |
+| ``64`` | 500x375 | 64x64 |
+
+Prints the median of pictures per second and, in brackets, the median over rounds of jaxdl's speed divided by theirs; of
+the first pass also per second that a core worked, which other processes on the machine change little. Writes all
+figures with the machine. A framework that is not installed in its Python is left out, with the reason.
+
+Exit status: 0; 1 if jaxdl failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import machine
+from benchmarks.image_worker import PASSES
+from benchmarks.process import ROOT, run
+
+CASES = {"stored": ((224, 224), 224), "224": ((1000, 750), 224), "64": ((500, 375), 64)}
+_CLASSES, _PASSES, _LIMIT = 4, 3, 600.0
+Figures = Mapping[str, Any]
+
+
+def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """Writes JPEGs of (width, height) into a folder with a sub-folder for each class."""
+    from PIL import Image
+
+    random = np.random.RandomState(0)
+    for number in range(count):
+        of_class = folder / f"class_{number % _CLASSES}"
+        of_class.mkdir(parents=True, exist_ok=True)
+        shades = Image.fromarray(random.randint(0, 256, (9, 12, 3)).astype(np.uint8)).resize(
+            size, Image.Resampling.BICUBIC
+        )
+        noise = random.normal(0, 6, (size[1], size[0], 1))
+        pixels = np.clip(np.asarray(shades) + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(of_class / f"{number:05}.jpg", quality=90)
+
+
+def measure(framework: str, python: str, folder: Path, size: int) -> Figures:
+    """Runs one framework once; returns pictures per second of its passes, or a problem."""
+    command = [python, "-m", "benchmarks.image_worker", framework, str(folder), str(size), str(_PASSES)]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "JAX_PLATFORMS": "cpu"}
+    done = run(command, quiet, _LIMIT)
+    if done.problem:
+        return {"problem": done.problem}
+    told = json.loads(done.output.splitlines()[-1])
+    first, *later = told["seconds"]
+    return {
+        "problem": None,
+        "first": told["pictures"] / first,
+        "first_of_a_core": told["pictures"] / told["core_seconds"][0],
+        "later": told["pictures"] / min(later),
+        "other_cores": done.other_cores,
+    }
+
+
+def table(rounds: Sequence[Mapping[str, Mapping[str, Figures]]]) -> str:
+    """Returns the figures of all rounds, by case and framework, as a table in Markdown."""
+    lines = ["| case | framework | first pass | first pass, a core | later passes |", "|---|---|---|---|---|"]
+    for case in CASES:
+        for framework in PASSES:
+            both = [each[case] for each in rounds if {"jaxdl", framework} <= each.get(case, {}).keys()]
+            cells = []
+            for which in ("first", "first_of_a_core", "later"):
+                speeds = [figures[framework][which] for figures in both]
+                ratios = [figures["jaxdl"][which] / figures[framework][which] for figures in both]
+                if speeds:
+                    ratio = "" if framework == "jaxdl" else f" ({statistics.median(ratios):.2f})"
+                    cells.append(f"{statistics.median(speeds):,.0f}{ratio}")
+            if cells:
+                lines.append(f"| {case} | {framework} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", action="append", default=[], help="FRAMEWORK=PATH of its Python")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pictures", type=int, default=500, help="pictures of each case")
+    parser.add_argument("--output", type=Path, default=Path("images.json"))
+    options = parser.parse_args(arguments)
+    pythons = dict.fromkeys(PASSES, sys.executable) | dict(each.split("=", 1) for each in options.python)
+    rounds: list[dict[str, dict[str, Figures]]] = []
+    failed: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as work:
+        for case, (stored, _) in CASES.items():
+            write_pictures(Path(work) / case / "pictures", options.pictures, stored)
+        for number in range(options.rounds):
+            rounds.append({})
+            for case, (_, size) in CASES.items():
+                names = [name for name in PASSES if name not in failed]
+                names = names[number % len(names) :] + names[: number % len(names)]
+                found = {n: measure(n, pythons[n], Path(work) / case / "pictures", size) for n in names}
+                failed |= {name: figures["problem"] for name, figures in found.items() if figures["problem"]}
+                rounds[-1][case] = {name: figures for name, figures in found.items() if not figures["problem"]}
+                print(f"round {number + 1}, {case}: {', '.join(found)}", file=sys.stderr)
+    about = {"machine": machine.describe(), "commit": machine.commit(ROOT), "pictures": options.pictures}
+    options.output.write_text(json.dumps({**about, "left_out": failed, "rounds": rounds}, indent=1) + "\n")
+    print(table(rounds))
+    for name, problem in failed.items():
+        print(f"{name} is left out: {problem}")
+    return 1 if "jaxdl" in failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
