@@ -71,7 +71,9 @@ def run_result(folder: Path) -> dict[str, Any]:
     found["config.json"] = (run_dir / "config.json").read_text()
     found["files"] = sorted(path.name.partition(".out")[0] for path in run_dir.iterdir())
     found["files"] = sorted(set(found["files"]))
-    found["checkpoints"] = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    # A kill may leave an older one that was about to be removed.
+    names = [path.name for path in (run_dir / "checkpoints").iterdir()]
+    found["checkpoints"] = max(int(name) for name in names if name.isdecimal()), [n for n in names if "damaged" in n]
     return found
 
 
@@ -96,7 +98,7 @@ def _save_result(folder: Path) -> dict[str, Any]:
 
 _TRAINING = (*_RECIPE, "--epochs=4", "--run_dir=run")
 SWEEP = (
-    *_RECIPE, "--epochs=2", "--sweep=learning_rate=1e-3,1e-2", "--sweep=seed=0:2", "--sweep_dir=sweep",
+    *_RECIPE, "--epochs=2", "--sweep=learning_rate=1e-3,1e-2", "--sweep_dir=sweep",
     "--sweep_objective=validation/accuracy",
 )  # fmt: skip
 SCENARIOS = {
@@ -195,6 +197,7 @@ def prepare(scenario: Scenario, folder: Path) -> None:
     if not scenario.compiled:
         return
     kept = folder.with_name("kept")
+    shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept)
     _whole(scenario.arguments, folder)  # fills the cache
     shutil.copytree(folder / "cache", kept / "cache", dirs_exist_ok=True)

@@ -13,8 +13,9 @@ later epochs. The files are in the system's cache by then.
 | ``224`` | 1000x750 | 224x224 |
 | ``64`` | 500x375 | 64x64 |
 
-Prints the median of pictures per second and, in brackets, the median over rounds of jaxdl's speed divided by theirs;
-writes all figures with the machine. A framework that is not installed in its Python is left out, with the reason.
+Prints the median of pictures per second and, in brackets, the median over rounds of jaxdl's speed divided by theirs; of
+the first pass also per second that a core worked, which other processes on the machine change little. Writes all
+figures with the machine. A framework that is not installed in its Python is left out, with the reason.
 
 Exit status: 0; 1 if jaxdl failed.
 """
@@ -58,7 +59,7 @@ def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> None:
 
 
 def measure(framework: str, python: str, folder: Path, size: int) -> Figures:
-    """Runs one framework once; returns pictures per second of the first and of the fastest later pass, or a problem."""
+    """Runs one framework once; returns pictures per second of its passes, or a problem."""
     command = [python, "-m", "benchmarks.image_worker", framework, str(folder), str(size), str(_PASSES)]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "JAX_PLATFORMS": "cpu"}
     done = run(command, quiet, _LIMIT)
@@ -69,6 +70,7 @@ def measure(framework: str, python: str, folder: Path, size: int) -> Figures:
     return {
         "problem": None,
         "first": told["pictures"] / first,
+        "first_of_a_core": told["pictures"] / told["core_seconds"][0],
         "later": told["pictures"] / min(later),
         "other_cores": done.other_cores,
     }
@@ -76,12 +78,12 @@ def measure(framework: str, python: str, folder: Path, size: int) -> Figures:
 
 def table(rounds: Sequence[Mapping[str, Mapping[str, Figures]]]) -> str:
     """Returns the figures of all rounds, by case and framework, as a table in Markdown."""
-    lines = ["| case | framework | first pass | later passes |", "|---|---|---|---|"]
+    lines = ["| case | framework | first pass | first pass, a core | later passes |", "|---|---|---|---|---|"]
     for case in CASES:
         for framework in PASSES:
             both = [each[case] for each in rounds if {"jaxdl", framework} <= each.get(case, {}).keys()]
             cells = []
-            for which in ("first", "later"):
+            for which in ("first", "first_of_a_core", "later"):
                 speeds = [figures[framework][which] for figures in both]
                 ratios = [figures["jaxdl"][which] / figures[framework][which] for figures in both]
                 if speeds:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.interruptions [--kills=100] [--signals=50] [--seed=0] [--output=DIR]
 
-The trainings are those of ``tests/trained.py``; the sweeps have 4 trials, one after another or two in one program. Each
+The trainings are those of ``tests/trained.py``; the sweeps have 2 trials, one after another or in one program. Each
 command is run once without a stop, and then again and again: it is killed, or gets a signal, at a moment drawn from the
 time of a whole run, and the same command continues it, until it comes to its end and is compared. Kills are SIGKILL;
 signals are TERM, INT, HUP, USR1, PIPE (which stops nothing) and a terminal that is closed. After a signal the status is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ Missing = Literal["refuse", "mean", "category"]
 _MOST_CATEGORIES, _FEW = 1000, 20
 # A rounding to 32 bits that is larger than this part of the deviation is refused.
 _PRECISION = 1e-3
+_PART = 2**15
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def encode(frame: Frame, columns: Sequence[Column], fill: bool) -> Encoded:
                 "which makes a missing value an input of its own." + frame.leave_out(column.name)
             )
         if column.categories is None:
-            inputs[:, first] = as_float32(frame, column.name, numbers(frame, column.name, found))
+            as_float32(frame, column.name, numbers(frame, column.name, found), inputs[:, first])
         else:
             assert isinstance(found, Texts)  # asked for
             places = _places(found, column.categories)
@@ -159,27 +161,58 @@ def numbers(frame: Frame, name: str, column: Numbers | Texts) -> np.ndarray:
     raise UserError(f"{frame.where(row, name)}: {example!r} is a text, and the column must hold numbers.")
 
 
-def as_float32(frame: Frame, name: str, values: np.ndarray) -> np.ndarray:
+def as_float32(frame: Frame, name: str, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Returns (rows,) float64 values in 32 bits.
+
+    Args:
+        frame: their table.
+        name: their column.
+        values: the values.
+        out: (rows,) float32, where they are written; None: a new array.
 
     Raises:
         UserError: one is infinite or does not fit, or 32 bits cannot tell them apart.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        small = values.astype(np.float32)
-        infinite = np.isinf(small)
-        if infinite.any():
-            row = int(infinite.argmax())
-            raise UserError(
-                f"{frame.where(row, name)}: {values[row]:g} is {'infinite' if np.isinf(values[row]) else 'too large'}, "
-                f"as {int(infinite.sum()):,} of the column's {len(values):,} values are; correct them, or leave the "
-                "rows out."
-            )
-        error = np.abs(small - values)
-    largest = np.nanmax(error, initial=0)
-    if largest and largest > _PRECISION * (deviation := float(np.nanstd(values))) and deviation:
+    out = np.empty(values.shape, np.float32) if out is None else out
+    error, origin = 0.0, _first_known(values)
+    count, total, squares = 0, 0.0, 0.0  # of differences from a value of the column, which cost no precision
+    # In parts: arrays for all rows at once would be new memory each time, which costs more than the arithmetic.
+    for start in range(0, len(values), _PART):
+        part, small = values[start : start + _PART], out[start : start + _PART]
+        with np.errstate(over="ignore", invalid="ignore"):
+            small[:] = part
+            infinite = np.isinf(small)
+            if infinite.any():
+                raise _infinite(frame, name, values, start + int(infinite.argmax()))
+        if np.isnan(part.sum()):
+            known = ~np.isnan(part)
+            part, small = part[known], small[known]
+        error = max(error, float(np.abs(small - part).max(initial=0)))
+        differences = part - origin
+        count += len(part)
+        total += float(differences.sum())
+        squares += float(np.square(differences).sum())  # a product of BLAS would wake its threads
+    deviation = math.sqrt(max(0.0, squares - total * total / count) / count) if count else 0.0
+    if deviation and error > _PRECISION * deviation:
         raise UserError(
-            f"{frame.name}: the values of column {name!r} are about {np.nanmean(values):.6g} and differ by only about "
-            f"{deviation:.3g}, which 32 bits cannot tell apart: subtract a constant from them.{frame.leave_out(name)}"
+            f"{frame.name}: the values of column {name!r} are about {origin + total / count:.6g} and differ by only "
+            f"about {deviation:.3g}, which 32 bits cannot tell apart: subtract a constant from them."
+            f"{frame.leave_out(name)}"
         )
-    return small
+    return out
+
+
+def _first_known(values: np.ndarray) -> float:
+    """Returns the first value that is not missing; 0 if all are."""
+    known = ~np.isnan(values[:_PART])
+    return float(values[known.argmax()]) if known.any() else 0.0
+
+
+def _infinite(frame: Frame, name: str, values: np.ndarray, row: int) -> UserError:
+    with np.errstate(over="ignore"):
+        count = int(np.isinf(values.astype(np.float32)).sum())
+    what = "infinite" if np.isinf(values[row]) else "too large"
+    return UserError(
+        f"{frame.where(row, name)}: {values[row]:g} is {what}, as {count:,} of the column's {len(values):,} values "
+        "are; correct them, or leave the rows out."
+    )

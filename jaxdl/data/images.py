@@ -156,7 +156,7 @@ def drawn(file: Image.Image, path: Path | str, shape: tuple[int, ...], fit: Fit)
     """Returns an opened image, of which nothing was decoded yet, as `load_image` reads it.
 
     Args:
-        file: the image, opened from a stream.
+        file: the image, opened from a stream; it is turned in place.
         path: its name in messages.
         shape: (height, width, channels), with 1 or 3 channels.
         fit: what is done with an image of another shape.
@@ -188,7 +188,7 @@ def opaque(file: Image.Image, path: Path | str, mode: str) -> Image.Image:
     It is rotated by its EXIF orientation and drawn on white: training and prediction both read images by this function.
 
     Args:
-        file: the image, opened from a stream.
+        file: the image, opened from a stream; it is turned in place.
         path: its name in messages.
         mode: ``L`` or ``RGB``.
 
@@ -197,12 +197,14 @@ def opaque(file: Image.Image, path: Path | str, mode: str) -> Image.Image:
     """
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(file)
+    file.load()
+    ImageOps.exif_transpose(file, in_place=True)  # otherwise it makes a copy even where there is no tag
+    image: Image.Image = file
     if image.mode in _EIGHT_BITS:
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     white = _white_of_gray(file, image.mode)
     if white is None:
         raise UserError(

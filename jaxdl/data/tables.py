@@ -121,6 +121,8 @@ def _read_text(path: Path, texts: Collection[str], header: bool | None) -> Frame
                 strings_can_be_null=False,
                 null_values=sorted(MISSING),
             ),
+            # Of pyarrow's own allocator each block costs the system new pages: three times the time, once in a process.
+            memory_pool=pa.system_memory_pool(),
         )
 
     try:

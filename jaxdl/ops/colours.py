@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 # Luma of ITU-R BT.601, the grey of Pillow's convert("L") and of torchvision's rgb_to_grayscale.
-_LUMA = np.array([[[[0.299, 0.587, 0.114]]]], np.float32)
+_RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
+# Channels are taken apart: on the CPU sums and maxima over an axis of three take ten times as long.
 
 
 def saturate(images: jax.Array, factor: jax.Array) -> jax.Array:
@@ -22,9 +22,10 @@ def saturate(images: jax.Array, factor: jax.Array) -> jax.Array:
     Returns:
         The shape of `images`.
     """
+    red, green, blue = images[..., 0], images[..., 1], images[..., 2]
+    grey = _RED * red + _GREEN * green + _BLUE * blue
     factor = factor[:, None, None, None]
-    grey = (images * _LUMA).sum(-1, keepdims=True)
-    return jnp.clip(factor * images + (1 - factor) * grey, 0, 1)
+    return jnp.clip(factor * images + (1 - factor) * grey[..., None], 0, 1)
 
 
 def turn_hue(images: jax.Array, turn: jax.Array) -> jax.Array:
@@ -41,14 +42,23 @@ def turn_hue(images: jax.Array, turn: jax.Array) -> jax.Array:
     Returns:
         The shape of `images`.
     """
-    red, green, blue = images[..., 0], images[..., 1], images[..., 2]
-    value = images.max(-1)
-    chroma = value - images.min(-1)
+    # Between barriers, so that the CPU's compiler computes whole planes, which it can vectorise.
+    planes = jax.lax.optimization_barrier(images.reshape(len(images), -1, 3).swapaxes(1, 2))
+    red, green, blue = planes[:, 0], planes[:, 1], planes[:, 2]
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
     divisor = jnp.where(chroma > 0, chroma, 1)
     hue = jnp.where(
         value == red,
         (green - blue) / divisor,
         jnp.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
-    k = (hue[..., None] + 6 * turn[:, None, None, None] + np.array([[[[5, 3, 1]]]], np.float32)) % 6
-    return value[..., None] - chroma[..., None] * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
+    hue = hue + 6 * turn[:, None]
+
+    def channel(n: int) -> jax.Array:
+        k = hue + n
+        k = k - 6 * jnp.floor(k / 6)
+        return value - chroma * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
+
+    turned: jax.Array = jax.lax.optimization_barrier(jnp.stack([channel(n) for n in (5, 3, 1)], 1))
+    return turned.swapaxes(1, 2).reshape(images.shape)

@@ -107,11 +107,16 @@ def crop_and_resize(images: jax.Array, boxes: jax.Array) -> jax.Array:
     first, second, share = _between(boxes[:, 0], boxes[:, 2], height)
     rows, share = images.reshape(batch, height, -1), share[..., None]
     rows = _take(rows, first).astype(jnp.float32) * (1 - share) + _take(rows, second).astype(jnp.float32) * share
-    columns = rows.reshape(images.shape).swapaxes(1, 2)
     first, second, share = _between(boxes[:, 1], boxes[:, 3], width)
-    share = share[..., None, None]
-    columns = _take(columns, first) * (1 - share) + _take(columns, second) * share
-    return columns.swapaxes(1, 2)
+    share = share[:, None, :, None]
+    columns = rows.reshape(images.shape)
+
+    def take(image: jax.Array, index: jax.Array) -> jax.Array:
+        return image.at[:, index].get(mode="promise_in_bounds")
+
+    left, right = (jax.vmap(take)(columns, index) for index in (first, second))
+    resized: jax.Array = left * (1 - share) + right * share
+    return resized
 
 
 def crop_and_resize_masks(masks: jax.Array, boxes: jax.Array) -> jax.Array:

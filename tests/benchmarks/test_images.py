@@ -15,14 +15,17 @@ from benchmarks.process import ROOT
 
 
 def test_ratios_are_those_of_each_round() -> None:
+    def figures(first: float, core: float, later: float) -> dict[str, float]:
+        return {"first": first, "first_of_a_core": core, "later": later}
+
     rounds = [
-        {"64": {"jaxdl": {"first": 100.0, "later": 9.0}, "keras": {"first": 50.0, "later": 3.0}}},
-        {"64": {"jaxdl": {"first": 300.0, "later": 8.0}, "keras": {"first": 200.0, "later": 2.0}}},
-        {"64": {"jaxdl": {"first": 200.0, "later": 10.0}}},
+        {"64": {"jaxdl": figures(100, 60, 9), "keras": figures(50, 30, 3)}},
+        {"64": {"jaxdl": figures(300, 80, 8), "keras": figures(200, 20, 2)}},
+        {"64": {"jaxdl": figures(200, 70, 10)}},
     ]
     assert table(rounds).splitlines()[2:] == [
-        "| 64 | jaxdl | 200 | 9 |",
-        "| 64 | keras | 125 (1.75) | 2 (3.50) |",
+        "| 64 | jaxdl | 200 | 70 | 9 |",
+        "| 64 | keras | 125 (1.75) | 25 (3.00) | 2 (3.50) |",
     ]
 
 
@@ -34,3 +37,4 @@ def test_every_pass_reads_all_pictures(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     told = json.loads(done.stdout)
     assert told["pictures"] == 9 and len(told["seconds"]) == 3
+    assert all(worked > 0 for worked in told["core_seconds"][:1])

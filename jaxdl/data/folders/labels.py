@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from jaxdl.data.folders.listing import SPLIT_NAMES, Listing, Picture, checked, classes_of, file_problem
+from jaxdl.data.tables import read_table, suffix
 from jaxdl.errors import UserError, did_you_mean
 from jaxdl.files.paths import expanded
 
 _FILE = ("file", "filename", "path", "image")
 _LABEL = ("label", "class", "target")
 _SPLIT = "split"
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": ","}
 
 
 def list_labels(root: Path, labels: str, group: str) -> Listing:
@@ -87,46 +87,17 @@ def _table_file(root: Path, labels: str) -> Path:
 
 
 def _columns(path: Path) -> dict[str, list[Any]]:
-    """Returns the columns of a table; those of a CSV file are texts, so that no class ``007`` becomes 7.
+    """Returns the columns of a table; those of a file of text are texts, so that no class ``007`` becomes 7.
 
     Raises:
         UserError: it is damaged, no table, or has a column twice.
     """
-    import pyarrow as pa
-
-    kind = path.suffix.lower()
-    if kind not in (*_SEPARATORS, ".parquet", ".pq"):
+    if not suffix(path):
         raise UserError(f"{path}: a table of labels is a .csv, .tsv or .parquet file.")
-    try:
-        table = _read_csv(path, _SEPARATORS[kind]) if kind in _SEPARATORS else _read_parquet(path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError) as problem:
-        reason = " ".join(str(problem).split()).rstrip(".")
-        raise UserError(f"{path}: the table cannot be read ({reason}).") from problem
-    names = table.column_names
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{path}: the column {name!r} stands in it {names.count(name)} times.")
-    return {name.strip(): table.column(number).to_pylist() for number, name in enumerate(names)}
-
-
-def _read_csv(path: Path, separator: str) -> Any:
-    import pyarrow as pa
-    from pyarrow import csv
-
-    with open(path, encoding="utf-8-sig") as file:
-        header = file.readline().rstrip("\r\n")
-    if separator == "," and header.count(";") > header.count(","):
-        separator = ";"
-    parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    names = csv.read_csv(path, parse_options=parse).column_names
-    types = csv.ConvertOptions(column_types={name: pa.string() for name in names})
-    return csv.read_csv(path, parse_options=parse, convert_options=types)
-
-
-def _read_parquet(path: Path) -> Any:
-    from pyarrow import parquet
-
-    return parquet.ParquetFile(path).read()
+    frame = read_table(path)
+    if not frame.typed:
+        frame = read_table(path, texts=frame.arrays)
+    return {name: column.to_pylist() for name, column in frame.arrays.items()}
 
 
 def _column(columns: dict[str, list[Any]], names: Sequence[str], path: Path) -> list[Any]:

@@ -98,12 +98,17 @@ def _check_mirror(mirror: str) -> str | None:
 @fields.described
 @dataclasses.dataclass(frozen=True)
 class Tfds(Data):
-    """An image-classification set of tensorflow-datasets; inputs are (examples, height, width, channels) uint8.
+    """A set of tensorflow-datasets, or one of your own that is prepared as those are.
 
     It is taken from the first of these places that has it: (1) the data folder, if it is prepared there; (2) original
     archives in ``DATA_DIR/downloads/manual/``; (3) the network; (4) if `fallback` allows it, an embedded stand-in of
-    the same kind, with a banner. TensorFlow is needed only to prepare sets that are not in MNIST's format (MNIST,
-    Fashion-MNIST, KMNIST and EMNIST are).
+    the same kind, with a banner. TensorFlow is needed only to prepare sets other than MNIST and its relatives,
+    CIFAR-10 and CIFAR-100.
+
+    Inputs are images (examples, height, width, channels) in uint8 or uint16, or numbers in float32: (examples, *shape)
+    of one feature, (examples, numbers) of several. Targets are classes (examples,) in int32, or numbers (examples,) or
+    (examples, numbers) in float32, standardised by the mean and deviation of train inside the compiled step, as inputs
+    (examples, numbers) are.
     """
 
     name: str = fields.static(

@@ -77,11 +77,11 @@ def part(held: Contents, expression: str, field: str, name: str) -> Any:
             raise unknown(f"split of {name} for --data.{field}:", split, held.splits)
     try:
         found = held.splits[expression]
-        count = found.num_examples
+        takes = [span.take for span in found.file_instructions]
     except Exception as problem:  # TFDS raises several kinds
         reason = str(problem).strip().splitlines()[-1].rstrip(".")
         raise UserError(f"--data.{field}={expression}: {reason}.") from problem
-    if count <= 0:
+    if not takes or min(takes) <= 0:  # TFDS would take examples away for a slice that ends before it begins
         raise UserError(f"--data.{field}={expression}: this part of {name} has no examples.")
     return found
 

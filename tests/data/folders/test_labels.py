@@ -39,7 +39,7 @@ def test_files_and_classes_are_columns(root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "separator"), [("l.csv", ","), ("l.csv", ";"), ("l.tsv", "\t"), ("l.TSV", "\t"), ("l.tab", "\t")]
+    ("name", "separator"), [("l.csv", ","), ("l.csv", ";"), ("l.tsv", "\t"), ("l.TSV", "\t"), ("l.txt", "\t")]
 )
 def test_separators_follow_the_name_and_the_header(root, tmp_path, name, separator):
     text = "\n".join(separator.join(row) for row in (("image", "target"), ("0.png", '"a b"'), ("1.png", "c")))
@@ -136,23 +136,23 @@ def test_numbers_that_are_none_and_unknown_splits_are_named(root, tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "cannot be read"),
-        (b"file,label\n0.png,a,b\n", "cannot be read .*Expected 2 columns, got 3"),
-        (b"file,label\n0.png,\xe9\xe8\n", "cannot be read"),
-        (b"file,file,label\n0.png,1.png,a\n", "column 'file' stands in it 2 times"),
+        (b"", "is empty"),
+        (b"file,label\n0.png,a,b\n", "row 1: 3 columns in the place of 2"),
+        (b"file,label\n0.png,\xe9\xe8\n", "line 2: the file is not UTF-8"),
+        (b"file,file,label\n0.png,1.png,a\n", "has two columns 'file'"),
         (b"name,label\n0.png,a\n", "a column file or filename or path or image is needed; its columns are name, label"),
         (b"file,path,label\n0.png,1.png,a\n", "file and path are columns of it.*leave one"),
-        (b"file,label\n", "no picture to train on"),
+        (b"file,label\n", "has no rows below its header"),
         (b"file,label\n0.png,a\n", "only one class, 'a',"),
         (b"file,label,split\n0.png,1.5,test\n", "no picture to train on"),
     ],
 )
 def test_a_table_that_is_none_is_named(root, tmp_path, content, problem):
     (tmp_path / "labels.csv").write_bytes(content)
-    with pytest.raises(UserError, match=f"labels.csv: .*{problem}"):
+    with pytest.raises(UserError, match=f"labels.csv.*{problem}"):
         list_labels(root, str(tmp_path / "labels.csv"), "")
     (tmp_path / "labels.parquet").write_bytes(content)
-    with pytest.raises(UserError, match="labels.parquet: the table cannot be read"):
+    with pytest.raises(UserError, match="labels.parquet cannot be read as Parquet"):
         list_labels(root, str(tmp_path / "labels.parquet"), "")
     (tmp_path / "labels.xlsx").write_bytes(content)
     with pytest.raises(UserError, match=r"a table of labels is a .csv, .tsv or .parquet file"):

@@ -188,6 +188,18 @@ def test_decoded_pictures_are_kept_until_a_file_changes(tmp_path, cache, monkeyp
     assert len(list(cache.iterdir())) == 2
 
 
+def test_what_is_left_out_is_listed_at_each_load(tmp_path):
+    root = classes(tmp_path, each=2)
+    (root / "red" / "notes.txt").write_text("")
+    for _ in range(2):
+        lines: list[str] = []
+        load(root, lines, size=8, on_bad="skip")
+        assert [line for line in lines if "kept in" not in line] == [
+            "1 of the files or classes cannot be used and are left out (--data.on_bad=skip):",
+            f"  {root}/red/notes.txt: this is not an image file that Pillow can read",
+        ]
+
+
 def test_damage_of_what_is_kept_is_noticed_and_it_is_made_anew(tmp_path, cache):
     root, lines = classes(tmp_path / "set"), list[str]()
     first = load(root, lines, size=8)
@@ -256,3 +268,22 @@ def test_a_run_is_trained_tested_and_predicts_for_files(tmp_path):
     assert trained.predict(images).argmax(1).tolist() == [0, 1, 2]
     test = jaxdl.evaluate(tmp_path / "run")
     assert test["metrics"]["test/accuracy"] == 1
+
+
+def test_photographs_are_as_pillow_alone_reads_them(real_data):
+    if not (real_data / "flowers").is_dir():
+        pytest.skip("there are no flowers in JAXDL_TEST_DATA")
+    dataset = load(real_data / "flowers", size=64)
+    assert {name: len(split["inputs"]) for name, split in dataset.splits.items()} == {
+        "train": 648,
+        "validation": 72,
+        "test": 240,
+    }
+    assert len(dataset.spec.class_names) == 12 and dataset.spec.input_shape == (64, 64, 3)
+    files = sorted((real_data / "flowers" / "test").glob("*/*.jpg"))
+    for number in range(0, 240, 40):
+        with Image.open(files[number]) as image:
+            expected = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR), np.float32)
+        found = dataset.splits["test"]["inputs"][number]
+        assert np.abs(found - expected).mean() < 2.5  # decoded at half its size
+        assert dataset.spec.class_names[dataset.splits["test"]["targets"][number]] == files[number].parent.name

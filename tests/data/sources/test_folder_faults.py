@@ -42,6 +42,11 @@ def cut(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def cut_jpeg(path):
+    picture(path.with_suffix(".jpg"), size=(400, 300))  # which is decoded at a fraction of its size
+    path.with_suffix(".jpg").write_bytes(path.with_suffix(".jpg").read_bytes()[:2000])
+
+
 def floats(path):
     path = path.with_suffix(".tif")
     Image.fromarray(np.zeros((4, 4), np.float32)).save(path)
@@ -53,6 +58,7 @@ FAULTS = {
     "text": lambda path: path.write_text("this is not a picture"),
     "text by name": lambda path: path.with_suffix(".txt").write_text("notes"),
     "cut": cut,
+    "cut JPEG": cut_jpeg,
     "bomb": bomb,
     "broken link": lambda path: path.symlink_to("nowhere"),
     "link to itself": lambda path: path.symlink_to(path.name),

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import jaxdl
 from jaxdl.data import Tfds
 from jaxdl.data.tfds import idx, prepare
+from jaxdl.data.tfds.archives import manual_dir
 from jaxdl.data.tfds.arrays import kept
 from jaxdl.data.tfds.decode import decode
 
@@ -124,14 +125,42 @@ def test_other_sets_are_not_of_mnists_format():
     assert not idx.is_idx(prepare.builder_class("cifar10"))
 
 
-def idx_files(count, seed):
+def idx_files(count, seed, classes=26):
     """Returns images, labels and the two gzip files that hold them in MNIST's format."""
     random = np.random.RandomState(seed)
     images = random.randint(0, 256, (count, 28, 28)).astype(np.uint8)
-    labels = random.randint(0, 26, count).astype(np.uint8)
+    labels = random.randint(0, classes, count).astype(np.uint8)
     packed_images = gzip.compress(struct.pack(">4i", 2051, count, 28, 28) + images.tobytes())
     packed_labels = gzip.compress(struct.pack(">2i", 2049, count) + labels.tobytes())
     return images, labels, packed_images, packed_labels
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
+def test_each_set_of_four_files_is_read_from_archives_of_their_names(name, tmp_path, monkeypatch):
+    from tensorflow_datasets.core.download import checksums
+    from tensorflow_datasets.image_classification import mnist
+
+    counts = {"train": 30, "t10k": 10}
+    monkeypatch.setattr(mnist, "_TRAIN_EXAMPLES", counts["train"])
+    monkeypatch.setattr(mnist, "_TEST_EXAMPLES", counts["t10k"])
+    builder = prepare.builder_class(name)
+    manual, infos, written = manual_dir(tmp_path), {}, {}
+    manual.mkdir(parents=True)
+    for part, count in counts.items():
+        images, labels, *packed = idx_files(count, len(name) + count, classes=10)
+        written[part] = images, labels
+        for archive in prepare.archives(builder, name):
+            if archive.file.startswith(part):
+                (manual / archive.file).write_bytes(packed["labels" in archive.file])
+                infos[archive.url] = checksums.compute_url_info(manual / archive.file)
+                monkeypatch.setitem(checksums.get_all_url_infos(), archive.url, infos[archive.url])  # TFDS changes it
+    monkeypatch.setattr(builder, "url_infos", infos)
+    dataset = Tfds(name, validation=0).load(tmp_path, lambda line: None)
+    for split, part in (("train", "train"), ("test", "t10k")):
+        got = zip(dataset.splits[split]["inputs"], dataset.splits[split]["targets"], strict=True)
+        expected = sorted((image.tobytes(), int(label)) for image, label in zip(*written[part], strict=True))
+        assert sorted((image.tobytes(), int(label)) for image, label in got) == expected
+    same(dataset, decode(next((tmp_path / name).glob("?.?.?")), name))
 
 
 @pytest.fixture

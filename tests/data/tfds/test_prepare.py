@@ -19,6 +19,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         prepare.builder_class("fashon_mnist")
     with pytest.raises(UserError, match=r"unknown data set 'digit'\. Did you mean 'digits'\?"):
         prepare.builder_class("digit")
+    assert prepare.builder_class("wine_quality").name == "wine_quality"  # which TFDS does not list without h5py
     with pytest.raises(UserError, match=r"unknown config of emnist: 'leters'\. Did you mean 'letters'\?"):
         prepare.builder_class("emnist/leters")
 

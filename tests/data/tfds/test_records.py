@@ -98,6 +98,7 @@ def test_parts_overlap_if_an_example_is_in_both(written, one, other):
         ("train[:200%]", r"--data\.split=train\[:200%\]: When unit=%, percent slice boundaries should be in"),
         ("train[5:5]", r"--data\.split=train\[5:5\]: this part of own has no examples"),
         ("train[7:3]", r"--data\.split=train\[7:3\]: this part of own has no examples"),
+        ("train[7:3]+test", r"--data\.split=train\[7:3\]\+test: this part of own has no examples"),
         ("all[:5]", r"--data\.split=all\[:5\]: "),
         ("", r"unknown split of own for --data\.split: ''"),
     ],
