@@ -39,6 +39,7 @@ def jaxdl_passes(folder: Path, size: int) -> Iterator[int]:
     import jaxdl
     from jaxdl.data.resident import put_on_device
 
+    jaxdl.configure(compilation_cache=False)
     gather = jax.jit(lambda arrays, rows: {key: array[rows] for key, array in arrays.items()})
     count = len(list(folder.glob("*/*.jpg")))
     shapes = {"inputs": ((count, size, size, 3), jnp.uint8), "targets": ((count,), jnp.int32)}

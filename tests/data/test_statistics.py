@@ -124,3 +124,10 @@ def test_statistics_of_bytes_are_numpys(seed, scale):
     expected = scaled.std((0, 1, 2))
     expected[1] = 1
     np.testing.assert_allclose(deviation, expected, rtol=1e-9)
+
+
+def test_statistics_of_many_bytes_do_not_overflow():
+    values = np.full((70_000, 2, 1), 255, np.uint8)
+    values[::7] = 251
+    (mean,), (deviation,) = of_bytes(values, 1.0)
+    np.testing.assert_allclose([mean, deviation], [values.mean(), values.std()], rtol=1e-12)
