@@ -118,6 +118,7 @@ SCENARIOS = {
 def import_all() -> None:
     """Imports what commands import; before `run`."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no thread may be there when this process forks
+    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # each folder has a cache of its own
     for name in _IMPORTED:
         importlib.import_module(name)
     from jaxdl.report import plots, sweep_plots

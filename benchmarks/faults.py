@@ -175,7 +175,7 @@ def campaign(names: list[str], points: int, seed: int, folder: Path) -> Iterator
     draws, here = random.Random(seed), folder / "here"
     operations: dict[str, int] = {}
     ends: dict[str, tuple[Done, dict[str, Any]]] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         scenario, template = scenarios.SCENARIOS[name], folder / "templates" / name
         for each in (template, here):
             shutil.rmtree(each, ignore_errors=True)
@@ -244,7 +244,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=60, help="number of points (60)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the points (0)")
-    parser.add_argument("--scenarios", default=",".join(scenarios.SCENARIOS), help="which commands (all)")
+    parser.add_argument("--scenarios", default=",".join(scenarios.SCENARIOS), help="which commands, in turns (all)")
     parser.add_argument("--output", type=Path, help="folder of the runs and the results (a new one)")
     options = parser.parse_args(arguments)
     names = options.scenarios.split(",")
