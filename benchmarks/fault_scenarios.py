@@ -71,7 +71,9 @@ def run_result(folder: Path) -> dict[str, Any]:
     found["config.json"] = (run_dir / "config.json").read_text()
     found["files"] = sorted(path.name.partition(".out")[0] for path in run_dir.iterdir())
     found["files"] = sorted(set(found["files"]))
-    found["checkpoints"] = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    # A kill may leave an older one that was about to be removed.
+    names = [path.name for path in (run_dir / "checkpoints").iterdir()]
+    found["checkpoints"] = max(int(name) for name in names if name.isdecimal()), [n for n in names if "damaged" in n]
     return found
 
 
@@ -116,6 +118,7 @@ SCENARIOS = {
 def import_all() -> None:
     """Imports what commands import; before `run`."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no thread may be there when this process forks
+    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # each folder has a cache of its own
     for name in _IMPORTED:
         importlib.import_module(name)
     from jaxdl.report import plots, sweep_plots

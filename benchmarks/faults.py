@@ -167,27 +167,28 @@ def _differences(
 
 
 def campaign(names: list[str], points: int, seed: int, folder: Path) -> Iterator[tuple[dict[str, int], list[Point]]]:
-    """Tries points of some scenarios, as many of each.
+    """Tries points of some scenarios in turns.
 
-    Yields after each point: the number of operations of each scenario so far, and all points so far.
+    Yields after each point: the number of operations of each scenario, and all points so far.
     """
     scenarios.import_all()
-    draws = random.Random(seed)
-    here = folder / "here"
+    draws, here = random.Random(seed), folder / "here"
     operations: dict[str, int] = {}
-    tried: list[Point] = []
-    for place, name in enumerate(names):
-        template, scenario = folder / "template", scenarios.SCENARIOS[name]
+    ends: dict[str, tuple[Done, dict[str, Any]]] = {}
+    for name in dict.fromkeys(names):
+        scenario, template = scenarios.SCENARIOS[name], folder / "templates" / name
         for each in (template, here):
             shutil.rmtree(each, ignore_errors=True)
         scenarios.prepare(scenario, here)
         shutil.copytree(here, template)
         truth, operations[name] = _undisturbed(scenario, here)
-        result = scenario.result(here)
-        for _ in range(len(range(place, points, len(names)))):
-            fault = Fault(draws.randrange(operations[name]), draws.random(), draws.random() < 0.5)
-            tried.append(strike(name, template, here, truth, result, fault))
-            yield operations, tried
+        ends[name] = truth, scenario.result(here)
+    tried: list[Point] = []
+    for place in range(points):
+        name = names[place % len(names)]
+        fault = Fault(draws.randrange(operations[name]), draws.random(), draws.random() < 0.5)
+        tried.append(strike(name, folder / "templates" / name, here, *ends[name], fault))
+        yield operations, tried
 
 
 def _undisturbed(scenario: Scenario, folder: Path) -> tuple[Done, int]:
@@ -243,7 +244,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=60, help="number of points (60)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the points (0)")
-    parser.add_argument("--scenarios", default=",".join(scenarios.SCENARIOS), help="which commands (all)")
+    parser.add_argument("--scenarios", default=",".join(scenarios.SCENARIOS), help="which commands, in turns (all)")
     parser.add_argument("--output", type=Path, help="folder of the runs and the results (a new one)")
     options = parser.parse_args(arguments)
     names = options.scenarios.split(",")

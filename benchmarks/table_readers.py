@@ -6,6 +6,7 @@ Prints a JSON object: seconds of wall and of CPU time after the imports, and the
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 TARGET = "y"
+_PACKAGES = ("pandas", "pyarrow", "tensorflow")
 # (rows, columns) float32 inputs and (rows,) float32 targets.
 Arrays = tuple[np.ndarray, np.ndarray]
 Read = Callable[[str], Arrays]
@@ -92,7 +94,8 @@ def main(name: str, path: str) -> None:
     inputs, targets = read(path)
     seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
     sums = [float(inputs.sum(dtype=np.float64)), float(targets.sum(dtype=np.float64))]
-    print(json.dumps({**seconds, "sums": sums, "shape": list(inputs.shape)}))
+    packages = {package: importlib.metadata.version(package) for package in _PACKAGES if package in sys.modules}
+    print(json.dumps({**seconds, "sums": sums, "shape": list(inputs.shape), "versions": packages}))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> int:
         "commit": machine.commit(ROOT),
         "machine": machine.describe(),
         "note": options.note,
-        "versions": dict(versions()),
+        "versions": dict(versions()) | {k: v for figures in rounds[0].values() for k, v in figures["versions"].items()},
         "rows": options.rows,
         "bytes": size,
         "summary": summary,

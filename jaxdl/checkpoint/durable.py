@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import os
 from pathlib import Path
@@ -46,6 +47,21 @@ def durable_path() -> type[Any]:
 
 
 def _commit(whole: Path, final: Path) -> None:
+    _check_merged(whole)
     sync_tree(whole)
     os.rename(whole, final)
     sync_folder(final.parent)
+
+
+def _check_merged(whole: Path) -> None:
+    """Raises `OSError` if the arrays that each process wrote were not put together into one database.
+
+    Orbax lists the processes' folders, and where the listing fails, as for too many open files, it finds none, puts
+    nothing together and says nothing: an empty checkpoint would take the place of a good one.
+    """
+    with os.scandir(whole) as entries:
+        parts = [entry.path for entry in entries if entry.is_dir()]
+    for part in parts:
+        names = os.listdir(part)
+        if any(name.startswith("ocdbt.process_") for name in names) and "manifest.ocdbt" not in names:
+            raise OSError(errno.EIO, "its arrays were not put together, since they could not be listed", part)

@@ -139,8 +139,10 @@ def disk_errors(directory: Path) -> Iterator[None]:
         except TimeoutError as error:  # Orbax measures its timeout by the time of day
             why = "it took too long, or the clock was set forward meanwhile; run the same command again"
             raise UserError(f"cannot write a checkpoint in {directory}: {why}.") from error
-        except ValueError as error:  # from TensorStore
+        except ValueError as error:  # from TensorStore, or from Orbax where it cannot look at what it has just written
             codes = _os_error_codes(error)
+            if not codes and re.search("does not exist|not found", str(error)):
+                raise OSError(errno.EIO, str(error).rstrip("."), str(directory)) from error
             if not codes:
                 raise
             raise OSError(codes[0], os.strerror(codes[0]), str(directory)) from error

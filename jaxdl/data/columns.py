@@ -184,12 +184,14 @@ def as_float32(frame: Frame, name: str, values: np.ndarray, out: np.ndarray | No
             infinite = np.isinf(small)
             if infinite.any():
                 raise _infinite(frame, name, values, start + int(infinite.argmax()))
-            error = max(error, float(np.nanmax(np.abs(small - part), initial=0)))
+        if np.isnan(part.sum()):
+            known = ~np.isnan(part)
+            part, small = part[known], small[known]
+        error = max(error, float(np.abs(small - part).max(initial=0)))
         differences = part - origin
-        known = ~np.isnan(differences)
-        count += int(known.sum())
-        total += float(np.nansum(differences))
-        squares += float(np.nansum(differences * differences))
+        count += len(part)
+        total += float(differences.sum())
+        squares += float(np.square(differences).sum())  # a product of BLAS would wake its threads
     deviation = math.sqrt(max(0.0, squares - total * total / count) / count) if count else 0.0
     if deviation and error > _PRECISION * deviation:
         raise UserError(

@@ -77,7 +77,7 @@ def feature_names(spec: Spec) -> tuple[str, ...]:
     names: list[str] = []
     for column in spec.columns:
         each = [column.name] if column.categories is None else [f"{column.name}={text}" for text in column.categories]
-        names.extend(each)
+        names.extend([*each, f"{column.name} is missing"] if column.missing else each)
     return tuple(names)
 
 

@@ -85,10 +85,15 @@ def sync_folder(path: Path) -> None:
 
 def sync_tree(path: Path) -> None:
     """Makes a folder with all that is below it durable: the content of each file, and the names in each folder."""
-    below = [os.path.join(folder, name) for folder, _, files in os.walk(path) for name in ("", *files)]
+    walk = os.walk(path, onerror=_raise)  # it would leave out what it cannot list
+    below = [os.path.join(folder, name) for folder, _, files in walk for name in ("", *files)]
     # At the same time, since a file system writes all that it is asked for meanwhile in one go.
     with ThreadPoolExecutor(_SYNCS) as pool:
         list(pool.map(_sync, below))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _sync(path: Path | str) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -95,10 +97,15 @@ def campaign(folder: Path, *flags: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def folder_in_memory(tmp_path: Path) -> Path:
-    """Returns a folder whose syncs take no time, where there is one: what they promise is another test's matter."""
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose syncs take no time, where there is one: what they promise is another test's matter."""
     memory = Path("/dev/shm")
-    return memory / tmp_path.name if os.access(memory, os.W_OK) else tmp_path
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @needs_linux
@@ -112,5 +119,7 @@ def test_a_save_loses_nothing(tmp_path: Path) -> None:
 
 @needs_linux
 @pytest.mark.slow
-def test_nothing_is_lost_at_sixty_points(tmp_path: Path) -> None:
-    campaign(tmp_path, "--points=60", "--seed=2")
+def test_nothing_is_lost_at_sixty_points(in_memory: Path) -> None:
+    short = ("save", "prediction", "resume")
+    turns = ",".join(["training", *short, "sweep", *short, "sweep in one program"])
+    campaign(in_memory, "--points=60", "--seed=2", f"--scenarios={turns}")

@@ -34,4 +34,5 @@ def test_all_readers_read_the_same_table(tmp_path: Path) -> None:
     assert main(["--rows=2000", "--rounds=1", f"--output={tmp_path}"]) == 0
     results = json.loads((tmp_path / "tables.json").read_text())
     assert list(results["summary"]) == ["jaxdl", "jaxdl.Table.load", "pandas pyarrow", "pandas c"]
+    assert {"pandas", "pyarrow"} <= results["versions"].keys()
     assert results["rounds"][0]["jaxdl"]["shape"] == [2000, 9]

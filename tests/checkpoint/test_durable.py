@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jaxdl.checkpoint import Checkpoints
+from jaxdl.errors import UserError
+from jaxdl.files.atomic import sync_tree
 from tests.checkpoint import power
 from tests.checkpoint.states import equal, make_state
 
@@ -65,3 +70,36 @@ def test_after_any_power_failure_the_last_certain_checkpoint_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(tmp_path, monkeypatch, most=1_000)
+
+
+def test_a_checkpoint_whose_arrays_were_not_put_together_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orbax finds no folder of a process where it cannot list them, and goes on as if all were well."""
+    from etils import epath
+
+    glob = type(epath.Path(tmp_path)).glob
+
+    def blind(self: Any, pattern: str) -> Any:
+        return iter(()) if pattern.startswith("ocdbt.process_") else glob(self, pattern)
+
+    with Checkpoints(tmp_path / "c", keep=1) as checkpoints:
+        checkpoints.save(1, make_state(1))
+        checkpoints.wait()
+    checkpoints = Checkpoints(tmp_path / "c", keep=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(epath.Path(tmp_path)), "glob", blind)
+        checkpoints.save(2, make_state(2))
+        with pytest.raises(UserError, match="its arrays were not put together"):
+            checkpoints.close()
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        assert checkpoints.steps() == [1] and equal(checkpoints.restore(make_state()), make_state(1))
+
+
+def test_what_cannot_be_listed_is_not_taken_for_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Any) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_tree(tmp_path)

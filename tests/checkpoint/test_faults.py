@@ -21,7 +21,7 @@ import pytest
 
 import jaxdl.errors
 from jaxdl.checkpoint import Checkpoints
-from jaxdl.checkpoint.faults import Damaged, unless_it_passes
+from jaxdl.checkpoint.faults import Damaged, disk_errors, unless_it_passes
 from jaxdl.errors import UserError
 from tests.checkpoint.states import equal, make_state
 
@@ -169,6 +169,15 @@ def test_an_error_that_comes_only_at_the_closing_is_one_line_as_well(
     checkpoints.save(1, make_state())
     with pytest.raises(UserError, match=f"cannot write a checkpoint in {tmp_path}/c: No space left on device; free"):
         checkpoints.close()
+
+
+def test_what_orbax_cannot_find_while_it_saves_is_one_line(tmp_path: Path) -> None:
+    """It asks whether its own folders exist, and the disk may not answer; other errors of values are ours."""
+    line = f"cannot write a checkpoint in {tmp_path}: .* does not exist: /c/1; check"
+    with pytest.raises(UserError, match=line), disk_errors(tmp_path):
+        raise ValueError("Checkpoint directory does not exist: /c/1.")
+    with pytest.raises(ValueError, match="no leaf"), disk_errors(tmp_path):
+        raise ValueError("no leaf of an array")
 
 
 def test_only_late_complaints_of_tensorstore_are_hidden() -> None:

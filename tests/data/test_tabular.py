@@ -7,6 +7,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from jaxdl.data.frames import Frame, frame_of
+from jaxdl.data.inspection import feature_names, inspect
 from jaxdl.data.spec import Column, Dataset
 from jaxdl.data.tabular import Choice, dataset_of, fitted
 from jaxdl.errors import UserError
@@ -132,3 +133,10 @@ def test_columns_without_a_name_are_mentioned() -> None:
     frame = Frame("rows.csv", frame_of({"n": [1, 2], "y": ["a", "b"]}, "").arrays, unnamed=1)
     dataset_of({"train": frame}, Choice(), "rows", lines.append)
     assert "rows.csv: 1 of its columns have no name; they are left out." in lines
+
+
+def test_each_input_has_a_name() -> None:
+    train = {"n": [1.0, None, 3.0], "c": ["u", "v", None], "y": [0.5, 1.5, 2.5]}
+    dataset, _ = made(Choice(missing="category"), train=train)
+    assert feature_names(dataset.spec) == ("n", "n is missing", "c=u", "c=v", "c is missing")
+    assert len(inspect(dataset).features) == 5

@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.docs.pages import ROOT, Block
 
 _NOWHERE = "http://127.0.0.1:9/"  # where nobody answers, so that no test waits for a download
+# Names of sets of TFDS and of experiments on them begin with one of these.
+_OF_TFDS = ("mnist", "fashion_mnist", "kmnist", "emnist", "cifar", "imdb", "glue", "svhn", "cats_vs_dogs", "oxford")
 _FEW_TRIALS = 3
 # Parses command lines as launch.py does, each in a child process that has the imports already.
 _PARSE = """
@@ -99,8 +101,9 @@ def quick(arguments: list[str]) -> list[str]:
     if flags.keys() & {"--help", "--list"}:
         return arguments
     mode = flags.get("--mode", "train")
-    embedded = flags.get("--data", flags.get("--experiment", "")).startswith(("digits", "bits"))
-    added = [] if embedded or "--experiment" not in flags or "--data.mirror" in flags else [f"--data.mirror={_NOWHERE}"]
+    source = flags.get("--data", flags.get("--experiment", ""))
+    fetched = source.startswith(_OF_TFDS) and "--data.mirror" not in flags
+    added = [f"--data.mirror={_NOWHERE}"] if fetched else []
     if mode == "lr_find":
         added.append("--lr_steps=20")
     elif mode == "verify_resume":

@@ -73,6 +73,13 @@ def test_of_sequences_the_valid_steps_are_counted() -> None:
     assert found(recipe(data)) == balanced(train["targets"][valid])
 
 
+def test_of_masks_the_pixels_are_counted() -> None:
+    images = np.zeros((20, 4, 6, 1), np.uint8)
+    data = arrays(RANDOM.choice(3, (20, 4, 6), p=[0.8, 0.15, 0.05]), images)
+    train = data.load(Path("unused"), print).splits["train"]["targets"]
+    assert train.ndim == 3 and found(recipe(data)) == balanced(train.reshape(-1))
+
+
 def test_a_class_that_train_lacks_counts_one() -> None:
     data = jaxdl.Arrays((INPUTS, 2 * (LABELS > 0)), (INPUTS, LABELS), validation=0.0)
     (first, absent, last), labels = found(recipe(data)), 2 * (LABELS > 0)

@@ -257,22 +257,25 @@ def test_a_sweep_that_was_begun_under_earlier_rules_goes_on_under_them(tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(("times", "named"), [(1, True), (2, True), (2, False)])
 def test_no_trial_is_lost_to_an_error_of_the_disk_that_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, named: bool
 ) -> None:
     """Once: the trial is tried again. Twice: the sweep ends, and the same command completes it."""
     failures = iter(range(times))
 
     def failing(*arguments: Any, run_dir: Path, **options: Any) -> Any:
         if run_dir.name == "0001" and next(failures, None) is not None:
-            raise UserError("cannot write metrics.jsonl") from OSError(errno.EIO, os.strerror(errno.EIO))
+            error = OSError(errno.EIO, os.strerror(errno.EIO), "metrics.jsonl")
+            if not named:
+                raise error
+            raise UserError("cannot write metrics.jsonl") from error
         return jaxdl.train(*arguments, run_dir=run_dir, **options)
 
     monkeypatch.setattr("jaxdl.sweeps.trials.runner.train", failing)
     rates = {"learning_rate": [1e-3, 1e-2, 3e-2]}
     if times > 1:
-        with pytest.raises(UserError, match="trial 1: cannot write metrics.jsonl The same command continues the sweep"):
+        with pytest.raises(UserError, match="trial 1: cannot (write|use) metrics.jsonl.* The same command continues"):
             sweep(tmp_path / "sweep", rates)
     results = sweep(tmp_path / "sweep", rates)
     assert [trial.state for trial in results.trials] == ["completed"] * 3

@@ -176,9 +176,14 @@ def _prepare(request: Request, builder: Any, files: dict[Archive, Path], folder:
     """Prepares a set from its archives, without TensorFlow; `folder` is an empty one to work in."""
     request.notify(f"Preparing {request.name} from its original archives: some seconds, only this once.")
     with_python = preparation(builder)
-    if with_python is not None:
-        return prepare.publish(with_python(builder, request.name, files, folder), request.data_dir)
-    prepared, dataset = prepare_idx(builder, request.name, files, folder)
+    try:
+        if with_python is not None:
+            return prepare.publish(with_python(builder, request.name, files, folder), request.data_dir)
+        prepared, dataset = prepare_idx(builder, request.name, files, folder)
+    except (UserError, OSError):
+        raise
+    except Exception as problem:  # TFDS's builders may raise anything
+        raise prepare.not_prepared(request.name, problem) from problem
     published = prepare.publish(prepared, request.data_dir)
     keep(dataset, published, folder)
     return published

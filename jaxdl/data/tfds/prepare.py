@@ -128,8 +128,13 @@ def prepare_with_tensorflow(builder: Any, name: str, data_dir: Path) -> None:
         made = builder(data_dir=data_dir, config=parts.config or None, version=parts.version or None)
         made.download_and_prepare(download_config=config, file_format="array_record")
     except Exception as problem:  # TFDS's builders may raise anything
-        reason = str(problem).strip().partition("\n")[0]
-        raise UserError(f"TFDS could not prepare {name}: {type(problem).__name__}: {reason}") from problem
+        raise not_prepared(name, problem) from problem
+
+
+def not_prepared(name: str, problem: Exception) -> UserError:
+    """Returns the error for what went wrong inside of TFDS while it prepared a set."""
+    reason = str(problem).strip().partition("\n")[0]
+    return UserError(f"TFDS could not prepare {name}: {type(problem).__name__}: {reason}")
 
 
 def publish(prepared: Path, data_dir: Path) -> Path:

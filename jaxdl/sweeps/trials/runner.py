@@ -14,7 +14,7 @@ from typing import Any
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import replace_file
+from jaxdl.files.atomic import replace_file, way_out
 from jaxdl.files.locks import InUse
 from jaxdl.record import read_metrics
 from jaxdl.report.format import data_used
@@ -30,6 +30,8 @@ from jaxdl.training.summary import Summary
 OUT_OF_MEMORY = "out of memory"
 # Errors of a disk that is full or not writable; EFBIG is a limit on the size of files.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+# Errors that say nothing of what is read or written, only that the machine or a file server does not do it now.
+_OF_THE_MACHINE = (errno.EIO, errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 # Ray ends the workers of a dead process within some seconds; a file server releases a lost node's locks after a minute
 # or two.
 _SECONDS_OF_PATIENCE = 120.0
@@ -70,6 +72,9 @@ def run_trial(
     except Exception as error:
         if ran_out_of_memory(error):
             return _failed(OUT_OF_MEMORY, begin, again=True)
+        if isinstance(error, OSError) and error.errno in (*_OF_THE_MACHINE, *_OF_THE_DISK):
+            reason = f"cannot use {error.filename or job.run_dir}: {error.strerror}; {way_out(error)}."
+            return _failed(reason, begin, again=not _meets_every_trial(error, job), ends_sweep=True)
         # Next to the run directory, which may not exist.
         file = job.run_dir.with_name(f"{job.run_dir.name}-error.txt")
         with contextlib.suppress(UserError):
