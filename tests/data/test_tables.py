@@ -45,7 +45,7 @@ def written(path: Path, content: str | bytes) -> Path:
         ("spaces.csv", "n, t\n1.5, a\n 2 ,b \n"),
         ("blank_lines.csv", "\nn,t\n\n1.5,a\n\n2,b\n\n"),
         ("quotes.CSV", '"n","t"\n"1.5","a"\n"2","b"\n'),
-        ("a.csv.gz", gzip.compress(b"n,t\n1.5,a\n2,b\n")),
+        ("a.csv.gz", gzip.compress(b"n,t\n1.5,a\n2,b\n", mtime=0)),
     ],
 )
 def test_files_of_text_are_read_as_they_are_written(tmp_path, name, content) -> None:
