@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxdl.errors import UserError
+from jaxdl.files.atomic import named_cause
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.space.sampling import distribution, from_optuna, quiet, to_optuna
 from jaxdl.sweeps.space.space import Values
@@ -174,8 +175,9 @@ class Table:
         from optuna.exceptions import OptunaError
 
         try:
-            yield
-        except (OptunaError, OSError, ValueError, TypeError, LookupError, AssertionError) as error:
+            with named_cause(self.path, "use the trial table"):
+                yield
+        except (OptunaError, ValueError, TypeError, LookupError, AssertionError) as error:
             cause = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise UserError(
                 f"the trial table {self.path} cannot be used ({cause}): check the disk, or give another --sweep_dir."

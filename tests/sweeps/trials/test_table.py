@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,18 @@ def test_damage_is_named(tmp_path: Path) -> None:
     path.write_bytes(first + b"\n{}\n" + rest)
     with pytest.raises(UserError, match=f"the trial table {path} cannot be used"):
         Table(path, define()).trials()
+
+
+def test_a_disk_that_fails_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = filled(tmp_path / "study.log")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    line = f"cannot use the trial table {tmp_path}/study.log: Too many open files; raise the limit on open files"
+    with pytest.raises(UserError, match=line):
+        table.add({"optimizer.learning_rate": 1e-3})
 
 
 def test_a_longer_grid_is_taken_up_with_the_trials_before(tmp_path: Path) -> None:
