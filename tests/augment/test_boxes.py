@@ -47,6 +47,7 @@ def test_crops_are_those_of_random_resized_crop(smallest: float, height: int, wi
         assert scipy.stats.ks_2samp(found, wanted).pvalue > 1e-4
 
 
+@pytest.mark.slow
 def test_the_whole_image_is_left_where_nothing_smaller_is_allowed() -> None:
     drawn = np.asarray(crops(jax.random.key(0), 1.0, 500, 16, 16))
     assert (drawn == [0, 0, 16, 16]).all(1).mean() > 0.9, "only what rounding makes a square fits"
@@ -79,6 +80,7 @@ def test_a_patch_of_no_area_is_empty() -> None:
     assert not np.asarray(patches(jax.random.key(0), np.zeros(10, np.float32), 8, 8)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", [{"flip": "both"}, {"shift": 3}, {"rotation": 90.0, "zoom": 0.4}, {"crop": 0.2}])
 def test_masks_move_with_their_images(field: dict[str, Any]) -> None:
     """Each pixel knows its own place, so that the mask tells where the image's pixel should come from."""

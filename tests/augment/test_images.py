@@ -163,6 +163,7 @@ def test_turn_and_zoom_are_drawn_apart() -> None:
     assert abs(scipy.stats.pearsonr(angle, distance).statistic) < 0.15
 
 
+@pytest.mark.slow
 def test_saturation_and_hue_are_uniform_up_to_the_bound() -> None:
     images = np.broadcast_to(np.array([180, 120, 60], np.uint8), (2000, 2, 2, 3))
     reds = changed(jaxdl.Augmentation(saturation=0.5), images)[:, 0, 0]
@@ -182,6 +183,7 @@ def test_light_stays_between_black_and_white(augmentation: jaxdl.Augmentation) -
     assert got.min() == 0 and got.max() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(7,), (20, 3), (5, 4, 2)])
 def test_noise_is_normal_for_inputs_of_any_shape(shape: tuple[int, ...]) -> None:
     inputs = np.random.default_rng(0).integers(0, 256, (300, *shape)).astype(np.uint8)

@@ -106,6 +106,7 @@ def recipe(**changes: Any) -> jaxdl.Experiment:
     return jaxdl.replace(base, changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", [None, (1.0, 2.0, 5.0)])
 def test_a_step_trains_on_the_loss_of_both_labels(table: Any) -> None:
     """Zhang et al.'s criterion: s loss(output, own) + (1 - s) loss(output, other)."""
@@ -129,6 +130,7 @@ def test_a_step_trains_on_the_loss_of_both_labels(table: Any) -> None:
     assert float(metrics["accuracy"]) == pytest.approx((logits.argmax(1) == larger).mean())
 
 
+@pytest.mark.slow
 def test_another_amount_traces_nothing_again() -> None:
     fields = ("crop", "saturation", "hue", "mixup", "cutmix")
     experiment = recipe(augmentation=jaxdl.Augmentation(**dict.fromkeys(fields, 0.5)))

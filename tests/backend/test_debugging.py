@@ -63,6 +63,7 @@ def test_for_nan_in_a_gradient_the_line_of_the_operation_is_named() -> None:
     assert said.endswith("in __call__: return jnp.sqrt(0 * hidden)")
 
 
+@pytest.mark.slow
 def test_without_a_users_model_it_is_the_line_of_jaxdl() -> None:
     steps = jaxdl.make_steps(RECIPE, blobs().spec, 10)
     batch = {"inputs": jnp.full((2, 4, 4, 1), jnp.nan), "targets": jnp.zeros(2, jnp.int32)}

@@ -59,6 +59,7 @@ def test_a_prediction_does_not_depend_on_how_many_are_asked_for(
         np.testing.assert_allclose(restored.predict(inputs[:count]), whole[:count], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_each_bucket_is_compiled_once_whatever_the_number_of_examples(
     recipe: jaxdl.Experiment, tmp_path: Path, compiled: list[str]
 ) -> None:

@@ -216,6 +216,7 @@ def test_a_copy_in_another_process_has_the_arrays() -> None:
     assert copy.load(Path("unused")).fingerprint == data.load(Path("unused")).fingerprint
 
 
+@pytest.mark.slow
 def test_a_sweep_over_arrays_continues(tmp_path: Path) -> None:
     experiment = recipe(jaxdl.Arrays((INPUTS, LABELS), (INPUTS, LABELS)))
     for rates in ([1e-3], [1e-3, 1e-2]):
