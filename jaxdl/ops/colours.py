@@ -48,10 +48,12 @@ def turn_hue(images: jax.Array, turn: jax.Array) -> jax.Array:
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
     divisor = jnp.where(chroma > 0, chroma, 1)
+    # Channels are compared with each other, not with the largest: XLA may compute a channel in two places with
+    # different rounding, and then none equals the largest. Where two are about equal, both formulas give one hue.
     hue = jnp.where(
-        value == red,
+        (red >= green) & (red >= blue),
         (green - blue) / divisor,
-        jnp.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
+        jnp.where(green >= blue, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
     hue = hue + 6 * turn[:, None]
 

@@ -22,9 +22,10 @@ random = np.random.default_rng(0)
 normal = lambda *shape: jnp.asarray(random.standard_normal(shape), jnp.float32)
 augmented = lambda x, k: augmentation.apply({"inputs": x * k}, Preprocess(), jax.random.key(0))["inputs"]
 mixing = Augmentation(crop=0.5, saturation=0.3, hue=0.1, mixup=0.5, cutmix=1.0)
-mixed = lambda x, k: mixing.apply(
-    {"inputs": x * k, "targets": jnp.arange(4)}, Preprocess(), jax.random.key(0)
-)["inputs"]
+# Colours need images in [0, 1]. They are not differentiated: where channels tie, a gradient has no one value.
+mixed = lambda x, k: x * jax.lax.stop_gradient(mixing.apply(
+    {"inputs": jax.nn.sigmoid(x * k), "targets": jnp.arange(4)}, Preprocess(), jax.random.key(0)
+)["inputs"])
 weights = [normal(3, 16), normal(4, 16), normal(16)]
 operations = {
     "convolution": (lambda x, k: ops.convolution(x, k, padding="SAME"), normal(4, 6, 6, 3), normal(3, 3, 3, 5)),
