@@ -71,7 +71,8 @@ def existing(root: Path) -> Path:
     if beside.is_dir():
         with named_cause(beside, "list"):
             hint = did_you_mean(root.name, (entry.name for entry in os.scandir(beside) if entry.is_dir()))
-    raise UserError(f"{root}: there is no such folder.{hint}")
+    way_out = f" It was looked for in {beside}; give the folder of the pictures as --data=folder:PATH."
+    raise UserError(f"{root}: there is no such folder.{hint or way_out}")
 
 
 def list_folder(root: Path) -> Listing:

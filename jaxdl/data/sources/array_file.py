@@ -11,11 +11,10 @@ from typing import final
 import numpy as np
 
 from jaxdl.data.source import Notify, OwnFiles
-from jaxdl.data.sources.arrays import Arrays, split_of
+from jaxdl.data.sources.arrays import OfArrays, split_of
 from jaxdl.data.spec import Dataset, Spec
-from jaxdl.data.statistics import with_standard_targets
 from jaxdl.errors import UserError
-from jaxdl.fields import above_zero, described, static
+from jaxdl.fields import described, static
 from jaxdl.files.paths import expanded
 
 _SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "val": "validation", "test": "test"}
@@ -35,7 +34,7 @@ _NAMES = (
 @final
 @described
 @dataclasses.dataclass(frozen=True)
-class ArrayFile(OwnFiles):
+class ArrayFile(OfArrays, OwnFiles):
     """An ``.npz`` file of arrays, as ``np.savez("file.npz", inputs=inputs, targets=targets)`` writes it.
 
     It holds one set, with the names ``inputs``, ``targets`` and, where there are any, ``lengths`` and ``weights``, or
@@ -45,17 +44,6 @@ class ArrayFile(OwnFiles):
     """
 
     path: str = static("", "the .npz file", path=True)
-    scale: float | None = static(
-        None,
-        "factor for the inputs inside the compiled step; none: 1/255 for images of 8 bits, otherwise 1",
-    )
-    ids: bool = static(False, "whether integer inputs are ids, such as those of words, which stay integers")
-    outputs: int | None = static(
-        None, "number of classes, or of the model's outputs; none: as many as the targets need", check=above_zero
-    )
-    standardize: bool = static(
-        True, "whether numbers to be predicted are standardised by the mean and deviation of train"
-    )
 
     @property
     def requested(self) -> str:
@@ -76,11 +64,7 @@ class ArrayFile(OwnFiles):
         if "train" not in splits:
             raise UserError(f"{self.path} has no arrays of train. Names are {_NAMES}.")
         checked = {name: split_of(f"{self.path} ({name})", name, split) for name, split in splits.items()}
-        dataset = Arrays(scale=self.scale, ids=self.ids, outputs=self.outputs).joined(checked)
-        return dataclasses.replace(dataset, requested=self.requested, used=self.requested)
-
-    def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
-        return with_standard_targets(dataset) if self.standardize else dataset
+        return self.joined(checked)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

@@ -36,33 +36,11 @@ class _Held(str):
     arrays: Split
 
 
-@final
 @described
-@dataclasses.dataclass(frozen=True)
-class Arrays(Data):
-    """Arrays of your own: ``Arrays(train=(inputs, targets), test=(inputs, targets))``.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OfArrays(Data):
+    """A source whose examples are its user's arrays, wherever these come from."""
 
-    Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``;
-    ``weights``, (examples,) numbers of at least 0, say how much each example counts. In a split without them, where the
-    other has some, each counts 1.
-    Inputs are (examples, ...) numbers; 64-bit ones are stored in 32 bits. A list of arrays (time, ...) of different
-    lengths is padded with zeros, and its lengths are used wherever a model or a loss reads steps. Targets are:
-
-    - (examples,) integers from 0, or texts: classes; the texts are their names;
-    - (examples, time) integers, for inputs with as many steps: a class for each step;
-    - (examples, height, width) integers, for images of that size: a class for each pixel;
-    - (examples, questions) other integers or booleans: yes-no questions, for `SigmoidCrossEntropy`;
-    - (examples,) or (examples, values) floating-point numbers: values, for a regression. They are standardised by the
-      mean and deviation of train inside the compiled step; predictions and metrics are in their own unit.
-
-    The config of an experiment has only a digest of each split: to resume or evaluate a run, give the arrays again.
-
-    Raises:
-        UserError: the arrays of a split do not fit each other.
-    """
-
-    train: Examples = static("", "the examples to train and validate on; as text: their digest")
-    test: Examples = static("", "the examples to test on; as text: their digest")
     scale: float | None = static(
         None,
         "factor for the inputs inside the compiled step; none: 1/255 for images of 8 bits, otherwise 1",
@@ -71,31 +49,9 @@ class Arrays(Data):
     outputs: int | None = static(
         None, "number of classes, or of the model's outputs; none: as many as the targets need", check=above_zero
     )
-
     standardize: bool = static(
         True, "whether numbers to be predicted are standardised by the mean and deviation of train", since="0.3.0"
     )
-
-    def __post_init__(self) -> None:
-        for name in ("train", "test"):
-            given = getattr(self, name)
-            if not isinstance(given, str):
-                object.__setattr__(self, name, _held(name, given))
-
-    @property
-    def requested(self) -> str:
-        return "arrays"
-
-    def spec(self, data_dir: Path) -> Spec:
-        return self.read(data_dir, print).spec
-
-    def read(self, data_dir: Path, notify: Notify) -> Dataset:
-        """Returns the arrays with equal padding, and class numbers for texts.
-
-        Raises:
-            UserError: there are no arrays, train and test do not fit each other, or an array was changed meanwhile.
-        """
-        return self.joined({name: dict(_arrays(name, getattr(self, name))) for name in ("train", "test")})
 
     def joined(self, splits: dict[str, dict[str, np.ndarray]]) -> Dataset:
         """Returns splits, as `split_of` gives them, as a data set; train is one of them.
@@ -158,6 +114,56 @@ class Arrays(Data):
                 f"Arrays(outputs={most + 1}) if class 0 just does not occur."
             )
         return most + 1, tuple(map(str, range(most + 1)))
+
+
+@final
+@described
+@dataclasses.dataclass(frozen=True)
+class Arrays(OfArrays):
+    """Arrays of your own: ``Arrays(train=(inputs, targets), test=(inputs, targets))``.
+
+    Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``;
+    ``weights``, (examples,) numbers of at least 0, say how much each example counts. In a split without them, where the
+    other has some, each counts 1.
+    Inputs are (examples, ...) numbers; 64-bit ones are stored in 32 bits. A list of arrays (time, ...) of different
+    lengths is padded with zeros, and its lengths are used wherever a model or a loss reads steps. Targets are:
+
+    - (examples,) integers from 0, or texts: classes; the texts are their names;
+    - (examples, time) integers, for inputs with as many steps: a class for each step;
+    - (examples, height, width) integers, for images of that size: a class for each pixel;
+    - (examples, questions) other integers or booleans: yes-no questions, for `SigmoidCrossEntropy`;
+    - (examples,) or (examples, values) floating-point numbers: values, for a regression. They are standardised by the
+      mean and deviation of train inside the compiled step; predictions and metrics are in their own unit.
+
+    The config of an experiment has only a digest of each split: to resume or evaluate a run, give the arrays again.
+
+    Raises:
+        UserError: the arrays of a split do not fit each other.
+    """
+
+    train: Examples = static("", "the examples to train and validate on; as text: their digest")
+    test: Examples = static("", "the examples to test on; as text: their digest")
+
+    def __post_init__(self) -> None:
+        for name in ("train", "test"):
+            given = getattr(self, name)
+            if not isinstance(given, str):
+                object.__setattr__(self, name, _held(name, given))
+
+    @property
+    def requested(self) -> str:
+        return "arrays"
+
+    def spec(self, data_dir: Path) -> Spec:
+        return self.read(data_dir, print).spec
+
+    def read(self, data_dir: Path, notify: Notify) -> Dataset:
+        """Returns the arrays with equal padding, and class numbers for texts.
+
+        Raises:
+            UserError: there are no arrays, train and test do not fit each other, or an array was changed meanwhile.
+        """
+        return self.joined({name: dict(_arrays(name, getattr(self, name))) for name in ("train", "test")})
 
 
 def _held(name: str, given: Any) -> _Held:

@@ -287,3 +287,10 @@ def test_photographs_are_as_pillow_alone_reads_them(real_data):
         found = dataset.splits["test"]["inputs"][number]
         assert np.abs(found - expected).mean() < 2.5  # decoded at half its size
         assert dataset.spec.class_names[dataset.splits["test"]["targets"][number]] == files[number].parent.name
+
+
+def test_a_folder_without_a_near_name_is_told_where_it_was_looked_for(tmp_path):
+    with pytest.raises(
+        UserError, match=rf"no such folder\. It was looked for in {tmp_path}; give .*--data=folder:PATH"
+    ):
+        jaxdl.Folder(str(tmp_path / "pictures")).load()
