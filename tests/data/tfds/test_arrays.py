@@ -17,18 +17,6 @@ from jaxdl.data.tfds.arrays import keep, kept, kept_folder, kept_spec
 from jaxdl.data.tfds.decode import decode
 
 ROOT = Path(jaxdl.__file__).parents[1]
-SHAPES = [(16, 12, 3)] * 40
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory, write_image_set):
-    return write_image_set(tmp_path_factory.mktemp("written"), SHAPES)
-
-
-@pytest.fixture
-def prepared(written, tmp_path):
-    """A private copy of a small prepared set."""
-    return Path(shutil.copytree(written, tmp_path / "tiny" / "1.0.0"))
 
 
 def keep_in(prepared, tmp_path):

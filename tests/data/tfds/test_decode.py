@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import struct
 from pathlib import Path
 
@@ -16,20 +15,9 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.decode import decode, described_in
 from jaxdl.errors import UserError
+from tests.data.tfds.conftest import SHAPES
 
 ROOT = Path(jaxdl.__file__).parents[1]
-SHAPES = [(16, 12, 3)] * 40
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory, write_image_set):
-    return write_image_set(tmp_path_factory.mktemp("written"), SHAPES)
-
-
-@pytest.fixture
-def prepared(written, tmp_path):
-    """A private copy of a small prepared set."""
-    return Path(shutil.copytree(written, tmp_path / "tiny" / "1.0.0"))
 
 
 def same(one, other):
