@@ -74,9 +74,10 @@ def test_the_operations_of_a_convolutional_network_are_named_by_layer(profile: d
     layers = {(row["layer"], row["backward"]) for row in rows}
     assert {("convolution_2", False), ("convolution_2", True), ("output", True), ("optimizer", False)} <= layers
     assert ("input", False) in layers
-    longest = next(row for row in rows if row["kind"] == "convolution")
-    assert longest["layer"] == "convolution_2"
-    assert longest["runs_per_step"] == pytest.approx(1)
+    # Which of the two takes longer depends on the processor.
+    of_convolutions = {row["layer"] for row in rows if row["kind"] == "convolution"}
+    assert of_convolutions == {"convolution_1", "convolution_2"}
+    assert all(row["runs_per_step"] == pytest.approx(1) for row in rows if row["kind"] == "convolution")
     assert all(row["kind"] not in ("while", "call", "conditional") for row in rows)
 
 
