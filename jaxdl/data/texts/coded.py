@@ -21,7 +21,7 @@ from jaxdl.data.texts.vocabulary import Wish, coding_of, steps_of
 from jaxdl.errors import UserError
 
 _WINDOW = 100
-_WORDS = {"byte": "bytes", "character": "characters", "word": "words", "subword": "subwords"}
+_SPACE, _NEAR = re.compile(r"\s"), 1000
 Ids = Mapping[str, list[np.ndarray]]
 
 
@@ -101,15 +101,14 @@ def _cut(corpus: Corpus, shares: Shares) -> dict[str, Passages]:
 
 
 def _end_of(train: Passages, share: float) -> tuple[Passages, Passages | None]:
-    """Cuts the end of one running text off, behind a white space, so that no word is cut in two."""
+    """Cuts the end of one running text off, behind a white space if one is near, so that no word is cut in two."""
     if not share:
         return train, None
     text, place = "".join(train.texts), train.places[0]
-    start = re.compile(r"\s").search(text, int(len(text) * (1 - share)))
-    if start is None:
-        raise UserError(f"{place}: the text is too short to cut {share:g} of it off; give a longer one.")
-    rest, off = text[: start.end()], text[start.end() :]
-    return Passages([rest], [place]), Passages([off], [f"{place}, from character {start.end():,}"])
+    start = int(len(text) * (1 - share))
+    space = _SPACE.search(text, start, start + _NEAR)
+    start = space.end() if space and space.end() < len(text) else start
+    return Passages([text[:start]], [place]), Passages([text[start:]], [f"{place}, from character {start:,}"])
 
 
 def _known(
@@ -119,8 +118,8 @@ def _known(
 
     Those of validation and test stay: a model has to answer for them too, and figures without them would be too good.
     """
-    what = _WORDS[coding.level]
-    strange = [number for number, each in enumerate(ids) if (each == UNKNOWN).all()] if coding.level != "byte" else []
+    what = coding.units
+    strange = [number for number, each in enumerate(ids) if (each == UNKNOWN).all()] if coding.has_unknown else []
     if not strange:
         return passages, ids
     if len(strange) == len(ids):
@@ -142,11 +141,11 @@ def _known(
 
 
 def _say(ids: Ids, coding: TextCoding, windows: bool, notify: Notify) -> None:
-    what, shares = _WORDS[coding.level], []
+    what, shares = coding.units, []
     for role, each in ids.items():
         total, unknown = sum(map(len, each)), sum(int((units == UNKNOWN).sum()) for units in each)
         shares.append(f"{role} {unknown / max(1, total):.2%}")
-    known = "" if coding.level == "byte" else f"; unknown: {', '.join(shares)}"
+    known = "" if not coding.has_unknown else f"; unknown: {', '.join(shares)}"
     notify(f"{what}: {coding.size:,} ids, the commonest of train{known}." if known else f"{what}: {coding.size} ids.")
     lines = 1 if coding.following else 0  # the last unit of a line is only a target
     longer = {role: sum(len(each) > coding.length + lines for each in of_role) for role, of_role in ids.items()}
@@ -175,7 +174,7 @@ def _windows(passages: Passages, ids: list[np.ndarray], coding: TextCoding, role
         targets.append(each[1 : count * coding.length + 1].reshape(count, coding.length))
     if not sum(map(len, inputs)):
         raise UserError(
-            f"{passages.places[0]}: the text of {role} has {sum(map(len, ids)):,} {_WORDS[coding.level]}, and a window "
+            f"{passages.places[0]}: the text of {role} has {sum(map(len, ids)):,} {coding.units}, and a window "
             f"needs {coding.length + 1}: give a longer text, a smaller --data.length, or other --data.validation and "
             "--data.test."
         )

@@ -59,6 +59,16 @@ class TextCoding:
         return BYTES if self.level == "byte" else len(SPECIAL) + len(self.tokens)
 
     @property
+    def units(self) -> str:
+        """What its units are called."""
+        return f"{self.level}s"
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether units may be unknown: all bytes are known, and so is what they make up."""
+        return self.level in ("character", "word")
+
+    @property
     def dtype(self) -> str:
         """The smallest dtype that holds all ids."""
         return "uint8" if self.size <= 2**8 else "uint16" if self.size <= 2**16 else "int32"
@@ -68,7 +78,8 @@ class TextCoding:
         """What each id stands for, to be read by a person."""
         if self.level == "byte":
             return tuple(chr(byte) if 32 < byte < 127 else f"0x{byte:02x}" for byte in range(BYTES))
-        return (*SPECIAL, *self.tokens)
+        shown = (token if token.isprintable() and not token.isspace() else repr(token) for token in self.tokens)
+        return (*SPECIAL, *shown)
 
     def ids(self, text: str) -> np.ndarray:
         """Returns the ids of a whole text, (units,) int32; `UNKNOWN` for units without an id of their own."""
@@ -109,10 +120,11 @@ class TextCoding:
             return bytes(numbers).decode("utf-8", "replace")
         if self.level == "subword":
             return str(self._tokenizer.decode(numbers, skip_special_tokens=False))
-        names = self.names
+        tokens = (*SPECIAL, *self.tokens)
+        found = [tokens[number] for number in numbers]
         if self.level == "character":
-            return "".join(names[number] for number in numbers)
-        text = _NEAR_A_LINE_END.sub("\n", " ".join(names[number] for number in numbers))
+            return "".join(found)
+        text = _NEAR_A_LINE_END.sub("\n", " ".join(found))
         return _BEFORE_A_SIGN.sub(r"\1", text)
 
     @functools.cached_property

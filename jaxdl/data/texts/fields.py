@@ -19,10 +19,11 @@ def _check_vocabulary(value: int | None) -> str | None:
 class OfTexts(Data):
     """A source whose examples are texts, or may be."""
 
-    level: Literal["byte", "character", "word", "subword"] = static(
-        "word",
+    level: Literal["auto", "byte", "character", "word", "subword"] = static(
+        "auto",
         "the unit of which a text is a sequence: bytes of UTF-8, characters, words with the other signs between them, "
-        "or parts of words, which the tokenizers library learns from train (pip install 'jaxdl[subword]')",
+        "or parts of words, which the tokenizers library learns from train (pip install 'jaxdl[subword]'); auto: "
+        "words, and characters where the targets are the units that follow",
         since="0.3.0",
     )
     vocabulary: int | None = static(

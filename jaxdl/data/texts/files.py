@@ -129,7 +129,7 @@ def _of_class_folders(roots: Mapping[str, Path], how: Reading, remarks: list[str
             if folder.name.casefold() in _UNLABELLED:
                 remarks.append(f"{folder}: texts without a label, which are not read.")
                 continue
-            files = _files_below(folder)
+            files = files_below(folder)
             if not files and role == "train":
                 problems.append(f"{folder}: the folder of the class {folder.name!r} has no file")
             for file in files:
@@ -207,7 +207,7 @@ def _inside(folder: Path) -> tuple[list[Path], list[Path]]:
     return [path for path in found if path.is_dir()], [path for path in found if not path.is_dir()]
 
 
-def _files_below(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     """Returns all files in a folder and in those below it, in a fixed order; each folder once, so that a loop ends."""
     files: list[Path] = []
     for place, folders, names in os.walk(folder):

@@ -68,8 +68,9 @@ def check_columns(frame: Frame, columns: tuple[str, ...]) -> None:
     """Raises `UserError` unless there are columns of these names."""
     for name in columns:
         if name not in frame.arrays:
+            others = [other for other in frame.arrays if other not in columns]
             raise UserError(
-                f"{frame.name} has no column {name!r}.{did_you_mean(name, frame.arrays)} Its columns are "
+                f"{frame.name} has no column {name!r}.{did_you_mean(name, others)} Its columns are "
                 f"{listed(frame.arrays)}: --data.text_column=NAME and --data.target_column=NAME name those of the "
                 "texts and of what is to be predicted."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,7 @@ _SIZES = {"word": 20_000, "character": 20_000, "subword": 8_000}
 class Wish:
     """What a coding is to be like; see the fields of `jaxdl.data.texts.fields.OfTexts`."""
 
-    level: Level
+    level: Level | Literal["auto"]
     vocabulary: int | None = None
     min_count: int = 1
     length: int | None = None
@@ -43,26 +44,25 @@ def coding_of(texts: Sequence[str], wish: Wish, following: bool = False) -> Text
     Raises:
         UserError: no unit occurs often enough, or subwords cannot be had.
     """
-    lowercase = wish.level == "word" if wish.lowercase is None else wish.lowercase
+    level: Level = ("character" if following else "word") if wish.level == "auto" else wish.level
+    lowercase = level == "word" if wish.lowercase is None else wish.lowercase
     tokens, subwords = tuple[str, ...](), ""
-    if wish.level == "subword":
+    if level == "subword":
         lowered = (text.lower() for text in texts) if lowercase else iter(texts)
-        tokens, subwords = learned(lowered, wish.vocabulary or _SIZES[wish.level])
-    elif wish.level != "byte":
-        tokens = _commonest(texts, wish, lowercase, following)
-    return TextCoding(wish.level, tokens, 0, lowercase, following, subwords, wish.encoding, wish.column)
+        tokens, subwords = learned(lowered, wish.vocabulary or _SIZES[level])
+    elif level != "byte":
+        tokens = _commonest(texts, wish, level, lowercase, following)
+    return TextCoding(level, tokens, 0, lowercase, following, subwords, wish.encoding, wish.column)
 
 
-def _commonest(texts: Sequence[str], wish: Wish, lowercase: bool, lines: bool) -> tuple[str, ...]:
+def _commonest(texts: Sequence[str], wish: Wish, level: Level, lowercase: bool, lines: bool) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(units(text, wish.level, lowercase, lines))
+        counts.update(units(text, level, lowercase, lines))
     known = [(-count, unit) for unit, count in counts.items() if count >= wish.min_count]
     if not known:
-        raise UserError(
-            f"data.min_count={wish.min_count}: no {wish.level} of train occurs so often; give a smaller number."
-        )
-    size = wish.vocabulary or _SIZES[wish.level]
+        raise UserError(f"data.min_count={wish.min_count}: no {level} of train occurs so often; give a smaller number.")
+    size = wish.vocabulary or _SIZES[level]
     return tuple(unit for _, unit in sorted(known)[: max(1, size - len(SPECIAL))])
 
 
