@@ -26,6 +26,7 @@ def test_the_sentiment_follows_from_the_rule():
     corpus = reviews()
     assert corpus.class_names == ("negative", "positive")
     for passages in corpus.splits.values():
+        assert passages.targets is not None
         targets = passages.targets.tolist()
         assert [sentiment(text) for text in passages.texts] == [bool(target) for target in targets]
         assert collections.Counter(targets) == {0: len(targets) // 2, 1: len(targets) // 2}

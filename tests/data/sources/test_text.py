@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def write_classes(root: Path, count: int = 40) -> Path:
     return root
 
 
-def load(path: Path, lines: list[str] | None = None, **fields) -> jaxdl.Dataset:
+def load(path: Path, lines: list[str] | None = None, **fields) -> Any:
     return jaxdl.Text(str(path), **fields).load(None, (lambda line: None) if lines is None else lines.append)
 
 

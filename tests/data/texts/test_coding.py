@@ -28,7 +28,8 @@ def test_unknown_words_are_1_and_the_others_count_from_2():
 def test_texts_are_cut_and_padded_to_the_smallest_dtype():
     inputs, lengths = WORDS.padded(WORDS.ids_of(["the film", "the the the film film ."]))
     assert inputs.tolist() == [[2, 3, PADDING, PADDING], [2, 2, 2, 3]]
-    assert (lengths.tolist(), inputs.dtype) == ([2, 4], np.uint8)
+    assert lengths.tolist() == [2, 4]
+    assert inputs.dtype == np.uint8
 
 
 @pytest.mark.parametrize(("size", "dtype"), [(254, "uint8"), (255, "uint16"), (65_534, "uint16"), (65_535, "int32")])

@@ -20,7 +20,7 @@ def test_or_all_are_left_out_counted_and_listed():
     left = usable(CORPUS, True, lines.append)
     assert left.splits["train"].texts == ["good", "bad"]
     assert left.splits["train"].places == ["a.txt, line 1", "a.txt, line 3"]
-    assert left.splits["train"].targets.tolist() == [0, 1]
+    assert np.array_equal(left.splits["train"].targets, [0, 1])
     assert lines == [
         "a remark",
         "3 texts cannot be used and are left out:",

@@ -1,11 +1,18 @@
 """Where texts lie: folders of classes, files of classes, tables, one running text."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import jaxdl
 from jaxdl.data.texts.files import Reading, class_names, files_below, find_texts
 
 HOW = Reading()
+
+
+def find(path: Path, how: Reading) -> Any:
+    return find_texts(path, how)
 
 
 def write(root, **files):
@@ -34,7 +41,7 @@ def test_classes_are_what_the_names_of_files_do_not_have_in_common(names, classe
 
 def test_a_file_for_each_class_has_an_example_in_each_line(tmp_path):
     write(tmp_path, **{"rt-polarity_neg": "bad\nworse\n", "rt-polarity_pos": "good\n", "README_txt": "about"})
-    found = find_texts(tmp_path, HOW)
+    found = find(tmp_path, HOW)
     train = found.splits["train"]
     assert found.class_names == ("neg", "pos")
     assert list(train.texts) == ["bad", "worse", "good"]
@@ -53,7 +60,7 @@ def test_folders_of_classes_below_folders_of_splits(tmp_path):
         test__neg__2_txt="poor",
         imdb_vocab="a b",
     )
-    found = find_texts(tmp_path, HOW)
+    found = find(tmp_path, HOW)
     assert found.class_names == ("neg", "pos")
     assert {role: list(each.texts) for role, each in found.splits.items()} == {
         "train": ["bad", "good\nfilm"],
@@ -65,28 +72,28 @@ def test_folders_of_classes_below_folders_of_splits(tmp_path):
 
 def test_files_of_classes_below_folders_of_splits(tmp_path):
     write(tmp_path, train__pos_txt="a\nb", train__neg_txt="c", test__pos_txt="d", test__neg_txt="e")
-    found = find_texts(tmp_path, HOW)
+    found = find(tmp_path, HOW)
     assert {role: len(each.texts) for role, each in found.splits.items()} == {"train": 3, "test": 2}
 
 
 def test_tables_in_a_folder_are_splits(tmp_path):
     write(tmp_path, train_csv="text,target\ngood film,pos\nbad one,neg\nfine,pos\n", test_csv="target,text\nneg,poor\n")
-    found = find_texts(tmp_path, HOW)
+    found = find(tmp_path, HOW)
     assert found.splits["test"].texts == ["poor"]
     assert found.splits["test"].targets.tolist() == [0]
 
 
 def test_one_file_is_one_running_text_or_an_example_in_each_line(tmp_path):
     write(tmp_path, a_txt="to be\nor not\n")
-    assert find_texts(tmp_path / "a.txt", HOW).splits["train"].texts == ["to be\nor not\n"]
-    assert find_texts(tmp_path, HOW).kind == "running"
-    lines = find_texts(tmp_path / "a.txt", Reading(lines=True))
+    assert find(tmp_path / "a.txt", HOW).splits["train"].texts == ["to be\nor not\n"]
+    assert find(tmp_path, HOW).kind == "running"
+    lines = find(tmp_path / "a.txt", Reading(lines=True))
     assert (lines.kind, list(lines.splits["train"].texts)) == ("lines", ["to be", "or not"])
 
 
 def test_files_named_by_splits_are_running_texts(tmp_path):
     write(tmp_path, wiki_train_tokens="a b c", wiki_valid_tokens="d", wiki_test_tokens="e")
-    found = find_texts(tmp_path, HOW)
+    found = find(tmp_path, HOW)
     assert found.kind == "running"
     assert {role: each.texts for role, each in found.splits.items()} == {
         "train": ["a b c"],
@@ -97,7 +104,7 @@ def test_files_named_by_splits_are_running_texts(tmp_path):
 
 def test_a_class_that_train_does_not_have_is_a_problem(tmp_path):
     write(tmp_path, train__a__1="x", train__b__1="y", test__a__1="z", test__c__1="w")
-    found = find_texts(tmp_path, HOW)
+    found = find(tmp_path, HOW)
     assert len(found.problems) == 1
     assert "the class 'c' has no text in train" in found.problems[0]
 
@@ -114,13 +121,13 @@ def test_a_class_that_train_does_not_have_is_a_problem(tmp_path):
 )
 def test_what_lies_there_cannot_be_used(tmp_path, files, message):
     with pytest.raises(jaxdl.UserError, match=message):
-        find_texts(write(tmp_path, **files), HOW)
+        find(write(tmp_path, **files), HOW)
 
 
 def test_a_path_that_is_not_there_has_the_nearest_name(tmp_path):
     write(tmp_path, reviews_csv="text,target")
     with pytest.raises(jaxdl.UserError, match="no such file or folder. Did you mean 'reviews.csv'?"):
-        find_texts(tmp_path / "review.csv", HOW)
+        find(tmp_path / "review.csv", HOW)
 
 
 def test_files_below_a_folder_are_in_order_and_hidden_ones_left_out(tmp_path):
