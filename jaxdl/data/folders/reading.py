@@ -17,6 +17,7 @@ from jaxdl.data.decoding import fill
 from jaxdl.data.folders.listing import Listing, Picture
 from jaxdl.data.images import load_images, stored_image
 from jaxdl.data.kept import Kept
+from jaxdl.data.memory import empty
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Notify
 from jaxdl.data.spec import GROUPS, Fit, Spec, fingerprint
@@ -130,7 +131,7 @@ def decode(
     outputs = len(listing.classes) or 1
     spec = Spec((*room, channels or 3), "uint8", Preprocess(1 / 255), (), outputs, listing.classes, fit=fit)
     _check_memory(len(pictures), spec)
-    inputs = np.empty((len(pictures), *spec.input_shape), np.uint8)
+    inputs = empty((len(pictures), *spec.input_shape), np.uint8)
     paths = [picture.path for picture in pictures]
     try:
         skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip)
@@ -218,6 +219,7 @@ def _splits(
 ) -> dict[str, dict[str, np.ndarray]]:
     numbers = {name: number for number, name in enumerate(classes)}
     values = [numbers[str(p.target)] if classes else p.target for p in pictures]
+    inputs.flags.writeable = False  # the device may take it over without a copy
     arrays = {"inputs": inputs, "targets": np.array(values, np.int32 if classes else np.float32)}
     if any(picture.group for picture in pictures):
         arrays[GROUPS] = np.unique([picture.group for picture in pictures], return_inverse=True)[1].astype(np.int32)
