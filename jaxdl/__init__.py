@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment import Augmentation, TableAugmentation
+    from jaxdl.augment import Augmentation, TableAugmentation, TextAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Shapes,
         Spec,
         Table,
+        Text,
         Tfds,
         Wine,
         default_data_dir,
@@ -116,6 +117,8 @@ __all__ = [
     "SweepResults",
     "Table",
     "TableAugmentation",
+    "Text",
+    "TextAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
@@ -150,11 +153,11 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "Augmentation TableAugmentation",
+    "jaxdl.augment": "Augmentation TableAugmentation TextAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec "
-    "Table Tfds Wine default_data_dir",
+    "Table Text Tfds Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

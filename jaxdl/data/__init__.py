@@ -16,6 +16,7 @@ from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.table import Table
+from jaxdl.data.sources.text import Text
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
@@ -23,7 +24,13 @@ from jaxdl.fields import Family
 
 _EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
+_OF_FILES: Mapping[str, type[Data]] = {
+    "folder": Folder,
+    "table": Table,
+    "csv": Table,
+    "arrays": ArrayFile,
+    "text": Text,
+}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -64,6 +71,7 @@ DATA = Family(
         "array_file": ArrayFile,
         "folder": Folder,
         "table": Table,
+        "text": Text,
         "tfds": Tfds,
     },
     other=_named,
@@ -87,6 +95,7 @@ __all__ = [
     "Spec",
     "Split",
     "Table",
+    "Text",
     "Tfds",
     "Wine",
     "default_data_dir",

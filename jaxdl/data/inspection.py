@@ -112,6 +112,8 @@ def _class_counts(split: Split, spec: Spec) -> tuple[int, ...]:
 
 
 def _about_classes(counts: Mapping[str, Sequence[int]], spec: Spec) -> Iterator[str]:
+    if spec.coding is not None and spec.coding.following:
+        return  # a language has rare words
     names = spec.class_names or tuple(map(str, range(spec.outputs)))
     for split, of_split in counts.items():
         absent = [name for name, count in zip(names, of_split, strict=True) if not count]

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.texts.coding import TextCoding
 from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
@@ -70,6 +71,7 @@ class Spec:
             compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
         columns: what the inputs are made of, if they are the rows of a table.
+        coding: how texts became ids, if the examples are texts.
     """
 
     input_shape: tuple[int, ...]
@@ -84,6 +86,7 @@ class Spec:
     fit: Fit = "stretch"
     columns: tuple[Column, ...] = ()
     vocabulary: int = 0
+    coding: TextCoding | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
@@ -110,6 +113,8 @@ class Spec:
             values["target"] = Preprocess.from_json(values["target"])
         if "columns" in values:
             values["columns"] = tuple(map(Column.from_json, values["columns"]))
+        if values.get("coding") is not None:
+            values["coding"] = TextCoding.from_json(values["coding"])
         return cls(**values)
 
 
@@ -164,7 +169,8 @@ class Dataset:
         counts = np.ones(len(split["inputs"]), bool)
         if "lengths" in split:  # steps beyond them may hold anything
             counts = np.arange(split["inputs"].shape[1]) < split["lengths"][:, None]
-        return int(split["inputs"][counts].max(initial=-1)) + 1
+        ids = split["inputs"][counts]
+        return int(ids.max()) + 1 if ids.size else 0
 
     @property
     def substituted(self) -> bool:

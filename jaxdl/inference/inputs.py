@@ -18,6 +18,7 @@ from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.tables import suffix
 from jaxdl.errors import UserError
 from jaxdl.inference.rows import as_rows, is_table, read_rows
+from jaxdl.inference.texts import are_texts, as_ids, read_texts
 from jaxdl.record import read_record
 
 
@@ -53,7 +54,9 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
     Args:
         path: an image, a folder of images, a ``.npy`` file of examples as stored, or a ``.npz`` file of the arrays
             ``inputs`` and, where the data of the training had lengths, ``lengths``; for a model that was trained on a
-            table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored.
+            table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored; for
+            one that was trained on texts, a file with a text in each line, a table with its column of texts, or a
+            folder of files of which each is a text.
         spec: describes the data of the training.
         notify: called with lines that say what is ignored or unknown in a table.
 
@@ -63,6 +66,9 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
     if spec.columns and suffix(path) and not _holds_inputs(path):
         inputs = read_rows(path, spec, notify)
         return Examples([f"{path.name}[{index}]" for index in range(len(inputs))], inputs, None)
+    if spec.coding is not None and path.suffix not in (".npy", ".npz"):
+        names, texts = read_texts(path, spec.coding)
+        return Examples(names, *as_ids(texts, spec, str(path), notify))
     if path.suffix not in (".npy", ".npz"):
         if len(spec.input_shape) != 3:
             raise UserError(f"this model does not take images; --input must be a {_wanted_file(spec)}.")
@@ -116,7 +122,8 @@ def as_batch(
     Args:
         inputs: (examples, *spec.input_shape), or, if the data of the training had lengths, a list of examples
             (steps, *spec.input_shape[1:]) of up to spec.input_shape[0] steps, which is padded; or, if they were a
-            table, its columns by name: a mapping, or a table of pandas or Arrow.
+            table, its columns by name: a mapping, or a table of pandas or Arrow; or, if they were texts, a list of
+            texts.
         lengths: (examples,) integers, if the data of the training had lengths; None for a list, and otherwise.
         spec: describes the data of the training.
         name: what the inputs are called in messages.
@@ -128,6 +135,10 @@ def as_batch(
     Raises:
         UserError: the model does not take such inputs, or lengths are wrong, missing, or not needed.
     """
+    if are_texts(inputs):
+        if lengths is not None:
+            raise UserError("lengths are given with texts, from which they follow; leave them out.")
+        return as_ids(inputs, spec, name, notify)
     if not spec.lengths:
         if lengths is not None:
             raise UserError("lengths are given, but the data of the training had none; leave them out.")

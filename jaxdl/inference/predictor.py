@@ -43,7 +43,7 @@ class TrainedModel:
 
     def predict(
         self,
-        inputs: ArrayLike | Sequence[ArrayLike] | Mapping[str, Any],
+        inputs: ArrayLike | Sequence[ArrayLike] | Sequence[str] | Mapping[str, Any],
         lengths: ArrayLike | None = None,
         notify: Callable[[str], None] = print,
     ) -> np.ndarray:
@@ -58,10 +58,12 @@ class TrainedModel:
                 dtype of the same kind is allowed if it holds the same numbers. If `spec.lengths`, also a list of
                 examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here. Of
                 a model that was trained on a table also its columns by name, in any order: a mapping of names to
-                (examples,) values, or a table of pandas or Arrow.
+                (examples,) values, or a table of pandas or Arrow. Of a model that was trained on texts also a list of
+                texts.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
-            notify: called with lines that say how many rows of a table have a category that train does not have.
+            notify: called with lines that say how many rows of a table have a category that train does not have, and
+                what is cut or unknown of texts.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,

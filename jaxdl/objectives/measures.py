@@ -120,6 +120,11 @@ def exponential(value: float) -> float:
         return float(np.exp(value))
 
 
+def in_bits(value: float) -> float:
+    """A mean number of nats as bits."""
+    return value / math.log(2)
+
+
 @dataclass(frozen=True)
 class Mean(Metric):
     """A function of the mean of one value for each element.

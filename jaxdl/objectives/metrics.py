@@ -24,6 +24,7 @@ from jaxdl.objectives.measures import (
     all_right,
     cross_entropy,
     exponential,
+    in_bits,
     is_right,
     plain,
 )
@@ -153,6 +154,7 @@ _METRICS: Mapping[str, Metric] = {
         Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
         Mean("exact_match", True, ("questions",), _SIGMOID, all_right, "all_correct"),
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
+        Mean("bits_per_step", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=in_bits),
         Mean("mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
         Mean("mean_absolute_error", False, ("values",), _SQUARES, plain(losses.absolute_error), "absolute_error"),
         Confusion("confusion", None, _CHOICES, _SOFTMAX),
