@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxdl.data import (
         ArrayFile,
         Arrays,
+        Audio,
         Bits,
         BreastCancer,
         Data,
@@ -75,6 +76,7 @@ __all__ = [
     "ArrayFile",
     "Arrays",
     "Attention",
+    "Audio",
     "Augmentation",
     "Autoencoder",
     "Bits",
@@ -153,8 +155,8 @@ _NAMES = {
     "jaxdl.augment": "Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec "
-    "Table Tfds Wine default_data_dir",
+    "jaxdl.data": "ArrayFile Arrays Audio Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes "
+    "Spec Table Tfds Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

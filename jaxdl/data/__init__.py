@@ -10,6 +10,7 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
+from jaxdl.data.sources.audio import Audio
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.folder import Folder
@@ -23,7 +24,13 @@ from jaxdl.fields import Family
 
 _EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
+_OF_FILES: Mapping[str, type[Data]] = {
+    "folder": Folder,
+    "table": Table,
+    "csv": Table,
+    "arrays": ArrayFile,
+    "audio": Audio,
+}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -62,6 +69,7 @@ DATA = Family(
         "diabetes": Diabetes,
         "arrays": Arrays,
         "array_file": ArrayFile,
+        "audio": Audio,
         "folder": Folder,
         "table": Table,
         "tfds": Tfds,
@@ -73,6 +81,7 @@ __all__ = [
     "DATA",
     "ArrayFile",
     "Arrays",
+    "Audio",
     "Bits",
     "BreastCancer",
     "Data",

@@ -70,6 +70,7 @@ class Spec:
             compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
         columns: what the inputs are made of, if they are the rows of a table.
+        rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
     """
 
     input_shape: tuple[int, ...]
@@ -84,10 +85,16 @@ class Spec:
     fit: Fit = "stretch"
     columns: tuple[Column, ...] = ()
     vocabulary: int = 0
+    rate: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess={self.preprocess!r}: give a Preprocess, such as Preprocess(scale=1 / 255).")
+
+    @property
+    def model_shape(self) -> tuple[int, ...]:
+        """The shape of one example for the model."""
+        return self.preprocess.shape(self.input_shape)
 
     @property
     def model_dtype(self) -> str:
