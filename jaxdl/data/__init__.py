@@ -16,13 +16,15 @@ from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
 from jaxdl.data.sources.shapes import Shapes
+from jaxdl.data.sources.spoken_digit import SpokenDigit
 from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.tfds import Tfds, check_name
+from jaxdl.data.sources.vowels import Vowels
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
+_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels"
 # Sources of their user's own files, named as KIND:PATH.
 _OF_FILES: Mapping[str, type[Data]] = {
     "folder": Folder,
@@ -70,6 +72,8 @@ DATA = Family(
         "arrays": Arrays,
         "array_file": ArrayFile,
         "audio": Audio,
+        "spoken_digit": SpokenDigit,
+        "vowels": Vowels,
         "folder": Folder,
         "table": Table,
         "tfds": Tfds,
@@ -95,8 +99,10 @@ __all__ = [
     "Shapes",
     "Spec",
     "Split",
+    "SpokenDigit",
     "Table",
     "Tfds",
+    "Vowels",
     "Wine",
     "default_data_dir",
     "examples",
