@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.sounds import find_sounds, load_sound, load_sounds
 from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
@@ -107,7 +108,10 @@ __all__ = [
     "default_data_dir",
     "examples",
     "find_images",
+    "find_sounds",
     "fingerprint",
     "load_image",
     "load_images",
+    "load_sound",
+    "load_sounds",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -149,13 +149,20 @@ def packed(waves: Sequence[np.ndarray], samples: int, scale: float) -> dict[str,
     return {"inputs": inputs, "lengths": lengths}
 
 
-def load_sounds(paths: Sequence[Path], spec: Spec) -> tuple[np.ndarray, np.ndarray, int]:
+def load_sounds(
+    paths: Sequence[Path], spec: Spec, notify: Callable[[str], None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Reads sound files as inputs of a model that was trained on data of the given spec.
 
     Each is read by `load_sound`, on as many threads as there are cores, and cut where those of the training were.
 
+    Args:
+        paths: the files.
+        spec: describes the data of the training.
+        notify: called with a line that says how many are cut, if some are.
+
     Returns:
-        (sounds, *spec.input_shape) int16, the number of valid samples of each, (sounds,) int32, and how many were cut.
+        (sounds, *spec.input_shape) int16, and the number of valid samples of each, (sounds,) int32.
 
     Raises:
         UserError: as for `load_sound`, or the model does not read sounds.
@@ -169,8 +176,19 @@ def load_sounds(paths: Sequence[Path], spec: Spec) -> tuple[np.ndarray, np.ndarr
         return quantized(load_sound(path, spec.rate), scale)
 
     fill(waves, paths, read, what="sounds")
+    if notify is not None:
+        say_cut(waves, spec, notify)
     arrays = packed(waves, samples, scale)
-    return arrays["inputs"], arrays["lengths"], sum(len(wave) > samples for wave in waves)
+    return arrays["inputs"], arrays["lengths"]
+
+
+def say_cut(waves: Sequence[np.ndarray], spec: Spec, notify: Callable[[str], None]) -> None:
+    """Says how many sounds, (samples,) each, are longer than those that a model was trained on, if some are."""
+    samples = spec.input_shape[0]
+    cut = sum(len(wave) > samples for wave in waves)
+    if cut:
+        seconds = f"{samples / spec.rate:.4g} s"
+        notify(f"{cut:,} of {len(waves):,} sounds are cut after {seconds}, as those of the training were.")
 
 
 def library(name: str) -> ModuleType:

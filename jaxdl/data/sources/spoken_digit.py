@@ -134,5 +134,7 @@ def _is_of_test(name: Any) -> bool:
 
 
 def _split(sounds: Sequence[np.ndarray], labels: np.ndarray, rows: np.ndarray, samples: int) -> Split:
-    chosen: Mapping[str, np.ndarray] = packed([sounds[row] for row in np.flatnonzero(rows).tolist()], samples, 1 / FULL_SCALE)
+    chosen: Mapping[str, np.ndarray] = packed(
+        [sounds[row] for row in np.flatnonzero(rows).tolist()], samples, 1 / FULL_SCALE
+    )
     return {**chosen, "targets": labels[rows]}

@@ -56,10 +56,11 @@ def test_names_give_labels_the_test_split_and_speakers_that_stay_together(tmp_pa
 
 
 def test_decoded_sounds_are_kept_and_read_again_when_a_file_changes(tmp_path, cache):
-    root, lines = classes(tmp_path, each=5), []
+    root = classes(tmp_path, each=5)
+    lines: list[str] = []
+    again: list[str] = []
     first = load(root, lines)
     assert "The decoded sounds are kept in" in lines[0] and len(list(cache.iterdir())) == 1
-    again = []
     kept = load(root, again)
     assert kept.fingerprint == first.fingerprint and kept.spec == first.spec
     assert again == lines[1:]  # what is to be said of the sounds is said each time
