@@ -72,6 +72,7 @@ class Spec:
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
         columns: what the inputs are made of, if they are the rows of a table.
         coding: how texts became ids, if the examples are texts.
+        rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
     """
 
     input_shape: tuple[int, ...]
@@ -87,10 +88,16 @@ class Spec:
     columns: tuple[Column, ...] = ()
     vocabulary: int = 0
     coding: TextCoding | None = None
+    rate: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess={self.preprocess!r}: give a Preprocess, such as Preprocess(scale=1 / 255).")
+
+    @property
+    def model_shape(self) -> tuple[int, ...]:
+        """The shape of one example for the model."""
+        return self.preprocess.shape(self.input_shape)
 
     @property
     def model_dtype(self) -> str:

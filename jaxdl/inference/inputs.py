@@ -15,9 +15,11 @@ from jaxdl.data.check import check_ids
 from jaxdl.data.frames import listed
 from jaxdl.data.images import find_images, load_images
 from jaxdl.data.lengths import checked_lengths
+from jaxdl.data.sounds import find_sounds, load_sounds
 from jaxdl.data.tables import suffix
 from jaxdl.errors import UserError
 from jaxdl.inference.rows import as_rows, is_table, read_rows
+from jaxdl.inference.sounds import as_stored
 from jaxdl.inference.texts import are_texts, as_ids, read_texts
 from jaxdl.record import read_record
 
@@ -52,10 +54,10 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
     """Reads examples to predict for.
 
     Args:
-        path: an image, a folder of images, a ``.npy`` file of examples as stored, or a ``.npz`` file of the arrays
-            ``inputs`` and, where the data of the training had lengths, ``lengths``; for a model that was trained on a
-            table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored; for
-            one that was trained on texts, a file with a text in each line, a table with its column of texts, or a
+        path: an image or a sound, a folder of them, a ``.npy`` file of examples as stored, or a ``.npz`` file of the
+            arrays ``inputs`` and, where the data of the training had lengths, ``lengths``; for a model that was trained
+            on a table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored;
+            for one that was trained on texts, a file with a text in each line, a table with its column of texts, or a
             folder of files of which each is a text.
         spec: describes the data of the training.
         notify: called with lines that say what is ignored or unknown in a table.
@@ -70,6 +72,9 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
         names, texts = read_texts(path, spec.coding)
         return Examples(names, *as_ids(texts, spec, str(path), notify))
     if path.suffix not in (".npy", ".npz"):
+        if spec.rate:
+            files = find_sounds(path)
+            return Examples([str(file) for file in files], *load_sounds(files, spec, notify))
         if len(spec.input_shape) != 3:
             raise UserError(f"this model does not take images; --input must be a {_wanted_file(spec)}.")
         files = find_images(path)
@@ -122,8 +127,8 @@ def as_batch(
     Args:
         inputs: (examples, *spec.input_shape), or, if the data of the training had lengths, a list of examples
             (steps, *spec.input_shape[1:]) of up to spec.input_shape[0] steps, which is padded; or, if they were a
-            table, its columns by name: a mapping, or a table of pandas or Arrow; or, if they were texts, a list of
-            texts.
+            table, its columns by name: a mapping, or a table of pandas or Arrow; if they were texts, a list of texts;
+            of sounds see `as_stored`.
         lengths: (examples,) integers, if the data of the training had lengths; None for a list, and otherwise.
         spec: describes the data of the training.
         name: what the inputs are called in messages.
@@ -139,6 +144,8 @@ def as_batch(
         if lengths is not None:
             raise UserError("lengths are given with texts, from which they follow; leave them out.")
         return as_ids(inputs, spec, name, notify)
+    if spec.rate:
+        inputs = as_stored(inputs, spec, name, notify)
     if not spec.lengths:
         if lengths is not None:
             raise UserError("lengths are given, but the data of the training had none; leave them out.")
