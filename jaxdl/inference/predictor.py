@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
+from jaxdl.checkpoint.shared import kept_beside
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -134,5 +135,11 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
     steps = make_steps(experiment, spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
+        beside = kept_beside(run_dir)
+        if beside is not None and not checkpoints.steps():
+            raise UserError(
+                f"{run_dir} is a trial of a sweep that has not ended: until then its state is saved with those of "
+                f"others, in {beside}. The sweep's command continues it."
+            )
         state = checkpoints.restore(state_shapes(steps), which)
     return TrainedModel(experiment, spec, steps, state)
