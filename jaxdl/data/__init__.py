@@ -15,15 +15,23 @@ from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
 from jaxdl.data.sources.shapes import Shapes
+from jaxdl.data.sources.subtraction import Subtraction
 from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.tfds import Tfds, check_name
+from jaxdl.data.sources.trees import Trees
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
+_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, subtraction"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
+_OF_FILES: Mapping[str, type[Data]] = {
+    "folder": Folder,
+    "table": Table,
+    "csv": Table,
+    "arrays": ArrayFile,
+    "trees": Trees,
+}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -64,6 +72,8 @@ DATA = Family(
         "array_file": ArrayFile,
         "folder": Folder,
         "table": Table,
+        "trees": Trees,
+        "subtraction": Subtraction,
         "tfds": Tfds,
     },
     other=_named,
@@ -86,8 +96,10 @@ __all__ = [
     "Shapes",
     "Spec",
     "Split",
+    "Subtraction",
     "Table",
     "Tfds",
+    "Trees",
     "Wine",
     "default_data_dir",
     "examples",

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.trees.encoding import TreeFormat
 from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
@@ -70,6 +71,7 @@ class Spec:
             compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
         columns: what the inputs are made of, if they are the rows of a table.
+        trees: how trees become inputs, if they are trees; see `jaxdl.data.trees.encoding.COLUMNS`.
     """
 
     input_shape: tuple[int, ...]
@@ -84,6 +86,7 @@ class Spec:
     fit: Fit = "stretch"
     columns: tuple[Column, ...] = ()
     vocabulary: int = 0
+    trees: TreeFormat | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
@@ -110,6 +113,8 @@ class Spec:
             values["target"] = Preprocess.from_json(values["target"])
         if "columns" in values:
             values["columns"] = tuple(map(Column.from_json, values["columns"]))
+        if values.get("trees") is not None:
+            values["trees"] = TreeFormat.from_json(values["trees"])
         return cls(**values)
 
 
