@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -124,6 +124,7 @@ __all__ = [
     "TrainedModel",
     "Trainer",
     "Training",
+    "TreeLSTM",
     "Trees",
     "UNet",
     "UserError",
@@ -166,7 +167,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
