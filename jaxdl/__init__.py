@@ -31,9 +31,11 @@ if TYPE_CHECKING:
         Shapes,
         Spec,
         SpokenDigit,
+        Subtraction,
         Table,
         Text,
         Tfds,
+        Trees,
         Vowels,
         Wine,
         default_data_dir,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -119,6 +121,7 @@ __all__ = [
     "Spec",
     "SpokenDigit",
     "Steps",
+    "Subtraction",
     "SweepResults",
     "Table",
     "TableAugmentation",
@@ -129,6 +132,8 @@ __all__ = [
     "TrainedModel",
     "Trainer",
     "Training",
+    "TreeLSTM",
+    "Trees",
     "UNet",
     "UserError",
     "Vowels",
@@ -163,7 +168,7 @@ _NAMES = {
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "ArrayFile Arrays Audio Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes "
-    "Spec SpokenDigit Table Text Tfds Vowels Wine default_data_dir",
+    "Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -171,7 +176,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",

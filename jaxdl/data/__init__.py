@@ -18,15 +18,17 @@ from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.spoken_digit import SpokenDigit
+from jaxdl.data.sources.subtraction import Subtraction
 from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.text import Text
 from jaxdl.data.sources.tfds import Tfds, check_name
+from jaxdl.data.sources.trees import Trees
 from jaxdl.data.sources.vowels import Vowels
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels"
+_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction"
 # Sources of their user's own files, named as KIND:PATH.
 _OF_FILES: Mapping[str, type[Data]] = {
     "folder": Folder,
@@ -35,6 +37,7 @@ _OF_FILES: Mapping[str, type[Data]] = {
     "arrays": ArrayFile,
     "text": Text,
     "audio": Audio,
+    "trees": Trees,
 }
 
 
@@ -80,6 +83,8 @@ DATA = Family(
         "folder": Folder,
         "table": Table,
         "text": Text,
+        "trees": Trees,
+        "subtraction": Subtraction,
         "tfds": Tfds,
     },
     other=_named,
@@ -104,9 +109,11 @@ __all__ = [
     "Spec",
     "Split",
     "SpokenDigit",
+    "Subtraction",
     "Table",
     "Text",
     "Tfds",
+    "Trees",
     "Vowels",
     "Wine",
     "default_data_dir",

@@ -13,6 +13,7 @@ import numpy as np
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.texts.coding import TextCoding
+from jaxdl.data.trees.encoding import TreeFormat
 from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
@@ -73,6 +74,7 @@ class Spec:
         columns: what the inputs are made of, if they are the rows of a table.
         coding: how texts became ids, if the examples are texts.
         rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
+        trees: how trees become inputs, if they are trees; see `jaxdl.data.trees.encoding.COLUMNS`.
     """
 
     input_shape: tuple[int, ...]
@@ -89,6 +91,7 @@ class Spec:
     vocabulary: int = 0
     coding: TextCoding | None = None
     rate: int = 0
+    trees: TreeFormat | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
@@ -122,6 +125,8 @@ class Spec:
             values["columns"] = tuple(map(Column.from_json, values["columns"]))
         if values.get("coding") is not None:
             values["coding"] = TextCoding.from_json(values["coding"])
+        if values.get("trees") is not None:
+            values["trees"] = TreeFormat.from_json(values["trees"])
         return cls(**values)
 
 

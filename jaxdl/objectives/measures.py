@@ -158,6 +158,27 @@ class Mean(Metric):
         return {self.name: self.after(float(_total(partials[self.key]) / number)) if number else math.nan}
 
 
+@dataclass(frozen=True)
+class MeanOfLast(Mean):
+    """As `Mean`, over the last step that counts in each example, which for a tree is its root.
+
+    Outputs are (batch, time, outputs); where there are no steps, it is the mean over the examples.
+    """
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        elements = jnp.shape(outputs)[:-1]
+        if len(elements) == 2:
+            mask = _last(counting.broadcast_mask(mask, elements))
+        return super().partial(outputs, targets, mask)
+
+
+def _last(mask: jax.Array) -> jax.Array:
+    """Returns a mask (batch, time), or weights, of which only the last that is not 0 is left in each example."""
+    steps = jnp.arange(mask.shape[1], dtype=jnp.int32).reshape(1, -1)
+    last = jnp.max(jnp.where(mask > 0, steps, -1), 1, keepdims=True)
+    return jnp.where(steps == last, mask, jnp.zeros_like(mask))
+
+
 def _total(partial: np.ndarray) -> np.ndarray:
     """Adds up the entries of all batches in 64 bits."""
     wide = np.float64 if np.issubdtype(partial.dtype, np.floating) else np.int64

@@ -18,6 +18,7 @@ from jaxdl.objectives.classes import in_top
 from jaxdl.objectives.measures import (
     Confusion,
     Mean,
+    MeanOfLast,
     Metric,
     PerClass,
     RSquared,
@@ -152,6 +153,7 @@ _METRICS: Mapping[str, Metric] = {
     known.name: known
     for known in (
         Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
+        MeanOfLast("root_accuracy", True, ("classes",), _SOFTMAX, is_right, "correct_roots", "roots"),
         Mean("exact_match", True, ("questions",), _SIGMOID, all_right, "all_correct"),
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
         Mean("bits_per_step", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=in_bits),

@@ -31,7 +31,7 @@ from jaxdl.objectives.metrics import (
     training_metrics,
 )
 
-CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
+CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity", "root_accuracy"]
 QUESTIONS = ["accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
 VALUES = ["mean_squared_error", "mean_absolute_error", "r_squared"]
 NAMES = [*CLASSES, "exact_match", *VALUES]
