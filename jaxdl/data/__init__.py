@@ -14,16 +14,24 @@ from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
+from jaxdl.data.sources.series import Series
 from jaxdl.data.sources.shapes import Shapes
+from jaxdl.data.sources.sine import Sine
 from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes"
+_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, sine"
 # Sources of their user's own files, named as KIND:PATH.
-_OF_FILES: Mapping[str, type[Data]] = {"folder": Folder, "table": Table, "csv": Table, "arrays": ArrayFile}
+_OF_FILES: Mapping[str, type[Data]] = {
+    "folder": Folder,
+    "table": Table,
+    "csv": Table,
+    "arrays": ArrayFile,
+    "series": Series,
+}
 
 
 def _named(name: str) -> tuple[type[Data], Mapping[str, Any]]:
@@ -64,6 +72,8 @@ DATA = Family(
         "array_file": ArrayFile,
         "folder": Folder,
         "table": Table,
+        "series": Series,
+        "sine": Sine,
         "tfds": Tfds,
     },
     other=_named,
@@ -83,7 +93,9 @@ __all__ = [
     "Iris",
     "Notify",
     "Preprocess",
+    "Series",
     "Shapes",
+    "Sine",
     "Spec",
     "Split",
     "Table",

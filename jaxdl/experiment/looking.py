@@ -20,6 +20,7 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.report.colours import MOST_CLASSES, class_colours
 from jaxdl.report.data import data_lines, data_page, numbers, pictures
+from jaxdl.report.format import baseline_facts
 
 _SHOWN = 24
 PAGE = "data.html"
@@ -94,6 +95,8 @@ def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
     }
     if spec.best_loss is not None:
         facts["smallest loss that any model can reach"] = f"{spec.best_loss:.4f}"
+    for name, figures in baseline_facts({"baselines": dataset.baselines}).items():
+        facts[f"baseline: {name}"] = figures
     return facts
 
 
