@@ -18,12 +18,13 @@ from jaxdl.data.sources.series import Series
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.sine import Sine
 from jaxdl.data.sources.table import Table
+from jaxdl.data.sources.tasks import Adding, CopyMemory, Parity
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, sine"
+_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, sine, adding, copy, parity"
 # Sources of their user's own files, named as KIND:PATH.
 _OF_FILES: Mapping[str, type[Data]] = {
     "folder": Folder,
@@ -74,6 +75,9 @@ DATA = Family(
         "table": Table,
         "series": Series,
         "sine": Sine,
+        "adding": Adding,
+        "copy": CopyMemory,
+        "parity": Parity,
         "tfds": Tfds,
     },
     other=_named,
@@ -81,10 +85,12 @@ DATA = Family(
 
 __all__ = [
     "DATA",
+    "Adding",
     "ArrayFile",
     "Arrays",
     "Bits",
     "BreastCancer",
+    "CopyMemory",
     "Data",
     "Dataset",
     "Diabetes",
@@ -92,6 +98,7 @@ __all__ = [
     "Folder",
     "Iris",
     "Notify",
+    "Parity",
     "Preprocess",
     "Series",
     "Shapes",
