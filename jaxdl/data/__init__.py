@@ -16,10 +16,13 @@ from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.folder import Folder
 from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
+from jaxdl.data.sources.series import Series
 from jaxdl.data.sources.shapes import Shapes
+from jaxdl.data.sources.sine import Sine
 from jaxdl.data.sources.spoken_digit import SpokenDigit
 from jaxdl.data.sources.subtraction import Subtraction
 from jaxdl.data.sources.table import Table
+from jaxdl.data.sources.tasks import Adding, CopyMemory, Parity
 from jaxdl.data.sources.text import Text
 from jaxdl.data.sources.tfds import Tfds, check_name
 from jaxdl.data.sources.trees import Trees
@@ -28,7 +31,7 @@ from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction"
+_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction, sine, adding, copy, parity"
 # Sources of their user's own files, named as KIND:PATH.
 _OF_FILES: Mapping[str, type[Data]] = {
     "folder": Folder,
@@ -38,6 +41,7 @@ _OF_FILES: Mapping[str, type[Data]] = {
     "text": Text,
     "audio": Audio,
     "trees": Trees,
+    "series": Series,
 }
 
 
@@ -85,6 +89,11 @@ DATA = Family(
         "text": Text,
         "trees": Trees,
         "subtraction": Subtraction,
+        "series": Series,
+        "sine": Sine,
+        "adding": Adding,
+        "copy": CopyMemory,
+        "parity": Parity,
         "tfds": Tfds,
     },
     other=_named,
@@ -92,11 +101,13 @@ DATA = Family(
 
 __all__ = [
     "DATA",
+    "Adding",
     "ArrayFile",
     "Arrays",
     "Audio",
     "Bits",
     "BreastCancer",
+    "CopyMemory",
     "Data",
     "Dataset",
     "Diabetes",
@@ -104,8 +115,11 @@ __all__ = [
     "Folder",
     "Iris",
     "Notify",
+    "Parity",
     "Preprocess",
+    "Series",
     "Shapes",
+    "Sine",
     "Spec",
     "Split",
     "SpokenDigit",

@@ -151,6 +151,8 @@ def _about_constants(train: Split, spec: Spec) -> Iterator[str]:
         return
     if spec.preprocess.cast == "none" or len(inputs) < 2:
         return
+    if spec.windows is not None:  # a column is one input, whatever the step
+        inputs = inputs.reshape(-1, inputs.shape[-1])
     constant = np.atleast_1d(np.fmin.reduce(inputs) == np.fmax.reduce(inputs))  # these two leave NaN out
     count = int(constant.sum())
     if not count:

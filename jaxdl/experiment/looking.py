@@ -21,6 +21,7 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.report.colours import MOST_CLASSES, class_colours
 from jaxdl.report.data import data_lines, data_page, numbers, passages, pictures
+from jaxdl.report.format import baseline_facts
 from jaxdl.report.sounds import spectrogram_pictures, wave_pictures
 
 _SHOWN = 24
@@ -103,6 +104,8 @@ def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
         facts["a model reads"] = f"{'samples' if spec.preprocess.mel is None else 'log-mel'}, {spec.model_shape}"
     if spec.best_loss is not None:
         facts["smallest loss that any model can reach"] = f"{spec.best_loss:.4f}"
+    for name, figures in baseline_facts({"baselines": dataset.baselines}).items():
+        facts[f"baseline: {name}"] = figures
     return facts
 
 

@@ -59,9 +59,10 @@ class TrainedModel:
                 dtype of the same kind is allowed if it holds the same numbers. If `spec.lengths`, also a list of
                 examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here. Of
                 a model that was trained on a table also its columns by name, in any order: a mapping of names to
-                (examples,) values, or a table of pandas or Arrow. Of a model that was trained on texts also a list of
-                texts. Of a model of sounds also floats with full scale 1, such as a list of waves (samples,) at its
-                rate, which are cut where those of train were.
+                (examples,) values, or a table of pandas or Arrow. Of one that was trained on a series the same, with
+                rows in order of time: the predictions are those of all windows of rows, the last is what comes next.
+                Of a model that was trained on texts also a list of texts. Of a model of sounds also floats with full
+                scale 1, such as a list of waves (samples,) at its rate, which are cut where those of train were.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
             notify: called with lines that say how many rows of a table have a category that train does not have, and

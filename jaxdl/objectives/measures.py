@@ -125,6 +125,11 @@ def in_bits(value: float) -> float:
     return value / math.log(2)
 
 
+def root(value: float) -> float:
+    """The square root of a mean."""
+    return math.sqrt(value)
+
+
 @dataclass(frozen=True)
 class Mean(Metric):
     """A function of the mean of one value for each element.

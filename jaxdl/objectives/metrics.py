@@ -28,6 +28,7 @@ from jaxdl.objectives.measures import (
     in_bits,
     is_right,
     plain,
+    root,
 )
 from jaxdl.objectives.objectives import (
     OBJECTIVES,
@@ -158,6 +159,10 @@ _METRICS: Mapping[str, Metric] = {
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
         Mean("bits_per_step", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=in_bits),
         Mean("mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
+        Mean(
+            *("root_mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
+            after=root,
+        ),
         Mean("mean_absolute_error", False, ("values",), _SQUARES, plain(losses.absolute_error), "absolute_error"),
         Confusion("confusion", None, _CHOICES, _SOFTMAX),
         PerClass("precision", True, _CHOICES, _SOFTMAX),
