@@ -8,9 +8,9 @@ def spoken_digit_rnn() -> Experiment:
     return Experiment(
         name="spoken_digit_rnn",
         data=SpokenDigit(),
-        model=RNN(features=(128,), cell="gru", bidirectional=True),
+        model=RNN(features=(64,), cell="gru", bidirectional=True),
         objective=SoftmaxCrossEntropy(),
-        optimizer=Adam(learning_rate=2e-3, schedule=Cosine(), clip_norm=1.0),
-        training=Training(epochs=20, batch_size=64),
+        optimizer=Adam(learning_rate=5e-3, schedule=Cosine(), clip_norm=1.0),
+        training=Training(epochs=12, batch_size=64),
         metrics=("accuracy", "f1", "confusion"),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment import Augmentation, TableAugmentation
+    from jaxdl.augment import AudioAugmentation, Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
@@ -79,6 +79,7 @@ __all__ = [
     "Arrays",
     "Attention",
     "Audio",
+    "AudioAugmentation",
     "Augmentation",
     "Autoencoder",
     "Bits",
@@ -156,7 +157,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "Augmentation TableAugmentation",
+    "jaxdl.augment": "AudioAugmentation Augmentation TableAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "ArrayFile Arrays Audio Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes "

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from jaxdl.augment.audio import AudioAugmentation
 from jaxdl.augment.images import Augmentation
 from jaxdl.augment.tables import TableAugmentation
 from jaxdl.fields import Family
 
 # The first one was the only one once; configs from that time do not name it.
-AUGMENTATIONS = Family("augmentation", {"images": Augmentation, "tables": TableAugmentation}, unnamed="images")
+AUGMENTATIONS = Family(
+    "augmentation",
+    {"images": Augmentation, "tables": TableAugmentation, "audio": AudioAugmentation},
+    unnamed="images",
+)
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "TableAugmentation"]
+__all__ = ["AUGMENTATIONS", "AudioAugmentation", "Augmentation", "TableAugmentation"]
