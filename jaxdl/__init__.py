@@ -13,6 +13,7 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
     from jaxdl.augment import Augmentation, TableAugmentation, TextAugmentation
+    from jaxdl.augment import AudioAugmentation, Augmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
@@ -88,6 +89,7 @@ __all__ = [
     "Arrays",
     "Attention",
     "Audio",
+    "AudioAugmentation",
     "Augmentation",
     "Autoencoder",
     "Bits",
@@ -174,7 +176,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "Augmentation TableAugmentation TextAugmentation",
+    "jaxdl.augment": "AudioAugmentation Augmentation TableAugmentation TextAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "Adding ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits Folder Iris "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaxdl.augment.audio import AudioAugmentation
 from jaxdl.augment.images import Augmentation
 from jaxdl.augment.tables import TableAugmentation
 from jaxdl.augment.text import TextAugmentation
@@ -13,3 +14,8 @@ AUGMENTATIONS = Family(
 )
 
 __all__ = ["AUGMENTATIONS", "Augmentation", "TableAugmentation", "TextAugmentation"]
+    "augmentation",
+    {"images": Augmentation, "tables": TableAugmentation, "audio": AudioAugmentation},
+    unnamed="images",
+
+__all__ = ["AUGMENTATIONS", "AudioAugmentation", "Augmentation", "TableAugmentation"]
