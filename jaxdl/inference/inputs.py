@@ -18,6 +18,7 @@ from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.tables import suffix
 from jaxdl.errors import UserError
 from jaxdl.inference.rows import as_rows, is_table, read_rows
+from jaxdl.inference.trees import as_trees, holds_lines, read_trees
 from jaxdl.record import read_record
 
 
@@ -53,7 +54,8 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
     Args:
         path: an image, a folder of images, a ``.npy`` file of examples as stored, or a ``.npz`` file of the arrays
             ``inputs`` and, where the data of the training had lengths, ``lengths``; for a model that was trained on a
-            table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored.
+            table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored; for
+            one that was trained on trees, a file of trees in brackets, one a line.
         spec: describes the data of the training.
         notify: called with lines that say what is ignored or unknown in a table.
 
@@ -63,6 +65,9 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
     if spec.columns and suffix(path) and not _holds_inputs(path):
         inputs = read_rows(path, spec, notify)
         return Examples([f"{path.name}[{index}]" for index in range(len(inputs))], inputs, None)
+    if spec.trees is not None and path.suffix not in (".npy", ".npz"):
+        trees = read_trees(path, spec, notify)
+        return Examples([f"{path.name}[{index}]" for index in range(len(trees[0]))], *trees)
     if path.suffix not in (".npy", ".npz"):
         if len(spec.input_shape) != 3:
             raise UserError(f"this model does not take images; --input must be a {_wanted_file(spec)}.")
@@ -116,7 +121,8 @@ def as_batch(
     Args:
         inputs: (examples, *spec.input_shape), or, if the data of the training had lengths, a list of examples
             (steps, *spec.input_shape[1:]) of up to spec.input_shape[0] steps, which is padded; or, if they were a
-            table, its columns by name: a mapping, or a table of pandas or Arrow.
+            table, its columns by name: a mapping, or a table of pandas or Arrow; or, if they were trees, texts: trees
+            in brackets, see `jaxdl.inference.trees.as_trees`.
         lengths: (examples,) integers, if the data of the training had lengths; None for a list, and otherwise.
         spec: describes the data of the training.
         name: what the inputs are called in messages.
@@ -136,6 +142,8 @@ def as_batch(
         array = stored(_array(inputs, name), spec, name)
         check_ids(array, None, spec, name)
         return array, None
+    if spec.trees is not None and lengths is None and holds_lines(inputs):
+        return as_trees(inputs, spec, name, notify)
     if lengths is None:
         if not isinstance(inputs, list | tuple):
             raise UserError(

@@ -21,6 +21,7 @@ from jaxdl.experiment.config import from_config
 from jaxdl.experiment.recipe import vocabulary_field
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
+from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
@@ -43,7 +44,7 @@ class TrainedModel:
 
     def predict(
         self,
-        inputs: ArrayLike | Sequence[ArrayLike] | Mapping[str, Any],
+        inputs: ArrayLike | Sequence[ArrayLike] | Sequence[str] | Mapping[str, Any],
         lengths: ArrayLike | None = None,
         notify: Callable[[str], None] = print,
     ) -> np.ndarray:
@@ -58,14 +59,16 @@ class TrainedModel:
                 dtype of the same kind is allowed if it holds the same numbers. If `spec.lengths`, also a list of
                 examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here. Of
                 a model that was trained on a table also its columns by name, in any order: a mapping of names to
-                (examples,) values, or a table of pandas or Arrow.
+                (examples,) values, or a table of pandas or Arrow. Of a model that was trained on trees also texts:
+                trees in brackets with or without labels, such as ``["(It (is good))"]``.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
             notify: called with lines that say how many rows of a table have a category that train does not have.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
-            those beyond an example's length mean nothing.
+            those beyond an example's length mean nothing. For trees, the prediction for the root; `steps.predict_step`
+            has those for all nodes.
 
         Raises:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
@@ -78,10 +81,15 @@ class TrainedModel:
         if not len(examples):
             one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
             shape = jax.eval_shape(self.steps.predict_step, self.state, one)
-            return np.zeros((0, *shape.shape[1:]), shape.dtype)
+            return self._of_examples(np.zeros((0, *shape.shape[1:]), shape.dtype), valid)
         starts = range(0, len(examples), sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
-        return np.concatenate([self._predict_batch(part, sizes) for part in parts])
+        return self._of_examples(np.concatenate([self._predict_batch(part, sizes) for part in parts]), valid)
+
+    def _of_examples(self, predictions: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """Returns what is predicted for the examples: for trees, what is predicted at their roots."""
+        every_node = self.spec.trees is not None and bool(self.spec.target_shape)
+        return at_root(predictions, lengths) if every_node else predictions
 
     def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None) -> None:
         """Raises `UserError` for an id that the model has no vector for, which would be NaN."""
