@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from jaxdl.data.spec import Dataset, examples
+from jaxdl.data.memory import joined
+from jaxdl.data.spec import Dataset, Split, examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,10 +31,20 @@ class Resident:
 
 
 def put_on_device(dataset: Dataset) -> Resident:
-    """Copies all splits to the default device, train first."""
+    """Copies all splits to the default device, train first.
+
+    Sequences of splits that are only evaluated lie in the order of their lengths, so that a batch has similar ones.
+    """
     names = ("train", *(name for name in dataset.splits if name != "train"))
     bounds = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
     keys = dataset.splits["train"].keys()
-    joined = {key: np.concatenate([dataset.splits[name][key] for name in names]) for key in keys}
+    arrays = {key: joined([_by_length(name, dataset.splits[name])[key] for name in names]) for key in keys}
     ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
-    return Resident(jax.device_put(joined), ranges)
+    return Resident(jax.device_put(arrays), ranges)
+
+
+def _by_length(name: str, split: Split) -> Split:
+    if name == "train" or "lengths" not in split:
+        return split
+    order = np.argsort(split["lengths"], kind="stable")
+    return {key: array[order] for key, array in split.items()}

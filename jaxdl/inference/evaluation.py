@@ -14,6 +14,7 @@ import numpy as np
 from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Spec, default_data_dir
+from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
@@ -22,6 +23,7 @@ from jaxdl.experiment.weights import class_weights
 from jaxdl.files.paths import expanded
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
+from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters, make_steps
 from jaxdl.steps.many import run_eval_steps
 
@@ -41,9 +43,11 @@ class Evaluation:
         experiment: the recipe.
         steps: its pure functions.
         data: the examples.
+        buckets: the lengths to which batches of sequences are cut.
     """
 
-    def __init__(self, experiment: Experiment, steps: Steps, data: Resident):
+    def __init__(self, experiment: Experiment, steps: Steps, data: Resident, buckets: Buckets | None = None):
+        self._buckets = buckets or Buckets()
         self._steps = steps
         self._data = data
         self._batch_size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
@@ -51,7 +55,7 @@ class Evaluation:
     def trace(self, shapes: TrainState, hparams: Mapping[str, Any]) -> Any:
         """Returns the traced program, for states of the given shapes; see `jaxdl.steps.many.run_eval_steps`."""
         most = max(self._batches(split) for split in self._data.ranges)
-        program = functools.partial(run_eval_steps, self._steps, self._batch_size, most)
+        program = functools.partial(run_eval_steps, self._steps, self._batch_size, self._buckets, most)
         return traced(program, shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
 
     def figures(
@@ -126,8 +130,10 @@ def evaluate(
     data = put_on_device(dataset)
     weights = class_weights(model.experiment, dataset)
     steps = model.steps if weights is None else make_steps(model.experiment, model.spec, 1, weights)
-    evaluation = Evaluation(model.experiment, steps, data)
     shapes = jax.eval_shape(lambda state: state, model.state)
+    batch = {name: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for name, array in data.arrays.items()}
+    buckets = buckets_for(steps, shapes, batch, train_buckets(dataset, model.experiment.training.buckets))
+    evaluation = Evaluation(model.experiment, steps, data, buckets)
     program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
     figures: dict[str, Any] = {}
     for split in ("validation", "test"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,13 +16,6 @@ from jaxdl.errors import UserError
 
 # The first text of a tree, and what follows it.
 _FIRST = re.compile(r"\s*\(\s*([^()\s]+)\s*(.?)", re.ASCII)
-
-
-def holds_lines(inputs: Any) -> bool:
-    """Returns whether inputs are texts, such as trees in brackets."""
-    if isinstance(inputs, np.ndarray):
-        return bool(inputs.dtype.kind == "U")
-    return isinstance(inputs, list | tuple) and bool(inputs) and all(isinstance(line, str) for line in inputs)
 
 
 def as_trees(

@@ -120,6 +120,16 @@ def exponential(value: float) -> float:
         return float(np.exp(value))
 
 
+def in_bits(value: float) -> float:
+    """A mean number of nats as bits."""
+    return value / math.log(2)
+
+
+def root(value: float) -> float:
+    """The square root of a mean."""
+    return math.sqrt(value)
+
+
 @dataclass(frozen=True)
 class Mean(Metric):
     """A function of the mean of one value for each element.

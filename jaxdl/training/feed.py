@@ -32,6 +32,30 @@ def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarra
     return np.concatenate(orders).astype(np.int32)
 
 
+def order_by_length(
+    order: np.ndarray, buckets: np.ndarray, batch_size: int, random: np.random.RandomState
+) -> np.ndarray:
+    """Returns an order in which the examples of a batch have the same bucket, so that none waits for a longer one.
+
+    Within a bucket the examples keep their order. What does not fill a batch goes to the next longer bucket; what does
+    not fill one of the last bucket comes at the end. The full batches come in random order.
+
+    Args:
+        order: (visits,) int32.
+        buckets: (examples,) integers, the bucket of each example; 0 for the shortest.
+        batch_size: examples in a batch.
+        random: where the order of the batches comes from.
+    """
+    full, rest, of_visits = [], order[:0], buckets[order]
+    for bucket in range(int(buckets.max(initial=0)) + 1):
+        rest = np.concatenate([rest, order[of_visits == bucket]])
+        count = len(rest) // batch_size * batch_size
+        full.append(rest[:count].reshape(-1, batch_size))
+        rest = rest[count:]
+    batches = np.concatenate(full)
+    return np.concatenate([batches[random.permutation(len(batches))].reshape(-1), rest])
+
+
 @dataclasses.dataclass(frozen=True)
 class Feed:
     """The train examples in the order in which a training visits them, all of them on the device.
@@ -41,12 +65,18 @@ class Feed:
         batch_size: examples in one train step.
         seed: the experiment's seed.
         passes: passes over the train split in one epoch.
+        lengths: (train examples,) integers, the valid steps of each sequence; None: the examples are no sequences of
+            different lengths.
+        buckets: the lengths to which batches are cut, ascending; with fewer than two the order is that of
+            `epoch_order`, otherwise a batch has examples of one bucket, see `order_by_length`.
     """
 
     data: Resident
     batch_size: int
     seed: int
     passes: int = 1
+    lengths: np.ndarray | None = None
+    buckets: tuple[int, ...] = ()
 
     @property
     def examples_per_epoch(self) -> int:
@@ -59,8 +89,12 @@ class Feed:
 
     def order(self, epoch: int) -> jax.Array:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
-        order: jax.Array = jax.device_put(epoch_order(self.seed, epoch, self.data.size("train"), self.passes))
-        return order
+        order = epoch_order(self.seed, epoch, self.data.size("train"), self.passes)
+        if self.lengths is not None and len(self.buckets) > 1:
+            of_examples = np.searchsorted(self.buckets, self.lengths)
+            order = order_by_length(order, of_examples, self.batch_size, np.random.RandomState([self.seed, epoch, 1]))
+        on_device: jax.Array = jax.device_put(order)
+        return on_device
 
     def batch(self, step: int) -> Batch:
         """Returns the examples of the train step after `step` steps, by name, (batch_size, ...)."""

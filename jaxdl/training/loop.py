@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset
+from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets
@@ -57,7 +58,14 @@ class Trainer:
         check_targets(self.experiment, dataset)
         self.spec = dataset.spec
         training = self.experiment.training
-        self.feed = Feed(data or put_on_device(dataset), training.batch_size, self.experiment.seed, dataset.passes)
+        self.feed = Feed(
+            data or put_on_device(dataset),
+            training.batch_size,
+            self.experiment.seed,
+            dataset.passes,
+            dataset.splits["train"].get("lengths"),
+            train_buckets(dataset, training.buckets),
+        )
         self._class_weights = class_weights(self.experiment, dataset)
         self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights)
         self.compile_seconds = 0.0
@@ -77,6 +85,11 @@ class Trainer:
     def side_by_side(self) -> int:
         """How many trainings share its train program; 1: only this one."""
         return self._place.size if self._place is not None else 1
+
+    @property
+    def place(self) -> Place | None:
+        """Its place in a program that several trainings share; None: it has its own."""
+        return self._place
 
     def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
         """Returns the trainer of a recipe that differs in traced fields alone; both share data and programs.
@@ -257,7 +270,7 @@ class Trainer:
     def loss_and_gradients(self, state: TrainState) -> tuple[jax.Array, Any]:
         """Returns the loss of the next train step's batch, () float32, and the gradients before clipping."""
         function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps, self._class_weights)
-        return function(state, self.feed.batch(int(state.step)), self.hparams())
+        return function(state, self.programs.buckets.shortened(self.feed.batch(int(state.step))), self.hparams())
 
     def hparams(self) -> dict[str, Any]:
         """Returns the numbers that enter the train step as data; see `jaxdl.steps.functions.hyperparameters`."""

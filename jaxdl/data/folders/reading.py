@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxdl.data.decoding import fill
 from jaxdl.data.folders.listing import Listing, Picture
 from jaxdl.data.images import load_images, stored_image
 from jaxdl.data.kept import Kept
+from jaxdl.data.memory import empty
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Notify
 from jaxdl.data.spec import GROUPS, Fit, Spec, fingerprint
@@ -44,13 +45,14 @@ def read(
         UserError: the folder cannot be read, or it changed meanwhile.
     """
     listing = list_again()
+    what = f"The decoded {listing.kind.word}s"
     key = _key(name, listing)
     if cache is None:
         return _made(name, listing, list_again, make)
     found = kept.load(cache, key)
     if found is not None:
         return found
-    with _drafts(cache, notify) as drafts:
+    with _drafts(cache, what, notify) as drafts:
         # Another process may have kept it while this one waited.
         found = kept.load(cache, key) if drafts is not None else None
         if found is not None:
@@ -59,29 +61,43 @@ def read(
         if drafts is not None:
             try:
                 size = kept.save(cache, key, made, drafts)
-                notify(f"The decoded pictures are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
+                notify(f"{what} are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
             except OSError as problem:
-                notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+                notify(f"{what} are not kept: {problem.strerror or problem} ({cache}).")
     return made
+
+
+def cache(root: Path, fields: str) -> Path | None:
+    """Returns the folder for what is decoded of a folder, read with the given fields; None where there is none."""
+    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+
+    try:
+        folder = cache_folder()
+    except RuntimeError:  # the user has no home folder
+        return None
+    digest = hashlib.sha256(json.dumps([str(root.resolve()), fields]).encode()).hexdigest()
+    return folder / "data" / digest[:32]
 
 
 def _made(name: str, listing: Listing, list_again: Callable[[], Listing], make: Callable[[Listing], Kept]) -> Kept:
     before = _key(name, listing)
     made = make(listing)
     if _key(name, list_again()) != before:
-        raise UserError("the folder of pictures was changed while it was read; run the same command again.")
+        raise UserError(
+            f"the folder of {listing.kind.word}s was changed while it was read; run the same command again."
+        )
     return made
 
 
 @contextlib.contextmanager
-def _drafts(cache: Path, notify: Notify) -> Iterator[Path | None]:
+def _drafts(cache: Path, what: str, notify: Notify) -> Iterator[Path | None]:
     """Yields a folder for files that are not complete yet, which no other process uses; None where none can be made."""
     with contextlib.ExitStack() as stack:
         drafts = None
         try:
             drafts = stack.enter_context(workspace(cache, notify))
         except OSError as problem:
-            notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+            notify(f"{what} are not kept: {problem.strerror or problem} ({cache}).")
         yield drafts
 
 
@@ -125,25 +141,26 @@ def decode(
         UserError: something cannot be used and `skip` is not set; or a class or a split is left without pictures.
     """
     if listing.problems and not skip:
-        raise _stopped(listing.problems)
+        raise stopped(listing.problems)
     pictures = list(listing.pictures)
     outputs = len(listing.classes) or 1
     spec = Spec((*room, channels or 3), "uint8", Preprocess(1 / 255), (), outputs, listing.classes, fit=fit)
     _check_memory(len(pictures), spec)
-    inputs = np.empty((len(pictures), *spec.input_shape), np.uint8)
+    inputs = empty((len(pictures), *spec.input_shape), np.uint8)
     paths = [picture.path for picture in pictures]
     try:
         skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip)
     except UserError as problem:
-        raise _stopped([str(problem).rstrip(".")]) from problem
+        raise stopped([str(problem).rstrip(".")]) from problem
     if skipped:
         good = np.isin(np.arange(len(pictures)), list(skipped), invert=True)
         inputs, pictures = inputs[good], [picture for picture, is_good in zip(pictures, good, strict=True) if is_good]
-    _check_left(listing, pictures)
+    check_left(listing, pictures)
     if channels is None:
         inputs, spec = _without_colour(inputs, pictures, spec)
-    splits = _splits(inputs, pictures, listing.classes)
-    lines = (*listing.remarks, *_left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
+    inputs.flags.writeable = False  # the device may take it over without a copy
+    splits = split_up({"inputs": inputs}, pictures, listing.classes)
+    lines = (*listing.remarks, *left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
     digest = fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
     return Kept(spec, splits, digest, tuple(lines))
 
@@ -161,12 +178,13 @@ def _check_memory(count: int, spec: Spec) -> None:
         )
 
 
-def _stopped(problems: Sequence[str]) -> UserError:
+def stopped(problems: Sequence[str]) -> UserError:
+    """Returns the error about the first of the problems, with the way out."""
     more = f" There are {len(problems) - 1:,} more such problems." if len(problems) > 1 else ""
     return UserError(f"{problems[0]}.{more} Correct or remove it, or leave such files out with --data.on_bad=skip.")
 
 
-def _left_out(problems: Sequence[str]) -> list[str]:
+def left_out(problems: Sequence[str]) -> list[str]:
     """Returns the lines that count and list what is left out."""
     if not problems:
         return []
@@ -179,8 +197,8 @@ def _left_out(problems: Sequence[str]) -> list[str]:
     ]
 
 
-def _check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
-    """Raises `UserError` where a class of train, or a split, has lost all its pictures."""
+def check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
+    """Raises `UserError` where a class of train, or a split, has lost all its files."""
     for what, before, after in (
         ("split", {p.split for p in listing.pictures}, {p.split for p in pictures}),
         (
@@ -191,7 +209,9 @@ def _check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
     ):
         lost = sorted(map(str, before - after))
         if lost:
-            raise UserError(f"none of the pictures of the {what} {lost[0]!r} can be read; remove or correct them.")
+            raise UserError(
+                f"none of the {listing.kind.word}s of the {what} {lost[0]!r} can be read; remove or correct them."
+            )
 
 
 def _without_colour(inputs: np.ndarray, pictures: Sequence[Picture], spec: Spec) -> tuple[np.ndarray, Spec]:
@@ -213,12 +233,19 @@ def _without_colour(inputs: np.ndarray, pictures: Sequence[Picture], spec: Spec)
     return inputs, spec
 
 
-def _splits(
-    inputs: np.ndarray, pictures: Sequence[Picture], classes: tuple[str, ...]
+def split_up(
+    decoded: Mapping[str, np.ndarray], pictures: Sequence[Picture], classes: tuple[str, ...]
 ) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the splits of decoded examples, with their targets and, where there are some, groups.
+
+    Args:
+        decoded: arrays (examples, ...), such as ``inputs``.
+        pictures: the examples, those of a split together.
+        classes: names of the classes; empty for numbers to be predicted.
+    """
     numbers = {name: number for number, name in enumerate(classes)}
     values = [numbers[str(p.target)] if classes else p.target for p in pictures]
-    arrays = {"inputs": inputs, "targets": np.array(values, np.int32 if classes else np.float32)}
+    arrays = {**decoded, "targets": np.array(values, np.int32 if classes else np.float32)}
     if any(picture.group for picture in pictures):
         arrays[GROUPS] = np.unique([picture.group for picture in pictures], return_inverse=True)[1].astype(np.int32)
     parts = np.array([picture.split for picture in pictures])

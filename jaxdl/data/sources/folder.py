@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 from typing import Literal, final
@@ -108,7 +107,7 @@ class Folder(OwnFiles):
                 notify,
                 skip=self.on_bad == "skip",
             ),
-            _cache(root, fields),
+            reading.cache(root, fields),
             notify,
         )
         for line in found.lines:
@@ -139,15 +138,3 @@ class Folder(OwnFiles):
             preprocess = dataclasses.replace(old, mean=mean, deviation=deviation)
             dataset = dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, preprocess=preprocess))
         return with_standard_targets(dataset)
-
-
-def _cache(root: Path, fields: str) -> Path | None:
-    """Returns the folder for the decoded pictures of a folder, read with the given fields; None where there is none."""
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
-
-    try:
-        cache = cache_folder()
-    except RuntimeError:  # the user has no home folder
-        return None
-    digest = hashlib.sha256(json.dumps([str(root.resolve()), fields]).encode()).hexdigest()
-    return cache / "data" / digest[:32]
