@@ -19,7 +19,7 @@ _FIRST = re.compile(r"\s*\(\s*([^()\s]+)\s*(.?)", re.ASCII)
 
 
 def as_trees(
-    lines: Sequence[str], spec: Spec, name: str, notify: Callable[[str], None]
+    lines: str | Sequence[str], spec: Spec, name: str, notify: Callable[[str], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns trees in brackets as a model reads them.
 
@@ -39,6 +39,8 @@ def as_trees(
     Raises:
         UserError: a line is no tree, or one with more nodes than those of the training had.
     """
+    if isinstance(lines, str):
+        raise UserError(f"{name} is one text; give a list of trees, such as [{lines[:20]!r}].")
     trees: list[Tree] = []
     for number, line in enumerate(lines):
         try:

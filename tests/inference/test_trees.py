@@ -121,6 +121,11 @@ def test_a_file_of_trees_is_read_with_its_line_in_messages(model: jaxdl.TrainedM
         read_examples(tmp_path / "none.txt", model.spec)
 
 
+def test_one_text_is_no_list_of_trees(model: jaxdl.TrainedModel) -> None:
+    with pytest.raises(jaxdl.UserError, match=r"inputs is one text; give a list of trees, such as \['\(the film\)'\]"):
+        model.predict("(the film)")
+
+
 def test_no_tree_gives_no_prediction(model: jaxdl.TrainedModel) -> None:
     assert model.predict(np.zeros((0, 5, 3), np.int32), np.zeros(0, np.int32)).shape == (0, 3)
 
