@@ -28,6 +28,11 @@ class Resident:
         start, stop = self.ranges.get(split, (0, 0))
         return stop - start
 
+    def shapes(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns the shapes of `count` examples by name."""
+        arrays = self.arrays.items()
+        return {name: jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype) for name, array in arrays}
+
 
 def put_on_device(dataset: Dataset) -> Resident:
     """Copies all splits to the default device, train first."""

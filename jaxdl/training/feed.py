@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.data.resident import Resident
-from jaxdl.steps.functions import Batch
-from jaxdl.steps.many import batch_of_step
+from jaxdl.steps.functions import Batch, Steps
+from jaxdl.steps.many import batch_of_step, run_train_steps
 
 
 def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarray:
@@ -61,6 +64,29 @@ class Feed:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
         order: jax.Array = jax.device_put(epoch_order(self.seed, epoch, self.data.size("train"), self.passes))
         return order
+
+    def program(self, steps: Steps) -> tuple[Any, tuple[Any, ...]]:
+        """Returns the train program, and the shapes of its `arguments`, without state and hparams."""
+        order = jax.ShapeDtypeStruct((self.examples_per_epoch,), jnp.int32)
+        program = functools.partial(run_train_steps, steps, self.batch_size, False)
+        return program, (self.data.arrays, order, np.int32(0), np.int32(0))
+
+    def arguments(self, order: Any, first: int, steps: int, running: Any) -> tuple[Any, Any, tuple[Any, ...], int]:
+        """Returns what a call of the train program takes: the examples, their order, and which steps it runs.
+
+        Args:
+            order: what `order` returned.
+            first: number in the epoch of the first step.
+            steps: how many steps are wanted.
+            running: what the device is still working on.
+
+        Returns:
+            The examples, their order, the numbers that say which steps are run, and how many these are.
+        """
+        return self.data.arrays, order, (np.int32(first), np.int32(steps)), steps
+
+    def close(self) -> None:
+        """Does nothing: all is on the device."""
 
     def batch(self, step: int) -> Batch:
         """Returns the examples of the train step after `step` steps, by name, (batch_size, ...)."""
