@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from jaxdl.data.stream import PART_BYTES, Streamed
 from jaxdl.errors import UserError
 
 
@@ -40,13 +41,13 @@ class ArrayOnDisk:
     of the disk, or a file that became shorter, would end the process without a word.
 
     Args:
-        path: the file.
+        path: the file, also an attribute.
         header: where the array lies in it.
         convert: converts what was read, example by example; it keeps the shape.
     """
 
     def __init__(self, path: Path, header: Header, convert: Callable[[np.ndarray], np.ndarray] | None = None):
-        self._path, self._header, self._convert = path, header, convert
+        self.path, self._header, self._convert = path, header, convert
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115  (closed with the last array that reads from it)
         self._each = math.prod(header.shape[1:]) * header.dtype.itemsize
         size = os.fstat(self._file.fileno()).st_size
@@ -84,10 +85,22 @@ class ArrayOnDisk:
             try:
                 count = os.preadv(descriptor, [room], place)
             except OSError as error:
-                raise UserError(f"{self._path} cannot be read: {error.strerror or error}.") from error
+                raise UserError(f"{self.path} cannot be read: {error.strerror or error}.") from error
             if not count:
-                raise UserError(f"{self._path} became shorter while it was read; it ends at byte {place:,}.")
+                raise UserError(f"{self.path} became shorter while it was read; it ends before byte {place + 1:,}.")
             room, place = room[count:], place + count
+
+
+def opened(path: Path) -> np.ndarray:
+    """Returns the array of an ``.npy`` file, whose examples are read when they are asked for.
+
+    Raises:
+        OSError, ValueError: the file cannot be read, or is damaged; see `header_of`.
+        UserError: it is cut short.
+    """
+    with path.open("rb") as file:
+        header = header_of(file)
+    return Streamed(ArrayOnDisk(path, header)).as_array()
 
 
 def header_of(file: IO[bytes]) -> Header:
@@ -165,3 +178,38 @@ class Writer:
             "shape": (self.count, *self._shape),
         }
         np.lib.format.write_array_header_1_0(self._file, fields)
+
+
+class Filled:
+    """An array that is filled example by example: in memory, or in an ``.npy`` file.
+
+    Args:
+        count: how many examples there will be.
+        shape: of one example.
+        dtype: of the examples.
+        path: the file; None: in memory.
+    """
+
+    def __init__(self, count: int, shape: tuple[int, ...], dtype: np.dtype[Any], path: Path | None):
+        self.shape = shape
+        self._path = path
+        self._writer = None if path is None else Writer(path, shape, dtype)
+        each = max(1, math.prod(shape) * dtype.itemsize)
+        self._room = np.empty((count if path is None else min(count, max(1, PART_BYTES // each)), *shape), dtype)
+        self._count = 0
+
+    def add(self, example: np.ndarray) -> None:
+        """Takes the next example."""
+        if self._writer is not None and self._count == len(self._room):
+            self._writer.write(self._room)
+            self._count = 0
+        self._room[self._count] = example
+        self._count += 1
+
+    def array(self) -> np.ndarray:
+        """Returns all examples, when the last one was added; those in a file are read when they are asked for."""
+        if self._writer is None or self._path is None:
+            return self._room
+        self._writer.write(self._room[: self._count])
+        self._writer.close()
+        return opened(self._path)

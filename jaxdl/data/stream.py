@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -35,6 +36,7 @@ class Reader(Protocol):
         shape: of all examples, (examples, ...).
         dtype: of what it reads.
         identity: changes when what it reads may have changed, such as the size and time of its file.
+        path: the file that it reads.
     """
 
     @property
@@ -43,6 +45,8 @@ class Reader(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
     @property
     def identity(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
         """Returns the examples with some numbers, (len(numbers), ...).
@@ -83,6 +87,11 @@ class Streamed:
     @property
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
+
+    @property
+    def path(self) -> Path:
+        """The file that its examples are read from."""
+        return self._reader.path
 
     @functools.cached_property
     def identity(self) -> str:
