@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdl.data.resident import Resident, put_on_device
+from jaxdl.data.resident import Resident, by_length, put_on_device
 from jaxdl.data.spec import Dataset, examples
 
 Chunk = dict[str, jax.Array]
@@ -31,7 +31,7 @@ class InParts:
     """
 
     def __init__(self, dataset: Dataset):
-        self._splits = dataset.splits
+        self._splits = {name: by_length(name, split) for name, split in dataset.splits.items()}
         names = ("train", *(name for name in dataset.splits if name != "train"))
         bounds: list[int] = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
         self.ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}

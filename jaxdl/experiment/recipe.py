@@ -98,6 +98,14 @@ class Training:
         check=_check_batch_size,
         affects=("speed",),
     )
+    buckets: int = static(
+        4,
+        "for sequences of different lengths: the largest number of lengths to which a batch is cut, so that short ones "
+        "do not pay for long ones; a batch then has sequences of similar length; 1: none is cut",
+        check=at_least(1),
+        affects=_LOOP,
+        since="0.3.0",
+    )
     watch: str = static(
         "validation/loss",
         "metric, as SPLIT/METRIC, that decides which checkpoint is the best and when to stop early",

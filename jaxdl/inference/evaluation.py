@@ -15,6 +15,7 @@ from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Spec, default_data_dir
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
@@ -24,6 +25,7 @@ from jaxdl.files.paths import expanded
 from jaxdl.inference.in_parts import partials_of_chunks, trace_chunk
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
+from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters, make_steps
 from jaxdl.steps.many import run_eval_steps
 
@@ -43,9 +45,11 @@ class Evaluation:
         experiment: the recipe.
         steps: its pure functions.
         data: the examples, on the device or brought there in parts.
+        buckets: the lengths to which batches of sequences are cut.
     """
 
-    def __init__(self, experiment: Experiment, steps: Steps, data: Resident | InParts):
+    def __init__(self, experiment: Experiment, steps: Steps, data: Resident | InParts, buckets: Buckets | None = None):
+        self._buckets = buckets or Buckets()
         self._steps = steps
         self._data = data
         self._batch_size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
@@ -53,9 +57,10 @@ class Evaluation:
     def trace(self, shapes: TrainState, hparams: Mapping[str, Any]) -> Any:
         """Returns the traced program, for states of the given shapes; see `jaxdl.steps.many.run_eval_steps`."""
         most = self._most_batches
+        run = functools.partial(run_eval_steps, self._steps, self._batch_size, self._buckets)
         if isinstance(self._data, InParts):
-            return trace_chunk(self._steps, self._data, self._batch_size, most, shapes, hparams)
-        program = functools.partial(run_eval_steps, self._steps, self._batch_size, most)
+            return trace_chunk(run, self._data, self._batch_size, most, shapes, hparams)
+        program = functools.partial(run, most)
         return traced(program, shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
 
     def figures(
@@ -139,8 +144,9 @@ def evaluate(
     data = on_device_or_in_parts(dataset)
     weights = class_weights(model.experiment, dataset)
     steps = model.steps if weights is None else make_steps(model.experiment, model.spec, 1, weights)
-    evaluation = Evaluation(model.experiment, steps, data)
     shapes = jax.eval_shape(lambda state: state, model.state)
+    buckets = buckets_for(steps, shapes, data.shapes(1), train_buckets(dataset, model.experiment.training.buckets))
+    evaluation = Evaluation(model.experiment, steps, data, buckets)
     program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
     figures: dict[str, Any] = {}
     for split in ("validation", "test"):

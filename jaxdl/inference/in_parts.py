@@ -12,16 +12,29 @@ import numpy as np
 from jaxdl.backend.compiler import traced
 from jaxdl.backend.memory import on_host
 from jaxdl.data.chunks import InParts, Prefetcher
-from jaxdl.steps.functions import Steps, Sums, TrainState
-from jaxdl.steps.many import run_eval_steps
+from jaxdl.steps.functions import Sums, TrainState
 
 
 def trace_chunk(
-    steps: Steps, data: InParts, batch_size: int, most_batches: int, shapes: TrainState, hparams: Mapping[str, Any]
+    run: Callable[..., Sums],
+    data: InParts,
+    batch_size: int,
+    most_batches: int,
+    shapes: TrainState,
+    hparams: Mapping[str, Any],
 ) -> Any:
-    """Returns the traced program that evaluates one chunk; see `jaxdl.steps.many.run_eval_steps`."""
+    """Returns the traced program that evaluates one chunk.
+
+    Args:
+        run: `jaxdl.steps.many.run_eval_steps`, which is still to be given the most batches, and what follows these.
+        data: the examples.
+        batch_size: examples in one batch.
+        most_batches: number of batches of the largest split.
+        shapes: of a state.
+        hparams: the numbers that enter the step as data, by path.
+    """
     batches = data.batches(batch_size, most_batches)
-    program = functools.partial(run_eval_steps, steps, batch_size, batches)
+    program = functools.partial(run, batches)
     return traced(program, shapes, data.shapes(batches * batch_size), hparams, np.int32(0), np.int32(0))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets
@@ -58,7 +59,14 @@ class Trainer:
         check_targets(self.experiment, dataset)
         self.spec = dataset.spec
         training = self.experiment.training
-        self.feed = feed_of(data or on_device_or_in_parts(dataset), training, self.experiment.seed, dataset.passes)
+        self.feed = feed_of(
+            data or on_device_or_in_parts(dataset),
+            training,
+            self.experiment.seed,
+            dataset.passes,
+            dataset.splits["train"].get("lengths"),
+            train_buckets(dataset, training.buckets),
+        )
         self._class_weights = class_weights(self.experiment, dataset)
         self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights)
         self.compile_seconds = 0.0
@@ -262,7 +270,7 @@ class Trainer:
     def loss_and_gradients(self, state: TrainState) -> tuple[jax.Array, Any]:
         """Returns the loss of the next train step's batch, () float32, and the gradients before clipping."""
         function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps, self._class_weights)
-        return function(state, self.feed.batch(int(state.step)), self.hparams())
+        return function(state, self.programs.buckets.shortened(self.feed.batch(int(state.step))), self.hparams())
 
     def hparams(self) -> dict[str, Any]:
         """Returns the numbers that enter the train step as data; see `jaxdl.steps.functions.hyperparameters`."""

@@ -18,7 +18,9 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
+from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import TrainState, make_steps, model_errors, state_shapes
+from jaxdl.steps.many import run_train_steps
 from jaxdl.training.feed import Feed
 from jaxdl.training.streamed import AnyFeed
 
@@ -66,7 +68,6 @@ class Programs:
         self._experiment = experiment
         self._feed = feed
         self.steps = make_steps(experiment, spec, self.total_steps, class_weights)
-        self.evaluation = Evaluation(experiment, self.steps, feed.data)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
@@ -98,6 +99,16 @@ class Programs:
     def state_shapes(self) -> TrainState:
         """Shapes and dtypes of the state; computes nothing."""
         return state_shapes(self.steps)
+
+    @functools.cached_property
+    def buckets(self) -> Buckets:
+        """The lengths to which batches of sequences are cut."""
+        return buckets_for(self.steps, self.state_shapes, self._batch_shapes(), self._feed.buckets)
+
+    @functools.cached_property
+    def evaluation(self) -> Evaluation:
+        """What evaluates states on the splits."""
+        return Evaluation(self._experiment, self.steps, self._feed.data, self.buckets)
 
     @functools.cached_property
     def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
@@ -166,9 +177,13 @@ class Programs:
         return traced(self.steps.init_state, np.uint32(0))
 
     def _trace_train(self) -> Any:
-        program, (arrays, order, *bounds) = self._feed.program(self.steps)
+        program, (arrays, order, *bounds) = self._feed.program(self.run_steps(stacked=False))
         hparams = device_hparams(self._experiment)
         return traced(program, self.state_shapes, arrays, order, hparams, *bounds, donate_argnums=(0,))
+
+    def run_steps(self, stacked: bool) -> Callable[..., Any]:
+        """Returns `jaxdl.steps.many.run_train_steps` for this recipe and these data."""
+        return functools.partial(run_train_steps, self.steps, self._feed.batch_size, self.buckets, stacked)
 
     def _trace_eval(self) -> Any:
         return self.evaluation.trace(self.state_shapes, device_hparams(self._experiment))

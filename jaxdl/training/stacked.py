@@ -31,7 +31,6 @@ from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.keys import with_keys, without_keys
 from jaxdl.backend.timing import seconds_each
 from jaxdl.steps.functions import TrainState
-from jaxdl.steps.many import run_train_steps
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Called, Trainer
@@ -72,7 +71,7 @@ class Stacked:
         assert isinstance(trainer.feed, Feed)  # trainings over a stream have chunks of their own
         arrays = trainer.feed.data.arrays
         self._arrays = arrays if len(devices) == 1 else jax.device_put(arrays, self._all)
-        self._run_steps = functools.partial(run_train_steps, trainer.programs.steps, trainer.feed.batch_size, True)
+        self._run_steps = trainer.programs.run_steps(stacked=True)
         self._changed = threading.Condition()
         self._expected: set[str] = set()
         self._members = 0

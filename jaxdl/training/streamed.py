@@ -19,9 +19,9 @@ import numpy as np
 from jaxdl.data.chunks import InParts, Prefetcher
 from jaxdl.data.resident import Resident
 from jaxdl.experiment.recipe import Training
-from jaxdl.steps.functions import Batch, Steps, TrainState
-from jaxdl.steps.many import Rows, run_train_steps
-from jaxdl.training.feed import Feed, epoch_order
+from jaxdl.steps.functions import Batch, TrainState
+from jaxdl.steps.many import Rows
+from jaxdl.training.feed import Feed, Program, visits_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,7 @@ class StreamedFeed:
         seed: the experiment's seed.
         passes: passes over the train split in one epoch.
         epochs: of the training, after which nothing is read.
+        lengths, buckets: as there.
     """
 
     data: InParts
@@ -41,6 +42,8 @@ class StreamedFeed:
     seed: int
     passes: int = 1
     epochs: int = 1
+    lengths: np.ndarray | None = None
+    buckets: tuple[int, ...] = ()
 
     @property
     def examples_per_epoch(self) -> int:
@@ -70,11 +73,15 @@ class StreamedFeed:
         found: Batch = jax.device_put(self._read(epoch, number, 1, self.batch_size))
         return found
 
-    def program(self, steps: Steps) -> tuple[Any, tuple[Any, ...]]:
-        """Returns the train program, and the shapes of its `arguments`, without state and hparams."""
+    def program(self, run: Program) -> tuple[Program, tuple[Any, ...]]:
+        """Returns the train program, and the shapes of its `arguments`, without state and hparams.
+
+        Args:
+            run: `jaxdl.steps.many.run_train_steps` of the recipe.
+        """
         count = self.steps_per_chunk * self.batch_size
         positions = jax.ShapeDtypeStruct((count,), jnp.int32)
-        program = functools.partial(run_steps_of_chunk, steps, self.batch_size, self.steps_per_epoch)
+        program = functools.partial(run_steps_of_chunk, run, self.steps_per_epoch)
         return program, (self.data.shapes(count), positions, np.int32(0), np.int32(0), np.int32(0))
 
     def arguments(self, epoch: int, first: int, steps: int, running: Any) -> tuple[Any, Any, tuple[Any, ...], int]:
@@ -123,30 +130,42 @@ class StreamedFeed:
     def _read(self, epoch: int, first: int, count: int, room: int) -> Mapping[str, np.ndarray]:
         # As `jaxdl.steps.many.batch_of_step` takes them: the last batch is filled up with the epoch's first examples.
         positions = np.arange(first * self.batch_size, (first + count) * self.batch_size) % self.examples_per_epoch
-        return self.data.read("train", self._order(epoch)[positions], room)
+        return self.data.read("train", self._visits(epoch)[positions], room)
 
-    def _order(self, epoch: int) -> np.ndarray:
-        return _order(self.seed, epoch, self.data.size("train"), self.passes)
+    def _visits(self, epoch: int) -> np.ndarray:
+        # Of a set of ten million examples an order takes a second, and 40 MB.
+        visits = self._kept_visits.get(epoch)
+        if visits is None:
+            given = (self.data.size("train"), self.passes, self.batch_size, self.lengths, self.buckets)
+            visits = visits_of(self.seed, epoch, *given)
+            self._kept_visits.clear()
+            self._kept_visits[epoch] = visits
+        return visits
+
+    @functools.cached_property
+    def _kept_visits(self) -> dict[int, np.ndarray]:
+        return {}
 
 
 AnyFeed = Feed | StreamedFeed
 
 
-def feed_of(data: Resident | InParts, training: Training, seed: int, passes: int) -> AnyFeed:
-    """Returns the train examples of a training in the order in which it visits them."""
+def feed_of(
+    data: Resident | InParts,
+    training: Training,
+    seed: int,
+    passes: int,
+    lengths: np.ndarray | None = None,
+    buckets: tuple[int, ...] = (),
+) -> AnyFeed:
+    """Returns the train examples of a training in the order in which it visits them; see `Feed`."""
     if isinstance(data, InParts):
-        return StreamedFeed(data, training.batch_size, seed, passes, training.epochs)
-    return Feed(data, training.batch_size, seed, passes)
-
-
-@functools.lru_cache(maxsize=2)  # of a set of ten million examples an order takes a second, and 40 MB
-def _order(seed: int, epoch: int, count: int, passes: int) -> np.ndarray:
-    return epoch_order(seed, epoch, count, passes)
+        return StreamedFeed(data, training.batch_size, seed, passes, training.epochs, lengths, buckets)
+    return Feed(data, training.batch_size, seed, passes, lengths, buckets)
 
 
 def run_steps_of_chunk(
-    steps: Steps,
-    batch_size: int,
+    run: Program,
     steps_per_epoch: int,
     state: TrainState,
     arrays: Batch,
@@ -159,8 +178,7 @@ def run_steps_of_chunk(
     """Runs `count` train steps of an epoch whose examples are in one chunk; see `jaxdl.steps.many.run_train_steps`.
 
     Args:
-        steps: the pure functions.
-        batch_size: examples in one step.
+        run: `jaxdl.steps.many.run_train_steps` of the recipe.
         steps_per_epoch: steps of the whole epoch.
         state: the state before the first of these steps.
         arrays: the examples of the chunk in the order in which its steps visit them, (examples, ...).
@@ -173,7 +191,7 @@ def run_steps_of_chunk(
     Returns:
         The state after the steps, and the metrics of each step of the epoch, zero for steps that were not run here.
     """
-    state, rows = run_train_steps(steps, batch_size, False, state, arrays, positions, hparams, first - before, count)
+    state, rows = run(state, arrays, positions, hparams, first - before, count)
 
     def placed(row: jax.Array) -> jax.Array:
         room = jnp.zeros((steps_per_epoch + row.shape[0], *row.shape[1:]), row.dtype)

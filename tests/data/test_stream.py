@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
+from jaxdl import MLP, Experiment, SoftmaxCrossEntropy, Training, train
 from jaxdl.data import ArrayFile, Arrays, Folder, Tfds, fingerprint
 from jaxdl.data import stream as module
 from jaxdl.data.npy import opened
@@ -161,7 +162,11 @@ def test_arrays_in_a_file_or_a_folder_are_the_same_from_disk(tmp_path):
 
 def test_ids_and_lengths_are_checked_from_disk(tmp_path):
     random = np.random.RandomState(0)
-    arrays = {"inputs": random.randint(0, 50, (40, 6)), "lengths": random.randint(1, 7, 40), "targets": np.arange(40) % 2}
+    arrays = {
+        "inputs": random.randint(0, 50, (40, 6)),
+        "lengths": random.randint(1, 7, 40),
+        "targets": np.arange(40) % 2,
+    }
     np.savez(tmp_path / "a.npz", **arrays)
     memory, disk = both(ArrayFile(path=str(tmp_path / "a.npz"), ids=True))
     check_same(memory, disk)
@@ -229,6 +234,24 @@ def test_a_prepared_set_is_the_same_from_disk(tmp_path, write_image_set, monkeyp
     disk = Tfds("tiny", stream="on").load(tmp_path / "streamed", lambda line: None)
     check_same(Tfds("tiny", stream="off").load(tmp_path / "memory", lambda line: None), disk)
     check_same(Tfds("tiny", stream="off").load(tmp_path / "streamed", lambda line: None), disk)
+
+
+@pytest.mark.slow
+def test_a_prepared_set_trains_to_the_same_bits_from_disk(tmp_path, write_image_set, monkeypatch):
+    monkeypatch.setattr("jaxdl.data.chunks.CHUNK_BYTES", 7_000)
+    write_image_set(tmp_path / "data", [(8, 8, 3)] * 70)
+    found = []
+    for stream in ("on", "off"):
+        made = Experiment(
+            "t",
+            Tfds("tiny", stream=stream),
+            MLP(features=(8,)),
+            SoftmaxCrossEntropy(),
+            training=Training(epochs=2, batch_size=16),
+        )
+        summary = train(made, run_dir=tmp_path / stream, data_dir=tmp_path / "data", notify=None)
+        found.append((summary["params_sha256"], summary["data"], summary["metrics"]))
+    assert found[0] == found[1]
 
 
 def test_only_large_sets_are_streamed_by_themselves(monkeypatch):
