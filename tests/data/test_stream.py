@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from jaxdl import MLP, Experiment, SoftmaxCrossEntropy, Training, train
+from jaxdl import MLP, Adam, Experiment, SoftmaxCrossEntropy, Training, train
 from jaxdl.data import ArrayFile, Arrays, Folder, Tfds, fingerprint
 from jaxdl.data import stream as module
 from jaxdl.data.npy import opened
@@ -247,6 +247,7 @@ def test_a_prepared_set_trains_to_the_same_bits_from_disk(tmp_path, write_image_
             Tfds("tiny", stream=stream),
             MLP(features=(8,)),
             SoftmaxCrossEntropy(),
+            Adam(),
             training=Training(epochs=2, batch_size=16),
         )
         summary = train(made, run_dir=tmp_path / stream, data_dir=tmp_path / "data", notify=None)

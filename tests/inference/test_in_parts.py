@@ -21,6 +21,7 @@ def test_figures_of_every_split_are_equal_to_the_bit(monkeypatch, size):
         data=jaxdl.Digits(),
         model=jaxdl.MLP(features=(8,)),
         objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(),
         training=jaxdl.Training(epochs=1, batch_size=16, eval_batch_size=7),
         metrics=("accuracy", "confusion"),
     )
@@ -32,6 +33,7 @@ def test_figures_of_every_split_are_equal_to_the_bit(monkeypatch, size):
         assert all(np.array_equal(value, other[name]) for name, value in one.items())
 
 
+@pytest.mark.slow
 def test_a_saved_run_is_evaluated_from_disk_too(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     random = np.random.RandomState(0)
@@ -41,6 +43,7 @@ def test_a_saved_run_is_evaluated_from_disk_too(tmp_path, monkeypatch):
         data=jaxdl.ArrayFile(path=str(tmp_path / "a.npz"), stream="on"),
         model=jaxdl.MLP(features=(4,)),
         objective=jaxdl.SoftmaxCrossEntropy(),
+        optimizer=jaxdl.Adam(),
         training=jaxdl.Training(epochs=1, batch_size=16),
     )
     summary = jaxdl.train(made, run_dir=tmp_path / "run", notify=None)

@@ -82,9 +82,10 @@ def test_class_weights_and_weighted_metrics_are_the_same(tmp_path):
     assert memory == disk and len(memory["data"]["class_weight"]) == 2
 
 
+@pytest.mark.slow
 def test_a_cnn_on_a_folder_with_augmentation_ends_with_the_same_bits(tmp_path):
     data = jaxdl.Folder(path=str(classes(tmp_path / "set", 30)), size=8)
-    made = recipe(data, jaxdl.CNN(features=(4,), dense=(8,)), augmentation=jaxdl.Augmentation(shift=2))
+    made = recipe(data, jaxdl.CNN(features=(4,), dense=(8,), pool_after=None), augmentation=jaxdl.Augmentation(shift=2))
     memory, disk = both(made, tmp_path)
     assert memory == disk
 
@@ -120,6 +121,7 @@ def test_steps_take_the_batches_that_they_take_from_memory(tiny_chunks):
             assert np.array_equal(array, other[name])
 
 
+@pytest.mark.slow
 def test_losses_and_gradients_of_any_step_are_the_same(tiny_chunks):
     memory, parts = jaxdl.Trainer(recipe(jaxdl.Digits(), **{"training.epochs": 3}), blobs()), in_parts()
     states = [trainer.init_state() for trainer in (memory, parts)]
@@ -160,6 +162,7 @@ def test_pausing_anywhere_and_starting_anew_changes_no_bit(tiny_chunks, steps):
     assert epoch.metrics == expected.metrics
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_in_the_middle_resumes_to_the_same_bits(tmp_path, monkeypatch):
     file = arrays_file(tmp_path / "a.npz", (60,))
     made = recipe(jaxdl.ArrayFile(path=file, stream="on"))
@@ -200,18 +203,20 @@ def test_no_thread_is_left_and_nothing_is_read_beyond_the_last_epoch(tiny_chunks
         return read(self, split, numbers, room)
 
     monkeypatch.setattr(InParts, "read", noted)
+    before = set(threading.enumerate())
     trainer = in_parts()
     list(trainer.train(trainer.init_state()))
     trainer.close()
     trainer.close()
     visited = sum(count for split, count in asked if split == "train")
     assert visited == 3 * trainer.steps_per_epoch * 16
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("jaxdl-stream"):
             thread.join(5)
             assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_one_after_another_and_says_why(tmp_path):
     file = arrays_file(tmp_path / "a.npz", (60,), 120)
     lines: list[str] = []

@@ -113,7 +113,7 @@ def _made(
     name: str, listing: Listing, list_again: Callable[[], Listing], make: Make, drafts: Path | None = None
 ) -> Kept:
     before = _key(name, listing)
-    made = make(listing, drafts)
+    made = make(listing) if drafts is None else make(listing, drafts)
     if _key(name, list_again()) != before:
         raise UserError("the folder of pictures was changed while it was read; run the same command again.")
     return made
