@@ -45,7 +45,7 @@ def write_array_record(data_dir: Path, count: int) -> None:
 
     with registered.skip_registration():
 
-        class Generated(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
+        class Generated(tfds.core.GeneratorBasedBuilder):
             VERSION = tfds.core.Version("1.0.0")
 
             def _info(self) -> Any:

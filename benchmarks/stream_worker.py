@@ -61,7 +61,7 @@ class Slow(nn.Module):
 
 def recipe(kind: str, path: Path, batch_size: int, step_ms: float, epochs: int) -> jaxdl.Experiment:
     """Returns the recipe for a set of a kind."""
-    few = {"validation": 0.01, "stream": "on"}
+    few: dict[str, Any] = {"validation": 0.01, "stream": "on"}
     sources: dict[str, Any] = {
         "arrays": lambda: jaxdl.ArrayFile(path=str(path), test=0.01, **few),
         "array_record": lambda: jaxdl.Tfds(NAME, **few),

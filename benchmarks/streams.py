@@ -152,9 +152,10 @@ def text(figures: dict[str, Any]) -> str:
         [
             f"{figures['kind']}: {figures['examples']:,} examples, {figures['steps']:,} steps",
             f"  largest resident memory: {figures['peak_gigabytes']:.2f} GB",
-            f"  waiting for input: {100 * figures['waiting_share']:.2f} % at {figures['milliseconds_per_step']:.1f} ms a step",
-            f"  to the first step: fresh {fresh:.1f} s, resumed {resumed:.1f} s ({resumed - fresh:+.1f} s); the first time "
-            f"{figures['first_seconds_to_first_step']:.1f} s",
+            f"  waiting for input: {100 * figures['waiting_share']:.2f} % at "
+            f"{figures['milliseconds_per_step']:.1f} ms a step",
+            f"  to the first step: fresh {fresh:.1f} s, resumed {resumed:.1f} s ({resumed - fresh:+.1f} s); "
+            f"the first time {figures['first_seconds_to_first_step']:.1f} s",
             f"  stopped {sum(figures['kills'].values())} times: "
             + ("the same bits" if not figures["different"] else f"DIFFERENT: {figures['different']}"),
         ]

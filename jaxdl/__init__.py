@@ -12,25 +12,36 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment import Augmentation, TableAugmentation
+    from jaxdl.augment import Augmentation, TableAugmentation, TextAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
+        Adding,
         ArrayFile,
         Arrays,
+        Audio,
         Bits,
         BreastCancer,
+        CopyMemory,
         Data,
         Dataset,
         Diabetes,
         Digits,
         Folder,
         Iris,
+        Parity,
         Preprocess,
+        Series,
         Shapes,
+        Sine,
         Spec,
+        SpokenDigit,
+        Subtraction,
         Table,
+        Text,
         Tfds,
+        Trees,
+        Vowels,
         Wine,
         default_data_dir,
     )
@@ -41,7 +52,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -72,15 +83,18 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adding",
     "ArrayFile",
     "Arrays",
     "Attention",
+    "Audio",
     "Augmentation",
     "Autoencoder",
     "Bits",
     "BreastCancer",
     "Checkpointing",
     "Constant",
+    "CopyMemory",
     "Cosine",
     "Data",
     "Dataset",
@@ -101,6 +115,7 @@ __all__ = [
     "Objective",
     "OneCycle",
     "Optimizer",
+    "Parity",
     "Pause",
     "Piecewise",
     "Preprocess",
@@ -108,21 +123,30 @@ __all__ = [
     "Reconstruction",
     "ResNet",
     "Schedule",
+    "Series",
     "Shapes",
     "SigmoidCrossEntropy",
+    "Sine",
     "SoftmaxCrossEntropy",
     "Spec",
+    "SpokenDigit",
     "Steps",
+    "Subtraction",
     "SweepResults",
     "Table",
     "TableAugmentation",
+    "Text",
+    "TextAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
     "Trainer",
     "Training",
+    "TreeLSTM",
+    "Trees",
     "UNet",
     "UserError",
+    "Vowels",
     "Wine",
     "configure",
     "default_data_dir",
@@ -150,11 +174,12 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "Augmentation TableAugmentation",
+    "jaxdl.augment": "Augmentation TableAugmentation TextAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec "
-    "Table Tfds Wine default_data_dir",
+    "jaxdl.data": "Adding ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits Folder Iris "
+    "Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
+    "default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -162,7 +187,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",

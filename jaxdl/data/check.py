@@ -40,7 +40,8 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
 def are_classes(targets: np.ndarray, spec: Spec) -> bool:
     """Returns whether targets are class numbers; otherwise they are values, or the answers to yes-no questions."""
     of_pixels = len(spec.target_shape) > 1 and spec.target_shape == spec.input_shape[:-1]
-    questions = spec.target_shape[-1:] == (spec.outputs,) and not of_pixels
+    of_steps = spec.preprocess.cast == "none" and spec.target_shape == spec.input_shape[:1]
+    questions = spec.target_shape[-1:] == (spec.outputs,) and not of_pixels and not of_steps
     return targets.dtype.kind in "iu" and spec.outputs > 1 and not questions
 
 

@@ -85,8 +85,19 @@ def _of_inputs(dataset: Dataset) -> tuple[Feature, ...]:
     spec, inputs = dataset.spec, dataset.splits["train"]["inputs"]
     if spec.preprocess.cast == "none":
         return ()
+    if spec.rate:
+        return _of_sounds(dataset)
     names, rows = feature_names(spec), inputs.reshape(-1, inputs.shape[-1] if inputs.ndim > 1 else 1)
     return _features(rows, names, spec.preprocess.scale)
+
+
+def _of_sounds(dataset: Dataset) -> tuple[Feature, ...]:
+    train, spec = dataset.splits["train"], dataset.spec
+    valid = train["inputs"][np.arange(spec.input_shape[0]) < train["lengths"][:, None]]
+    return (
+        *_features(train["lengths"][:, None], ("seconds",), 1 / spec.rate),
+        *_features(valid[:, None], ("samples",), spec.preprocess.scale),
+    )
 
 
 def _features(rows: np.ndarray, names: Sequence[str], scale: float = 1.0) -> tuple[Feature, ...]:
@@ -112,6 +123,8 @@ def _class_counts(split: Split, spec: Spec) -> tuple[int, ...]:
 
 
 def _about_classes(counts: Mapping[str, Sequence[int]], spec: Spec) -> Iterator[str]:
+    if spec.coding is not None and spec.coding.following:
+        return  # a language has rare words
     names = spec.class_names or tuple(map(str, range(spec.outputs)))
     for split, of_split in counts.items():
         absent = [name for name, count in zip(names, of_split, strict=True) if not count]
@@ -130,8 +143,16 @@ def _about_classes(counts: Mapping[str, Sequence[int]], spec: Spec) -> Iterator[
 
 def _about_constants(train: Split, spec: Spec) -> Iterator[str]:
     inputs = train["inputs"]
+    if spec.rate:
+        silent = int((~inputs.any(1)).sum())
+        if silent:
+            verb = "is" if silent == 1 else "are"
+            yield f"{silent:,} of {len(inputs):,} train sounds {verb} silent: all samples are 0."
+        return
     if spec.preprocess.cast == "none" or len(inputs) < 2:
         return
+    if spec.windows is not None:  # a column is one input, whatever the step
+        inputs = inputs.reshape(-1, inputs.shape[-1])
     constant = np.atleast_1d(np.fmin.reduce(inputs) == np.fmax.reduce(inputs))  # these two leave NaN out
     count = int(constant.sum())
     if not count:

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from jaxdl.data.memory import empty
 from jaxdl.data.stream import PART_BYTES, Streamed
 from jaxdl.errors import UserError
 
@@ -65,7 +66,7 @@ class ArrayOnDisk:
         return f"{place} {header.shape} {header.dtype.str} {self.dtype.str}"
 
     def read(self, numbers: np.ndarray) -> np.ndarray:
-        out = np.empty((len(numbers), *self.shape[1:]), self._header.dtype)
+        out = empty((len(numbers), *self.shape[1:]), self._header.dtype)
         if out.size:
             # What lies side by side is read at once.
             ends = [*(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from jaxdl.data.memory import joined
 from jaxdl.data.spec import Dataset, Split, examples
 
 
@@ -39,9 +40,9 @@ def put_on_device(dataset: Dataset) -> Resident:
     names = ("train", *(name for name in dataset.splits if name != "train"))
     bounds = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
     keys = dataset.splits["train"].keys()
-    joined = {key: np.concatenate([by_length(name, dataset.splits[name])[key] for name in names]) for key in keys}
+    arrays = {key: joined([by_length(name, dataset.splits[name])[key] for name in names]) for key in keys}
     ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
-    return Resident(jax.device_put(joined), ranges)
+    return Resident(jax.device_put(arrays), ranges)
 
 
 def by_length(name: str, split: Split) -> Split:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from jaxdl.data.check import checked
-from jaxdl.data.spec import GROUPS, Dataset, Spec, check_names, examples
-from jaxdl.data.splits import By, cut
+from jaxdl.data.spec import Dataset, Spec, Split, check_names, examples
+from jaxdl.data.splits import CUT_BY, By, cut_off, taken
 from jaxdl.data.stream import is_large
 from jaxdl.fields import described, fraction, static
 from jaxdl.files.paths import expanded
@@ -80,21 +82,22 @@ class Data(abc.ABC):
         return dataclasses.replace(dataset, in_parts=True)
 
     def _cut(self, dataset: Dataset) -> Dataset:
-        """Returns the set with those splits cut from train that the source does not have."""
+        """Returns the set with those splits cut from train that the source does not have.
+
+        What is cut is copied once, and all splits with it: into one array, from which the device takes them.
+        """
         train, by = dataset.splits["train"], self.cut_by(dataset.spec)
-        splits = dict(dataset.splits)
-        if "test" not in splits:
-            train, splits["test"] = cut(train, self.test_share, by)
-            dataset = dataclasses.replace(dataset, train_examples=examples(train))
-        if "validation" not in splits:
-            train, splits["validation"] = cut(train, self.validation, by)
-        splits = {"train": train, "validation": splits["validation"], "test": splits["test"]}
-        splits = {
-            name: {key: array for key, array in split.items() if key != GROUPS}
-            for name, split in splits.items()
-            if examples(split)
-        }
-        return dataclasses.replace(dataset, splits=splits)
+        given = {name: (split, None) for name, split in dataset.splits.items()}
+        left, cut = np.arange(examples(train)), dict[str, tuple[Split, np.ndarray]]()
+        for name, share in (("test", self.test_share), ("validation", self.validation)):
+            if name not in given:
+                chosen = cut_off({key: array[left] for key, array in train.items() if key in CUT_BY}, share, by)
+                cut[name], left = (train, left[chosen]), left[~chosen]
+                if name == "test":
+                    dataset = dataclasses.replace(dataset, train_examples=len(left))
+        parts = {"train": (train, left if len(left) < examples(train) else None)}
+        parts |= {name: cut.get(name) or given[name] for name in ("validation", "test")}
+        return dataclasses.replace(dataset, splits=taken(parts))
 
     @property
     def test_share(self) -> float:

@@ -13,6 +13,9 @@ import numpy as np
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.stream import blocks, is_streamed, parts, remembered
+from jaxdl.data.texts.coding import TextCoding
+from jaxdl.data.times import Unit
+from jaxdl.data.trees.encoding import TreeFormat
 from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
@@ -52,6 +55,33 @@ class Column:
         return cls(**{**fields, "categories": None if categories is None else tuple(categories)})
 
 
+Gaps = Literal["refuse", "skip", "ignore"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How examples are cut from the rows of a series, for a trained model.
+
+    Attributes:
+        horizon: number of steps ahead that are predicted.
+        time: name of the column of times; empty: none.
+        step: difference of the times of two rows, in `unit`; 0 without times.
+        unit: of the step.
+        gaps: what is done about gaps, see `jaxdl.Series`.
+    """
+
+    horizon: int
+    time: str = ""
+    step: int = 0
+    unit: Unit = "numbers"
+    gaps: Gaps = "refuse"
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Windows:
+        """Rebuilds it from the JSON form of `dataclasses.asdict`."""
+        return cls(**fields)
+
+
 @dataclass(frozen=True)
 class Spec:
     """What one example of a data set is.
@@ -70,7 +100,11 @@ class Spec:
         target: standardises numbers to be predicted, with the mean and deviation of train. An objective of numbers
             compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
-        columns: what the inputs are made of, if they are the rows of a table.
+        columns: what the inputs are made of, if they are the rows of a table or of a series.
+        coding: how texts became ids, if the examples are texts.
+        rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
+        trees: how trees become inputs, if they are trees; see `jaxdl.data.trees.encoding.COLUMNS`.
+        windows: how examples are cut from the rows of a series, if they are.
     """
 
     input_shape: tuple[int, ...]
@@ -85,10 +119,19 @@ class Spec:
     fit: Fit = "stretch"
     columns: tuple[Column, ...] = ()
     vocabulary: int = 0
+    coding: TextCoding | None = None
+    rate: int = 0
+    trees: TreeFormat | None = None
+    windows: Windows | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess={self.preprocess!r}: give a Preprocess, such as Preprocess(scale=1 / 255).")
+
+    @property
+    def model_shape(self) -> tuple[int, ...]:
+        """The shape of one example for the model."""
+        return self.preprocess.shape(self.input_shape)
 
     @property
     def model_dtype(self) -> str:
@@ -111,6 +154,12 @@ class Spec:
             values["target"] = Preprocess.from_json(values["target"])
         if "columns" in values:
             values["columns"] = tuple(map(Column.from_json, values["columns"]))
+        if values.get("coding") is not None:
+            values["coding"] = TextCoding.from_json(values["coding"])
+        if values.get("trees") is not None:
+            values["trees"] = TreeFormat.from_json(values["trees"])
+        if values.get("windows") is not None:
+            values["windows"] = Windows.from_json(values["windows"])
         return cls(**values)
 
 
@@ -131,6 +180,7 @@ class Dataset:
         train_examples: size of the source's own train split, before validation was split off.
         passes: passes over train that make one epoch; more than 1 only for a stand-in, which is much smaller than the
             set that the recipe was made for.
+        baselines: figures of forecasts that need no model, by their name: values by ``SPLIT/METRIC``.
         in_parts: whether examples are brought to the device in parts while a model is trained, instead of all before.
             Those that are read from disk always are.
 
@@ -145,6 +195,7 @@ class Dataset:
     fingerprint: str
     train_examples: int
     passes: int = 1
+    baselines: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     in_parts: bool = False
 
     def __post_init__(self) -> None:
@@ -170,7 +221,8 @@ class Dataset:
             counts = np.ones(len(inputs), bool)
             if lengths is not None:  # steps beyond them may hold anything
                 counts = np.arange(inputs.shape[1]) < lengths[:, None]
-            return int(inputs[counts].max(initial=-1))
+            ids = inputs[counts]
+            return int(ids.max()) if ids.size else -1
 
         read = {name: split[name] for name in ("inputs", "lengths") if name in split}
         found = remembered(

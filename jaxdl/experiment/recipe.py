@@ -261,7 +261,7 @@ def vocabulary_field(experiment: Experiment) -> Field | None:
 def outputs_for(objective: Objective, spec: Spec) -> int:
     """Returns the size of a model's last layer for an objective and data; for a reconstruction that of the inputs."""
     if objective.of_inputs:
-        return spec.input_shape[-1]
+        return spec.model_shape[-1]
     return objective.outputs(spec.outputs, len(spec.class_names))
 
 

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
+from jaxdl.checkpoint.shared import kept_beside
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -43,7 +44,7 @@ class TrainedModel:
 
     def predict(
         self,
-        inputs: ArrayLike | Sequence[ArrayLike] | Mapping[str, Any],
+        inputs: ArrayLike | Sequence[ArrayLike] | Sequence[str] | Mapping[str, Any],
         lengths: ArrayLike | None = None,
         notify: Callable[[str], None] = print,
     ) -> np.ndarray:
@@ -58,10 +59,14 @@ class TrainedModel:
                 dtype of the same kind is allowed if it holds the same numbers. If `spec.lengths`, also a list of
                 examples (steps, *spec.input_shape[1:]) of different numbers of steps, which are padded here. Of
                 a model that was trained on a table also its columns by name, in any order: a mapping of names to
-                (examples,) values, or a table of pandas or Arrow.
+                (examples,) values, or a table of pandas or Arrow. Of one that was trained on a series the same, with
+                rows in order of time: the predictions are those of all windows of rows, the last is what comes next.
+                Of a model that was trained on texts also a list of texts. Of a model of sounds also floats with full
+                scale 1, such as a list of waves (samples,) at its rate, which are cut where those of train were.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
-            notify: called with lines that say how many rows of a table have a category that train does not have.
+            notify: called with lines that say how many rows of a table have a category that train does not have, and
+                what is cut or unknown of texts.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
@@ -131,5 +136,11 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
     steps = make_steps(experiment, spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
+        beside = kept_beside(run_dir)
+        if beside is not None and not checkpoints.steps():
+            raise UserError(
+                f"{run_dir} is a trial of a sweep that has not ended: until then its state is saved with those of "
+                f"others, in {beside}. The sweep's command continues it."
+            )
         state = checkpoints.restore(state_shapes(steps), which)
     return TrainedModel(experiment, spec, steps, state)

@@ -1,4 +1,4 @@
-"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder and RNN."""
+"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder, RNN, TreeLSTM."""
 
 from jaxdl.fields import Family
 from jaxdl.models.autoencoder import Autoencoder
@@ -7,10 +7,32 @@ from jaxdl.models.mlp import MLP
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.rnn import RNN
 from jaxdl.models.sequence import Attention, Embed, pool_time
+from jaxdl.models.tree import TreeLSTM
 from jaxdl.models.unet import UNet
 
 MODELS = Family(
-    "model", {"mlp": MLP, "cnn": CNN, "resnet": ResNet, "unet": UNet, "autoencoder": Autoencoder, "rnn": RNN}
+    "model",
+    {
+        "mlp": MLP,
+        "cnn": CNN,
+        "resnet": ResNet,
+        "unet": UNet,
+        "autoencoder": Autoencoder,
+        "rnn": RNN,
+        "tree_lstm": TreeLSTM,
+    },
 )
 
-__all__ = ["CNN", "MLP", "MODELS", "RNN", "Attention", "Autoencoder", "Embed", "ResNet", "UNet", "pool_time"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "MODELS",
+    "RNN",
+    "Attention",
+    "Autoencoder",
+    "Embed",
+    "ResNet",
+    "TreeLSTM",
+    "UNet",
+    "pool_time",
+]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxdl.checkpoint import SharedCheckpoints
 from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
 from jaxdl.data.resident import Resident
@@ -35,12 +37,15 @@ class Cache:
     Attributes:
         side_by_side: how many trainings with the same programs share one stacked program, each in its own thread; 1: no
             sharing.
+        programs_dir: folder of the checkpoints that trainings with the same programs share; None: there are none.
     """
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None]):
         self._data_dir = data_dir
         self._notify = notify
         self.side_by_side = 1
+        self.programs_dir: Path | None = None
+        self._shared: dict[Key, SharedCheckpoints] = {}
         self._stacked: dict[Key, Stacked] = {}
         self._expected: dict[str, Stacked] = {}
         self._lock = threading.RLock()
@@ -97,6 +102,28 @@ class Cache:
         if key not in self._stacked:
             self._stacked[key] = Stacked(trainer, self.side_by_side)
         return self._stacked[key]
+
+    def shared(self, trainer: Trainer) -> SharedCheckpoints | None:
+        """Returns the checkpoints that trainings with a trainer's programs share, in `programs_dir`.
+
+        A training that runs alone reads its row there, if an earlier process trained it with others.
+        """
+        key = program_key(trainer.experiment)
+        with self._lock:
+            if self.programs_dir is None:
+                return None
+            if key not in self._shared:
+                digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+                self._shared[key] = SharedCheckpoints(
+                    self.programs_dir / digest / "checkpoints",
+                    self.programs_dir.with_name("trials"),
+                    trainer.state_shapes(),
+                    trainer.programs.row_shapes,
+                    keep=trainer.experiment.checkpoint.keep,
+                    notify=self._notify,
+                    read_only=self.side_by_side < 2,
+                )
+            return self._shared[key]
 
     def expect(self, experiment: Experiment, name: str) -> None:
         """Makes the trainings of a stacked program wait for one more that will join under `name`, until `forget`."""

@@ -87,6 +87,11 @@ class Trainer:
         """How many trainings share its train program; 1: only this one."""
         return self._place.size if self._place is not None else 1
 
+    @property
+    def place(self) -> Place | None:
+        """Its place in a program that several trainings share; None: it has its own."""
+        return self._place
+
     def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
         """Returns the trainer of a recipe that differs in traced fields alone; both share data and programs.
 

@@ -172,6 +172,7 @@ def test_regression(seed: int, examples: int, outputs: int, mean: float, batch_s
     figures: dict[str, Callable] = {
         "mean_squared_error": reference.mean_squared_error,
         "mean_absolute_error": reference.mean_absolute_error,
+        "root_mean_squared_error": lambda *both: np.sqrt(reference.mean_squared_error(*both)),
     }
     if examples > 1:  # scikit-learn leaves R squared undefined for one example
         figures["r_squared"] = reference.r2_score
@@ -192,7 +193,7 @@ def test_r_squared_of_equal_targets_is_one_when_met_and_zero_otherwise(value: fl
 
 
 SIGMOID = SigmoidCrossEntropy(threshold=0.4)
-REGRESSION = ["mean_squared_error", "mean_absolute_error", "r_squared"]
+REGRESSION = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
 COUNTED = ["confusion", "precision", "recall", "f1"]
 NAMES = ["accuracy", "top_2", "perplexity", *COUNTED, *REGRESSION]
 CASES = [

@@ -31,9 +31,9 @@ from jaxdl.objectives.metrics import (
     training_metrics,
 )
 
-CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
+CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity", "root_accuracy"]
 QUESTIONS = ["accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
-VALUES = ["mean_squared_error", "mean_absolute_error", "r_squared"]
+VALUES = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
 NAMES = [*CLASSES, "exact_match", *VALUES]
 OBJECTIVES: list[tuple[Objective, list[str]]] = [
     (SoftmaxCrossEntropy(), CLASSES),
@@ -71,7 +71,7 @@ def test_a_refusal_names_the_objective_and_the_metrics_that_fit() -> None:
         check_defined(("r_squared", "accuracy"), MeanSquaredError(), 1)
     assert str(refused.value) == (
         "metrics=accuracy: not defined for the objective mean_squared_error, whose targets are numbers; "
-        "choose from: mean_squared_error, mean_absolute_error, r_squared."
+        "choose from: mean_squared_error, root_mean_squared_error, mean_absolute_error, r_squared."
     )
     with pytest.raises(UserError, match="sigmoid_cross_entropy, whose targets are answers .* accuracy, exact_match, "):
         check_defined(("top_2",), SigmoidCrossEntropy(), 3)

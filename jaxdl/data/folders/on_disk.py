@@ -72,7 +72,7 @@ def decode(
         files = {
             split: _one_channel(path, [p for p in left if p.split == split], spec) for split, path in files.items()
         }
-    splits = reading.splits_of(left, listing.classes)
+    splits = reading.split_up({}, left, listing.classes)
     for split, path in files.items():
         splits[split]["inputs"] = opened(path)
     lines = (*listing.remarks, *reading.left_out([*listing.problems, *skipped]))

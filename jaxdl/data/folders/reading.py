@@ -7,9 +7,8 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from jaxdl.data.decoding import fill
 from jaxdl.data.folders.listing import Listing, Picture
 from jaxdl.data.images import load_images, stored_image
 from jaxdl.data.kept import Kept
+from jaxdl.data.memory import empty
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Notify
 from jaxdl.data.spec import GROUPS, Fit, Spec, fingerprint
@@ -30,16 +30,10 @@ _SHOWN = 10  # files that a line lists
 NO_ROOM = "pictures that are read from disk while a model is trained are decoded to disk before"
 
 
-class Make(Protocol):
-    """Decodes a listing: into memory, or, where a folder is given, into files in it."""
-
-    def __call__(self, listing: Listing, drafts: Path | None = None) -> Kept: ...
-
-
 def read(
     name: str,
     list_again: Callable[[], Listing],
-    make: Make,
+    make: Callable[..., Kept],
     cache: Path | None,
     notify: Notify,
     streams: Callable[[Listing], bool] = lambda listing: False,
@@ -49,7 +43,7 @@ def read(
     Args:
         name: what the arrays depend on beside the files, as text: fields.
         list_again: lists the folder.
-        make: decodes a listing.
+        make: decodes a listing; into files, where a folder for them follows.
         cache: the folder to keep arrays in; None: nothing is kept.
         notify: called with progress lines.
         streams: says whether inputs stay on disk.
@@ -58,6 +52,7 @@ def read(
         UserError: the folder cannot be read, or it changed meanwhile; or inputs stay on disk, and there is no room.
     """
     listing = list_again()
+    what = f"The decoded {listing.kind.word}s"
     key, on_disk = _key(name, listing), streams(listing)
     if cache is None:
         if on_disk:
@@ -66,7 +61,7 @@ def read(
     found = kept.load(cache, key, on_disk=on_disk)
     if found is not None:
         return found
-    with _drafts(cache, notify) as drafts:
+    with _drafts(cache, what, notify) as drafts:
         # Another process may have kept it while this one waited.
         found = kept.load(cache, key, on_disk=on_disk) if drafts is not None else None
         if found is not None:
@@ -77,17 +72,29 @@ def read(
         if drafts is not None:
             try:
                 size = kept.save(cache, key, made, drafts)
-                notify(f"The decoded pictures are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
+                notify(f"{what} are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
             except OSError as problem:
-                notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+                notify(f"{what} are not kept: {problem.strerror or problem} ({cache}).")
     return made
+
+
+def cache(root: Path, fields: str) -> Path | None:
+    """Returns the folder for what is decoded of a folder, read with the given fields; None where there is none."""
+    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+
+    try:
+        folder = cache_folder()
+    except RuntimeError:  # the user has no home folder
+        return None
+    digest = hashlib.sha256(json.dumps([str(root.resolve()), fields]).encode()).hexdigest()
+    return folder / "data" / digest[:32]
 
 
 def _made_on_disk(
     name: str,
     listing: Listing,
     list_again: Callable[[], Listing],
-    make: Make,
+    make: Callable[..., Kept],
     cache: Path,
     drafts: Path | None,
     notify: Notify,
@@ -110,24 +117,30 @@ def _made_on_disk(
 
 
 def _made(
-    name: str, listing: Listing, list_again: Callable[[], Listing], make: Make, drafts: Path | None = None
+    name: str,
+    listing: Listing,
+    list_again: Callable[[], Listing],
+    make: Callable[..., Kept],
+    drafts: Path | None = None,
 ) -> Kept:
     before = _key(name, listing)
     made = make(listing) if drafts is None else make(listing, drafts)
     if _key(name, list_again()) != before:
-        raise UserError("the folder of pictures was changed while it was read; run the same command again.")
+        raise UserError(
+            f"the folder of {listing.kind.word}s was changed while it was read; run the same command again."
+        )
     return made
 
 
 @contextlib.contextmanager
-def _drafts(cache: Path, notify: Notify) -> Iterator[Path | None]:
+def _drafts(cache: Path, what: str, notify: Notify) -> Iterator[Path | None]:
     """Yields a folder for files that are not complete yet, which no other process uses; None where none can be made."""
     with contextlib.ExitStack() as stack:
         drafts = None
         try:
             drafts = stack.enter_context(workspace(cache, notify))
         except OSError as problem:
-            notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+            notify(f"{what} are not kept: {problem.strerror or problem} ({cache}).")
         yield drafts
 
 
@@ -174,7 +187,7 @@ def decode(
         raise stopped(listing.problems)
     pictures, spec = list(listing.pictures), spec_of(listing, room, channels, fit)
     _check_memory(len(pictures), spec)
-    inputs = np.empty((len(pictures), *spec.input_shape), np.uint8)
+    inputs = empty((len(pictures), *spec.input_shape), np.uint8)
     paths = [picture.path for picture in pictures]
     try:
         skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip)
@@ -184,11 +197,11 @@ def decode(
         good = np.isin(np.arange(len(pictures)), list(skipped), invert=True)
         inputs, pictures = inputs[good], [picture for picture, is_good in zip(pictures, good, strict=True) if is_good]
     check_left(listing, pictures)
-    train = [row for row, picture in enumerate(pictures) if picture.split == "train"]
-    if channels is None and all(is_gray(inputs[row]) for row in train):
+    if channels is None and all(is_gray(inputs[row]) for row, each in enumerate(pictures) if each.split == "train"):
         spec = without_colour(spec)
         inputs = one_channel(inputs, pictures, spec)
-    splits = splits_of(pictures, listing.classes, inputs)
+    inputs.flags.writeable = False  # the device may take it over without a copy
+    splits = split_up({"inputs": inputs}, pictures, listing.classes)
     lines = (*listing.remarks, *left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
     digest = fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
     return Kept(spec, splits, digest, tuple(lines))
@@ -214,7 +227,7 @@ def _check_memory(count: int, spec: Spec) -> None:
 
 
 def stopped(problems: Sequence[str]) -> UserError:
-    """Returns the error that names the first of some problems."""
+    """Returns the error about the first of the problems, with the way out."""
     more = f" There are {len(problems) - 1:,} more such problems." if len(problems) > 1 else ""
     return UserError(f"{problems[0]}.{more} Correct or remove it, or leave such files out with --data.on_bad=skip.")
 
@@ -233,7 +246,7 @@ def left_out(problems: Sequence[str]) -> list[str]:
 
 
 def check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
-    """Raises `UserError` where a class of train, or a split, has lost all its pictures."""
+    """Raises `UserError` where a class of train, or a split, has lost all its files."""
     for what, before, after in (
         ("split", {p.split for p in listing.pictures}, {p.split for p in pictures}),
         (
@@ -244,7 +257,9 @@ def check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
     ):
         lost = sorted(map(str, before - after))
         if lost:
-            raise UserError(f"none of the pictures of the {what} {lost[0]!r} can be read; remove or correct them.")
+            raise UserError(
+                f"none of the {listing.kind.word}s of the {what} {lost[0]!r} can be read; remove or correct them."
+            )
 
 
 def is_gray(image: np.ndarray) -> bool:
@@ -269,14 +284,19 @@ def one_channel(inputs: np.ndarray, pictures: Sequence[Picture], spec: Spec) -> 
     return inputs
 
 
-def splits_of(
-    pictures: Sequence[Picture], classes: tuple[str, ...], inputs: np.ndarray | None = None
+def split_up(
+    decoded: Mapping[str, np.ndarray], pictures: Sequence[Picture], classes: tuple[str, ...]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the arrays of each split, with inputs where they are given."""
+    """Returns the splits of decoded examples, with their targets and, where there are some, groups.
+
+    Args:
+        decoded: arrays (examples, ...), such as ``inputs``.
+        pictures: the examples, those of a split together.
+        classes: names of the classes; empty for numbers to be predicted.
+    """
     numbers = {name: number for number, name in enumerate(classes)}
     values = [numbers[str(p.target)] if classes else p.target for p in pictures]
-    arrays = {} if inputs is None else {"inputs": inputs}
-    arrays["targets"] = np.array(values, np.int32 if classes else np.float32)
+    arrays = {**decoded, "targets": np.array(values, np.int32 if classes else np.float32)}
     if any(picture.group for picture in pictures):
         arrays[GROUPS] = np.unique([picture.group for picture in pictures], return_inverse=True)[1].astype(np.int32)
     parts = np.array([picture.split for picture in pictures])

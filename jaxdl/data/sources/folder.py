@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -104,7 +103,7 @@ class Folder(OwnFiles):
             fields,
             lambda: self._listing(root),
             functools.partial(self._decode, notify),
-            _cache(root, fields),
+            reading.cache(root, fields),
             notify,
             lambda listing: self.streams(len(listing.pictures) * math.prod(sides_of(self.size)) * 3),
         )
@@ -142,15 +141,3 @@ class Folder(OwnFiles):
             preprocess = dataclasses.replace(old, mean=mean, deviation=deviation)
             dataset = dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, preprocess=preprocess))
         return with_standard_targets(dataset)
-
-
-def _cache(root: Path, fields: str) -> Path | None:
-    """Returns the folder for the decoded pictures of a folder, read with the given fields; None where there is none."""
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
-
-    try:
-        cache = cache_folder()
-    except RuntimeError:  # the user has no home folder
-        return None
-    digest = hashlib.sha256(json.dumps([str(root.resolve()), fields]).encode()).hexdigest()
-    return cache / "data" / digest[:32]

@@ -76,7 +76,8 @@ def check_name(name: str) -> str | None:
     return "must be a name of tensorflow-datasets, such as mnist, emnist/letters or mnist:3.0.1"
 
 
-def _check_mirror(mirror: str) -> str | None:
+def check_mirror(mirror: str) -> str | None:
+    """Returns what is wrong with a mirror; None if nothing is."""
     if not mirror:
         return None
     try:
@@ -126,7 +127,7 @@ class Tfds(Data):
         "",
         "base URL to fetch the original archives from, instead of the URLs that TFDS uses; their "
         "checksums are those of TFDS",
-        check=_check_mirror,
+        check=check_mirror,
         affects=(),
     )
 
