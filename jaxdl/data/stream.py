@@ -183,15 +183,25 @@ def remembered(what: str, split: Mapping[str, np.ndarray], find: Callable[[], T]
     """
     if not any(map(is_streamed, split.values())):
         return find()
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
-
-    digest = hashlib.sha256(what.encode())
+    digest = hashlib.sha256()
     for name in sorted(split):
         array: Any = split[name]
         content = array.identity if is_streamed(array) else hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-        digest.update(f"\n{name} {array.shape} {array.dtype.str} {content}".encode())
+        digest.update(f"{name} {array.shape} {array.dtype.str} {content}\n".encode())
+    return remembered_by(f"{what} {digest.hexdigest()}", find)
+
+
+def remembered_by(key: str, find: Callable[[], T]) -> T:
+    """Returns what `find` returns, from the user's cache folder where it was found before for the same key.
+
+    Args:
+        key: all that the answer depends on.
+        find: its answer must be the same after it was written as JSON.
+    """
+    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+
     try:
-        file = cache_folder() / "data" / "streams" / f"{digest.hexdigest()[:32]}.json"
+        file = cache_folder() / "data" / "streams" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     except RuntimeError:  # the user has no home folder
         return find()
     try:
@@ -202,7 +212,7 @@ def remembered(what: str, split: Mapping[str, np.ndarray], find: Callable[[], T]
     found = find()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, json.dumps({"what": what, "found": found}))
+        replace_file(file, json.dumps({"key": key, "found": found}))
     except (OSError, UserError):  # it is found out again the next time
         pass
     return found

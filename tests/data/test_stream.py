@@ -199,6 +199,25 @@ def test_pictures_in_a_folder_are_the_same_from_disk(tmp_path, monkeypatch):
     assert disk.splits["train"]["inputs"].shape[1:] == (16, 16, 3)
 
 
+def test_pictures_that_would_fill_the_disk_are_decoded_again_each_time(tmp_path, monkeypatch):
+    root = classes(tmp_path / "set", 9)
+    (root / "red" / "3.png").write_bytes(b"no picture")
+    source = Folder(path=str(root), size=16, on_bad="skip", stream="on")
+    memory = Folder(**vars(source) | {"stream": "off", "size": 16}).load(None, lambda line: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    monkeypatch.setattr("jaxdl.data.folders.on_disk._DISK_SHARE", 0)
+    for _ in range(2):
+        lines: list[str] = []
+        disk = source.load(None, lines.append)
+        check_same(memory, disk)
+        assert "26 pictures" not in lines[0] and "decoded again in each epoch" in lines[0]
+        assert any("red/3.png" in line for line in lines)
+    assert not list((tmp_path / "other").rglob("*.npy"))
+    (root / "blue" / "1.png").unlink()
+    with pytest.raises(UserError, match=r"blue/1\.png"):
+        np.asarray(disk.splits["train"]["inputs"])
+
+
 def test_gray_pictures_have_one_channel_from_disk_too(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxdl.data.folders.on_disk.PART_BYTES", 2000)
     for split in ("train", "test"):
@@ -209,6 +228,9 @@ def test_gray_pictures_have_one_channel_from_disk_too(tmp_path, monkeypatch):
     memory, disk = both(Folder(path=str(tmp_path / "set"), size=16))
     check_same(memory, disk)
     assert disk.spec.input_shape == (16, 16, 1)
+    monkeypatch.setattr("jaxdl.data.folders.on_disk._DISK_SHARE", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    check_same(memory, Folder(path=str(tmp_path / "set"), size=16, stream="on").load(None, lambda line: None))
 
 
 def test_bad_pictures_are_left_out_from_disk_too(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxdl.data.decoding import fill
-from jaxdl.data.folders import reading
+from jaxdl.data.folders import by_index, reading
 from jaxdl.data.folders.listing import Listing, Picture
 from jaxdl.data.images import stored_image
 from jaxdl.data.kept import Kept
@@ -23,6 +24,7 @@ from jaxdl.data.stream import PART_BYTES, blocks
 from jaxdl.errors import UserError
 
 _TELL_EVERY = 10.0  # seconds
+_DISK_SHARE = 0.5  # of what is free
 
 
 def decode(
@@ -37,6 +39,8 @@ def decode(
 ) -> Kept:
     """Decodes all pictures of a listing, as `jaxdl.data.folders.reading.decode` does, but into files.
 
+    Where they would take more than half of the free disk, see `jaxdl.data.folders.by_index`.
+
     Args:
         drafts: an existing folder for the files.
         listing, room, channels, fit, notify, skip: as there.
@@ -47,9 +51,11 @@ def decode(
     Raises:
         UserError: as there, or the files cannot be written.
     """
+    spec = reading.spec_of(listing, room, channels, fit)
+    if len(listing.pictures) * math.prod(spec.input_shape) > _DISK_SHARE * shutil.disk_usage(drafts).free:
+        return by_index.decode(listing, room, channels, fit, notify, skip=skip)
     if listing.problems and not skip:
         raise reading.stopped(listing.problems)
-    spec = reading.spec_of(listing, room, channels, fit)
     tell = _teller(len(listing.pictures), notify)
     left, skipped, coloured = list[Picture](), list[str](), False
     files = {}

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,11 @@ def _made_on_disk(
     if drafts is None:
         raise UserError(f"{NO_ROOM}: set XDG_CACHE_HOME to a folder for them, or give --data.stream=off.")
     try:
-        size = kept.save(cache, _key(name, listing), _made(name, listing, list_again, make, drafts), drafts)
+        made = _made(name, listing, list_again, make, drafts)
+        inputs: Any = made.splits["train"]["inputs"]
+        if inputs.path.parent != drafts:  # they are decoded when they are asked for
+            return made
+        size = kept.save(cache, _key(name, listing), made, drafts)
     except OSError as problem:
         raise UserError(
             f"{NO_ROOM}: {problem.strerror or problem} ({cache}). Set XDG_CACHE_HOME to a folder on a larger disk, or "
