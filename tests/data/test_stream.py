@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import hypothesis
 import hypothesis.strategies as st
@@ -256,6 +257,14 @@ def test_a_prepared_set_is_the_same_from_disk(tmp_path, write_image_set, monkeyp
     disk = Tfds("tiny", stream="on").load(tmp_path / "streamed", lambda line: None)
     check_same(Tfds("tiny", stream="off").load(tmp_path / "memory", lambda line: None), disk)
     check_same(Tfds("tiny", stream="off").load(tmp_path / "streamed", lambda line: None), disk)
+
+
+def test_a_prepared_set_that_would_fill_the_disk_is_refused(tmp_path, write_image_set, monkeypatch):
+    write_image_set(tmp_path, [(16, 12, 3)] * 3)
+    usage = type(shutil.disk_usage(tmp_path))(1, 1, 3000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match=r"tiny is decoded to disk.*--data\.split=train"):
+        Tfds("tiny", stream="on").load(tmp_path, lambda line: None)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import shutil
 from pathlib import Path
 from typing import Literal, final
 from urllib.parse import urlsplit
@@ -254,12 +255,25 @@ def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify, 
         # Stored by another process while this one waited?
         dataset = kept(prepared, name, choice, on_disk=on_disk)
         if dataset is None:
+            if on_disk:
+                _check_room(decoded_bytes(prepared, name, choice), prepared, name)
             notify(f"Decoding {name}: some seconds, only this once.")
             dataset = decode(prepared, name, choice, drafts if on_disk else None)
             keep(dataset, prepared, drafts, choice)
             if on_disk:  # at its place
                 dataset = kept(prepared, name, choice, on_disk=True) or dataset
     return dataset
+
+
+def _check_room(size: int, prepared: Path, name: str) -> None:
+    """Raises `UserError` where a decoded set would fill the disk."""
+    free = shutil.disk_usage(prepared).free
+    if size > free:
+        raise UserError(
+            f"{name} is decoded to disk, to be read from there while a model is trained: it takes {size / 1e9:,.1f} GB "
+            f"beside {prepared}, and {free / 1e9:,.1f} GB are free. Give a smaller --data.size, or a part such as "
+            "--data.split=train[:50%]."
+        )
 
 
 def _banner(requested: str, stand_in: StandIn, problem: Unavailable) -> str:
