@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.stream import blocks, is_streamed, parts, remembered
 from jaxdl.data.texts.coding import TextCoding
 from jaxdl.data.times import Unit
 from jaxdl.data.trees.encoding import TreeFormat
@@ -180,6 +181,8 @@ class Dataset:
         passes: passes over train that make one epoch; more than 1 only for a stand-in, which is much smaller than the
             set that the recipe was made for.
         baselines: figures of forecasts that need no model, by their name: values by ``SPLIT/METRIC``.
+        in_parts: whether examples are brought to the device in parts while a model is trained, instead of all before.
+            Those that are read from disk always are.
 
     Raises:
         UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths, or weights.
@@ -193,6 +196,7 @@ class Dataset:
     train_examples: int
     passes: int = 1
     baselines: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    in_parts: bool = False
 
     def __post_init__(self) -> None:
         for name, split in self.splits.items():
@@ -212,11 +216,24 @@ class Dataset:
         """Returns one more than the largest id of a split; 0 if its inputs are numbers."""
         if self.spec.preprocess.cast != "none" or not split["inputs"].size:
             return 0
-        counts = np.ones(len(split["inputs"]), bool)
-        if "lengths" in split:  # steps beyond them may hold anything
-            counts = np.arange(split["inputs"].shape[1]) < split["lengths"][:, None]
-        ids = split["inputs"][counts]
-        return int(ids.max()) + 1 if ids.size else 0
+
+        def largest(inputs: np.ndarray, lengths: np.ndarray | None) -> int:
+            counts = np.ones(len(inputs), bool)
+            if lengths is not None:  # steps beyond them may hold anything
+                counts = np.arange(inputs.shape[1]) < lengths[:, None]
+            ids = inputs[counts]
+            return int(ids.max()) if ids.size else -1
+
+        read = {name: split[name] for name in ("inputs", "lengths") if name in split}
+        found = remembered(
+            "largest id", read, lambda: max(largest(part["inputs"], part.get("lengths")) for _, part in blocks(read))
+        )
+        return found + 1
+
+    @property
+    def streamed(self) -> bool:
+        """Whether its examples are read from disk when a step needs them."""
+        return self.in_parts or any(is_streamed(array) for split in self.splits.values() for array in split.values())
 
     @property
     def substituted(self) -> bool:
@@ -242,11 +259,17 @@ def examples(split: Split) -> int:
 
 def fingerprint(train: Split, test: Split | None = None, validation: Split | None = None) -> str:
     """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of the splits, names in sorted order."""
-    digest = hashlib.sha256()
-    for name, split in (("train", train), ("test", test), ("validation", validation)):
-        if split is not None:
-            _add(digest, split, f"{name}/")
-    return digest.hexdigest()
+    splits = {"train": train, "test": test, "validation": validation}
+
+    def find() -> str:
+        digest = hashlib.sha256()
+        for name, split in splits.items():
+            if split is not None:
+                _add(digest, split, f"{name}/")
+        return digest.hexdigest()
+
+    arrays = {f"{name}/{key}": array for name, split in splits.items() for key, array in (split or {}).items()}
+    return remembered("fingerprint", arrays, find)
 
 
 def split_sha256(split: Split) -> str:
@@ -258,6 +281,7 @@ def split_sha256(split: Split) -> str:
 
 def _add(digest: Any, split: Split, prefix: str) -> None:
     for key in sorted(split):
-        array = np.ascontiguousarray(split[key])
+        array = split[key]
         digest.update(f"{prefix}{key} {array.shape} {array.dtype.str}\n".encode())
-        digest.update(array.data)
+        for part in parts(array):
+            digest.update(np.ascontiguousarray(part).data)

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxdl.data.memory import gathered
 from jaxdl.data.spec import GROUPS, Split, examples
+from jaxdl.data.stream import is_streamed
 
 By = Literal["example", "class", "time"]
 """How examples are chosen: at random, at random from each class, or the last ones."""
@@ -70,7 +71,9 @@ def taken(parts: Mapping[str, tuple[Split, np.ndarray | None]]) -> dict[str, Spl
     for key in dict.fromkeys(key for split, _ in parts.values() for key in split if key != GROUPS):
         of_key = {name: (split[key], rows) for name, (split, rows) in parts.items() if key in split}
         arrays = [array for array, _ in of_key.values()]
-        if any(rows is not None for _, rows in of_key.values()):
+        if any(map(is_streamed, arrays)):
+            arrays = [array if rows is None else array[rows] for array, rows in of_key.values()]
+        elif any(rows is not None for _, rows in of_key.values()):
             arrays = gathered(list(of_key.values()))
         for name, array in zip(of_key, arrays, strict=True):
             splits[name][key] = array

@@ -111,7 +111,7 @@ def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
 
 def _examples(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     """Returns the first train examples as the model sees them in evaluation, and as augmentation changes them."""
-    train = {name: array[:_SHOWN] for name, array in dataset.splits["train"].items()}
+    train = {name: np.asarray(array[:_SHOWN]) for name, array in dataset.splits["train"].items()}
     preprocess = dataset.spec.preprocess
     captions = [_caption(target, dataset) for target in train["targets"]]
     plain = preprocess.of_batch(_on_device(train))

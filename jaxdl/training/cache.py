@@ -11,7 +11,8 @@ from typing import Any
 
 from jaxdl.checkpoint import SharedCheckpoints
 from jaxdl.data import Dataset
-from jaxdl.data.resident import Resident, put_on_device
+from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import load_data, most_examples
 from jaxdl.fields import show, walk
@@ -52,7 +53,7 @@ class Cache:
         self._compiled: Counter[str] = Counter()  # of programs that are no longer kept
         self._data_key: Any = None
         self._dataset: Dataset | None = None
-        self._resident: Resident | None = None
+        self._examples: Resident | InParts | None = None
         self._trainers: dict[Key, Trainer] = {}
 
     def dataset(self, experiment: Experiment) -> Dataset:
@@ -62,7 +63,7 @@ class Cache:
             if self._dataset is None or key != self._data_key:
                 # Drop the old ones first: two large data sets may not fit in memory together.
                 self._let_go(list(self._trainers))
-                self._dataset, self._resident = None, None
+                self._dataset, self._examples = None, None
                 self._dataset = load_data(experiment, self._data_dir, self._notify)
                 self._data_key = key
             return self._dataset
@@ -81,13 +82,15 @@ class Cache:
         key = program_key(experiment)
         with self._lock:
             dataset = self.dataset(experiment)
-            if self._resident is None:
-                self._resident = put_on_device(dataset)
+            if self._examples is None:
+                self._examples = on_device_or_in_parts(dataset)
             if key not in self._trainers:
                 if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs
                     self._let_go([next(iter(self._trainers))])
-                self._trainers[key] = Trainer(experiment, dataset, self._resident)
+                self._trainers[key] = Trainer(experiment, dataset, self._examples)
             trainer = self._trainers[key]
+            if dataset.streamed:  # each training has an order of its own, and so chunks of its own
+                return trainer.variant(experiment)
             if place_of in self._expected:
                 return trainer.variant(experiment, self._expected[place_of].join(place_of))
             if place_of is None or self.side_by_side < 2:
@@ -125,6 +128,8 @@ class Cache:
     def expect(self, experiment: Experiment, name: str) -> None:
         """Makes the trainings of a stacked program wait for one more that will join under `name`, until `forget`."""
         with self._lock:
+            if self.dataset(experiment).streamed:
+                return
             fitted = experiment.for_spec(self.dataset(experiment).spec)
             self._expected[name] = self._stacked_of(self.trainer(fitted))
             self._expected[name].expect(name)

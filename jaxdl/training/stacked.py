@@ -33,6 +33,7 @@ from jaxdl.backend.keys import with_keys, without_keys
 from jaxdl.backend.timing import seconds_each
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Called, Trainer
 
 
@@ -79,6 +80,7 @@ class Stacked:
         self.compile_seconds = 0.0
         mesh = jax.sharding.Mesh(devices, ("training",))
         self._each, self._all = NamedSharding(mesh, PartitionSpec("training")), NamedSharding(mesh, PartitionSpec())
+        assert isinstance(trainer.feed, Feed)  # trainings over a stream have chunks of their own
         arrays = trainer.feed.data.arrays
         self._arrays = arrays if len(devices) == 1 else jax.device_put(arrays, self._all)
         self._run_steps = trainer.programs.run_steps(stacked=True)

@@ -111,3 +111,14 @@ def test_of_sounds_the_seconds_and_the_valid_samples_are_described_and_silence_i
     assert samples.deviation == pytest.approx(np.concatenate(valid).std(), rel=1e-5)
     assert samples.most == pytest.approx(max(sound.max() for sound in valid))
     assert about.warnings == ("1 of 30 train sounds is silent: all samples are 0.",)
+
+
+def test_of_a_set_on_disk_some_examples_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("jaxdl.data.inspection._MOST_BYTES", 120)
+    inputs = np.random.RandomState(0).rand(60, 3)
+    np.savez(tmp_path / "a.npz", inputs=inputs, targets=np.arange(60) % 2)
+    found = inspect(jaxdl.ArrayFile(path=str(tmp_path / "a.npz"), stream="on").load(tmp_path, lambda line: None))
+    assert sum(found.sizes.values()) == 60 and sum(map(sum, found.class_counts.values())) == 60
+    assert found.warnings[0].startswith("what follows is of some examples, evenly spread")
+    assert f"of {found.sizes['train']:,} of train" in found.warnings[0]

@@ -13,6 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.steps.buckets import Buckets, buckets_for
+from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Trainer
 
 STEPS = 24
@@ -105,6 +106,7 @@ def test_trainings_side_by_side_cut_their_batches_each_at_its_own_length() -> No
     orders = np.stack([made.variant(jaxdl.replace(recipe(4), {"seed": s})).feed.order(0) for s in (0, 1)])
     states = jax.vmap(made.programs.steps.init_state)(np.arange(2, dtype=np.uint32))
     hparams = {name: np.full(2, value) for name, value in made.hparams().items()}
+    assert isinstance(made.feed, Feed)
     states, rows = run(states, made.feed.data.arrays, orders, hparams, np.zeros(2, np.int32), np.int32(3))
     for seed in (0, 1):
         alone = made.variant(jaxdl.replace(recipe(4, dropout=0.3), {"seed": seed}))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import math
 from pathlib import Path
 from typing import Literal, final
 
-from jaxdl.data.folders import reading
+from jaxdl.data.folders import on_disk, reading
 from jaxdl.data.folders.labels import list_labels
 from jaxdl.data.folders.listing import Listing, existing, list_folder
+from jaxdl.data.kept import Kept
 from jaxdl.data.resizing import check_size, sides_of
 from jaxdl.data.source import Notify, OwnFiles
 from jaxdl.data.sources.shapes import Shapes
@@ -99,16 +102,10 @@ class Folder(OwnFiles):
         found = reading.read(
             fields,
             lambda: self._listing(root),
-            lambda listing: reading.decode(
-                listing,
-                sides_of(self.size),
-                None if self.channels == "auto" else self.channels,
-                self.fit,
-                notify,
-                skip=self.on_bad == "skip",
-            ),
+            functools.partial(self._decode, notify),
             reading.cache(root, fields),
             notify,
+            lambda listing: self.streams(len(listing.pictures) * math.prod(sides_of(self.size)) * 3),
         )
         for line in found.lines:
             notify(line)
@@ -127,6 +124,12 @@ class Folder(OwnFiles):
         way_out = ["give a folder of pictures with --data=folder:PATH", "--data.fallback=none makes this an error"]
         notify(banner(self.requested, [used], [str(problem)], way_out))
         return dataclasses.replace(stand_in.read(data_dir, notify), requested=self.requested)
+
+    def _decode(self, notify: Notify, listing: Listing, drafts: Path | None = None) -> Kept:
+        channels = None if self.channels == "auto" else self.channels
+        given = (listing, sides_of(self.size), channels, self.fit, notify)
+        skip = self.on_bad == "skip"
+        return reading.decode(*given, skip=skip) if drafts is None else on_disk.decode(*given, drafts, skip=skip)
 
     def _listing(self, root: Path) -> Listing:
         return list_labels(root, self.labels, self.group) if self.labels else list_folder(root)
