@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from jaxdl.augment.images import Augmentation
+from jaxdl.augment.series import SeriesAugmentation
 from jaxdl.augment.tables import TableAugmentation
 from jaxdl.fields import Family
 
 # The first one was the only one once; configs from that time do not name it.
-AUGMENTATIONS = Family("augmentation", {"images": Augmentation, "tables": TableAugmentation}, unnamed="images")
+AUGMENTATIONS = Family(
+    "augmentation",
+    {"images": Augmentation, "tables": TableAugmentation, "series": SeriesAugmentation},
+    unnamed="images",
+)
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "TableAugmentation"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "SeriesAugmentation", "TableAugmentation"]

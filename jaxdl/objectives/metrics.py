@@ -17,11 +17,11 @@ from jaxdl.objectives import losses
 from jaxdl.objectives.classes import in_top
 from jaxdl.objectives.measures import (
     Confusion,
+    ExactMatch,
     Mean,
     Metric,
     PerClass,
     RSquared,
-    all_right,
     cross_entropy,
     exponential,
     is_right,
@@ -152,7 +152,7 @@ _METRICS: Mapping[str, Metric] = {
     known.name: known
     for known in (
         Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
-        Mean("exact_match", True, ("questions",), _SIGMOID, all_right, "all_correct"),
+        ExactMatch("exact_match", True, ("questions", "classes"), _SIGMOID),
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
         Mean("mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
         Mean(

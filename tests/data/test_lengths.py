@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxdl.data import Preprocess, Spec
-from jaxdl.data.lengths import checked_lengths
+from jaxdl.data.lengths import checked_lengths, steps_that_count
 from jaxdl.errors import UserError
 from tests.padded import padded
 
@@ -60,3 +60,16 @@ def test_a_record_of_before_has_no_lengths() -> None:
     assert Spec.from_json(fields) == spec
     del fields["lengths"]
     assert not Spec.from_json(fields).lengths
+
+
+def test_the_steps_of_targets_that_count() -> None:
+    inputs, targets = np.zeros((2, 4, 1)), np.zeros((2, 4), np.int32)
+    lengths = np.array([1, 4])
+    assert steps_that_count({"inputs": inputs, "targets": targets}) is None
+    assert steps_that_count({"inputs": inputs, "targets": targets[:, 0], "lengths": lengths}) is None
+    assert steps_that_count({"inputs": inputs, "targets": targets[:, :3], "lengths": lengths}) is None
+    found = steps_that_count({"inputs": inputs, "targets": targets, "lengths": lengths})
+    assert found is not None and found.sum(1).tolist() == [1, 4]
+    own = {"inputs": inputs, "targets": targets, "lengths": lengths, "target_lengths": np.array([3, 0])}
+    found = steps_that_count(own)
+    assert found is not None and found.sum(1).tolist() == [3, 0]
