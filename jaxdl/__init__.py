@@ -14,10 +14,12 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 if TYPE_CHECKING:
     from jaxdl.augment import Augmentation, TableAugmentation, TextAugmentation
     from jaxdl.augment import AudioAugmentation, Augmentation, TableAugmentation
+    from jaxdl.augment import Augmentation, SeriesAugmentation, TableAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
         Adding,
+        Addition,
         ArrayFile,
         Arrays,
         Audio,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
     from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, TreeLSTM, UNet, pool_time
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -85,6 +88,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adding",
+    "Addition",
     "ArrayFile",
     "Arrays",
     "Attention",
@@ -125,7 +129,9 @@ __all__ = [
     "Reconstruction",
     "ResNet",
     "Schedule",
+    "Seq2Seq",
     "Series",
+    "SeriesAugmentation",
     "Shapes",
     "SigmoidCrossEntropy",
     "Sine",
@@ -176,12 +182,11 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "AudioAugmentation Augmentation TableAugmentation TextAugmentation",
-    "jaxdl.checkpoint.digest": "params_sha256",
-    "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Adding ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits Folder Iris "
-    "Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
-    "default_data_dir",
+    "jaxdl.augment": "Adding Addition ArrayFile Arrays Audio AudioAugmentation Augmentation Bits BreastCancer CopyMemory "
+    "Data Dataset Diabetes Digits Folder Iris Parity Preprocess Series SeriesAugmentation Shapes Sine "
+    "Spec SpokenDigit Subtraction Table TableAugmentation Text TextAugmentation Tfds Trees Vowels Wine "
+    "default_data_dir from_config jaxdl.checkpoint.digest jaxdl.data jaxdl.experiment.config "
+    "params_sha256 to_config",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -189,7 +194,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet TreeLSTM UNet pool_time",
+    "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxdl.augment.audio import AudioAugmentation
 from jaxdl.augment.images import Augmentation
+from jaxdl.augment.series import SeriesAugmentation
 from jaxdl.augment.tables import TableAugmentation
 from jaxdl.augment.text import TextAugmentation
 from jaxdl.fields import Family
@@ -19,3 +20,6 @@ __all__ = ["AUGMENTATIONS", "Augmentation", "TableAugmentation", "TextAugmentati
     unnamed="images",
 
 __all__ = ["AUGMENTATIONS", "AudioAugmentation", "Augmentation", "TableAugmentation"]
+    {"images": Augmentation, "tables": TableAugmentation, "series": SeriesAugmentation},
+
+__all__ = ["AUGMENTATIONS", "Augmentation", "SeriesAugmentation", "TableAugmentation"]

@@ -1,4 +1,5 @@
 """Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder, RNN, TreeLSTM."""
+"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder, RNN and Seq2Seq."""
 
 from jaxdl.fields import Family
 from jaxdl.models.autoencoder import Autoencoder
@@ -6,6 +7,7 @@ from jaxdl.models.cnn import CNN
 from jaxdl.models.mlp import MLP
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.rnn import RNN
+from jaxdl.models.seq2seq import Seq2Seq
 from jaxdl.models.sequence import Attention, Embed, pool_time
 from jaxdl.models.tree import TreeLSTM
 from jaxdl.models.unet import UNet
@@ -36,3 +38,6 @@ __all__ = [
     "UNet",
     "pool_time",
 ]
+        "seq2seq": Seq2Seq,
+
+__all__ = ["CNN", "MLP", "MODELS", "RNN", "Attention", "Autoencoder", "Embed", "ResNet", "Seq2Seq", "UNet", "pool_time"]

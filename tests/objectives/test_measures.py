@@ -19,7 +19,7 @@ from hypothesis import given
 from scipy.special import softmax
 
 from jaxdl.errors import UserError
-from jaxdl.objectives import Objective, SigmoidCrossEntropy
+from jaxdl.objectives import Objective, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from jaxdl.objectives.metrics import metric
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -304,3 +304,22 @@ def test_the_accuracy_of_roots_is_the_accuracy_where_an_example_has_one_class() 
     outputs, targets = random.normal(size=(30, 3)).astype(np.float32), random.integers(3, size=30)
     found = evaluate("root_accuracy", outputs, targets, 7)["root_accuracy"]
     assert found == pytest.approx(evaluate("accuracy", outputs, targets, 7)["accuracy"])
+@given(seed=SEEDS, examples=EXAMPLES, batch_size=BATCHES)
+def test_an_exact_match_is_a_sequence_without_a_wrong_step_that_counts(seed, examples, batch_size) -> None:
+    random = np.random.default_rng(seed)
+    labels = random.integers(2, size=(examples, 3))
+    logits = random.normal(size=(examples, 3, 2)).astype(np.float32) + 2 * np.eye(2, dtype=np.float32)[labels]
+    mask = np.arange(3) < random.integers(4, size=examples)[:, None]
+    result = evaluate("exact_match", logits, labels, batch_size, mask, SoftmaxCrossEntropy())["exact_match"]
+    whole = [
+        all(logits[row, step].argmax() == labels[row, step] for step in range(3) if mask[row, step])
+        for row in range(examples)
+        if mask[row].any()
+    ]
+    assert result == pytest.approx(np.mean(whole)) if whole else np.isnan(result)
+    weights = random.choice([0.0, 0.5, 2.0], examples).astype(np.float32)
+    if not (weights * mask.any(1)).any():
+        return
+    weighted = evaluate("exact_match", logits, labels, batch_size, weights[:, None] * mask, SoftmaxCrossEntropy())
+    exact = ((logits.argmax(-1) == labels) | ~mask).all(1)
+    assert weighted["exact_match"] == pytest.approx(np.average(exact, weights=weights * mask.any(1)))
