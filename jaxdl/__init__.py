@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment import Augmentation, TableAugmentation, TextAugmentation
-    from jaxdl.augment import AudioAugmentation, Augmentation, TableAugmentation
-    from jaxdl.augment import Augmentation, SeriesAugmentation, TableAugmentation
+    from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
@@ -55,8 +53,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, TreeLSTM, UNet, pool_time
-    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, UNet, pool_time
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -182,11 +179,12 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "Adding Addition ArrayFile Arrays Audio AudioAugmentation Augmentation Bits BreastCancer CopyMemory "
-    "Data Dataset Diabetes Digits Folder Iris Parity Preprocess Series SeriesAugmentation Shapes Sine "
-    "Spec SpokenDigit Subtraction Table TableAugmentation Text TextAugmentation Tfds Trees Vowels Wine "
-    "default_data_dir from_config jaxdl.checkpoint.digest jaxdl.data jaxdl.experiment.config "
-    "params_sha256 to_config",
+    "jaxdl.augment": "AudioAugmentation Augmentation SeriesAugmentation TableAugmentation TextAugmentation",
+    "jaxdl.checkpoint.digest": "params_sha256",
+    "jaxdl.experiment.config": "from_config to_config",
+    "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
+    "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
+    "default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

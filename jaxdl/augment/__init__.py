@@ -11,15 +11,22 @@ from jaxdl.fields import Family
 
 # The first one was the only one once; configs from that time do not name it.
 AUGMENTATIONS = Family(
-    "augmentation", {"images": Augmentation, "tables": TableAugmentation, "text": TextAugmentation}, unnamed="images"
+    "augmentation",
+    {
+        "images": Augmentation,
+        "tables": TableAugmentation,
+        "text": TextAugmentation,
+        "audio": AudioAugmentation,
+        "series": SeriesAugmentation,
+    },
+    unnamed="images",
 )
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "TableAugmentation", "TextAugmentation"]
-    "augmentation",
-    {"images": Augmentation, "tables": TableAugmentation, "audio": AudioAugmentation},
-    unnamed="images",
-
-__all__ = ["AUGMENTATIONS", "AudioAugmentation", "Augmentation", "TableAugmentation"]
-    {"images": Augmentation, "tables": TableAugmentation, "series": SeriesAugmentation},
-
-__all__ = ["AUGMENTATIONS", "Augmentation", "SeriesAugmentation", "TableAugmentation"]
+__all__ = [
+    "AUGMENTATIONS",
+    "AudioAugmentation",
+    "Augmentation",
+    "SeriesAugmentation",
+    "TableAugmentation",
+    "TextAugmentation",
+]

@@ -32,7 +32,10 @@ from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction, sine, adding, copy, parity, addition"
+_EMBEDDED = (
+    "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction, sine, adding, copy, "
+    "parity, addition"
+)
 # Sources of their user's own files, named as KIND:PATH.
 _OF_FILES: Mapping[str, type[Data]] = {
     "folder": Folder,

@@ -116,7 +116,7 @@ def _check_finite(split: Split, spec: Spec, where: str) -> None:
     for key in ("inputs", "targets"):
         if split[key].dtype.kind != "f":
             continue
-        read = {name: split[name] for name in ("inputs", "lengths", key) if name in split}
+        read = {name: split[name] for name in ("inputs", "lengths", "target_lengths", key) if name in split}
         fill = key == "inputs" and bool(spec.preprocess.fill)
 
         def find(key: str = key, read: Split = read, fill: bool = fill) -> list[int]:
@@ -124,14 +124,6 @@ def _check_finite(split: Split, spec: Spec, where: str) -> None:
 
         wrong = remembered(f"{key} that are not finite, {fill=}", read, find)
         if wrong:
-        finite = np.isfinite(array)
-        if key == "inputs" and spec.preprocess.fill:
-            finite |= np.isnan(array)
-        counts = steps_that_count(split) if key == "targets" else ~_beyond(split) if "lengths" in split else None
-        if counts is not None:
-            finite |= ~counts.reshape(*array.shape[:2], *[1] * (array.ndim - 2))
-        wrong = np.flatnonzero(~finite.reshape(len(array), -1).all(1))
-        if len(wrong):
             raise UserError(
                 f"{where}: the {key} of {len(wrong):,} of {len(split[key]):,} examples hold NaN or infinity, first in "
                 f"example {wrong[0]}. Remove or replace them."
@@ -146,8 +138,9 @@ def _not_finite(split: Split, key: str, fill: bool) -> list[int]:
     finite = np.isfinite(array)
     if fill:
         finite |= np.isnan(array)
-    if "lengths" in split and array.shape[1:2] == split["inputs"].shape[1:2]:
-        finite |= _beyond(split).reshape(*array.shape[:2], *[1] * (array.ndim - 2))
+    counts = steps_that_count(split) if key == "targets" else ~_beyond(split) if "lengths" in split else None
+    if counts is not None:
+        finite |= ~counts.reshape(*array.shape[:2], *[1] * (array.ndim - 2))
     wrong: list[int] = np.flatnonzero(~finite.reshape(len(array), -1).all(1)).tolist()
     return wrong
 

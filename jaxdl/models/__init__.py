@@ -1,5 +1,4 @@
-"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder, RNN, TreeLSTM."""
-"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder, RNN and Seq2Seq."""
+"""Linen modules that are pure functions of their variables."""
 
 from jaxdl.fields import Family
 from jaxdl.models.autoencoder import Autoencoder
@@ -21,6 +20,7 @@ MODELS = Family(
         "unet": UNet,
         "autoencoder": Autoencoder,
         "rnn": RNN,
+        "seq2seq": Seq2Seq,
         "tree_lstm": TreeLSTM,
     },
 )
@@ -34,10 +34,8 @@ __all__ = [
     "Autoencoder",
     "Embed",
     "ResNet",
+    "Seq2Seq",
     "TreeLSTM",
     "UNet",
     "pool_time",
 ]
-        "seq2seq": Seq2Seq,
-
-__all__ = ["CNN", "MLP", "MODELS", "RNN", "Attention", "Autoencoder", "Embed", "ResNet", "Seq2Seq", "UNet", "pool_time"]

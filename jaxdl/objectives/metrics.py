@@ -155,7 +155,6 @@ _METRICS: Mapping[str, Metric] = {
     for known in (
         Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
         MeanOfLast("root_accuracy", True, ("classes",), _SOFTMAX, is_right, "correct_roots", "roots"),
-        Mean("exact_match", True, ("questions",), _SIGMOID, all_right, "all_correct"),
         ExactMatch("exact_match", True, ("questions", "classes"), _SIGMOID),
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
         Mean("bits_per_step", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=in_bits),

@@ -304,6 +304,8 @@ def test_the_accuracy_of_roots_is_the_accuracy_where_an_example_has_one_class() 
     outputs, targets = random.normal(size=(30, 3)).astype(np.float32), random.integers(3, size=30)
     found = evaluate("root_accuracy", outputs, targets, 7)["root_accuracy"]
     assert found == pytest.approx(evaluate("accuracy", outputs, targets, 7)["accuracy"])
+
+
 @given(seed=SEEDS, examples=EXAMPLES, batch_size=BATCHES)
 def test_an_exact_match_is_a_sequence_without_a_wrong_step_that_counts(seed, examples, batch_size) -> None:
     random = np.random.default_rng(seed)
