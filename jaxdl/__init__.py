@@ -12,26 +12,37 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment import Augmentation, TableAugmentation, TextAugmentation
+    from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
+        Adding,
+        Addition,
         ArrayFile,
         Arrays,
+        Audio,
         Bits,
         BreastCancer,
+        CopyMemory,
         Data,
         Dataset,
         Diabetes,
         Digits,
         Folder,
         Iris,
+        Parity,
         Preprocess,
+        Series,
         Shapes,
+        Sine,
         Spec,
+        SpokenDigit,
+        Subtraction,
         Table,
         Text,
         Tfds,
+        Trees,
+        Vowels,
         Wine,
         default_data_dir,
     )
@@ -42,7 +53,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, UNet, pool_time
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -73,15 +84,20 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adding",
+    "Addition",
     "ArrayFile",
     "Arrays",
     "Attention",
+    "Audio",
+    "AudioAugmentation",
     "Augmentation",
     "Autoencoder",
     "Bits",
     "BreastCancer",
     "Checkpointing",
     "Constant",
+    "CopyMemory",
     "Cosine",
     "Data",
     "Dataset",
@@ -102,6 +118,7 @@ __all__ = [
     "Objective",
     "OneCycle",
     "Optimizer",
+    "Parity",
     "Pause",
     "Piecewise",
     "Preprocess",
@@ -109,11 +126,17 @@ __all__ = [
     "Reconstruction",
     "ResNet",
     "Schedule",
+    "Seq2Seq",
+    "Series",
+    "SeriesAugmentation",
     "Shapes",
     "SigmoidCrossEntropy",
+    "Sine",
     "SoftmaxCrossEntropy",
     "Spec",
+    "SpokenDigit",
     "Steps",
+    "Subtraction",
     "SweepResults",
     "Table",
     "TableAugmentation",
@@ -124,8 +147,11 @@ __all__ = [
     "TrainedModel",
     "Trainer",
     "Training",
+    "TreeLSTM",
+    "Trees",
     "UNet",
     "UserError",
+    "Vowels",
     "Wine",
     "configure",
     "default_data_dir",
@@ -153,11 +179,12 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "Augmentation TableAugmentation TextAugmentation",
+    "jaxdl.augment": "AudioAugmentation Augmentation SeriesAugmentation TableAugmentation TextAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "ArrayFile Arrays Bits BreastCancer Data Dataset Diabetes Digits Folder Iris Preprocess Shapes Spec "
-    "Table Text Tfds Wine default_data_dir",
+    "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
+    "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
+    "default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -165,7 +192,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet UNet pool_time",
+    "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",

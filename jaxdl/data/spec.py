@@ -12,12 +12,17 @@ import numpy as np
 
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.stream import blocks, is_streamed, parts, remembered
 from jaxdl.data.texts.coding import TextCoding
+from jaxdl.data.times import Unit
+from jaxdl.data.trees.encoding import TreeFormat
 from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
 # The arrays that a split may have; training reads no others.
-ARRAYS = ("inputs", "targets", "lengths", "weights")
+ARRAYS = ("inputs", "targets", "lengths", "weights", "target_lengths")
+# The class with which answers end that have lengths of their own, where a source names one.
+END = "<end>"
 # One more that a source may give, by which its examples are cut into splits; it is gone after that.
 GROUPS = "groups"
 
@@ -52,6 +57,33 @@ class Column:
         return cls(**{**fields, "categories": None if categories is None else tuple(categories)})
 
 
+Gaps = Literal["refuse", "skip", "ignore"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How examples are cut from the rows of a series, for a trained model.
+
+    Attributes:
+        horizon: number of steps ahead that are predicted.
+        time: name of the column of times; empty: none.
+        step: difference of the times of two rows, in `unit`; 0 without times.
+        unit: of the step.
+        gaps: what is done about gaps, see `jaxdl.Series`.
+    """
+
+    horizon: int
+    time: str = ""
+    step: int = 0
+    unit: Unit = "numbers"
+    gaps: Gaps = "refuse"
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Windows:
+        """Rebuilds it from the JSON form of `dataclasses.asdict`."""
+        return cls(**fields)
+
+
 @dataclass(frozen=True)
 class Spec:
     """What one example of a data set is.
@@ -65,13 +97,18 @@ class Spec:
         class_names: one for each class; empty if there are none.
         best_loss: smallest expected loss that any model can reach, in nats; None if the source does not know it.
         lengths: whether the examples are sequences of which only the first steps count; a `Dataset` sets it.
+        target_lengths: whether the targets are sequences with lengths of their own, (time,), apart from those of the
+            inputs, as the answers of a sequence-to-sequence model; a `Dataset` sets it.
         vocabulary: number of ids, which are from 0 to below it, for inputs that are ids; 0 for others. A `Dataset`
             raises it to what its examples need.
         target: standardises numbers to be predicted, with the mean and deviation of train. An objective of numbers
             compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
-        columns: what the inputs are made of, if they are the rows of a table.
+        columns: what the inputs are made of, if they are the rows of a table or of a series.
         coding: how texts became ids, if the examples are texts.
+        rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
+        trees: how trees become inputs, if they are trees; see `jaxdl.data.trees.encoding.COLUMNS`.
+        windows: how examples are cut from the rows of a series, if they are.
     """
 
     input_shape: tuple[int, ...]
@@ -87,10 +124,19 @@ class Spec:
     columns: tuple[Column, ...] = ()
     vocabulary: int = 0
     coding: TextCoding | None = None
+    rate: int = 0
+    trees: TreeFormat | None = None
+    windows: Windows | None = None
+    target_lengths: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess={self.preprocess!r}: give a Preprocess, such as Preprocess(scale=1 / 255).")
+
+    @property
+    def model_shape(self) -> tuple[int, ...]:
+        """The shape of one example for the model."""
+        return self.preprocess.shape(self.input_shape)
 
     @property
     def model_dtype(self) -> str:
@@ -115,6 +161,10 @@ class Spec:
             values["columns"] = tuple(map(Column.from_json, values["columns"]))
         if values.get("coding") is not None:
             values["coding"] = TextCoding.from_json(values["coding"])
+        if values.get("trees") is not None:
+            values["trees"] = TreeFormat.from_json(values["trees"])
+        if values.get("windows") is not None:
+            values["windows"] = Windows.from_json(values["windows"])
         return cls(**values)
 
 
@@ -127,6 +177,8 @@ class Dataset:
         splits: ``"train"``, ``"test"`` and, unless its fraction is 0, ``"validation"``. Each holds the arrays
             ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, if the source has them,
             ``"lengths"`` (examples,) integers and ``"weights"`` (examples,) float32, at least 0: how much each counts.
+            Targets (examples, time) that are not those of the steps of the inputs may have ``"target_lengths"``
+            (examples,) integers, the number of steps of each that count.
             Before `Data.load` has cut them there may be no ``"validation"`` and no ``"test"``, and there may be an
             array ``"groups"``, see `jaxdl.data.splits`.
         requested: name of the requested set.
@@ -135,6 +187,9 @@ class Dataset:
         train_examples: size of the source's own train split, before validation was split off.
         passes: passes over train that make one epoch; more than 1 only for a stand-in, which is much smaller than the
             set that the recipe was made for.
+        baselines: figures of forecasts that need no model, by their name: values by ``SPLIT/METRIC``.
+        in_parts: whether examples are brought to the device in parts while a model is trained, instead of all before.
+            Those that are read from disk always are.
 
     Raises:
         UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths, or weights.
@@ -147,30 +202,48 @@ class Dataset:
     fingerprint: str
     train_examples: int
     passes: int = 1
+    baselines: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    in_parts: bool = False
 
     def __post_init__(self) -> None:
         for name, split in self.splits.items():
             if "lengths" in split:
                 steps = (*self.spec.input_shape, 0)[0]
                 checked_lengths(split["lengths"], examples(split), steps, f"lengths of {name}")
+            if "target_lengths" in split:
+                steps = (*self.spec.target_shape, 0)[0]
+                checked_lengths(split["target_lengths"], examples(split), steps, f"target_lengths of {name}")
         for key in ARRAYS[2:]:
             have = {name: key in split for name, split in self.splits.items()}
             if len(set(have.values())) > 1:
                 raise UserError(f"{self.used}: all splits must have {key} or none, and {have} says which have them.")
-        lengths = any("lengths" in split for split in self.splits.values())
+        lengths, own = (any(key in split for split in self.splits.values()) for key in ("lengths", "target_lengths"))
         vocabulary = max([self.spec.vocabulary, *map(self._ids, self.splits.values())])
-        spec = dataclasses.replace(self.spec, lengths=lengths, vocabulary=vocabulary)
+        spec = dataclasses.replace(self.spec, lengths=lengths, vocabulary=vocabulary, target_lengths=own)
         object.__setattr__(self, "spec", spec)  # what follows from the examples
 
     def _ids(self, split: Split) -> int:
         """Returns one more than the largest id of a split; 0 if its inputs are numbers."""
         if self.spec.preprocess.cast != "none" or not split["inputs"].size:
             return 0
-        counts = np.ones(len(split["inputs"]), bool)
-        if "lengths" in split:  # steps beyond them may hold anything
-            counts = np.arange(split["inputs"].shape[1]) < split["lengths"][:, None]
-        ids = split["inputs"][counts]
-        return int(ids.max()) + 1 if ids.size else 0
+
+        def largest(inputs: np.ndarray, lengths: np.ndarray | None) -> int:
+            counts = np.ones(len(inputs), bool)
+            if lengths is not None:  # steps beyond them may hold anything
+                counts = np.arange(inputs.shape[1]) < lengths[:, None]
+            ids = inputs[counts]
+            return int(ids.max()) if ids.size else -1
+
+        read = {name: split[name] for name in ("inputs", "lengths") if name in split}
+        found = remembered(
+            "largest id", read, lambda: max(largest(part["inputs"], part.get("lengths")) for _, part in blocks(read))
+        )
+        return found + 1
+
+    @property
+    def streamed(self) -> bool:
+        """Whether its examples are read from disk when a step needs them."""
+        return self.in_parts or any(is_streamed(array) for split in self.splits.values() for array in split.values())
 
     @property
     def substituted(self) -> bool:
@@ -196,11 +269,17 @@ def examples(split: Split) -> int:
 
 def fingerprint(train: Split, test: Split | None = None, validation: Split | None = None) -> str:
     """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of the splits, names in sorted order."""
-    digest = hashlib.sha256()
-    for name, split in (("train", train), ("test", test), ("validation", validation)):
-        if split is not None:
-            _add(digest, split, f"{name}/")
-    return digest.hexdigest()
+    splits = {"train": train, "test": test, "validation": validation}
+
+    def find() -> str:
+        digest = hashlib.sha256()
+        for name, split in splits.items():
+            if split is not None:
+                _add(digest, split, f"{name}/")
+        return digest.hexdigest()
+
+    arrays = {f"{name}/{key}": array for name, split in splits.items() for key, array in (split or {}).items()}
+    return remembered("fingerprint", arrays, find)
 
 
 def split_sha256(split: Split) -> str:
@@ -212,6 +291,7 @@ def split_sha256(split: Split) -> str:
 
 def _add(digest: Any, split: Split, prefix: str) -> None:
     for key in sorted(split):
-        array = np.ascontiguousarray(split[key])
+        array = split[key]
         digest.update(f"{prefix}{key} {array.shape} {array.dtype.str}\n".encode())
-        digest.update(array.data)
+        for part in parts(array):
+            digest.update(np.ascontiguousarray(part).data)

@@ -128,7 +128,8 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
     ``train_examples`` counts the source's own train split; ``validation_examples`` of them were held out. ``best_loss``
     is the smallest loss that any model can reach in expectation; None where it is not known, or where the objective is
     no cross-entropy, since it bounds no other loss. ``class_weight``, only where the recipe has one, is what it comes
-    to: a number for each class.
+    to: a number for each class. ``baselines``, only where the source knows any, are the figures of forecasts that need
+    no model, as far as the recipe measures them: by their name, by ``SPLIT/METRIC``.
     """
     weights = class_weights(experiment, dataset)
     return {
@@ -142,4 +143,15 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
         "class_names": list(dataset.spec.class_names),
         "fingerprint": dataset.fingerprint,
         **({} if weights is None else {"class_weight": list(weights)}),
+        **({"baselines": baselines} if (baselines := _baselines(dataset, experiment)) else {}),
     }
+
+
+def _baselines(dataset: Dataset, experiment: Experiment) -> dict[str, dict[str, float]]:
+    """Returns the baselines of the data in the metrics that the recipe measures."""
+    measured = ("loss", *experiment.measured)
+    found = {
+        name: {figure: value for figure, value in figures.items() if figure.partition("/")[2] in measured}
+        for name, figures in dataset.baselines.items()
+    }
+    return {name: figures for name, figures in found.items() if figures}

@@ -13,6 +13,7 @@ from jaxdl.data.columns import encode
 from jaxdl.data.frames import Frame, frame_of, listed
 from jaxdl.data.tables import read_table
 from jaxdl.errors import UserError, did_you_mean
+from jaxdl.inference.forecasts import windows_of
 
 Notify = Callable[[str], None]
 
@@ -58,6 +59,8 @@ def as_rows(values: Any, spec: Spec, notify: Notify) -> np.ndarray:
     """Returns the inputs for a mapping of columns, or a table of pandas or Arrow; arguments and errors as above."""
     if not spec.columns:
         raise UserError("inputs are columns by name, but the model was not trained on a table; give one array.")
+    if spec.windows is not None:
+        return windows_of(frame_of(values, "inputs"), spec, spec.windows, notify)[1]
     return rows_of(frame_of(values, "inputs"), spec, notify)
 
 

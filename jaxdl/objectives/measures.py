@@ -125,6 +125,11 @@ def in_bits(value: float) -> float:
     return value / math.log(2)
 
 
+def root(value: float) -> float:
+    """The square root of a mean."""
+    return math.sqrt(value)
+
+
 @dataclass(frozen=True)
 class Mean(Metric):
     """A function of the mean of one value for each element.
@@ -158,10 +163,59 @@ class Mean(Metric):
         return {self.name: self.after(float(_total(partials[self.key]) / number)) if number else math.nan}
 
 
+@dataclass(frozen=True)
+class MeanOfLast(Mean):
+    """As `Mean`, over the last step that counts in each example, which for a tree is its root.
+
+    Outputs are (batch, time, outputs); where there are no steps, it is the mean over the examples.
+    """
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        elements = jnp.shape(outputs)[:-1]
+        if len(elements) == 2:
+            mask = _last(counting.broadcast_mask(mask, elements))
+        return super().partial(outputs, targets, mask)
+
+
+def _last(mask: jax.Array) -> jax.Array:
+    """Returns a mask (batch, time), or weights, of which only the last that is not 0 is left in each example."""
+    steps = jnp.arange(mask.shape[1], dtype=jnp.int32).reshape(1, -1)
+    last = jnp.max(jnp.where(mask > 0, steps, -1), 1, keepdims=True)
+    return jnp.where(steps == last, mask, jnp.zeros_like(mask))
+
+
 def _total(partial: np.ndarray) -> np.ndarray:
     """Adds up the entries of all batches in 64 bits."""
     wide = np.float64 if np.issubdtype(partial.dtype, np.floating) else np.int64
     return np.asarray(partial.sum(axis=0, dtype=wide))
+
+
+@dataclass(frozen=True)
+class ExactMatch(Metric):
+    """The fraction of examples without a wrong answer: to any of their questions, or at any of their steps that count.
+
+    Where every step of a sequence has questions, each step counts for itself. With weights, a sequence has the largest
+    of those of its steps.
+    """
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        if self.objective.kind == "questions":
+            answers = all_right(self.objective, outputs, targets)
+            mask = counting.broadcast_mask(mask, answers.shape)
+        else:
+            answers = correct(outputs, targets)
+            mask = counting.broadcast_mask(mask, answers.shape)
+            answers, mask = (array.reshape(len(array), -1) for array in (answers | (mask == 0), mask))
+            answers, mask = answers.all(1), mask.max(1)
+        right, number = self._keys()
+        return {right: counting.total(answers, mask), number: counting.count(mask)}
+
+    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        right, number = (_total(partials[key]) for key in self._keys())
+        return {self.name: float(right / number) if number else math.nan}
+
+    def _keys(self) -> tuple[str, str]:
+        return ("all_correct", "count") if self.objective.kind == "questions" else ("exact", "sequences")
 
 
 # The confusion matrix, and the metrics computed from it.

@@ -17,16 +17,18 @@ from jaxdl.objectives import losses
 from jaxdl.objectives.classes import in_top
 from jaxdl.objectives.measures import (
     Confusion,
+    ExactMatch,
     Mean,
+    MeanOfLast,
     Metric,
     PerClass,
     RSquared,
-    all_right,
     cross_entropy,
     exponential,
     in_bits,
     is_right,
     plain,
+    root,
 )
 from jaxdl.objectives.objectives import (
     OBJECTIVES,
@@ -152,10 +154,15 @@ _METRICS: Mapping[str, Metric] = {
     known.name: known
     for known in (
         Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
-        Mean("exact_match", True, ("questions",), _SIGMOID, all_right, "all_correct"),
+        MeanOfLast("root_accuracy", True, ("classes",), _SOFTMAX, is_right, "correct_roots", "roots"),
+        ExactMatch("exact_match", True, ("questions", "classes"), _SIGMOID),
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
         Mean("bits_per_step", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=in_bits),
         Mean("mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
+        Mean(
+            *("root_mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
+            after=root,
+        ),
         Mean("mean_absolute_error", False, ("values",), _SQUARES, plain(losses.absolute_error), "absolute_error"),
         Confusion("confusion", None, _CHOICES, _SOFTMAX),
         PerClass("precision", True, _CHOICES, _SOFTMAX),

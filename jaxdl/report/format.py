@@ -47,6 +47,19 @@ def data_used(data: Mapping[str, Any]) -> str:
     return f"{used} (stand-in for {data.get('requested')})" if data.get("substituted") else used
 
 
+def baseline_facts(data: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the figures of forecasts that need no model, from a summary's ``data``, in a line each by their name."""
+    baselines = data.get("baselines")
+    facts: dict[str, str] = {}
+    for name, values in baselines.items() if isinstance(baselines, Mapping) else ():
+        by_split: dict[str, dict[str, float]] = {}
+        for tag, value in values.items() if isinstance(values, Mapping) else ():
+            split, _, metric = tag.partition("/")
+            by_split.setdefault(split, {})[metric] = value
+        facts[str(name)] = "; ".join(f"{split} {figures(by_split[split])}" for split in sorted(by_split))
+    return facts
+
+
 def split_metrics(metrics: Mapping[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:
     """Sorts the figures of a summary by metric.
 

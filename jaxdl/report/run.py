@@ -10,7 +10,7 @@ from typing import Any
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import CONFIG, PICTURES, RECORD, REPORT, SUMMARY, read_config, read_metrics, read_record, read_summary
-from jaxdl.report.format import data_used, duration, figure, split_metrics
+from jaxdl.report.format import baseline_facts, data_used, duration, figure, split_metrics
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled
 
 # Takes a metric's values by split, the summary's ``data``, and whether to draw plots; returns a part of the page, empty
@@ -69,7 +69,7 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
         _curves(lines, data, used) if plots else "",
         *_of_metrics(_mapping(summary.get("metrics")), data, sections, plots),
         _pictures(run_dir, used),
-        section("Data", pairs(data)),
+        section("Data", pairs(_flat(data))),
         section("Configuration", pairs(_flat(config))),
         _record(record),
     ]
@@ -115,6 +115,8 @@ def _results(summary: Mapping[str, Any], used: str) -> str:
     best = _mapping(summary.get("data")).get("best_loss")
     if isinstance(best, int | float):
         facts["smallest loss that any model can reach"] = figure(best)
+    for name, values in baseline_facts(_mapping(summary.get("data"))).items():
+        facts[f"baseline: {name}"] = values
     return section("Results", measured + (f"<p></p>{pairs(facts)}" if facts else ""))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
 from jaxdl.errors import UserError, printable
-from jaxdl.report.format import data_used, duration, figure, figures, split_metrics
+from jaxdl.report.format import baseline_facts, data_used, duration, figure, figures, split_metrics
 
 if TYPE_CHECKING:
     from rich.console import Console, Group, RenderableType
@@ -269,6 +269,7 @@ def _write_results(summary: Mapping[str, Any], run_dir: Path, stream: TextIO) ->
     best = about_data.get("best_loss")
     if best is not None:
         lines.append(("best possible", f"loss {figure(best)}, no model can have a lower expected loss"))
+    lines.extend(("baseline", f"{name}: {values}") for name, values in baseline_facts(about_data).items())
     if "parameters" in summary:
         lines.append(("parameters", f"{summary['parameters']:,}"))
     if summary.get("train_examples_per_second"):

@@ -52,6 +52,10 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
     "image_folder_cnn": ({"data": jaxdl.Digits(), "model.features": (16,), "model.dense": (32,)}, 0.85),
     "iris_mlp": ({"training.epochs": 20}, 0.85),
     "diabetes_mlp": ({"training.epochs": 20}, 0.35),
+    "spoken_digit_rnn": (
+        {"data": jaxdl.Vowels(bands=16, train_examples=500, test_examples=100), "model.features": (16,)},
+        0.85,
+    ),
     "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
 }
 
