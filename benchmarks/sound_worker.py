@@ -2,10 +2,10 @@
 
     python -m benchmarks.sound_worker FRAMEWORK FOLDER EPOCHS
 
-Names are those of the Free Spoken Digit Dataset, such as ``7_jackson_32.wav``; recordings 0 to 4 are the test split. All
-train the recipe of ``experiments/spoken_digit_rnn.py`` without validation: 64 bands, a GRU of 64 units in each direction
-over the valid frames, Adam with a cosine, batches of 64. Prints JSON: the seconds from the imports to the tested model,
-the seconds that cores worked for it, the seconds of each epoch, and the test accuracy.
+Names are those of the Free Spoken Digit Dataset, such as ``7_jackson_32.wav``; recordings 0 to 4 are the test split.
+All train the recipe of ``experiments/spoken_digit_rnn.py`` without validation: 64 bands, a GRU of 64 units in each
+direction over the valid frames, Adam with a cosine, batches of 64. Prints JSON: the seconds from the imports to the
+tested model, the seconds that cores worked for it, the seconds of each epoch, and the test accuracy.
 
 | framework | what it is |
 |---|---|
@@ -16,6 +16,7 @@ the seconds that cores worked for it, the seconds of each epoch, and the test ac
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -197,7 +198,7 @@ def main(arguments: list[str]) -> int:
         next(training)
         ends.append(time.perf_counter())
     accuracy = next(training)
-    seconds = [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    seconds = [end - start for start, end in itertools.pairwise(ends)]
     told = {"seconds": time.perf_counter() - begin, "core_seconds": core_seconds() - before}
     print(json.dumps({**told, "epochs": seconds, "accuracy": accuracy}))
     return 0
