@@ -2,8 +2,9 @@
 
     python -m benchmarks.image_worker FRAMEWORK FOLDER SIZE PASSES
 
-Prints JSON: the seconds of each pass, the seconds that cores worked for it, and the number of pictures. Importing is
-not counted, starting threads or processes and listing the folder is. It runs on all cores that the process may use.
+FOLDER may be an ``.npz`` of images in the place of a folder, see `benchmarks.array_passes`. Prints JSON: the seconds
+of each pass, the seconds that cores worked for it, and the number of pictures. Importing is not counted, starting
+threads or processes and listing the folder is. It runs on all cores that the process may use.
 
 | framework | what it is |
 |---|---|
@@ -23,6 +24,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from benchmarks import array_passes
 
 BATCH = 32
 # One pass over all pictures: returns how many there were.
@@ -132,7 +135,8 @@ def core_seconds() -> float:
 def main(arguments: list[str]) -> int:
     """Runs the passes and prints their seconds."""
     framework, folder, size, passes = arguments
-    reading = PASSES[framework](Path(folder), int(size))
+    passes_of = array_passes.PASSES if Path(folder).is_file() else PASSES
+    reading = passes_of[framework](Path(folder), int(size))
     next(reading)  # imports
     seconds, worked, counts = [], [], set[int]()
     for _ in range(int(passes)):

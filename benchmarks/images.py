@@ -1,6 +1,6 @@
 """Input speed of a folder of JPEGs, beside PyTorch's DataLoader with torchvision, tf.data and Keras.
 
-    python -m benchmarks.images [--python=torch=PATH] [--rounds=3] [--pictures=500] [--output=FILE]
+    python -m benchmarks.images [--python=torch=PATH] [--rounds=3] [--pictures=500] [--data_dir=DIR]
 
 The pictures are generated: smooth shades with a little noise, quality 90, in four classes. Each framework reads them in
 a process of its own, in turns, on the same cores, in an order that changes from round to round; see `image_worker` for
@@ -12,6 +12,7 @@ later epochs. The files are in the system's cache by then.
 | ``stored`` | 224x224 | 224x224 |
 | ``224`` | 1000x750 | 224x224 |
 | ``64`` | 500x375 | 64x64 |
+| ``mnist`` | MNIST's 60,000, or with no ``--data_dir`` as many random ones, in memory, batches of 128 | 28x28 |
 
 Prints the median of pictures per second and, in brackets, the median over rounds of jaxdl's speed divided by theirs; of
 the first pass also per second that a core worked, which other processes on the machine change little. Writes all
@@ -33,11 +34,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
+import jaxdl
+from benchmarks import array_passes, machine
 from benchmarks.image_worker import PASSES
 from benchmarks.process import ROOT, run
 
 CASES = {"stored": ((224, 224), 224), "224": ((1000, 750), 224), "64": ((500, 375), 64)}
+MNIST = "mnist"
 _CLASSES, _PASSES, _LIMIT = 4, 3, 600.0
 Figures = Mapping[str, Any]
 
@@ -56,6 +59,17 @@ def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> None:
         noise = random.normal(0, 6, (size[1], size[0], 1))
         pixels = np.clip(np.asarray(shades) + noise, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(of_class / f"{number:05}.jpg", quality=90)
+
+
+def write_mnist(file: Path, data_dir: Path | None) -> None:
+    """Writes MNIST's train images and labels, or random ones of the same sizes, as ``inputs`` and ``targets``."""
+    if data_dir is None:
+        random = np.random.RandomState(0)
+        inputs, targets = random.randint(0, 256, (60_000, 28, 28, 1)), random.randint(0, 10, 60_000)
+    else:
+        train = jaxdl.Tfds("mnist", fallback="none", validation=0.0).load(data_dir).splits["train"]
+        inputs, targets = train["inputs"], train["targets"]
+    np.savez(file, inputs=inputs.astype(np.uint8), targets=targets.astype(np.int32))
 
 
 def measure(framework: str, python: str, folder: Path, size: int) -> Figures:
@@ -79,7 +93,7 @@ def measure(framework: str, python: str, folder: Path, size: int) -> Figures:
 def table(rounds: Sequence[Mapping[str, Mapping[str, Figures]]]) -> str:
     """Returns the figures of all rounds, by case and framework, as a table in Markdown."""
     lines = ["| case | framework | first pass | first pass, a core | later passes |", "|---|---|---|---|---|"]
-    for case in CASES:
+    for case in (*CASES, MNIST):
         for framework in PASSES:
             both = [each[case] for each in rounds if {"jaxdl", framework} <= each.get(case, {}).keys()]
             cells = []
@@ -100,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--python", action="append", default=[], help="FRAMEWORK=PATH of its Python")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=int, default=500, help="pictures of each case")
+    parser.add_argument("--data_dir", type=Path, help="folder with MNIST; without it the images are random")
     parser.add_argument("--output", type=Path, default=Path("images.json"))
     options = parser.parse_args(arguments)
     pythons = dict.fromkeys(PASSES, sys.executable) | dict(each.split("=", 1) for each in options.python)
@@ -108,12 +123,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as work:
         for case, (stored, _) in CASES.items():
             write_pictures(Path(work) / case / "pictures", options.pictures, stored)
+        mnist = Path(work) / "mnist.npz"
+        write_mnist(mnist, options.data_dir)
         for number in range(options.rounds):
             rounds.append({})
-            for case, (_, size) in CASES.items():
-                names = [name for name in PASSES if name not in failed]
+            for case in (*CASES, MNIST):
+                names = [name for name in (array_passes.PASSES if case == MNIST else PASSES) if name not in failed]
                 names = names[number % len(names) :] + names[: number % len(names)]
-                found = {n: measure(n, pythons[n], Path(work) / case / "pictures", size) for n in names}
+                where = mnist if case == MNIST else Path(work) / case / "pictures"
+                size = 28 if case == MNIST else CASES[case][1]
+                found = {n: measure(n, pythons[n], where, size) for n in names}
                 failed |= {name: figures["problem"] for name, figures in found.items() if figures["problem"]}
                 rounds[-1][case] = {name: figures for name, figures in found.items() if not figures["problem"]}
                 print(f"round {number + 1}, {case}: {', '.join(found)}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
-    from jaxdl.augment import Augmentation, SeriesAugmentation, TableAugmentation
+    from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.data import (
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Addition,
         ArrayFile,
         Arrays,
+        Audio,
         Bits,
         BreastCancer,
         CopyMemory,
@@ -35,8 +36,13 @@ if TYPE_CHECKING:
         Shapes,
         Sine,
         Spec,
+        SpokenDigit,
+        Subtraction,
         Table,
+        Text,
         Tfds,
+        Trees,
+        Vowels,
         Wine,
         default_data_dir,
     )
@@ -47,7 +53,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
-    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, UNet, pool_time
+    from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         Huber,
         MeanAbsoluteError,
@@ -83,6 +89,8 @@ __all__ = [
     "ArrayFile",
     "Arrays",
     "Attention",
+    "Audio",
+    "AudioAugmentation",
     "Augmentation",
     "Autoencoder",
     "Bits",
@@ -126,17 +134,24 @@ __all__ = [
     "Sine",
     "SoftmaxCrossEntropy",
     "Spec",
+    "SpokenDigit",
     "Steps",
+    "Subtraction",
     "SweepResults",
     "Table",
     "TableAugmentation",
+    "Text",
+    "TextAugmentation",
     "Tfds",
     "TrainState",
     "TrainedModel",
     "Trainer",
     "Training",
+    "TreeLSTM",
+    "Trees",
     "UNet",
     "UserError",
+    "Vowels",
     "Wine",
     "configure",
     "default_data_dir",
@@ -164,11 +179,12 @@ __all__ = [
 ]
 
 _NAMES = {
-    "jaxdl.augment": "Augmentation SeriesAugmentation TableAugmentation",
+    "jaxdl.augment": "AudioAugmentation Augmentation SeriesAugmentation TableAugmentation TextAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.experiment.config": "from_config to_config",
-    "jaxdl.data": "Adding Addition ArrayFile Arrays Bits BreastCancer CopyMemory Data Dataset Diabetes Digits Folder "
-    "Iris Parity Preprocess Series Shapes Sine Spec Table Tfds Wine default_data_dir",
+    "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
+    "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
+    "default_data_dir",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -176,7 +192,7 @@ _NAMES = {
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.objectives.metrics": "metric",
-    "jaxdl.models": "CNN MLP RNN Attention Autoencoder Embed ResNet Seq2Seq UNet pool_time",
+    "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",

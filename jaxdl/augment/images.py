@@ -201,7 +201,7 @@ class Augmentation:
             changed["targets"] = masks
         if enabled(self.mixup) or enabled(self.cutmix):
             changed = mixed(changed, self.mixup, self.cutmix, key_of)
-        return {**changed, "inputs": preprocess.standardized(changed["inputs"])}
+        return preprocess.finished(changed)
 
     def _moved(
         self, inputs: jax.Array, masks: jax.Array | None, key_of: Callable[[int], jax.Array]

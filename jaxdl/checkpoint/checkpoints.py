@@ -25,7 +25,7 @@ from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause, sync_folder
 
 # Orbax must be used by one thread at a time: two that save at once disturb each other.
-_ORBAX = threading.RLock()
+ORBAX = threading.RLock()
 
 
 class Checkpoints:
@@ -89,7 +89,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         step = int(step)
-        with _ORBAX, disk_errors(self.directory):
+        with ORBAX, disk_errors(self.directory):
             if self._open is not None and not self.directory.exists():
                 # Orbax would create it again, and the run would continue in a folder without its other files.
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -124,7 +124,7 @@ class Checkpoints:
             UserError: there is no such checkpoint, it does not fit `like`, or it is damaged.
         """
         self.wait()
-        with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
+        with ORBAX, named_cause(self.directory, "read the checkpoints of"):
             found = self._find(step)
             try:
                 return read_checkpoint(self._manager(), self.directory, found, like).state
@@ -138,24 +138,26 @@ class Checkpoints:
         notify: Callable[[str], None] = print,
         *,
         needs_best: bool = False,
+        elsewhere: int | None = None,
     ) -> Saved | None:
         """Restores the newest checkpoint that is not damaged; None if there is none at all.
 
         Damaged ones are renamed to ``checkpoints/damaged-STEP``.
 
         Args:
-            like: as in `restore`.
+            like: as in `restore`, or a function that returns it from `Saved.about`.
             rows_like: shapes and dtypes of `Saved.rows`.
             notify: called with a message for each damaged checkpoint.
             needs_best: treat a checkpoint as damaged if the one that was the best when it was saved is damaged or
                 missing.
+            elsewhere: the step of a state that is not here, to which the run can return if all of these are damaged.
 
         Raises:
-            UserError: a checkpoint does not fit, or all are damaged.
+            UserError: a checkpoint does not fit, or all are damaged and there is none `elsewhere`.
         """
         self.wait()
         damaged: list[Damaged] = []
-        with _ORBAX, named_cause(self.directory, "read the checkpoints of"):
+        with ORBAX, named_cause(self.directory, "read the checkpoints of"):
             for step in reversed(self.steps()):
                 try:
                     saved = read_checkpoint(self._manager(), self.directory, step, like, rows_like)
@@ -164,14 +166,13 @@ class Checkpoints:
                 except Damaged as error:
                     damaged.append(error)
                     continue
-                for each in damaged:
-                    notify(f"{each}; it is set aside, and the run resumes from step {step:,}.")
-                self._set_aside([each.step for each in damaged])
+                self._set_aside(damaged, step, notify)
                 return saved
-        if damaged:
-            raise UserError(
-                f"{damaged[0]}, and there is no older one; restore it, or start again with a new --run_dir."
-            )
+            if damaged and elsewhere is None:
+                raise UserError(
+                    f"{damaged[0]}, and there is no older one; restore it, or start again with a new --run_dir."
+                )
+            self._set_aside(damaged, elsewhere or 0, notify)
         return None
 
     def about(self, step: int) -> dict[str, Any]:
@@ -293,14 +294,17 @@ class Checkpoints:
     def _close_manager(self) -> None:
         manager, self._open = self._open, None
         if manager is not None:
-            with _ORBAX, disk_errors(self.directory):  # it waits as well, for what `wait` may not have come to
+            with ORBAX, disk_errors(self.directory):  # it waits as well, for what `wait` may not have come to
                 manager.close()
 
-    def _set_aside(self, steps: Sequence[int]) -> None:
-        if not steps or self._read_only:
+    def _set_aside(self, damaged: Sequence[Damaged], resumed: int, notify: Callable[[str], None]) -> None:
+        for each in damaged:
+            aside = "" if self._read_only else "it is set aside, and "
+            notify(f"{each}; {aside}the run resumes from step {resumed:,}.")
+        if not damaged or self._read_only:
             return
         self._close_manager()  # Orbax remembers which steps it has seen
-        for step in steps:
+        for step in [each.step for each in damaged]:
             target = self.directory / f"damaged-{step}"
             with named_cause(target, "move a damaged checkpoint to"):
                 if target.exists():

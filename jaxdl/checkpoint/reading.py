@@ -77,8 +77,8 @@ def read_checkpoint(
         manager: Orbax's manager of the directory.
         directory: the folder of the checkpoints.
         step: which one.
-        like: the structure, shapes and dtypes of the state. rows_like: shapes and dtypes of the rows; None leaves them
-            out.
+        like: the structure, shapes and dtypes of the state, or a function that returns them from `Saved.about`.
+        rows_like: shapes and dtypes of the rows; None leaves them out.
 
     Raises:
         UserError: it does not fit `like`.
@@ -94,6 +94,8 @@ def _read_checkpoint(manager: Any, directory: Path, step: int, like: Any, rows_l
     path = directory / str(step)
     about = read_about(manager, directory, step)
     digests = about["digests"]
+    if callable(like):
+        like = like(about)
     check_fits(about["shapes"], like, path)
     wanted = {STATE: like}
     if rows_like is not None and ROWS in digests:

@@ -80,6 +80,6 @@ def summary(options: Options, experiment: Experiment, arguments: Sequence[str], 
     state = state_shapes(make_steps(experiment, spec, total_steps=1))
     size = experiment.training.batch_size
     opt_bytes = tree_bytes(state.opt_state)
-    table = layer_table(experiment.model, spec.input_shape, batch_size=size, optimizer_bytes=opt_bytes, train=True)
+    table = layer_table(experiment.model, spec.model_shape, batch_size=size, optimizer_bytes=opt_bytes, train=True)
     console_of().print(render(table))
     return 0

@@ -7,10 +7,12 @@ from typing import Any
 
 from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.sounds import find_sounds, load_sound, load_sounds
 from jaxdl.data.source import Data, Notify, default_data_dir
 from jaxdl.data.sources.addition import Addition
 from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
+from jaxdl.data.sources.audio import Audio
 from jaxdl.data.sources.bits import Bits
 from jaxdl.data.sources.digits import Digits
 from jaxdl.data.sources.folder import Folder
@@ -18,20 +20,31 @@ from jaxdl.data.sources.samples import BreastCancer, Diabetes, Iris, Wine
 from jaxdl.data.sources.series import Series
 from jaxdl.data.sources.shapes import Shapes
 from jaxdl.data.sources.sine import Sine
+from jaxdl.data.sources.spoken_digit import SpokenDigit
+from jaxdl.data.sources.subtraction import Subtraction
 from jaxdl.data.sources.table import Table
 from jaxdl.data.sources.tasks import Adding, CopyMemory, Parity
+from jaxdl.data.sources.text import Text
 from jaxdl.data.sources.tfds import Tfds, check_name
+from jaxdl.data.sources.trees import Trees
+from jaxdl.data.sources.vowels import Vowels
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, sine, adding, copy, parity, addition"
+_EMBEDDED = (
+    "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction, sine, adding, copy, "
+    "parity, addition"
+)
 # Sources of their user's own files, named as KIND:PATH.
 _OF_FILES: Mapping[str, type[Data]] = {
     "folder": Folder,
     "table": Table,
     "csv": Table,
     "arrays": ArrayFile,
+    "text": Text,
+    "audio": Audio,
+    "trees": Trees,
     "series": Series,
 }
 
@@ -72,8 +85,14 @@ DATA = Family(
         "diabetes": Diabetes,
         "arrays": Arrays,
         "array_file": ArrayFile,
+        "audio": Audio,
+        "spoken_digit": SpokenDigit,
+        "vowels": Vowels,
         "folder": Folder,
         "table": Table,
+        "text": Text,
+        "trees": Trees,
+        "subtraction": Subtraction,
         "series": Series,
         "sine": Sine,
         "adding": Adding,
@@ -91,6 +110,7 @@ __all__ = [
     "Addition",
     "ArrayFile",
     "Arrays",
+    "Audio",
     "Bits",
     "BreastCancer",
     "CopyMemory",
@@ -108,13 +128,21 @@ __all__ = [
     "Sine",
     "Spec",
     "Split",
+    "SpokenDigit",
+    "Subtraction",
     "Table",
+    "Text",
     "Tfds",
+    "Trees",
+    "Vowels",
     "Wine",
     "default_data_dir",
     "examples",
     "find_images",
+    "find_sounds",
     "fingerprint",
     "load_image",
     "load_images",
+    "load_sound",
+    "load_sounds",
 ]

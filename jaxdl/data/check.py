@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxdl.data.lengths import steps_that_count
 from jaxdl.data.spec import Dataset, Spec, Split
+from jaxdl.data.stream import blocks, remembered
 from jaxdl.errors import UserError
 
 UNLABELLED = -1
@@ -30,7 +31,7 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
     for name, split in dataset.splits.items():
         where = f"the {name} split of {dataset.used}"
         _check_finite(split, dataset.spec, where)
-        check_ids(split["inputs"], split.get("lengths"), dataset.spec, where)
+        _check_ids(split, dataset.spec, where)
         if "weights" in split:
             check_weights(split["weights"], len(split["inputs"]), where)
         splits[name] = _labelled(split, dataset.spec, where, notify)
@@ -40,13 +41,27 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
 def are_classes(targets: np.ndarray, spec: Spec) -> bool:
     """Returns whether targets are class numbers; otherwise they are values, or the answers to yes-no questions."""
     of_pixels = len(spec.target_shape) > 1 and spec.target_shape == spec.input_shape[:-1]
+    of_steps = spec.preprocess.cast == "none" and spec.target_shape == spec.input_shape[:1]
     sequences = len(spec.input_shape) > 1 or spec.preprocess.cast == "none"
     of_steps = spec.target_lengths or (sequences and spec.target_shape == spec.input_shape[:1])
     questions = spec.target_shape[-1:] == (spec.outputs,) and not of_pixels and not of_steps
     return targets.dtype.kind in "iu" and spec.outputs > 1 and not questions
 
 
-def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where: str) -> None:
+def _check_ids(split: Split, spec: Spec, where: str) -> None:
+    if spec.preprocess.cast != "none":
+        return
+    read = {name: split[name] for name in ("inputs", "lengths") if name in split}
+
+    def check() -> bool:
+        for first, part in blocks(read):
+            check_ids(part["inputs"], part.get("lengths"), spec, where, first)
+        return True
+
+    remembered("no id is negative", read, check)
+
+
+def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where: str, first: int = 0) -> None:
     """Checks that ids, such as those of words, are not negative: an embedding would count them from its end.
 
     Args:
@@ -54,6 +69,7 @@ def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where:
         lengths: (examples,) valid steps of each; steps beyond them may hold anything. None: all steps are valid.
         spec: describes the data.
         where: what the inputs belong to, for the message.
+        first: the number of the first example.
 
     Raises:
         UserError: an id is negative.
@@ -67,7 +83,8 @@ def check_ids(inputs: np.ndarray, lengths: np.ndarray | None, spec: Spec, where:
         )
     wrong = np.flatnonzero(negative.reshape(len(inputs), -1).any(1))
     if len(wrong):
-        raise UserError(f"{where}: example {wrong[0]} has a negative id, {inputs[wrong[0]].min()}; ids count from 0.")
+        example = first + int(wrong[0])
+        raise UserError(f"{where}: example {example} has a negative id, {inputs[wrong[0]].min()}; ids count from 0.")
 
 
 def check_weights(weights: np.ndarray, count: int, where: str) -> None:
@@ -97,21 +114,35 @@ def check_weights(weights: np.ndarray, count: int, where: str) -> None:
 
 def _check_finite(split: Split, spec: Spec, where: str) -> None:
     for key in ("inputs", "targets"):
-        array = split[key]
-        if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
+        if split[key].dtype.kind != "f":
             continue
-        finite = np.isfinite(array)
-        if key == "inputs" and spec.preprocess.fill:
-            finite |= np.isnan(array)
-        counts = steps_that_count(split) if key == "targets" else ~_beyond(split) if "lengths" in split else None
-        if counts is not None:
-            finite |= ~counts.reshape(*array.shape[:2], *[1] * (array.ndim - 2))
-        wrong = np.flatnonzero(~finite.reshape(len(array), -1).all(1))
-        if len(wrong):
+        read = {name: split[name] for name in ("inputs", "lengths", "target_lengths", key) if name in split}
+        fill = key == "inputs" and bool(spec.preprocess.fill)
+
+        def find(key: str = key, read: Split = read, fill: bool = fill) -> list[int]:
+            return [first + number for first, part in blocks(read) for number in _not_finite(part, key, fill)]
+
+        wrong = remembered(f"{key} that are not finite, {fill=}", read, find)
+        if wrong:
             raise UserError(
-                f"{where}: the {key} of {len(wrong):,} of {len(array):,} examples hold NaN or infinity, first in "
+                f"{where}: the {key} of {len(wrong):,} of {len(split[key]):,} examples hold NaN or infinity, first in "
                 f"example {wrong[0]}. Remove or replace them."
             )
+
+
+def _not_finite(split: Split, key: str, fill: bool) -> list[int]:
+    """Returns the numbers of the examples with a number that is not finite; with `fill` it may be missing, NaN."""
+    array = split[key]
+    if np.isfinite(array.sum(dtype=np.float64)):
+        return []
+    finite = np.isfinite(array)
+    if fill:
+        finite |= np.isnan(array)
+    counts = steps_that_count(split) if key == "targets" else ~_beyond(split) if "lengths" in split else None
+    if counts is not None:
+        finite |= ~counts.reshape(*array.shape[:2], *[1] * (array.ndim - 2))
+    wrong: list[int] = np.flatnonzero(~finite.reshape(len(array), -1).all(1)).tolist()
+    return wrong
 
 
 def _beyond(split: Split) -> np.ndarray:

@@ -8,8 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from jaxdl.backend.cores import usable_cores
 from jaxdl.errors import UserError
@@ -19,21 +18,23 @@ _QUIET, _TELL_EVERY = 2.0, 10.0
 
 
 def fill(
-    inputs: np.ndarray,
+    inputs: Any,
     paths: Sequence[Path],
-    read: Callable[[Path], np.ndarray],
+    read: Callable[[Path], Any],
     notify: Callable[[str], None] | None = None,
     *,
     skip: bool = False,
+    what: str = "images",
 ) -> dict[int, str]:
     """Fills the rows of an array with what `read` returns for each path.
 
     Args:
-        inputs: (paths, ...), written to.
+        inputs: an array (paths, ...) or a list of as many entries, written to.
         paths: the files.
         read: called with `bombs_refused` in force, on several threads: Pillow decodes without Python's lock.
         notify: called with progress lines if it takes long.
         skip: whether a `UserError` of `read` leaves its row as it is.
+        what: what the files are, in progress lines.
 
     Returns:
         The messages of the rows that were skipped, in order.
@@ -58,7 +59,7 @@ def fill(
             for row, _ in enumerate(pool.map(work, range(len(paths)))):
                 if notify is not None and time.monotonic() > due:
                     due = time.monotonic() + _TELL_EVERY
-                    notify(f"Decoding {len(paths):,} images: {100 * row // len(paths)} %")
+                    notify(f"Decoding {len(paths):,} {what}: {100 * row // len(paths)} %")
     finally:
         pool.shutdown(cancel_futures=True)
     return dict(sorted(skipped.items()))

@@ -29,22 +29,32 @@ _TIFF_PHOTOMETRIC, _TIFF_BITS, _WHITE_IS_ZERO = 262, 258, 0
 
 
 def find_images(path: Path) -> list[Path]:
-    """Lists the image files to read: the file itself, or all image files below a folder, sorted by path.
+    """Lists the image files to read, as `find_files` does."""
+    return find_files(path, EXTENSIONS, "image")
+
+
+def find_files(path: Path, extensions: frozenset[str], what: str) -> list[Path]:
+    """Lists the files to read: the file itself, or all files of a kind below a folder, sorted by path.
 
     Files and folders that a system leaves there are no images of the user's: hidden ones (``._cat.png`` of macOS,
     ``.ipynb_checkpoints``), ``__MACOSX``, ``@eaDir`` and ``$RECYCLE.BIN``.
 
+    Args:
+        path: a file or a folder.
+        extensions: how names of files of the kind end, in lower case.
+        what: what such a file is called in messages.
+
     Raises:
-        UserError: `path` does not exist, or it is a folder without image files.
+        UserError: `path` does not exist, or it is a folder without such files.
     """
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise UserError(f"{path}: there is no such file or folder.")
-    files = (file for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+    files = (file for file in path.rglob("*") if file.suffix.lower() in extensions and file.is_file())
     found = sorted(file for file in files if not any(map(is_foreign, file.relative_to(path).parts)))
     if not found:
-        raise UserError(f"{path}: the folder has no image file ({', '.join(sorted(EXTENSIONS))}).")
+        raise UserError(f"{path}: the folder has no {what} file ({', '.join(sorted(extensions))}).")
     return found
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from jaxdl.data.check import are_classes
 from jaxdl.data.lengths import steps_that_count
 from jaxdl.data.spec import Dataset, Spec, Split, examples
 from jaxdl.data.statistics import mean_and_deviation
+from jaxdl.data.stream import is_streamed
 
 # How many names a warning lists.
 _MOST_NAMES = 5
+_MOST_BYTES = 2**28  # of a split that is read from disk
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Feature:
     """What the train split holds of one input: of a channel of an image, of a column, or of the last axis.
 
@@ -35,7 +38,7 @@ class Feature:
     missing: float
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Inspection:
     """What `inspect` found.
 
@@ -55,20 +58,46 @@ class Inspection:
 
 
 def inspect(dataset: Dataset) -> Inspection:
-    """Returns what a person should know of a loaded data set; reads every example once."""
+    """Returns what a person should know of a loaded data set; reads every example once.
+
+    Of a set that is read from disk while a model is trained, it reads 256 MB of each split.
+    """
     spec, splits = dataset.spec, dataset.splits
     counts: dict[str, tuple[int, ...]] = {}
     if are_classes(splits["train"]["targets"], spec):
         counts = {name: _class_counts(split, spec) for name, split in splits.items()}
-    warnings = [*_about_classes(counts, spec), *_about_constants(splits["train"], spec), *_about_duplicates(splits)]
+    sizes = {name: examples(split) for name, split in splits.items()}
+    if dataset.streamed:
+        splits = {name: _in_memory(split) for name, split in splits.items()}
+        dataset = dataclasses.replace(dataset, splits=splits)
+    warnings = [
+        *_about_looked_at(sizes, splits),
+        *_about_classes(counts, spec),
+        *_about_constants(splits["train"], spec),
+        *_about_duplicates(splits),
+    ]
     target: tuple[Feature, ...] = ()
     targets = splits["train"]["targets"]
     if targets.dtype.kind == "f":
         values = targets.reshape(-1, targets.shape[-1] if targets.ndim > 1 else 1)
         target = _features(values, tuple(map(str, range(values.shape[-1]))) if values.shape[-1] > 1 else ("target",))
-    return Inspection(
-        {name: examples(split) for name, split in splits.items()}, counts, _of_inputs(dataset), target, tuple(warnings)
-    )
+    return Inspection(sizes, counts, _of_inputs(dataset), target, tuple(warnings))
+
+
+def _in_memory(split: Split) -> Split:
+    """Returns a split, or of one that is read from disk so many evenly spread examples as are quickly looked at."""
+    bytes_each = [math.prod(array.shape[1:]) * array.dtype.itemsize for array in split.values() if is_streamed(array)]
+    if not bytes_each:
+        return split
+    numbers = np.arange(0, examples(split), -(-examples(split) * sum(bytes_each) // _MOST_BYTES))
+    return {name: np.asarray(array[numbers]) for name, array in split.items()}
+
+
+def _about_looked_at(sizes: Mapping[str, int], splits: Mapping[str, Split]) -> Iterator[str]:
+    looked_at = {name: examples(split) for name, split in splits.items()}
+    if looked_at != sizes:
+        counts = ", ".join(f"{count:,} of {sizes[name]:,} of {name}" for name, count in looked_at.items())
+        yield f"what follows is of some examples, evenly spread, since they are read from disk: {counts}."
 
 
 def feature_names(spec: Spec) -> tuple[str, ...]:
@@ -86,8 +115,19 @@ def _of_inputs(dataset: Dataset) -> tuple[Feature, ...]:
     spec, inputs = dataset.spec, dataset.splits["train"]["inputs"]
     if spec.preprocess.cast == "none":
         return ()
+    if spec.rate:
+        return _of_sounds(dataset)
     names, rows = feature_names(spec), inputs.reshape(-1, inputs.shape[-1] if inputs.ndim > 1 else 1)
     return _features(rows, names, spec.preprocess.scale)
+
+
+def _of_sounds(dataset: Dataset) -> tuple[Feature, ...]:
+    train, spec = dataset.splits["train"], dataset.spec
+    valid = train["inputs"][np.arange(spec.input_shape[0]) < train["lengths"][:, None]]
+    return (
+        *_features(train["lengths"][:, None], ("seconds",), 1 / spec.rate),
+        *_features(valid[:, None], ("samples",), spec.preprocess.scale),
+    )
 
 
 def _features(rows: np.ndarray, names: Sequence[str], scale: float = 1.0) -> tuple[Feature, ...]:
@@ -114,6 +154,8 @@ def _class_counts(split: Split, spec: Spec) -> tuple[int, ...]:
 
 
 def _about_classes(counts: Mapping[str, Sequence[int]], spec: Spec) -> Iterator[str]:
+    if spec.coding is not None and spec.coding.following:
+        return  # a language has rare words
     names = spec.class_names or tuple(map(str, range(spec.outputs)))
     for split, of_split in counts.items():
         absent = [name for name, count in zip(names, of_split, strict=True) if not count]
@@ -132,6 +174,12 @@ def _about_classes(counts: Mapping[str, Sequence[int]], spec: Spec) -> Iterator[
 
 def _about_constants(train: Split, spec: Spec) -> Iterator[str]:
     inputs = train["inputs"]
+    if spec.rate:
+        silent = int((~inputs.any(1)).sum())
+        if silent:
+            verb = "is" if silent == 1 else "are"
+            yield f"{silent:,} of {len(inputs):,} train sounds {verb} silent: all samples are 0."
+        return
     if spec.preprocess.cast == "none" or len(inputs) < 2:
         return
     if spec.windows is not None:  # a column is one input, whatever the step

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.npy import opened
 from jaxdl.data.spec import ARRAYS, GROUPS, Spec, Split, fingerprint
+from jaxdl.data.stream import is_streamed
 
 INDEX = "index.json"
 _SPLITS, _NAMES = ("train", "validation", "test"), (*ARRAYS, GROUPS)
@@ -35,11 +37,12 @@ class Kept:
     lines: tuple[str, ...] = ()
 
 
-def load(folder: Path, key: str) -> Kept | None:
+def load(folder: Path, key: str, *, on_disk: bool = False) -> Kept | None:
     """Loads what is kept in a folder; None if there is nothing, nothing for this key, or if it is damaged.
 
     The fingerprint is computed from the loaded arrays and compared, so that it always matches them. Only NumPy is
-    needed.
+    needed. With `on_disk` inputs are not loaded, but read from their files; their fingerprint is computed again only
+    where a file's size or time has changed.
     """
     index = read_index(folder, key)
     if index is None:
@@ -47,7 +50,8 @@ def load(folder: Path, key: str) -> Kept | None:
     try:
         splits: dict[str, dict[str, np.ndarray]] = {}
         for split, name, file in _files(folder, key, index["arrays"]):
-            splits.setdefault(split, {})[name] = np.load(file, allow_pickle=False)
+            stays = on_disk and name == "inputs"
+            splits.setdefault(split, {})[name] = opened(file) if stays else np.load(file, allow_pickle=False)
         if _fingerprint(splits) != index["fingerprint"]:
             return None
         return Kept(Spec.from_json(index["spec"]), splits, index["fingerprint"], tuple(index["lines"]))
@@ -73,7 +77,7 @@ def save(folder: Path, key: str, kept: Kept, drafts: Path) -> int:
     Args:
         folder: made if it is missing.
         key: a digest of all that the arrays depend on.
-        kept: what `load` returns.
+        kept: what `load` returns; an array that is read from a file in `drafts` has the file moved.
         drafts: an existing folder on the same file system, for files that are not complete yet.
 
     Raises:
@@ -83,8 +87,11 @@ def save(folder: Path, key: str, kept: Kept, drafts: Path) -> int:
     arrays = {split: sorted(kept.splits[split]) for split in kept.splits}
     files = list(_files(folder, key, arrays))
     for split, name, file in files:
-        np.save(drafts / file.name, kept.splits[split][name], allow_pickle=False)
-        os.replace(drafts / file.name, file)
+        array: Any = kept.splits[split][name]
+        draft = array.path if is_streamed(array) else drafts / file.name
+        if not is_streamed(array):
+            np.save(draft, array, allow_pickle=False)
+        os.replace(draft, file)
     index = {
         "key": key,
         "spec": dataclasses.asdict(kept.spec),

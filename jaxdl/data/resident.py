@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from jaxdl.data.spec import Dataset, examples
+from jaxdl.data.memory import joined
+from jaxdl.data.spec import Dataset, Split, examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +29,28 @@ class Resident:
         start, stop = self.ranges.get(split, (0, 0))
         return stop - start
 
+    def shapes(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns the shapes of `count` examples by name."""
+        arrays = self.arrays.items()
+        return {name: jax.ShapeDtypeStruct((count, *array.shape[1:]), array.dtype) for name, array in arrays}
+
 
 def put_on_device(dataset: Dataset) -> Resident:
-    """Copies all splits to the default device, train first."""
+    """Copies all splits to the default device, train first, each `by_length`."""
     names = ("train", *(name for name in dataset.splits if name != "train"))
     bounds = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
     keys = dataset.splits["train"].keys()
-    joined = {key: np.concatenate([dataset.splits[name][key] for name in names]) for key in keys}
+    arrays = {key: joined([by_length(name, dataset.splits[name])[key] for name in names]) for key in keys}
     ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
-    return Resident(jax.device_put(joined), ranges)
+    return Resident(jax.device_put(arrays), ranges)
+
+
+def by_length(name: str, split: Split) -> Split:
+    """Returns a split in the order of its lengths, so that a batch has similar ones.
+
+    Train has an order of its own, and stays as it is.
+    """
+    if name == "train" or "lengths" not in split:
+        return split
+    order = np.argsort(split["lengths"], kind="stable")
+    return {key: array[order] for key, array in split.items()}

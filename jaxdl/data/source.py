@@ -7,10 +7,14 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from jaxdl.data.check import checked
-from jaxdl.data.spec import GROUPS, Dataset, Spec, check_names, examples
-from jaxdl.data.splits import By, cut
+from jaxdl.data.spec import Dataset, Spec, Split, check_names, examples
+from jaxdl.data.splits import CUT_BY, By, cut_off, taken
+from jaxdl.data.stream import is_large
 from jaxdl.fields import described, fraction, static
 from jaxdl.files.paths import expanded
 
@@ -33,6 +37,14 @@ class Data(abc.ABC):
         "same examples for every seed; 0: no validation",
         check=fraction,
     )
+    stream: Literal["auto", "on", "off"] = static(
+        "auto",
+        "whether examples are read from disk while a model is trained, and brought to the device in parts, instead of "
+        "all before; the trained parameters are the same to the bit. auto: where they would take more than a third of "
+        "the free memory",
+        affects=(),
+        since="0.3.0",
+    )
 
     def load(self, data_dir: Path | str | None = None, notify: Notify = print) -> Dataset:
         """Loads the set with its splits train, validation (unless its fraction is 0) and test.
@@ -50,24 +62,42 @@ class Data(abc.ABC):
         for name, split in dataset.splits.items():
             check_names(split, f"the {name} split of {dataset.used}")
         dataset = self._cut(checked(dataset, notify))
-        return self.fitted(dataset, notify) if "train" in dataset.splits else dataset
+        dataset = self.fitted(dataset, notify) if "train" in dataset.splits else dataset
+        return self._in_parts(dataset, notify)
+
+    def streams(self, size: float) -> bool:
+        """Returns whether examples of `size` bytes, which lie on disk, are read from there while a model is trained."""
+        return self.stream == "on" or (self.stream == "auto" and is_large(size))
+
+    def _in_parts(self, dataset: Dataset, notify: Notify) -> Dataset:
+        """Returns the set with the choice whether it is brought to the device in parts, and says where it is."""
+        size = sum(array.nbytes for split in dataset.splits.values() for array in split.values())
+        if not dataset.streamed and not self.streams(size):
+            return dataset
+        where = "read from disk" if dataset.streamed else "brought to the device"
+        notify(
+            f"{dataset.used}: {size / 1e9:,.2f} GB of examples are {where} in parts, while the model is trained "
+            f"(--data.stream={self.stream})."
+        )
+        return dataclasses.replace(dataset, in_parts=True)
 
     def _cut(self, dataset: Dataset) -> Dataset:
-        """Returns the set with those splits cut from train that the source does not have."""
+        """Returns the set with those splits cut from train that the source does not have.
+
+        What is cut is copied once, and all splits with it: into one array, from which the device takes them.
+        """
         train, by = dataset.splits["train"], self.cut_by(dataset.spec)
-        splits = dict(dataset.splits)
-        if "test" not in splits:
-            train, splits["test"] = cut(train, self.test_share, by)
-            dataset = dataclasses.replace(dataset, train_examples=examples(train))
-        if "validation" not in splits:
-            train, splits["validation"] = cut(train, self.validation, by)
-        splits = {"train": train, "validation": splits["validation"], "test": splits["test"]}
-        splits = {
-            name: {key: array for key, array in split.items() if key != GROUPS}
-            for name, split in splits.items()
-            if examples(split)
-        }
-        return dataclasses.replace(dataset, splits=splits)
+        given = {name: (split, None) for name, split in dataset.splits.items()}
+        left, cut = np.arange(examples(train)), dict[str, tuple[Split, np.ndarray]]()
+        for name, share in (("test", self.test_share), ("validation", self.validation)):
+            if name not in given:
+                chosen = cut_off({key: array[left] for key, array in train.items() if key in CUT_BY}, share, by)
+                cut[name], left = (train, left[chosen]), left[~chosen]
+                if name == "test":
+                    dataset = dataclasses.replace(dataset, train_examples=len(left))
+        parts = {"train": (train, left if len(left) < examples(train) else None)}
+        parts |= {name: cut.get(name) or given[name] for name in ("validation", "test")}
+        return dataclasses.replace(dataset, splits=taken(parts))
 
     @property
     def test_share(self) -> float:

@@ -12,7 +12,10 @@ import numpy as np
 
 from jaxdl.data.lengths import checked_lengths
 from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.stream import blocks, is_streamed, parts, remembered
+from jaxdl.data.texts.coding import TextCoding
 from jaxdl.data.times import Unit
+from jaxdl.data.trees.encoding import TreeFormat
 from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
@@ -102,6 +105,9 @@ class Spec:
             compares outputs with standardised targets; predictions and metrics are in the targets' own unit.
         fit: how an image of another size is brought to `input_shape`, see `jaxdl.data.images.load_image`.
         columns: what the inputs are made of, if they are the rows of a table or of a series.
+        coding: how texts became ids, if the examples are texts.
+        rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
+        trees: how trees become inputs, if they are trees; see `jaxdl.data.trees.encoding.COLUMNS`.
         windows: how examples are cut from the rows of a series, if they are.
     """
 
@@ -117,12 +123,20 @@ class Spec:
     fit: Fit = "stretch"
     columns: tuple[Column, ...] = ()
     vocabulary: int = 0
+    coding: TextCoding | None = None
+    rate: int = 0
+    trees: TreeFormat | None = None
     windows: Windows | None = None
     target_lengths: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess={self.preprocess!r}: give a Preprocess, such as Preprocess(scale=1 / 255).")
+
+    @property
+    def model_shape(self) -> tuple[int, ...]:
+        """The shape of one example for the model."""
+        return self.preprocess.shape(self.input_shape)
 
     @property
     def model_dtype(self) -> str:
@@ -145,6 +159,10 @@ class Spec:
             values["target"] = Preprocess.from_json(values["target"])
         if "columns" in values:
             values["columns"] = tuple(map(Column.from_json, values["columns"]))
+        if values.get("coding") is not None:
+            values["coding"] = TextCoding.from_json(values["coding"])
+        if values.get("trees") is not None:
+            values["trees"] = TreeFormat.from_json(values["trees"])
         if values.get("windows") is not None:
             values["windows"] = Windows.from_json(values["windows"])
         return cls(**values)
@@ -170,6 +188,8 @@ class Dataset:
         passes: passes over train that make one epoch; more than 1 only for a stand-in, which is much smaller than the
             set that the recipe was made for.
         baselines: figures of forecasts that need no model, by their name: values by ``SPLIT/METRIC``.
+        in_parts: whether examples are brought to the device in parts while a model is trained, instead of all before.
+            Those that are read from disk always are.
 
     Raises:
         UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths, or weights.
@@ -183,6 +203,7 @@ class Dataset:
     train_examples: int
     passes: int = 1
     baselines: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    in_parts: bool = False
 
     def __post_init__(self) -> None:
         for name, split in self.splits.items():
@@ -205,10 +226,24 @@ class Dataset:
         """Returns one more than the largest id of a split; 0 if its inputs are numbers."""
         if self.spec.preprocess.cast != "none" or not split["inputs"].size:
             return 0
-        counts = np.ones(len(split["inputs"]), bool)
-        if "lengths" in split:  # steps beyond them may hold anything
-            counts = np.arange(split["inputs"].shape[1]) < split["lengths"][:, None]
-        return int(split["inputs"][counts].max(initial=-1)) + 1
+
+        def largest(inputs: np.ndarray, lengths: np.ndarray | None) -> int:
+            counts = np.ones(len(inputs), bool)
+            if lengths is not None:  # steps beyond them may hold anything
+                counts = np.arange(inputs.shape[1]) < lengths[:, None]
+            ids = inputs[counts]
+            return int(ids.max()) if ids.size else -1
+
+        read = {name: split[name] for name in ("inputs", "lengths") if name in split}
+        found = remembered(
+            "largest id", read, lambda: max(largest(part["inputs"], part.get("lengths")) for _, part in blocks(read))
+        )
+        return found + 1
+
+    @property
+    def streamed(self) -> bool:
+        """Whether its examples are read from disk when a step needs them."""
+        return self.in_parts or any(is_streamed(array) for split in self.splits.values() for array in split.values())
 
     @property
     def substituted(self) -> bool:
@@ -234,11 +269,17 @@ def examples(split: Split) -> int:
 
 def fingerprint(train: Split, test: Split | None = None, validation: Split | None = None) -> str:
     """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of the splits, names in sorted order."""
-    digest = hashlib.sha256()
-    for name, split in (("train", train), ("test", test), ("validation", validation)):
-        if split is not None:
-            _add(digest, split, f"{name}/")
-    return digest.hexdigest()
+    splits = {"train": train, "test": test, "validation": validation}
+
+    def find() -> str:
+        digest = hashlib.sha256()
+        for name, split in splits.items():
+            if split is not None:
+                _add(digest, split, f"{name}/")
+        return digest.hexdigest()
+
+    arrays = {f"{name}/{key}": array for name, split in splits.items() for key, array in (split or {}).items()}
+    return remembered("fingerprint", arrays, find)
 
 
 def split_sha256(split: Split) -> str:
@@ -250,6 +291,7 @@ def split_sha256(split: Split) -> str:
 
 def _add(digest: Any, split: Split, prefix: str) -> None:
     for key in sorted(split):
-        array = np.ascontiguousarray(split[key])
+        array = split[key]
         digest.update(f"{prefix}{key} {array.shape} {array.dtype.str}\n".encode())
-        digest.update(array.data)
+        for part in parts(array):
+            digest.update(np.ascontiguousarray(part).data)

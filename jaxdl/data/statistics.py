@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from jaxdl.data.lengths import steps_that_count
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset
+from jaxdl.data.stream import is_streamed, parts, remembered
 
 # Images are added up in parts of so many numbers, so that memory does not hold a copy of all in 64 bits.
 _PART = 2**22
@@ -27,15 +29,24 @@ def mean_and_deviation(
         values: (..., size).
         counts: bool, (...), False for what does not count; None: all counts.
     """
+    if is_streamed(values):
+        found = remembered("mean and deviation", {"": values}, lambda: _of_parts(values))
+        return tuple(found[0]), tuple(found[1])
     rows = values.reshape(-1, values.shape[-1])
-    if counts is not None:
-        rows = rows[counts.reshape(-1)]
-    step = max(1, _PART // max(1, rows.shape[-1]))
-    parts = [rows[start : start + step] for start in range(0, len(rows), step)]
-    known = np.sum([_count(part) for part in parts], axis=0, dtype=np.float64)
-    known = np.maximum(known, 1)
-    mean = np.sum([np.nansum(part, 0, dtype=np.float64) for part in parts], axis=0) / known
-    squares = np.sum([np.nansum((part - mean) ** 2, 0) for part in parts], axis=0) / known
+    return _of_parts(rows if counts is None else rows[counts.reshape(-1)])
+
+
+def _of_parts(rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns what `mean_and_deviation` does, in two passes over parts of the examples; (examples, ..., size)."""
+    size = rows.shape[-1]
+    step = max(1, _PART // max(1, math.prod(rows.shape[1:])))
+
+    def summed(of_part: Callable[[np.ndarray], np.ndarray], dtype: type | None = None) -> np.ndarray:
+        return np.asarray(np.sum([of_part(part.reshape(-1, size)) for part in parts(rows, step)], axis=0, dtype=dtype))
+
+    known = np.maximum(summed(_count, np.float64), 1)
+    mean = summed(lambda part: np.asarray(np.nansum(part, 0, dtype=np.float64))) / known
+    squares = summed(lambda part: np.asarray(np.nansum((part - mean) ** 2, 0))) / known
     deviation = np.sqrt(squares)
     # What is left of rounding where all numbers are equal is no deviation.
     constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1e-300)
@@ -56,21 +67,25 @@ def of_bytes(values: np.ndarray, scale: float) -> tuple[tuple[float, ...], tuple
         scale: factor for the bytes.
     """
     size = values.shape[-1]
-    rows = values.reshape(len(values), -1)
-    sums, squares = np.zeros((2, rows.shape[1] // size, size), np.int64)
-    step = min(max(1, _BYTES // max(1, rows.shape[1])), 2**16)
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        # Over examples, since the numbers to be added lie side by side; 2**16 squares fit into 32 bits.
-        sums += part.sum(0, dtype=np.uint32).reshape(sums.shape)
-        squares += np.multiply(part, part, dtype=np.uint16).sum(0, dtype=np.uint32).reshape(sums.shape)
     count = max(1, values.size // size)
     mean, deviation = [], []
-    for total, square in zip(sums.sum(0).tolist(), squares.sum(0).tolist(), strict=True):
+    for total, square in zip(*remembered("sums of bytes", {"": values}, lambda: _sums_of_bytes(values)), strict=True):
         spread = count * square - total**2  # count**2 times the variance
         mean.append(total / count * scale)
         deviation.append(math.sqrt(spread) / count * scale if spread else 1.0)
     return tuple(mean), tuple(deviation)
+
+
+def _sums_of_bytes(values: np.ndarray) -> tuple[list[int], list[int]]:
+    """Returns the sums of bytes, and of their squares, for each entry of the last axis."""
+    size, width = values.shape[-1], math.prod(values.shape[1:])
+    sums, squares = np.zeros((2, width // size, size), np.int64)
+    for examples in parts(values, min(max(1, _BYTES // max(1, width)), 2**16)):
+        part = examples.reshape(len(examples), -1)
+        # Over examples, since the numbers to be added lie side by side; 2**16 squares fit into 32 bits.
+        sums += part.sum(0, dtype=np.uint32).reshape(sums.shape)
+        squares += np.multiply(part, part, dtype=np.uint16).sum(0, dtype=np.uint32).reshape(sums.shape)
+    return sums.sum(0).tolist(), squares.sum(0).tolist()
 
 
 def with_standard_targets(dataset: Dataset) -> Dataset:

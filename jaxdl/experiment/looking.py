@@ -14,13 +14,15 @@ from rich.console import RenderableType
 from jaxdl.data import Dataset, Notify, Split, default_data_dir
 from jaxdl.data.check import are_classes
 from jaxdl.data.inspection import Inspection, feature_names, inspect
+from jaxdl.data.texts.facts import shown_texts, text_facts
 from jaxdl.experiment.load import check_targets, load_data
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.report.colours import MOST_CLASSES, class_colours
-from jaxdl.report.data import data_lines, data_page, numbers, pictures
+from jaxdl.report.data import data_lines, data_page, numbers, passages, pictures
 from jaxdl.report.format import baseline_facts
+from jaxdl.report.sounds import spectrogram_pictures, wave_pictures
 
 _SHOWN = 24
 PAGE = "data.html"
@@ -93,6 +95,13 @@ def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
         "outputs of a model": f"{spec.outputs:,}",
         "fingerprint": dataset.fingerprint,
     }
+    if spec.coding is not None:
+        facts |= text_facts(dataset, spec.coding)
+    if spec.rate:
+        lengths = np.concatenate([split["lengths"] for split in dataset.splits.values()]) / spec.rate
+        least, middle, most = lengths.min(), np.median(lengths), lengths.max()
+        facts["sounds"] = f"{spec.rate:,} samples a second; {least:.3g} to {most:.3g} s, half of them to {middle:.3g} s"
+        facts["a model reads"] = f"{'samples' if spec.preprocess.mel is None else 'log-mel'}, {spec.model_shape}"
     if spec.best_loss is not None:
         facts["smallest loss that any model can reach"] = f"{spec.best_loss:.4f}"
     for name, figures in baseline_facts({"baselines": dataset.baselines}).items():
@@ -102,18 +111,20 @@ def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
 
 def _examples(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     """Returns the first train examples as the model sees them in evaluation, and as augmentation changes them."""
-    train = {name: array[:_SHOWN] for name, array in dataset.splits["train"].items()}
+    train = {name: np.asarray(array[:_SHOWN]) for name, array in dataset.splits["train"].items()}
     preprocess = dataset.spec.preprocess
     captions = [_caption(target, dataset) for target in train["targets"]]
-    seen = np.asarray(preprocess(jax.numpy.asarray(train["inputs"])))
-    shown = {"Examples of train, as the model sees them": _shown(seen, captions, dataset)}
+    plain = preprocess.of_batch(_on_device(train))
+    seen = np.asarray(plain["inputs"])
+    shown = {"Examples of train, as the model sees them": _shown(seen, captions, dataset, plain.get("lengths"))}
     if _of_pixels(dataset):
         shown["Their targets"] = pictures(class_colours()[train["targets"]] / 255, captions)
     key = jax.random.fold_in(jax.random.key(experiment.seed), 0)
     batch = experiment.augmentation.apply(_on_device(train), preprocess, key)
     changed = np.asarray(batch["inputs"])
     if not np.array_equal(changed, seen, equal_nan=True):
-        shown["The same examples, changed by augmentation"] = _shown(changed, captions, dataset)
+        name = "The same examples, changed by augmentation"
+        shown[name] = _shown(changed, captions, dataset, batch.get("lengths"))
         if _of_pixels(dataset):
             targets = np.asarray(batch["targets"])
             shown["Their targets, changed with them"] = pictures(class_colours()[targets] / 255, captions)
@@ -132,7 +143,9 @@ def _on_device(split: Split) -> Mapping[str, jax.Array]:
 
 
 def _caption(target: np.ndarray, dataset: Dataset) -> str:
-    names = dataset.spec.class_names
+    names, coding = dataset.spec.class_names, dataset.spec.coding
+    if coding is not None and coding.following:
+        return f"the {coding.level} that follows each"
     if not target.ndim:
         return names[int(target)] if names else f"{float(target):.6g}"
     if _of_pixels(dataset):
@@ -142,8 +155,13 @@ def _caption(target: np.ndarray, dataset: Dataset) -> str:
     return " ".join(f"{float(value):.4g}" for value in target.reshape(-1)[:8]) + (" ..." if target.size > 8 else "")
 
 
-def _shown(inputs: np.ndarray, captions: Sequence[str], dataset: Dataset) -> str:
+def _shown(inputs: np.ndarray, captions: Sequence[str], dataset: Dataset, lengths: jax.Array | None) -> str:
     spec = dataset.spec
+    if spec.coding is not None:
+        return passages(shown_texts(inputs, None if lengths is None else np.asarray(lengths), spec.coding), captions)
+    if spec.rate and lengths is not None:
+        draw = wave_pictures if spec.preprocess.mel is None else spectrogram_pictures
+        return pictures(draw(inputs, np.asarray(lengths).tolist()), captions)
     if inputs.ndim == 4 and inputs.shape[-1] in (1, 3):
         return pictures(np.asarray(spec.preprocess.restored(jax.numpy.asarray(inputs))), captions)
     rows = inputs.reshape(len(inputs), -1)

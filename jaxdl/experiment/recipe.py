@@ -98,6 +98,14 @@ class Training:
         check=_check_batch_size,
         affects=("speed",),
     )
+    buckets: int = static(
+        4,
+        "for sequences of different lengths: the largest number of lengths to which a batch is cut, so that short ones "
+        "do not pay for long ones; a batch then has sequences of similar length; 1: none is cut",
+        check=at_least(1),
+        affects=_LOOP,
+        since="0.3.0",
+    )
     watch: str = static(
         "validation/loss",
         "metric, as SPLIT/METRIC, that decides which checkpoint is the best and when to stop early",
@@ -271,7 +279,7 @@ def reads_targets(model: nn.Module) -> bool:
 def outputs_for(objective: Objective, spec: Spec) -> int:
     """Returns the size of a model's last layer for an objective and data; for a reconstruction that of the inputs."""
     if objective.of_inputs:
-        return spec.input_shape[-1]
+        return spec.model_shape[-1]
     return objective.outputs(spec.outputs, len(spec.class_names))
 
 

@@ -83,6 +83,15 @@ def sync_folder(path: Path) -> None:
     _sync(path)
 
 
+def create_folder(path: Path) -> list[Path]:
+    """Creates a folder and its parents, with durable names; returns those that did not exist, innermost first."""
+    created = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in created:
+        sync_folder(folder.parent)
+    return created
+
+
 def sync_tree(path: Path) -> None:
     """Makes a folder with all that is below it durable: the content of each file, and the names in each folder."""
     walk = os.walk(path, onerror=_raise)  # it would leave out what it cannot list

@@ -14,14 +14,18 @@ import numpy as np
 from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Spec, default_data_dir
-from jaxdl.data.resident import Resident, put_on_device
+from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.lengths import train_buckets
+from jaxdl.data.resident import Resident
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets, data_summary, load_data, shortened
 from jaxdl.experiment.weights import class_weights
 from jaxdl.files.paths import expanded
+from jaxdl.inference.in_parts import partials_of_chunks, trace_chunk
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
+from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters, make_steps
 from jaxdl.steps.many import run_eval_steps
 
@@ -35,23 +39,28 @@ def device_hparams(experiment: Experiment) -> dict[str, np.float32]:
 
 
 class Evaluation:
-    """Evaluates one recipe on data on the device: with one program for all splits.
+    """Evaluates one recipe on data: with one program for all splits.
 
     Args:
         experiment: the recipe.
         steps: its pure functions.
-        data: the examples.
+        data: the examples, on the device or brought there in parts.
+        buckets: the lengths to which batches of sequences are cut.
     """
 
-    def __init__(self, experiment: Experiment, steps: Steps, data: Resident):
+    def __init__(self, experiment: Experiment, steps: Steps, data: Resident | InParts, buckets: Buckets | None = None):
+        self._buckets = buckets or Buckets()
         self._steps = steps
         self._data = data
         self._batch_size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
 
     def trace(self, shapes: TrainState, hparams: Mapping[str, Any]) -> Any:
         """Returns the traced program, for states of the given shapes; see `jaxdl.steps.many.run_eval_steps`."""
-        most = max(self._batches(split) for split in self._data.ranges)
-        program = functools.partial(run_eval_steps, self._steps, self._batch_size, most)
+        most = self._most_batches
+        run = functools.partial(run_eval_steps, self._steps, self._batch_size, self._buckets)
+        if isinstance(self._data, InParts):
+            return trace_chunk(run, self._data, self._batch_size, most, shapes, hparams)
+        program = functools.partial(run, most)
         return traced(program, shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
 
     def figures(
@@ -65,13 +74,22 @@ class Evaluation:
             state: what to evaluate.
             split: name of the split.
         """
-        start, stop = (np.int32(bound) for bound in self._data.ranges[split])
-        partials = on_host(program(state, self._data.arrays, device_hparams(experiment), start, stop))
+        hparams = device_hparams(experiment)
+        if isinstance(self._data, InParts):
+            batches = (self._batch_size, self._most_batches)
+            partials = partials_of_chunks(program, self._data, split, *batches, state, hparams)
+        else:
+            start, stop = (np.int32(bound) for bound in self._data.ranges[split])
+            partials = on_host(program(state, self._data.arrays, hparams, start, stop))
         partials = jax.tree.map(lambda values: values[: self._batches(split)], partials)
         figures: dict[str, Any] = {}
         for metric in eval_metrics(experiment):
             figures |= metric.result(partials)
         return figures
+
+    @property
+    def _most_batches(self) -> int:
+        return max(self._batches(split) for split in self._data.ranges)
 
     def _batches(self, split: str) -> int:
         return -(-self._data.size(split) // self._batch_size)
@@ -123,11 +141,12 @@ def evaluate(
     if dataset.fingerprint != read_record(run_dir).get("data_fingerprint"):
         notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")
     check_targets(model.experiment, dataset)
-    data = put_on_device(dataset)
+    data = on_device_or_in_parts(dataset)
     weights = class_weights(model.experiment, dataset)
     steps = model.steps if weights is None else make_steps(model.experiment, model.spec, 1, weights)
-    evaluation = Evaluation(model.experiment, steps, data)
     shapes = jax.eval_shape(lambda state: state, model.state)
+    buckets = buckets_for(steps, shapes, data.shapes(1), train_buckets(dataset, model.experiment.training.buckets))
+    evaluation = Evaluation(model.experiment, steps, data, buckets)
     program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
     figures: dict[str, Any] = {}
     for split in ("validation", "test"):

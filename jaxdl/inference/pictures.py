@@ -87,7 +87,7 @@ def examples_sheet(objective: Objective, spec: Spec, steps: Steps, state: TrainS
         None if the model's predictions are no pictures.
     """
     split = dataset.splits["test"]
-    batch = {key: jnp.asarray(split[key][:_SHOWN]) for key in ("inputs", "targets")}
+    batch = {key: jnp.asarray(np.asarray(split[key][:_SHOWN])) for key in ("inputs", "targets")}
     inputs = {"inputs": batch["inputs"]}
     if not has_pictures(objective, spec, jax.eval_shape(steps.predict_step, state, inputs).shape[1:]):
         return None

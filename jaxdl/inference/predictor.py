@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
+from jaxdl.checkpoint.shared import kept_beside
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -21,6 +22,7 @@ from jaxdl.experiment.config import from_config
 from jaxdl.experiment.recipe import vocabulary_field
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
+from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
@@ -43,7 +45,7 @@ class TrainedModel:
 
     def predict(
         self,
-        inputs: ArrayLike | Sequence[ArrayLike] | Mapping[str, Any],
+        inputs: ArrayLike | Sequence[ArrayLike] | Sequence[str] | Mapping[str, Any],
         lengths: ArrayLike | None = None,
         notify: Callable[[str], None] = print,
     ) -> np.ndarray:
@@ -60,13 +62,18 @@ class TrainedModel:
                 a model that was trained on a table also its columns by name, in any order: a mapping of names to
                 (examples,) values, or a table of pandas or Arrow. Of one that was trained on a series the same, with
                 rows in order of time: the predictions are those of all windows of rows, the last is what comes next.
+                Of a model that was trained on texts also a list of texts. Of a model of sounds also floats with full
+                scale 1, such as a list of waves (samples,) at its rate, which are cut where those of train were.
+                Of a model of trees also a list of trees in brackets, with or without labels: ``["(It (is good))"]``.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
-            notify: called with lines that say how many rows of a table have a category that train does not have.
+            notify: called with lines that say how many rows of a table have a category that train does not have, and
+                what is cut or unknown of texts.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
-            those beyond an example's length mean nothing.
+            those beyond an example's length mean nothing. For trees, the prediction for the root; `steps.predict_step`
+            has those for all nodes.
 
         Raises:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
@@ -79,10 +86,15 @@ class TrainedModel:
         if not len(examples):
             one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
             shape = jax.eval_shape(self.steps.predict_step, self.state, one)
-            return np.zeros((0, *shape.shape[1:]), shape.dtype)
+            return self._of_examples(np.zeros((0, *shape.shape[1:]), shape.dtype), valid)
         starts = range(0, len(examples), sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
-        return np.concatenate([self._predict_batch(part, sizes) for part in parts])
+        return self._of_examples(np.concatenate([self._predict_batch(part, sizes) for part in parts]), valid)
+
+    def _of_examples(self, predictions: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """Returns what is predicted for the examples: for trees, what is predicted at their roots."""
+        every_node = self.spec.trees is not None and bool(self.spec.target_shape)
+        return at_root(predictions, lengths) if every_node else predictions
 
     def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None) -> None:
         """Raises `UserError` for an id that the model has no vector for, which would be NaN."""
@@ -132,5 +144,11 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
     steps = make_steps(experiment, spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
+        beside = kept_beside(run_dir)
+        if beside is not None and not checkpoints.steps():
+            raise UserError(
+                f"{run_dir} is a trial of a sweep that has not ended: until then its state is saved with those of "
+                f"others, in {beside}. The sweep's command continues it."
+            )
         state = checkpoints.restore(state_shapes(steps), which)
     return TrainedModel(experiment, spec, steps, state)

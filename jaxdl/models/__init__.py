@@ -1,4 +1,4 @@
-"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder, RNN and Seq2Seq."""
+"""Linen modules that are pure functions of their variables."""
 
 from jaxdl.fields import Family
 from jaxdl.models.autoencoder import Autoencoder
@@ -8,6 +8,7 @@ from jaxdl.models.resnet import ResNet
 from jaxdl.models.rnn import RNN
 from jaxdl.models.seq2seq import Seq2Seq
 from jaxdl.models.sequence import Attention, Embed, pool_time
+from jaxdl.models.tree import TreeLSTM
 from jaxdl.models.unet import UNet
 
 MODELS = Family(
@@ -20,7 +21,21 @@ MODELS = Family(
         "autoencoder": Autoencoder,
         "rnn": RNN,
         "seq2seq": Seq2Seq,
+        "tree_lstm": TreeLSTM,
     },
 )
 
-__all__ = ["CNN", "MLP", "MODELS", "RNN", "Attention", "Autoencoder", "Embed", "ResNet", "Seq2Seq", "UNet", "pool_time"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "MODELS",
+    "RNN",
+    "Attention",
+    "Autoencoder",
+    "Embed",
+    "ResNet",
+    "Seq2Seq",
+    "TreeLSTM",
+    "UNet",
+    "pool_time",
+]

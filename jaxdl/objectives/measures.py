@@ -120,6 +120,11 @@ def exponential(value: float) -> float:
         return float(np.exp(value))
 
 
+def in_bits(value: float) -> float:
+    """A mean number of nats as bits."""
+    return value / math.log(2)
+
+
 def root(value: float) -> float:
     """The square root of a mean."""
     return math.sqrt(value)
@@ -156,6 +161,27 @@ class Mean(Metric):
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         number = _total(partials[self.count])
         return {self.name: self.after(float(_total(partials[self.key]) / number)) if number else math.nan}
+
+
+@dataclass(frozen=True)
+class MeanOfLast(Mean):
+    """As `Mean`, over the last step that counts in each example, which for a tree is its root.
+
+    Outputs are (batch, time, outputs); where there are no steps, it is the mean over the examples.
+    """
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        elements = jnp.shape(outputs)[:-1]
+        if len(elements) == 2:
+            mask = _last(counting.broadcast_mask(mask, elements))
+        return super().partial(outputs, targets, mask)
+
+
+def _last(mask: jax.Array) -> jax.Array:
+    """Returns a mask (batch, time), or weights, of which only the last that is not 0 is left in each example."""
+    steps = jnp.arange(mask.shape[1], dtype=jnp.int32).reshape(1, -1)
+    last = jnp.max(jnp.where(mask > 0, steps, -1), 1, keepdims=True)
+    return jnp.where(steps == last, mask, jnp.zeros_like(mask))
 
 
 def _total(partial: np.ndarray) -> np.ndarray:

@@ -19,11 +19,13 @@ from jaxdl.objectives.measures import (
     Confusion,
     ExactMatch,
     Mean,
+    MeanOfLast,
     Metric,
     PerClass,
     RSquared,
     cross_entropy,
     exponential,
+    in_bits,
     is_right,
     plain,
     root,
@@ -152,8 +154,10 @@ _METRICS: Mapping[str, Metric] = {
     known.name: known
     for known in (
         Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
+        MeanOfLast("root_accuracy", True, ("classes",), _SOFTMAX, is_right, "correct_roots", "roots"),
         ExactMatch("exact_match", True, ("questions", "classes"), _SIGMOID),
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
+        Mean("bits_per_step", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=in_bits),
         Mean("mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),
         Mean(
             *("root_mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),

@@ -1,4 +1,4 @@
-"""Convolution, pooling, dropout, normalisation, recurrences and image transformations: pure functions in a fast form.
+"""Convolution, pooling, dropout, normalisation, recurrences, trees and image transformations: pure and fast functions.
 
 Each has one signature; if platforms need different forms, the choice is made when a program is lowered. Values and
 gradients equal those of JAX's own operations, where they exist.
@@ -18,8 +18,10 @@ from jaxdl.ops.normalization import moments
 from jaxdl.ops.pooling import average_pool, max_pool
 from jaxdl.ops.recurrence import bidirectional, gru, lstm, simple_rnn
 from jaxdl.ops.stage import convolution_max_pool
+from jaxdl.ops.tree import Forest, tree_lstm
 
 __all__ = [
+    "Forest",
     "average_pool",
     "bidirectional",
     "convolution",
@@ -36,5 +38,6 @@ __all__ = [
     "saturate",
     "shift",
     "simple_rnn",
+    "tree_lstm",
     "turn_hue",
 ]

@@ -45,8 +45,7 @@ def step_flops(trainer: Trainer) -> dict[str, int]:
         Operations by the dtype of the factors, such as ``{"float32": 1000}``; empty if there are none.
     """
     size = trainer.experiment.training.batch_size
-    arrays = trainer.feed.data.arrays
-    batch = {name: jax.ShapeDtypeStruct((size, *array.shape[1:]), array.dtype) for name, array in arrays.items()}
+    batch = trainer.feed.data.shapes(size)
     step = jax.make_jaxpr(trainer.programs.steps.train_step)(
         trainer.state_shapes(), batch, hyperparameters(trainer.experiment)
     )

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import append_line, flush_to_disk, named_cause, replace_file, sync_folder
+from jaxdl.files.atomic import append_line, create_folder, flush_to_disk, named_cause, replace_file, sync_folder
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record.encoding import json_text, number, plain
 from jaxdl.record.reading import CONFIG, METRICS, PICTURES, RECORD, REPORT, SUMMARY, read_file
@@ -75,10 +75,7 @@ class RunDirectory:
         path = Path(path)
         _check_free(path, experiment)
         with named_cause(path, "create the run directory"):
-            created = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
-            path.mkdir(parents=True, exist_ok=True)
-            for folder in created:
-                sync_folder(folder.parent)
+            created = create_folder(path)
         lock = FolderLock(path, "run directory", "--run_dir")
         try:
             _check_free(path, experiment)  # again: another process may have written to it since the check

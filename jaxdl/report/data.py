@@ -126,6 +126,11 @@ def numbers(rows: np.ndarray, captions: Sequence[str], names: Sequence[str]) -> 
     return table(["target", *names[:width]], shown, numbers=range(1, width + 1)) + more
 
 
+def passages(texts: Sequence[str], captions: Sequence[str]) -> str:
+    """Returns texts as a table, with a caption for each."""
+    return table(["target", "text"], [[caption, text] for text, caption in zip(texts, captions, strict=True)])
+
+
 def _balance(balance: Sequence[Row], splits: Sequence[str]) -> str:
     if not balance:
         return ""

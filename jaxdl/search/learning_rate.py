@@ -29,6 +29,7 @@ from jaxdl.report.format import data_used
 from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
 from jaxdl.steps.many import batch_of_step
 from jaxdl.training.cache import Cache
+from jaxdl.training.feed import Feed
 
 RATE = "optimizer.learning_rate"
 # Weight of each loss in the running mean, which covers only a few steps around each rate.
@@ -99,14 +100,22 @@ def lr_find(
     recipe = replace(experiment, {"optimizer.schedule": Constant(), "training.nan": "ignore"})
     dataset = cache.dataset(recipe)
     trainer = cache.trainer(recipe.for_spec(dataset.spec))
-    epochs = -(-steps // trainer.steps_per_epoch)
-    order = jnp.concatenate([trainer.feed.order(epoch) for epoch in range(epochs)])
     rates = np.geomspace(low, high, steps)
     others = {path: value for path, value in trainer.hparams().items() if path != RATE}
     program = functools.partial(_run, trainer.programs.steps, recipe.training.batch_size)
     with model_errors():
         state = trainer.init_state()
-        losses = jax.jit(program)(state, trainer.feed.data.arrays, order, others, jnp.asarray(rates, jnp.float32))
+        run, numbers = jax.jit(program), jnp.asarray(rates, jnp.float32)
+        if isinstance(trainer.feed, Feed):
+            epochs = -(-steps // trainer.steps_per_epoch)
+            order = jnp.concatenate([trainer.feed.order(epoch) for epoch in range(epochs)])
+            _, losses = run(state, trainer.feed.data.arrays, order, others, numbers)
+        else:
+            positions, each = jnp.arange(recipe.training.batch_size, dtype=jnp.int32), []
+            for step in range(steps):
+                state, loss = run(state, trainer.feed.batch(step), positions, others, numbers[step : step + 1])
+                each.append(loss)
+            losses = jnp.concatenate(each)
     found = np.asarray(on_host(losses), np.float64)
     smoothed = _smoothed(found)
     end = _end(smoothed)
@@ -135,8 +144,8 @@ def _run(
     order: jax.Array,
     others: Mapping[str, Any],
     rates: jax.Array,
-) -> jax.Array:
-    """Returns the train loss of each step, (steps,) float32."""
+) -> tuple[TrainState, jax.Array]:
+    """Returns the state after the steps, and the train loss of each, (steps,) float32."""
 
     def body(state: TrainState, item: tuple[jax.Array, jax.Array]) -> tuple[TrainState, jax.Array]:
         number, rate = item
@@ -144,7 +153,7 @@ def _run(
         state, metrics = steps.train_step(state, batch, {**others, RATE: rate})
         return state, metrics["loss"]
 
-    return jax.lax.scan(body, state, (jnp.arange(rates.shape[0], dtype=jnp.int32), rates))[1]
+    return jax.lax.scan(body, state, (jnp.arange(rates.shape[0], dtype=jnp.int32), rates))
 
 
 def _smoothed(losses: np.ndarray) -> np.ndarray:

@@ -174,7 +174,7 @@ class _Functions:
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
         params_key, dropout_key, state_key = jax.random.split(key, 3)
-        example = jnp.zeros((1, *self._spec.input_shape), self._spec.model_dtype)
+        example = jnp.zeros((1, *self._spec.model_shape), self._spec.model_dtype)
         variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
         params, model_state, _ = split(variables)
         opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
@@ -212,9 +212,10 @@ class _Functions:
 
     def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
         recipe = replace(self._experiment, hparams or {})
+        batch = self._preprocessed(batch)
         outputs = self._apply(recipe, state, batch)
         self._check_outputs(outputs)
-        targets = self._with_targets({**batch, "inputs": self._spec.preprocess(batch["inputs"])})["targets"]
+        targets = self._with_targets(batch)["targets"]
         standard = self._standardized(outputs, targets)
         shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
         mask = element_mask(batch, shape)
@@ -227,7 +228,7 @@ class _Functions:
         return sums
 
     def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
-        outputs = self._in_unit(self._apply(self._experiment, state, batch))
+        outputs = self._in_unit(self._apply(self._experiment, state, self._preprocessed(batch)))
         return self._experiment.objective.predictions(outputs)
 
     def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, Any, Any, Any]:
@@ -283,11 +284,16 @@ class _Functions:
             )
         return element_weights(batch, mask, shape, given)
 
+    def _preprocessed(self, batch: Batch) -> Batch:
+        with jax.named_scope(INPUT_SCOPE):
+            return self._spec.preprocess.of_batch(batch)
+
     def _apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> jax.Array:
+        """Returns the model's outputs for a preprocessed batch, in float32."""
         variables = self._variables(state.params, state.model_state)
         model: Any = recipe.model
         with jax.named_scope(INPUT_SCOPE):
-            inputs = self._in_precision(self._spec.preprocess(batch["inputs"]))
+            inputs = self._in_precision(batch["inputs"])
         outputs, _ = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"), mutable=WRITABLE)
         wide: jax.Array = outputs.astype(jnp.float32)
         return wide

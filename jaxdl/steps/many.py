@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxdl.steps.buckets import Buckets
 from jaxdl.steps.functions import INPUT_SCOPE, Batch, Steps, Sums, TrainState
 
 Rows = dict[str, jax.Array]
@@ -53,6 +54,7 @@ def batch_of_step(
 def run_train_steps(
     steps: Steps,
     batch_size: int,
+    buckets: Buckets,
     stacked: bool,
     state: TrainState,
     arrays: Batch,
@@ -66,6 +68,7 @@ def run_train_steps(
     Args:
         steps: the pure functions.
         batch_size: examples in one step.
+        buckets: the lengths to which batches of sequences are cut.
         stacked: several trainings at once: `state`, `order`, `hparams` and `first` then have an additional first axis,
             the trainings. They may be at different steps of their epochs.
         state: the state before the first of these steps.
@@ -86,7 +89,7 @@ def run_train_steps(
     ) -> tuple[TrainState, Rows]:
         with jax.named_scope(INPUT_SCOPE):
             batch = batch_of_step(arrays, order, number, batch_size)
-        state, metrics = steps.train_step(state, batch, hparams)
+        state, metrics = buckets.run(lambda batch: steps.train_step(state, batch, hparams), batch)
         return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
 
     each = jax.vmap(step) if stacked else step
@@ -115,6 +118,7 @@ def _empty_rows(
 def run_eval_steps(
     steps: Steps,
     batch_size: int,
+    buckets: Buckets,
     most_batches: int,
     state: TrainState,
     arrays: Batch,
@@ -127,6 +131,7 @@ def run_eval_steps(
     Args:
         steps: the pure functions.
         batch_size: examples in one step.
+        buckets: the lengths to which batches of sequences are cut.
         most_batches: number of batches of the largest split.
         state: the state to evaluate.
         arrays: all examples, (examples, ...).
@@ -142,7 +147,7 @@ def run_eval_steps(
     def sums_of(i: jax.Array) -> Sums:
         positions = start + i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
         batch = take(arrays, jnp.minimum(positions, stop - 1))
-        return steps.eval_step(state, batch | {"mask": positions < stop}, hparams)
+        return buckets.run(lambda batch: steps.eval_step(state, batch, hparams), batch | {"mask": positions < stop})
 
     shapes = jax.eval_shape(sums_of, jax.ShapeDtypeStruct((), jnp.int32))
     buffers = jax.tree.map(lambda s: jnp.zeros((most_batches, *s.shape), s.dtype), shapes)

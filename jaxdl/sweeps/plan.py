@@ -49,6 +49,7 @@ class Plan:
         step_seconds: time of one train step of the first trial, measured, in seconds. seconds: estimated remaining
             time, in seconds.
         width: how many trials run at the same time, and how many of them in one program.
+        streamed: whether examples are brought to the device in parts.
         also: what else differs between trials, by dotted path: all values; see
             `jaxdl.sweeps.space.consequences.also_changed`.
     """
@@ -60,6 +61,7 @@ class Plan:
     step_seconds: float
     seconds: float
     width: Width
+    streamed: bool = False
     also: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def text(self) -> str:
@@ -73,6 +75,7 @@ class Plan:
             at_once = f"{self.width.size} trials side by side in one program"
         elif self.width.threads == 1:
             at_once = "one trial after another" + (", since each depends on earlier results" * definition.adaptive)
+            at_once += ", since each reads its examples in an order of its own" * self.streamed
         counted = "at least " * (self.left > _MOST_PLANNED)
         programs = f"{counted}{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
         also = ", ".join(f"{path}={','.join(values)}" for path, values in self.also.items())
@@ -131,7 +134,7 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     if exact:
         recipes = [shortened(apply(definition.experiment, values[number])) for number in _some(left)]
     programs = Counter(program_key(recipe) for recipe in recipes)
-    if width is None and definition.adaptive:
+    if (width is None and definition.adaptive) or (dataset.streamed and (width is None or width.size > 1)):
         width = ONE_BY_ONE
     elif width is None:
         width = choose(first, max(programs.values()), most, step_seconds, cache)
@@ -145,6 +148,7 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         step_seconds,
         width.share * steps * step_seconds + evaluations * eval_seconds,
         width,
+        dataset.streamed,
         _also(definition, [values[number] for number in _some(range(len(values)))]),
     )
 

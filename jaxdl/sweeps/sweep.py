@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from jaxdl.backend.cores import gpu_names, usable_cores
 from jaxdl.backend.signals import StopSignals
+from jaxdl.checkpoint.shared import PROGRAMS
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.files.atomic import named_cause
 from jaxdl.inference.inputs import read_spec
 from jaxdl.record import RECORD
 from jaxdl.sweeps.directory import SweepDirectory
@@ -71,6 +74,7 @@ class Sweep:
         self.signals = StopSignals()
         self.cache = cache
         cache.side_by_side = width.size
+        cache.programs_dir = directory.path.absolute() / PROGRAMS
         self.table = Table(directory.path / TABLE, self.definition, directory.check)
         self.table.prepare()
         self.schedule = Schedule(self.definition, self.table, directory.path.absolute(), data_dir.absolute(), command)
@@ -198,6 +202,9 @@ class Sweep:
     def _conclude(self, status: str) -> SweepResults:
         self.directory.check()  # must not overwrite the tables of another process
         results = self._results(status)
+        if status == "completed" and (programs := self.directory.path / PROGRAMS).exists():
+            with named_cause(programs, "remove"):  # each trial has checkpoints of its own
+                shutil.rmtree(programs)
         write_tables(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))
         write_sweep_report(results, self.command)

@@ -65,11 +65,16 @@ def _standardizes(experiment: Experiment, spec: Spec) -> bool:
     return experiment.objective.kind == "values" and bool(spec.target.mean)
 
 
+def _in_buckets(experiment: Experiment, spec: Spec) -> bool:
+    return spec.lengths and experiment.training.buckets > 1
+
+
 CHANGES = (
     Change(2, "0.1.0", "normalisation of activations", _normalizes),
     Change(2, "0.1.0", "schedule one_cycle", _one_cycle),
     Change(2, "0.1.0", "Nesterov's form of Adam", _nesterov_adam),
     Change(3, "0.2.0", "numbers to predict, which are standardised now (data.standardize)", _standardizes),
+    Change(3, "0.2.0", "sequences of different lengths, which are ordered by them now (training.buckets)", _in_buckets),
 )
 ARITHMETIC = max(change.number for change in CHANGES)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxdl.checkpoint import SharedCheckpoints
 from jaxdl.data import Dataset
-from jaxdl.data.resident import Resident, put_on_device
+from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import load_data, most_examples
 from jaxdl.fields import show, walk
@@ -34,12 +37,15 @@ class Cache:
     Attributes:
         side_by_side: how many trainings with the same programs share one stacked program, each in its own thread; 1: no
             sharing.
+        programs_dir: folder of the checkpoints that trainings with the same programs share; None: there are none.
     """
 
     def __init__(self, data_dir: Path, notify: Callable[[str], None]):
         self._data_dir = data_dir
         self._notify = notify
         self.side_by_side = 1
+        self.programs_dir: Path | None = None
+        self._shared: dict[Key, SharedCheckpoints] = {}
         self._stacked: dict[Key, Stacked] = {}
         self._expected: dict[str, Stacked] = {}
         self._lock = threading.RLock()
@@ -47,7 +53,7 @@ class Cache:
         self._compiled: Counter[str] = Counter()  # of programs that are no longer kept
         self._data_key: Any = None
         self._dataset: Dataset | None = None
-        self._resident: Resident | None = None
+        self._examples: Resident | InParts | None = None
         self._trainers: dict[Key, Trainer] = {}
 
     def dataset(self, experiment: Experiment) -> Dataset:
@@ -57,7 +63,7 @@ class Cache:
             if self._dataset is None or key != self._data_key:
                 # Drop the old ones first: two large data sets may not fit in memory together.
                 self._let_go(list(self._trainers))
-                self._dataset, self._resident = None, None
+                self._dataset, self._examples = None, None
                 self._dataset = load_data(experiment, self._data_dir, self._notify)
                 self._data_key = key
             return self._dataset
@@ -76,13 +82,15 @@ class Cache:
         key = program_key(experiment)
         with self._lock:
             dataset = self.dataset(experiment)
-            if self._resident is None:
-                self._resident = put_on_device(dataset)
+            if self._examples is None:
+                self._examples = on_device_or_in_parts(dataset)
             if key not in self._trainers:
                 if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs
                     self._let_go([next(iter(self._trainers))])
-                self._trainers[key] = Trainer(experiment, dataset, self._resident)
+                self._trainers[key] = Trainer(experiment, dataset, self._examples)
             trainer = self._trainers[key]
+            if dataset.streamed:  # each training has an order of its own, and so chunks of its own
+                return trainer.variant(experiment)
             if place_of in self._expected:
                 return trainer.variant(experiment, self._expected[place_of].join(place_of))
             if place_of is None or self.side_by_side < 2:
@@ -95,9 +103,33 @@ class Cache:
             self._stacked[key] = Stacked(trainer, self.side_by_side)
         return self._stacked[key]
 
+    def shared(self, trainer: Trainer) -> SharedCheckpoints | None:
+        """Returns the checkpoints that trainings with a trainer's programs share, in `programs_dir`.
+
+        A training that runs alone reads its row there, if an earlier process trained it with others.
+        """
+        key = program_key(trainer.experiment)
+        with self._lock:
+            if self.programs_dir is None:
+                return None
+            if key not in self._shared:
+                digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+                self._shared[key] = SharedCheckpoints(
+                    self.programs_dir / digest / "checkpoints",
+                    self.programs_dir.with_name("trials"),
+                    trainer.state_shapes(),
+                    trainer.programs.row_shapes,
+                    keep=trainer.experiment.checkpoint.keep,
+                    notify=self._notify,
+                    read_only=self.side_by_side < 2,
+                )
+            return self._shared[key]
+
     def expect(self, experiment: Experiment, name: str) -> None:
         """Makes the trainings of a stacked program wait for one more that will join under `name`, until `forget`."""
         with self._lock:
+            if self.dataset(experiment).streamed:
+                return
             fitted = experiment.for_spec(self.dataset(experiment).spec)
             self._expected[name] = self._stacked_of(self.trainer(fitted))
             self._expected[name].expect(name)

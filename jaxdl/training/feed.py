@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.data.resident import Resident
 from jaxdl.steps.functions import Batch
 from jaxdl.steps.many import batch_of_step
+
+Program = Callable[..., Any]
 
 
 def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarray:
@@ -32,6 +37,48 @@ def epoch_order(seed: int, epoch: int, count: int, passes: int = 1) -> np.ndarra
     return np.concatenate(orders).astype(np.int32)
 
 
+def order_by_length(
+    order: np.ndarray, buckets: np.ndarray, batch_size: int, random: np.random.RandomState
+) -> np.ndarray:
+    """Returns an order in which the examples of a batch have the same bucket, so that none waits for a longer one.
+
+    Within a bucket the examples keep their order. What does not fill a batch goes to the next longer bucket; what does
+    not fill one of the last bucket comes at the end. The full batches come in random order.
+
+    Args:
+        order: (visits,) int32.
+        buckets: (examples,) integers, the bucket of each example; 0 for the shortest.
+        batch_size: examples in a batch.
+        random: where the order of the batches comes from.
+    """
+    full, rest, of_visits = [], order[:0], buckets[order]
+    for bucket in range(int(buckets.max(initial=0)) + 1):
+        rest = np.concatenate([rest, order[of_visits == bucket]])
+        count = len(rest) // batch_size * batch_size
+        full.append(rest[:count].reshape(-1, batch_size))
+        rest = rest[count:]
+    batches = np.concatenate(full)
+    return np.concatenate([batches[random.permutation(len(batches))].reshape(-1), rest])
+
+
+def visits_of(
+    seed: int,
+    epoch: int,
+    count: int,
+    passes: int,
+    batch_size: int,
+    lengths: np.ndarray | None = None,
+    buckets: tuple[int, ...] = (),
+) -> np.ndarray:
+    """Returns the order of an epoch, (passes * count,) int32; see `epoch_order` and `Feed` for the arguments."""
+    order = epoch_order(seed, epoch, count, passes)
+    if lengths is None or len(buckets) < 2:
+        return order
+    return order_by_length(
+        order, np.searchsorted(buckets, lengths), batch_size, np.random.RandomState([seed, epoch, 1])
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Feed:
     """The train examples in the order in which a training visits them, all of them on the device.
@@ -41,12 +88,18 @@ class Feed:
         batch_size: examples in one train step.
         seed: the experiment's seed.
         passes: passes over the train split in one epoch.
+        lengths: (train examples,) integers, the valid steps of each sequence; None: the examples are no sequences of
+            different lengths.
+        buckets: the lengths to which batches are cut, ascending; with fewer than two the order is that of
+            `epoch_order`, otherwise a batch has examples of one bucket, see `order_by_length`.
     """
 
     data: Resident
     batch_size: int
     seed: int
     passes: int = 1
+    lengths: np.ndarray | None = None
+    buckets: tuple[int, ...] = ()
 
     @property
     def examples_per_epoch(self) -> int:
@@ -57,10 +110,45 @@ class Feed:
         """Number of train steps of an epoch; the last batch is filled up."""
         return -(-self.examples_per_epoch // self.batch_size)
 
+    @property
+    def waited(self) -> float:
+        """How long the device waited for examples, in seconds: it has them all."""
+        return 0.0
+
     def order(self, epoch: int) -> jax.Array:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
-        order: jax.Array = jax.device_put(epoch_order(self.seed, epoch, self.data.size("train"), self.passes))
-        return order
+        visits: jax.Array = jax.device_put(
+            visits_of(
+                self.seed, epoch, self.data.size("train"), self.passes, self.batch_size, self.lengths, self.buckets
+            )
+        )
+        return visits
+
+    def program(self, run: Program) -> tuple[Program, tuple[Any, ...]]:
+        """Returns the train program, and the shapes of its `arguments`, without state and hparams.
+
+        Args:
+            run: `jaxdl.steps.many.run_train_steps` of the recipe.
+        """
+        order = jax.ShapeDtypeStruct((self.examples_per_epoch,), jnp.int32)
+        return run, (self.data.arrays, order, np.int32(0), np.int32(0))
+
+    def arguments(self, order: Any, first: int, steps: int, running: Any) -> tuple[Any, Any, tuple[Any, ...], int]:
+        """Returns what a call of the train program takes: the examples, their order, and which steps it runs.
+
+        Args:
+            order: what `order` returned.
+            first: number in the epoch of the first step.
+            steps: how many steps are wanted.
+            running: what the device is still working on.
+
+        Returns:
+            The examples, their order, the numbers that say which steps are run, and how many these are.
+        """
+        return self.data.arrays, order, (np.int32(first), np.int32(steps)), steps
+
+    def close(self) -> None:
+        """Does nothing: all is on the device."""
 
     def batch(self, step: int) -> Batch:
         """Returns the examples of the train step after `step` steps, by name, (batch_size, ...)."""

@@ -81,14 +81,23 @@ class Place(Protocol):
 
     Attributes:
         size: how many places the program has.
+        is_due: asks whether the training is due to be saved after a step; set by what saves it.
+        all_due: whether any of the trainings was due after their last call; then all are saved, as one.
     """
 
     size: int
+    is_due: Callable[[int], bool]
+
+    @property
+    def all_due(self) -> bool: ...
 
     def call(
         self, hparams: Mapping[str, Any], state: TrainState, order: Any, first: int, steps: int
     ) -> tuple[TrainState, Metrics, int]:
         """Runs train steps; see `jaxdl.training.loop.Trainer.call`."""
+
+    def once(self, action: Callable[[], None]) -> None:
+        """Waits until each training has come to here or to its next call; then one `action` is done for all here."""
 
     def leave(self) -> None:
         """Leaves the program; the other trainings no longer wait for this one."""

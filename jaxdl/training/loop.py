@@ -16,7 +16,9 @@ import numpy as np
 
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset
-from jaxdl.data.resident import Resident, put_on_device
+from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.lengths import train_buckets
+from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets
 from jaxdl.experiment.weights import class_weights
@@ -24,9 +26,9 @@ from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
-from jaxdl.training.feed import Feed
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place
 from jaxdl.training.programs import NAMES, Programs
+from jaxdl.training.streamed import feed_of
 
 # What a call of the train program gives: the state, the metrics, and how many steps it runs.
 Called = tuple[TrainState, dict[str, Any], int]
@@ -38,7 +40,7 @@ class Trainer:
     Args:
         experiment: the recipe.
         dataset: the data; needs at least one train example.
-        data: the same data, if they are already on the device.
+        data: the same data, if they are already on the device, or what brings them there in parts.
 
     Raises:
         UserError: the recipe does not fit the data.
@@ -52,12 +54,19 @@ class Trainer:
         pace: how many steps a call of the train program runs; all variants share it.
     """
 
-    def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | None = None):
+    def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
         self.experiment = experiment.for_spec(dataset.spec)
         check_targets(self.experiment, dataset)
         self.spec = dataset.spec
         training = self.experiment.training
-        self.feed = Feed(data or put_on_device(dataset), training.batch_size, self.experiment.seed, dataset.passes)
+        self.feed = feed_of(
+            data or on_device_or_in_parts(dataset),
+            training,
+            self.experiment.seed,
+            dataset.passes,
+            dataset.splits["train"].get("lengths"),
+            train_buckets(dataset, training.buckets),
+        )
         self._class_weights = class_weights(self.experiment, dataset)
         self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights)
         self.compile_seconds = 0.0
@@ -78,6 +87,11 @@ class Trainer:
         """How many trainings share its train program; 1: only this one."""
         return self._place.size if self._place is not None else 1
 
+    @property
+    def place(self) -> Place | None:
+        """Its place in a program that several trainings share; None: it has its own."""
+        return self._place
+
     def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
         """Returns the trainer of a recipe that differs in traced fields alone; both share data and programs.
 
@@ -95,7 +109,11 @@ class Trainer:
         return other
 
     def close(self) -> None:
-        """Leaves a shared program, so that the other trainings no longer wait for this one; may be called twice."""
+        """Leaves a shared program, which the other trainings then go on with, and reads no more examples ahead.
+
+        May be called twice.
+        """
+        self.feed.close()
         place, self._place = self._place, None
         if place is not None:
             place.leave()
@@ -212,17 +230,17 @@ class Trainer:
             on_progress(before + called.stop, epoch + 1, metrics.means(called), rate)
         self.pace.adapt(steps, seconds)
 
-    def call(self, state: TrainState, order: jax.Array, first: int, steps: int) -> Called:
+    def call(self, state: TrainState, order: Any, first: int, steps: int) -> Called:
         """Starts one call of the train program; see `jaxdl.steps.many.run_train_steps`.
 
         Returns:
             The state and the metrics that the program returns, and how many steps it runs: fewer than asked for where
-            another training that shares the program can run no more in this call.
+            another training that shares the program can run no more in this call, or the examples of no more are there.
         """
         if self._place is not None:
             return self._place.call(self.hparams(), state, order, first, steps)
-        bounds = (np.int32(first), np.int32(steps))
-        return *self._program("train")(state, self.feed.data.arrays, order, self.hparams(), *bounds), steps
+        arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
+        return *self._program("train")(state, arrays, order, self.hparams(), *bounds), steps
 
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
@@ -257,7 +275,7 @@ class Trainer:
     def loss_and_gradients(self, state: TrainState) -> tuple[jax.Array, Any]:
         """Returns the loss of the next train step's batch, () float32, and the gradients before clipping."""
         function = make_loss_and_gradients(self.experiment, self.spec, self.total_steps, self._class_weights)
-        return function(state, self.feed.batch(int(state.step)), self.hparams())
+        return function(state, self.programs.buckets.shortened(self.feed.batch(int(state.step))), self.hparams())
 
     def hparams(self) -> dict[str, Any]:
         """Returns the numbers that enter the train step as data; see `jaxdl.steps.functions.hyperparameters`."""

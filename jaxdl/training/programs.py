@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.backend.compiler import compiled, traced, without_jit
@@ -19,9 +18,11 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
+from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import TrainState, make_steps, model_errors, state_shapes
 from jaxdl.steps.many import run_train_steps
 from jaxdl.training.feed import Feed
+from jaxdl.training.streamed import AnyFeed
 
 Key = tuple[tuple[str, str], ...]
 NAMES = ("init", "train", "eval")
@@ -48,7 +49,7 @@ class Programs:
     Args:
         experiment: the recipe, fitted to its data.
         spec: describes one example.
-        feed: the examples on the device.
+        feed: the examples.
         class_weights: see `jaxdl.steps.functions.make_steps`.
 
     Attributes:
@@ -60,14 +61,13 @@ class Programs:
         UserError: the training has more steps than an int32 can count.
     """
 
-    def __init__(self, experiment: Experiment, spec: Spec, feed: Feed, class_weights: Sequence[float] | None = None):
+    def __init__(self, experiment: Experiment, spec: Spec, feed: AnyFeed, class_weights: Sequence[float] | None = None):
         self.total_steps = feed.steps_per_epoch * experiment.training.epochs
         if self.total_steps >= 2**31:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self._experiment = experiment
         self._feed = feed
         self.steps = make_steps(experiment, spec, self.total_steps, class_weights)
-        self.evaluation = Evaluation(experiment, self.steps, feed.data)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
@@ -101,6 +101,16 @@ class Programs:
         return state_shapes(self.steps)
 
     @functools.cached_property
+    def buckets(self) -> Buckets:
+        """The lengths to which batches of sequences are cut."""
+        return buckets_for(self.steps, self.state_shapes, self._batch_shapes(), self._feed.buckets)
+
+    @functools.cached_property
+    def evaluation(self) -> Evaluation:
+        """What evaluates states on the splits."""
+        return Evaluation(self._experiment, self.steps, self._feed.data, self.buckets)
+
+    @functools.cached_property
     def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
         """Shapes of the metrics of one epoch, (steps of an epoch,) by name; see `jaxdl.training.epoch.Pause`."""
         arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
@@ -114,7 +124,8 @@ class Programs:
             UserError: jit is disabled, so there is no program.
         """
         analysis = self._executable("train").memory_analysis()
-        given = analysis.argument_size_in_bytes - sum(array.nbytes for array in self._feed.data.arrays.values())
+        arrays = self._feed.data.arrays.values() if isinstance(self._feed, Feed) else ()
+        given = analysis.argument_size_in_bytes - sum(array.nbytes for array in arrays)
         made = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
         return int(given + made + analysis.temp_size_in_bytes)
 
@@ -166,14 +177,16 @@ class Programs:
         return traced(self.steps.init_state, np.uint32(0))
 
     def _trace_train(self) -> Any:
-        program = functools.partial(run_train_steps, self.steps, self._feed.batch_size, False)
-        order = jax.ShapeDtypeStruct((self._feed.examples_per_epoch,), jnp.int32)
-        arguments = (self._feed.data.arrays, order, device_hparams(self._experiment), np.int32(0), np.int32(0))
-        return traced(program, self.state_shapes, *arguments, donate_argnums=(0,))
+        program, (arrays, order, *bounds) = self._feed.program(self.run_steps(stacked=False))
+        hparams = device_hparams(self._experiment)
+        return traced(program, self.state_shapes, arrays, order, hparams, *bounds, donate_argnums=(0,))
+
+    def run_steps(self, stacked: bool) -> Callable[..., Any]:
+        """Returns `jaxdl.steps.many.run_train_steps` for this recipe and these data."""
+        return functools.partial(run_train_steps, self.steps, self._feed.batch_size, self.buckets, stacked)
 
     def _trace_eval(self) -> Any:
         return self.evaluation.trace(self.state_shapes, device_hparams(self._experiment))
 
     def _batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
-        arrays, size = self._feed.data.arrays, self._feed.batch_size
-        return {name: jax.ShapeDtypeStruct((size, *array.shape[1:]), array.dtype) for name, array in arrays.items()}
+        return self._feed.data.shapes(self._feed.batch_size)

@@ -15,6 +15,7 @@ from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
 from jaxdl.training.arithmetic import ARITHMETIC
+from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
 
@@ -82,6 +83,7 @@ def about_programs(trainer: Trainer) -> dict[str, Any]:
     return {
         "spec": dataclasses.asdict(trainer.spec),
         "steps_per_epoch": trainer.steps_per_epoch,
+        "streamed": not isinstance(trainer.feed, Feed),
         "arithmetic": ARITHMETIC,
         "compiler_options": {name: chosen for name, chosen in options if chosen},
         "side_by_side": trainer.side_by_side,

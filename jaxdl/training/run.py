@@ -107,7 +107,8 @@ def train(
             cleanup.callback(trainer.close)
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
-            run = _Run(trainer, dataset, directory, stopping, hooks, signals, tracing, notify, begin)
+            saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
+            run = _Run(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
             state, rows = run.start()
         except BaseException:
             directory.discard_if_new()
@@ -139,6 +140,7 @@ class _Run:
     dataset: Dataset
     directory: RunDirectory
     stopping: EarlyStopping
+    saving: Saving
     hooks: Hooks
     signals: StopSignals
     profiler: Profiler | None
@@ -151,7 +153,6 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.experiment = self.trainer.experiment
-        self.saving = Saving(self.directory, self.experiment, self.stopping)
         self.figures = Figures(self.directory)
 
     def start(self) -> tuple[TrainState, Rows | None]:
@@ -185,8 +186,12 @@ class _Run:
         try:
             status = self._train_and_test(state, rows)
         except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
             with contextlib.suppress(Exception):  # the first error says more than its consequences
-                self._conclude("preempted" if isinstance(error, KeyboardInterrupt) else "failed")
+                if not stopped:
+                    self.saving.settle()
+            with contextlib.suppress(Exception):
+                self._conclude("preempted" if stopped else "failed")
             raise
         return self._conclude(status)
 
@@ -196,8 +201,10 @@ class _Run:
             self._test(self._final(self._train(state, rows)))
         except Diverged as error:
             self.divergence = self._locate(error)
+            self.saving.settle()
             return "diverged"
         except _GivenUp:
+            self.saving.settle()
             return "preempted"
         finally:
             self.saving.checkpoints.wait()  # a run is completed only when its last state is on the disk
@@ -228,7 +235,7 @@ class _Run:
             raise _GivenUp
         steps_left = self.trainer.total_steps - self.figures.step
         every = Interval.parse(self.experiment.checkpoint.every)
-        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals)
+        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals, self.trainer.place)
         recording = self.profiler.recording(steps_left) if self.profiler else contextlib.nullcontext()
         with self._display() as display, recording as observer:
 
@@ -252,7 +259,7 @@ class _Run:
                     self._check_finite(point.metrics)
                     over = point.is_last or self.given_up
                 if over or pauses.due(point.step):
-                    self.saving.save(point, self.figures.epoch, self.figures.numbers)
+                    self.saving.save(point, self.figures.epoch, self.figures.numbers, is_last=over)
                     pauses.saved(point.step)
                 if self.signals.received is not None:
                     self.saving.checkpoints.wait()  # so that a failed saving is reported

@@ -2,7 +2,8 @@
 
 The trainings differ in traced fields alone. Each runs `jaxdl.train` in a thread of its own, as if it were alone. Where
 it calls the train program, it waits until all others have called it, too; then one call of the stacked program serves
-all of them. Validation, checkpoints, early stopping and the like stay those of each training alone.
+all of them. They are saved at the same call, as one checkpoint; validation, early stopping and the like stay those of
+each training alone.
 
 The results of a training do not depend on which others are in the program, only on how many places it has.
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +32,8 @@ from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.keys import with_keys, without_keys
 from jaxdl.backend.timing import seconds_each
 from jaxdl.steps.functions import TrainState
-from jaxdl.steps.many import run_train_steps
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Called, Trainer
 
 
@@ -45,7 +46,17 @@ class _Call:
     order: Any
     first: int
     steps: int
+    is_due: Callable[[int], bool] = lambda step: False
     result: Called | None = None
+    error: BaseException | None = None
+
+
+@dataclass
+class _Action:
+    """What one training wants to be done once for all, and whether it was done."""
+
+    act: Callable[[], None]
+    done: bool = False
     error: BaseException | None = None
 
 
@@ -60,6 +71,7 @@ class Stacked:
     Attributes:
         size: how many places there are.
         compile_seconds: time that compiling took, in seconds; 0 before.
+        all_due: see `jaxdl.training.hooks.Place`.
     """
 
     def __init__(self, trainer: Trainer, size: int):
@@ -68,13 +80,16 @@ class Stacked:
         self.compile_seconds = 0.0
         mesh = jax.sharding.Mesh(devices, ("training",))
         self._each, self._all = NamedSharding(mesh, PartitionSpec("training")), NamedSharding(mesh, PartitionSpec())
+        assert isinstance(trainer.feed, Feed)  # trainings over a stream have chunks of their own
         arrays = trainer.feed.data.arrays
         self._arrays = arrays if len(devices) == 1 else jax.device_put(arrays, self._all)
-        self._run_steps = functools.partial(run_train_steps, trainer.programs.steps, trainer.feed.batch_size, True)
+        self._run_steps = trainer.programs.run_steps(stacked=True)
         self._changed = threading.Condition()
         self._expected: set[str] = set()
         self._members = 0
         self._calls: list[_Call] = []
+        self._actions: list[_Action] = []
+        self.all_due = False
         self._program: Any = None
 
     def expect(self, name: str) -> None:
@@ -101,9 +116,17 @@ class Stacked:
             self._members -= 1
             self._run_if_complete()
 
-    def call(self, hparams: Mapping[str, Any], state: TrainState, order: Any, first: int, steps: int) -> Called:
+    def call(
+        self,
+        hparams: Mapping[str, Any],
+        state: TrainState,
+        order: Any,
+        first: int,
+        steps: int,
+        is_due: Callable[[int], bool] = lambda step: False,
+    ) -> Called:
         """Runs train steps of one training with those of all others; see `jaxdl.training.loop.Trainer.call`."""
-        call = _Call(hparams, state, order, first, steps)
+        call = _Call(hparams, state, order, first, steps, is_due)
         with self._changed:
             self._calls.append(call)
             self._run_if_complete()
@@ -112,6 +135,16 @@ class Stacked:
             raise call.error
         assert call.result is not None
         return call.result
+
+    def once(self, action: Callable[[], None]) -> None:
+        """Does an action once for all trainings that ask for it; see `jaxdl.training.hooks.Place`."""
+        asked = _Action(action)
+        with self._changed:
+            self._actions.append(asked)
+            self._run_if_complete()
+            self._changed.wait_for(lambda: asked.done)
+        if asked.error is not None:
+            raise asked.error
 
     def seconds_per_step(self, trainer: Trainer, seconds: float) -> float:
         """Returns the time of one train step of one training when all places are taken, measured, in seconds.
@@ -135,6 +168,17 @@ class Stacked:
         return time.perf_counter() - begin
 
     def _run_if_complete(self) -> None:
+        if self._actions and len(self._calls) + len(self._actions) >= self._members:
+            actions, self._actions = self._actions, []
+            try:
+                actions[0].act()
+            except BaseException as error:
+                for each in actions:
+                    each.error = error
+            for each in actions:
+                each.done = True
+            self._changed.notify_all()
+            return  # those for whom it was done call next, or leave
         if not self._calls or len(self._calls) < self._members or self._expected:
             return
         calls, self._calls = self._calls, []
@@ -144,6 +188,8 @@ class Stacked:
         except BaseException as error:
             for call in calls:
                 call.error = error
+        else:
+            self.all_due = any(call.is_due(int(call.result[0].step)) for call in calls if call.result is not None)
         self._changed.notify_all()
 
     def _run(self, calls: Sequence[_Call]) -> None:
@@ -178,12 +224,24 @@ class StackedPlace:
 
     Attributes:
         size: how many places the program has.
+        is_due: see `jaxdl.training.hooks.Place`.
     """
 
     def __init__(self, stacked: Stacked):
+        self._stacked = stacked
         self.size = stacked.size
-        self.call = stacked.call
+        self.once = stacked.once
         self.leave = stacked.leave
+        self.is_due: Callable[[int], bool] = lambda step: False
+
+    @property
+    def all_due(self) -> bool:
+        """Whether any training of the program was due to be saved after the last call."""
+        return self._stacked.all_due
+
+    def call(self, hparams: Mapping[str, Any], state: TrainState, order: Any, first: int, steps: int) -> Called:
+        """Runs train steps; see `jaxdl.training.loop.Trainer.call`."""
+        return self._stacked.call(hparams, state, order, first, steps, self.is_due)
 
 
 def _host(tree: Any) -> Any:

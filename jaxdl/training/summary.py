@@ -29,7 +29,8 @@ class Summary(TypedDict):
     """The outcome of a training; times in seconds, compilation left out of the examples per second.
 
     ``step``, ``epoch`` and all metrics belong to the tested state: with ``--final=best`` that of the best epoch.
-    ``last_step`` and ``last_epoch`` say where the training ended.
+    ``last_step`` and ``last_epoch`` say where the training ended. The device waits for examples only where these are
+    brought to it in parts.
     """
 
     experiment: str
@@ -46,6 +47,7 @@ class Summary(TypedDict):
     compile_seconds: float
     seconds_to_first_step: float | None
     wall_seconds: float
+    seconds_waiting_for_examples: float
     parameters: int
     params_sha256: str
 
@@ -91,6 +93,7 @@ def make_summary(
         "compile_seconds": trainer.compile_seconds,
         "seconds_to_first_step": seconds_to_first_step,
         "wall_seconds": wall_seconds,
+        "seconds_waiting_for_examples": trainer.feed.waited,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(trainer.state_shapes().params)),
         "params_sha256": params_sha256,
     }

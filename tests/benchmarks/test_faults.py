@@ -119,7 +119,8 @@ def test_a_save_loses_nothing(tmp_path: Path) -> None:
 
 @needs_linux
 @pytest.mark.slow
-def test_nothing_is_lost_at_sixty_points(in_memory: Path) -> None:
+@pytest.mark.parametrize("points", [12, pytest.param(60, marks=pytest.mark.nightly)])
+def test_nothing_is_lost_at_any_point(points: int, in_memory: Path) -> None:
     short = ("save", "prediction")  # so that it takes two minutes
     turns = ",".join(["training", *short, "resume", *short, "sweep", *short, "sweep in one program"])
-    campaign(in_memory, "--points=60", "--seed=2", f"--scenarios={turns}")
+    campaign(in_memory, f"--points={points}", "--seed=2", f"--scenarios={turns}")

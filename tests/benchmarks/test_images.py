@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -36,5 +37,8 @@ def test_every_pass_reads_all_pictures(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.image_worker", "jaxdl", str(tmp_path / "set"), "8", "3"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     told = json.loads(done.stdout)
+    np.savez(tmp_path / "a.npz", inputs=np.zeros((7, 28, 28, 1), np.uint8), targets=np.arange(7, dtype=np.int32))
+    command[-3:] = [str(tmp_path / "a.npz"), "28", "2"]
+    assert json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout)["pictures"] == 7
     assert told["pictures"] == 9 and len(told["seconds"]) == 3
     assert all(worked > 0 for worked in told["core_seconds"][:1])

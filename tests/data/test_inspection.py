@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,31 @@ def test_ids_have_no_statistics() -> None:
     about = found((ids[:20], LABELS[:20]), (ids[20:], LABELS[20:30]), ids=True)
     assert about.features == ()
     assert about.warnings == ()
+
+
+def test_of_sounds_the_seconds_and_the_valid_samples_are_described_and_silence_is_a_warning() -> None:
+    dataset = jaxdl.Vowels(train_examples=30, test_examples=10, representation="raw", validation=0.0).load()
+    train = {name: array.copy() for name, array in dataset.splits["train"].items()}
+    train["inputs"][4] = 0
+    train["inputs"][0, train["lengths"][0] :] = 32767  # past its end
+    about = inspect(dataclasses.replace(dataset, splits={**dataset.splits, "train": train}))
+    seconds, samples = about.features
+    assert seconds.name == "seconds" and samples.name == "samples"
+    assert (seconds.least, seconds.most) == pytest.approx(
+        (train["lengths"].min() / 8000, train["lengths"].max() / 8000)
+    )
+    valid = [row[:length] / 32768 for row, length in zip(train["inputs"], train["lengths"], strict=True)]
+    assert samples.deviation == pytest.approx(np.concatenate(valid).std(), rel=1e-5)
+    assert samples.most == pytest.approx(max(sound.max() for sound in valid))
+    assert about.warnings == ("1 of 30 train sounds is silent: all samples are 0.",)
+
+
+def test_of_a_set_on_disk_some_examples_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("jaxdl.data.inspection._MOST_BYTES", 120)
+    inputs = np.random.RandomState(0).rand(60, 3)
+    np.savez(tmp_path / "a.npz", inputs=inputs, targets=np.arange(60) % 2)
+    found = inspect(jaxdl.ArrayFile(path=str(tmp_path / "a.npz"), stream="on").load(tmp_path, lambda line: None))
+    assert sum(found.sizes.values()) == 60 and sum(map(sum, found.class_counts.values())) == 60
+    assert found.warnings[0].startswith("what follows is of some examples, evenly spread")
+    assert f"of {found.sizes['train']:,} of train" in found.warnings[0]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jaxdl.data import Preprocess, Spec
-from jaxdl.data.lengths import checked_lengths, steps_that_count
+from jaxdl.data.lengths import bucket_lengths, checked_lengths, steps_that_count
 from jaxdl.errors import UserError
 from tests.padded import padded
 
@@ -60,6 +63,36 @@ def test_a_record_of_before_has_no_lengths() -> None:
     assert Spec.from_json(fields) == spec
     del fields["lengths"]
     assert not Spec.from_json(fields).lengths
+
+
+def padded_steps(lengths: list[int], buckets: tuple[int, ...]) -> int:
+    return sum(min(bucket for bucket in buckets if bucket >= length) for length in lengths)
+
+
+@given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=30), most=st.integers(1, 4))
+def test_buckets_have_the_fewest_padded_steps_of_so_many_lengths(lengths: list[int], most: int) -> None:
+    steps = 12
+    found = bucket_lengths(np.array(lengths), steps, most)
+    assert list(found) == sorted(set(found)) and found[-1] == steps and len(found) <= most
+    others = sorted({max(length, 1) for length in lengths} - {steps})
+    best = {
+        count: min(padded_steps(lengths, (*cut, steps)) for cut in itertools.combinations(others, count))
+        for count in range(min(most, len(others) + 1))
+    }
+    assert padded_steps(lengths, found) == best[len(found) - 1]
+    # One more would have saved less than a tenth.
+    assert len(found) not in best or best[len(found)] > 0.9 * best[len(found) - 1]
+
+
+def test_buckets_of_very_many_lengths_are_close_to_the_best() -> None:
+    lengths = np.random.RandomState(0).randint(1, 20_001, 30_000)
+    found = bucket_lengths(lengths, 20_000, 4)
+    np.testing.assert_allclose(found, [6667, 13_333, 20_000], rtol=0.04)  # of a uniform distribution
+
+
+def test_examples_of_one_length_have_one_bucket() -> None:
+    assert bucket_lengths(np.full(9, 5), 5, 4) == (5,)
+    assert bucket_lengths(np.array([3, 9]), 9, 1) == (9,)
 
 
 def test_the_steps_of_targets_that_count() -> None:

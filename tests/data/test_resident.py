@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data.resident import put_on_device
+from tests.padded import padded
 from tests.small import blobs
 
 
@@ -40,3 +41,15 @@ def test_splits_with_other_arrays_do_not_fit_into_one() -> None:
     splits = {**dataset.splits, "test": {"inputs": dataset.splits["test"]["inputs"]}}
     with pytest.raises(KeyError, match="targets"):
         put_on_device(dataclasses.replace(dataset, splits=splits))
+
+
+def test_sequences_to_evaluate_lie_in_order_of_their_lengths_and_keep_their_targets() -> None:
+    dataset = padded().load()
+    resident = put_on_device(dataset)
+    np.testing.assert_array_equal(
+        resident.arrays["lengths"][: resident.size("train")], dataset.splits["train"]["lengths"]
+    )
+    start, stop = resident.ranges["test"]
+    order = np.argsort(dataset.splits["test"]["lengths"], kind="stable")
+    for key, array in dataset.splits["test"].items():
+        np.testing.assert_array_equal(resident.arrays[key][start:stop], array[order])

@@ -98,3 +98,15 @@ def test_masks_are_shown_beside_their_images_and_move_with_them(tmp_path: Path) 
     for before, after in zip(masks, moved, strict=True):
         assert np.array_equal(after, before) or np.array_equal(after, before[:, ::-1])
     assert any(not np.array_equal(after, before) for before, after in zip(masks, moved, strict=True))
+
+
+@pytest.mark.parametrize("representation", ["mel", "raw"])
+def test_sounds_are_shown_as_pictures_with_their_rate_and_durations(representation: str, tmp_path: Path) -> None:
+    data = jaxdl.Vowels(train_examples=40, test_examples=10, bands=12, representation=representation)  # type: ignore[arg-type]
+    look = look_at_data(recipe(data), tmp_path)
+    shown = images_of(look.html)
+    assert len(shown) == 24
+    assert {image.shape for image in shown} == {(12, 61)} if representation == "mel" else {(64, 224)}
+    assert "8,000 samples a second; 0.2" in look.html and "Class balance" in look.html
+    read = "log-mel, (61, 12)" if representation == "mel" else "samples, (4800,)"
+    assert read in look.html

@@ -81,6 +81,10 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
         },
         0.5,
     ),
+    "spoken_digit_rnn": (
+        {"data": jaxdl.Vowels(bands=16, train_examples=500, test_examples=100), "model.features": (16,)},
+        0.85,
+    ),
     "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
 }
 

@@ -31,6 +31,7 @@ from jaxdl.objectives.metrics import (
     training_metrics,
 )
 
+CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity", "root_accuracy"]
 CLASSES = ["accuracy", "top_2", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
 QUESTIONS = ["accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
 VALUES = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
@@ -101,7 +102,7 @@ def test_the_label_cannot_be_among_more_classes_than_there_are() -> None:
 
 def test_better_is_higher_or_lower() -> None:
     assert [name for name in NAMES if metric(name).higher_is_better] == [
-        *("accuracy", "top_2", "exact_match", "precision", "recall", "f1", "mean_iou", "r_squared")
+        *("accuracy", "top_2", "root_accuracy", "exact_match", "precision", "recall", "f1", "mean_iou", "r_squared")
     ]
     assert metric("confusion").higher_is_better is None
     figures = ("loss", "train/loss", "validation/accuracy", "accuracy", "test/perplexity", "validation/confusion")

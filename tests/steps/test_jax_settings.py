@@ -13,6 +13,7 @@ from flax import linen as nn
 
 import jaxdl
 from jaxdl.data import Preprocess, Spec
+from jaxdl.steps.buckets import Buckets
 from jaxdl.steps.many import run_eval_steps, run_train_steps
 
 SPEC = Spec((6, 6, 2), "uint8", Preprocess(1 / 255), (), 3)
@@ -60,8 +61,10 @@ def program(model: nn.Module) -> Callable[[], Any]:
     def run() -> Any:
         arrays, order = jax.tree.map(jnp.asarray, data), jnp.arange(9, dtype=jnp.int32)
         state = steps.init_state(np.uint32(0))
-        state, rows = run_train_steps(steps, 3, False, state, arrays, order, hparams, np.int32(0), np.int32(3))
-        return state, rows, run_eval_steps(steps, 4, 3, state, arrays, hparams, np.int32(0), np.int32(9))
+        state, rows = run_train_steps(
+            steps, 3, Buckets(), False, state, arrays, order, hparams, np.int32(0), np.int32(3)
+        )
+        return state, rows, run_eval_steps(steps, 4, Buckets(), 3, state, arrays, hparams, np.int32(0), np.int32(9))
 
     return run
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxdl
+from jaxdl.steps.buckets import Buckets
 from jaxdl.steps.many import batch_of_step, run_eval_steps, run_train_steps, take
 from tests.small import blobs
 
@@ -51,7 +52,9 @@ def recipe() -> jaxdl.Experiment:
 
 STEPS = jaxdl.make_steps(recipe(), DATASET.spec, total_steps=6)
 HPARAMS = {name: np.float32(value) for name, value in jaxdl.hyperparameters(recipe()).items()}
-RUN = {stacked: jax.jit(functools.partial(run_train_steps, STEPS, BATCH, stacked)) for stacked in (False, True)}
+RUN = {
+    stacked: jax.jit(functools.partial(run_train_steps, STEPS, BATCH, Buckets(), stacked)) for stacked in (False, True)
+}
 
 
 def one_by_one(seed: int, order: np.ndarray, hparams: dict[str, Any], first: int, count: int) -> tuple[Any, np.ndarray]:
@@ -104,7 +107,7 @@ def test_partial_sums_are_those_of_each_batch_and_count_every_example_once(
     batch_size: int, start: int, stop: int
 ) -> None:
     state, most = STEPS.init_state(0), -(-11 // batch_size)
-    sums = run_eval_steps(STEPS, batch_size, most, state, jax.device_put(ARRAYS), HPARAMS, start, stop)
+    sums = run_eval_steps(STEPS, batch_size, Buckets(), most, state, jax.device_put(ARRAYS), HPARAMS, start, stop)
     inputs, targets = ARRAYS["inputs"], ARRAYS["targets"]
     predictions = np.asarray(STEPS.predict_step(state, {"inputs": jnp.asarray(inputs)}), np.float64)
     losses = -np.log(predictions[np.arange(11), targets])

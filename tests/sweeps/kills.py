@@ -13,8 +13,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
-KILLS = 20
+# In each run of CI, and in a nightly one.
+KILLS = [6, pytest.param(20, marks=pytest.mark.nightly)]
 _FLAGS = [
     "--experiment=digits_mlp",
     "--epochs=6",
@@ -54,15 +57,17 @@ def killed_at_random(
     sweep_dir: Path,
     flags: Sequence[str],
     seconds: float,
+    kills: int,
     seed: int,
     after_kill: Callable[[int], None] = lambda killed: None,
 ) -> list[list[dict[str, str]]]:
-    """Kills the whole process group at 20 random moments and runs the same command again, until the sweep is whole.
+    """Kills the whole process group at random moments and runs the same command again, until the sweep is whole.
 
     Args:
         sweep_dir: of the sweeps; each that comes to its end is removed, and the next begins.
         flags: more of the command line.
         seconds: what a sweep takes; moments are drawn within.
+        kills: how many times at least.
         seed: of the moments and signals.
         after_kill: called after each stop, with how many kills there were.
 
@@ -70,7 +75,7 @@ def killed_at_random(
     """
     draws, killed = random.Random(seed), 0
     tables: list[list[dict[str, str]]] = []
-    while killed < KILLS or not tables:
+    while killed < kills or not tables:
         process = subprocess.Popen(
             command(sweep_dir, *flags),
             stdout=subprocess.DEVNULL,
@@ -79,7 +84,7 @@ def killed_at_random(
             text=True,
         )
         try:
-            process.wait(draws.uniform(0, seconds) if killed < KILLS else None)
+            process.wait(draws.uniform(0, seconds) if killed < kills else None)
         except subprocess.TimeoutExpired:
             sent = draws.choice(_SIGNALS)
             os.killpg(process.pid, sent)

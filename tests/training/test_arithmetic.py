@@ -16,6 +16,7 @@ from jaxdl.errors import UserError
 from jaxdl.models.layers import Normalize
 from jaxdl.record import read_record
 from jaxdl.training.arithmetic import ARITHMETIC, check_same_arithmetic
+from tests.padded import recurrent
 from tests.small import blobs
 from tests.training.stopped import run, stop_after
 
@@ -75,6 +76,16 @@ def test_a_regression_begun_before_its_targets_were_standardised_is_refused(
     check_same_arithmetic(tmp_path, recipe.for_spec(SPEC), SPEC)
     as_before = dataclasses.replace(spec, target=jaxdl.Preprocess())
     check_same_arithmetic(tmp_path, values.for_spec(as_before), as_before)
+
+
+def test_sequences_begun_before_they_were_ordered_by_length_are_refused(tmp_path: Path) -> None:
+    experiment = recurrent()
+    spec = experiment.data.load().spec
+    recorded(tmp_path, 2)
+    with pytest.raises(UserError, match=r"arithmetic of sequences of different lengths.*jaxdl 0\.2\.0 can finish"):
+        check_same_arithmetic(tmp_path, experiment.for_spec(spec), spec)
+    without = jaxdl.replace(experiment, {"training.buckets": 1}).for_spec(spec)
+    check_same_arithmetic(tmp_path, without, spec)
 
 
 @pytest.mark.parametrize("changes", UNCHANGED)

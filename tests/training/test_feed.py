@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data.resident import put_on_device
-from jaxdl.training.feed import Feed, epoch_order
+from jaxdl.training.feed import Feed, epoch_order, order_by_length
 from tests.small import blobs
 
 
@@ -53,3 +53,35 @@ def test_a_batch_is_the_next_stretch_of_the_order_and_the_last_one_is_filled_up(
     for name, array in feed.batch(step).items():
         np.testing.assert_array_equal(array, dataset.splits["train"][name][index])
     np.testing.assert_array_equal(feed.order(epoch), epoch_order(5, epoch, train, passes))
+
+
+@given(
+    buckets=st.lists(st.integers(0, 3), min_size=1, max_size=60),
+    batch_size=st.integers(1, 9),
+    passes=st.integers(1, 2),
+    seed=st.integers(0, 99),
+)
+def test_batches_in_order_of_length_hold_each_visit_once_and_of_one_bucket_where_they_can(
+    buckets: list[int], batch_size: int, passes: int, seed: int
+) -> None:
+    order = epoch_order(seed, 0, len(buckets), passes)
+    found = order_by_length(order, np.array(buckets), batch_size, np.random.RandomState(seed))
+    np.testing.assert_array_equal(np.sort(found), np.sort(order))
+    assert found.dtype == np.int32
+    whole = len(order) // batch_size
+    mixed = 0
+    for number in range(whole):
+        batch = found[number * batch_size : (number + 1) * batch_size]
+        mixed += len({buckets[i] for i in batch}) > 1
+    # Only what is left of a bucket shares a batch with the next longer one.
+    assert mixed <= len(set(buckets)) - 1 or whole == 0
+
+
+def test_the_order_by_length_differs_between_epochs_and_is_the_same_for_one() -> None:
+    buckets = np.arange(64) % 4
+    orders = [
+        order_by_length(epoch_order(3, epoch, 64), buckets, 4, np.random.RandomState([3, epoch, 1]))
+        for epoch in (0, 1, 0)
+    ]
+    assert orders[0].tolist() != orders[1].tolist()
+    np.testing.assert_array_equal(orders[0], orders[2])

@@ -29,11 +29,12 @@ def command(name: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills", [10, pytest.param(30, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_thirty_kills_at_random_moments_change_no_bit(name: str, tmp_path: Path) -> None:
-    proof = jaxdl.verify_resume(command(name), tmp_path / "proof", kills=30, seed=len(name))
+def test_kills_at_random_moments_change_no_bit(name: str, kills: int, tmp_path: Path) -> None:
+    proof = jaxdl.verify_resume(command(name), tmp_path / "proof", kills=kills, seed=len(name))
     assert proof.different == []
-    assert sum(proof.kills.values()) == 30 and set(proof.kills) == {"SIGKILL", "SIGTERM", "SIGINT"}
+    assert sum(proof.kills.values()) == kills and set(proof.kills) <= {"SIGKILL", "SIGTERM", "SIGINT"}
     assert proof.slowest_stop < 20
     assert json.loads((tmp_path / "proof" / "proof.json").read_text())["trainings"] == proof.trainings
 

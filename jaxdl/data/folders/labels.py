@@ -68,7 +68,7 @@ def list_labels(root: Path, labels: str, group: str) -> Listing:
         if not any(picture.split == "train" for picture in pictures):
             raise UserError(f"{table}: there is no picture to train on.{_first(problems)}")
         return Listing(tuple(pictures), (), tuple(problems))
-    return checked(pictures, table, problems, (), _in_order(classes_of(pictures)))
+    return checked(pictures, table, problems, (), in_order(classes_of(pictures)))
 
 
 def _first(problems: Sequence[str]) -> str:
@@ -139,7 +139,7 @@ def _text(label: Any) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label).strip()
 
 
-def _in_order(names: set[str]) -> tuple[str, ...]:
+def in_order(names: set[str]) -> tuple[str, ...]:
     """Returns the names of classes as they are numbered: by value if all are whole numbers, otherwise as text."""
     by_value = all(map(_is_whole, names))
     return tuple(sorted(names, key=lambda name: (int(name) if by_value else 0, name)))

@@ -7,8 +7,9 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from jaxdl.data.decoding import fill
 from jaxdl.data.folders.listing import Listing, Picture
 from jaxdl.data.images import load_images, stored_image
 from jaxdl.data.kept import Kept
+from jaxdl.data.memory import empty
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Notify
 from jaxdl.data.spec import GROUPS, Fit, Spec, fingerprint
@@ -26,62 +28,124 @@ from jaxdl.errors import UserError
 # Part of the key of kept arrays: increased when decoding changes.
 _FORMAT = 1
 _SHOWN = 10  # files that a line lists
+NO_ROOM = "pictures that are read from disk while a model is trained are decoded to disk before"
 
 
 def read(
-    name: str, list_again: Callable[[], Listing], make: Callable[[Listing], Kept], cache: Path | None, notify: Notify
+    name: str,
+    list_again: Callable[[], Listing],
+    make: Callable[..., Kept],
+    cache: Path | None,
+    notify: Notify,
+    streams: Callable[[Listing], bool] = lambda listing: False,
 ) -> Kept:
     """Returns what is kept of a folder, or else decodes it and keeps that.
 
     Args:
         name: what the arrays depend on beside the files, as text: fields.
         list_again: lists the folder.
-        make: decodes a listing.
+        make: decodes a listing; into files, where a folder for them follows.
         cache: the folder to keep arrays in; None: nothing is kept.
         notify: called with progress lines.
+        streams: says whether inputs stay on disk.
 
     Raises:
-        UserError: the folder cannot be read, or it changed meanwhile.
+        UserError: the folder cannot be read, or it changed meanwhile; or inputs stay on disk, and there is no room.
     """
     listing = list_again()
-    key = _key(name, listing)
+    what = f"The decoded {listing.kind.word}s"
+    key, on_disk = _key(name, listing), streams(listing)
     if cache is None:
+        if on_disk:
+            raise UserError(f"{NO_ROOM}, and there is no home folder: set XDG_CACHE_HOME to a folder for them.")
         return _made(name, listing, list_again, make)
-    found = kept.load(cache, key)
+    found = kept.load(cache, key, on_disk=on_disk)
     if found is not None:
         return found
-    with _drafts(cache, notify) as drafts:
+    with _drafts(cache, what, notify) as drafts:
         # Another process may have kept it while this one waited.
-        found = kept.load(cache, key) if drafts is not None else None
+        found = kept.load(cache, key, on_disk=on_disk) if drafts is not None else None
         if found is not None:
             return found
+        if on_disk:
+            return _made_on_disk(name, listing, list_again, make, cache, drafts, notify)
         made = _made(name, listing, list_again, make)
         if drafts is not None:
             try:
                 size = kept.save(cache, key, made, drafts)
-                notify(f"The decoded pictures are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
+                notify(f"{what} are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
             except OSError as problem:
-                notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+                notify(f"{what} are not kept: {problem.strerror or problem} ({cache}).")
     return made
 
 
-def _made(name: str, listing: Listing, list_again: Callable[[], Listing], make: Callable[[Listing], Kept]) -> Kept:
+def cache(root: Path, fields: str) -> Path | None:
+    """Returns the folder for what is decoded of a folder, read with the given fields; None where there is none."""
+    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+
+    try:
+        folder = cache_folder()
+    except RuntimeError:  # the user has no home folder
+        return None
+    digest = hashlib.sha256(json.dumps([str(root.resolve()), fields]).encode()).hexdigest()
+    return folder / "data" / digest[:32]
+
+
+def _made_on_disk(
+    name: str,
+    listing: Listing,
+    list_again: Callable[[], Listing],
+    make: Callable[..., Kept],
+    cache: Path,
+    drafts: Path | None,
+    notify: Notify,
+) -> Kept:
+    """Decodes a listing into files of the cache folder, and returns what is read from there."""
+    if drafts is None:
+        raise UserError(f"{NO_ROOM}: set XDG_CACHE_HOME to a folder for them, or give --data.stream=off.")
+    try:
+        made = _made(name, listing, list_again, make, drafts)
+        inputs: Any = made.splits["train"]["inputs"]
+        if inputs.path.parent != drafts:  # they are decoded when they are asked for
+            return made
+        size = kept.save(cache, _key(name, listing), made, drafts)
+    except OSError as problem:
+        raise UserError(
+            f"{NO_ROOM}: {problem.strerror or problem} ({cache}). Set XDG_CACHE_HOME to a folder on a larger disk, or "
+            "give a smaller --data.size."
+        ) from problem
+    notify(f"The decoded pictures are kept in {cache} ({size / 1e6:,.1f} MB); it may be deleted.")
+    found = kept.load(cache, _key(name, listing), on_disk=True)
+    if found is None:
+        raise UserError(f"{cache} was changed while it was written; run the same command again.")
+    return found
+
+
+def _made(
+    name: str,
+    listing: Listing,
+    list_again: Callable[[], Listing],
+    make: Callable[..., Kept],
+    drafts: Path | None = None,
+) -> Kept:
     before = _key(name, listing)
-    made = make(listing)
+    made = make(listing) if drafts is None else make(listing, drafts)
     if _key(name, list_again()) != before:
-        raise UserError("the folder of pictures was changed while it was read; run the same command again.")
+        raise UserError(
+            f"the folder of {listing.kind.word}s was changed while it was read; run the same command again."
+        )
     return made
 
 
 @contextlib.contextmanager
-def _drafts(cache: Path, notify: Notify) -> Iterator[Path | None]:
+def _drafts(cache: Path, what: str, notify: Notify) -> Iterator[Path | None]:
     """Yields a folder for files that are not complete yet, which no other process uses; None where none can be made."""
     with contextlib.ExitStack() as stack:
         drafts = None
         try:
             drafts = stack.enter_context(workspace(cache, notify))
         except OSError as problem:
-            notify(f"The decoded pictures are not kept: {problem.strerror or problem} ({cache}).")
+            notify(f"{what} are not kept: {problem.strerror or problem} ({cache}).")
         yield drafts
 
 
@@ -125,27 +189,33 @@ def decode(
         UserError: something cannot be used and `skip` is not set; or a class or a split is left without pictures.
     """
     if listing.problems and not skip:
-        raise _stopped(listing.problems)
-    pictures = list(listing.pictures)
-    outputs = len(listing.classes) or 1
-    spec = Spec((*room, channels or 3), "uint8", Preprocess(1 / 255), (), outputs, listing.classes, fit=fit)
+        raise stopped(listing.problems)
+    pictures, spec = list(listing.pictures), spec_of(listing, room, channels, fit)
     _check_memory(len(pictures), spec)
-    inputs = np.empty((len(pictures), *spec.input_shape), np.uint8)
+    inputs = empty((len(pictures), *spec.input_shape), np.uint8)
     paths = [picture.path for picture in pictures]
     try:
         skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip)
     except UserError as problem:
-        raise _stopped([str(problem).rstrip(".")]) from problem
+        raise stopped([str(problem).rstrip(".")]) from problem
     if skipped:
         good = np.isin(np.arange(len(pictures)), list(skipped), invert=True)
         inputs, pictures = inputs[good], [picture for picture, is_good in zip(pictures, good, strict=True) if is_good]
-    _check_left(listing, pictures)
-    if channels is None:
-        inputs, spec = _without_colour(inputs, pictures, spec)
-    splits = _splits(inputs, pictures, listing.classes)
-    lines = (*listing.remarks, *_left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
+    check_left(listing, pictures)
+    if channels is None and all(is_gray(inputs[row]) for row, each in enumerate(pictures) if each.split == "train"):
+        spec = without_colour(spec)
+        inputs = one_channel(inputs, pictures, spec)
+    inputs.flags.writeable = False  # the device may take it over without a copy
+    splits = split_up({"inputs": inputs}, pictures, listing.classes)
+    lines = (*listing.remarks, *left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
     digest = fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
     return Kept(spec, splits, digest, tuple(lines))
+
+
+def spec_of(listing: Listing, room: tuple[int, int], channels: int | None, fit: Fit) -> Spec:
+    """Returns what an example is: a picture with 3 channels, where their number is not given."""
+    outputs = len(listing.classes) or 1
+    return Spec((*room, channels or 3), "uint8", Preprocess(1 / 255), (), outputs, listing.classes, fit=fit)
 
 
 def _check_memory(count: int, spec: Spec) -> None:
@@ -161,12 +231,13 @@ def _check_memory(count: int, spec: Spec) -> None:
         )
 
 
-def _stopped(problems: Sequence[str]) -> UserError:
+def stopped(problems: Sequence[str]) -> UserError:
+    """Returns the error about the first of the problems, with the way out."""
     more = f" There are {len(problems) - 1:,} more such problems." if len(problems) > 1 else ""
     return UserError(f"{problems[0]}.{more} Correct or remove it, or leave such files out with --data.on_bad=skip.")
 
 
-def _left_out(problems: Sequence[str]) -> list[str]:
+def left_out(problems: Sequence[str]) -> list[str]:
     """Returns the lines that count and list what is left out."""
     if not problems:
         return []
@@ -179,8 +250,8 @@ def _left_out(problems: Sequence[str]) -> list[str]:
     ]
 
 
-def _check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
-    """Raises `UserError` where a class of train, or a split, has lost all its pictures."""
+def check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
+    """Raises `UserError` where a class of train, or a split, has lost all its files."""
     for what, before, after in (
         ("split", {p.split for p in listing.pictures}, {p.split for p in pictures}),
         (
@@ -191,34 +262,46 @@ def _check_left(listing: Listing, pictures: Sequence[Picture]) -> None:
     ):
         lost = sorted(map(str, before - after))
         if lost:
-            raise UserError(f"none of the pictures of the {what} {lost[0]!r} can be read; remove or correct them.")
+            raise UserError(
+                f"none of the {listing.kind.word}s of the {what} {lost[0]!r} can be read; remove or correct them."
+            )
 
 
-def _without_colour(inputs: np.ndarray, pictures: Sequence[Picture], spec: Spec) -> tuple[np.ndarray, Spec]:
-    """Returns inputs with one channel, and their spec, if every picture of train is gray; otherwise both as they are.
+def is_gray(image: np.ndarray) -> bool:
+    """Returns whether a picture (height, width, 3) is seen as gray.
 
-    What counts is what is seen: files of some formats, such as WebP, have three channels even for a gray picture.
+    That counts, not the file: those of some formats, such as WebP, have three channels even for a gray picture.
     """
-    gray = np.zeros(len(pictures), bool)
-    for row, picture in enumerate(pictures):
-        image = inputs[row]
-        gray[row] = (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
-        if not gray[row] and picture.split == "train":
-            return inputs, spec
-    spec = dataclasses.replace(spec, input_shape=(*spec.input_shape[:2], 1))
+    return bool((image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all())
+
+
+def without_colour(spec: Spec) -> Spec:
+    """Returns the spec of pictures with one channel."""
+    return dataclasses.replace(spec, input_shape=(*spec.input_shape[:2], 1))
+
+
+def one_channel(inputs: np.ndarray, pictures: Sequence[Picture], spec: Spec) -> np.ndarray:
+    """Returns inputs (examples, height, width, 3) with one channel, as `spec` says."""
+    coloured = [row for row in range(len(pictures)) if not is_gray(inputs[row])]
     inputs = np.ascontiguousarray(inputs[..., :1])
-    coloured = [row for row in range(len(pictures)) if not gray[row]]
     # As a prediction would read them.
     inputs[coloured] = load_images([pictures[row].path for row in coloured], spec)
-    return inputs, spec
+    return inputs
 
 
-def _splits(
-    inputs: np.ndarray, pictures: Sequence[Picture], classes: tuple[str, ...]
+def split_up(
+    decoded: Mapping[str, np.ndarray], pictures: Sequence[Picture], classes: tuple[str, ...]
 ) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the splits of decoded examples, with their targets and, where there are some, groups.
+
+    Args:
+        decoded: arrays (examples, ...), such as ``inputs``.
+        pictures: the examples, those of a split together.
+        classes: names of the classes; empty for numbers to be predicted.
+    """
     numbers = {name: number for number, name in enumerate(classes)}
     values = [numbers[str(p.target)] if classes else p.target for p in pictures]
-    arrays = {"inputs": inputs, "targets": np.array(values, np.int32 if classes else np.float32)}
+    arrays = {**decoded, "targets": np.array(values, np.int32 if classes else np.float32)}
     if any(picture.group for picture in pictures):
         arrays[GROUPS] = np.unique([picture.group for picture in pictures], return_inverse=True)[1].astype(np.int32)
     parts = np.array([picture.split for picture in pictures])

@@ -14,6 +14,7 @@ from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, fingerprint, split_sha256
 from jaxdl.data.statistics import with_standard_targets
+from jaxdl.data.stream import is_streamed
 from jaxdl.errors import UserError
 from jaxdl.fields import above_zero, described, static
 
@@ -245,6 +246,8 @@ def _without_axis_of_one(labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
 
 def _array(what: str, values: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns values as one array of numbers or texts, and (examples,) int32 lengths where they had to be padded."""
+    if is_streamed(values):
+        return values, None
     lengths = None
     if isinstance(values, list | tuple) and len({np.shape(each)[:1] for each in values}) > 1:
         rows = [np.asarray(each) for each in values]
@@ -265,10 +268,10 @@ def _array(what: str, values: Any) -> tuple[np.ndarray, np.ndarray | None]:
         array = array.astype(str)
     if array.dtype.kind not in "biufU":
         raise UserError(f"{what}: an array of {array.dtype} cannot be used; give numbers, or texts as class labels.")
-    return _small(what, array), lengths
+    return small(what, array), lengths
 
 
-def _small(what: str, array: np.ndarray) -> np.ndarray:
+def small(what: str, array: np.ndarray) -> np.ndarray:
     """Returns an array in a dtype that JAX computes with: of 32 bits, where it has 64."""
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
@@ -306,7 +309,12 @@ def _pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
     for split in splits.values():
         count, before = split["inputs"].shape[:2]
         split.setdefault("lengths", np.full(count, before, np.int32))
-        for key in ("inputs", "targets"):
+        if before < steps and is_streamed(split["inputs"]):
+            raise UserError(
+                f"the splits have {before} and {steps} steps: give all {steps}, since what is read from disk while a "
+                "model is trained is not padded; or --data.stream=off."
+            )
+        for key in ("inputs", "targets") if before < steps else ():
             array = split[key]
             apart = key == "targets" and "target_lengths" in split
             if array.ndim > 1 and array.shape[1] == before and not apart:

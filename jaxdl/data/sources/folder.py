@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import functools
 import json
+import math
 from pathlib import Path
 from typing import Literal, final
 
-from jaxdl.data.folders import reading
+from jaxdl.data.folders import on_disk, reading
 from jaxdl.data.folders.labels import list_labels
 from jaxdl.data.folders.listing import Listing, existing, list_folder
+from jaxdl.data.kept import Kept
 from jaxdl.data.resizing import check_size, sides_of
 from jaxdl.data.source import Notify, OwnFiles
 from jaxdl.data.sources.shapes import Shapes
@@ -100,16 +102,10 @@ class Folder(OwnFiles):
         found = reading.read(
             fields,
             lambda: self._listing(root),
-            lambda listing: reading.decode(
-                listing,
-                sides_of(self.size),
-                None if self.channels == "auto" else self.channels,
-                self.fit,
-                notify,
-                skip=self.on_bad == "skip",
-            ),
-            _cache(root, fields),
+            functools.partial(self._decode, notify),
+            reading.cache(root, fields),
             notify,
+            lambda listing: self.streams(len(listing.pictures) * math.prod(sides_of(self.size)) * 3),
         )
         for line in found.lines:
             notify(line)
@@ -129,6 +125,12 @@ class Folder(OwnFiles):
         notify(banner(self.requested, [used], [str(problem)], way_out))
         return dataclasses.replace(stand_in.read(data_dir, notify), requested=self.requested)
 
+    def _decode(self, notify: Notify, listing: Listing, drafts: Path | None = None) -> Kept:
+        channels = None if self.channels == "auto" else self.channels
+        given = (listing, sides_of(self.size), channels, self.fit, notify)
+        skip = self.on_bad == "skip"
+        return reading.decode(*given, skip=skip) if drafts is None else on_disk.decode(*given, drafts, skip=skip)
+
     def _listing(self, root: Path) -> Listing:
         return list_labels(root, self.labels, self.group) if self.labels else list_folder(root)
 
@@ -139,15 +141,3 @@ class Folder(OwnFiles):
             preprocess = dataclasses.replace(old, mean=mean, deviation=deviation)
             dataset = dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, preprocess=preprocess))
         return with_standard_targets(dataset)
-
-
-def _cache(root: Path, fields: str) -> Path | None:
-    """Returns the folder for the decoded pictures of a folder, read with the given fields; None where there is none."""
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
-
-    try:
-        cache = cache_folder()
-    except RuntimeError:  # the user has no home folder
-        return None
-    digest = hashlib.sha256(json.dumps([str(root.resolve()), fields]).encode()).hexdigest()
-    return cache / "data" / digest[:32]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import shutil
 from pathlib import Path
 from typing import Literal, final
 from urllib.parse import urlsplit
@@ -18,9 +19,9 @@ from jaxdl.data.spec import Dataset, Spec, examples
 from jaxdl.data.splits import By, cut
 from jaxdl.data.stand_in import banner
 from jaxdl.data.statistics import mean_and_deviation, with_standard_targets
-from jaxdl.data.tfds.arrays import keep, kept, kept_spec
+from jaxdl.data.tfds.arrays import keep, kept, kept_bytes, kept_spec
 from jaxdl.data.tfds.choice import Choice
-from jaxdl.data.tfds.decode import decode, described, described_in
+from jaxdl.data.tfds.decode import decode, decoded_bytes, described, described_in
 from jaxdl.data.tfds.download import Limits
 from jaxdl.data.tfds.names import is_name, parsed
 from jaxdl.data.tfds.obtain import Request, Unavailable, obtain
@@ -76,7 +77,8 @@ def check_name(name: str) -> str | None:
     return "must be a name of tensorflow-datasets, such as mnist, emnist/letters or mnist:3.0.1"
 
 
-def _check_mirror(mirror: str) -> str | None:
+def check_mirror(mirror: str) -> str | None:
+    """Returns what is wrong with a mirror; None if nothing is."""
     if not mirror:
         return None
     try:
@@ -126,7 +128,7 @@ class Tfds(Data):
         "",
         "base URL to fetch the original archives from, instead of the URLs that TFDS uses; their "
         "checksums are those of TFDS",
-        check=_check_mirror,
+        check=check_mirror,
         affects=(),
     )
 
@@ -192,8 +194,17 @@ class Tfds(Data):
         except Unavailable as problem:
             return self._stand_in(problem, data_dir, notify)
         choice = self._choice
-        dataset = kept(prepared, self.name, choice) or _decode_and_keep(prepared, self.name, choice, notify)
+        on_disk = self._on_disk(prepared)
+        dataset = kept(prepared, self.name, choice, on_disk=on_disk)
+        dataset = dataset or _decode_and_keep(prepared, self.name, choice, notify, on_disk)
         return dataset if "test" in dataset.splits else self._with_test(dataset)
+
+    def _on_disk(self, prepared: Path) -> bool:
+        """Returns whether the set is read from disk while a model is trained."""
+        if self.stream != "auto":
+            return self.stream == "on"
+        size = kept_bytes(prepared, self._choice)
+        return self.streams(decoded_bytes(prepared, self.name, self._choice) if size is None else size)
 
     def _with_test(self, dataset: Dataset) -> Dataset:
         """Returns the set with a share of train as its test split, taken from each class if there are classes."""
@@ -230,18 +241,39 @@ class Tfds(Data):
         return dataclasses.replace(dataset, requested=self.name, passes=stand_in.passes)
 
 
-def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify) -> Dataset:
+def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify, on_disk: bool) -> Dataset:
     problem = writing_problem(prepared.parent)
+    if problem and on_disk:
+        raise UserError(
+            f"{name}: what is read from disk while a model is trained is decoded to disk before, and that cannot be "
+            f"done: {problem}. Give another --data_dir, or --data.stream=off."
+        )
     if problem:
         notify(f"Decoding {name}; the decoded arrays cannot be stored: {problem}.")
         return decode(prepared, name, choice)
     with named_cause(prepared.parent, "write"), workspace(prepared.parent, notify) as drafts:
-        dataset = kept(prepared, name, choice)  # stored by another process while this one waited
+        # Stored by another process while this one waited?
+        dataset = kept(prepared, name, choice, on_disk=on_disk)
         if dataset is None:
+            if on_disk:
+                _check_room(decoded_bytes(prepared, name, choice), prepared, name)
             notify(f"Decoding {name}: some seconds, only this once.")
-            dataset = decode(prepared, name, choice)
+            dataset = decode(prepared, name, choice, drafts if on_disk else None)
             keep(dataset, prepared, drafts, choice)
+            if on_disk:  # at its place
+                dataset = kept(prepared, name, choice, on_disk=True) or dataset
     return dataset
+
+
+def _check_room(size: int, prepared: Path, name: str) -> None:
+    """Raises `UserError` where a decoded set would fill the disk."""
+    free = shutil.disk_usage(prepared).free
+    if size > free:
+        raise UserError(
+            f"{name} is decoded to disk, to be read from there while a model is trained: it takes {size / 1e9:,.1f} GB "
+            f"beside {prepared}, and {free / 1e9:,.1f} GB are free. Give a smaller --data.size, or a part such as "
+            "--data.split=train[:50%]."
+        )
 
 
 def _banner(requested: str, stand_in: StandIn, problem: Unavailable) -> str:

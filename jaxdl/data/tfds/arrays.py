@@ -21,15 +21,23 @@ def kept_folder(prepared: Path, choice: Choice = _ALL) -> Path:
     return prepared.with_name(prepared.name + "-jaxdl") / choice.key
 
 
-def kept(prepared: Path, name: str, choice: Choice = _ALL) -> Dataset | None:
+def kept(prepared: Path, name: str, choice: Choice = _ALL, *, on_disk: bool = False) -> Dataset | None:
     """Loads the stored arrays of a prepared set; None if there are none, or if the prepared set has changed since.
 
-    Only NumPy is needed; TFDS and Pillow are not imported.
+    Only NumPy is needed; TFDS and Pillow are not imported. With `on_disk` inputs are read when they are asked for.
     """
-    found = stored.load(kept_folder(prepared, choice), _key(prepared))
+    found = stored.load(kept_folder(prepared, choice), _key(prepared), on_disk=on_disk)
     if found is None or ("test" in found.splits and not choice.test_split and unlabelled(found.splits["test"])):
         return None
     return dataset_of(name, found.spec, found.splits, found.fingerprint)
+
+
+def kept_bytes(prepared: Path, choice: Choice = _ALL) -> int | None:
+    """Returns how many bytes the stored arrays of a prepared set take; None if they are not stored."""
+    folder = kept_folder(prepared, choice)
+    if stored.read_index(folder, _key(prepared)) is None:
+        return None
+    return sum(file.stat().st_size for file in folder.glob("*.npy"))
 
 
 def kept_spec(prepared: Path, choice: Choice = _ALL) -> Spec | None:

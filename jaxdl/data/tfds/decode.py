@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from jaxdl.data.npy import Filled
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.data.tfds import sounds
@@ -23,7 +24,7 @@ _ALL = Choice()
 _T = TypeVar("_T")
 
 
-def decode(prepared: Path, name: str, choice: Choice = _ALL) -> Dataset:
+def decode(prepared: Path, name: str, choice: Choice = _ALL, drafts: Path | None = None) -> Dataset:
     """Decodes a prepared set in TFDS's order.
 
     Images become (examples, height, width, channels) in uint8 or uint16; other inputs float32, (examples, *shape) if
@@ -34,6 +35,7 @@ def decode(prepared: Path, name: str, choice: Choice = _ALL) -> Dataset:
         prepared: the set's folder.
         name: the set's name.
         choice: which splits and features are read.
+        drafts: a folder for files of inputs, which are then read from there and are not in memory.
 
     Returns:
         The set with its split train, and those of validation and test that it has, see `Choice`.
@@ -45,12 +47,32 @@ def decode(prepared: Path, name: str, choice: Choice = _ALL) -> Dataset:
     with damage_named(prepared):
         features = chosen(held.features, held.supervised, choice, name)
         parts = _parts(held, choice, name)
-        splits = {role: _decoded(each, features, name) for role, each in parts.items()}
+        files = {role: None if drafts is None else drafts / f"{role}.npy" for role in parts}
+        splits = {role: _decoded(each, features, name, files[role]) for role, each in parts.items()}
         if not choice.test_split and "test" in splits and unlabelled(splits["test"]):
             del splits["test"]
             if "validation" in splits and not choice.validation_split:
                 splits["test"] = splits.pop("validation")
     return dataset_of(name, spec_of(features, splits["train"]["inputs"].shape[1:]), splits)
+
+
+def decoded_bytes(prepared: Path, name: str, choice: Choice = _ALL) -> int:
+    """Returns how many bytes the inputs of all splits take when they are decoded; reads one example.
+
+    Raises:
+        UserError: as for `decode`.
+    """
+    held = contents(prepared)
+    with damage_named(prepared):
+        features = chosen(held.features, held.supervised, choice, name)
+        parts = _parts(held, choice, name)
+        from tensorflow_datasets.proto import tf_example_pb2
+
+        for record in records(parts["train"]):
+            example = _inputs(tf_example_pb2.Example.FromString(record).features.feature, features)
+            each = example.size * np.dtype(_stored(features.inputs)).itemsize
+            return int(each * sum(part.num_examples for part in parts.values()))
+    return 0
 
 
 def _parts(held: Contents, choice: Choice, name: str) -> dict[str, Any]:
@@ -164,33 +186,33 @@ def _flat(nested: Any) -> list[str]:
     return [key for each in inside for key in _flat(each)]
 
 
-def _decoded(part: Any, features: Chosen, name: str) -> Split:
+def _decoded(part: Any, features: Chosen, name: str, file: Path | None) -> Split:
+    """Decodes a part of a set into memory, or its inputs into a file."""
     from tensorflow_datasets.proto import tf_example_pb2
 
-    count = part.num_examples
-    inputs = np.empty((0, *(n or 0 for n in features.input_shape)), _stored(features.inputs))
+    count, dtype = part.num_examples, np.dtype(_stored(features.inputs))
     label = features.targets[0] if features.targets[0].is_label else None
     targets = np.empty((count, *features.target_shape), np.int32 if label else np.float32)
-    row = -1
+    row, inputs = -1, Filled(count, tuple(n or 0 for n in features.input_shape), dtype, file)
     for row, record in enumerate(records(part)):
         values = tf_example_pb2.Example.FromString(record).features.feature
         example = _inputs(values, features)
         if row == 0:
-            inputs = np.empty((count, *example.shape), inputs.dtype)
-        elif example.shape != inputs.shape[1:]:
-            sizes = " and ".join("x".join(map(str, shape[:2])) for shape in (inputs.shape[1:], example.shape))
+            inputs = Filled(count, example.shape, dtype, file)
+        elif example.shape != inputs.shape:
+            sizes = " and ".join("x".join(map(str, shape[:2])) for shape in (inputs.shape, example.shape))
             raise UserError(
                 f"{name} has images of different sizes, such as {sizes}: have them resized with --data.size=64, or "
                 "HEIGHTxWIDTH."
             )
-        inputs[row] = example
+        inputs.add(example)
         if label:
             targets[row] = only(values[label.name].int64_list.value, label)
         else:
             targets[row] = _joined(values, features.targets).reshape(features.target_shape)
     if row + 1 != count:
         raise ValueError(f"{row + 1} of {count} examples in the split {part.name}")
-    return {"inputs": inputs, "targets": targets}
+    return {"inputs": inputs.array(), "targets": targets}
 
 
 def _inputs(values: Any, features: Chosen) -> np.ndarray:

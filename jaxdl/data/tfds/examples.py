@@ -45,15 +45,23 @@ def read_examples(
         UserError: the set is unknown, damaged, or cannot be had.
     """
     folder = default_data_dir() if data_dir is None else expanded(data_dir)
-    request = Request(name, folder, mirror, notify)
     try:
-        if parsed(name).dataset == SPOKEN_DIGIT and prepared_folder(folder, name) is None:
-            (archive,) = obtain_archives(request).values()
-            return {"train": spoken_digits(archive)}
-        prepared = obtain(request)
+        return obtained_examples(Request(name, folder, mirror, notify))
     except Unavailable as problem:
         raise UserError(f"{name} is not available: {problem}. Way out: {problem.way_out}.") from problem
-    return _of_prepared(prepared)
+
+
+def obtained_examples(request: Request) -> dict[str, Examples]:
+    """Returns what `read_examples` returns.
+
+    Raises:
+        UserError: the set is unknown or damaged.
+        Unavailable: the set is not on this machine, and cannot be downloaded or prepared.
+    """
+    if parsed(request.name).dataset == SPOKEN_DIGIT and prepared_folder(request.data_dir, request.name) is None:
+        (archive,) = obtain_archives(request).values()
+        return {"train": spoken_digits(archive)}
+    return _of_prepared(obtain(request))
 
 
 def _of_prepared(prepared: Path) -> dict[str, Examples]:

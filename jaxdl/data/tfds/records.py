@@ -14,6 +14,7 @@ from jaxdl.data.tfds.features import Feature, features_in
 from jaxdl.data.tfds.prepared import INFO, read_json
 from jaxdl.errors import UserError, unknown
 
+_RECORDS = 4096  # how many are read at a time
 _PLUS = re.compile(r"\s*\+\s*")
 
 
@@ -93,7 +94,7 @@ def overlap(one: Any, other: Any) -> bool:
 
 
 def records(part: Any) -> Iterator[bytes]:
-    """Yields the serialised examples of a part of a set, in order, one file in memory at a time.
+    """Yields the serialised examples of a part of a set, in order, a few thousand in memory at a time.
 
     Raises:
         ValueError: a file does not have as many records as TFDS's description says, as one that was copied half.
@@ -104,7 +105,7 @@ def records(part: Any) -> Iterator[bytes]:
         yield from read(path, span.skip, stop, span.examples_in_shard)
 
 
-def _array_records(path: Path, start: int, stop: int, count: int) -> list[bytes]:
+def _array_records(path: Path, start: int, stop: int, count: int) -> Iterator[bytes]:
     from array_record.python.array_record_module import ArrayRecordReader
 
     if not path.is_file():
@@ -113,9 +114,9 @@ def _array_records(path: Path, start: int, stop: int, count: int) -> list[bytes]
     if not reader.ok() or reader.num_records() != count:  # a file that was cut opens as an empty one
         held = reader.num_records()
         raise ValueError(f"{path.name} is cut short or of another set: it has {held:,} of {count:,} examples")
-    found: list[bytes] = reader.read_all() if (start, stop) == (0, count) else reader.read(start, stop)
+    for first in range(start, stop, _RECORDS):
+        yield from reader.read(first, min(stop, first + _RECORDS))
     reader.close()  # which raises any error again, also one of opening the file
-    return found
 
 
 def _tfrecords(path: Path, start: int, stop: int, count: int) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.signals import StopSignals
+from jaxdl.checkpoint.shared import PROGRAMS
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file, way_out
 from jaxdl.files.locks import InUse
@@ -58,6 +59,7 @@ def run_trial(
         KeyboardInterrupt: the training was stopped, and has saved its state.
     """
     begin = time.perf_counter()
+    cache.programs_dir = job.run_dir.absolute().parents[1] / PROGRAMS
     try:
         hooks = Hooks(signals, display, Pruning(job), plots=False)
         return _outcome(job, _train(job, cache, hooks, notify), time.perf_counter() - begin)

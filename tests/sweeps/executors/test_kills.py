@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps.kills import command, killed_at_random, run_whole, table
+from tests.sweeps.kills import KILLS, command, killed_at_random, run_whole, table
 
 EXECUTORS = {
     "inline": ["--sweep_batch=off"],
@@ -21,14 +21,15 @@ EXECUTORS = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_killed_at_random_moments(executor: str, tmp_path: Path) -> None:
+def test_killed_at_random_moments(executor: str, kills: int, tmp_path: Path) -> None:
     flags = EXECUTORS[executor]
     run_whole(tmp_path / "whole", flags)
     expected = table(tmp_path / "whole")
     assert len(expected) == 24 and {row["state"] for row in expected} == {"completed"}
     seconds = run_whole(tmp_path / "again", flags)
-    for found in killed_at_random(tmp_path / "killed", flags, seconds, seed=7):
+    for found in killed_at_random(tmp_path / "killed", flags, seconds, kills, seed=7):
         assert found == expected
 
 

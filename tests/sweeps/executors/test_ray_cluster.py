@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sweeps.kills import command, killed_at_random, run_whole, table
+from tests.sweeps.kills import KILLS, command, killed_at_random, run_whole, table
 
 pytest.importorskip("ray", reason="needs a Ray cluster: pip install -c constraints.txt -e '.[ray]'")
 # One cluster at a time on a machine.
@@ -60,7 +60,8 @@ def under_way(sweep_dir: Path) -> set[Path]:
     return {path for path in begun if not (path / "summary.json").exists()}
 
 
-def test_killed_at_random_moments(cluster: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+def test_killed_at_random_moments(cluster: Any, kills: int, tmp_path: Path) -> None:
     run_whole(tmp_path / "expected", ["--sweep_batch=off"])
     expected = figures(table(tmp_path / "expected"))
     seconds = run_whole(tmp_path / "whole", on(cluster))
@@ -71,7 +72,7 @@ def test_killed_at_random_moments(cluster: Any, tmp_path: Path) -> None:
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
             cluster.add_node(num_cpus=1)
 
-    for found in killed_at_random(tmp_path / "killed", on(cluster), seconds, seed=11, after_kill=replace_node):
+    for found in killed_at_random(tmp_path / "killed", on(cluster), seconds, kills, seed=11, after_kill=replace_node):
         assert figures(found) == expected
 
 

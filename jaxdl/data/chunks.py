@@ -1,0 +1,122 @@
+"""Brings a set to the device in chunks: while one is used, the next one is read on another thread."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxdl.data.resident import Resident, by_length, put_on_device
+from jaxdl.data.spec import Dataset, examples
+
+Chunk = dict[str, jax.Array]
+CHUNK_BYTES = 2**26
+"""About how many bytes of examples make a chunk; up to four of them are in memory at a time."""
+
+
+class InParts:
+    """The splits of a data set that is brought to the device in parts; the counterpart of `jaxdl.data.resident`.
+
+    Args:
+        dataset: the set, with arrays in memory or on disk.
+
+    Attributes:
+        ranges: index of the first example of each split and one past its last, by name, as if all lay in one array.
+    """
+
+    def __init__(self, dataset: Dataset):
+        self._splits = {name: by_length(name, split) for name, split in dataset.splits.items()}
+        names = ("train", *(name for name in dataset.splits if name != "train"))
+        bounds: list[int] = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
+        self.ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
+
+    def size(self, split: str) -> int:
+        """Returns the number of examples in a split, 0 if there is no such split."""
+        start, stop = self.ranges.get(split, (0, 0))
+        return stop - start
+
+    def read(self, split: str, numbers: np.ndarray, room: int) -> dict[str, np.ndarray]:
+        """Returns the examples with the given numbers; (room, ...), of which the last ones may be anything."""
+        numbers = np.concatenate([numbers, np.zeros(room - len(numbers), numbers.dtype)])
+        return {name: np.asarray(array[numbers]) for name, array in self._splits[split].items()}
+
+    def shapes(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns the shapes of `count` examples by name, as they are on the device."""
+        arrays = self._splits["train"].items()
+        return {
+            name: jax.ShapeDtypeStruct((count, *array.shape[1:]), jax.dtypes.canonicalize_dtype(array.dtype))
+            for name, array in arrays
+        }
+
+    def batches(self, batch_size: int, most: int) -> int:
+        """Returns how many batches make a chunk, 1 to `most`."""
+        arrays = self._splits["train"].values()
+        bytes_each = sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
+        return max(1, min(most, CHUNK_BYTES // max(1, bytes_each * batch_size)))
+
+
+def on_device_or_in_parts(dataset: Dataset) -> Resident | InParts:
+    """Returns a data set on the default device, or, where that was chosen, as what is brought there in parts."""
+    return InParts(dataset) if dataset.streamed else put_on_device(dataset)
+
+
+class Prefetcher:
+    """Reads one chunk ahead, on a thread of its own.
+
+    Args:
+        read: reads the chunk of a key.
+        following: returns the key of the chunk that is used after another one, None where there is none.
+
+    Attributes:
+        waited: how long the device had nothing to do because a chunk was not there yet, in seconds.
+    """
+
+    def __init__(self, read: Callable[[Any], Mapping[str, np.ndarray]], following: Callable[[Any], Any]):
+        self._read, self._following = read, following
+        self._chunks: dict[Hashable, Future[Chunk]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self.waited = 0.0
+
+    def get(self, key: Any, running: Any = None) -> Chunk:
+        """Returns a chunk, and begins to read the following one.
+
+        Args:
+            key: of the chunk.
+            running: arrays that the device is still working on; what it does meanwhile is no waiting.
+
+        Raises:
+            UserError: an example cannot be read.
+        """
+        with self._lock:
+            wanted = [each for each in (key, self._following(key)) if each is not None]
+            self._pool = self._pool or ThreadPoolExecutor(1, "jaxdl-stream")
+            # The earlier chunks are let go before another is begun: no more than two are kept.
+            self._chunks = {each: self._chunks[each] for each in wanted if each in self._chunks}
+            for each in wanted:
+                if each not in self._chunks:
+                    self._chunks[each] = self._pool.submit(self._load, each)
+            chunk = self._chunks[key]
+        if not chunk.done():
+            jax.block_until_ready(running)
+            begin = time.perf_counter()
+            chunk.result()
+            self.waited += time.perf_counter() - begin
+        return chunk.result()
+
+    def close(self) -> None:
+        """Lets go of all chunks, and ends the thread when it has read the one that it is at."""
+        with self._lock:
+            pool, self._pool, self._chunks = self._pool, None, {}
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, key: Any) -> Chunk:
+        chunk: Chunk = jax.block_until_ready(jax.device_put(self._read(key)))
+        return chunk

@@ -1,0 +1,1 @@
+"""Texts as ids: how they are cut into units, which units have an id, and where texts lie in files."""

@@ -1,0 +1,202 @@
+"""Makes a data set of texts: cuts validation and test, learns the vocabulary from train, and codes all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxdl.data.preprocess import Preprocess
+from jaxdl.data.source import Notify
+from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
+from jaxdl.data.splits import cut
+from jaxdl.data.texts.coding import UNKNOWN, TextCoding
+from jaxdl.data.texts.corpus import Corpus, Passages, refuse_or_list
+from jaxdl.data.texts.vocabulary import Wish, coding_of, steps_of
+from jaxdl.errors import UserError
+
+_WINDOW = 100
+_SPACE, _NEAR = re.compile(r"\s"), 1000
+Ids = Mapping[str, list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The shares of train that are split off for what the source does not have; at least 0 and below 1."""
+
+    validation: float
+    test: float
+
+
+def coded(corpus: Corpus, wish: Wish, shares: Shares, name: str, notify: Notify, skip: bool = False) -> Dataset:
+    """Returns the data set of texts; vocabulary and length follow from train, after the other splits are cut from it.
+
+    Inputs are (texts, length) ids in the smallest integer dtype. With targets, their lengths are among the arrays. Of
+    texts without targets, the targets are the ids that follow, (texts, length) int32: of one running text, windows that
+    do not overlap; of lines, the line from its begin to its end, both of which are the end of a line as a unit.
+
+    Args:
+        corpus: the texts, all of which can be used.
+        wish: what the coding is to be like.
+        shares: the shares of splits that there are not.
+        name: of the set.
+        notify: called with lines that say what was found.
+        skip: whether train texts without a known unit are left out, or an error.
+
+    Raises:
+        UserError: a split is too short, or has no unit of the vocabulary.
+    """
+    splits = _cut(corpus, shares)
+    following = corpus.kind != "labelled"
+    if corpus.kind == "lines":
+        splits = {
+            role: dataclasses.replace(each, texts=[f"\n{text}\n" for text in each.texts])
+            for role, each in splits.items()
+        }
+    coding = coding_of(splits["train"].texts, wish, following)
+    ids = {role: coding.ids_of(each.texts) for role, each in splits.items()}
+    for role in splits:
+        splits[role], ids[role] = _known(splits[role], ids[role], role, coding, skip, notify)
+    steps = wish.length or (_WINDOW if corpus.kind == "running" else steps_of(ids["train"]) - (corpus.kind == "lines"))
+    coding = dataclasses.replace(coding, length=max(1, steps))
+    _say(ids, coding, corpus.kind == "running", notify)
+    make = _windows if corpus.kind == "running" else _lines if corpus.kind == "lines" else _labelled
+    arrays = {role: make(splits[role], ids[role], coding, role) for role in splits}
+    cut_off = 0 if "validation" not in arrays or "validation" in corpus.splits else examples(arrays["validation"])
+    return Dataset(
+        spec=_spec(arrays["train"], coding, corpus),
+        splits=arrays,
+        requested=name,
+        used=name,
+        fingerprint=_digest(arrays, coding),
+        train_examples=examples(arrays["train"]) + cut_off,
+    )
+
+
+def _cut(corpus: Corpus, shares: Shares) -> dict[str, Passages]:
+    """Returns train, validation and test: the source's own, and otherwise the shares of train."""
+    train, splits = corpus.splits["train"], {}
+    for role, share in (("test", shares.test), ("validation", shares.validation)):
+        if role in corpus.splits:
+            splits[role] = corpus.splits[role]
+        elif corpus.kind == "running":
+            # Both shares are those of what is left, as for other kinds of examples; the ends of the text.
+            train, found = _end_of(train, share)
+            if found is not None:
+                splits[role] = found
+        else:
+            numbers: Split = {"inputs": np.arange(len(train.texts)), "targets": np.zeros(len(train.texts))}
+            if corpus.class_names and train.targets is not None:
+                numbers = {**numbers, "targets": train.targets}
+            rest, off = cut(numbers, share, "class" if corpus.class_names else "example")
+            if len(off["inputs"]):
+                train, splits[role] = train.at(rest["inputs"]), train.at(off["inputs"])
+    found_splits = {"train": train, **splits}
+    return {role: found_splits[role] for role in ("train", "validation", "test") if role in found_splits}
+
+
+def _end_of(train: Passages, share: float) -> tuple[Passages, Passages | None]:
+    """Cuts the end of one running text off, behind a white space if one is near, so that no word is cut in two."""
+    if not share:
+        return train, None
+    text, place = "".join(train.texts), train.places[0]
+    start = int(len(text) * (1 - share))
+    space = _SPACE.search(text, start, start + _NEAR)
+    start = space.end() if space and space.end() < len(text) else start
+    return Passages([text[:start]], [place]), Passages([text[start:]], [f"{place}, from character {start:,}"])
+
+
+def _known(
+    passages: Passages, ids: list[np.ndarray], role: str, coding: TextCoding, skip: bool, notify: Notify
+) -> tuple[Passages, list[np.ndarray]]:
+    """Returns the texts without those of train of which no unit is known; counts and lists such texts.
+
+    Those of validation and test stay: a model has to answer for them too, and figures without them would be too good.
+    """
+    what = coding.units
+    strange = [number for number, each in enumerate(ids) if (each == UNKNOWN).all()] if coding.has_unknown else []
+    if not strange:
+        return passages, ids
+    if len(strange) == len(ids):
+        raise UserError(
+            f"{passages.places[0]}: no text of {role} has {what} that train has; is it of another language, or "
+            "encoded in another way (--data.encoding)?"
+        )
+    if role != "train":
+        first = passages.places[strange[0]]
+        verb = "has" if len(strange) == 1 else "have"
+        notify(
+            f"{role}: {len(strange):,} of {len(ids):,} texts {verb} no {what} that train has, such as {first}; kept, "
+            "since a model has to answer for them too."
+        )
+        return passages, ids
+    refuse_or_list([f"{passages.places[number]}: none of its {what} is known" for number in strange], skip, notify)
+    left = np.setdiff1d(np.arange(len(ids)), strange)
+    return passages.at(left), [ids[number] for number in left]
+
+
+def _say(ids: Ids, coding: TextCoding, windows: bool, notify: Notify) -> None:
+    what, shares = coding.units, []
+    for role, each in ids.items():
+        total, unknown = sum(map(len, each)), sum(int((units == UNKNOWN).sum()) for units in each)
+        shares.append(f"{role} {unknown / max(1, total):.2%}")
+    known = "" if not coding.has_unknown else f"; unknown: {', '.join(shares)}"
+    notify(f"{what}: {coding.size:,} ids, the commonest of train{known}." if known else f"{what}: {coding.size} ids.")
+    lines = 1 if coding.following else 0  # the last unit of a line is only a target
+    longer = {role: sum(len(each) > coding.length + lines for each in of_role) for role, of_role in ids.items()}
+    if not windows and any(longer.values()):
+        shown = ", ".join(f"{count:,} of {len(ids[role]):,} in {role}" for role, count in longer.items())
+        notify(f"texts of more than {coding.length} {what} are cut there: {shown}; --data.length=N keeps more.")
+
+
+def _labelled(passages: Passages, ids: list[np.ndarray], coding: TextCoding, role: str) -> Split:
+    inputs, lengths = coding.padded(ids)
+    assert passages.targets is not None  # of this kind
+    return {"inputs": inputs, "targets": passages.targets, "lengths": lengths}
+
+
+def _lines(passages: Passages, ids: list[np.ndarray], coding: TextCoding, role: str) -> Split:
+    inputs, lengths = coding.padded([each[:-1] for each in ids])
+    targets, _ = coding.padded([each[1:] for each in ids])
+    return {"inputs": inputs, "targets": targets.astype(np.int32), "lengths": lengths}
+
+
+def _windows(passages: Passages, ids: list[np.ndarray], coding: TextCoding, role: str) -> Split:
+    inputs, targets = [], []
+    for each in ids:
+        count = max(0, (len(each) - 1) // coding.length)
+        inputs.append(each[: count * coding.length].reshape(count, coding.length))
+        targets.append(each[1 : count * coding.length + 1].reshape(count, coding.length))
+    if not sum(map(len, inputs)):
+        raise UserError(
+            f"{passages.places[0]}: the text of {role} has {sum(map(len, ids)):,} {coding.units}, and a window "
+            f"needs {coding.length + 1}: give a longer text, a smaller --data.length, or other --data.validation and "
+            "--data.test."
+        )
+    return {"inputs": np.concatenate(inputs).astype(coding.dtype), "targets": np.concatenate(targets)}
+
+
+def _spec(train: Split, coding: TextCoding, corpus: Corpus) -> Spec:
+    following = corpus.kind != "labelled"
+    return Spec(
+        input_shape=(coding.length,),
+        input_dtype=coding.dtype,
+        preprocess=Preprocess(cast="none"),
+        target_shape=(coding.length,) if following else (),
+        outputs=coding.size if following else len(corpus.class_names) or 1,
+        class_names=coding.names if following else corpus.class_names,
+        vocabulary=coding.size,
+        coding=coding,
+    )
+
+
+def _digest(arrays: Mapping[str, Split], coding: TextCoding) -> str:
+    """Returns a fingerprint of the ids and of what they stand for: other words may have the same ids."""
+    of_ids = fingerprint(arrays["train"], arrays.get("test"), arrays.get("validation"))
+    about = json.dumps([of_ids, dataclasses.asdict(coding)])
+    return hashlib.sha256(about.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,1 @@
+"""Trees in brackets: parsed, made binary, and encoded as arrays of nodes."""
