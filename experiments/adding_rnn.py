@@ -5,8 +5,8 @@
 Recipe: the task of Hochreiter and Schmidhuber 1997 that shows whether a network remembers over many steps, generated
 (see `jaxdl.Adding`). A GRU of 64 units with orthogonal recurrent weights, Adam with a cosine and gradients clipped by
 their norm, batch 64, 4 epochs over 18,000 sequences. No curriculum of shorter sequences is needed.
-Expected: test mean squared error 0.00066 with seed 0, measured on all 2,000 test sequences (CPU, jax 0.10.2); the
-answer 1, which is the best without looking, has 0.167.
+Expected: test mean squared error 0.00077 (median; 0.00066 to 0.00139), measured over the seeds 0, 1 and 2 on all 2,000
+test sequences (CPU, jax 0.10.2); the answer 1, which is the best without looking, has 0.167.
 """
 
 from jaxdl import RNN, Adam, Adding, Cosine, Experiment, MeanSquaredError, Training
