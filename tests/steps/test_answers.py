@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.export
 import numpy as np
 import pytest
 import sklearn.metrics as reference
@@ -85,3 +86,6 @@ def test_a_run_is_evaluated_again_and_predicts(tmp_path: Path) -> None:
     assert again["metrics"]["test/loss"] == summary["metrics"]["test/loss"]
     model = jaxdl.load_run(tmp_path / "run")
     assert model.predict([np.array([1, 10, 2], np.int32)]).shape == (1, 4, 11)
+    test = DATA.load().splits["test"]
+    exported = jax.export.deserialize(jaxdl.export_program(model)).call(test["inputs"], test["lengths"])
+    np.testing.assert_allclose(exported, model.predict(test["inputs"], test["lengths"]), rtol=1e-4, atol=1e-6)
