@@ -127,9 +127,8 @@ class Arrays(OfArrays):
     """Arrays of your own: ``Arrays(train=(inputs, targets), test=(inputs, targets))``.
 
     Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``
-    (and ``target_lengths``, where the targets have steps of their own);
-    ``weights``, (examples,) numbers of at least 0, say how much each example counts. In a split without them, where the
-    other has some, each counts 1.
+    (and ``target_lengths``, where the targets have steps of their own); ``weights``, (examples,) numbers of at least 0,
+    say how much each example counts. In a split without them, where the other has some, each counts 1.
     Inputs are (examples, ...) numbers; 64-bit ones are stored in 32 bits. A list of arrays (time, ...) of different
     lengths is padded with zeros, and its lengths are used wherever a model or a loss reads steps. Targets are:
 
