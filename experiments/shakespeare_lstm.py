@@ -1,6 +1,14 @@
 """Plays of Shakespeare, character by character: an LSTM predicts the next character, and writes text of its own.
 
-python launch.py --experiment=shakespeare_lstm --data=text:PATH --level=character
+    python launch.py --experiment=shakespeare_lstm --data=text:FILE
+    python launch.py --mode=sample --run_dir=RUN --prompt=ROMEO: --length=500 --temperature=0.8
+
+Recipe: the text that many texts on recurrent networks take (A. Karpathy, "The unreasonable effectiveness of recurrent
+neural networks", 2015), in windows of 100 characters: an LSTM of 256 units over vectors of 64 numbers, a fifth of its
+outputs dropped; Adam with a cosine, gradients clipped by their norm, batch 32, 8 epochs. The text is cut into 20
+parts, and the end of each is held out for validation and test, as char-rnn holds out the ends of its 50 parts.
+Expected on the 1,115,394 characters: EXPECT_
+Where no file is named, and there is no file play.txt, a generated play stands in: its name is shown with every figure.
 """
 
 from jaxdl import RNN, Adam, Cosine, Experiment, SoftmaxCrossEntropy, Text, Training

@@ -96,6 +96,18 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
         },
         0.9,
     ),
+    "sentiment_lstm": (
+        {
+            "model.features": (16,),
+            "model.embed": 16,
+            "model.dropout": 0.0,
+            "augmentation.word_dropout": 0.0,
+            "optimizer.learning_rate": 1e-2,
+            "training.batch_size": 32,
+        },
+        0.85,
+    ),
+    "shakespeare_lstm": ({"model.features": (48,), "model.embed": 16, "training.epochs": 4}, 0.6),
     "bits_rnn": ({"data": jaxdl.Bits(train_examples=2000, test_examples=200), "training.epochs": 6}, 0.85),
 }
 
