@@ -287,16 +287,17 @@ def test_a_prepared_set_trains_to_the_same_bits_from_disk(tmp_path, write_image_
 
 
 def test_only_large_sets_are_streamed_by_themselves(monkeypatch):
-    monkeypatch.setattr("jaxdl.backend.memory.free_host_memory", lambda: 9e9)
-    monkeypatch.setattr("jaxdl.backend.memory.free_memory", lambda: 6e9)
-    assert [is_large(size) for size in (1e6, 1.9e9, 2.1e9)] == [False, False, True]
+    monkeypatch.setattr("jaxdl.backend.memory.free_host_memory", lambda: 10e9)
+    for device, least in ((20e9, 4e9), (5e9, 3e9)):
+        monkeypatch.setattr("jaxdl.backend.memory.free_memory", lambda device=device: device)
+        assert [is_large(size) for size in (1e6, least - 1, least + 1)] == [False, False, True]
 
 
 def test_arrays_in_memory_are_brought_to_the_device_in_parts_where_it_is_small(monkeypatch):
     source = Arrays(train=(np.zeros((30, 2)), np.arange(30) % 2), test=(np.zeros((9, 2)), np.arange(9) % 2))
     lines: list[str] = []
     assert not source.load(None, lines.append).streamed and not lines
-    monkeypatch.setattr("jaxdl.data.source.is_large", lambda size: True)
+    monkeypatch.setattr("jaxdl.data.source.is_large_for_device", lambda size: True)
     assert source.load(None, lines.append).streamed
     assert lines == [
         "arrays: 0.00 GB of examples are brought to the device in parts, while the model is trained "
