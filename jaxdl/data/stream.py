@@ -207,12 +207,10 @@ def remembered_by(key: str, find: Callable[[], T]) -> T:
         key: all that the answer depends on.
         find: its answer must be the same after it was written as JSON.
     """
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
-
-    try:
-        file = cache_folder() / "data" / "streams" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-    except RuntimeError:  # the user has no home folder
+    folder = answers_folder()
+    if folder is None:
         return find()
+    file = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     try:
         found: T = json.loads(file.read_text())["found"]
         return found
@@ -225,3 +223,13 @@ def remembered_by(key: str, find: Callable[[], T]) -> T:
     except (OSError, UserError):  # it is found out again the next time
         pass
     return found
+
+
+def answers_folder() -> Path | None:
+    """Returns the folder, perhaps still to be made, of what was found out; None where the user has no home folder."""
+    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+
+    try:
+        return cache_folder() / "data" / "streams"
+    except RuntimeError:
+        return None

@@ -259,12 +259,17 @@ def test_a_prepared_set_is_the_same_from_disk(tmp_path, write_image_set, monkeyp
     check_same(Tfds("tiny", stream="off").load(tmp_path / "streamed", lambda line: None), disk)
 
 
-def test_a_prepared_set_that_would_fill_the_disk_is_refused(tmp_path, write_image_set, monkeypatch):
-    write_image_set(tmp_path, [(16, 12, 3)] * 3)
+def test_a_prepared_set_that_would_fill_the_disk_is_decoded_again_each_time(tmp_path, write_image_set, monkeypatch):
+    write_image_set(tmp_path / "memory", [(16, 12, 3)] * 40)
+    write_image_set(tmp_path / "streamed", [(16, 12, 3)] * 40)
+    memory = Tfds("tiny", stream="off").load(tmp_path / "memory", lambda line: None)
     usage = type(shutil.disk_usage(tmp_path))(1, 1, 3000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(UserError, match=r"tiny is decoded to disk.*--data\.split=train"):
-        Tfds("tiny", stream="on").load(tmp_path, lambda line: None)
+    for _ in range(2):
+        lines: list[str] = []
+        check_same(memory, Tfds("tiny", stream="on").load(tmp_path / "streamed", lines.append))
+        assert "decoded again in each epoch" in lines[0]
+    assert not list((tmp_path / "streamed").rglob("*.npy"))
 
 
 @pytest.mark.slow
