@@ -32,7 +32,8 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
     if inference.has_pictures(model.experiment.objective, model.spec, predictions.shape[1:]):
         files = _write_pictures(output, names, inference.pictures(model.experiment.objective, predictions))
     classes = () if model.experiment.objective.of_inputs else model.spec.class_names
-    replace_file(output, inference.predictions_csv(names, predictions, classes, exclusive, files))
+    counted = inference.counted_steps(model.spec, predictions, lengths)
+    replace_file(output, inference.predictions_csv(names, predictions, classes, exclusive, files, counted))
     beside = f", their pictures to {output.with_name(Path(files[0]).parent.name)}" if files else ""
     print(f"{len(names)} predictions written to {output}{beside}")
     return 0

@@ -9,6 +9,7 @@ from jaxdl.data.images import find_images, load_image, load_images
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.sounds import find_sounds, load_sound, load_sounds
 from jaxdl.data.source import Data, Notify, default_data_dir
+from jaxdl.data.sources.addition import Addition
 from jaxdl.data.sources.array_file import ArrayFile
 from jaxdl.data.sources.arrays import Arrays
 from jaxdl.data.sources.audio import Audio
@@ -31,7 +32,10 @@ from jaxdl.data.spec import Dataset, Spec, Split, examples, fingerprint
 from jaxdl.errors import UserError
 from jaxdl.fields import Family
 
-_EMBEDDED = "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction, sine, adding, copy, parity"
+_EMBEDDED = (
+    "digits, iris, wine, breast_cancer, diabetes, bits, shapes, vowels, subtraction, sine, adding, copy, "
+    "parity, addition"
+)
 # Sources of their user's own files, named as KIND:PATH.
 _OF_FILES: Mapping[str, type[Data]] = {
     "folder": Folder,
@@ -94,6 +98,7 @@ DATA = Family(
         "adding": Adding,
         "copy": CopyMemory,
         "parity": Parity,
+        "addition": Addition,
         "tfds": Tfds,
     },
     other=_named,
@@ -102,6 +107,7 @@ DATA = Family(
 __all__ = [
     "DATA",
     "Adding",
+    "Addition",
     "ArrayFile",
     "Arrays",
     "Audio",

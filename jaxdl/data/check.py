@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jaxdl.data.lengths import steps_that_count
 from jaxdl.data.spec import Dataset, Spec, Split
 from jaxdl.data.stream import blocks, remembered
 from jaxdl.errors import UserError
@@ -41,6 +42,8 @@ def are_classes(targets: np.ndarray, spec: Spec) -> bool:
     """Returns whether targets are class numbers; otherwise they are values, or the answers to yes-no questions."""
     of_pixels = len(spec.target_shape) > 1 and spec.target_shape == spec.input_shape[:-1]
     of_steps = spec.preprocess.cast == "none" and spec.target_shape == spec.input_shape[:1]
+    sequences = len(spec.input_shape) > 1 or spec.preprocess.cast == "none"
+    of_steps = spec.target_lengths or (sequences and spec.target_shape == spec.input_shape[:1])
     questions = spec.target_shape[-1:] == (spec.outputs,) and not of_pixels and not of_steps
     return targets.dtype.kind in "iu" and spec.outputs > 1 and not questions
 
@@ -113,7 +116,7 @@ def _check_finite(split: Split, spec: Spec, where: str) -> None:
     for key in ("inputs", "targets"):
         if split[key].dtype.kind != "f":
             continue
-        read = {name: split[name] for name in ("inputs", "lengths", key) if name in split}
+        read = {name: split[name] for name in ("inputs", "lengths", "target_lengths", key) if name in split}
         fill = key == "inputs" and bool(spec.preprocess.fill)
 
         def find(key: str = key, read: Split = read, fill: bool = fill) -> list[int]:
@@ -135,8 +138,9 @@ def _not_finite(split: Split, key: str, fill: bool) -> list[int]:
     finite = np.isfinite(array)
     if fill:
         finite |= np.isnan(array)
-    if "lengths" in split and array.shape[1:2] == split["inputs"].shape[1:2]:
-        finite |= _beyond(split).reshape(*array.shape[:2], *[1] * (array.ndim - 2))
+    counts = steps_that_count(split) if key == "targets" else ~_beyond(split) if "lengths" in split else None
+    if counts is not None:
+        finite |= ~counts.reshape(*array.shape[:2], *[1] * (array.ndim - 2))
     wrong: list[int] = np.flatnonzero(~finite.reshape(len(array), -1).all(1)).tolist()
     return wrong
 
@@ -152,7 +156,8 @@ def _labelled(split: Split, spec: Spec, where: str, notify: Callable[[str], None
     targets = split["targets"]
     if not are_classes(targets, spec) or not targets.size:
         return split
-    counts = ~_beyond(split) if targets.ndim > 1 and "lengths" in split else np.ones(targets.shape, bool)
+    steps = steps_that_count(split)
+    counts = np.ones(targets.shape, bool) if steps is None else steps
     unlabelled = ((targets == UNLABELLED) | ~counts).reshape(len(targets), -1).all(1)
     unlabelled &= counts.reshape(len(targets), -1).any(1)
     valid = (targets >= 0) & (targets < spec.outputs)

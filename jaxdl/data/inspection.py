@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from jaxdl.data.check import are_classes
+from jaxdl.data.lengths import steps_that_count
 from jaxdl.data.spec import Dataset, Spec, Split, examples
 from jaxdl.data.statistics import mean_and_deviation
 from jaxdl.data.stream import is_streamed
@@ -145,8 +146,9 @@ def _features(rows: np.ndarray, names: Sequence[str], scale: float = 1.0) -> tup
 
 def _class_counts(split: Split, spec: Spec) -> tuple[int, ...]:
     labels = split["targets"]
-    if labels.ndim > 1 and "lengths" in split and labels.shape[1] == split["inputs"].shape[1]:
-        labels = labels[np.arange(labels.shape[1]) < split["lengths"][:, None]]
+    counts = steps_that_count(split)
+    if counts is not None:
+        labels = labels[counts]
     valid = labels[labels >= 0]
     return tuple(map(int, np.bincount(valid.reshape(-1), minlength=spec.outputs)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,3 +92,22 @@ def bucket_lengths(lengths: np.ndarray, steps: int, most: int) -> tuple[int, ...
             break
         found.append((cost[-1], tuple(reversed(chain))))
     return tuple(int(values[place]) for place in found[-1][1])
+
+
+def steps_that_count(split: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Returns which steps of the targets of a split count, (examples, time) bool; None: all, or they have no steps.
+
+    Those are the first ones: as many as ``target_lengths`` says, where the targets have lengths of their own, and
+    otherwise as many as ``lengths``, where targets have a step for each of the inputs.
+    """
+    targets = split["targets"]
+    if targets.ndim < 2:
+        return None
+    if "target_lengths" in split:
+        lengths = split["target_lengths"]
+    elif "lengths" in split and targets.shape[1] == split["inputs"].shape[1]:
+        lengths = split["lengths"]
+    else:
+        return None
+    counts: np.ndarray = np.arange(targets.shape[1]) < lengths[:, None]
+    return counts

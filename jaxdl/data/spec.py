@@ -20,7 +20,9 @@ from jaxdl.errors import UserError
 
 Split = Mapping[str, np.ndarray]
 # The arrays that a split may have; training reads no others.
-ARRAYS = ("inputs", "targets", "lengths", "weights")
+ARRAYS = ("inputs", "targets", "lengths", "weights", "target_lengths")
+# The class with which answers end that have lengths of their own, where a source names one.
+END = "<end>"
 # One more that a source may give, by which its examples are cut into splits; it is gone after that.
 GROUPS = "groups"
 
@@ -95,6 +97,8 @@ class Spec:
         class_names: one for each class; empty if there are none.
         best_loss: smallest expected loss that any model can reach, in nats; None if the source does not know it.
         lengths: whether the examples are sequences of which only the first steps count; a `Dataset` sets it.
+        target_lengths: whether the targets are sequences with lengths of their own, (time,), apart from those of the
+            inputs, as the answers of a sequence-to-sequence model; a `Dataset` sets it.
         vocabulary: number of ids, which are from 0 to below it, for inputs that are ids; 0 for others. A `Dataset`
             raises it to what its examples need.
         target: standardises numbers to be predicted, with the mean and deviation of train. An objective of numbers
@@ -123,6 +127,7 @@ class Spec:
     rate: int = 0
     trees: TreeFormat | None = None
     windows: Windows | None = None
+    target_lengths: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
@@ -172,6 +177,8 @@ class Dataset:
         splits: ``"train"``, ``"test"`` and, unless its fraction is 0, ``"validation"``. Each holds the arrays
             ``"inputs"`` (examples, *input_shape), ``"targets"`` (examples, *target_shape) and, if the source has them,
             ``"lengths"`` (examples,) integers and ``"weights"`` (examples,) float32, at least 0: how much each counts.
+            Targets (examples, time) that are not those of the steps of the inputs may have ``"target_lengths"``
+            (examples,) integers, the number of steps of each that count.
             Before `Data.load` has cut them there may be no ``"validation"`` and no ``"test"``, and there may be an
             array ``"groups"``, see `jaxdl.data.splits`.
         requested: name of the requested set.
@@ -203,13 +210,16 @@ class Dataset:
             if "lengths" in split:
                 steps = (*self.spec.input_shape, 0)[0]
                 checked_lengths(split["lengths"], examples(split), steps, f"lengths of {name}")
+            if "target_lengths" in split:
+                steps = (*self.spec.target_shape, 0)[0]
+                checked_lengths(split["target_lengths"], examples(split), steps, f"target_lengths of {name}")
         for key in ARRAYS[2:]:
             have = {name: key in split for name, split in self.splits.items()}
             if len(set(have.values())) > 1:
                 raise UserError(f"{self.used}: all splits must have {key} or none, and {have} says which have them.")
-        lengths = any("lengths" in split for split in self.splits.values())
+        lengths, own = (any(key in split for split in self.splits.values()) for key in ("lengths", "target_lengths"))
         vocabulary = max([self.spec.vocabulary, *map(self._ids, self.splits.values())])
-        spec = dataclasses.replace(self.spec, lengths=lengths, vocabulary=vocabulary)
+        spec = dataclasses.replace(self.spec, lengths=lengths, vocabulary=vocabulary, target_lengths=own)
         object.__setattr__(self, "spec", spec)  # what follows from the examples
 
     def _ids(self, split: Split) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jaxdl.data.lengths import steps_that_count
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset
 from jaxdl.data.stream import is_streamed, parts, remembered
@@ -97,9 +98,7 @@ def with_standard_targets(dataset: Dataset) -> Dataset:
     targets = train["targets"]
     if targets.dtype.kind != "f" or not targets.size:
         return dataset
-    counts = None
-    if "lengths" in train and targets.ndim > 1 and targets.shape[1] == train["inputs"].shape[1]:
-        counts = np.arange(targets.shape[1]) < train["lengths"][:, None]
+    counts = steps_that_count(train)
     # Of a sequence of single numbers, (examples, time), all steps have the same unit; rows of values have one for each.
     steps = counts is not None or (targets.ndim == 2 and dataset.spec.outputs == 1)
     values = targets[..., None] if targets.ndim == 1 or (steps and targets.ndim == 2) else targets

@@ -207,7 +207,8 @@ class Experiment:
     def for_spec(self, spec: Spec) -> Experiment:
         """Returns the experiment with the model's output size taken from the data, if the recipe does not set it.
 
-        So is the model's ``vocabulary``, where it has such a field and the data are ids.
+        So is the model's ``vocabulary``, where it has such a field and the data are ids, and its ``output_length``,
+        where it has one and the targets have steps.
 
         The metrics are named, too: those that follow from the objective, where the recipe names none.
 
@@ -238,6 +239,14 @@ class Experiment:
                 raise UserError(
                     f"model.vocabulary={vocabulary.value}: the data have ids up to {spec.vocabulary - 1}; leave it out."
                 )
+        length = _field(self, "model.output_length")
+        if length is not None and len(spec.target_shape) == 1:
+            if length.value is None:
+                changes[length.path] = spec.target_shape[0]
+            elif length.value != spec.target_shape[0]:
+                raise UserError(
+                    f"model.output_length={length.value}: the targets have {spec.target_shape[0]} steps; leave it out."
+                )
         check_defined(self.measured, self.objective, size)
         return replace(self, changes)
 
@@ -255,7 +264,16 @@ class Experiment:
 
 def vocabulary_field(experiment: Experiment) -> Field | None:
     """Returns the field of a model that says how many ids it knows, such as that of RNN; None if it has none."""
-    return next((field for field in walk(experiment) if field.path == "model.vocabulary"), None)
+    return _field(experiment, "model.vocabulary")
+
+
+def _field(experiment: Experiment, path: str) -> Field | None:
+    return next((field for field in walk(experiment) if field.path == path), None)
+
+
+def reads_targets(model: nn.Module) -> bool:
+    """Returns whether a model's call takes ``targets`` in training: it then has the attribute ``reads_targets``."""
+    return bool(getattr(type(model), "reads_targets", False))
 
 
 def outputs_for(objective: Objective, spec: Spec) -> int:

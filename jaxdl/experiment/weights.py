@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxdl.data import Dataset
 from jaxdl.data.check import are_classes
+from jaxdl.data.lengths import steps_that_count
 from jaxdl.errors import UserError
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.fields import show
@@ -64,6 +65,7 @@ def _counts(experiment: Experiment, dataset: Dataset) -> np.ndarray:
             f"training.class_weight={show(experiment.training.class_weight)}: the targets of {dataset.used} are no "
             "classes; weigh single examples by an array `weights`, as in jaxdl.Arrays(train={..., 'weights': ...})."
         )
-    if "lengths" in train and targets.ndim > 1:
-        labels = labels[np.arange(targets.shape[1]) < train["lengths"][:, None]]
+    counted = steps_that_count(train)
+    if counted is not None:
+        labels = labels[counted]
     return np.bincount(labels.reshape(-1), minlength=classes).astype(np.float64)

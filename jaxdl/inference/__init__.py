@@ -6,12 +6,13 @@ from jaxdl.inference.evaluation import evaluate
 from jaxdl.inference.export import export_program
 from jaxdl.inference.inputs import read_examples, read_spec
 from jaxdl.inference.pictures import Picture, has_pictures, pictures
-from jaxdl.inference.predictions import predictions_csv
+from jaxdl.inference.predictions import counted_steps, predictions_csv
 from jaxdl.inference.predictor import TrainedModel, load_run
 
 __all__ = [
     "Picture",
     "TrainedModel",
+    "counted_steps",
     "evaluate",
     "export_program",
     "has_pictures",

@@ -22,6 +22,7 @@ from jaxdl.inference.forecasts import read_windows
 from jaxdl.inference.rows import as_rows, is_table, read_rows
 from jaxdl.inference.sounds import as_stored
 from jaxdl.inference.texts import are_texts, as_ids, read_texts
+from jaxdl.inference.trees import as_trees, read_trees
 from jaxdl.record import read_record
 
 
@@ -60,7 +61,7 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
             on a table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored;
             for one that was trained on texts, a file with a text in each line, a table with its column of texts, or a
             folder of files of which each is a text; for one of a series a table of rows in order of time, of which each
-            window that it holds is an example.
+            window that it holds is an example; for one of trees, a file of trees in brackets, one a line.
         spec: describes the data of the training.
         notify: called with lines that say what is ignored or unknown in a table.
 
@@ -75,6 +76,9 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
     if spec.coding is not None and path.suffix not in (".npy", ".npz"):
         names, texts = read_texts(path, spec.coding)
         return Examples(names, *as_ids(texts, spec, str(path), notify))
+    if spec.trees is not None and path.suffix not in (".npy", ".npz"):
+        trees = read_trees(path, spec, notify)
+        return Examples([f"{path.name}[{index}]" for index in range(len(trees[0]))], *trees)
     if path.suffix not in (".npy", ".npz"):
         if spec.rate:
             files = find_sounds(path)
@@ -132,7 +136,7 @@ def as_batch(
         inputs: (examples, *spec.input_shape), or, if the data of the training had lengths, a list of examples
             (steps, *spec.input_shape[1:]) of up to spec.input_shape[0] steps, which is padded; or, if they were a
             table or a series, its columns by name: a mapping, or a table of pandas or Arrow; if they were texts, a list
-            of texts; of sounds see `as_stored`.
+            of texts, and if they were trees a list of trees in brackets; of sounds see `as_stored`.
         lengths: (examples,) integers, if the data of the training had lengths; None for a list, and otherwise.
         spec: describes the data of the training.
         name: what the inputs are called in messages.
@@ -147,7 +151,7 @@ def as_batch(
     if are_texts(inputs):
         if lengths is not None:
             raise UserError("lengths are given with texts, from which they follow; leave them out.")
-        return as_ids(inputs, spec, name, notify)
+        return (as_ids if spec.trees is None else as_trees)(inputs, spec, name, notify)
     if spec.rate:
         inputs = as_stored(inputs, spec, name, notify)
     if not spec.lengths:

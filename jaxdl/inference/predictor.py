@@ -22,6 +22,7 @@ from jaxdl.experiment.config import from_config
 from jaxdl.experiment.recipe import vocabulary_field
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
+from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
@@ -63,6 +64,7 @@ class TrainedModel:
                 rows in order of time: the predictions are those of all windows of rows, the last is what comes next.
                 Of a model that was trained on texts also a list of texts. Of a model of sounds also floats with full
                 scale 1, such as a list of waves (samples,) at its rate, which are cut where those of train were.
+                Of a model of trees also a list of trees in brackets, with or without labels: ``["(It (is good))"]``.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
             notify: called with lines that say how many rows of a table have a category that train does not have, and
@@ -70,7 +72,8 @@ class TrainedModel:
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
-            those beyond an example's length mean nothing.
+            those beyond an example's length mean nothing. For trees, the prediction for the root; `steps.predict_step`
+            has those for all nodes.
 
         Raises:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
@@ -83,10 +86,15 @@ class TrainedModel:
         if not len(examples):
             one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
             shape = jax.eval_shape(self.steps.predict_step, self.state, one)
-            return np.zeros((0, *shape.shape[1:]), shape.dtype)
+            return self._of_examples(np.zeros((0, *shape.shape[1:]), shape.dtype), valid)
         starts = range(0, len(examples), sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
-        return np.concatenate([self._predict_batch(part, sizes) for part in parts])
+        return self._of_examples(np.concatenate([self._predict_batch(part, sizes) for part in parts]), valid)
+
+    def _of_examples(self, predictions: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+        """Returns what is predicted for the examples: for trees, what is predicted at their roots."""
+        every_node = self.spec.trees is not None and bool(self.spec.target_shape)
+        return at_root(predictions, lengths) if every_node else predictions
 
     def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None) -> None:
         """Raises `UserError` for an id that the model has no vector for, which would be NaN."""

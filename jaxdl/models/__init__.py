@@ -1,4 +1,4 @@
-"""Linen modules that are pure functions of their variables: MLP, CNN, ResNet, UNet, Autoencoder, RNN, TreeLSTM."""
+"""Linen modules that are pure functions of their variables."""
 
 from jaxdl.fields import Family
 from jaxdl.models.autoencoder import Autoencoder
@@ -6,6 +6,7 @@ from jaxdl.models.cnn import CNN
 from jaxdl.models.mlp import MLP
 from jaxdl.models.resnet import ResNet
 from jaxdl.models.rnn import RNN
+from jaxdl.models.seq2seq import Seq2Seq
 from jaxdl.models.sequence import Attention, Embed, pool_time
 from jaxdl.models.tree import TreeLSTM
 from jaxdl.models.unet import UNet
@@ -19,6 +20,7 @@ MODELS = Family(
         "unet": UNet,
         "autoencoder": Autoencoder,
         "rnn": RNN,
+        "seq2seq": Seq2Seq,
         "tree_lstm": TreeLSTM,
     },
 )
@@ -32,6 +34,7 @@ __all__ = [
     "Autoencoder",
     "Embed",
     "ResNet",
+    "Seq2Seq",
     "TreeLSTM",
     "UNet",
     "pool_time",

@@ -16,7 +16,7 @@ from jaxdl.models.sequence import Attention, Embed, Pooling, pool_time
 
 Cell = Literal["simple", "lstm", "gru"]
 # For each kind, the number of gates and the function.
-_CELLS: dict[str, tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]] = {
+CELLS: dict[str, tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]] = {
     "simple": (1, ops.simple_rnn),
     "lstm": (4, ops.lstm),
     "gru": (3, ops.gru),
@@ -78,9 +78,9 @@ class RecurrentLayer(nn.Module):
         return jnp.concatenate([outputs, other_outputs], -1), jnp.concatenate([final[0], other_final[0]], -1)
 
     def _kind(self) -> tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]:
-        if self.cell not in _CELLS:
-            raise ValueError(f"cell={self.cell!r}: must be one of {', '.join(_CELLS)}")
-        return _CELLS[self.cell]
+        if self.cell not in CELLS:
+            raise ValueError(f"cell={self.cell!r}: must be one of {', '.join(CELLS)}")
+        return CELLS[self.cell]
 
 
 @described

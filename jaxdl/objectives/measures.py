@@ -190,6 +190,34 @@ def _total(partial: np.ndarray) -> np.ndarray:
     return np.asarray(partial.sum(axis=0, dtype=wide))
 
 
+@dataclass(frozen=True)
+class ExactMatch(Metric):
+    """The fraction of examples without a wrong answer: to any of their questions, or at any of their steps that count.
+
+    Where every step of a sequence has questions, each step counts for itself. With weights, a sequence has the largest
+    of those of its steps.
+    """
+
+    def partial(self, outputs: ArrayLike, targets: ArrayLike, mask: ArrayLike) -> dict[str, jax.Array]:
+        if self.objective.kind == "questions":
+            answers = all_right(self.objective, outputs, targets)
+            mask = counting.broadcast_mask(mask, answers.shape)
+        else:
+            answers = correct(outputs, targets)
+            mask = counting.broadcast_mask(mask, answers.shape)
+            answers, mask = (array.reshape(len(array), -1) for array in (answers | (mask == 0), mask))
+            answers, mask = answers.all(1), mask.max(1)
+        right, number = self._keys()
+        return {right: counting.total(answers, mask), number: counting.count(mask)}
+
+    def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        right, number = (_total(partials[key]) for key in self._keys())
+        return {self.name: float(right / number) if number else math.nan}
+
+    def _keys(self) -> tuple[str, str]:
+        return ("all_correct", "count") if self.objective.kind == "questions" else ("exact", "sequences")
+
+
 # The confusion matrix, and the metrics computed from it.
 
 

@@ -17,12 +17,12 @@ from jaxdl.objectives import losses
 from jaxdl.objectives.classes import in_top
 from jaxdl.objectives.measures import (
     Confusion,
+    ExactMatch,
     Mean,
     MeanOfLast,
     Metric,
     PerClass,
     RSquared,
-    all_right,
     cross_entropy,
     exponential,
     in_bits,
@@ -155,7 +155,7 @@ _METRICS: Mapping[str, Metric] = {
     for known in (
         Mean("accuracy", True, _CHOICES, _SOFTMAX, is_right, "correct", "answers", in_training=True),
         MeanOfLast("root_accuracy", True, ("classes",), _SOFTMAX, is_right, "correct_roots", "roots"),
-        Mean("exact_match", True, ("questions",), _SIGMOID, all_right, "all_correct"),
+        ExactMatch("exact_match", True, ("questions", "classes"), _SIGMOID),
         Mean("perplexity", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=exponential),
         Mean("bits_per_step", False, _CHOICES, _SOFTMAX, cross_entropy, "cross_entropy", after=in_bits),
         Mean("mean_squared_error", False, ("values",), _SQUARES, plain(losses.squared_error), "squared_error"),

@@ -44,7 +44,6 @@ class _Kept(NamedTuple):
     gates: jax.Array
 
 
-@jax.custom_vjp
 def tree_lstm(h: jax.Array, c: jax.Array, forest: Forest, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     """Returns h of all nodes of the N-ary Tree-LSTM with N = 2 (Tai et al. 2015, arXiv:1503.00075, equations 9 to 14).
 
@@ -63,6 +62,11 @@ def tree_lstm(h: jax.Array, c: jax.Array, forest: Forest, kernel: jax.Array, bia
     Returns:
         (leaves + inner, batch, units) of the dtype of `h`; rows that belong to no node of a tree mean nothing.
     """
+    return _recursion(h, c, forest, kernel, bias) if len(forest.children) else h
+
+
+@jax.custom_vjp
+def _recursion(h: jax.Array, c: jax.Array, forest: Forest, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     return _forward(h, c, forest, kernel, bias)[0]
 
 
@@ -139,7 +143,7 @@ def _backward(kept: _Kept, of_h: jax.Array) -> tuple[Any, ...]:
     return of_leaf_h, _rows(left_c, leaf_rows).reshape(leaves, batch, units), Forest(None, None), of_kernel, of_bias  # type: ignore[arg-type]
 
 
-tree_lstm.defvjp(_forward, _backward)
+_recursion.defvjp(_forward, _backward)
 
 
 def _steps(forest: Forest) -> jax.Array:

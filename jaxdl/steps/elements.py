@@ -16,7 +16,8 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
     """Returns which losses count: (batch,), or (batch, time) for one loss per step; steps past `lengths` do not count.
 
     A batch is ``inputs`` (batch, ...), ``targets`` (batch, ...), and optionally ``mask`` (batch,) bool, False for
-    padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence.
+    padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence. Where the targets have
+    lengths of their own, ``target_lengths`` (batch,) int32, these decide.
 
     Args:
         batch: the batch.
@@ -25,8 +26,9 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
     mask = batch.get("mask")
     if mask is None:
         mask = jnp.ones(shape[:1], bool)
-    if "lengths" in batch and len(shape) >= 2:
-        return mask[:, None] & (jnp.arange(shape[1]) < batch["lengths"][:, None])
+    lengths = batch.get("target_lengths", batch.get("lengths"))
+    if lengths is not None and len(shape) >= 2:
+        return mask[:, None] & (jnp.arange(shape[1]) < lengths[:, None])
     return mask
 
 

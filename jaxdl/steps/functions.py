@@ -15,7 +15,7 @@ from jaxdl.backend.debugging import users_line
 from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.recipe import outputs_for
+from jaxdl.experiment.recipe import outputs_for, reads_targets
 from jaxdl.fields import replace, traced_values
 from jaxdl.objectives import masked_mean
 from jaxdl.objectives.measures import Metric
@@ -239,12 +239,16 @@ class _Functions:
             batch = self._with_targets(recipe.augmentation.apply(batch, self._spec.preprocess, key))
             inputs = self._in_precision(batch["inputs"])
 
+        # A model that answers in several steps reads the true answer in training, and otherwise its own.
+        told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
+
         def loss_of(params: Any) -> tuple[jax.Array, Any]:
             outputs, written = recipe.model.apply(
                 self._variables(params, state.model_state),
                 inputs,
                 train=True,
                 lengths=batch.get("lengths"),
+                **told,
                 rngs={"dropout": dropout_key},
                 mutable=WRITABLE,
             )

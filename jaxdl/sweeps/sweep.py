@@ -15,6 +15,7 @@ from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint.shared import PROGRAMS
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.files.atomic import named_cause
 from jaxdl.inference.inputs import read_spec
 from jaxdl.record import RECORD
 from jaxdl.sweeps.directory import SweepDirectory
@@ -201,8 +202,9 @@ class Sweep:
     def _conclude(self, status: str) -> SweepResults:
         self.directory.check()  # must not overwrite the tables of another process
         results = self._results(status)
-        if status == "completed":  # each trial has checkpoints of its own
-            shutil.rmtree(self.directory.path / PROGRAMS, ignore_errors=True)
+        if status == "completed" and (programs := self.directory.path / PROGRAMS).exists():
+            with named_cause(programs, "remove"):  # each trial has checkpoints of its own
+                shutil.rmtree(programs)
         write_tables(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))
         write_sweep_report(results, self.command)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data import Preprocess, Spec
-from jaxdl.data.lengths import bucket_lengths, checked_lengths
+from jaxdl.data.lengths import bucket_lengths, checked_lengths, steps_that_count
 from jaxdl.errors import UserError
 from tests.padded import padded
 
@@ -93,3 +93,16 @@ def test_buckets_of_very_many_lengths_are_close_to_the_best() -> None:
 def test_examples_of_one_length_have_one_bucket() -> None:
     assert bucket_lengths(np.full(9, 5), 5, 4) == (5,)
     assert bucket_lengths(np.array([3, 9]), 9, 1) == (9,)
+
+
+def test_the_steps_of_targets_that_count() -> None:
+    inputs, targets = np.zeros((2, 4, 1)), np.zeros((2, 4), np.int32)
+    lengths = np.array([1, 4])
+    assert steps_that_count({"inputs": inputs, "targets": targets}) is None
+    assert steps_that_count({"inputs": inputs, "targets": targets[:, 0], "lengths": lengths}) is None
+    assert steps_that_count({"inputs": inputs, "targets": targets[:, :3], "lengths": lengths}) is None
+    found = steps_that_count({"inputs": inputs, "targets": targets, "lengths": lengths})
+    assert found is not None and found.sum(1).tolist() == [1, 4]
+    own = {"inputs": inputs, "targets": targets, "lengths": lengths, "target_lengths": np.array([3, 0])}
+    found = steps_that_count(own)
+    assert found is not None and found.sum(1).tolist() == [3, 0]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import append_line, named_cause, replace_file, sync_tree
+from jaxdl.files.atomic import append_line, create_folder, named_cause, replace_file, sync_tree
 
 
 def full_disk(*given: object) -> int:
@@ -117,3 +117,19 @@ def test_macos_is_asked_to_empty_the_drives_own_memory(
     asked.clear()
     sync_tree(tmp_path)
     assert asked.count("F_FULLFSYNC") == 2 and asked.count("fsync") == (0 if known else 2)
+
+
+def test_a_folder_is_created_with_the_names_of_all_above_it_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    assert create_folder(tmp_path / "a" / "b") == [tmp_path / "a" / "b", tmp_path / "a"]
+    assert (tmp_path / "a" / "b").is_dir() and sorted(synced) == [str(tmp_path), str(tmp_path / "a")]
+    assert create_folder(tmp_path / "a" / "b") == [] and len(synced) == 2

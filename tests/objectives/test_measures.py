@@ -19,7 +19,7 @@ from hypothesis import given
 from scipy.special import softmax
 
 from jaxdl.errors import UserError
-from jaxdl.objectives import Objective, SigmoidCrossEntropy
+from jaxdl.objectives import Objective, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from jaxdl.objectives.metrics import metric
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -282,3 +282,46 @@ def test_sums_of_batches_keep_digits_that_float32_would_lose() -> None:
 def test_outputs_and_targets_that_do_not_fit_are_refused(name: str, objective: Objective | None) -> None:
     with pytest.raises(UserError, match="shape"):
         metric(name, objective).partial(np.zeros((4, 3), np.float32), np.zeros((4, 2), np.float32), np.ones(4, bool))
+
+
+def test_the_accuracy_of_roots_is_that_of_the_last_step_that_counts() -> None:
+    outputs, targets, mask = sequences("accuracy", None, seed=4)
+    mask &= np.arange(mask.shape[1]) < np.array([1, 3, 5, 2, 0, 4])[:, None]
+    roots = [(number, np.flatnonzero(row)[-1]) for number, row in enumerate(mask) if row.any()]
+    right = [outputs[place].argmax() == targets[place] for place in roots]
+    assert 0 < sum(right) < len(right)
+    for batch_size in (4, 6):
+        found = evaluate("root_accuracy", outputs, targets, batch_size, mask)
+        assert found == {"root_accuracy": pytest.approx(np.mean(right))}
+    weights = np.where(mask, np.arange(1, 7, dtype=np.float32)[:, None], 0)
+    shares = [weights[place] for place in roots]
+    weighted = evaluate("root_accuracy", outputs, targets, 6, weights)
+    assert weighted == {"root_accuracy": pytest.approx(np.average(right, weights=shares))}
+
+
+def test_the_accuracy_of_roots_is_the_accuracy_where_an_example_has_one_class() -> None:
+    random = np.random.default_rng(2)
+    outputs, targets = random.normal(size=(30, 3)).astype(np.float32), random.integers(3, size=30)
+    found = evaluate("root_accuracy", outputs, targets, 7)["root_accuracy"]
+    assert found == pytest.approx(evaluate("accuracy", outputs, targets, 7)["accuracy"])
+
+
+@given(seed=SEEDS, examples=EXAMPLES, batch_size=BATCHES)
+def test_an_exact_match_is_a_sequence_without_a_wrong_step_that_counts(seed, examples, batch_size) -> None:
+    random = np.random.default_rng(seed)
+    labels = random.integers(2, size=(examples, 3))
+    logits = random.normal(size=(examples, 3, 2)).astype(np.float32) + 2 * np.eye(2, dtype=np.float32)[labels]
+    mask = np.arange(3) < random.integers(4, size=examples)[:, None]
+    result = evaluate("exact_match", logits, labels, batch_size, mask, SoftmaxCrossEntropy())["exact_match"]
+    whole = [
+        all(logits[row, step].argmax() == labels[row, step] for step in range(3) if mask[row, step])
+        for row in range(examples)
+        if mask[row].any()
+    ]
+    assert result == pytest.approx(np.mean(whole)) if whole else np.isnan(result)
+    weights = random.choice([0.0, 0.5, 2.0], examples).astype(np.float32)
+    if not (weights * mask.any(1)).any():
+        return
+    weighted = evaluate("exact_match", logits, labels, batch_size, weights[:, None] * mask, SoftmaxCrossEntropy())
+    exact = ((logits.argmax(-1) == labels) | ~mask).all(1)
+    assert weighted["exact_match"] == pytest.approx(np.average(exact, weights=weights * mask.any(1)))

@@ -32,9 +32,10 @@ from jaxdl.objectives.metrics import (
 )
 
 CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity", "root_accuracy"]
+CLASSES = ["accuracy", "top_2", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
 QUESTIONS = ["accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
 VALUES = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
-NAMES = [*CLASSES, "exact_match", *VALUES]
+NAMES = [*CLASSES, *VALUES]
 OBJECTIVES: list[tuple[Objective, list[str]]] = [
     (SoftmaxCrossEntropy(), CLASSES),
     (SigmoidCrossEntropy(), QUESTIONS),
@@ -76,7 +77,7 @@ def test_a_refusal_names_the_objective_and_the_metrics_that_fit() -> None:
     with pytest.raises(UserError, match="sigmoid_cross_entropy, whose targets are answers .* accuracy, exact_match, "):
         check_defined(("top_2",), SigmoidCrossEntropy(), 3)
     with pytest.raises(UserError, match="softmax_cross_entropy, whose targets are classes.* top_5"):
-        check_defined(("exact_match",), SoftmaxCrossEntropy(), 3)
+        check_defined(("mean_squared_error",), SoftmaxCrossEntropy(), 3)
 
 
 def test_the_default_follows_from_the_objective() -> None:
@@ -101,7 +102,7 @@ def test_the_label_cannot_be_among_more_classes_than_there_are() -> None:
 
 def test_better_is_higher_or_lower() -> None:
     assert [name for name in NAMES if metric(name).higher_is_better] == [
-        *("accuracy", "top_2", "precision", "recall", "f1", "mean_iou", "exact_match", "r_squared")
+        *("accuracy", "top_2", "root_accuracy", "exact_match", "precision", "recall", "f1", "mean_iou", "r_squared")
     ]
     assert metric("confusion").higher_is_better is None
     figures = ("loss", "train/loss", "validation/accuracy", "accuracy", "test/perplexity", "validation/confusion")

@@ -79,7 +79,7 @@ def test_a_regression_measures_its_mean_absolute_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("objective", "names", "fitting"),
     [
-        (SQUARES, ("accuracy",), "mean_squared_error, mean_absolute_error, r_squared"),
+        (SQUARES, ("accuracy",), "mean_squared_error, root_mean_squared_error, mean_absolute_error, r_squared"),
         (QUESTIONS, ("top_2",), "accuracy, exact_match, perplexity, confusion, precision, recall, f1, mean_iou"),
         (
             QUESTIONS,

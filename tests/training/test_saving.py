@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 import jaxdl
 from jaxdl.backend.signals import StopSignals
+from jaxdl.checkpoint import Saved, SharedCheckpoints
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.fields.interval import Interval
 from jaxdl.record import RunDirectory
@@ -123,4 +126,84 @@ def test_parameters_that_are_not_finite_are_not_saved_unless_the_recipe_ignores_
             saving.save(epoch, 2, {})
             saving.checkpoints.wait()
             assert saving.checkpoints.steps() == [4]
+        saving.checkpoints.close()
+
+
+class Beside:
+    """A training's place in a program where all others have already come to where it waits for them."""
+
+    size, all_due = 2, False
+
+    def __init__(self) -> None:
+        self.is_due: Callable[[int], bool] = lambda step: False
+
+    def once(self, action: Callable[[], None]) -> None:
+        action()
+
+    def call(self, *given: Any) -> Any:
+        raise AssertionError
+
+    def leave(self) -> None:
+        raise AssertionError
+
+
+def test_beside_others_it_pauses_where_one_of_them_is_due() -> None:
+    place = Beside()
+    pauses = SavingPauses(Interval.parse("10steps"), 100, 0, StopSignals(), place)
+    assert place.is_due(10) and not place.is_due(9) and not pauses.due(10)
+    place.all_due = True
+    assert pauses.due(9)
+    pauses.saved(9)
+    assert not place.is_due(9) and place.is_due(10)
+
+
+def test_beside_others_it_is_saved_with_them_until_it_ends(trainer: jaxdl.Trainer, tmp_path: Path) -> None:
+    stopping = EarlyStopping("validation/loss")
+    like, rows_like = trainer.state_shapes(), trainer.programs.row_shapes
+    rows = {name: np.full(shape.shape, 0.5, np.float32) for name, shape in rows_like.items()}
+    states = {step: trainer.advance(trainer.init_state(), step)[0] for step in (2, 3, 8)}
+
+    def together() -> SharedCheckpoints:
+        return SharedCheckpoints(tmp_path / "programs" / "key" / "checkpoints", tmp_path / "trials", like, rows_like)
+
+    def begun(run: RunDirectory, place: Beside | None) -> tuple[Saving, Saved | None]:
+        saving = Saving(run, trainer.experiment, stopping, place, together())
+        return saving, saving.resume(trainer, print)
+
+    with RunDirectory.create(tmp_path / "trials" / "0004", "saved") as run:
+        saving, saved = begun(run, Beside())
+        assert saved is None
+        run.write_config({"name": "saved"})
+        run.log_metrics(2, 1, "validation", {"loss": 1.0})
+        saving.keep_best(Epoch(1, 2, states[2], {}, 1.0, 50), {"validation/loss": 1.0})
+        saving.save(Pause(3, states[3], rows), 1, {"validation/loss": 1.0})
+        for place in (Beside(), None):  # it goes on beside others, or alone
+            saving, saved = begun(run, place)
+            assert saved is not None and saved.step == 3 and saved.about["metrics"] == run.mark()
+            assert params_sha256(saved.state) == params_sha256(states[3]) and saved.rows is not None
+            np.testing.assert_array_equal(saved.rows["loss"], rows["loss"])
+        assert not run.checkpoints.exists()
+        saving, _ = begun(run, Beside())
+        saving.save(Epoch(4, 8, states[8], {}, 1.0, 50), 4, {"validation/loss": 2.0}, is_last=True)
+        assert saving.checkpoints.steps() == [2, 8]
+        assert params_sha256(saving.checkpoints.restore(like, "best").params) == params_sha256(states[2].params)
+        saving.checkpoints.close()
+        again, saved = begun(run, Beside())
+        assert saved is not None and saved.step == 8
+        again.checkpoints.close()
+
+
+def test_a_training_that_ends_without_a_last_saving_gets_what_was_saved(trainer: jaxdl.Trainer, tmp_path: Path) -> None:
+    like, rows_like = trainer.state_shapes(), trainer.programs.row_shapes
+    together = SharedCheckpoints(tmp_path / "programs" / "k" / "checkpoints", tmp_path / "trials", like, rows_like)
+    with RunDirectory.create(tmp_path / "trials" / "0000", "saved") as run:
+        saving = Saving(run, trainer.experiment, EarlyStopping(), Beside(), together)
+        run.write_config({"name": "saved"})
+        saving.settle()
+        assert saving.checkpoints.steps() == []
+        state = trainer.init_state()
+        saving.save(Epoch(1, 2, state, {}, 1.0, 50), 1, {})
+        saving.settle()
+        assert saving.checkpoints.steps() == [2] and together.get("0000") is None
+        assert params_sha256(saving.checkpoints.restore(like)) == params_sha256(state)
         saving.checkpoints.close()

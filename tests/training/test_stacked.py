@@ -17,7 +17,7 @@ import pytest
 import jaxdl
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.training.cache import Cache
-from jaxdl.training.stacked import Stacked
+from jaxdl.training.stacked import Stacked, StackedPlace
 from tests.experiments.twins import twin
 from tests.small import blobs
 
@@ -172,3 +172,51 @@ def test_its_speed_is_measured_with_all_places_taken(trainer: jaxdl.Trainer) -> 
     begin = time.perf_counter()
     seconds = stacked.seconds_per_step(trainer, 0.01)
     assert 0 < seconds < time.perf_counter() - begin and stacked.compile_seconds > 0
+
+
+def test_an_action_is_done_once_when_all_have_come_to_it_or_to_their_next_call(trainer: jaxdl.Trainer) -> None:
+    stacked = Stacked(trainer, 3)
+    places = [stacked.join(str(number)) for number in range(3)]
+    done: list[int] = []
+    asking = [begun(functools.partial(place.once, lambda: done.append(1))) for place in places[:2]]
+    assert done == [] and all(thread.is_alive() for thread in asking)  # the third is still at something else
+    state = trainer.init_state()
+    calling = begun(lambda: places[2].call(trainer.hparams(), state, trainer.feed.order(0), 0, 1))
+    for thread in asking:
+        thread.join(60)
+    assert done == [1] and calling.is_alive()
+    for place in places[:2]:
+        place.leave()
+    calling.join(60)
+    assert not calling.is_alive()
+
+
+def test_an_action_that_fails_fails_for_all_who_asked(trainer: jaxdl.Trainer) -> None:
+    stacked = Stacked(trainer, 2)
+    places = [stacked.join(str(number)) for number in range(2)]
+
+    def fail() -> None:
+        raise OSError("no space")
+
+    def outcome(place: StackedPlace) -> str:
+        with pytest.raises(OSError) as caught:
+            place.once(fail)
+        return str(caught.value)
+
+    assert _in_threads([functools.partial(outcome, place) for place in places]) == ["no space"] * 2
+
+
+def test_all_are_due_to_be_saved_where_one_is(trainer: jaxdl.Trainer) -> None:
+    stacked = Stacked(trainer, 2)
+    places = [stacked.join(str(number)) for number in range(2)]
+    places[1].is_due = lambda step: step == 2
+
+    def dues(place: StackedPlace) -> list[bool]:
+        state, found = trainer.init_state(), []
+        for first in range(3):
+            state, _, _ = place.call(trainer.hparams(), state, trainer.feed.order(0), first, 1)
+            found.append(place.all_due)
+            place.once(lambda: None)
+        return found
+
+    assert _in_threads([functools.partial(dues, place) for place in places]) == [[False, True, False]] * 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,50 +43,76 @@ def decode(listing: Listing, rate: int | None, seconds: float | None, notify: No
     """
     if listing.problems and not skip:
         raise stopped(listing.problems)
-    pictures, problems = list(listing.pictures), list(listing.problems)
-
-    def each(read: Callable[[Path], Any]) -> list[Any]:
-        """Returns what is read of each sound; those that cannot be read are no longer among the sounds."""
-        nonlocal pictures
-        values: list[Any] = [None] * len(pictures)
-        try:
-            skipped = fill(values, [p.path for p in pictures], read, notify, skip=skip, what="sounds")
-        except UserError as problem:
-            raise stopped([str(problem).rstrip(".")]) from problem
-        problems.extend(text.rstrip(".") for text in skipped.values())
-        pictures = [picture for row, picture in enumerate(pictures) if row not in skipped]
-        check_left(listing, pictures)
-        return [value for row, value in enumerate(values) if row not in skipped]
-
-    headers: list[Header] = each(read_header)
-    rate = rate or _most_common(header.rate for header, p in zip(headers, pictures, strict=True) if p.split == "train")
-    _check_memory(headers, rate)
-    about = dict(zip((picture.path for picture in pictures), headers, strict=True))
-    # Floats take twice the memory: only sounds that go beyond full scale stay so until it is known how far.
-    waves: list[np.ndarray] = each(lambda path: _compact(load_sound(path, rate)))
-    peaks = sorted((float(np.abs(wave).max()) for wave in waves if wave.dtype.kind == "f"), reverse=True)
-    scale = peaks[0] / (FULL_SCALE - 1) if peaks else 1 / FULL_SCALE
-    if peaks:
-        whole = np.float32(1 / FULL_SCALE)
-        waves = [wave if wave.dtype.kind == "f" else wave * whole for wave in waves]
+    read = _read_all(listing, rate, notify, skip)
+    waves, scale = _scaled(read.waves)
     lengths = np.array([len(wave) for wave in waves])
-    of_train = np.array([picture.split == "train" for picture in pictures])
-    samples = samples_for(lengths[of_train], rate, seconds)
-    splits = split_up(packed(waves, samples, scale), pictures, listing.classes)
+    of_train = np.array([sound.split == "train" for sound in read.listing.pictures])
+    samples = samples_for(lengths[of_train], read.rate, seconds)
+    names = listing.classes
+    splits = split_up(packed(waves, samples, scale), read.listing.pictures, names)
     lines = (
         *listing.remarks,
-        *_about_files([about[picture.path] for picture in pictures], rate),
-        about_cut(lengths, rate, samples, seconds),
-        *(
-            f"The loudest sound reaches {peak:.4g} times full scale; all are stored at that scale."
-            for peak in peaks[:1]
-        ),
-        *left_out(problems),
+        *_about_files(read.headers, read.rate),
+        about_cut(lengths, read.rate, samples, seconds),
+        *([_about_level(scale)] if scale > 1 / FULL_SCALE else []),
+        *left_out(read.listing.problems),
     )
-    spec = Spec(
-        (samples,), "int16", Preprocess(scale), (), len(listing.classes), listing.classes, lengths=True, rate=rate
-    )
+    spec = Spec((samples,), "int16", Preprocess(scale), (), len(names), names, lengths=True, rate=read.rate)
     return Kept(spec, splits, fingerprint(splits["train"], splits.get("test"), splits.get("validation")), lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Read:
+    """Sounds as they are read.
+
+    Attributes:
+        listing: those that can be read, and among its problems why others cannot.
+        headers: of each.
+        waves: of each, (samples,): int16 of full scale, or float32 where it goes beyond that.
+        rate: samples a second of the waves.
+    """
+
+    listing: Listing
+    headers: Sequence[Header]
+    waves: Sequence[np.ndarray]
+    rate: int
+
+
+def _read_all(listing: Listing, rate: int | None, notify: Notify, skip: bool) -> _Read:
+    left, headers = _each(listing, read_header, notify, skip)
+    about = dict(zip((sound.path for sound in left.pictures), headers, strict=True))
+    chosen = rate or _most_common(about, left)
+    _check_memory(headers, chosen)
+    left, waves = _each(left, lambda path: _compact(load_sound(path, chosen)), notify, skip)
+    if rate is None and chosen != _most_common(about, left):  # what cannot be decoded has no say in it
+        return _read_all(left, rate, notify, skip)
+    return _Read(left, [about[sound.path] for sound in left.pictures], waves, chosen)
+
+
+def _each(listing: Listing, read: Callable[[Path], Any], notify: Notify, skip: bool) -> tuple[Listing, list[Any]]:
+    """Returns what is read of each sound, and the listing of those that can be read."""
+    sounds, values = listing.pictures, [None] * len(listing.pictures)
+    try:
+        skipped = fill(values, [sound.path for sound in sounds], read, notify, skip=skip, what="sounds")
+    except UserError as problem:
+        raise stopped([str(problem).rstrip(".")]) from problem
+    good = [row for row in range(len(sounds)) if row not in skipped]
+    problems = (*listing.problems, *(text.rstrip(".") for text in skipped.values()))
+    left = dataclasses.replace(listing, pictures=tuple(sounds[row] for row in good), problems=problems)
+    check_left(listing, left.pictures)
+    return left, [values[row] for row in good]
+
+
+def _scaled(waves: Sequence[np.ndarray]) -> tuple[Sequence[np.ndarray], float]:
+    """Returns sounds that `packed` takes with the returned scale: that of full scale, or of what goes beyond it most.
+
+    Floats take twice the memory, so that sounds are floats only where one goes beyond full scale.
+    """
+    peak = max((float(np.abs(wave).max()) for wave in waves if wave.dtype.kind == "f"), default=0.0)
+    if not peak:
+        return waves, 1 / FULL_SCALE
+    whole = np.float32(1 / FULL_SCALE)
+    return [wave if wave.dtype.kind == "f" else wave * whole for wave in waves], peak / (FULL_SCALE - 1)
 
 
 def samples_for(lengths: np.ndarray, rate: int, seconds: float | None) -> int:
@@ -129,8 +156,14 @@ def _about_files(headers: Sequence[Header], rate: int) -> list[str]:
     return lines
 
 
-def _most_common(rates: Iterable[int]) -> int:
-    counts = Counter(rates)
+def _about_level(scale: float) -> str:
+    peak = scale * (FULL_SCALE - 1)
+    return f"The loudest sound reaches {peak:.4g} times full scale; all are stored at that scale."
+
+
+def _most_common(about: Mapping[Path, Header], listing: Listing) -> int:
+    """Returns the rate of most sounds of train, of several such the lowest."""
+    counts = Counter(about[sound.path].rate for sound in listing.pictures if sound.split == "train")
     return min(counts, key=lambda rate: (-counts[rate], rate))
 
 

@@ -62,6 +62,8 @@ class OfArrays(Data):
         """
         if any("lengths" in split for split in splits.values()):
             _pad_alike(splits)
+        if any("target_lengths" in split for split in splits.values()):
+            _pad_answers(splits)
         if any("weights" in split for split in splits.values()):
             for split in splits.values():
                 split.setdefault("weights", np.ones(len(split["inputs"]), np.float32))
@@ -97,6 +99,7 @@ class OfArrays(Data):
             return max(self.outputs or 0, len(names)), names
         sequences = self.ids or inputs.ndim > 2
         per_step = targets.ndim == 2 and sequences and inputs.shape[1:2] == targets.shape[1:]
+        per_step |= "target_lengths" in splits["train"]
         per_pixel = inputs.ndim == 4 and targets.shape == inputs.shape[:3]
         if targets.dtype.kind not in "iu" or (targets.ndim > 1 and not per_step and not per_pixel):
             return self.outputs or (targets.shape[-1] if targets.ndim > 1 else 1), ()
@@ -123,7 +126,8 @@ class OfArrays(Data):
 class Arrays(OfArrays):
     """Arrays of your own: ``Arrays(train=(inputs, targets), test=(inputs, targets))``.
 
-    Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``;
+    Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``
+    (and ``target_lengths``, where the targets have steps of their own);
     ``weights``, (examples,) numbers of at least 0, say how much each example counts. In a split without them, where the
     other has some, each counts 1.
     Inputs are (examples, ...) numbers; 64-bit ones are stored in 32 bits. A list of arrays (time, ...) of different
@@ -131,6 +135,8 @@ class Arrays(OfArrays):
 
     - (examples,) integers from 0, or texts: classes; the texts are their names;
     - (examples, time) integers, for inputs with as many steps: a class for each step;
+    - (examples, time) integers with ``target_lengths``, or a list of (time,) integers, for inputs with other steps: the
+      classes of an answer, as `Seq2Seq` gives it;
     - (examples, height, width) integers, for images of that size: a class for each pixel;
     - (examples, questions) other integers or booleans: yes-no questions, for `SigmoidCrossEntropy`;
     - (examples,) or (examples, values) floating-point numbers: values, for a regression. They are standardised by the
@@ -200,10 +206,13 @@ def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
             raise UserError(f"{where}: inputs are texts; a model reads numbers, such as ids of words.")
         if key == "targets" and split[key].dtype.kind in "iu":
             split[key] = _without_axis_of_one(split[key].astype(np.int32), split["inputs"])
-        if lengths is not None and "lengths" not in values:
+        if lengths is not None and key == "targets" and _are_apart(split, lengths):
+            split["target_lengths"] = lengths
+        elif lengths is not None and "lengths" not in values:
             split.setdefault("lengths", lengths)
-    if "lengths" in values:
-        split["lengths"], _ = _array(f"{name} lengths", values["lengths"])
+    for key in ("lengths", "target_lengths"):
+        if key in values:
+            split[key], _ = _array(f"{name} {key}", values[key])
     if "weights" in values:
         split["weights"] = _weights(f"{name} weights", values["weights"])
     for key, array in split.items():
@@ -213,6 +222,12 @@ def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
                 f"{len(split['inputs']) if split['inputs'].ndim else 0} examples."
             )
     return split
+
+
+def _are_apart(split: Split, lengths: np.ndarray) -> bool:
+    """Returns whether the targets of a split have lengths of their own: their steps are not those of the inputs."""
+    inputs, targets = split["inputs"], split["targets"]
+    return inputs.shape[1:2] != targets.shape[1:2] or not np.array_equal(split.get("lengths", lengths), lengths)
 
 
 def _weights(what: str, values: Any) -> np.ndarray:
@@ -289,7 +304,7 @@ def _arrays(name: str, held: str) -> Split:
 
 
 def _pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
-    """Gives all splits lengths, and as many steps as the longest."""
+    """Gives all splits lengths, and as many steps as the longest; not targets that have lengths of their own."""
     steps = max(split["inputs"].shape[1] for split in splits.values())
     for split in splits.values():
         count, before = split["inputs"].shape[:2]
@@ -301,8 +316,20 @@ def _pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
             )
         for key in ("inputs", "targets") if before < steps else ():
             array = split[key]
-            if array.ndim > 1 and array.shape[1] == before:
+            apart = key == "targets" and "target_lengths" in split
+            if array.ndim > 1 and array.shape[1] == before and not apart:
                 split[key] = np.pad(array, [(0, 0), (0, steps - before)] + [(0, 0)] * (array.ndim - 2))
+
+
+def _pad_answers(splits: dict[str, dict[str, np.ndarray]]) -> None:
+    """Gives the targets of all splits lengths of their own, and as many steps as the longest of them."""
+    if any(split["targets"].ndim != 2 for split in splits.values()):
+        raise UserError("Arrays: target_lengths need targets of shape (examples, time), a class for each step.")
+    steps = max(split["targets"].shape[1] for split in splits.values())
+    for split in splits.values():
+        count, before = split["targets"].shape
+        split.setdefault("target_lengths", np.full(count, before, np.int32))
+        split["targets"] = np.pad(split["targets"], [(0, 0), (0, steps - before)])
 
 
 def _check_alike(splits: Mapping[str, Split]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,8 +80,15 @@ def find_files(path: Path) -> dict[str, Path]:
     return {split: found[split] for split in ("train", "validation", "test") if split in found}
 
 
-def read_lines(path: Path, form: TreeFormat, labelled: bool = True) -> Iterator[Line | Problem]:
+def read_lines(
+    path: Path, form: TreeFormat, labelled: Callable[[str], bool] = lambda line: True
+) -> Iterator[Line | Problem]:
     """Yields the tree of each line that is not empty, or what is wrong with it.
+
+    Args:
+        path: the file.
+        form: how trees are read.
+        labelled: says of a line whether its nodes have labels.
 
     Raises:
         UserError: the file cannot be read.
@@ -92,7 +99,7 @@ def read_lines(path: Path, form: TreeFormat, labelled: bool = True) -> Iterator[
         try:
             text = line.decode()
             if text.strip():
-                yield Line(path, number, form.read(text, labelled))
+                yield Line(path, number, form.read(text, labelled(text)))
         except UnicodeDecodeError as error:
             column = len(line[: error.start].decode()) + 1
             yield Problem(

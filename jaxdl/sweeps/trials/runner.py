@@ -59,7 +59,7 @@ def run_trial(
         KeyboardInterrupt: the training was stopped, and has saved its state.
     """
     begin = time.perf_counter()
-    cache.programs_dir = job.run_dir.parents[1] / PROGRAMS
+    cache.programs_dir = job.run_dir.absolute().parents[1] / PROGRAMS
     try:
         hooks = Hooks(signals, display, Pruning(job), plots=False)
         return _outcome(job, _train(job, cache, hooks, notify), time.perf_counter() - begin)

@@ -55,6 +55,14 @@ def test_the_rate_is_that_of_most_files_of_train_and_others_are_resampled(tmp_pa
     assert decoded(tmp_path, rate=8000).spec.rate == 8000
 
 
+def test_a_sound_that_cannot_be_decoded_has_no_say_in_the_rate(tmp_path):
+    for name in "ab":
+        write_wav(tmp_path / name / "0.wav", tone(0.03, 16000, 300), 16000)
+    for number in range(3):
+        FAULTS["NaN"][0](tmp_path / "a" / f"bad_{number}.wav")  # of 8,000 samples a second
+    assert decoded(tmp_path, skip=True).spec.rate == 16000
+
+
 def test_channels_are_averaged_and_counted(tmp_path):
     classes(tmp_path, each=3)
     sound = np.stack([tone(0.05), np.zeros(400)], 1)

@@ -247,3 +247,22 @@ def test_weights_are_kept_cut_with_their_examples_and_one_where_a_split_has_none
 def test_weights_that_are_texts_are_refused() -> None:
     with pytest.raises(UserError, match="train weights: weights are numbers, one for each example, not texts"):
         jaxdl.Arrays(train={"inputs": INPUTS, "targets": LABELS, "weights": ["1"] * 60})
+
+
+def test_answers_with_lengths_of_their_own_are_classes_whatever_the_inputs_steps_are() -> None:
+    questions = [RANDOM.randint(0, 4, length).astype(np.int32) for length in (3, 1, 2, 4)] * 3
+    answers = [[0, 1], [2], [1, 1], [2, 0]] * 3
+    longer = [[0, 1, 2], [2]] * 2
+    data = jaxdl.Arrays(train=(questions, answers), test=(questions[:4], longer), ids=True, validation=0)
+    loaded = data.load(Path("unused"), print)
+    assert loaded.spec.target_lengths and loaded.spec.lengths
+    assert (loaded.spec.input_shape, loaded.spec.target_shape, loaded.spec.outputs) == ((4,), (3,), 3)
+    train, test = loaded.splits["train"], loaded.splits["test"]
+    assert train["target_lengths"].tolist() == [2, 1, 2, 2] * 3
+    assert test["target_lengths"].tolist() == [3, 1] * 2
+    assert train["targets"][:2].tolist() == [[0, 1, 0], [2, 0, 0]]
+    given = {"inputs": train["inputs"], "targets": train["targets"], "target_lengths": train["target_lengths"]}
+    again = jaxdl.Arrays(train=given, test=given, ids=True, validation=0).load(Path("unused"), print)
+    assert again.spec.target_lengths and not again.spec.lengths
+    with pytest.raises(UserError, match=r"target_lengths of train\[0\] is 4; a length is .* from 0 to 3"):
+        jaxdl.Arrays(train=given | {"target_lengths": [4] * 12}, test=given, ids=True).load(Path("unused"), print)
