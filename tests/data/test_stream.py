@@ -313,3 +313,11 @@ def test_arrays_in_memory_are_brought_to_the_device_in_parts_where_it_is_small(m
 def test_streamed_arrays_are_known(tmp_path):
     array = on_disk(tmp_path / "a.npy", np.zeros(3))
     assert is_streamed(array) and isinstance(array, Streamed) and not is_streamed(np.zeros(3))
+
+
+def test_splits_of_other_lengths_are_not_padded_on_disk(tmp_path):
+    arrays = {f"{name}_inputs": np.zeros((9, steps, 2)) for name, steps in (("train", 4), ("test", 6))}
+    arrays |= {f"{name}_{key}": np.arange(9) % 2 + 1 for name in ("train", "test") for key in ("lengths", "targets")}
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(UserError, match=r"4 and 6 steps: give all 6, or --data\.stream=off"):
+        ArrayFile(path=str(tmp_path / "a.npz"), outputs=3, stream="on").load(None, print)
