@@ -309,10 +309,7 @@ def _pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
         count, before = split["inputs"].shape[:2]
         split.setdefault("lengths", np.full(count, before, np.int32))
         if before < steps and is_streamed(split["inputs"]):
-            raise UserError(
-                f"the splits have {before} and {steps} steps: give all {steps}, since what is read from disk while a "
-                "model is trained is not padded; or --data.stream=off."
-            )
+            raise UserError(f"the splits have {before} and {steps} steps: give all {steps}, or --data.stream=off.")
         for key in ("inputs", "targets") if before < steps else ():
             array = split[key]
             apart = key == "targets" and "target_lengths" in split
