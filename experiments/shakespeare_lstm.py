@@ -10,10 +10,10 @@ def shakespeare_lstm() -> Experiment:
     """Returns the recipe."""
     return Experiment(
         name="shakespeare_lstm",
-        data=Text("play.txt", fallback="embedded"),
+        data=Text("play.txt", stretches=20, test=0.1, fallback="embedded"),
         model=RNN(features=(256,), cell="lstm", every_step=True, embed=64, dropout=0.2),
         objective=SoftmaxCrossEntropy(),
-        optimizer=Adam(learning_rate=4e-3, schedule=Cosine(), clip_norm=1.0),
-        training=Training(epochs=12, batch_size=32),
+        optimizer=Adam(learning_rate=5e-3, schedule=Cosine(), clip_norm=1.0),
+        training=Training(epochs=8, batch_size=32),
         metrics=("bits_per_step", "accuracy"),
     )

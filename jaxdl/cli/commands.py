@@ -38,6 +38,13 @@ COMMANDS: Mapping[str, Command] = {
         own_options=("input", "output"),
         of_a_run=True,
     ),
+    "sample": Command(
+        "write text with a finished language model",
+        "inference:sample",
+        needs=("run_dir",),
+        own_options=("prompt", "length", "temperature"),
+        of_a_run=True,
+    ),
     "data": Command("describe the data, name what looks wrong, and write a page with examples", "data:look"),
     "summary": Command("print the model's layers with their sizes", "training:summary"),
     "export": Command(

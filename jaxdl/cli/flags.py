@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from jaxdl.cli.argv import Token, spelled_out, tokens
-from jaxdl.cli.options import Options, make_options, option_fields, option_switches
+from jaxdl.cli.options import Options, make_options, option_fields, option_switches, reserved_names
 from jaxdl.errors import UserError, nearest
 from jaxdl.fields import (
     Field,
@@ -122,14 +122,17 @@ def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) 
     """
     spelled = spelled_out(arguments)
     found = tokens(spelled, option_switches())
-    options = option_fields()
-    fields = {name: dataclasses.replace(field, path=name) for name, field in options.items()}
+    options, mode = option_fields(), peek(arguments).mode
+    fields: dict[str, Field] = {}
     chosen: dict[str, str] = {}
     if experiment is not None:
         _refuse_objective_of_a_sweep(found)
         experiment, chosen = _choose_parts(experiment, found)
-        fields |= {field.path: field for field in settable(experiment)}
-    given = _parse(fields, spelled)
+        fields = {field.path: field for field in settable(experiment)}
+        taken = {path.rpartition(".")[2] for path in fields} - reserved_names(mode)
+        options = {name: field for name, field in options.items() if name not in taken}
+    fields = {name: dataclasses.replace(field, path=name) for name, field in options.items()} | fields
+    given = _parse(fields, spelled, mode)
     values = make_options(_with_sweep_file({name: given[name] for name in given if name in options}))
     _check_decided(values, peek(arguments))
     changes = {path: value for path, value in given.items() if path not in options}
@@ -158,9 +161,9 @@ def refuse_misspelt_experiment(arguments: Sequence[str]) -> None:
             raise _unknown_flag(token.name, options)
 
 
-def flag_names(fields: Mapping[str, Field]) -> dict[str, str]:
-    """Returns the fields by the names of their flags: the path and the last name."""
-    return {path: path for path in fields} | short_names(list(fields), reserved=option_fields())
+def flag_names(fields: Mapping[str, Field], mode: str = "train") -> dict[str, str]:
+    """Returns the fields by the names of their flags in a mode: the path and the last name."""
+    return {path: path for path in fields} | short_names(list(fields), reserved=reserved_names(mode))
 
 
 def _choose_parts(experiment: Experiment, found: Sequence[Token]) -> tuple[Experiment, dict[str, str]]:
@@ -191,14 +194,14 @@ def _chosen(field: Field, name: str) -> Any:
         raise _several(field, field.path, name) or error from None
 
 
-def _parse(fields: Mapping[str, Field], arguments: Sequence[str]) -> dict[str, Any]:
+def _parse(fields: Mapping[str, Field], arguments: Sequence[str], mode: str) -> dict[str, Any]:
     """Parses arguments as flags for `fields` with absl; returns the given values by path.
 
     Raises:
         UserError: a wrong value, or an unknown flag.
     """
     values = flags.FlagValues()
-    names = flag_names(fields)
+    names = flag_names(fields, mode)
     for name, path in names.items():
         _define(values, name, fields[path])
     try:

@@ -1,4 +1,4 @@
-"""The modes for a finished run: evaluate, predict, export."""
+"""The modes for a finished run: evaluate, predict, sample, export."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
     replace_file(output, inference.predictions_csv(names, predictions, classes, exclusive, files, counted))
     beside = f", their pictures to {output.with_name(Path(files[0]).parent.name)}" if files else ""
     print(f"{len(names)} predictions written to {output}{beside}")
+    return 0
+
+
+def sample(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+    """Prints a prompt and what a finished language model writes after it; the draws follow from ``--seed``."""
+    model = inference.load_run(Path(options.run_dir), experiment)
+    print(options.prompt + model.sample(options.prompt, options.length, options.temperature, experiment.seed))
     return 0
 
 

@@ -44,6 +44,15 @@ class Options:
     output: str = static(
         "", "with --mode=predict: the CSV file to write; with --mode=export: the program's file", path=True
     )
+    prompt: str = static("", "with --mode=sample: the text to begin with")
+    length: int = static(
+        500, "with --mode=sample: how many characters, words or other units to write", check=at_least(1)
+    )
+    temperature: float = static(
+        1.0,
+        "with --mode=sample: below 1 what is probable becomes more probable; 0: always the most probable",
+        check=at_least(0),
+    )
     profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
     debug: bool = static(
         False,
@@ -97,6 +106,15 @@ def option_fields() -> Mapping[str, Field]:
     """Returns the options by the names of their flags; each field's path is its path in `Options`."""
     fields = (field for field in walk(Options()) if field.declaration.help and not field.is_part)
     return {_SWEEP_BATCH.get(field.path, field.path.rpartition(".")[2]): field for field in fields}
+
+
+def reserved_names(mode: str) -> frozenset[str]:
+    """Returns the options that are flags of a mode, also where a field has the same last name.
+
+    An option that applies only to other modes leaves its name to such a field.
+    """
+    owners = {name: [mode for mode in COMMANDS if name in COMMANDS[mode].own_options] for name in option_fields()}
+    return frozenset(name for name, modes in owners.items() if not modes or mode in modes)
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from jaxdl.experiment.config import from_config
 from jaxdl.experiment.recipe import vocabulary_field
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
+from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
@@ -95,6 +96,20 @@ class TrainedModel:
         """Returns what is predicted for the examples: for trees, what is predicted at their roots."""
         every_node = self.spec.trees is not None and bool(self.spec.target_shape)
         return at_root(predictions, lengths) if every_node else predictions
+
+    def sample(self, prompt: str, length: int = 500, temperature: float = 1.0, seed: int = 0) -> str:
+        """Returns the text that a language model writes after a prompt, without the prompt.
+
+        Args:
+            prompt: what comes before.
+            length: how many units are drawn: characters, words, subwords or bytes, as the model was trained on.
+            temperature: divides the logits: below 1 the probable becomes more probable. 0: always the most probable.
+            seed: of the draws; the same one gives the same text.
+
+        Raises:
+            UserError: the model is no language model, or a unit of the prompt is not in its vocabulary.
+        """
+        return sample(self, prompt, length, temperature, seed)
 
     def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None) -> None:
         """Raises `UserError` for an id that the model has no vector for, which would be NaN."""

@@ -64,6 +64,15 @@ class RecurrentLayer(nn.Module):
         outputs, final = self._kind()[1](inputs, *self.weights(inputs), lengths=lengths)
         return outputs, final[0]
 
+    def advance(self, inputs: jax.Array, state: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        """Returns the state after each step, (batch, time, units), and the whole state after the last one.
+
+        Args:
+            inputs: (batch, time, features).
+            state: before the first step, an array (batch, units) for each that the recurrence has, see `jaxdl.ops`.
+        """
+        return self._kind()[1](inputs, *self.weights(inputs), initial=state)
+
     def beside(
         self, other: RecurrentLayer, inputs: jax.Array, lengths: jax.Array | None = None
     ) -> tuple[jax.Array, jax.Array]:

@@ -184,3 +184,12 @@ def test_several_values_that_a_sweep_would_not_take_are_refused_as_one_is(argume
 def test_a_list_is_asked_for_in_words() -> None:
     with pytest.raises(UserError, match=r"--model.features=a,b: must be a list of int, such as 32 or 32,64\.$"):
         parsed("--model.features=a,b")
+
+
+def test_an_option_of_one_mode_leaves_its_name_to_a_field_in_the_others() -> None:
+    experiment = jaxdl.replace(recipe(), {"data": jaxdl.Bits()})
+    for mode, expected in (("train", (20, 500)), ("sample", (32, 20))):
+        options, changed = parse_command_line(["--experiment=recipe", f"--mode={mode}", "--length=20"], experiment)
+        assert changed is not None
+        assert isinstance(changed.data, jaxdl.Bits)
+        assert (changed.data.length, options.length) == expected

@@ -17,7 +17,7 @@ from jaxdl.data.texts.files import Reading, find_texts
 from jaxdl.data.texts.reading import check_encoding
 from jaxdl.data.texts.vocabulary import Wish
 from jaxdl.errors import UserError
-from jaxdl.fields import described, static
+from jaxdl.fields import at_least, described, static
 from jaxdl.files.paths import expanded
 
 
@@ -48,6 +48,12 @@ class Text(OfTexts, OwnFiles):
     )
     lines: bool = static(
         False, "of a file without targets: whether each line is an example of its own, not all one running text"
+    )
+    stretches: int = static(
+        1,
+        "of one running text: in how many parts it is cut, of each of which the end is held out for validation and "
+        "test; 1: the end of the whole text, which may be another chapter or play than all of train",
+        check=at_least(1),
     )
     encoding: str = static("utf-8", "how files of text are encoded; tables are UTF-8", check=check_encoding)
     on_bad: Literal["stop", "skip"] = static(
@@ -89,6 +95,11 @@ class Text(OfTexts, OwnFiles):
             how = Reading(self.text_column, self.target_column, self.encoding, self.lines, self.header)
             found = find_texts(path, how)
         dataset = coded(
-            usable(found, skip, notify), self.wish, Shares(self.validation, self.test), used, notify, skip=skip
+            usable(found, skip, notify),
+            self.wish,
+            Shares(self.validation, self.test, self.stretches),
+            used,
+            notify,
+            skip=skip,
         )
         return dataclasses.replace(dataset, requested=self.requested)

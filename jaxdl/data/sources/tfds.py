@@ -19,6 +19,9 @@ from jaxdl.data.spec import Dataset, Spec, examples
 from jaxdl.data.splits import By, cut
 from jaxdl.data.stand_in import banner
 from jaxdl.data.statistics import mean_and_deviation, with_standard_targets
+from jaxdl.data.texts.coded import Shares, coded
+from jaxdl.data.texts.corpus import usable
+from jaxdl.data.texts.fields import OfTexts
 from jaxdl.data.tfds.arrays import keep, kept, kept_bytes, kept_spec
 from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.decode import decode, decoded_bytes, described, described_in
@@ -27,6 +30,7 @@ from jaxdl.data.tfds.names import is_name, parsed
 from jaxdl.data.tfds.obtain import Request, Unavailable, obtain
 from jaxdl.data.tfds.prepare import builder_class
 from jaxdl.data.tfds.prepared import prepared_folder
+from jaxdl.data.tfds.texts import has_texts, texts_of
 from jaxdl.data.tfds.workspace import workspace, writing_problem
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
@@ -99,7 +103,7 @@ def check_mirror(mirror: str) -> str | None:
 @final
 @fields.described
 @dataclasses.dataclass(frozen=True)
-class Tfds(Data):
+class Tfds(OfTexts):
     """A set of tensorflow-datasets, or one of your own that is prepared as those are.
 
     It is taken from the first of these places that has it: (1) the data folder, if it is prepared there; (2) original
@@ -107,10 +111,10 @@ class Tfds(Data):
     the same kind, with a banner. TensorFlow is needed only to prepare sets other than MNIST and its relatives,
     CIFAR-10 and CIFAR-100.
 
-    Inputs are images (examples, height, width, channels) in uint8 or uint16, or numbers in float32: (examples, *shape)
-    of one feature, (examples, numbers) of several. Targets are classes (examples,) in int32, or numbers (examples,) or
-    (examples, numbers) in float32, standardised by the mean and deviation of train inside the compiled step, as inputs
-    (examples, numbers) are.
+    Inputs are images (examples, height, width, channels) in uint8 or uint16, texts as ids (examples, length), as those
+    of `jaxdl.Text`, or numbers in float32: (examples, *shape) of one feature, (examples, numbers) of several. Targets
+    are classes (examples,) in int32, or numbers (examples,) or (examples, numbers) in float32, standardised by the mean
+    and deviation of train inside the compiled step, as inputs (examples, numbers) are.
     """
 
     name: str = fields.static(
@@ -156,7 +160,8 @@ class Tfds(Data):
     )
     inputs: tuple[str, ...] = fields.static(
         (),
-        "names of the features that are inputs: one image, or numbers, which are joined; empty: those that TFDS names",
+        "names of the features that are inputs: one image, one text, or numbers, which are joined; empty: those that "
+        "TFDS names",
         since="0.3.0",
     )
     targets: tuple[str, ...] = fields.static(
@@ -184,9 +189,14 @@ class Tfds(Data):
 
     def spec(self, data_dir: Path) -> Spec:
         prepared = prepared_folder(data_dir, self.name)
+        found = None if prepared is None else kept_spec(prepared, self._choice)
+        if found is not None:
+            return found
+        if has_texts(self.name, prepared, self._choice):  # whose ids follow from all of train
+            return self.load(data_dir, lambda line: None).spec
         if prepared is None:
             return described(builder_class(self.name), self.name, self._choice)
-        return kept_spec(prepared, self._choice) or described_in(prepared, self.name, self._choice)
+        return described_in(prepared, self.name, self._choice)
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         try:
@@ -194,6 +204,9 @@ class Tfds(Data):
         except Unavailable as problem:
             return self._stand_in(problem, data_dir, notify)
         choice = self._choice
+        if kept_bytes(prepared, choice) is None and (corpus := texts_of(prepared, self.name, choice)) is not None:
+            shares = Shares(self.validation, self.test)
+            return coded(usable(corpus, True, notify), self.wish, shares, self.name, notify, skip=True)
         on_disk = self._on_disk(prepared)
         dataset = kept(prepared, self.name, choice, on_disk=on_disk)
         dataset = dataset or _decode_and_keep(prepared, self.name, choice, notify, on_disk)
@@ -215,7 +228,7 @@ class Tfds(Data):
 
     def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
         """Returns the set with means and deviations of train: of numbers to predict, and of inputs that are rows."""
-        if dataset.substituted:
+        if dataset.substituted or dataset.spec.coding is not None:
             return dataset
         dataset = with_standard_targets(dataset)
         if len(dataset.spec.input_shape) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -27,10 +28,16 @@ Ids = Mapping[str, list[np.ndarray]]
 
 @dataclass(frozen=True)
 class Shares:
-    """The shares of train that are split off for what the source does not have; at least 0 and below 1."""
+    """What is split off train for what the source does not have.
+
+    Attributes:
+        validation, test: shares, at least 0 and below 1.
+        stretches: in how many parts a running text is cut, of each of which the end is split off.
+    """
 
     validation: float
     test: float
+    stretches: int = 1
 
 
 def coded(corpus: Corpus, wish: Wish, shares: Shares, name: str, notify: Notify, skip: bool = False) -> Dataset:
@@ -81,34 +88,50 @@ def coded(corpus: Corpus, wish: Wish, shares: Shares, name: str, notify: Notify,
 def _cut(corpus: Corpus, shares: Shares) -> dict[str, Passages]:
     """Returns train, validation and test: the source's own, and otherwise the shares of train."""
     train, splits = corpus.splits["train"], {}
+    if corpus.kind == "running" and not {"validation", "test"} <= corpus.splits.keys():
+        train = _parts(train, shares.stretches)
     for role, share in (("test", shares.test), ("validation", shares.validation)):
         if role in corpus.splits:
             splits[role] = corpus.splits[role]
-        elif corpus.kind == "running":
-            # Both shares are those of what is left, as for other kinds of examples; the ends of the text.
-            train, found = _end_of(train, share)
-            if found is not None:
-                splits[role] = found
-        else:
-            numbers: Split = {"inputs": np.arange(len(train.texts)), "targets": np.zeros(len(train.texts))}
-            if corpus.class_names and train.targets is not None:
-                numbers = {**numbers, "targets": train.targets}
-            rest, off = cut(numbers, share, "class" if corpus.class_names else "example")
-            if len(off["inputs"]):
-                train, splits[role] = train.at(rest["inputs"]), train.at(off["inputs"])
-    found_splits = {"train": train, **splits}
-    return {role: found_splits[role] for role in ("train", "validation", "test") if role in found_splits}
+        elif share:
+            cut_off = _ends if corpus.kind == "running" else _some
+            train, splits[role] = cut_off(train, share, bool(corpus.class_names))
+    found = {"train": train, **splits}
+    return {role: found[role] for role in ("train", "validation", "test") if role in found and found[role].texts}
 
 
-def _end_of(train: Passages, share: float) -> tuple[Passages, Passages | None]:
-    """Cuts the end of one running text off, behind a white space if one is near, so that no word is cut in two."""
-    if not share:
-        return train, None
+def _some(train: Passages, share: float, by_class: bool) -> tuple[Passages, Passages]:
+    """Returns texts without a share of them, and this share, the same one of each class."""
+    targets = train.targets if by_class and train.targets is not None else np.zeros(len(train.texts))
+    split: Split = {"inputs": np.arange(len(train.texts)), "targets": targets}
+    rest, off = cut(split, share, "class" if by_class else "example")
+    return train.at(rest["inputs"]), train.at(off["inputs"])
+
+
+def _parts(train: Passages, count: int) -> Passages:
+    """Returns a running text in parts of about the same size."""
     text, place = "".join(train.texts), train.places[0]
-    start = int(len(text) * (1 - share))
+    bounds = [0, *(_behind_space(text, len(text) * part // count) for part in range(1, count)), len(text)]
+    if count == 1:
+        return Passages([text], [place])
+    texts = [text[start:stop] for start, stop in itertools.pairwise(bounds)]
+    return Passages(texts, [f"{place}, from character {start:,}" for start in bounds[:-1]])
+
+
+def _ends(train: Passages, share: float, by_class: bool) -> tuple[Passages, Passages]:
+    """Returns the parts of a running text without their ends, and these ends."""
+    starts = [_behind_space(text, int(len(text) * (1 - share))) for text in train.texts]
+    pairs = list(zip(train.texts, starts, strict=True))
+    places = [f"the end of {place}" for place in train.places]
+    return Passages([text[:at] for text, at in pairs], train.places), Passages(
+        [text[at:] for text, at in pairs], places
+    )
+
+
+def _behind_space(text: str, start: int) -> int:
+    """Returns a place behind a white space, so that no word is cut in two, unless none is near."""
     space = _SPACE.search(text, start, start + _NEAR)
-    start = space.end() if space and space.end() < len(text) else start
-    return Passages([text[:start]], [place]), Passages([text[start:]], [f"{place}, from character {start:,}"])
+    return space.end() if space and space.end() < len(text) else start
 
 
 def _known(

@@ -46,7 +46,7 @@ def decode(prepared: Path, name: str, choice: Choice = _ALL, drafts: Path | None
     held = contents(prepared)
     with damage_named(prepared):
         features = chosen(held.features, held.supervised, choice, name)
-        parts = _parts(held, choice, name)
+        parts = parts_of(held, choice, name)
         files = {role: None if drafts is None else drafts / f"{role}.npy" for role in parts}
         splits = {role: _decoded(each, features, name, files[role]) for role, each in parts.items()}
         if not choice.test_split and "test" in splits and unlabelled(splits["test"]):
@@ -65,7 +65,7 @@ def decoded_bytes(prepared: Path, name: str, choice: Choice = _ALL) -> int:
     held = contents(prepared)
     with damage_named(prepared):
         features = chosen(held.features, held.supervised, choice, name)
-        parts = _parts(held, choice, name)
+        parts = parts_of(held, choice, name)
         from tensorflow_datasets.proto import tf_example_pb2
 
         for record in records(parts["train"]):
@@ -75,7 +75,7 @@ def decoded_bytes(prepared: Path, name: str, choice: Choice = _ALL) -> int:
     return 0
 
 
-def _parts(held: Contents, choice: Choice, name: str) -> dict[str, Any]:
+def parts_of(held: Contents, choice: Choice, name: str) -> dict[str, Any]:
     """Returns TFDS's parts of the set for each of our splits, which share no example."""
     own = {role: role for role in ("train", "validation", "test") if role in held.splits}
     if "test" not in own and "validation" in own:
@@ -209,7 +209,7 @@ def _decoded(part: Any, features: Chosen, name: str, file: Path | None) -> Split
         if label:
             targets[row] = only(values[label.name].int64_list.value, label)
         else:
-            targets[row] = _joined(values, features.targets).reshape(features.target_shape)
+            targets[row] = joined(values, features.targets).reshape(features.target_shape)
     if row + 1 != count:
         raise ValueError(f"{row + 1} of {count} examples in the split {part.name}")
     return {"inputs": inputs.array(), "targets": targets}
@@ -219,10 +219,10 @@ def _inputs(values: Any, features: Chosen) -> np.ndarray:
     first = features.inputs[0]
     if first.is_image:
         return pixels(only(values[first.name].bytes_list.value, first), first, features.size)
-    return _joined(values, features.inputs).reshape([side or 0 for side in features.input_shape])
+    return joined(values, features.inputs).reshape([side or 0 for side in features.input_shape])
 
 
-def _joined(values: Any, features: tuple[Feature, ...]) -> np.ndarray:
+def joined(values: Any, features: tuple[Feature, ...]) -> np.ndarray:
     return np.concatenate([numbers(values[each.name], each).reshape(-1) for each in features])
 
 

@@ -44,6 +44,10 @@ class Feature:
         return self.kind == "Image"
 
     @property
+    def is_text(self) -> bool:
+        return self.kind == "Text"
+
+    @property
     def is_label(self) -> bool:
         """Whether its values name a class: labels, and single booleans."""
         return self.kind == "ClassLabel" or (self.dtype == "bool" and self.shape == ())
@@ -125,8 +129,9 @@ class Chosen:
     """What is read of each example.
 
     Attributes:
-        inputs: one image, or one or several features of numbers.
-        targets: one label, or one or several features of numbers.
+        inputs: one image, one text, or one or several features of numbers.
+        targets: one label, or one or several features of numbers; empty for a text, the units of which are to be
+            predicted from those before them.
         size: (height, width) to which images are resized; None: as stored.
     """
 
@@ -178,13 +183,18 @@ def chosen(
         others = [key for key, feature in features.items() if feature.kind in _COMING]
         labels = [key for key, feature in features.items() if feature.is_label]
         given = (images or others, labels) if len(images or others) == len(labels) == 1 else ((), ())
+        if len(features) == 1 and others and features[others[0]].is_text:
+            given = (others, ())
     inputs = _named(features, choice.inputs or given[0], "inputs", name)
-    result = Chosen(inputs, _named(features, choice.targets or given[1], "targets", name), choice.size)
+    running = len(inputs) == 1 and inputs[0].is_text and len(features) == 1
+    targets = () if running else _named(features, choice.targets or given[1], "targets", name)
+    result = Chosen(inputs, targets, choice.size)
     both = {feature.name for feature in result.inputs} & {feature.name for feature in result.targets}
     if both:
         raise UserError(f"{name}: {', '.join(sorted(both))} cannot be both inputs and targets.")
     _check_inputs(result.inputs, features, name)
-    _check_targets(result.targets, features, name)
+    if not running:
+        _check_targets(result.targets, features, name)
     if choice.size and not result.inputs[0].is_image:
         raise UserError(f"{name}: --data.size is for images, and its inputs are {result.inputs[0].name}.")
     return result
@@ -206,7 +216,14 @@ def _named(features: Mapping[str, Feature], names: Sequence[str], field: str, na
 
 
 def _check_inputs(inputs: Sequence[Feature], features: Mapping[str, Feature], name: str) -> None:
+    if len(inputs) == 1 and inputs[0].is_text:
+        return
     for feature in inputs:
+        if feature.is_text:
+            raise UserError(
+                f"{name}: its inputs are several features, {', '.join(each.name for each in inputs)}; name one text "
+                "with --data.inputs=NAME."
+            )
         if feature.kind in _COMING:
             raise UserError(
                 f"{name}: its inputs, {feature.name}, are {_COMING[feature.kind]}, on which jaxdl does not train by "

@@ -97,6 +97,24 @@ def test_windows_of_a_known_text():
     assert [coding.text(row) for row in dataset.splits["test"]["inputs"]] == ["pqrs"]
 
 
+def test_the_ends_of_several_stretches_can_be_held_out():
+    text = " ".join(f"{number:04}" for number in range(1000))
+    dataset = make(running(text), Wish("byte", length=5), Shares(0.1, 0.2, stretches=4))
+    coding = dataset.spec.coding
+    found = {
+        name: [int(word) for row in split["inputs"] for word in coding.text(row).split()]
+        for name, split in dataset.splits.items()
+    }
+    numbers = [number for each in found.values() for number in each]
+    assert len(numbers) == len(set(numbers))
+    assert len(numbers) >= 1000 - 12  # what is left of each stretch is less than a window
+    for name, share in (("train", 0.72), ("validation", 0.08), ("test", 0.2)):
+        for stretch in range(4):
+            own = [number for number in found[name] if stretch * 250 <= number < (stretch + 1) * 250]
+            assert abs(len(own) / 250 - share) < 0.02
+            assert (np.diff(own) == 1).all()
+
+
 def test_a_text_without_spaces_is_cut_all_the_same():
     dataset = make(running("ACGT" * 500), Wish("character", length=10))
     assert {name: len(split["inputs"]) for name, split in dataset.splits.items()} == {

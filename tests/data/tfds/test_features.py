@@ -67,6 +67,14 @@ def test_the_pair_of_tfds_is_taken_and_then_an_only_image_with_an_only_label():
     assert chosen(beside, (("image",), ("label",)), Choice(), "set").inputs == (IMAGE,)
 
 
+def test_a_text_with_a_label_and_a_text_alone():
+    labelled = chosen(by_name(TEXT, LABEL), (), Choice(), "set")
+    assert (labelled.inputs, labelled.targets) == ((TEXT,), (LABEL,))
+    assert chosen(by_name(TEXT, LABEL), (("text",), ("label",)), Choice(), "set") == labelled
+    alone = chosen(by_name(TEXT), (), Choice(), "set")
+    assert (alone.inputs, alone.targets) == ((TEXT,), ())
+
+
 def test_names_choose_features_and_all_those_inside_one():
     inside = [Feature(f"row/{key}", "Tensor", (), "float32") for key in "abc"]
     features = by_name(*inside, LABEL, IMAGE)
@@ -83,8 +91,19 @@ def test_names_choose_features_and_all_those_inside_one():
         ((IMAGE, LABEL), ("imge",), (), r"unknown feature of set for --data\.inputs: 'imge'\. Did you mean 'image'\?"),
         ((IMAGE, LABEL), (), ("lable",), r"unknown feature of set for --data\.targets: 'lable'\. Did you mean 'label'"),
         ((IMAGE, TEXT), (), (), r"set holds image \(Image\), text \(Text\), and does not say which are inputs: give"),
-        ((TEXT, LABEL), ("text",), ("label",), r"set: its inputs, text, are texts.*read_examples.*jaxdl\.Arrays"),
-        ((TEXT, LABEL), (), (), r"set: its inputs, text, are texts"),
+        ((TEXT, LABEL), ("text", "label"), ("label",), r"set: label cannot be both inputs and targets"),
+        (
+            (TEXT, Feature("other", "Text"), LABEL),
+            ("text", "other"),
+            ("label",),
+            r"several features, text, other",
+        ),
+        (
+            (Feature("sound", "Audio"), LABEL),
+            (),
+            (),
+            r"its inputs, sound, are sounds.*read_examples.*jaxdl\.Arrays",
+        ),
         ((IMAGE, TEXT), ("image",), ("text",), r"targets are one class label, or numbers, and text is not: choose"),
         ((IMAGE, LABEL), ("image", "label"), ("label",), r"set: label cannot be both inputs and targets"),
         ((LABEL, IMAGE), ("label",), ("image",), r"inputs are one image, or numbers of one shape, and label is not"),

@@ -110,7 +110,7 @@ def test_movie_reviews_are_read_from_their_archive(put, tmp_path):
         "aclImdb/train/neg/0_2.txt": b" Dull. ",
         "aclImdb/train/pos/0_9.txt": "Sch\u00f6n \u2014 <br /> ja".encode(),
         "aclImdb/train/unsup/0_0.txt": b"Who knows",
-        "aclImdb/test/neg/0_1.txt": b"No",
+        "aclImdb/test/neg/0_1.txt": b"So dull",
         "aclImdb/test/pos/0_8.txt": b"Yes",
         "aclImdb/README": b"about",
     }
@@ -119,11 +119,21 @@ def test_movie_reviews_are_read_from_their_archive(put, tmp_path):
     pairs = {split: sorted(zip(each["text"], each["label"], strict=True)) for split, each in found.items()}
     assert pairs == {
         "train": [("Dull.", 0), ("Sch\u00f6n \u2014 <br /> ja", 1)],
-        "test": [("No", 0), ("Yes", 1)],
+        "test": [("So dull", 0), ("Yes", 1)],
         "unsupervised": [("Who knows", -1)],
     }
-    with pytest.raises(UserError, match=r"imdb_reviews: its inputs, text, are texts.*read_examples.*jaxdl\.Arrays"):
-        Tfds("imdb_reviews").load(tmp_path, ignore)
+    dataset = Tfds("imdb_reviews", validation=0).load(tmp_path, ignore)
+    assert dataset.spec.class_names == ("neg", "pos")
+    coding = dataset.spec.coding
+    assert coding is not None
+    assert set(coding.tokens) == {"dull", ".", "sch\u00f6n", "\u2014", "<", "br", "/", ">", "ja"}
+    test = dataset.splits["test"]
+    shown = {
+        coding.text(row[:n]): int(label)
+        for row, n, label in zip(test["inputs"], test["lengths"], test["targets"], strict=True)
+    }
+    assert shown == {"<unknown> dull": 0, "<unknown>": 1}
+    assert Tfds("imdb_reviews", validation=0).spec(tmp_path) == dataset.spec
 
 
 def test_sentences_of_glue_are_read_from_the_archive_of_their_config(put, tmp_path):
@@ -142,6 +152,9 @@ def test_sentences_of_glue_are_read_from_the_archive_of_their_config(put, tmp_pa
         "test": [("unknown", -1)],
     }
     assert sorted(int(each) for each in found["train"]["idx"]) == [0, 1, 2]
+    dataset = Tfds("glue/sst2", level="character", validation=0).load(tmp_path, ignore)
+    assert {split: len(each["inputs"]) for split, each in dataset.splits.items()} == {"train": 3, "test": 1}
+    assert dataset.spec.class_names == ("negative", "positive")
 
 
 def sst2_archive(path):
@@ -216,6 +229,14 @@ def test_shakespeare_is_the_original_text_in_three_parts(tmp_path, real_data):
     assert [len(texts) for texts in parts] == [1, 1, 1]
     assert "".join(text for (text,) in parts) == original.read_text()
     assert [len(text) for (text,) in parts] == [1_003_854, 55_770, 55_770]
+    dataset = Tfds("tiny_shakespeare").load(tmp_path, ignore)
+    assert {split: len(each["inputs"]) for split, each in dataset.splits.items()} == {
+        "train": 10_038,
+        "validation": 557,
+        "test": 557,
+    }
+    assert dataset.spec.coding is not None
+    assert dataset.spec.coding.text(dataset.splits["test"]["inputs"][0]) == parts[2][0][:100]
 
 
 @pytest.mark.parametrize(
