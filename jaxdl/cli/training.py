@@ -80,6 +80,7 @@ def summary(options: Options, experiment: Experiment, arguments: Sequence[str], 
     state = state_shapes(make_steps(experiment, spec, total_steps=1))
     size = experiment.training.batch_size
     opt_bytes = tree_bytes(state.opt_state)
-    table = layer_table(experiment.model, spec.model_shape, batch_size=size, optimizer_bytes=opt_bytes, train=True)
+    inputs = (spec.model_shape, spec.model_dtype)
+    table = layer_table(experiment.model, *inputs, batch_size=size, optimizer_bytes=opt_bytes, train=True)
     console_of().print(render(table))
     return 0

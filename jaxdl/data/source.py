@@ -14,7 +14,7 @@ import numpy as np
 from jaxdl.data.check import checked
 from jaxdl.data.spec import Dataset, Spec, Split, check_names, examples
 from jaxdl.data.splits import CUT_BY, By, cut_off, taken
-from jaxdl.data.stream import is_large
+from jaxdl.data.stream import is_large, is_large_for_device
 from jaxdl.fields import described, fraction, static
 from jaxdl.files.paths import expanded
 
@@ -40,8 +40,8 @@ class Data(abc.ABC):
     stream: Literal["auto", "on", "off"] = static(
         "auto",
         "whether examples are read from disk while a model is trained, and brought to the device in parts, instead of "
-        "all before; the trained parameters are the same to the bit. auto: where they would take more than a third of "
-        "the free memory",
+        "all before; the trained parameters are the same to the bit. auto: where they would take more than 0.4 of the "
+        "machine's free memory, or 0.6 of the device's",
         affects=(),
         since="0.3.0",
     )
@@ -72,7 +72,8 @@ class Data(abc.ABC):
     def _in_parts(self, dataset: Dataset, notify: Notify) -> Dataset:
         """Returns the set with the choice whether it is brought to the device in parts, and says where it is."""
         size = sum(array.nbytes for split in dataset.splits.values() for array in split.values())
-        if not dataset.streamed and not self.streams(size):
+        asked = self.stream == "on" or (self.stream == "auto" and is_large_for_device(size))
+        if not dataset.streamed and not asked:
             return dataset
         where = "read from disk" if dataset.streamed else "brought to the device"
         notify(

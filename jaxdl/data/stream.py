@@ -24,8 +24,8 @@ T = TypeVar("T")
 PART_BYTES = 2**24
 """How many bytes of examples are read at a time by what goes through all of them."""
 
-# On its way to the device a set is in memory up to three times.
-_SHARE = 1 / 3
+# On its way to the device a set is in memory twice: as it was decoded, and cut into its splits.
+_HOST_SHARE, _DEVICE_SHARE = 0.4, 0.6
 _SURELY_SMALL = 2**26
 
 
@@ -134,12 +134,21 @@ class Streamed:
 
 
 def is_large(size: float) -> bool:
-    """Returns whether examples of `size` bytes take more than a third of the machine's or the device's free memory."""
+    """Returns whether examples of `size` bytes on disk would take too much of the machine's or the device's memory."""
+    if size < _SURELY_SMALL:
+        return False
+    from jaxdl.backend.memory import free_host_memory  # here, since it imports JAX
+
+    return size > _HOST_SHARE * free_host_memory() or is_large_for_device(size)
+
+
+def is_large_for_device(size: float) -> bool:
+    """Returns whether examples of `size` bytes in the machine's memory would take too much of the device's."""
     if size < _SURELY_SMALL:
         return False  # without asking the device, which would start JAX's backend
-    from jaxdl.backend.memory import free_host_memory, free_memory  # here, since it imports JAX
+    from jaxdl.backend.memory import free_memory  # here, since it imports JAX
 
-    return size > _SHARE * min(free_host_memory(), free_memory())
+    return size > _DEVICE_SHARE * free_memory()
 
 
 def is_streamed(array: Any) -> bool:
@@ -198,12 +207,10 @@ def remembered_by(key: str, find: Callable[[], T]) -> T:
         key: all that the answer depends on.
         find: its answer must be the same after it was written as JSON.
     """
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
-
-    try:
-        file = cache_folder() / "data" / "streams" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-    except RuntimeError:  # the user has no home folder
+    folder = answers_folder()
+    if folder is None:
         return find()
+    file = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     try:
         found: T = json.loads(file.read_text())["found"]
         return found
@@ -216,3 +223,13 @@ def remembered_by(key: str, find: Callable[[], T]) -> T:
     except (OSError, UserError):  # it is found out again the next time
         pass
     return found
+
+
+def answers_folder() -> Path | None:
+    """Returns the folder, perhaps still to be made, of what was found out; None where the user has no home folder."""
+    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+
+    try:
+        return cache_folder() / "data" / "streams"
+    except RuntimeError:
+        return None

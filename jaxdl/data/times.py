@@ -185,5 +185,5 @@ def _are_months(moments: np.ndarray) -> bool:
     if len(days) < 2 or (days != moments).any() or (np.diff(days).astype(np.int64) < _SHORTEST_MONTH).any():
         return False
     of_month = (days - months.astype("datetime64[D]")).astype(np.int64)
-    last = ((months + 1).astype("datetime64[D]") - days).astype(np.int64)
+    last = ((months + np.timedelta64(1, "M")).astype("datetime64[D]") - days).astype(np.int64)
     return bool((of_month == of_month[0]).all() or (last == 1).all())

@@ -15,6 +15,7 @@ from jaxdl.data import Dataset, Notify, Split, default_data_dir
 from jaxdl.data.check import are_classes
 from jaxdl.data.inspection import Inspection, feature_names, inspect
 from jaxdl.data.texts.facts import shown_texts, text_facts
+from jaxdl.data.trees.facts import root_targets, shown_trees, tree_facts
 from jaxdl.experiment.load import check_targets, load_data
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.files.atomic import replace_file
@@ -83,7 +84,7 @@ def write_look(look: Look, folder: Path) -> Path:
 
 def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
     spec = dataset.spec
-    each = "pixel" if _of_pixels(dataset) else "step"
+    each = "pixel" if _of_pixels(dataset) else "step" if spec.trees is None else "node"
     target = "one class" if found.class_counts and not spec.target_shape else f"a class for each {each}"
     if not found.class_counts:
         target = "numbers" if found.target else "answers to yes-or-no questions"
@@ -97,6 +98,8 @@ def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:
     }
     if spec.coding is not None:
         facts |= text_facts(dataset, spec.coding)
+    if spec.trees is not None:
+        facts |= tree_facts(dataset, spec.trees)
     if spec.rate:
         lengths = np.concatenate([split["lengths"] for split in dataset.splits.values()]) / spec.rate
         least, middle, most = lengths.min(), np.median(lengths), lengths.max()
@@ -113,7 +116,8 @@ def _examples(experiment: Experiment, dataset: Dataset) -> dict[str, str]:
     """Returns the first train examples as the model sees them in evaluation, and as augmentation changes them."""
     train = {name: np.asarray(array[:_SHOWN]) for name, array in dataset.splits["train"].items()}
     preprocess = dataset.spec.preprocess
-    captions = [_caption(target, dataset) for target in train["targets"]]
+    targets = train["targets"] if dataset.spec.trees is None else root_targets(train)
+    captions = [_caption(target, dataset) for target in targets]
     plain = preprocess.of_batch(_on_device(train))
     seen = np.asarray(plain["inputs"])
     shown = {"Examples of train, as the model sees them": _shown(seen, captions, dataset, plain.get("lengths"))}
@@ -159,6 +163,8 @@ def _shown(inputs: np.ndarray, captions: Sequence[str], dataset: Dataset, length
     spec = dataset.spec
     if spec.coding is not None:
         return passages(shown_texts(inputs, None if lengths is None else np.asarray(lengths), spec.coding), captions)
+    if spec.trees is not None and lengths is not None:
+        return passages(shown_trees(inputs, np.asarray(lengths), spec.trees), captions)
     if spec.rate and lengths is not None:
         draw = wave_pictures if spec.preprocess.mel is None else spectrogram_pictures
         return pictures(draw(inputs, np.asarray(lengths).tolist()), captions)

@@ -97,12 +97,12 @@ class Seq2Seq(nn.Module):
             )
         encoded, state = self._encoded(inputs, lengths)
         weights = self._weights(encoded, outputs)
-        start = jnp.full((len(inputs), 1), outputs, jnp.int32)
+        start = jnp.full((inputs.shape[0], 1), outputs, jnp.int32)
         if targets is None:
             return self._greedy(weights, encoded, lengths, state, start, self.output_length)
-        if targets.shape != (len(inputs), self.output_length) or not jnp.issubdtype(targets.dtype, jnp.integer):
+        if targets.shape != (inputs.shape[0], self.output_length) or not jnp.issubdtype(targets.dtype, jnp.integer):
             raise ValueError(
-                f"Seq2Seq learns from classes of shape {(len(inputs), self.output_length)}, got {targets.dtype} of "
+                f"Seq2Seq learns from classes of shape {(inputs.shape[0], self.output_length)}, got {targets.dtype} of "
                 f"shape {targets.shape}"
             )
         before = jnp.clip(targets[:, :-1].astype(jnp.int32), 0, outputs - 1)

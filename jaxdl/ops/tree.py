@@ -5,8 +5,9 @@ gives the gates of all trees. So a batch takes as many steps as its largest tree
 its trees are. The backward pass goes through the same steps from the last to the first; each node gathers what the
 step of its parent has left for it. The gradients of kernel and bias are then one product over all nodes.
 
-That was faster than a step for each level of the batch, with the nodes of one height as its rows: levels near the roots
-have few nodes, so most rows of such a step are not used.
+The other way is a step for each level of the batch, or for a fixed number of nodes of one, with the nodes of one height
+as its rows. It mixes the trees of a batch, and took longer: in batches of 25 sentences of similar length, 64 units, at
+best 1.09 times the processor time of the forward pass here.
 """
 
 from __future__ import annotations

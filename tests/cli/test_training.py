@@ -26,6 +26,12 @@ def test_the_layer_table_is_printed_from_shapes_alone(tmp_path: Path) -> None:
     assert files_below(tmp_path) == []
 
 
+def test_the_layer_table_of_a_model_of_ids_is_that_for_ids(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    changes = {"data": jaxdl.Addition(digits=2), "model": jaxdl.Seq2Seq(units=4, embed=3)}
+    assert summary(Options(data_dir=str(tmp_path)), jaxdl.replace(RECIPE, changes), [], 0.0) == 0
+    assert "(128,5,3)" in capsys.readouterr().out.replace(str(RECIPE.training.batch_size), "128")
+
+
 @pytest.mark.slow
 def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
     done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")

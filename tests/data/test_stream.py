@@ -259,12 +259,17 @@ def test_a_prepared_set_is_the_same_from_disk(tmp_path, write_image_set, monkeyp
     check_same(Tfds("tiny", stream="off").load(tmp_path / "streamed", lambda line: None), disk)
 
 
-def test_a_prepared_set_that_would_fill_the_disk_is_refused(tmp_path, write_image_set, monkeypatch):
-    write_image_set(tmp_path, [(16, 12, 3)] * 3)
+def test_a_prepared_set_that_would_fill_the_disk_is_decoded_again_each_time(tmp_path, write_image_set, monkeypatch):
+    write_image_set(tmp_path / "memory", [(16, 12, 3)] * 40)
+    write_image_set(tmp_path / "streamed", [(16, 12, 3)] * 40)
+    memory = Tfds("tiny", stream="off").load(tmp_path / "memory", lambda line: None)
     usage = type(shutil.disk_usage(tmp_path))(1, 1, 3000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(UserError, match=r"tiny is decoded to disk.*--data\.split=train"):
-        Tfds("tiny", stream="on").load(tmp_path, lambda line: None)
+    for _ in range(2):
+        lines: list[str] = []
+        check_same(memory, Tfds("tiny", stream="on").load(tmp_path / "streamed", lines.append))
+        assert "decoded again in each epoch" in lines[0]
+    assert not list((tmp_path / "streamed").rglob("*.npy"))
 
 
 @pytest.mark.slow
@@ -287,16 +292,17 @@ def test_a_prepared_set_trains_to_the_same_bits_from_disk(tmp_path, write_image_
 
 
 def test_only_large_sets_are_streamed_by_themselves(monkeypatch):
-    monkeypatch.setattr("jaxdl.backend.memory.free_host_memory", lambda: 9e9)
-    monkeypatch.setattr("jaxdl.backend.memory.free_memory", lambda: 6e9)
-    assert [is_large(size) for size in (1e6, 1.9e9, 2.1e9)] == [False, False, True]
+    monkeypatch.setattr("jaxdl.backend.memory.free_host_memory", lambda: 10e9)
+    for device, least in ((20e9, 4e9), (5e9, 3e9)):
+        monkeypatch.setattr("jaxdl.backend.memory.free_memory", lambda device=device: device)
+        assert [is_large(size) for size in (1e6, least - 1, least + 1)] == [False, False, True]
 
 
 def test_arrays_in_memory_are_brought_to_the_device_in_parts_where_it_is_small(monkeypatch):
     source = Arrays(train=(np.zeros((30, 2)), np.arange(30) % 2), test=(np.zeros((9, 2)), np.arange(9) % 2))
     lines: list[str] = []
     assert not source.load(None, lines.append).streamed and not lines
-    monkeypatch.setattr("jaxdl.data.source.is_large", lambda size: True)
+    monkeypatch.setattr("jaxdl.data.source.is_large_for_device", lambda size: True)
     assert source.load(None, lines.append).streamed
     assert lines == [
         "arrays: 0.00 GB of examples are brought to the device in parts, while the model is trained "
@@ -307,3 +313,13 @@ def test_arrays_in_memory_are_brought_to_the_device_in_parts_where_it_is_small(m
 def test_streamed_arrays_are_known(tmp_path):
     array = on_disk(tmp_path / "a.npy", np.zeros(3))
     assert is_streamed(array) and isinstance(array, Streamed) and not is_streamed(np.zeros(3))
+
+
+def test_splits_of_other_lengths_are_not_padded_on_disk(tmp_path):
+    arrays: dict[str, np.ndarray] = {
+        f"{name}_inputs": np.zeros((9, steps, 2)) for name, steps in (("train", 4), ("test", 6))
+    }
+    arrays |= {f"{name}_{key}": np.arange(9) % 2 + 1 for name in ("train", "test") for key in ("lengths", "targets")}
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(UserError, match=r"4 and 6 steps: give all 6, or --data\.stream=off"):
+        ArrayFile(path=str(tmp_path / "a.npz"), outputs=3, stream="on").load(None, print)

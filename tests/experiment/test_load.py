@@ -83,6 +83,13 @@ def test_the_best_possible_loss_bounds_cross_entropies_alone(small: jaxdl.Experi
     assert data_summary(dataset, squares)["best_loss"] is None
 
 
+def test_the_baselines_are_those_of_the_metrics_that_are_measured(small: jaxdl.Experiment) -> None:
+    assert "baselines" not in data_summary(blobs(), small)
+    known = {"always 0": {"test/accuracy": 0.5, "test/f1": 0.25}, "other": {"test/r_squared": 0.0}}
+    found = data_summary(dataclasses.replace(blobs(), baselines=known), small)
+    assert found["baselines"] == {"always 0": {"test/accuracy": 0.5}}
+
+
 @pytest.mark.parametrize(
     ("size", "said"),
     [

@@ -110,3 +110,13 @@ def test_sounds_are_shown_as_pictures_with_their_rate_and_durations(representati
     assert "8,000 samples a second; 0.2" in look.html and "Class balance" in look.html
     read = "log-mel, (61, 12)" if representation == "mel" else "samples, (4800,)"
     assert read in look.html
+
+
+def test_trees_are_shown_in_brackets_with_the_class_of_their_root(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("\n".join(["(2 (1 The) (2 film))", "(0 (1 the) (0 (0 <b>) (1 film)))"] * 10))
+    experiment = jaxdl.replace(recipe(jaxdl.Trees(str(tmp_path))), {"model": jaxdl.TreeLSTM()})
+    look = look_at_data(experiment, tmp_path)
+    assert "((the) (film))" in look.html
+    assert "((the) ((&lt;b&gt;) (film)))" in look.html
+    assert "a class for each node, shape (5,)" in look.html
+    assert "unknown words" in look.html

@@ -11,12 +11,12 @@ import pytest
 from flax import linen as nn
 
 from jaxdl import Experiment, replace, train
-from jaxdl.data import Digits, Tfds
+from jaxdl.data import Addition, Digits, Tfds
 from jaxdl.errors import UserError
 from jaxdl.experiment.config import differences
-from jaxdl.experiment.recipe import follows_data
+from jaxdl.experiment.recipe import follows_data, reads_targets
 from jaxdl.fields import static, walk
-from jaxdl.models import MLP
+from jaxdl.models import MLP, Seq2Seq
 from jaxdl.objectives import OBJECTIVES
 from jaxdl.optim import Adam
 
@@ -141,3 +141,14 @@ def test_a_model_that_takes_other_arguments_is_told_which(tmp_path: Path) -> Non
     wrong = dataclasses.replace(RECIPE, data=Digits(), model=Other())
     with pytest.raises(UserError, match=r"unexpected keyword argument.*the arguments \(self, inputs, \*, train=False"):
         train(wrong, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)
+
+
+def test_the_steps_of_an_answer_follow_the_data_where_the_recipe_leaves_them_open(tmp_path: Path) -> None:
+    data = Addition(digits=2, train_examples=20, test_examples=5)
+    recipe = Experiment("sums", data, Seq2Seq(units=4), OBJECTIVE, Adam())
+    spec = data.spec(tmp_path)
+    model: Any = recipe.for_spec(spec).model
+    assert (model.output_length, model.outputs, model.vocabulary) == (4, 11, 11)
+    with pytest.raises(UserError, match=r"model\.output_length=3: the targets have 4 steps; leave it out"):
+        replace(recipe, {"model.output_length": 3}).for_spec(spec)
+    assert reads_targets(Seq2Seq()) and not reads_targets(MLP())

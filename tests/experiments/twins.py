@@ -52,9 +52,49 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
     "image_folder_cnn": ({"data": jaxdl.Digits(), "model.features": (16,), "model.dense": (32,)}, 0.85),
     "iris_mlp": ({"training.epochs": 20}, 0.85),
     "diabetes_mlp": ({"training.epochs": 20}, 0.35),
+    "temperature_rnn": (
+        {
+            "data": jaxdl.Sine(rows=1000, window=20, period=20),
+            "model.features": (8,),
+            "training.epochs": 12,
+            "metrics": ("r_squared",),
+        },
+        0.8,
+    ),
+    "adding_rnn": (
+        {
+            "data": jaxdl.Adding(length=8, train_examples=2000, test_examples=200),
+            "model.features": (16,),
+            "optimizer.learning_rate": 0.02,
+            "metrics": ("r_squared",),
+        },
+        0.8,
+    ),
+    "addition_seq2seq": (
+        {
+            "data": jaxdl.Addition(digits=2, train_examples=2000, test_examples=200),
+            "model.units": 32,
+            "model.embed": 16,
+            "optimizer.learning_rate": 0.01,
+            "training.batch_size": 32,
+            "training.epochs": 8,
+        },
+        0.5,
+    ),
     "spoken_digit_rnn": (
         {"data": jaxdl.Vowels(bands=16, train_examples=500, test_examples=100), "model.features": (16,)},
         0.85,
+    ),
+    "sst_tree": (
+        {
+            "data": jaxdl.Subtraction(leaves=5, train_examples=1500, test_examples=200),
+            "model.features": 32,
+            "model.embed": 16,
+            "model.dropout": 0.0,
+            "optimizer.learning_rate": 1e-2,
+            "training.epochs": 12,
+        },
+        0.9,
     ),
     "sentiment_lstm": (
         {
@@ -72,7 +112,14 @@ TWINS: dict[str, tuple[dict[str, Any], float]] = {
 }
 
 # The figure, where it is not the accuracy.
-FIGURES = {"segmentation_unet": "mean_iou", "mnist_autoencoder": "r_squared", "diabetes_mlp": "r_squared"}
+FIGURES = {
+    "sst_tree": "root_accuracy",
+    "segmentation_unet": "mean_iou",
+    "mnist_autoencoder": "r_squared",
+    "diabetes_mlp": "r_squared",
+    "temperature_rnn": "r_squared",
+    "adding_rnn": "r_squared",
+}
 
 
 def twin(name: str) -> jaxdl.Experiment:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import math
 
-from jaxdl.report.format import amount, data_used, duration, figure, figures, is_number, readable_bytes, split_metrics
+from jaxdl.report.format import (
+    amount,
+    baseline_facts,
+    data_used,
+    duration,
+    figure,
+    figures,
+    is_number,
+    readable_bytes,
+    split_metrics,
+)
 
 
 def test_a_figure_has_four_digits_behind_the_point_or_four_that_count() -> None:
@@ -46,3 +56,13 @@ def test_figures_are_sorted_by_metric_with_the_splits_in_their_order() -> None:
     assert splits == ["train", "validation", "test", "extra"]
     assert by_metric == {"loss": {"test": 0.5, "extra": 3, "train": 1.0}, "f1": {"validation": 0.25}}
     assert split_metrics({}) == ([], {})
+
+
+def test_baselines_are_a_line_each_and_what_a_damaged_file_holds_is_left_out() -> None:
+    figures = {"test/loss": 0.5, "validation/loss": 0.25, "test/f1": 0.125, "test/confusion": [[1]]}
+    data = {"baselines": {"the last value": figures, "other": 3}}
+    assert baseline_facts(data) == {
+        "the last value": "test loss 0.5000 f1 0.1250; validation loss 0.2500",
+        "other": "",
+    }
+    assert baseline_facts({}) == baseline_facts({"baselines": [1]}) == {}

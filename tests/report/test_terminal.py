@@ -119,6 +119,7 @@ def test_a_resumed_training_counts_from_where_it_went_on() -> None:
     assert file.getvalue().endswith("  0:20 left\n")
 
 
+BASELINES = {"always 3": {"test/accuracy": 0.125}}
 SUMMARY: dict[str, Any] = {
     "experiment": "mnist_cnn",
     "status": "completed",
@@ -128,7 +129,7 @@ SUMMARY: dict[str, Any] = {
         "test/loss": 0.012345,
         "test/confusion": [[1, 0], [0, 1]],
     },
-    "data": {"requested": "mnist", "used": "digits", "substituted": True, "best_loss": 0.001},
+    "data": {"requested": "mnist", "used": "digits", "substituted": True, "best_loss": 0.001, "baselines": BASELINES},
     "parameters": 1_199_882,
     "train_examples_per_second": 12345.6,
     "wall_seconds": 33.33,
@@ -154,6 +155,7 @@ def test_the_results_name_the_stand_in_beside_every_figure() -> None:
         ["speed", "12,346 examples/s"],
         ["time", "33.3 s, 2.5 s of it compiling"],
         ["run directory", "runs/mnist_cnn/1"],
+        ["baseline", "always 3: test accuracy 0.1250"],
     ):
         assert line in lines
     assert not any("confusion" in cell for line in lines for cell in line)

@@ -127,9 +127,8 @@ class Arrays(OfArrays):
     """Arrays of your own: ``Arrays(train=(inputs, targets), test=(inputs, targets))``.
 
     Each split is a pair, or a mapping with the names ``inputs``, ``targets`` and, for padded sequences, ``lengths``
-    (and ``target_lengths``, where the targets have steps of their own);
-    ``weights``, (examples,) numbers of at least 0, say how much each example counts. In a split without them, where the
-    other has some, each counts 1.
+    (and ``target_lengths``, where the targets have steps of their own); ``weights``, (examples,) numbers of at least 0,
+    say how much each example counts. In a split without them, where the other has some, each counts 1.
     Inputs are (examples, ...) numbers; 64-bit ones are stored in 32 bits. A list of arrays (time, ...) of different
     lengths is padded with zeros, and its lengths are used wherever a model or a loss reads steps. Targets are:
 
@@ -310,10 +309,7 @@ def _pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
         count, before = split["inputs"].shape[:2]
         split.setdefault("lengths", np.full(count, before, np.int32))
         if before < steps and is_streamed(split["inputs"]):
-            raise UserError(
-                f"the splits have {before} and {steps} steps: give all {steps}, since what is read from disk while a "
-                "model is trained is not padded; or --data.stream=off."
-            )
+            raise UserError(f"the splits have {before} and {steps} steps: give all {steps}, or --data.stream=off.")
         for key in ("inputs", "targets") if before < steps else ():
             array = split[key]
             apart = key == "targets" and "target_lengths" in split

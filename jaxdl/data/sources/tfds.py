@@ -23,6 +23,8 @@ from jaxdl.data.texts.coded import Shares, coded
 from jaxdl.data.texts.corpus import usable
 from jaxdl.data.texts.fields import OfTexts
 from jaxdl.data.tfds.arrays import keep, kept, kept_bytes, kept_spec
+from jaxdl.data.tfds.by_index import decode as decode_by_index
+from jaxdl.data.tfds.by_index import decodes_by_index
 from jaxdl.data.tfds.choice import Choice
 from jaxdl.data.tfds.decode import decode, decoded_bytes, described, described_in
 from jaxdl.data.tfds.download import Limits
@@ -256,10 +258,14 @@ class Tfds(OfTexts):
 
 def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify, on_disk: bool) -> Dataset:
     problem = writing_problem(prepared.parent)
-    if problem and on_disk:
+    why_not = on_disk and (problem or _no_room(decoded_bytes(prepared, name, choice), prepared))
+    if why_not and decodes_by_index(prepared, name, choice):
+        return decode_by_index(prepared, name, choice, notify)
+    if why_not:
         raise UserError(
-            f"{name}: what is read from disk while a model is trained is decoded to disk before, and that cannot be "
-            f"done: {problem}. Give another --data_dir, or --data.stream=off."
+            f"{name} is decoded to disk beside {prepared}, to be read from there while a model is trained, and that "
+            f"cannot be done: {why_not}. Prepare it in array_record files, from which single examples can be read; "
+            "or give a smaller --data.size, a part such as --data.split=train[:50%], or --data.stream=off."
         )
     if problem:
         notify(f"Decoding {name}; the decoded arrays cannot be stored: {problem}.")
@@ -268,8 +274,6 @@ def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify, 
         # Stored by another process while this one waited?
         dataset = kept(prepared, name, choice, on_disk=on_disk)
         if dataset is None:
-            if on_disk:
-                _check_room(decoded_bytes(prepared, name, choice), prepared, name)
             notify(f"Decoding {name}: some seconds, only this once.")
             dataset = decode(prepared, name, choice, drafts if on_disk else None)
             keep(dataset, prepared, drafts, choice)
@@ -278,15 +282,10 @@ def _decode_and_keep(prepared: Path, name: str, choice: Choice, notify: Notify, 
     return dataset
 
 
-def _check_room(size: int, prepared: Path, name: str) -> None:
-    """Raises `UserError` where a decoded set would fill the disk."""
+def _no_room(size: int, prepared: Path) -> str | None:
+    """Returns that a decoded set takes more than half of the free disk; None if it does not."""
     free = shutil.disk_usage(prepared).free
-    if size > free:
-        raise UserError(
-            f"{name} is decoded to disk, to be read from there while a model is trained: it takes {size / 1e9:,.1f} GB "
-            f"beside {prepared}, and {free / 1e9:,.1f} GB are free. Give a smaller --data.size, or a part such as "
-            "--data.split=train[:50%]."
-        )
+    return f"it takes {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free" if size > free / 2 else None
 
 
 def _banner(requested: str, stand_in: StandIn, problem: Unavailable) -> str:

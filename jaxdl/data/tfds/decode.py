@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,16 +43,11 @@ def decode(prepared: Path, name: str, choice: Choice = _ALL, drafts: Path | None
     Raises:
         UserError: the set does not have the splits or features, they cannot be trained on, or its files are damaged.
     """
-    held = contents(prepared)
+    features, parts = features_and_parts(prepared, name, choice)
     with damage_named(prepared):
-        features = chosen(held.features, held.supervised, choice, name)
-        parts = parts_of(held, choice, name)
         files = {role: None if drafts is None else drafts / f"{role}.npy" for role in parts}
         splits = {role: _decoded(each, features, name, files[role]) for role, each in parts.items()}
-        if not choice.test_split and "test" in splits and unlabelled(splits["test"]):
-            del splits["test"]
-            if "validation" in splits and not choice.validation_split:
-                splits["test"] = splits.pop("validation")
+        splits = labelled(splits, choice)
     return dataset_of(name, spec_of(features, splits["train"]["inputs"].shape[1:]), splits)
 
 
@@ -62,17 +57,32 @@ def decoded_bytes(prepared: Path, name: str, choice: Choice = _ALL) -> int:
     Raises:
         UserError: as for `decode`.
     """
-    held = contents(prepared)
+    features, parts = features_and_parts(prepared, name, choice)
     with damage_named(prepared):
-        features = chosen(held.features, held.supervised, choice, name)
-        parts = parts_of(held, choice, name)
-        from tensorflow_datasets.proto import tf_example_pb2
-
         for record in records(parts["train"]):
-            example = _inputs(tf_example_pb2.Example.FromString(record).features.feature, features)
-            each = example.size * np.dtype(_stored(features.inputs)).itemsize
+            each = inputs_of(values_of(record), features).size * dtype_of(features).itemsize
             return int(each * sum(part.num_examples for part in parts.values()))
     return 0
+
+
+def features_and_parts(prepared: Path, name: str, choice: Choice = _ALL) -> tuple[Chosen, dict[str, Any]]:
+    """Returns which features of a prepared set are decoded, and TFDS's part of it for each of our splits.
+
+    Raises:
+        UserError: the set does not have the splits or features, or they cannot be trained on.
+    """
+    held = contents(prepared)
+    with damage_named(prepared):
+        return chosen(held.features, held.supervised, choice, name), parts_of(held, choice, name)
+
+
+def labelled(splits: dict[str, dict[str, np.ndarray]], choice: Choice) -> dict[str, dict[str, np.ndarray]]:
+    """Returns splits without a test split that has no labels, in whose place the set's validation split steps."""
+    if not choice.test_split and "test" in splits and unlabelled(splits["test"]):
+        splits = {name: split for name, split in splits.items() if name != "test"}
+        if "validation" in splits and not choice.validation_split:
+            splits["test"] = splits.pop("validation")
+    return splits
 
 
 def parts_of(held: Contents, choice: Choice, name: str) -> dict[str, Any]:
@@ -186,36 +196,74 @@ def _flat(nested: Any) -> list[str]:
     return [key for each in inside for key in _flat(each)]
 
 
-def _decoded(part: Any, features: Chosen, name: str, file: Path | None) -> Split:
+def _decoded(part: Any, features: Chosen, name: str, file: Path | None) -> dict[str, np.ndarray]:
     """Decodes a part of a set into memory, or its inputs into a file."""
+    count, dtype = part.num_examples, dtype_of(features)
+    row, inputs = -1, Filled(count, tuple(n or 0 for n in features.input_shape), dtype, file)
+
+    def noted() -> Iterator[Any]:
+        nonlocal row, inputs
+        for row, record in enumerate(records(part)):
+            values = values_of(record)
+            example = inputs_of(values, features)
+            if row == 0:
+                inputs = Filled(count, example.shape, dtype, file)
+            check_same_shape(name, inputs.shape, example.shape)
+            inputs.add(example)
+            yield values
+
+    targets = targets_of(noted(), count, features)
+    return {"inputs": inputs.array(), "targets": targets}
+
+
+def dtype_of(features: Chosen) -> np.dtype[Any]:
+    """Returns the dtype of decoded inputs."""
+    return np.dtype(_stored(features.inputs))
+
+
+def check_same_shape(name: str, shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+    """Raises `UserError` where two images of a set differ in size."""
+    if shape != other:
+        sizes = " and ".join("x".join(map(str, each[:2])) for each in (shape, other))
+        raise UserError(
+            f"{name} has images of different sizes, such as {sizes}: have them resized with --data.size=64, or "
+            "HEIGHTxWIDTH."
+        )
+
+
+def values_of(record: bytes) -> Any:
+    """Returns the values of a serialised example, by the name of their feature."""
     from tensorflow_datasets.proto import tf_example_pb2
 
-    count, dtype = part.num_examples, np.dtype(_stored(features.inputs))
+    return tf_example_pb2.Example.FromString(record).features.feature
+
+
+def targets_of(each: Iterable[Any], count: int, features: Chosen) -> np.ndarray:
+    """Returns the targets of `count` examples, (count, *target_shape).
+
+    Args:
+        each: the `values_of` of each example.
+        count: how many there should be.
+        features: which of them are targets.
+
+    Raises:
+        ValueError: there are not as many, or one has no target.
+    """
     label = features.targets[0] if features.targets[0].is_label else None
     targets = np.empty((count, *features.target_shape), np.int32 if label else np.float32)
-    row, inputs = -1, Filled(count, tuple(n or 0 for n in features.input_shape), dtype, file)
-    for row, record in enumerate(records(part)):
-        values = tf_example_pb2.Example.FromString(record).features.feature
-        example = _inputs(values, features)
-        if row == 0:
-            inputs = Filled(count, example.shape, dtype, file)
-        elif example.shape != inputs.shape:
-            sizes = " and ".join("x".join(map(str, shape[:2])) for shape in (inputs.shape, example.shape))
-            raise UserError(
-                f"{name} has images of different sizes, such as {sizes}: have them resized with --data.size=64, or "
-                "HEIGHTxWIDTH."
-            )
-        inputs.add(example)
+    row = -1
+    for row, values in enumerate(each):
         if label:
             targets[row] = only(values[label.name].int64_list.value, label)
         else:
             targets[row] = joined(values, features.targets).reshape(features.target_shape)
     if row + 1 != count:
-        raise ValueError(f"{row + 1} of {count} examples in the split {part.name}")
-    return {"inputs": inputs.array(), "targets": targets}
+        raise ValueError(f"{row + 1} of {count} examples of a split")
+    return targets
 
 
-def _inputs(values: Any, features: Chosen) -> np.ndarray:
+def inputs_of(values: Any, features: Chosen) -> np.ndarray:
+    """Returns the inputs in the `values_of` one example."""
     first = features.inputs[0]
     if first.is_image:
         return pixels(only(values[first.name].bytes_list.value, first), first, features.size)

@@ -106,6 +106,18 @@ def records(part: Any) -> Iterator[bytes]:
 
 
 def _array_records(path: Path, start: int, stop: int, count: int) -> Iterator[bytes]:
+    reader = array_record(path, count)
+    for first in range(start, stop, _RECORDS):
+        yield from reader.read(first, min(stop, first + _RECORDS))
+    reader.close()  # which raises any error again, also one of opening the file
+
+
+def array_record(path: Path, count: int) -> Any:
+    """Returns the reader of an array_record file.
+
+    Raises:
+        ValueError: it does not have `count` records.
+    """
     from array_record.python.array_record_module import ArrayRecordReader
 
     if not path.is_file():
@@ -114,9 +126,7 @@ def _array_records(path: Path, start: int, stop: int, count: int) -> Iterator[by
     if not reader.ok() or reader.num_records() != count:  # a file that was cut opens as an empty one
         held = reader.num_records()
         raise ValueError(f"{path.name} is cut short or of another set: it has {held:,} of {count:,} examples")
-    for first in range(start, stop, _RECORDS):
-        yield from reader.read(first, min(stop, first + _RECORDS))
-    reader.close()  # which raises any error again, also one of opening the file
+    return reader
 
 
 def _tfrecords(path: Path, start: int, stop: int, count: int) -> Iterator[bytes]:
