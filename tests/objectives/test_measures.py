@@ -96,12 +96,14 @@ def test_confusion_precision_recall_and_f1(seed: int, examples: int, classes: in
 
 @pytest.mark.slow
 @given(seed=SEEDS, examples=EXAMPLES, classes=CLASSES, batch_size=BATCHES)
-def test_perplexity_is_the_exponential_of_the_log_loss(seed: int, examples: int, classes: int, batch_size: int) -> None:
+def test_perplexity_and_bits_are_forms_of_the_log_loss(seed: int, examples: int, classes: int, batch_size: int) -> None:
     logits, labels = classified(seed, examples, classes)
     loss = reference.log_loss(labels, softmax(logits.astype(np.float64), -1), labels=range(classes))
     expected = pytest.approx(math.exp(loss), rel=1e-5)
     assert evaluate("perplexity", logits, labels, batch_size)["perplexity"] == expected
     assert evaluate("perplexity", logits, np.eye(classes)[labels], batch_size)["perplexity"] == expected
+    bits = evaluate("bits_per_step", logits, labels, batch_size)["bits_per_step"]
+    assert bits == pytest.approx(loss / math.log(2), rel=1e-5, abs=1e-7)
 
 
 @given(seed=SEEDS, examples=EXAMPLES, batch_size=BATCHES)
