@@ -5,10 +5,10 @@
 Recipe: addition as a sequence for a sequence, as in the example of Keras with 50,000 sums (after Zaremba and Sutskever
 2014, Learning to execute), generated: 27,000 sums to train on, none of which is in validation or test, in whatever
 order its numbers stand. An encoder in both directions and a decoder with attention, GRUs of 128 units; Adam with a
-cosine and gradients clipped by their norm, batch 128, 15 epochs. The answers begin with the hundreds, as they are read:
-with attention over the question they need not be turned round (`--data.reverse=true` does it).
-Expected: 0.9935 of the 2,000 test sums exact (`exact_match`, median; 0.9920 to 0.9965), measured over the seeds 0, 1 and
-2 (CPU, jax 0.10.2).
+cosine and gradients clipped by their norm, batch 128, 15 epochs. The answers begin with the hundreds, as they are read;
+with attention over the question they need not be turned round.
+Expected: 0.9935 of the 2,000 test sums exact (`exact_match`, median; 0.9920 to 0.9965), measured over the seeds 0, 1
+and 2 (CPU, jax 0.10.2). With `--data.reverse=true`, answers that begin with the units, 0.9990 (seed 0).
 """
 
 from jaxdl import Adam, Addition, Cosine, Experiment, Seq2Seq, SoftmaxCrossEntropy, Training
