@@ -1,9 +1,9 @@
 """Generated English sentences: opinions of which the sentiment is known, and a play whose characters say them.
 
-They stand in for texts where a user has none. An opinion has one clause or two. A clause says a good or bad thing of a
-part of a film, plainly or by denying the opposite ("is not dull"). Of two clauses, which are of opposite sentiments,
-the one that the sentence stresses decides: the one after "but", or the one outside of "although". So the words of a
-sentence alone do not say its sentiment, their order does.
+They stand in for texts where a user has none. An opinion has one clause or, half of them, two. A clause says a good or
+bad thing of a part of a film, plainly or, a quarter of them, by denying the opposite ("is not dull"). Of two clauses,
+which are of opposite sentiments, the one that the sentence stresses decides: the one after "but", or the one outside of
+"although". So the words of a sentence say little of its sentiment where their order is not known.
 """
 
 from __future__ import annotations
@@ -50,11 +50,13 @@ class Generated:
         name: of the set.
         words: its description in the banner.
         make: makes the texts.
+        passes: passes over them that make one epoch, since recipes are made for larger sets.
     """
 
     name: str
     words: str
     make: Callable[[], Corpus]
+    passes: int = 1
 
 
 def reviews() -> Corpus:
@@ -81,7 +83,7 @@ def play() -> Corpus:
 def opinion(good: bool, random: np.random.RandomState) -> str:
     """Returns a sentence of that sentiment."""
     decisive, other = _clause(good, random), _clause(not good, random)
-    form = random.randint(4)
+    form = random.randint(6)
     opening = _one(_OPENINGS, random)
     if form == 0:
         return f"{opening}{other} , but {decisive} ."
@@ -93,7 +95,7 @@ def opinion(good: bool, random: np.random.RandomState) -> str:
 
 
 def _clause(good: bool, random: np.random.RandomState) -> str:
-    denied = bool(random.randint(2))
+    denied = random.randint(4) == 0
     what = _one(_GOOD if good != denied else _BAD, random)
     verb = _one(_DENIED, random) if denied else f"{_one(_VERBS, random)} {_one(_MANNERS, random)}".rstrip()
     return f"the {_one(_PARTS, random)} {verb} {what}"
@@ -105,7 +107,7 @@ def _one(choices: tuple[str, ...], random: np.random.RandomState) -> str:
 
 STAND_INS: Mapping[str, Generated] = {
     "reviews": Generated(
-        "generated_reviews", f"generated_reviews ({_TRAIN:,} generated sentences to train on, no person's)", reviews
+        "generated_reviews", f"generated_reviews ({_TRAIN:,} generated sentences to train on, no person's)", reviews, 3
     ),
     "play.txt": Generated("generated_play", "generated_play (one generated text, no author's)", play),
 }

@@ -85,12 +85,15 @@ class Text(OfTexts, OwnFiles):
         if not self.path:
             raise UserError("no text is given: --data=text:PATH, such as --data=text:reviews.csv.")
         path, skip = expanded(self.path), self.on_bad == "skip"
-        used = self.requested
+        used, passes = self.requested, 1
         if not path.exists() and self.fallback == "embedded" and self.path in STAND_INS:
             stand_in = STAND_INS[self.path]
-            used, found = stand_in.name, stand_in.make()
+            used, passes, found = stand_in.name, stand_in.passes, stand_in.make()
             way_out = ["give texts of your own with --data=text:PATH", "--data.fallback=none makes this an error"]
-            notify(banner(self.requested, [stand_in.words], [f"there is no {self.path} in {Path.cwd()}"], way_out))
+            more = [f"an epoch is {passes} passes over it, since it is much smaller"] if passes > 1 else []
+            notify(
+                banner(self.requested, [stand_in.words, *more], [f"there is no {self.path} in {Path.cwd()}"], way_out)
+            )
         else:
             how = Reading(self.text_column, self.target_column, self.encoding, self.lines, self.header)
             found = find_texts(path, how)
@@ -102,4 +105,4 @@ class Text(OfTexts, OwnFiles):
             notify,
             skip=skip,
         )
-        return dataclasses.replace(dataset, requested=self.requested)
+        return dataclasses.replace(dataset, requested=self.requested, passes=passes)
