@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
 import statistics
@@ -55,7 +54,6 @@ class Bench:
     def __init__(self, kind: str, folder: Path, options: argparse.Namespace):
         self._kind, self._folder, self._options = kind, folder, options
         self._path = folder / "set"
-        self._environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
         self._random = random.Random(0)
 
     def run(self) -> dict[str, Any]:
@@ -80,12 +78,13 @@ class Bench:
 
     def _command(self, step_ms: float) -> list[str]:
         given = (self._kind, self._path, self._options.batch_size, step_ms, 1)
-        return [sys.executable, "-m", "benchmarks.stream_worker", *map(str, given)]
+        with_own_cache = ["env", f"XDG_CACHE_HOME={self._folder / 'cache'}"]
+        return [*with_own_cache, sys.executable, "-m", "benchmarks.stream_worker", *map(str, given)]
 
     def _start(self, run_dir: Path, step_ms: float) -> subprocess.Popen[str]:
         command = [*self._command(step_ms), f"--run_dir={run_dir}"]
         with open(self._folder / "log.txt", "a") as log:
-            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=self._environment, text=True)
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
 
     def _epoch(self) -> dict[str, Any]:
         run_dir = self._folder / "epoch"
@@ -137,7 +136,6 @@ class Bench:
             process.communicate()
 
     def _kills(self) -> dict[str, Any]:
-        os.environ["XDG_CACHE_HOME"] = self._environment["XDG_CACHE_HOME"]
         proof = jaxdl.verify_resume(
             self._command(_QUICK_MS), self._folder / "kills", self._options.kills, notify=_overwrite
         )

@@ -7,7 +7,8 @@ Recipe: addition as a sequence for a sequence, as in the example of Keras with 5
 order its numbers stand. An encoder in both directions and a decoder with attention, GRUs of 128 units; Adam with a
 cosine and gradients clipped by their norm, batch 128, 15 epochs. The answers begin with the hundreds, as they are read:
 with attention over the question they need not be turned round (`--data.reverse=true` does it).
-Expected: 0.9935 of the 2,000 test sums exact with seed 0, measured as `exact_match` (CPU, jax 0.10.2).
+Expected: 0.9935 of the 2,000 test sums exact (`exact_match`, median; 0.9920 to 0.9965), measured over the seeds 0, 1
+and 2 (CPU, jax 0.10.2).
 """
 
 from jaxdl import Adam, Addition, Cosine, Experiment, Seq2Seq, SoftmaxCrossEntropy, Training

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdl.data.stream import is_streamed
 from jaxdl.errors import UserError
 
 if TYPE_CHECKING:
@@ -111,3 +112,33 @@ def steps_that_count(split: Mapping[str, np.ndarray]) -> np.ndarray | None:
         return None
     counts: np.ndarray = np.arange(targets.shape[1]) < lengths[:, None]
     return counts
+
+
+def pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
+    """Gives all splits lengths, and as many steps as the longest; not targets that have lengths of their own."""
+    steps = max(split["inputs"].shape[1] for split in splits.values())
+    for split in splits.values():
+        count, before = split["inputs"].shape[:2]
+        split.setdefault("lengths", np.full(count, before, np.int32))
+        if before < steps and is_streamed(split["inputs"]):
+            raise UserError(
+                f"the splits have {before} and {steps} steps: give all {steps}, since what is read from disk while a "
+                "model is trained is not padded; or --data.stream=off."
+            )
+        for key in ("inputs", "targets") if before < steps else ():
+            array = split[key]
+            apart = key == "targets" and "target_lengths" in split
+            if array.ndim > 1 and array.shape[1] == before and not apart:
+                split[key] = np.pad(array, [(0, 0), (0, steps - before)] + [(0, 0)] * (array.ndim - 2))
+
+
+def pad_answers(splits: dict[str, dict[str, np.ndarray]]) -> None:
+    """Gives the targets of all splits lengths of their own, and as many steps as the longest of them."""
+    if any(split["targets"].ndim != 2 for split in splits.values()):
+        raise UserError("Arrays: target_lengths need targets of shape (examples, time), a class for each step.")
+    steps = max(split["targets"].shape[1] for split in splits.values())
+    for split in splits.values():
+        count, before = split["targets"].shape
+        split.setdefault("target_lengths", np.full(count, before, np.int32))
+        if before < steps:
+            split["targets"] = np.pad(split["targets"], [(0, 0), (0, steps - before)])

@@ -124,8 +124,11 @@ class Programs:
             UserError: jit is disabled, so there is no program.
         """
         analysis = self._executable("train").memory_analysis()
-        arrays = self._feed.data.arrays.values() if isinstance(self._feed, Feed) else ()
-        given = analysis.argument_size_in_bytes - sum(array.nbytes for array in arrays)
+        given = analysis.argument_size_in_bytes
+        if isinstance(self._feed, Feed):
+            given -= sum(array.nbytes for array in self._feed.data.arrays.values())
+        else:
+            given += 2 * self._feed.bytes_per_chunk  # the last one is still in use, and the next one is read
         made = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
         return int(given + made + analysis.temp_size_in_bytes)
 

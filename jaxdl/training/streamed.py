@@ -59,6 +59,11 @@ class StreamedFeed:
         return self.data.batches(self.batch_size, self.steps_per_epoch)
 
     @property
+    def bytes_per_chunk(self) -> int:
+        shapes = self.data.shapes(self.steps_per_chunk * self.batch_size).values()
+        return sum(shape.size * shape.dtype.itemsize for shape in shapes)
+
+    @property
     def waited(self) -> float:
         """How long the device waited for examples so far, in seconds."""
         return self._prefetcher.waited

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data import Preprocess, Spec
-from jaxdl.data.lengths import bucket_lengths, checked_lengths, steps_that_count
+from jaxdl.data.lengths import bucket_lengths, checked_lengths, pad_alike, pad_answers, steps_that_count
 from jaxdl.errors import UserError
 from tests.padded import padded
 
@@ -106,3 +106,18 @@ def test_the_steps_of_targets_that_count() -> None:
     own = {"inputs": inputs, "targets": targets, "lengths": lengths, "target_lengths": np.array([3, 0])}
     found = steps_that_count(own)
     assert found is not None and found.sum(1).tolist() == [3, 0]
+
+
+def test_splits_are_padded_to_the_longest_and_answers_apart_from_inputs() -> None:
+    splits: dict[str, dict[str, np.ndarray]] = {
+        "train": {"inputs": np.ones((2, 3)), "targets": np.ones((2, 2), np.int32), "target_lengths": np.array([1, 2])},
+        "test": {"inputs": np.ones((1, 5)), "targets": np.ones((1, 4), np.int32)},
+    }
+    pad_answers(splits)
+    pad_alike(splits)
+    assert {name: split["inputs"].shape for name, split in splits.items()} == {"train": (2, 5), "test": (1, 5)}
+    assert splits["train"]["targets"].tolist() == [[1, 1, 0, 0]] * 2
+    assert (splits["train"]["lengths"].tolist(), splits["test"]["lengths"].tolist()) == ([3, 3], [5])
+    assert splits["test"]["target_lengths"].tolist() == [4]
+    with pytest.raises(UserError, match="target_lengths need targets of shape"):
+        pad_answers({"train": {"inputs": np.ones((2, 3)), "targets": np.ones(2, np.int32)}})

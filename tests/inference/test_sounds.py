@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.export
 import numpy as np
 import pytest
 import scipy.io.wavfile
@@ -82,3 +83,14 @@ def test_sounds_that_the_model_does_not_take_are_refused(tmp_path):
     FAULTS["cut short"][0](tmp_path / "bad.wav")
     with pytest.raises(UserError, match="bad.wav: the sound is cut short"):
         read_examples(tmp_path, SPEC)
+
+
+def test_an_exported_program_hears_what_the_model_hears(model):
+    inputs = np.zeros((2, *model.spec.input_shape), np.int16)
+    inputs[0, :1600], inputs[1, :800] = (
+        (tone(0.2) * 32768).astype(np.int16),
+        (tone(0.1, hertz=900) * 32768).astype(np.int16),
+    )
+    lengths = np.array([1600, 800], np.int32)
+    program = jax.export.deserialize(bytearray(jaxdl.export_program(model)))
+    np.testing.assert_allclose(program.call(inputs, lengths), model.predict(inputs, lengths), rtol=1e-4, atol=1e-6)

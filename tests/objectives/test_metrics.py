@@ -31,9 +31,21 @@ from jaxdl.objectives.metrics import (
     training_metrics,
 )
 
-CLASSES = ["accuracy", "top_2", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity", "root_accuracy"]
-CLASSES = ["accuracy", "top_2", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
-QUESTIONS = ["accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou", "perplexity"]
+CLASSES = [
+    *("accuracy", "top_2", "root_accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou"),
+    *("perplexity", "bits_per_step"),
+]
+QUESTIONS = [
+    "accuracy",
+    "exact_match",
+    "confusion",
+    "precision",
+    "recall",
+    "f1",
+    "mean_iou",
+    "perplexity",
+    "bits_per_step",
+]
 VALUES = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
 NAMES = [*CLASSES, *VALUES]
 OBJECTIVES: list[tuple[Objective, list[str]]] = [
@@ -130,7 +142,7 @@ def test_accuracy_alone_is_measured_in_training_as_its_mean_over_the_batch() -> 
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, meant: str) -> None:
     with pytest.raises(UserError, match=f"unknown metric '{name}'. Did you mean '{meant}'"):
         metric(name)
-    with pytest.raises(UserError, match="Choose from: accuracy, confusion"):
+    with pytest.raises(UserError, match="Choose from: accuracy, bits_per_step, confusion"):
         check_metrics(("accuracy", name))
 
 

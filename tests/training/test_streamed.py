@@ -194,6 +194,13 @@ def test_a_file_that_becomes_shorter_ends_the_training_with_one_message(tmp_path
         run(recipe(jaxdl.ArrayFile(path=str(file), stream="on")), tmp_path / "run")
 
 
+def test_three_chunks_count_as_memory_of_the_program(tiny_chunks):
+    trainer = in_parts()
+    assert isinstance(trainer.feed, StreamedFeed)
+    assert trainer.feed.bytes_per_chunk == 2 * 16 * (4 * 4 + 4)
+    assert trainer.programs.memory_needed() > 3 * trainer.feed.bytes_per_chunk
+
+
 def test_no_thread_is_left_and_nothing_is_read_beyond_the_last_epoch(tiny_chunks, monkeypatch):
     asked = []
     read = InParts.read

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxdl.data.lengths import pad_alike, pad_answers
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, fingerprint, split_sha256
@@ -61,9 +62,9 @@ class OfArrays(Data):
             UserError: they do not fit each other.
         """
         if any("lengths" in split for split in splits.values()):
-            _pad_alike(splits)
+            pad_alike(splits)
         if any("target_lengths" in split for split in splits.values()):
-            _pad_answers(splits)
+            pad_answers(splits)
         if any("weights" in split for split in splits.values()):
             for split in splits.values():
                 split.setdefault("weights", np.ones(len(split["inputs"]), np.float32))
@@ -300,32 +301,6 @@ def _arrays(name: str, held: str) -> Split:
     if split_sha256(held.arrays) != held:
         raise UserError(f"Arrays({name}=...): an array was changed after it was given; make the Arrays again.")
     return held.arrays
-
-
-def _pad_alike(splits: dict[str, dict[str, np.ndarray]]) -> None:
-    """Gives all splits lengths, and as many steps as the longest; not targets that have lengths of their own."""
-    steps = max(split["inputs"].shape[1] for split in splits.values())
-    for split in splits.values():
-        count, before = split["inputs"].shape[:2]
-        split.setdefault("lengths", np.full(count, before, np.int32))
-        if before < steps and is_streamed(split["inputs"]):
-            raise UserError(f"the splits have {before} and {steps} steps: give all {steps}, or --data.stream=off.")
-        for key in ("inputs", "targets") if before < steps else ():
-            array = split[key]
-            apart = key == "targets" and "target_lengths" in split
-            if array.ndim > 1 and array.shape[1] == before and not apart:
-                split[key] = np.pad(array, [(0, 0), (0, steps - before)] + [(0, 0)] * (array.ndim - 2))
-
-
-def _pad_answers(splits: dict[str, dict[str, np.ndarray]]) -> None:
-    """Gives the targets of all splits lengths of their own, and as many steps as the longest of them."""
-    if any(split["targets"].ndim != 2 for split in splits.values()):
-        raise UserError("Arrays: target_lengths need targets of shape (examples, time), a class for each step.")
-    steps = max(split["targets"].shape[1] for split in splits.values())
-    for split in splits.values():
-        count, before = split["targets"].shape
-        split.setdefault("target_lengths", np.full(count, before, np.int32))
-        split["targets"] = np.pad(split["targets"], [(0, 0), (0, steps - before)])
 
 
 def _check_alike(splits: Mapping[str, Split]) -> None:

@@ -225,10 +225,11 @@ def _check_inputs(inputs: Sequence[Feature], features: Mapping[str, Feature], na
                 "with --data.inputs=NAME."
             )
         if feature.kind in _COMING:
+            by_name = " spoken_digit alone is --data=spoken_digit." if name.startswith("spoken_digit") else ""
             raise UserError(
                 f"{name}: its inputs, {feature.name}, are {_COMING[feature.kind]}, on which jaxdl does not train by "
                 "the set's name: read them with jaxdl.data.tfds.examples.read_examples, make numbers of them, and "
-                "give these as jaxdl.Arrays."
+                f"give these as jaxdl.Arrays.{by_name}"
             )
     if len(inputs) == 1 and inputs[0].is_image:
         dtype, channels = inputs[0].dtype, inputs[0].shape[-1]
