@@ -8,8 +8,8 @@ neural networks", 2015), in windows of 100 characters: an LSTM of 256 units over
 outputs dropped; Adam with a cosine, gradients clipped by their norm, batch 32, 8 epochs. The text is cut into 20
 parts, and the end of each is held out for validation and test, as char-rnn holds out the ends of its 50 parts.
 Expected on the 1,115,394 characters: 2.1103 and 2.1209 bits a character on test, measured with the seeds 0 and 1 on
-1,100 windows after 8 epochs (CPU, jax 0.10.2). At the end of the whole text (--data.stretches=1), of other plays than those of train, 2.46
-bits were measured with the same network (seed 0, a fifth of the text for test, 10 epochs).
+1,100 windows after 8 epochs (CPU, jax 0.10.2). At the end of the whole text (--data.stretches=1), of other plays than
+those of train, 2.46 bits were measured with the same network (seed 0, a fifth of the text for test, 10 epochs).
 Where no file is named, and there is no file play.txt, a generated play stands in: its name is shown with every figure.
 """
 
