@@ -62,7 +62,7 @@ class StreamedFeed:
     def bytes_beside(self) -> int:
         """Size of the chunks beside the one that a call takes: the last one, still in use, and those read ahead."""
         count = self.steps_per_chunk * self.batch_size
-        of_chunk = sum(shape.size * shape.dtype.itemsize for shape in self.data.shapes(count).values())
+        of_chunk: int = sum(shape.size * shape.dtype.itemsize for shape in self.data.shapes(count).values())
         return of_chunk * (1 + self.data.ahead(count))
 
     @property
