@@ -16,8 +16,11 @@ from jaxdl.data.resident import Resident, by_length, put_on_device
 from jaxdl.data.spec import Dataset, examples
 
 Chunk = dict[str, jax.Array]
-CHUNK_BYTES = 2**26
-"""About how many bytes of examples make a chunk; up to four of them are in memory at a time."""
+CHUNK_BYTES = 2**24
+"""About how many bytes of examples make a chunk: few, so that the first one is there soon."""
+# A chunk has a few batches, however large these are: each call of a program has its cost.
+_FEW_BATCHES, _MOST_BYTES = 4, 2**27
+_AHEAD = 3  # chunks that are read ahead, or one if they are larger than others
 
 
 class InParts:
@@ -42,9 +45,9 @@ class InParts:
         return stop - start
 
     def read(self, split: str, numbers: np.ndarray, room: int) -> dict[str, np.ndarray]:
-        """Returns the examples with the given numbers; (room, ...), of which the last ones may be anything."""
-        numbers = np.concatenate([numbers, np.zeros(room - len(numbers), numbers.dtype)])
-        return {name: np.asarray(array[numbers]) for name, array in self._splits[split].items()}
+        """Returns the examples with the given numbers; (room, ...), of which the last ones are zeros."""
+        found = {name: np.asarray(array[numbers]) for name, array in self._splits[split].items()}
+        return found if len(numbers) == room else {name: _with_room(array, room) for name, array in found.items()}
 
     def shapes(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
         """Returns the shapes of `count` examples by name, as they are on the device."""
@@ -58,7 +61,20 @@ class InParts:
         """Returns how many batches make a chunk, 1 to `most`."""
         arrays = self._splits["train"].values()
         bytes_each = sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
-        return max(1, min(most, CHUNK_BYTES // max(1, bytes_each * batch_size)))
+        bytes_of_batch = max(1, bytes_each * batch_size)
+        few = min(_FEW_BATCHES, _MOST_BYTES // bytes_of_batch)
+        return max(1, min(most, max(few, CHUNK_BYTES // bytes_of_batch)))
+
+    def ahead(self, count: int) -> int:
+        """Returns how many chunks of `count` examples are read ahead."""
+        size = sum(shape.size * shape.dtype.itemsize for shape in self.shapes(count).values())
+        return _AHEAD if size <= CHUNK_BYTES else 1
+
+
+def _with_room(examples: np.ndarray, room: int) -> np.ndarray:
+    filled = np.zeros((room, *examples.shape[1:]), examples.dtype)
+    filled[: len(examples)] = examples
+    return filled
 
 
 def on_device_or_in_parts(dataset: Dataset) -> Resident | InParts:
@@ -67,25 +83,28 @@ def on_device_or_in_parts(dataset: Dataset) -> Resident | InParts:
 
 
 class Prefetcher:
-    """Reads one chunk ahead, on a thread of its own.
+    """Reads chunks ahead, on a thread of its own.
 
     Args:
         read: reads the chunk of a key.
         following: returns the key of the chunk that is used after another one, None where there is none.
+        ahead: how many chunks it reads ahead.
 
     Attributes:
         waited: how long the device had nothing to do because a chunk was not there yet, in seconds.
     """
 
-    def __init__(self, read: Callable[[Any], Mapping[str, np.ndarray]], following: Callable[[Any], Any]):
-        self._read, self._following = read, following
+    def __init__(
+        self, read: Callable[[Any], Mapping[str, np.ndarray]], following: Callable[[Any], Any], ahead: int = 1
+    ):
+        self._read, self._following, self._ahead = read, following, ahead
         self._chunks: dict[Hashable, Future[Chunk]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self.waited = 0.0
 
     def get(self, key: Any, running: Any = None) -> Chunk:
-        """Returns a chunk, and begins to read the following one.
+        """Returns a chunk, and begins to read the following ones.
 
         Args:
             key: of the chunk.
@@ -95,9 +114,11 @@ class Prefetcher:
             UserError: an example cannot be read.
         """
         with self._lock:
-            wanted = [each for each in (key, self._following(key)) if each is not None]
+            wanted = [key]
+            while len(wanted) <= self._ahead and (following := self._following(wanted[-1])) is not None:
+                wanted.append(following)
             self._pool = self._pool or ThreadPoolExecutor(1, "jaxdl-stream")
-            # The earlier chunks are let go before another is begun: no more than two are kept.
+            # The earlier chunks are let go before another is begun.
             self._chunks = {each: self._chunks[each] for each in wanted if each in self._chunks}
             for each in wanted:
                 if each not in self._chunks:

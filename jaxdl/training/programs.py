@@ -128,7 +128,7 @@ class Programs:
         if isinstance(self._feed, Feed):
             given -= sum(array.nbytes for array in self._feed.data.arrays.values())
         else:
-            given += 2 * self._feed.bytes_per_chunk  # the last one is still in use, and the next one is read
+            given += self._feed.bytes_beside
         made = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
         return int(given + made + analysis.temp_size_in_bytes)
 

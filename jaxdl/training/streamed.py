@@ -59,9 +59,11 @@ class StreamedFeed:
         return self.data.batches(self.batch_size, self.steps_per_epoch)
 
     @property
-    def bytes_per_chunk(self) -> int:
-        shapes = self.data.shapes(self.steps_per_chunk * self.batch_size).values()
-        return sum(shape.size * shape.dtype.itemsize for shape in shapes)
+    def bytes_beside(self) -> int:
+        """Size of the chunks beside the one that a call takes: the last one, still in use, and those read ahead."""
+        count = self.steps_per_chunk * self.batch_size
+        of_chunk: int = sum(shape.size * shape.dtype.itemsize for shape in self.data.shapes(count).values())
+        return of_chunk * (1 + self.data.ahead(count))
 
     @property
     def waited(self) -> float:
@@ -118,7 +120,8 @@ class StreamedFeed:
 
     @functools.cached_property
     def _prefetcher(self) -> Prefetcher:
-        return Prefetcher(self._read_chunk, self._following)
+        ahead = self.data.ahead(self.steps_per_chunk * self.batch_size)
+        return Prefetcher(self._read_chunk, self._following, ahead)
 
     def _following(self, key: tuple[int, int]) -> tuple[int, int] | None:
         epoch, chunk = key

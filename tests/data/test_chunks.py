@@ -21,6 +21,7 @@ def test_examples_are_found_by_split_and_number():
     for name, array in found.items():
         assert array.shape == (4, *dataset.splits["validation"][name].shape[1:])
         assert np.array_equal(array[:2], dataset.splits["validation"][name][[3, 0]])
+        assert not array[2:].any()
 
 
 def test_sizes_and_ranges_are_those_on_the_device():
@@ -36,8 +37,10 @@ def test_sizes_and_ranges_are_those_on_the_device():
 
 def test_a_chunk_has_as_many_batches_as_its_bytes_allow(monkeypatch):
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(chunks, "_MOST_BYTES", 3000)
     parts = InParts(blobs())  # 20 bytes an example
-    assert [parts.batches(size, 4) for size in (5, 20, 1000)] == [4, 2, 1]
+    assert [parts.batches(size, 7) for size in (5, 10, 20, 40, 1000)] == [7, 5, 4, 3, 1]
+    assert [parts.ahead(count) for count in (50, 51)] == [3, 1]
 
 
 def test_one_chunk_is_read_ahead_and_no_more():
@@ -54,6 +57,22 @@ def test_one_chunk_is_read_ahead_and_no_more():
         for _ in range(2 if key == 0 else 1 if key < 3 else 0):
             assert release.acquire(timeout=5)
         assert read == list(range(min(key + 2, 4)))
+    prefetcher.close()
+
+
+def test_several_chunks_are_read_ahead_in_their_order():
+    read, done = [], threading.Semaphore(0)
+
+    def load(key):
+        read.append(key)
+        done.release()
+        return {"x": np.zeros(1)}
+
+    prefetcher = Prefetcher(load, lambda key: key + 1 if key < 9 else None, 3)
+    prefetcher.get(5)
+    for _ in range(4):
+        assert done.acquire(timeout=5)
+    assert read == [5, 6, 7, 8]
     prefetcher.close()
 
 

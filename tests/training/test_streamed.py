@@ -28,6 +28,7 @@ from tests.training.stopped import run, stop_after
 def small_chunks(monkeypatch, tmp_path):
     """Makes chunks of a few steps, and a cache folder of its own."""
     monkeypatch.setattr("jaxdl.data.chunks.CHUNK_BYTES", 3_500)
+    monkeypatch.setattr("jaxdl.data.chunks._FEW_BATCHES", 1)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
@@ -194,11 +195,11 @@ def test_a_file_that_becomes_shorter_ends_the_training_with_one_message(tmp_path
         run(recipe(jaxdl.ArrayFile(path=str(file), stream="on")), tmp_path / "run")
 
 
-def test_three_chunks_count_as_memory_of_the_program(tiny_chunks):
+def test_chunks_under_way_count_as_memory_of_the_program(tiny_chunks):
     trainer = in_parts()
     assert isinstance(trainer.feed, StreamedFeed)
-    assert trainer.feed.bytes_per_chunk == 2 * 16 * (4 * 4 + 4)
-    assert trainer.programs.memory_needed() > 3 * trainer.feed.bytes_per_chunk
+    assert trainer.feed.bytes_beside == 4 * 2 * 16 * (4 * 4 + 4)
+    assert trainer.programs.memory_needed() > 5 * 2 * 16 * (4 * 4 + 4)
 
 
 def test_no_thread_is_left_and_nothing_is_read_beyond_the_last_epoch(tiny_chunks, monkeypatch):
