@@ -43,12 +43,12 @@ def test_examples_follow_the_data_source_whole_and_what_cuts_it_short() -> None:
     cut = {"training.overfit_batches", "training.fast_dev_run"}
     whole = {field.path for field in walk(RECIPE) if field.path.startswith("data")}
     assert {"data", "data.validation", "data.name", "data.fallback", "data.split", "data.test"} <= whole
-    assert paths(RECIPE, "data") == (whole - {"data.mirror"}) | cut
+    assert paths(RECIPE, "data") == (whole - {"data.mirror", "data.stream"}) | cut
     assert {"data.declared", "data.plain"} <= paths(replace(RECIPE, {"data": Own()}), "data")
 
 
-def test_nothing_depends_on_the_name_or_on_where_the_data_are_fetched() -> None:
-    assert {field.path for field in walk(RECIPE) if not field.affects} == {"name", "data.mirror"}
+def test_nothing_depends_on_the_name_or_on_where_the_data_are_fetched_and_kept() -> None:
+    assert {field.path for field in walk(RECIPE) if not field.affects} == {"name", "data.mirror", "data.stream"}
 
 
 def test_no_program_depends_on_what_the_loop_does_between_its_calls() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -97,7 +98,10 @@ def test_arrays_with_a_label_for_each_pixel_are_classes(tmp_path: Any) -> None:
 
 def test_a_pixel_of_no_class_is_named(tmp_path: Any) -> None:
     dataset = jaxdl.Shapes(masks=True, kinds=2, train_examples=10, test_examples=10).load(tmp_path)
-    dataset.splits["test"]["targets"][3, 5, 5] = 3
+    targets = dataset.splits["test"]["targets"].copy()
+    targets[3, 5, 5] = 3
+    splits = {**dataset.splits, "test": {**dataset.splits["test"], "targets": targets}}
+    dataset = dataclasses.replace(dataset, splits=splits)
     with pytest.raises(jaxdl.UserError, match="labels are from 0 to 3, but must be from 0 to 2, first in example 3"):
         checked(dataset, print)
 
