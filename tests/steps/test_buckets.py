@@ -68,7 +68,7 @@ def test_a_batch_is_cut_to_the_least_length_that_holds_its_longest_sequence(long
     assert float(sums) == 2 * expected * 4
 
 
-@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("every_step", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_training_in_buckets_takes_the_single_steps_of_its_batches_with_all_their_padding(every_step: bool) -> None:
     made = trainer(4, every_step)
     assert len(made.feed.buckets) > 1 and made.programs.buckets.cut[1:] == (("targets",) if every_step else ())
@@ -91,6 +91,7 @@ def test_figures_are_those_without_buckets(every_step: bool) -> None:
         assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_gradients_that_a_diverged_run_shows_are_those_of_the_cut_batch() -> None:
     made = trainer(4, dropout=0.5)
     state = made.init_state()
