@@ -29,7 +29,7 @@ def command(name: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [10, pytest.param(30, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [6, pytest.param(30, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_kills_at_random_moments_change_no_bit(name: str, kills: int, tmp_path: Path) -> None:
     proof = jaxdl.verify_resume(command(name), tmp_path / "proof", kills=kills, seed=len(name))

@@ -92,8 +92,8 @@ def test_the_original_archive_is_read_as_its_files_are(real_data, tmp_path):
     (manual / ARCHIVE).symlink_to(real_data / "spoken_digit" / ARCHIVE)
     dataset = jaxdl.SpokenDigit(seconds=3.0).load(tmp_path, lambda line: None)
     assert {name: len(split["inputs"]) for name, split in dataset.splits.items()} == {
-        "train": 2020,
-        "validation": 230,
+        "train": 2030,
+        "validation": 220,
         "test": 250,
     }
     test = dataset.splits["test"]

@@ -72,7 +72,7 @@ def test_what_is_cut_is_counted_and_said():
     assert sum(counts) == 50
 
 
-@given(st.integers(60, 400), st.integers(1, 9), st.integers(0, 9))
+@given(st.integers(120, 400), st.integers(1, 9), st.integers(0, 9))
 def test_windows_of_a_running_text_do_not_overlap_and_held_out_stretches_are_its_ends(count, length, seed):
     text = "".join(np.random.RandomState(seed).choice(list("abcde \n"), count))
     dataset = make(running(text), Wish("byte", length=length), Shares(0.2, 0.3))
