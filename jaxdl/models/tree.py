@@ -16,7 +16,7 @@ from jaxdl.models.sequence import Embed
 class TreeLSTM(nn.Module):
     """The binary Tree-LSTM of Tai et al. 2015 (arXiv:1503.00075, section 3.2), and a dense layer on each node.
 
-    A leaf reads the vector of its word, and has no children; another node reads its two children, and has no word:
+    A leaf reads the vector of its word, and has no children; another node reads its two children, and has no word::
 
         leaf:   i, o, u = split(x @ kernel + bias_iou);  c = sigmoid(i) * tanh(u)
         inner:  i, f_l, f_r, o, u = split([h_l, h_r] @ recurrent_kernel + bias);
