@@ -130,7 +130,8 @@ def _ends(train: Passages, share: float, by_class: bool) -> tuple[Passages, Pass
 
 def _behind_space(text: str, start: int) -> int:
     """Returns a place behind a white space, so that no word is cut in two, unless none is near."""
-    space = _SPACE.search(text, start, start + _NEAR)
+    # And within half of what is behind the place, which may be the whole of a short split.
+    space = _SPACE.search(text, start, start + min(_NEAR, (len(text) - start) // 2))
     return space.end() if space and space.end() < len(text) else start
 
 
