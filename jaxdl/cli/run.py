@@ -17,6 +17,7 @@ from jaxdl.cli.commands import COMMANDS
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.steps.layout import devices_named
 
 
 def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -36,7 +37,12 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     """
     _check_options(options)
     module, _, function = COMMANDS[options.mode].function.partition(":")
-    configure(platform=options.platform, xla_flags=options.xla_flags, debug=options.debug)
+    configure(
+        platform=options.platform,
+        xla_flags=options.xla_flags,
+        debug=options.debug,
+        cpu_devices=devices_named(experiment.training),
+    )
     raise_terminated()
     try:
         with out_of_memory():

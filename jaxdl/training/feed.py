@@ -120,7 +120,8 @@ class Feed:
         visits: jax.Array = jax.device_put(
             visits_of(
                 self.seed, epoch, self.data.size("train"), self.passes, self.batch_size, self.lengths, self.buckets
-            )
+            ),
+            self.data.sharding,
         )
         return visits
 
@@ -130,7 +131,7 @@ class Feed:
         Args:
             run: `jaxdl.steps.many.run_train_steps` of the recipe.
         """
-        order = jax.ShapeDtypeStruct((self.examples_per_epoch,), jnp.int32)
+        order = jax.ShapeDtypeStruct((self.examples_per_epoch,), jnp.int32, sharding=self.data.sharding)
         return run, (self.data.arrays, order, np.int32(0), np.int32(0))
 
     def arguments(self, order: Any, first: int, steps: int, running: Any) -> tuple[Any, Any, tuple[Any, ...], int]:
