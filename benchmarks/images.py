@@ -18,31 +18,30 @@ Prints the median of pictures per second and, in brackets, the median over round
 the first pass also per second that a core worked, which other processes on the machine change little. Writes all
 figures with the machine. A framework that is not installed in its Python is left out, with the reason.
 
-Exit status: 0; 1 if jaxdl failed.
+Exit status: 0; 1 if jaxdl failed; 2 for bad input.
 """
 
 from __future__ import annotations
 
-import argparse
+import functools
 import json
 import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import jaxdl
-from benchmarks import array_passes, machine
+from benchmarks import array_passes
 from benchmarks.image_worker import PASSES
-from benchmarks.process import ROOT, run
+from benchmarks.process import run
+from benchmarks.turns import Figures, Turns, parser_of
 
 CASES = {"stored": ((224, 224), 224), "224": ((1000, 750), 224), "64": ((500, 375), 64)}
 MNIST = "mnist"
 _CLASSES, _PASSES, _LIMIT = 4, 3, 600.0
-Figures = Mapping[str, Any]
 
 
 def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> None:
@@ -110,16 +109,12 @@ def table(rounds: Sequence[Mapping[str, Mapping[str, Figures]]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", action="append", default=[], help="FRAMEWORK=PATH of its Python")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = parser_of(__doc__, "images.json")
     parser.add_argument("--pictures", type=int, default=500, help="pictures of each case")
     parser.add_argument("--data_dir", type=Path, help="folder with MNIST; without it the images are random")
-    parser.add_argument("--output", type=Path, default=Path("images.json"))
     options = parser.parse_args(arguments)
-    pythons = dict.fromkeys(PASSES, sys.executable) | dict(each.split("=", 1) for each in options.python)
+    turns = Turns(parser, options.python, PASSES)
     rounds: list[dict[str, dict[str, Figures]]] = []
-    failed: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as work:
         for case, (stored, _) in CASES.items():
             write_pictures(Path(work) / case / "pictures", options.pictures, stored)
@@ -128,20 +123,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in range(options.rounds):
             rounds.append({})
             for case in (*CASES, MNIST):
-                names = [name for name in (array_passes.PASSES if case == MNIST else PASSES) if name not in failed]
-                names = names[number % len(names) :] + names[: number % len(names)]
                 where = mnist if case == MNIST else Path(work) / case / "pictures"
                 size = 28 if case == MNIST else CASES[case][1]
-                found = {n: measure(n, pythons[n], where, size) for n in names}
-                failed |= {name: figures["problem"] for name, figures in found.items() if figures["problem"]}
-                rounds[-1][case] = {name: figures for name, figures in found.items() if not figures["problem"]}
-                print(f"round {number + 1}, {case}: {', '.join(found)}", file=sys.stderr)
-    about = {"machine": machine.describe(), "commit": machine.commit(ROOT), "pictures": options.pictures}
-    options.output.write_text(json.dumps({**about, "left_out": failed, "rounds": rounds}, indent=1) + "\n")
-    print(table(rounds))
-    for name, problem in failed.items():
-        print(f"{name} is left out: {problem}")
-    return 1 if "jaxdl" in failed else 0
+                only = array_passes.PASSES if case == MNIST else None
+                run_one = functools.partial(measure, folder=where, size=size)
+                rounds[-1][case] = turns.round(number, run_one, only)
+                print(f"round {number + 1}, {case}: {', '.join(rounds[-1][case])}", file=sys.stderr)
+    return turns.conclude(options.output, rounds, table(rounds), pictures=options.pictures)
 
 
 if __name__ == "__main__":

@@ -16,24 +16,19 @@ tested model, the seconds that cores worked for it, the seconds of each epoch, a
 
 from __future__ import annotations
 
-import itertools
-import json
 import math
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.image_worker import core_seconds
+from benchmarks.from_files import Training, timed
 
 BATCH, UNITS, BANDS, RATE, CLASSES = 64, 64, 64, 8000, 10
 WINDOW, HOP, TRANSFORM, LEARNING_RATE = 200, 80, 256, 5e-3
 LABELS, TEST = r"^(?P<label>[0-9])_", r"_[0-4][.]wav"
-# Yields after the imports, after each epoch, and at last the test accuracy.
-Training = Iterator[float]
 
 
 def recordings(folder: Path) -> Mapping[str, tuple[Any, Any, Any]]:
@@ -187,22 +182,5 @@ TRAININGS: dict[str, Callable[[Path, int], Training]] = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Trains and prints the seconds."""
-    framework, folder, epochs = arguments
-    training = TRAININGS[framework](Path(folder), int(epochs))
-    next(training)  # imports
-    begin, before = time.perf_counter(), core_seconds()
-    ends = [begin]
-    for _ in range(int(epochs)):
-        next(training)
-        ends.append(time.perf_counter())
-    accuracy = next(training)
-    seconds = [end - start for start, end in itertools.pairwise(ends)]
-    told = {"seconds": time.perf_counter() - begin, "core_seconds": core_seconds() - before}
-    print(json.dumps({**told, "epochs": seconds, "accuracy": accuracy}))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(timed(TRAININGS, sys.argv[1:]))

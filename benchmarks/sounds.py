@@ -11,28 +11,22 @@ other processes on the machine change less, of the fastest epoch, and, in bracke
 divided by jaxdl's. Writes all figures with the machine. A framework that is not installed in its Python is left out,
 with the reason.
 
-Exit status: 0; 1 if jaxdl failed.
+Exit status: 0; 1 if jaxdl failed; 2 for bad input.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 import sys
 import tempfile
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks import machine
-from benchmarks.process import ROOT, run
+from benchmarks.from_files import in_turns, table
 from benchmarks.sound_worker import RATE, TRAININGS
+from benchmarks.turns import Turns, parser_of
 
-_LIMIT, _NUMBERS, _SPEAKERS = 3600.0, 30, 5
-FIGURES = ("seconds", "core_seconds", "epoch")
-Figures = Mapping[str, Any]
+_NUMBERS, _SPEAKERS = 30, 5
 
 
 def write_recordings(folder: Path, numbers: int = _NUMBERS, speakers: int = _SPEAKERS) -> None:
@@ -52,46 +46,13 @@ def write_recordings(folder: Path, numbers: int = _NUMBERS, speakers: int = _SPE
             file.writeframes(sound[:length].astype("<i2").tobytes())
 
 
-def measure(framework: str, python: str, folder: Path, epochs: int) -> Figures:
-    """Runs one framework once; returns its figures, or a problem."""
-    command = [python, "-m", "benchmarks.sound_worker", framework, str(folder), str(epochs)]
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
-    done = run(command, quiet, _LIMIT)
-    if done.problem:
-        return {"problem": done.problem}
-    told = json.loads(done.output.splitlines()[-1])
-    return {"problem": None, **told, "epoch": min(told["epochs"]), "other_cores": done.other_cores}
-
-
-def table(rounds: Sequence[Mapping[str, Figures]]) -> str:
-    """Returns the figures of all rounds by framework, as a table in Markdown."""
-    lines = ["| framework | file to model | a core's work | fastest epoch | test accuracy |", "|---|---|---|---|---|"]
-    for framework in TRAININGS:
-        both = [each for each in rounds if {"jaxdl", framework} <= each.keys()]
-        if not both:
-            continue
-        cells = []
-        for which in FIGURES:
-            ratios = [each[framework][which] / each["jaxdl"][which] for each in both]
-            ratio = "" if framework == "jaxdl" else f" ({statistics.median(ratios):.2f})"
-            cells.append(f"{statistics.median(each[framework][which] for each in both):.3g} s{ratio}")
-        accuracy = statistics.median(each[framework]["accuracy"] for each in both)
-        lines.append(f"| {framework} | {' | '.join(cells)} | {accuracy:.4f} |")
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", action="append", default=[], help="FRAMEWORK=PATH of its Python")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = parser_of(__doc__, "sounds.json")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--recordings", type=Path, help="folder of recordings; default: generated words")
-    parser.add_argument("--output", type=Path, default=Path("sounds.json"))
     options = parser.parse_args(arguments)
-    pythons = dict.fromkeys(TRAININGS, sys.executable) | dict(each.split("=", 1) for each in options.python)
-    rounds: list[dict[str, Figures]] = []
-    failed: dict[str, str] = {}
+    turns = Turns(parser, options.python, TRAININGS)
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "recordings"
         folder.mkdir()
@@ -100,19 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             for file in options.recordings.glob("*.wav"):
                 (folder / file.name).symlink_to(file.resolve())
-        for number in range(options.rounds):
-            names = [name for name in TRAININGS if name not in failed]
-            names = names[number % len(names) :] + names[: number % len(names)]
-            found = {name: measure(name, pythons[name], folder, options.epochs) for name in names}
-            failed |= {name: figures["problem"] for name, figures in found.items() if figures["problem"]}
-            rounds.append({name: figures for name, figures in found.items() if not figures["problem"]})
-            print(f"round {number + 1}: {', '.join(names)}", file=sys.stderr)
-    about = {"machine": machine.describe(), "commit": machine.commit(ROOT), "epochs": options.epochs}
-    options.output.write_text(json.dumps({**about, "left_out": failed, "rounds": rounds}, indent=1) + "\n")
-    print(table(rounds))
-    for name, problem in failed.items():
-        print(f"{name} is left out: {problem}")
-    return 1 if "jaxdl" in failed else 0
+        rounds = in_turns(turns, "benchmarks.sound_worker", folder, options.epochs, options.rounds)
+    return turns.conclude(options.output, rounds, table(rounds, list(TRAININGS)), epochs=options.epochs)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ Prints the median of trees per second, and of trees per second that a core worke
 change little, each with the median over rounds of jaxdl's speed divided by the other's. Writes all figures with the
 machine. A framework that is not installed in its Python is left out, with the reason.
 
-Exit status: 0; 1 if jaxdl failed.
+Exit status: 0; 1 if jaxdl failed; 2 for bad input.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -26,16 +25,15 @@ from pathlib import Path
 from typing import Any
 
 import jaxdl
-from benchmarks import machine
 from benchmarks.process import ROOT, run
 from benchmarks.tree_worker import FRAMEWORKS
+from benchmarks.turns import Figures, Turns, parser_of
 from jaxdl.data.trees.encoding import brackets
 from jaxdl.experiment.config import to_config
 
 # Batches that are timed: jaxdl's take a small part of the time of the others'.
 _BATCHES = {"jaxdl": 150, "torch": 10}
 _LIMIT = 600.0
-Figures = Mapping[str, Any]
 
 
 def recipe(experiment: jaxdl.Experiment, spec: jaxdl.Spec) -> dict[str, Any]:
@@ -95,15 +93,10 @@ def table(rounds: Sequence[Mapping[str, Figures]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, "trees.json")
     parser.add_argument("file", type=Path, nargs="?", metavar="TRAIN_FILE")
-    parser.add_argument("--python", action="append", default=[], help="FRAMEWORK=PATH of its Python")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=Path("trees.json"))
     options = parser.parse_args(arguments)
-    pythons = dict.fromkeys(FRAMEWORKS, sys.executable) | dict(each.split("=", 1) for each in options.python)
-    rounds: list[dict[str, Figures]] = []
-    failed: dict[str, str] = {}
+    turns, rounds = Turns(parser, options.python, FRAMEWORKS), []
     with tempfile.TemporaryDirectory() as work:
         file = options.file or Path(work) / "trees.txt"
         if options.file is None:
@@ -112,18 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         spec = jaxdl.Trees(str(file.resolve()), validation=0.0, test=0.0).load(notify=lambda line: None).spec
         given = recipe(experiment, spec)
         for number in range(options.rounds):
-            names = [name for name in FRAMEWORKS if name not in failed]
-            names = names[number % len(names) :] + names[: number % len(names)]
-            found = {name: measure(name, pythons[name], file.resolve(), given) for name in names}
-            failed |= {name: figures["problem"] for name, figures in found.items() if figures["problem"]}
-            rounds.append({name: figures for name, figures in found.items() if not figures["problem"]})
-            print(f"round {number + 1}: {', '.join(found)}", file=sys.stderr)
-    about = {"machine": machine.describe(), "commit": machine.commit(ROOT), "recipe": given}
-    options.output.write_text(json.dumps({**about, "left_out": failed, "rounds": rounds}, indent=1) + "\n")
-    print(table(rounds))
-    for name, problem in failed.items():
-        print(f"{name} is left out: {problem}")
-    return 1 if "jaxdl" in failed else 0
+            rounds.append(turns.round(number, lambda name, python: measure(name, python, file.resolve(), given)))
+            print(f"round {number + 1}: {', '.join(rounds[-1])}", file=sys.stderr)
+    return turns.conclude(options.output, rounds, table(rounds), recipe=given)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
-"""``python -m jaxdl``: what ``launch.py`` does, with the experiments of the folder ``experiments`` below this one."""
-
-from pathlib import Path
+"""``python -m jaxdl`` and the command ``jaxdl``: what ``launch.py`` does, with the experiments that come with jaxdl."""
 
 from jaxdl.cli.main import main
 
 if __name__ == "__main__":
-    main(Path("experiments"))
+    main()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import jaxlib.version
 from jax.extend import core
 
+from jaxdl.backend.cores import usable_cores
 from jaxdl.backend.jaxprs import multiplies_in_loops
 
 # On the CPU, XLA's own convolution (Eigen) is up to six times faster than YNNPACK's, and its own matrix product is 1.6
@@ -25,6 +27,9 @@ _TRIED_JAXLIBS = ((0, 10), (0, 12))
 _YNNPACK_PRODUCTS = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
 }
+# A program that runs once, for a moment, is not worth much optimisation: that of initial parameters then compiles in a
+# half to a tenth of the time.
+_ONCE = {"xla_backend_optimization_level": "1"}
 # Loops inside the loop over steps are loops over time.
 _STEPS_AND_TIME = 2
 
@@ -75,10 +80,27 @@ def traced(
 
 def compiled(traced: Any) -> tuple[Any, dict[str, str]]:
     """Compiles what `traced` returned; returns the program and the options of `compiler_options`."""
+    return compiled_together([traced])[0]
+
+
+def compiled_together(programs: Sequence[Any], once: Collection[int] = ()) -> list[tuple[Any, dict[str, str]]]:
+    """Compiles several programs side by side, on as many threads as there are cores; the first ones begin first.
+
+    Args:
+        programs: what `traced` returned.
+        once: numbers of those that run once, and take no time.
+
+    Returns:
+        For each the program, and the options that it was compiled with.
+    """
     if without_jit():
-        return traced, {}
-    options = compiler_options(traced.jaxpr.jaxpr)
-    return traced.lower().compile(options), options
+        return [(program, {}) for program in programs]
+    options = [compiler_options(program.jaxpr.jaxpr) for program in programs]
+    if jax.default_backend() == "cpu":
+        options = [given | _ONCE if number in once else given for number, given in enumerate(options)]
+    lowered = [program.lower() for program in programs]
+    with ThreadPoolExecutor(max(1, min(len(programs), len(usable_cores())))) as pool:
+        return list(zip(pool.map(lambda each, given: each.compile(given), lowered, options), options, strict=True))
 
 
 def without_jit() -> bool:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
-# SIGHUP: the terminal was closed. SIGUSR1: Slurm's warning before a job's time is over (``--signal=USR1@60``). Windows
-# has neither.
-_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+from jaxdl.errors import UserError
+
+# SIGHUP: the terminal was closed. SIGUSR1: Slurm's warning before a job's time is over (``--signal=USR1@60``). SIGALRM:
+# of `stop_after`. Windows has none of these three.
+_STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGALRM")
 _SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -47,6 +49,17 @@ def raise_terminated() -> None:
     for number in stopping_signals():
         if number != signal.SIGINT:
             signal.signal(number, terminate)
+
+
+def stop_after(seconds: float) -> None:
+    """Has SIGALRM sent to this process after so many seconds, which ends a training as the other signals do.
+
+    Raises:
+        UserError: the system has no such timer.
+    """
+    if not hasattr(signal, "setitimer"):
+        raise UserError("--max_time needs a system with timers (POSIX), which Windows is not; leave it out.")
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def end_process(status: int) -> NoReturn:
@@ -98,7 +111,7 @@ def signals_held() -> Iterator[None]:
 class StopSignals:
     """Inside its ``with`` block, a first signal to stop only asks to; a second one ends the process at once.
 
-    These are SIGINT, SIGTERM, SIGHUP and SIGUSR1.
+    These are SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGALRM.
 
     Python handles a signal only between two calls of the compiled program, so the second signal is left to the
     operating system, which does not wait. Outside the main thread, where Python allows no handlers, nothing changes.
@@ -127,8 +140,10 @@ class StopSignals:
         # The progress bar hides the cursor; a second signal would end the process without showing it again. Written
         # without Python's own buffer, which may be in use when the signal arrives.
         cursor = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""
+        over = hasattr(signal, "SIGALRM") and number == signal.SIGALRM
+        why = "the time of --max_time is over" if over else "stopping"
         with contextlib.suppress(OSError):
-            os.write(2, f"{cursor}\nstopping: saving first; a second signal ends the run at once\n".encode())
+            os.write(2, f"{cursor}\n{why}: saving first; a second signal ends the run at once\n".encode())
 
     def raise_received(self) -> None:
         """Raises `KeyboardInterrupt` or `Terminated` if a signal asked to stop."""

@@ -31,8 +31,11 @@ class Token:
 
 
 def program() -> list[str]:
-    """Returns how ``python`` was called to start this process: the part after ``python`` and before the arguments."""
-    return ["-m", "jaxdl"] if Path(sys.argv[0]).name == "__main__.py" else ["launch.py"]
+    """Returns how ``python`` was called to start this process: the part after ``python`` and before the arguments.
+
+    The command ``jaxdl`` is ``python -m jaxdl``.
+    """
+    return ["-m", "jaxdl"] if Path(sys.argv[0]).name in ("__main__.py", "jaxdl", "jaxdl.exe") else ["launch.py"]
 
 
 def spelled_out(arguments: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Options that may be given several times; the values are collected.
 _REPEATABLE = frozenset({"sweep"})
 # Options that decide which experiment is used, and whether one is needed.
-_DECIDE = ("experiment", "mode", "run_dir", "list", "help")
+_DECIDE = ("experiment", "config", "mode", "run_dir", "list", "new", "version", "help")
 
 
 class _FieldParser(flags.ArgumentParser[Any]):

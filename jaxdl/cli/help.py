@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from jaxdl.cli.commands import COMMANDS
+from jaxdl.cli.commands import COMMANDS, STATUSES
 from jaxdl.cli.flags import flag_names
 from jaxdl.cli.options import option_fields
 from jaxdl.fields import Field, settable, show, type_name
@@ -30,6 +30,7 @@ def help_text(experiment: Experiment | None, program: str, width: int | None = N
         if name == "mode":
             for mode, command in COMMANDS.items():
                 lines += _wrapped(f"{mode}: {command.help}", width, " " * 8, " " * 10)
+    lines += ["", "exit status:", *(line for status in STATUSES.items() for line in _status(*status, width))]
     if experiment is None:
         return "\n".join(
             [*lines, "", "--experiment=NAME --help lists that experiment's fields; --list prints the experiments."]
@@ -43,6 +44,10 @@ def help_text(experiment: Experiment | None, program: str, width: int | None = N
     for path, field in fields.items():
         lines += _described(field, path, width, shorts.get(path))
     return "\n".join(lines)
+
+
+def _status(number: str, meaning: str, width: int) -> list[str]:
+    return _wrapped(f"{number}: {meaning}", width, " " * 2, " " * 4)
 
 
 def _described(field: Field, name: str, width: int, short: str | None = None) -> list[str]:

@@ -8,19 +8,20 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from jaxdl.cli.options import Options
-    from jaxdl.experiment import Experiment
 
 
-def main(experiments: Path) -> NoReturn:
+def main(experiments: Path | None = None) -> NoReturn:
     """Runs the command of this process, and ends the process with its exit status.
 
     Args:
-        experiments: the folder of the experiments.
+        experiments: the folder of the experiments that are searched after those of the working folder; None: those that
+            come with jaxdl.
     """
     begin = time.perf_counter()  # before the imports, which take most of the start of a short run
     _open_closed_streams()
@@ -29,8 +30,9 @@ def main(experiments: Path) -> NoReturn:
         # Also until then: there is nothing to save, and Ctrl-C in the import of a C++ library would raise ImportError.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from jaxdl.backend.signals import end_process
+    from jaxdl.cli.finding import folders_of, shipped_folder
 
-    end_process(_flushed(command(sys.argv[1:], experiments, begin)))
+    end_process(_flushed(command(sys.argv[1:], folders_of(experiments or shipped_folder()), begin)))
 
 
 def _flushed(status: int) -> int:
@@ -60,15 +62,12 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
-def command(arguments: list[str], experiments: Path, begin: float) -> int:
-    """Runs one command; returns its exit status.
-
-    It is 0, 1 for a training that diverged, 2 for what the user can mend, and 128 plus the number of a signal that
-    stopped it: 130 after SIGINT, 143 after SIGTERM.
+def command(arguments: list[str], folders: Sequence[Path], begin: float) -> int:
+    """Runs one command; returns its exit status, see `jaxdl.cli.commands.STATUSES`.
 
     Args:
         arguments: the command line without the program's name.
-        experiments: the folder of the experiments.
+        folders: where experiments are searched by name, in this order.
         begin: `time.perf_counter` when the command began.
     """
     from jaxdl.cli.argv import program
@@ -76,7 +75,7 @@ def command(arguments: list[str], experiments: Path, begin: float) -> int:
 
     name = program()[-1]
     try:
-        return _command(arguments, experiments, begin)
+        return _command(arguments, folders, begin)
     except UserError as error:
         _complain(name, str(error))
         return 2
@@ -101,15 +100,26 @@ def _complain(name: str, problem: str) -> None:
         print(f"{name}: error: {problem}", file=sys.stderr, flush=True)
 
 
-def _command(arguments: list[str], experiments: Path, begin: float) -> int:
+def _command(arguments: list[str], folders: Sequence[Path], begin: float) -> int:
+    from jaxdl.cli.finding import find_experiment, list_text
     from jaxdl.cli.flags import parse_command_line, peek, refuse_misspelt_experiment
 
     asked = peek(arguments)
-    if not (asked.experiment or asked.run_dir or asked.list or asked.help):
+    if not (asked.experiment or asked.run_dir or asked.config or _stops_early(asked)):
         refuse_misspelt_experiment(arguments)
-    options, experiment = parse_command_line(arguments, find_experiment(asked, experiments))
+    options, experiment = parse_command_line(arguments, find_experiment(asked, folders))
+    if options.version:
+        from jaxdl.cli.about import version_text
+
+        print(version_text())
+        return 0
     if options.list:
-        print(list_text(experiments))
+        print(list_text(folders))
+        return 0
+    if options.new:
+        from jaxdl.cli.about import write_recipe
+
+        print(write_recipe(options.new, Path("experiments")))
         return 0
     if options.help:
         from jaxdl.cli.argv import program
@@ -127,49 +137,6 @@ def _command(arguments: list[str], experiments: Path, begin: float) -> int:
     return run(options, experiment, arguments, begin)
 
 
-def find_experiment(asked: Options, experiments: Path) -> Experiment | None:
-    """Returns the experiment from the command or from its run directory; None if it needs none.
-
-    Raises:
-        UserError: there is no such experiment or run.
-    """
-    from jaxdl.cli.commands import COMMANDS
-    from jaxdl.errors import UserError
-    from jaxdl.experiment.registry import load_experiment
-
-    if asked.list or (asked.help and not asked.experiment):
-        return None
-    from jaxdl.record import CONFIG  # here, so that --list and --help import less
-
-    of_a_run = asked.mode in COMMANDS and COMMANDS[asked.mode].of_a_run
-    resumed = asked.mode == "train" and not asked.experiment and (Path(asked.run_dir) / CONFIG).exists()
-    if asked.run_dir and (of_a_run or resumed):
-        return _experiment_of_run(asked, experiments)
-    if of_a_run and not asked.experiment:
-        raise UserError(f"--mode={asked.mode} needs --run_dir=DIR of a finished run.")
-    if not asked.experiment:
-        raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")
-    return load_experiment(asked.experiment, experiments)
-
-
-def _experiment_of_run(asked: Options, experiments: Path) -> Experiment:
-    """Returns the experiment of the run in ``--run_dir``; a run that was made from Python needs no file for it."""
-    from jaxdl.errors import UserError
-    from jaxdl.experiment.config import from_config
-    from jaxdl.experiment.registry import has_experiment, load_experiment
-    from jaxdl.record import read_config
-
-    config = read_config(Path(asked.run_dir))
-    name = str(config.get("name", ""))
-    if asked.experiment not in ("", name):
-        raise UserError(f"{asked.run_dir} has a run of {name!r}, not of {asked.experiment!r}.")
-    return from_config(config, load_experiment(name, experiments) if has_experiment(name, experiments) else None)
-
-
-def list_text(experiments: Path) -> str:
-    """Returns the experiments of a folder, one per line."""
-    from jaxdl.experiment.registry import list_experiments
-
-    found = list_experiments(experiments)
-    width = max(map(len, found), default=0)
-    return "\n".join(f"{name:{width}}  {line}" for name, line in found.items())
+def _stops_early(asked: Options) -> bool:
+    """Returns whether a command ends without an experiment."""
+    return bool(asked.list or asked.help or asked.version or asked.new)

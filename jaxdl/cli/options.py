@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jaxdl.cli.commands import COMMANDS
 from jaxdl.errors import UserError
 from jaxdl.fields import Field, above_zero, at_least, described, part, replace, static, walk
+from jaxdl.fields.interval import Interval
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.selection import Selection
 
@@ -23,18 +24,39 @@ def _check_lr_steps(steps: int) -> str | None:
     return None if 20 <= steps <= 100_000 else "must be from 20 to 100000"
 
 
+def _check_time(value: str) -> str | None:
+    try:
+        every = Interval.parse(value) if value else None
+    except ValueError:
+        return "must be a time such as 90s, 45min or 2h"
+    return None if every is None or every.unit == "seconds" else "must be a time such as 90s, 45min or 2h"
+
+
 @described
 @dataclasses.dataclass(frozen=True)
 class Options:
     """The options of a command, in addition to the recipe."""
 
-    experiment: str = static("", "name of the experiment (see --list); not needed if a run directory names it")
+    experiment: str = static(
+        "",
+        "name of the experiment (see --list), or FILE.py or FILE.py:NAME; not needed if a run directory names it",
+    )
+    config: str = static(
+        "", "take the recipe of the run in this directory, for a new run; flags change it as any recipe", path=True
+    )
     mode: Mode = static("train", "what to do")
     platform: Literal["", "cpu", "gpu", "tpu"] = static("", "backend to run on; JAX chooses by default")
     data_dir: str = static(
         "", "folder of prepared data sets and of original archives to prepare; by default TFDS's own", path=True
     )
     run_dir: str = static("", "this run's directory; by default runs/NAME/<UTC time>-<6 hex digits>", path=True)
+    resume: bool = static(
+        False, "go on with the newest unfinished run of this recipe in runs/NAME; begin a new one where there is none"
+    )
+    max_time: str = static(
+        "", "end the training in order after so long: 90s, 45min, 2h; the same command goes on", check=_check_time
+    )
+    quiet: bool = static(False, "show neither progress nor messages, only results and errors")
     input: str = static(
         "",
         "with --mode=predict: an image, a folder of images, a .npy file of examples, or a .npz file of inputs and "
@@ -82,6 +104,8 @@ class Options:
     lr_high: float = static(10.0, "with --mode=lr_find: the last learning rate", check=above_zero)
     lr_steps: int = static(300, "with --mode=lr_find: how many train steps", check=_check_lr_steps)
     list: bool = static(False, "print the experiments and stop")
+    new: str = static("", "write experiments/NAME.py, a recipe to change, and stop")
+    version: bool = static(False, "print the versions of jaxdl, JAX and Python and stop")
     help: bool = static(False, "print this and stop")
 
     @property

@@ -12,11 +12,12 @@ import jax
 from jaxdl.backend.debugging import not_a_number
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.settings import configure
-from jaxdl.backend.signals import Terminated, raise_terminated
+from jaxdl.backend.signals import Terminated, raise_terminated, stop_after
 from jaxdl.cli.commands import COMMANDS
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.fields.interval import Interval
 from jaxdl.steps.layout import devices_named
 
 
@@ -30,7 +31,7 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         begin: `time.perf_counter` when the command began.
 
     Returns:
-        The exit status: 0, 1 for a training that diverged, 128 plus the number of the signal that stopped the command.
+        The exit status, see `jaxdl.cli.commands.STATUSES`.
 
     Raises:
         UserError: a mistake that the user can correct.
@@ -44,6 +45,8 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         cpu_devices=devices_named(experiment.training),
     )
     raise_terminated()
+    if options.max_time:
+        stop_after(Interval.parse(options.max_time).amount)
     try:
         with out_of_memory():
             command: Callable[..., int] = getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
@@ -57,6 +60,12 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
 
 def _check_options(options: Options) -> None:
     """Raises `UserError` for options that do not apply to the command, and for missing ones that it needs."""
+    for name in ("resume", "max_time"):
+        if getattr(options, name) and options.mode != "train":
+            raise UserError(f"--{name} is for trainings: it does not work with --mode={options.mode}.")
+    if options.resume and (options.run_dir or options.is_sweep):
+        other = "--run_dir names the run" if options.run_dir else "the same command continues a sweep"
+        raise UserError(f"--resume looks for the newest unfinished run, but {other}; leave out --resume.")
     if options.profile and options.mode != "train":
         raise UserError(f"--profile traces a training: it does not work with --mode={options.mode}.")
     owners: dict[str, list[str]] = {}

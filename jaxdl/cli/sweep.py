@@ -12,6 +12,7 @@ from jaxdl.cli.options import Options, option_switches, sweep_options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import settable
+from jaxdl.report.terminal import announce
 from jaxdl.sweeps.api import conduct, make_definition
 from jaxdl.sweeps.results.display import print_results
 from jaxdl.sweeps.results.results import best_command
@@ -47,12 +48,17 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         command=command,
         extend=options.extend,
         dry_run=options.dry_run,
+        notify=_say_nothing if options.quiet and not options.dry_run else announce,
     )
     if results is None:
         return 0
     best = results.best
     print_results(results, best_command(best, command) if best else "")
     return 1 if results.failed or best is None else 0
+
+
+def _say_nothing(text: str) -> None:
+    pass
 
 
 def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[str]) -> None:
@@ -79,4 +85,4 @@ def _without_sweep(arguments: Sequence[str], experiment: Experiment, space: Spac
     booleans = {field.path for field in settable(experiment) if field.type is bool}
     switches = option_switches() | {name for name, path in names.items() if path in booleans}
     found = tokens(spelled_out(arguments), switches)
-    return without(found, {"sweep", "sweep_file", *sweep_options(), *swept}, switches)
+    return without(found, {"sweep", "sweep_file", "max_time", "quiet", *sweep_options(), *swept}, switches)

@@ -16,6 +16,7 @@ from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.divergence import Divergence
 from jaxdl.training.hooks import Profiler
 from jaxdl.training.loop import Trainer
+from jaxdl.training.resuming import newest_unfinished
 from jaxdl.training.run import train as train_experiment
 
 
@@ -23,14 +24,14 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
     """Trains an experiment, or a sweep over variants of it; returns the exit status."""
     if options.is_sweep:
         return _sweep(options, experiment, arguments)
-    run_dir = Path(options.run_dir) if options.run_dir else new_run_dir(Path("runs"), experiment.name)
+    run_dir = _run_dir(options, experiment)
     try:
         summary = train_experiment(
             experiment,
             run_dir=run_dir,
             data_dir=Path(options.data_folder),
             arguments=[*program(), *arguments],
-            notify=announce,
+            notify=None if options.quiet else announce,
             begin=begin,
             profiler=_profiler(options),
             accept_changed_data=options.accept_changed_data,
@@ -53,6 +54,20 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         )
         return 1
     return 0
+
+
+def _run_dir(options: Options, experiment: Experiment) -> Path:
+    """Returns the run directory: the one that is given, that of an unfinished run to go on with, or a new one."""
+    if options.run_dir:
+        return Path(options.run_dir)
+    runs = Path("runs")
+    if options.resume:
+        found = newest_unfinished(runs, experiment)
+        if found is not None:
+            announce(f"resuming {found}")
+            return found
+        announce(f"no unfinished run of this recipe in {runs / experiment.name}: a new one begins.")
+    return new_run_dir(runs, experiment.name)
 
 
 def _profiler(options: Options) -> Callable[[Path, Trainer], Profiler] | None:

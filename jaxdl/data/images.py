@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdl.data.decoding import bombs_refused, fill
+from jaxdl.data.jpeg import decoded
 from jaxdl.data.resizing import fitted, scaled_size
 from jaxdl.data.spec import Fit, Spec
 from jaxdl.errors import UserError
@@ -207,7 +208,7 @@ def opaque(file: Image.Image, path: Path | str, mode: str) -> Image.Image:
     """
     from PIL import Image, ImageOps
 
-    file.load()
+    file = decoded(file)
     ImageOps.exif_transpose(file, in_place=True)  # otherwise it makes a copy even where there is no tag
     image: Image.Image = file
     if image.mode in _EIGHT_BITS:

@@ -33,7 +33,7 @@ def _files(directory: Path) -> list[Path]:
 
 def has_experiment(name: str, directory: Path) -> bool:
     """Returns whether the folder `directory` exists and has a file for the experiment `name`; nothing is executed."""
-    return name in (path.stem for path in _files(directory))
+    return directory.is_dir() and name in (path.stem for path in _files(directory))
 
 
 def _first_line(path: Path) -> str:
@@ -54,10 +54,26 @@ def load_experiment(name: str, directory: Path) -> Experiment:
     names = list_experiments(directory)
     if name not in names:
         raise unknown("experiment", name, names)
+    return load_experiment_file(expanded(directory) / f"{name}.py", name)
+
+
+def load_experiment_file(path: Path, name: str | None = None) -> Experiment:
+    """Returns the experiment that a file of Python defines; the file is executed.
+
+    Args:
+        path: the file.
+        name: name of its function that returns the experiment; None: the name of the file.
+
+    Raises:
+        UserError: there is no such file, or it has no function of that name without arguments that returns an
+            `Experiment` of that name.
+    """
     from jaxdl.experiment import Experiment  # here, so that listing imports no JAX
 
-    path = expanded(directory) / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"experiments.{name}", path)
+    path, name = expanded(path), name or path.stem
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file.")
+    spec = importlib.util.spec_from_file_location(f"experiments.{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdl.data.chunks import InParts
 from jaxdl.data.resident import Resident
 from jaxdl.steps.functions import Batch
 from jaxdl.steps.many import batch_of_step
@@ -61,27 +62,9 @@ def order_by_length(
     return np.concatenate([batches[random.permutation(len(batches))].reshape(-1), rest])
 
 
-def visits_of(
-    seed: int,
-    epoch: int,
-    count: int,
-    passes: int,
-    batch_size: int,
-    lengths: np.ndarray | None = None,
-    buckets: tuple[int, ...] = (),
-) -> np.ndarray:
-    """Returns the order of an epoch, (passes * count,) int32; see `epoch_order` and `Feed` for the arguments."""
-    order = epoch_order(seed, epoch, count, passes)
-    if lengths is None or len(buckets) < 2:
-        return order
-    return order_by_length(
-        order, np.searchsorted(buckets, lengths), batch_size, np.random.RandomState([seed, epoch, 1])
-    )
-
-
 @dataclasses.dataclass(frozen=True)
-class Feed:
-    """The train examples in the order in which a training visits them, all of them on the device.
+class Visits:
+    """Which train examples the epochs of a training visit, in which order and batches; the base of both feeds.
 
     Attributes:
         data: the examples.
@@ -94,7 +77,7 @@ class Feed:
             `epoch_order`, otherwise a batch has examples of one bucket, see `order_by_length`.
     """
 
-    data: Resident
+    data: Resident | InParts
     batch_size: int
     seed: int
     passes: int = 1
@@ -110,6 +93,21 @@ class Feed:
         """Number of train steps of an epoch; the last batch is filled up."""
         return -(-self.examples_per_epoch // self.batch_size)
 
+    def visits(self, epoch: int) -> np.ndarray:
+        """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32."""
+        order = epoch_order(self.seed, epoch, self.data.size("train"), self.passes)
+        if self.lengths is None or len(self.buckets) < 2:
+            return order
+        of_examples = np.searchsorted(self.buckets, self.lengths)
+        return order_by_length(order, of_examples, self.batch_size, np.random.RandomState([self.seed, epoch, 1]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Feed(Visits):
+    """The train examples in the order in which a training visits them, all of them on the device; see `Visits`."""
+
+    data: Resident
+
     @property
     def waited(self) -> float:
         """How long the device waited for examples, in seconds: it has them all."""
@@ -117,12 +115,7 @@ class Feed:
 
     def order(self, epoch: int) -> jax.Array:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
-        visits: jax.Array = jax.device_put(
-            visits_of(
-                self.seed, epoch, self.data.size("train"), self.passes, self.batch_size, self.lengths, self.buckets
-            ),
-            self.data.sharding,
-        )
+        visits: jax.Array = jax.device_put(self.visits(epoch), self.data.sharding)
         return visits
 
     def program(self, run: Program) -> tuple[Program, tuple[Any, ...]]:

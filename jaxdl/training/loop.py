@@ -129,9 +129,8 @@ class Trainer:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
-        for name in NAMES:
-            if name != "train" or self._place is None:
-                self._program(name)
+        names = [name for name in NAMES if name != "train" or self._place is None]
+        self.compile_seconds += self.programs.compile(names)
 
     def init_state(self) -> TrainState:
         """Returns the state before the first step, from the experiment's seed."""

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdl.backend.compiler import compiled, traced, without_jit
+from jaxdl.backend.compiler import compiled_together, traced, without_jit
 from jaxdl.backend.jaxprs import is_read
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
@@ -27,6 +27,7 @@ from jaxdl.training.streamed import AnyFeed
 
 Key = tuple[tuple[str, str], ...]
 NAMES = ("init", "train", "eval")
+_FIRST_TO_COMPILE = ("train", "init", "eval")
 
 
 def program_key(experiment: Experiment) -> Key:
@@ -99,13 +100,27 @@ class Programs:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
+        seconds = self.compile([name])
+        return self._compiled[name], seconds
+
+    def compile(self, names: Sequence[str]) -> float:
+        """Traces and compiles those of the named programs that are not there yet; returns the seconds that it took.
+
+        Raises:
+            UserError: the model, the objective or a metric does not fit the data.
+        """
         with self._lock:
-            if name in self._compiled:
-                return self._compiled[name], 0.0
+            # The train program takes longest, so it begins first.
+            missing = sorted({*names} - self._compiled.keys(), key=_FIRST_TO_COMPILE.index)
+            if not missing:
+                return 0.0
             begin = time.perf_counter()
-            self._compiled[name], self.compiler_options[name] = compiled(self._trace(name))
-            self._traced.pop((name, without_jit()))
-            return self._compiled[name], time.perf_counter() - begin
+            once = [number for number, name in enumerate(missing) if name == "init"]
+            programs = compiled_together([self._trace(name) for name in missing], once)
+            for name, (program, options) in zip(missing, programs, strict=True):
+                self._compiled[name], self.compiler_options[name] = program, options
+                self._traced.pop((name, without_jit()))
+            return time.perf_counter() - begin
 
     @property
     def present(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import differences, from_config
+from jaxdl.experiment.load import shortened
 from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
@@ -41,6 +42,25 @@ def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
             f"{path} was begun by an earlier jaxdl, which measured accuracy where it means nothing: only that version "
             "can finish it. Give another --run_dir."
         )
+    return None
+
+
+def newest_unfinished(root: Path, experiment: Experiment) -> Path | None:
+    """Returns the newest run directory in ``root/NAME`` with an unfinished run of a recipe; None if there is none.
+
+    A run that diverged is not unfinished: it would diverge again.
+    """
+    folder, wanted = root / experiment.name, shortened(experiment)
+    for path in sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []:  # names begin with the time
+        if not (path / CONFIG).exists():
+            continue
+        try:
+            finished = earlier_summary(path, wanted)
+            status = read_summary(path).get("status") if (path / SUMMARY).exists() else None
+        except UserError:  # of another recipe, or damaged
+            continue
+        if finished is None and status != "diverged":
+            return path
     return None
 
 

@@ -21,38 +21,21 @@ from jaxdl.data.resident import Resident
 from jaxdl.experiment.recipe import Training
 from jaxdl.steps.functions import Batch, TrainState
 from jaxdl.steps.many import Rows
-from jaxdl.training.feed import Feed, Program, visits_of
+from jaxdl.training.feed import Feed, Program, Visits
 
 
 @dataclasses.dataclass(frozen=True)
-class StreamedFeed:
-    """The train examples in the order in which a training visits them; the counterpart of `jaxdl.training.feed.Feed`.
+class StreamedFeed(Visits):
+    """The train examples in the order in which a training visits them, read in chunks.
+
+    The counterpart of `jaxdl.training.feed.Feed`.
 
     Attributes:
-        data: the examples.
-        batch_size: examples in one train step.
-        seed: the experiment's seed.
-        passes: passes over the train split in one epoch.
         epochs: of the training, after which nothing is read.
-        lengths, buckets: as there.
     """
 
     data: InParts
-    batch_size: int
-    seed: int
-    passes: int = 1
     epochs: int = 1
-    lengths: np.ndarray | None = None
-    buckets: tuple[int, ...] = ()
-
-    @property
-    def examples_per_epoch(self) -> int:
-        return self.data.size("train") * self.passes
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of train steps of an epoch; the last batch is filled up."""
-        return -(-self.examples_per_epoch // self.batch_size)
 
     @functools.cached_property
     def steps_per_chunk(self) -> int:
@@ -145,8 +128,7 @@ class StreamedFeed:
         # Of a set of ten million examples an order takes a second, and 40 MB.
         visits = self._kept_visits.get(epoch)
         if visits is None:
-            given = (self.data.size("train"), self.passes, self.batch_size, self.lengths, self.buckets)
-            visits = visits_of(self.seed, epoch, *given)
+            visits = self.visits(epoch)
             self._kept_visits.clear()
             self._kept_visits[epoch] = visits
         return visits
@@ -169,7 +151,7 @@ def feed_of(
 ) -> AnyFeed:
     """Returns the train examples of a training in the order in which it visits them; see `Feed`."""
     if isinstance(data, InParts):
-        return StreamedFeed(data, training.batch_size, seed, passes, training.epochs, lengths, buckets)
+        return StreamedFeed(data, training.batch_size, seed, passes, lengths, buckets, training.epochs)
     return Feed(data, training.batch_size, seed, passes, lengths, buckets)
 
 

@@ -126,12 +126,12 @@ def test_a_switch_that_is_negated_and_given_a_value_is_refused_in_one_line() -> 
 def test_these_options_are_paths() -> None:
     """An option that holds a path is one of them."""
     assert [name for name, field in option_fields().items() if field.declaration.path] == [
-        *("data_dir", "run_dir", "input", "output", "sweep_file", "sweep_dir")
+        *("config", "data_dir", "run_dir", "input", "output", "sweep_file", "sweep_dir")
     ]
 
 
 @pytest.mark.parametrize("form", ["--{}=~/x", "--{} ~/x"])
-@pytest.mark.parametrize("name", ["data_dir", "run_dir", "input", "output"])
+@pytest.mark.parametrize("name", ["config", "data_dir", "run_dir", "input", "output"])
 def test_a_path_may_begin_with_the_home_folder(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     options, _ = parse_command_line(form.format(name).split(), None)

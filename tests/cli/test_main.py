@@ -13,9 +13,6 @@ import pytest
 
 import jaxdl
 from jaxdl.cli import main
-from jaxdl.cli.main import find_experiment
-from jaxdl.cli.options import Options
-from jaxdl.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +49,7 @@ def test_an_error_of_a_file_names_it_with_what_failed_and_the_way_out(
         raise error
 
     monkeypatch.setattr(main, "_command", fail)
-    assert main.command([], ROOT / "experiments", 0.0) == 2
+    assert main.command([], [ROOT / "experiments"], 0.0) == 2
     assert capsys.readouterr().err.partition("error: ")[2] == f"{line}\n"
 
 
@@ -67,7 +64,10 @@ def test_it_trains_an_experiment_of_the_folder_and_is_recorded_as_it_was_started
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "own.py").write_text(RECIPE)
     listed = python_m_jaxdl(tmp_path, "--list")
-    assert (listed.returncode, listed.stdout) == (0, "own  A small recipe of one's own.\n")
+    assert listed.returncode == 0
+    own, _, shipped = listed.stdout.partition("\n\n")
+    assert own.split() == ["experiments:", *["own", "A", "small", "recipe", "of", "one's", "own."]]
+    assert "\nmnist_cnn  " in shipped
     done = python_m_jaxdl(tmp_path, "--experiment=own", "--run_dir=run")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "run" / "record.json").read_text())
@@ -85,30 +85,6 @@ def made_here(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_run_made_from_python_is_known_to_the_modes_that_read_one(made_here: Path, tmp_path: Path) -> None:
-    recipe = jaxdl.load_run(made_here).experiment
-    for experiments in (ROOT / "experiments", tmp_path / "none"):
-        for mode in ("eval", "predict", "export", "reproduce", "train"):
-            assert find_experiment(Options(mode=mode, run_dir=str(made_here)), experiments) == recipe
-    with pytest.raises(UserError, match="has a run of 'made_here', not of 'mnist_cnn'"):
-        find_experiment(Options(mode="eval", run_dir=str(made_here), experiment="mnist_cnn"), ROOT / "experiments")
-    with pytest.raises(UserError, match="no experiment given"):
-        find_experiment(Options(run_dir=str(tmp_path / "new")), ROOT / "experiments")
-
-
-def test_the_file_of_an_experiment_is_used_where_there_is_one_and_no_other(made_here: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "experiments"
-    folder.mkdir()
-    (folder / "made_here.py").write_text("raise RuntimeError('executed')")
-    with pytest.raises(RuntimeError, match="executed"):
-        find_experiment(Options(mode="eval", run_dir=str(made_here)), folder)
-    config = json.loads((made_here / "config.json").read_text())
-    (made_here / "config.json").write_text(json.dumps(config | {"name": "../experiments/made_here"}))
-    found = find_experiment(Options(mode="eval", run_dir=str(made_here)), tmp_path / "none")
-    assert found is not None and found.name == "../experiments/made_here"  # read, and no file of that path executed
-
-
-@pytest.mark.slow
 def test_a_run_made_from_python_is_used_from_the_command_line(made_here: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "some.npy", np.zeros((3, 8, 8, 1), np.uint8))
     done = python_m_jaxdl(tmp_path, "--mode=predict", "--run_dir=run", "--input=some.npy", "--output=out.csv")
@@ -118,9 +94,10 @@ def test_a_run_made_from_python_is_used_from_the_command_line(made_here: Path, t
     assert (done.returncode, done.stderr.count("already has this run, and it is finished")) == (0, 1)
 
 
-def test_without_a_folder_of_experiments_it_says_so_in_one_line(tmp_path: Path) -> None:
+def test_without_a_folder_of_experiments_those_that_come_with_it_are_taken(tmp_path: Path) -> None:
     done = python_m_jaxdl(tmp_path, "--experiment=own")
     assert done.returncode == 2
-    assert done.stderr == "jaxdl: error: there is no folder experiments to take experiments from.\n"
+    assert done.stderr.startswith("jaxdl: error: unknown experiment 'own'. Choose from: adding_rnn,")
+    assert done.stderr.endswith(f" Searched: {ROOT / 'experiments'}; --experiment=FILE.py names a file.\n")
     helped = python_m_jaxdl(tmp_path, "--help")
     assert helped.returncode == 0 and helped.stdout.startswith("usage: python -m jaxdl --experiment=NAME")

@@ -14,6 +14,16 @@ from tests.sweeps.small import RECIPE
     ("options", "message"),
     [
         (Options(profile=True, mode="eval"), "--profile traces a training: it does not work with --mode=eval."),
+        (Options(resume=True, mode="eval"), "--resume is for trainings: it does not work with --mode=eval."),
+        (Options(max_time="2h", mode="lr_find"), "--max_time is for trainings: it does not work with --mode=lr_find."),
+        (
+            Options(resume=True, run_dir="x"),
+            "--resume looks for the newest unfinished run, but --run_dir names the run; leave out --resume.",
+        ),
+        (
+            Options(resume=True, sweep=("seed=0:2",)),
+            "--resume looks for the newest unfinished run, but the same command continues a sweep; leave out --resume.",
+        ),
         (Options(kills=3), "--kills only applies to --mode=verify_resume."),
         (Options(mode="eval", lr_high=1.0), "--lr_high only applies to --mode=lr_find."),
         (Options(input="x"), "--input only applies to --mode=predict."),

@@ -67,6 +67,23 @@ def test_a_signal_ends_the_training_and_says_how_to_go_on(tmp_path: Path, number
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "preempted"
 
 
+@pytest.mark.slow
+def test_a_training_ends_in_order_when_its_time_is_over_and_resume_goes_on_with_it(tmp_path: Path) -> None:
+    arguments = ["--experiment=digits_mlp", "--epochs=100000", "--max_time=8s"]
+    first = launch(tmp_path, *arguments)
+    assert first.returncode == 142, first.stderr
+    assert "the time of --max_time is over: saving first" in first.stderr
+    (run_dir,) = (tmp_path / "runs" / "digits_mlp").iterdir()
+    steps = json.loads((run_dir / "summary.json").read_text())["step"]
+    again = launch(tmp_path, *arguments, "--resume", "--quiet")
+    assert again.returncode == 142, again.stderr
+    assert f"resuming {run_dir.relative_to(tmp_path)}" in again.stderr and "epoch " not in again.stderr
+    assert [*(tmp_path / "runs" / "digits_mlp").iterdir()] == [run_dir]
+    assert json.loads((run_dir / "summary.json").read_text())["step"] > steps > 0
+    wrong = launch(tmp_path, *QUICK, "--max_time=5steps")
+    assert wrong.returncode == 2 and "max_time=5steps: must be a time such as 90s, 45min or 2h" in wrong.stderr
+
+
 def shell(tmp_path: Path, redirected: str) -> int:
     """Trains for an epoch with redirected output; returns the exit status of the training itself."""
     command = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,12 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     folder = ROOT / "docs"
     pages = {page.relative_to(folder).with_suffix("").as_posix() for page in PAGES if page.is_relative_to(folder)}
     assert set(listed) >= pages - {"index"}
+
+
+def test_every_extra_is_in_the_table_of_extras() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    rows = re.findall(r"^\| (`[^|]*`) \|", (ROOT / "docs/start.md").read_text(), re.MULTILINE)
+    assert extras.keys() <= {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 def test_every_test_that_the_table_of_faults_names_is_there() -> None:

@@ -81,6 +81,28 @@ def test_each_program_is_compiled_when_it_is_first_asked_for_and_never_again() -
     assert found.present == ("init",) and found.compiler_options.keys() == {"init"}
 
 
+def test_all_programs_compiled_together_give_what_those_compiled_one_by_one_give() -> None:
+    together, alone = (jaxdl.Trainer(experiment(), blobs()) for _ in range(2))
+    together.compile()
+    assert {*together.programs.present} == {"init", "train", "eval"} and together.compile_seconds > 0
+    assert together.programs.compile(["eval", "init"]) == 0
+    ends = [trainer.advance(trainer.init_state(), 5) for trainer in (together, alone)]
+    assert {*alone.programs.present} == {"init", "train"}
+    for one, other in zip(*map(jax.tree.leaves, [(state.params, losses) for state, losses in ends]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert together.evaluate(ends[0][0], "test") == alone.evaluate(ends[1][0], "test")
+
+
+def test_initial_parameters_are_compiled_with_less_optimisation_on_a_cpu() -> None:
+    found = programs()
+    found.compile(["init", "train"])
+    level = "xla_backend_optimization_level"
+    assert {name: level in options for name, options in found.compiler_options.items()} == {
+        "init": jax.default_backend() == "cpu",
+        "train": False,
+    }
+
+
 def test_training_compiles_one_program_for_train_and_one_for_eval(caplog: pytest.LogCaptureFixture) -> None:
     with jax.log_compiles(), caplog.at_level("WARNING"):
         trainer = jaxdl.Trainer(experiment(**{"training.epochs": 4}), blobs())

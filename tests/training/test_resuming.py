@@ -14,7 +14,7 @@ import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.experiment.config import to_config
 from jaxdl.record import RunDirectory, read_record
-from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
+from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, newest_unfinished, write_record
 from tests.small import blobs
 
 
@@ -123,3 +123,18 @@ def test_a_record_names_shapes_and_programs(recipe: jaxdl.Experiment) -> None:
     assert (found["steps_per_epoch"], found["side_by_side"]) == (1, 1)
     assert found["spec"]["input_shape"] == (4, 4, 1) and np.dtype(found["spec"]["input_dtype"]) == np.uint8
     assert found["compiler_options"] == {n: o for n, o in trainer.programs.compiler_options.items() if o}
+
+
+def test_the_newest_unfinished_run_of_the_same_recipe_is_found(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    runs = tmp_path / recipe.name
+    assert newest_unfinished(tmp_path, recipe) is None
+    runs.mkdir()
+    oldest = begun(runs / "20260101T000000Z-000000", recipe, "failed")
+    unfinished = begun(runs / "20260102T000000Z-000000", recipe)
+    begun(runs / "20260103T000000Z-000000", recipe, "completed")
+    begun(runs / "20260104T000000Z-000000", recipe, "diverged")
+    begun(runs / "20260105T000000Z-000000", jaxdl.replace(recipe, {"seed": 9}), "preempted")
+    (runs / "sweep-12345678").mkdir()
+    assert newest_unfinished(tmp_path, recipe) == unfinished
+    (unfinished / "config.json").write_text("{")
+    assert newest_unfinished(tmp_path, recipe) == oldest

@@ -1,0 +1,94 @@
+"""JPEG files give the same pixels with simplejpeg as with Pillow alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import jaxdl.data.jpeg
+from jaxdl.data.images import load_image
+from jaxdl.errors import UserError
+
+pytest.importorskip("simplejpeg")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("jpeg") / "image.jpg"
+
+
+def both(path: Path, shape: tuple[int, int, int]) -> list[np.ndarray | str]:
+    """Returns what is read with simplejpeg and without it: pixels, or the message of an error."""
+    found: list[np.ndarray | str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for decoder in (jaxdl.data.jpeg._decoder, lambda: None):
+            patch.setattr(jaxdl.data.jpeg, "_decoder", decoder)
+            try:
+                found.append(load_image(path, shape))
+            except UserError as error:
+                found.append(str(error))
+    return found
+
+
+def encoded(size: tuple[int, int], mode: str, seed: int, **options: object) -> bytes:
+    random = np.random.RandomState(seed)
+    image = Image.fromarray(random.randint(0, 256, (5, 6, 3)).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    image.convert(mode).save(stream, "JPEG", **options)
+    return stream.getvalue()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    mode=st.sampled_from(["RGB", "L", "CMYK", "YCbCr"]),
+    seed=st.integers(0, 2**31),
+    quality=st.integers(5, 100),
+    subsampling=st.sampled_from([0, 1, 2]),
+    progressive=st.booleans(),
+    orientation=st.integers(1, 8),
+    shape=st.tuples(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 3])),
+)
+def test_the_pixels_are_the_same(file, size, mode, seed, quality, subsampling, progressive, orientation, shape):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": quality, "subsampling": subsampling, "progressive": progressive, "exif": exif}
+    file.write_bytes(encoded(size, mode, seed, **options))
+    with_it, alone = both(file, shape)
+    np.testing.assert_array_equal(with_it, alone)
+    assert np.shape(with_it) == shape
+
+
+def test_red_green_and_blue_that_were_not_converted_are_the_same(file):
+    file.write_bytes(encoded((40, 30), "RGB", 0, keep_rgb=True))
+    np.testing.assert_array_equal(*both(file, (30, 40, 3)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(share=st.floats(0, 1), progressive=st.booleans())
+def test_a_file_that_is_cut_short_ends_in_the_same_way(file, share, progressive):
+    whole = encoded((64, 48), "RGB", 1, progressive=progressive)
+    file.write_bytes(whole[: int(share * len(whole))])
+    with_it, alone = both(file, (48, 64, 3))
+    assert type(with_it) is type(alone)
+    np.testing.assert_array_equal(with_it, alone)
+
+
+def test_simplejpeg_is_what_decodes(file, monkeypatch):
+    file.write_bytes(encoded((40, 30), "RGB", 2))
+    calls: list[str] = []
+    decode = jaxdl.data.jpeg._decoder()
+
+    def counted(data, space, **least):
+        calls.append(space)
+        return decode(data, space, **least)
+
+    monkeypatch.setattr(jaxdl.data.jpeg, "_decoder", lambda: counted)
+    load_image(file, (30, 40, 3))
+    assert calls == ["RGB"]
