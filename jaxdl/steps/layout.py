@@ -6,8 +6,10 @@ devices must tell each other; so results are those of the whole batch, on any nu
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 import jax
@@ -17,7 +19,10 @@ from jaxdl.backend.compiler import without_jit
 from jaxdl.backend.mesh import DATA, MODEL, Axes, devices_of, local_devices, make_mesh, mesh_text, parse_mesh
 from jaxdl.errors import UserError
 from jaxdl.experiment.recipe import Training
+from jaxdl.steps.rules import Path, Rule, names_of
 
+# Arrays with fewer numbers stay whole: collecting them would take longer than what it saves.
+SMALL = 1024
 Shard = Literal["replicated", "fsdp", "rules"]
 T = TypeVar("T")
 
@@ -30,11 +35,13 @@ class Layout:
         mesh: the devices; a batch is divided along its axis ``data``.
         shard: how parameters and the optimizer's state lie.
         named: whether the recipe names the devices; otherwise there are as many as divide the batch.
+        rules: the axes of parameters by their paths, see `jaxdl.steps.rules`.
     """
 
     mesh: Mesh
     shard: Shard = "replicated"
     named: bool = False
+    rules: Mapping[Path, Rule] = dataclasses.field(default_factory=dict, compare=False)
 
     @property
     def axes(self) -> Axes:
@@ -69,10 +76,57 @@ class Layout:
         said: T = jax.lax.with_sharding_constraint(state, self.of_state(state))
         return said
 
-    def of_state(self, state: T) -> T:
-        """Returns the sharding of each leaf of a state, of its shapes alone."""
-        found: T = jax.tree.map(lambda leaf: self.everywhere, state)
+    def collected(self, params: T) -> T:
+        """Says, in a program, that parameters which ``fsdp`` divides are used whole, and their gradients divided again.
+
+        Without this, XLA would also divide the computation along the axes of the parameters, and move activations.
+        """
+        if self.shard != "fsdp":
+            return params
+        whole: T = jax.tree.map(self._collected, params, self.of_state(params))
+        return whole
+
+    def _collected(self, param: jax.Array, lies: NamedSharding) -> jax.Array:
+        if lies.spec == PartitionSpec():
+            return param
+
+        @jax.custom_vjp
+        def collect(param: jax.Array) -> jax.Array:
+            whole: jax.Array = jax.lax.with_sharding_constraint(param, self.everywhere)
+            return whole
+
+        def backward(_: None, gradient: jax.Array) -> tuple[jax.Array]:
+            return (jax.lax.with_sharding_constraint(gradient, lies),)
+
+        collect.defvjp(lambda param: (collect(param), None), backward)
+        found: jax.Array = collect(param)
         return found
+
+    def of_state(self, state: T) -> T:
+        """Returns the sharding of each leaf of a state or of parameters, of its shapes alone."""
+        if self.shard == "replicated":
+            found: T = jax.tree.map(lambda leaf: self.everywhere, state)
+        else:
+            of_leaf = self._of_leaf if self.shard == "rules" else self._along_data
+            found = jax.tree_util.tree_map_with_path(lambda path, leaf: of_leaf(names_of(path), leaf), state)
+        return found
+
+    def _along_data(self, path: Path, leaf: Any) -> NamedSharding:
+        """Divides the largest dimension that can be divided; of equal ones the first."""
+        fitting = [n for n, length in enumerate(leaf.shape) if length % self.ways == 0]
+        if leaf.size < SMALL or not fitting or path[:1] == ("model_state",):
+            return self.everywhere
+        largest = max(fitting, key=lambda n: (leaf.shape[n], -n))
+        return NamedSharding(self.mesh, PartitionSpec(*[None] * largest, DATA))
+
+    def _of_leaf(self, path: Path, leaf: Any) -> NamedSharding:
+        # The optimizer's state has trees of the form of the parameters: the end of a path in it is that of a parameter.
+        ends = (path[n:] for n in range(len(path)))
+        axes = next((self.rules[end] for end in ends if end in self.rules), ())
+        sizes = [1 if axis is None else self.mesh.shape.get(axis, 1) for axis in axes]
+        if len(axes) != leaf.ndim or any(length % size for length, size in zip(leaf.shape, sizes, strict=True)):
+            return self.everywhere
+        return NamedSharding(self.mesh, PartitionSpec(*(axis if axis in self.mesh.shape else None for axis in axes)))
 
     def shapes(self, state: T) -> T:
         """Returns the shapes of a state with the sharding of each."""
@@ -108,6 +162,13 @@ class Layout:
 def _on(leaf: Any, sharding: NamedSharding) -> Any:
     there = isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(sharding, leaf.ndim)
     return leaf if there else jax.device_put(leaf, sharding)
+
+
+def known(layout: Layout | None) -> contextlib.AbstractContextManager[Any]:
+    """Returns the context in which a program is traced whose layers ask for the mesh, such as dropout."""
+    if layout is None:
+        return contextlib.nullcontext()
+    return jax.sharding.use_abstract_mesh(layout.mesh.abstract_mesh)
 
 
 def layout_of(training: Training) -> Layout | None:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxdl.steps.buckets import Buckets
 from jaxdl.steps.functions import INPUT_SCOPE, Batch, Steps, Sums, TrainState
-from jaxdl.steps.layout import Layout
+from jaxdl.steps.layout import Layout, known
 
 Rows = dict[str, jax.Array]
 
@@ -100,7 +100,8 @@ def run_train_steps(
     ) -> tuple[TrainState, Rows]:
         with jax.named_scope(INPUT_SCOPE):
             batch = batch_of_step(arrays, order, number, batch_size, layout)
-        state, metrics = buckets.run(lambda batch: steps.train_step(state, batch, hparams), batch)
+        with known(layout):
+            state, metrics = buckets.run(lambda batch: steps.train_step(state, batch, hparams), batch)
         state = state if layout is None else layout.state(state)
         return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
 
@@ -164,7 +165,8 @@ def run_eval_steps(
         positions = positions if layout is None else layout.batch(positions)
         batch = take(arrays, jnp.minimum(positions, stop - 1))
         batch = batch if layout is None else layout.batch(batch)
-        return buckets.run(lambda batch: steps.eval_step(state, batch, hparams), batch | {"mask": positions < stop})
+        with known(layout):
+            return buckets.run(lambda batch: steps.eval_step(state, batch, hparams), batch | {"mask": positions < stop})
 
     shapes = jax.eval_shape(sums_of, jax.ShapeDtypeStruct((), jnp.int32))
     buffers = jax.tree.map(lambda s: jnp.zeros((most_batches, *s.shape), s.dtype), shapes)

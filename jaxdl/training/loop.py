@@ -25,11 +25,10 @@ from jaxdl.experiment.load import check_targets
 from jaxdl.experiment.weights import class_weights
 from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
-from jaxdl.steps.layout import layout_of
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place
-from jaxdl.training.programs import NAMES, Programs
+from jaxdl.training.programs import NAMES, Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
 # What a call of the train program gives: the state, the metrics, and how many steps it runs.
@@ -62,7 +61,7 @@ class Trainer:
         check_targets(self.experiment, dataset)
         self.spec = dataset.spec
         training = self.experiment.training
-        self.layout = layout_of(training)
+        self.layout = layout_with_rules(self.experiment, self.spec)
         data = data or on_device_or_in_parts(dataset)
         self.feed = feed_of(
             data if self.layout is None else data.on(self.layout.everywhere),

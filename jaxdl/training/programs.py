@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import time
@@ -20,8 +21,9 @@ from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
 from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import TrainState, make_steps, model_errors, state_shapes
-from jaxdl.steps.layout import Layout, layout_of
+from jaxdl.steps.layout import SMALL, Layout, layout_of
 from jaxdl.steps.many import run_train_steps
+from jaxdl.steps.rules import rules_of
 from jaxdl.training.feed import Feed
 from jaxdl.training.streamed import AnyFeed
 
@@ -43,6 +45,25 @@ def program_key(experiment: Experiment) -> Key:
     named = tuple((field.path, "traced" if field.enters_as_data else _static_value(field)) for field in fields)
     layout = layout_of(experiment.training)
     return named if layout is None else (*named, ("layout", str(layout)))
+
+
+def layout_with_rules(experiment: Experiment, spec: Spec) -> Layout | None:
+    """Returns where the arrays of a training lie on several devices, as its model declares it; None for one device.
+
+    Args:
+        experiment: the recipe, fitted to its data.
+        spec: describes one example.
+
+    Raises:
+        UserError: see `jaxdl.steps.layout.layout_of`; or the model does not fit the data, or declares what is no axis.
+    """
+    layout = layout_of(experiment.training)
+    if layout is None or layout.shard != "rules":
+        return layout
+    steps = make_steps(experiment, spec, total_steps=1)
+    with model_errors():
+        rules = rules_of(lambda: steps.init_state(np.uint32(0)), SMALL)
+    return dataclasses.replace(layout, rules=rules)
 
 
 def _static_value(field: Field) -> str:
@@ -85,7 +106,7 @@ class Programs:
         self._experiment = experiment
         self._feed = feed
         self.layout = layout
-        self.steps = make_steps(experiment, spec, self.total_steps, class_weights)
+        self.steps = make_steps(experiment, spec, self.total_steps, class_weights, layout)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
