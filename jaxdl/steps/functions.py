@@ -140,7 +140,8 @@ def make_steps(
             only where it is ``balanced``, since this depends on the data.
         layout: where the parameters lie on several devices; None: there is one.
     """
-    functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights)
+    functions.layout = layout
     return Steps(
         jax.jit(functions.init_state),
         jax.jit(functions.train_step),
@@ -166,15 +167,9 @@ def make_loss_and_gradients(
 class _Functions:
     """The functions of `Steps` before jit; they treat the attributes of this object as constants."""
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        spec: Spec,
-        total_steps: int,
-        class_weights: Sequence[float] | None,
-        layout: Layout | None = None,
-    ):
-        self._layout = layout
+    layout: Layout | None = None
+
+    def __init__(self, experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None):
         self._experiment = experiment
         self._class_weights = class_weights
         self._spec = spec
@@ -343,7 +338,7 @@ class _Functions:
         # Values that the model itself stores in another dtype than float32 are not converted.
         cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
         params = jax.tree.map(cast, params)
-        params = params if self._layout is None else self._layout.collected(params)
+        params = params if self.layout is None else self.layout.collected(params)
         return {"params": params, **model_state}
 
 

@@ -77,22 +77,23 @@ class Layout:
         return said
 
     def collected(self, params: T) -> T:
-        """Says, in a program, that parameters which ``fsdp`` divides are used whole, and their gradients divided again.
+        """Says, in a program, how parameters are used: those that ``fsdp`` divides whole, others as they lie.
 
-        Without this, XLA would also divide the computation along the axes of the parameters, and move activations.
+        Their gradients lie as the parameters do. Without this, XLA divides with ``fsdp`` also the computation along the
+        axes of the parameters, and moves activations; with ``rules`` it also divides updates of whole parameters, and
+        collects them with all of the optimizer's state.
         """
-        if self.shard != "fsdp":
+        if self.shard == "replicated":
             return params
         whole: T = jax.tree.map(self._collected, params, self.of_state(params))
         return whole
 
     def _collected(self, param: jax.Array, lies: NamedSharding) -> jax.Array:
-        if lies.spec == PartitionSpec():
-            return param
+        used = self.everywhere if self.shard == "fsdp" else lies
 
         @jax.custom_vjp
         def collect(param: jax.Array) -> jax.Array:
-            whole: jax.Array = jax.lax.with_sharding_constraint(param, self.everywhere)
+            whole: jax.Array = jax.lax.with_sharding_constraint(param, used)
             return whole
 
         def backward(_: None, gradient: jax.Array) -> tuple[jax.Array]:

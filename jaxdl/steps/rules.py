@@ -8,7 +8,7 @@ A module, of jaxdl or a user's own, declares it by a class attribute:
 For a parameter of its own, or one of a layer in it, it gives an axis of the mesh, or None, for each dimension. The
 outermost module that names a parameter decides. Of parameters that none names, those called ``kernel``,
 ``recurrent_kernel`` and ``embedding`` lie along their last dimension, which for the layers of jaxdl and Flax is that of
-the outputs; others are whole on each device, and so is what cannot be divided evenly.
+the outputs, and with them their ``bias``; others are whole on each device, and so is what cannot be divided evenly.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ def rules_of(init: Callable[[], Any], small: int) -> dict[Path, Rule]:
         for path, shape in shapes.items()
         if path[-1] in _ALONG_OUTPUTS and len(shape) > 1 and math.prod(shape) >= small
     }
+    for path in [(*path[:-1], "bias") for path in found]:
+        if len(shapes.get(path, ())) == 1:
+            found[path] = (MODEL,)
     # Of an outer module and a layer in it, the outer one comes last, and so decides.
     inner_first = sorted(declared, key=lambda each: -len(each[0]))
     return found | {path: rule for _, path, rule in inner_first if path in shapes}
