@@ -23,6 +23,8 @@ from jaxdl.steps.rules import Path, Rule, names_of
 
 # Arrays with fewer numbers stay whole: collecting them would take longer than what it saves.
 SMALL = 1024
+# The axis of trainings side by side in one program.
+TRAININGS = "training"
 Shard = Literal["replicated", "fsdp", "rules"]
 T = TypeVar("T")
 
@@ -56,6 +58,21 @@ class Layout:
     def everywhere(self) -> NamedSharding:
         """Each device has the whole array."""
         return NamedSharding(self.mesh, PartitionSpec())
+
+    def beside(self, count: int) -> Layout:
+        """Returns the layout of trainings side by side: so many groups of as many devices, along an axis of their own.
+
+        What it says of a state is said of each training, under `jax.vmap` along that axis.
+        """
+        needed = devices_of(self.axes) * count
+        mesh = make_mesh(((TRAININGS, count), *self.axes), local_devices(needed, f"{needed} devices"))
+        return dataclasses.replace(self, mesh=mesh)
+
+    def each(self, state: Any) -> Any:
+        """Returns the shardings of states side by side, of one state: the first axis are the trainings."""
+        return jax.tree.map(
+            lambda lies: NamedSharding(self.mesh, PartitionSpec(TRAININGS, *lies.spec)), self.of_state(state)
+        )
 
     @functools.cached_property
     def by_row(self) -> NamedSharding:
