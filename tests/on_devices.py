@@ -23,7 +23,6 @@ LAYOUTS = {
     "8": "devices=8",
     "fsdp": "devices=8 shard=fsdp",
     "rules": "mesh=data:4,model:2 shard=rules",
-    "model": "mesh=model:2 shard=rules",
 }
 
 
@@ -44,7 +43,7 @@ def _recipe(name: str) -> Any:
 
     small = {"training.batch_size": 64, "training.eval_batch_size": 100}
     if name == "residual":
-        return jaxdl.replace(residual(), small | {"optimizer.learning_rate": 0.01})
+        return jaxdl.replace(residual(), small | {"optimizer.learning_rate": 0.01, "model.blocks": 1})
     if name == "mlp":
         return jaxdl.replace(twin("digits_mlp"), small | {"model.dropout": 0.2, "optimizer.clip_norm": 1.0})
     return jaxdl.replace(twin(name), small)

@@ -104,7 +104,7 @@ def test_eight_devices_train_as_one_and_sum_gradients_once() -> None:
             ({"all-reduce": 2}, {"all-reduce": 3, "all-gather": 2}, {"all-reduce": 3, "all-gather": 3}),
         ),
         # Its gradients before batch statistics are 0 up to rounding. Small layers are not divided.
-        ("residual", r"(first|convolution_\w+)/bias", 1.0, ({"all-reduce": 18},) * 3),
+        ("residual", r"(first|convolution_\w+)/bias", 1.0, ({"all-reduce": 10},) * 3),
         # Twice, for short and for long sentences, and once for their lengths.
         (
             "sentiment_lstm",
