@@ -18,6 +18,7 @@ from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
+from jaxdl.steps.layout import devices_named
 
 
 def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -36,7 +37,12 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         UserError: a mistake that the user can correct.
     """
     check_options(options)
-    configure(platform=options.platform, xla_flags=options.xla_flags, debug=options.debug)
+    configure(
+        platform=options.platform,
+        xla_flags=options.xla_flags,
+        debug=options.debug,
+        cpu_devices=devices_named(experiment.training),
+    )
     raise_terminated()
     if options.max_time:
         stop_after(Interval.parse(options.max_time).amount)

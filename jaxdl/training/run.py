@@ -105,6 +105,8 @@ def train(
             stopping = EarlyStopping.of(experiment, dataset)
             trainer = cache.trainer(experiment, place_of=str(directory.path))
             cleanup.callback(trainer.close)
+            if trainer.layout is not None:
+                notify(trainer.layout.message(experiment.training.batch_size))
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
