@@ -58,6 +58,27 @@ def devices_of(axes: Axes) -> int:
     return math.prod(size for _, size in axes)
 
 
+def named_axes(devices: int | None, mesh: str | None) -> tuple[Axes | None, str]:
+    """Returns the axes that a recipe names by ``devices`` or ``mesh``, and how it does so; None if it names none.
+
+    Raises:
+        UserError: the two say different things.
+    """
+    if mesh is not None:
+        axes = parse_mesh(mesh)
+        if devices not in (None, devices_of(axes)):
+            raise UserError(f"--mesh={mesh} has {devices_of(axes)} devices, not --devices={devices}: leave that out.")
+        return axes, f"--mesh={mesh}"
+    if devices is not None:
+        return ((DATA, devices),), f"--devices={devices}"
+    return None, ""
+
+
+def ways_of(axes: Axes | None) -> int:
+    """Returns in how many parts axes divide a batch."""
+    return dict(axes or ()).get(DATA, 1)
+
+
 def make_mesh(axes: Axes, devices: Sequence[Any]) -> Mesh:
     """Returns the mesh of the first devices.
 

@@ -10,6 +10,7 @@ import jax
 
 from jaxdl.backend.debugging import not_a_number
 from jaxdl.backend.memory import ran_out_of_memory
+from jaxdl.backend.mesh import devices_of, named_axes
 from jaxdl.backend.settings import configure
 from jaxdl.backend.signals import Terminated, raise_terminated, stop_after
 from jaxdl.cli.checks import check_options
@@ -18,7 +19,6 @@ from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
-from jaxdl.steps.layout import devices_named
 
 
 def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -37,11 +37,12 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         UserError: a mistake that the user can correct.
     """
     check_options(options)
+    axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
     configure(
         platform=options.platform,
         xla_flags=options.xla_flags,
         debug=options.debug,
-        cpu_devices=devices_named(experiment.training),
+        cpu_devices=devices_of(axes or ()),
     )
     raise_terminated()
     if options.max_time:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jaxdl.backend.memory import free_memory, unless_out_of_memory
+from jaxdl.backend.mesh import named_axes, ways_of
 from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -52,6 +53,8 @@ def batch_find(
 ) -> list[BatchSize]:
     """Tries batches of 8, 16, 32 ... examples, until one does not fit or the train split is used up.
 
+    Where the recipe names devices that do not divide 8, it begins with the next size that they divide.
+
     Once larger sizes are no longer faster, they are only compiled, which shows the memory that they need, and not run.
 
     Args:
@@ -69,8 +72,10 @@ def batch_find(
     cache = cache or Cache(expanded(data_dir), notify)
     dataset = cache.dataset(experiment)
     recipe = experiment.for_spec(dataset.spec)
+    axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
     found: list[BatchSize] = []
-    size, most = _FIRST, cache.trainer(recipe).feed.examples_per_epoch
+    first = size = -(-_FIRST // ways_of(axes)) * ways_of(axes)  # sizes that the named devices divide
+    most = cache.trainer(replace(recipe, {BATCH_SIZE: first})).feed.examples_per_epoch
     while size <= most:
         found.append(_try(cache.trainer(replace(recipe, {BATCH_SIZE: size})), size, timed=not _slower(found)))
         notify(_line(found[-1]))
@@ -78,9 +83,9 @@ def batch_find(
             break
         size *= 2
     if not found:
-        raise UserError(f"batch_find: the train split has fewer than {_FIRST} examples.")
+        raise UserError(f"batch_find: the train split has fewer than {first} examples.")
     if not found[0].fits:
-        raise UserError(f"batch_find: not even a batch of {_FIRST} fits; make the model smaller, or free memory.")
+        raise UserError(f"batch_find: not even a batch of {first} fits; make the model smaller, or free memory.")
     return found
 
 

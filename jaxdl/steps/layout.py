@@ -16,13 +16,15 @@ import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxdl.backend.compiler import without_jit
-from jaxdl.backend.mesh import DATA, MODEL, Axes, devices_of, local_devices, make_mesh, mesh_text, parse_mesh
+from jaxdl.backend.mesh import DATA, MODEL, Axes, devices_of, local_devices, make_mesh, mesh_text, named_axes
 from jaxdl.errors import UserError
 from jaxdl.experiment.recipe import Training
 from jaxdl.steps.rules import Path, Rule, names_of
 
 # Arrays with fewer numbers stay whole: collecting them would take longer than what it saves.
 SMALL = 1024
+# The axis of trainings side by side in one program.
+TRAININGS = "training"
 Shard = Literal["replicated", "fsdp", "rules"]
 T = TypeVar("T")
 
@@ -56,6 +58,21 @@ class Layout:
     def everywhere(self) -> NamedSharding:
         """Each device has the whole array."""
         return NamedSharding(self.mesh, PartitionSpec())
+
+    def beside(self, count: int) -> Layout:
+        """Returns the layout of trainings side by side: so many groups of as many devices, along an axis of their own.
+
+        What it says of a state is said of each training, under `jax.vmap` along that axis.
+        """
+        needed = devices_of(self.axes) * count
+        mesh = make_mesh(((TRAININGS, count), *self.axes), local_devices(needed, f"{needed} devices"))
+        return dataclasses.replace(self, mesh=mesh)
+
+    def each(self, state: Any) -> Any:
+        """Returns the shardings of states side by side, of one state: the first axis are the trainings."""
+        return jax.tree.map(
+            lambda lies: NamedSharding(self.mesh, PartitionSpec(TRAININGS, *lies.spec)), self.of_state(state)
+        )
 
     @functools.cached_property
     def by_row(self) -> NamedSharding:
@@ -97,7 +114,9 @@ class Layout:
             return whole
 
         def backward(_: None, gradient: jax.Array) -> tuple[jax.Array]:
-            return (jax.lax.with_sharding_constraint(gradient, lies),)
+            # First summed whole: for a table of embeddings XLA would otherwise send its rows to and fro.
+            whole = jax.lax.with_sharding_constraint(gradient, self.everywhere) if used != lies else gradient
+            return (jax.lax.with_sharding_constraint(whole, lies),)
 
         collect.defvjp(lambda param: (collect(param), None), backward)
         found: jax.Array = collect(param)
@@ -183,7 +202,7 @@ def layout_of(training: Training) -> Layout | None:
     """
     if without_jit():
         return None
-    axes, given = _named(training)
+    axes, given = named_axes(training.devices, training.mesh)
     if axes is None:
         count = len(jax.local_devices())
         axes = ((DATA, next(n for n in range(count, 0, -1) if training.batch_size % n == 0)),)
@@ -193,27 +212,6 @@ def layout_of(training: Training) -> Layout | None:
     check_divides(training.batch_size, axes, given)
     devices = local_devices(devices_of(axes), given)
     return Layout(make_mesh(axes, devices), training.shard, named=bool(given))
-
-
-def devices_named(training: Training) -> int:
-    """Returns how many devices a recipe names; 1 where it names none."""
-    axes, _ = _named(training)
-    return 1 if axes is None else devices_of(axes)
-
-
-def _named(training: Training) -> tuple[Axes | None, str]:
-    """Returns the axes that a recipe names, and how it does so."""
-    if training.mesh is not None:
-        axes = parse_mesh(training.mesh)
-        if training.devices not in (None, devices_of(axes)):
-            raise UserError(
-                f"--mesh={training.mesh} has {devices_of(axes)} devices, and --devices={training.devices} says "
-                f"otherwise: leave out --devices."
-            )
-        return axes, f"--mesh={training.mesh}"
-    if training.devices is not None:
-        return ((DATA, training.devices),), f"--devices={training.devices}"
-    return None, ""
 
 
 def _check_shard(shard: Shard, axes: Axes) -> None:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxdl.steps.buckets import Buckets
 from jaxdl.steps.functions import INPUT_SCOPE, Batch, Steps, Sums, TrainState
-from jaxdl.steps.layout import Layout, known
+from jaxdl.steps.layout import TRAININGS, Layout, known
 
 Rows = dict[str, jax.Array]
 
@@ -105,7 +105,9 @@ def run_train_steps(
         state = state if layout is None else layout.state(state)
         return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
 
-    each = jax.vmap(step) if stacked else step
+    each = step
+    if stacked:
+        each = jax.vmap(step, spmd_axis_name=None if layout is None else TRAININGS)
 
     def body(i: jax.Array, carry: tuple[TrainState, Rows]) -> tuple[TrainState, Rows]:
         return each(*carry, order, hparams, first + i)

@@ -106,7 +106,8 @@ class Programs:
         self._experiment = experiment
         self._feed = feed
         self.layout = layout
-        self.steps = make_steps(experiment, spec, self.total_steps, class_weights, layout)
+        self._make_steps = functools.partial(make_steps, experiment, spec, self.total_steps, class_weights)
+        self.steps = self._make_steps(layout)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
@@ -235,16 +236,22 @@ class Programs:
         return traced(self.steps.init_state, np.uint32(0), out_shardings=said)
 
     def _trace_train(self) -> Any:
-        program, (arrays, order, *bounds) = self._feed.program(self.run_steps(stacked=False))
+        program, (arrays, order, *bounds) = self._feed.program(self.run_steps(stacked=False, layout=self.layout))
         hparams = device_hparams(self._experiment)
         arguments = (self.state_shapes, arrays, order, hparams, *bounds)
         said = None if self.layout is None else (self.layout.of_state(self.state_shapes), self.layout.everywhere)
         return traced(program, *arguments, donate_argnums=(0,), out_shardings=said)
 
-    def run_steps(self, stacked: bool) -> Callable[..., Any]:
-        """Returns `jaxdl.steps.many.run_train_steps` for this recipe and these data."""
-        run = functools.partial(run_train_steps, self.steps, self._feed.batch_size, self.buckets, stacked)
-        return run if self.layout is None or stacked else functools.partial(run, layout=self.layout)
+    def run_steps(self, stacked: bool, layout: Layout | None = None) -> Callable[..., Any]:
+        """Returns `jaxdl.steps.many.run_train_steps` for this recipe and these data.
+
+        Args:
+            stacked: for several trainings side by side.
+            layout: where arrays lie on several devices; None: there is one, or the trainings lie along all of them.
+        """
+        steps = self.steps if layout is self.layout else self._make_steps(layout)
+        run = functools.partial(run_train_steps, steps, self._feed.batch_size, self.buckets, stacked)
+        return run if layout is None else functools.partial(run, layout=layout)
 
     def _trace_eval(self) -> Any:
         return self.evaluation.trace(self.state_shapes, device_hparams(self._experiment))

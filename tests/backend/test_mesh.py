@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxdl.backend.mesh import devices_of, local_devices, make_mesh, mesh_text, parse_mesh
+from jaxdl.backend.mesh import Axes, devices_of, local_devices, make_mesh, mesh_text, named_axes, parse_mesh, ways_of
 from jaxdl.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +42,21 @@ def test_a_mesh_is_read_as_it_is_written(axes: list[tuple[str, int]], count: int
 def test_what_is_no_mesh_is_refused_with_what_would_be_one(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         parse_mesh(text)
+
+
+@pytest.mark.parametrize(
+    ("devices", "mesh", "axes", "ways"),
+    [
+        (None, None, None, 1),
+        (3, None, (("data", 3),), 3),
+        (None, "model:2,data:3", (("model", 2), ("data", 3)), 3),
+        (2, "model:2", (("model", 2),), 1),
+    ],
+)
+def test_the_axes_that_a_recipe_names(devices: int | None, mesh: str | None, axes: Axes | None, ways: int) -> None:
+    found, given = named_axes(devices, mesh)
+    assert (found, ways_of(found)) == (axes, ways)
+    assert given == ("" if axes is None else f"--mesh={mesh}" if mesh else f"--devices={devices}")
 
 
 def test_the_axes_of_a_mesh_leave_the_division_to_the_compiler() -> None:
