@@ -17,6 +17,7 @@ class Command:
         needs: options that must be given.
         own_options: options that apply only to the modes that list them.
         of_a_run: whether its experiment is taken from the run in ``--run_dir``.
+        of_the_machine: whether it needs no experiment.
     """
 
     help: str
@@ -24,6 +25,7 @@ class Command:
     needs: tuple[str, ...] = ()
     own_options: tuple[str, ...] = ()
     of_a_run: bool = False
+    of_the_machine: bool = False
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -47,6 +49,9 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "data": Command("describe the data, name what looks wrong, and write a page with examples", "data:look"),
     "summary": Command("print the model's layers with their sizes", "training:summary"),
+    "devices": Command(
+        "list the devices and measure how fast they are; needs no experiment", "devices:look", of_the_machine=True
+    ),
     "export": Command(
         "write a finished run's model as a program that needs no jaxdl",
         "inference:export",

@@ -127,7 +127,6 @@ def _command(arguments: list[str], folders: Sequence[Path], begin: float) -> int
 
         print(help_text(experiment, " ".join(program())))
         return 0
-    assert experiment is not None
     from jaxdl.cli.run import run  # here, so that --list and --help import no JAX
 
     gc.freeze()  # the imported objects stay until the end, so they need no garbage collection
