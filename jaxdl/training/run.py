@@ -107,6 +107,7 @@ def train(
             cleanup.callback(trainer.close)
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
+            trainer.watch = hooks.watch
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
             run = _Run(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
             state, rows = run.start()
