@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from jaxdl.backend.devices import look_at_devices
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
+    from jaxdl.comparison.compare import Comparison, compare
+    from jaxdl.comparison.runs import Run, find_runs
     from jaxdl.data import (
         Adding,
         Addition,
@@ -97,6 +99,7 @@ __all__ = [
     "Bits",
     "BreastCancer",
     "Checkpointing",
+    "Comparison",
     "Constant",
     "CopyMemory",
     "Cosine",
@@ -126,6 +129,7 @@ __all__ = [
     "RMSprop",
     "Reconstruction",
     "ResNet",
+    "Run",
     "Schedule",
     "Seq2Seq",
     "Series",
@@ -154,10 +158,12 @@ __all__ = [
     "UserError",
     "Vowels",
     "Wine",
+    "compare",
     "configure",
     "default_data_dir",
     "evaluate",
     "export_program",
+    "find_runs",
     "from_config",
     "hyperparameters",
     "list_experiments",
@@ -183,6 +189,8 @@ __all__ = [
 _NAMES = {
     "jaxdl.augment": "AudioAugmentation Augmentation SeriesAugmentation TableAugmentation TextAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
+    "jaxdl.comparison.compare": "Comparison compare",
+    "jaxdl.comparison.runs": "Run find_runs",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
     "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "

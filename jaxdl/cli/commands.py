@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Mapping
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Command:
         own_options: options that apply only to the modes that list them.
         of_a_run: whether its experiment is taken from the run in ``--run_dir``.
         of_the_machine: whether it needs no experiment.
+        of_runs: whether it reads run directories alone, and needs neither an experiment nor JAX; its function is called
+            as ``function(options)``.
     """
 
     help: str
@@ -26,6 +30,7 @@ class Command:
     own_options: tuple[str, ...] = ()
     of_a_run: bool = False
     of_the_machine: bool = False
+    of_runs: bool = False
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -59,6 +64,16 @@ COMMANDS: Mapping[str, Command] = {
         own_options=("output",),
         of_a_run=True,
     ),
+    "runs": Command(
+        "list runs, with --filter and --sort", "runs:list_runs", own_options=("runs", "filter", "sort"), of_runs=True
+    ),
+    "compare": Command(
+        "compare the runs of --runs: means over seeds, differences, what differs; as a page with --output=FILE.html",
+        "comparing:compare_runs",
+        needs=("runs",),
+        own_options=("runs", "filter", "figures", "baseline", "output"),
+        of_runs=True,
+    ),
     "reproduce": Command(
         "train a finished run again and compare the bits", "proofs:reproduce", needs=("run_dir",), of_a_run=True
     ),
@@ -72,6 +87,13 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "batch_find": Command("measure the speed of batch sizes", "searches:batch_find"),
 }
+
+
+def function_of(mode: str) -> Any:
+    """Returns the function of a mode; imports its module."""
+    module, _, function = COMMANDS[mode].function.partition(":")
+    return getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
+
 
 STATUSES: Mapping[str, str] = {
     "0": "done",

@@ -101,6 +101,7 @@ def _complain(name: str, problem: str) -> None:
 
 
 def _command(arguments: list[str], folders: Sequence[Path], begin: float) -> int:
+    from jaxdl.cli.commands import COMMANDS, function_of
     from jaxdl.cli.finding import find_experiment, list_text
     from jaxdl.cli.flags import parse_command_line, peek, refuse_misspelt_experiment
 
@@ -127,6 +128,11 @@ def _command(arguments: list[str], folders: Sequence[Path], begin: float) -> int
 
         print(help_text(experiment, " ".join(program())))
         return 0
+    if COMMANDS[options.mode].of_runs:
+        from jaxdl.cli.checks import check_options
+
+        check_options(options)
+        return int(function_of(options.mode)(options))
     from jaxdl.cli.run import run  # here, so that --list and --help import no JAX
 
     gc.freeze()  # the imported objects stay until the end, so they need no garbage collection

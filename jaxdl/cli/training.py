@@ -10,8 +10,7 @@ from jaxdl.cli.options import Options
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
 from jaxdl.record import new_run_dir
-from jaxdl.report import layer_table, render
-from jaxdl.report.layers import tree_bytes
+from jaxdl.report.layers import layer_table, render, tree_bytes
 from jaxdl.report.terminal import announce, console_of, results_table
 from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.divergence import Divergence

@@ -11,6 +11,7 @@ from flax import linen as nn
 
 from jaxdl.augment import AUGMENTATIONS, Augmentation
 from jaxdl.augment.augmenter import Augmenter
+from jaxdl.backend.mesh import parse_mesh
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import (
@@ -55,6 +56,14 @@ def _check_seed(value: int) -> str | None:
 def _check_interval(value: str) -> str | None:
     try:
         Interval.parse(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _check_mesh(value: str | None) -> str | None:
+    try:
+        parse_mesh(value or "data:1")
     except ValueError as error:
         return str(error)
     return None
@@ -147,6 +156,30 @@ class Training:
         "by that of the classes times that of the class's examples; multiplied by the data's weights where they have "
         "some, and the sum is divided by the sum of the weights; none: all classes count the same",
         check=_check_class_weight,
+        since="0.3.0",
+    )
+    devices: int | None = static(
+        None,
+        "devices that share each batch; results do not depend on it, up to rounding; none: the most of this machine's "
+        "devices that divide the batch (a CPU is one device, unless JAX is told otherwise)",
+        check=above_zero,
+        affects=(),
+        since="0.3.0",
+    )
+    mesh: str | None = static(
+        None,
+        "the same by the axes of a mesh, such as data:4,model:2: batches are divided along data, and with shard=rules "
+        "the parameters of a layer along model; none: data alone, of all devices",
+        check=_check_mesh,
+        affects=(),
+        since="0.3.0",
+    )
+    shard: Literal["replicated", "fsdp", "rules"] = static(
+        "replicated",
+        "where parameters and the optimizer's state lie: all of them on each device; fsdp: divided among the devices "
+        "of data, for less memory (Zhao et al. 2023, PyTorch FSDP); rules: along the axis model, as the layers say "
+        "(Shoeybi et al. 2019, Megatron-LM)",
+        affects=(),
         since="0.3.0",
     )
     fast_dev_run: bool = static(

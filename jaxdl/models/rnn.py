@@ -13,6 +13,7 @@ from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.layers import Dropout, output_size
 from jaxdl.models.sequence import Attention, Embed, Pooling, pool_time
+from jaxdl.ops.replicated import replicated
 
 Cell = Literal["simple", "lstm", "gru"]
 # For each kind, the number of gates and the function.
@@ -52,7 +53,9 @@ class RecurrentLayer(nn.Module):
         ]
         if self.cell == "gru":
             parameters.append(self.param("recurrent_bias", initial_bias, shape[1:], jnp.float32))
-        return nn.dtypes.promote_dtype(inputs, *parameters)[1:]
+        # Gates lie side by side in one axis: where that is divided among devices, the parts belong to different gates,
+        # so each device collects the whole.
+        return [replicated(parameter) for parameter in nn.dtypes.promote_dtype(inputs, *parameters)[1:]]
 
     def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """Returns the state after each step, (batch, time, units), and the final state, (batch, units).

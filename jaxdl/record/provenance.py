@@ -102,6 +102,7 @@ _CONDITIONS = (
     "seed",
     "data_fingerprint",
     "side_by_side",
+    "layout",
     "git.commit",
     "git.diff",
     "versions",

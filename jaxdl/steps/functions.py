@@ -23,6 +23,7 @@ from jaxdl.objectives.metrics import loss, metric, training_metrics
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
 from jaxdl.steps.elements import element_mask, element_weights
+from jaxdl.steps.layout import Layout
 
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
@@ -123,7 +124,11 @@ def eval_metrics(experiment: Experiment) -> list[Metric]:
 
 
 def make_steps(
-    experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None = None
+    experiment: Experiment,
+    spec: Spec,
+    total_steps: int,
+    class_weights: Sequence[float] | None = None,
+    layout: Layout | None = None,
 ) -> Steps:
     """Returns the pure step functions of an experiment on data of the given spec.
 
@@ -133,8 +138,10 @@ def make_steps(
         total_steps: train steps of the whole training, the length of the learning-rate schedule.
         class_weights: what the recipe's ``class_weight`` comes to, see `jaxdl.experiment.weights.class_weights`; needed
             only where it is ``balanced``, since this depends on the data.
+        layout: where the parameters lie on several devices; None: there is one.
     """
     functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights)
+    functions.layout = layout
     return Steps(
         jax.jit(functions.init_state),
         jax.jit(functions.train_step),
@@ -159,6 +166,8 @@ def make_loss_and_gradients(
 
 class _Functions:
     """The functions of `Steps` before jit; they treat the attributes of this object as constants."""
+
+    layout: Layout | None = None
 
     def __init__(self, experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None):
         self._experiment = experiment
@@ -328,7 +337,9 @@ class _Functions:
     def _variables(self, params: Any, model_state: Any) -> dict[str, Any]:
         # Values that the model itself stores in another dtype than float32 are not converted.
         cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
-        return {"params": jax.tree.map(cast, params), **model_state}
+        params = jax.tree.map(cast, params)
+        params = params if self.layout is None else self.layout.collected(params)
+        return {"params": params, **model_state}
 
 
 def _float32(number: Any) -> jax.Array:

@@ -107,6 +107,7 @@ def about_programs(trainer: Trainer) -> dict[str, Any]:
         "arithmetic": ARITHMETIC,
         "compiler_options": {name: chosen for name, chosen in options if chosen},
         "side_by_side": trainer.side_by_side,
+        **({} if trainer.layout is None else {"layout": trainer.layout.described()}),
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 
 import jax
 
+from jaxdl.backend.mesh import devices_of
 from jaxdl.backend.rates import known_rates, share_of_peak
 from jaxdl.data import Dataset
 from jaxdl.experiment.load import data_summary
@@ -118,8 +119,10 @@ def _achieved(trainer: Trainer, figures: Figures) -> _Achieved:
     # The last batch of an epoch is filled up, and asks for as many operations as any other.
     epochs = figures.train_examples / trainer.feed.examples_per_epoch
     seconds = figures.train_seconds / (epochs * trainer.steps_per_epoch)
-    rates = known_rates()
+    rates, layout = known_rates(), trainer.layout
+    # The devices of a CPU share its cores, so that one of them alone reaches the peak of all.
+    devices = 1 if layout is None or jax.default_backend() == "cpu" else devices_of(layout.axes)
     return {
         "train_flops_per_second": sum(flops.values()) / seconds,
-        "train_flops_share": share_of_peak(flops, seconds, rates) if rates is not None else None,
+        "train_flops_share": share_of_peak(flops, seconds, rates, devices) if rates is not None else None,
     }
