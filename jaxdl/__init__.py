@@ -13,6 +13,7 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
     from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
+    from jaxdl.backend.devices import look_at_devices
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.comparison.compare import Comparison, compare
@@ -170,6 +171,7 @@ __all__ = [
     "load_run",
     "load_sweep",
     "look_at_data",
+    "look_at_devices",
     "make_steps",
     "metric",
     "params_sha256",
@@ -206,6 +208,7 @@ _NAMES = {
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
+    "jaxdl.backend.devices": "look_at_devices",
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",

@@ -9,7 +9,7 @@ from jaxdl.errors import UserError
 
 def check_options(options: Options) -> None:
     """Raises `UserError` for options that do not apply to the command, and for missing ones that it needs."""
-    for name in ("resume", "max_time"):
+    for name in ("resume", "max_time", "hang_after"):
         if getattr(options, name) and options.mode != "train":
             raise UserError(f"--{name} is for trainings: it does not work with --mode={options.mode}.")
     if options.resume and (options.run_dir or options.is_sweep):
@@ -26,6 +26,8 @@ def check_options(options: Options) -> None:
             raise UserError(f"--{name} only applies to --mode={_or(modes)}.")
     if options.is_sweep and options.mode != "train":
         raise UserError(f"--sweep trains: it does not work with --mode={options.mode}.")
+    if options.is_sweep and options.hang_after:
+        raise UserError("--hang_after ends a process that has one run; a sweep has many: leave it out.")
     if options.is_sweep and (options.profile or options.run_dir or options.debug):
         name = next(name for name in ("profile", "run_dir", "debug") if getattr(options, name))
         raise UserError(f"--{name} is for one run; a sweep has many: give --sweep_dir, or leave out --sweep.")

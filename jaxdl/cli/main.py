@@ -133,7 +133,6 @@ def _command(arguments: list[str], folders: Sequence[Path], begin: float) -> int
 
         check_options(options)
         return int(function_of(options.mode)(options))
-    assert experiment is not None
     from jaxdl.cli.run import run  # here, so that --list and --help import no JAX
 
     gc.freeze()  # the imported objects stay until the end, so they need no garbage collection

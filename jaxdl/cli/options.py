@@ -56,6 +56,12 @@ class Options:
     max_time: str = static(
         "", "end the training in order after so long: 90s, 45min, 2h; the same command goes on", check=_check_time
     )
+    hang_after: str = static(
+        "",
+        "end the process with status 124 where a call of the train or eval program does not come back for so long: "
+        "5min, 600s; it says where it stands, and the same command goes on; by default it waits",
+        check=_check_time,
+    )
     quiet: bool = static(False, "show neither progress nor messages, only results and errors")
     input: str = static(
         "",

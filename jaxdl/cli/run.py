@@ -21,12 +21,12 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
 
 
-def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+def run(options: Options, experiment: Experiment | None, arguments: Sequence[str], begin: float) -> int:
     """Runs the command.
 
     Args:
         options: what to do.
-        experiment: the recipe, or that of the run in ``options.run_dir``.
+        experiment: the recipe, or that of the run in ``options.run_dir``; None for a command that needs none.
         arguments: the command line, for the record.
         begin: `time.perf_counter` when the command began.
 
@@ -37,7 +37,9 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
         UserError: a mistake that the user can correct.
     """
     check_options(options)
-    axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
+    axes = None
+    if experiment is not None:
+        axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
     configure(
         platform=options.platform,
         xla_flags=options.xla_flags,

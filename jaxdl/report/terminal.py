@@ -258,6 +258,13 @@ def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None
         ) from error
 
 
+def _achieved(summary: Mapping[str, Any]) -> str:
+    rate, share = summary.get("train_flops_per_second"), summary.get("train_flops_share")
+    if not rate:
+        return ""
+    return f", {rate / 1e9:,.3g} GFLOP/s" + (f", {share:.0%} of the measured peak" if share is not None else "")
+
+
 def _write_results(summary: Mapping[str, Any], run_dir: Path, stream: TextIO) -> None:
     from rich.text import Text
 
@@ -273,7 +280,7 @@ def _write_results(summary: Mapping[str, Any], run_dir: Path, stream: TextIO) ->
     if "parameters" in summary:
         lines.append(("parameters", f"{summary['parameters']:,}"))
     if summary.get("train_examples_per_second"):
-        lines.append(("speed", f"{summary['train_examples_per_second']:,.0f} examples/s"))
+        lines.append(("speed", f"{summary['train_examples_per_second']:,.0f} examples/s{_achieved(summary)}"))
     if "wall_seconds" in summary:
         compiling = f", {summary['compile_seconds']:.1f} s of it compiling" if "compile_seconds" in summary else ""
         lines.append(("time", f"{summary['wall_seconds']:.1f} s{compiling}"))

@@ -109,6 +109,7 @@ def train(
                 notify(trainer.layout.message(experiment.training.batch_size))
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
+            trainer.watch = hooks.watch
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
             run = _Run(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
             state, rows = run.start()

@@ -14,6 +14,11 @@ from jaxdl.errors import UserError
     [
         (Options(profile=True, mode="eval"), "--profile traces a training: it does not work with --mode=eval."),
         (Options(resume=True, mode="eval"), "--resume is for trainings: it does not work with --mode=eval."),
+        (Options(hang_after="1h", mode="eval"), "--hang_after is for trainings: it does not work with --mode=eval."),
+        (
+            Options(hang_after="1h", sweep=("seed=0:2",)),
+            "--hang_after ends a process that has one run; a sweep has many: leave it out.",
+        ),
         (Options(max_time="2h", mode="lr_find"), "--max_time is for trainings: it does not work with --mode=lr_find."),
         (
             Options(resume=True, run_dir="x"),

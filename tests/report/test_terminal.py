@@ -161,6 +161,12 @@ def test_the_results_name_the_stand_in_beside_every_figure() -> None:
     assert not any("confusion" in cell for line in lines for cell in line)
 
 
+def test_operations_per_second_stand_beside_the_speed() -> None:
+    achieved = {"train_flops_per_second": 4.321e9, "train_flops_share": None}
+    assert "examples/s, 4.32 GFLOP/s\n" in results(SUMMARY | achieved)
+    assert "4.32 GFLOP/s, 5% of the measured peak" in results(SUMMARY | achieved | {"train_flops_share": 0.0512})
+
+
 def test_a_long_path_stays_on_one_line() -> None:
     path = "/" + "/".join(["folder"] * 40)
     assert f"run directory  {path}\n" in results(SUMMARY, path)
