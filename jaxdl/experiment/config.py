@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
-from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, walk
+from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
 from jaxdl.objectives.metrics import defined
 
@@ -120,7 +120,7 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
             start = _start(raw, field, own_types)
             changes[name] = _read(raw, start, own_types, field.path + ".")
         else:
-            changes[name] = _typed(raw, field.type)
+            changes[name] = standard(field, _typed(raw, field.type))
             check_value(field, changes[name])
             if isinstance(field.value, str) and changes[name] == field.value:
                 changes[name] = field.value  # it may have more than its text: the arrays of `jaxdl.Arrays`

@@ -39,6 +39,18 @@ _LOOP: tuple[Affects, ...] = ("programs", "result")
 _CUT: tuple[Affects, ...] = ("data", "programs", "result")
 
 
+# Other names of dtypes: those of Lightning, Accelerate and others.
+PRECISIONS = {
+    "fp32": "float32",
+    "32": "float32",
+    "bf16": "bfloat16",
+    "bf16-mixed": "bfloat16",
+    "fp16": "float16",
+    "16": "float16",
+    "16-mixed": "float16",
+}
+
+
 def _check_watch(value: str) -> str | None:
     split, _, metric = value.partition("/")
     known = split in ("train", "validation") and metric
@@ -138,11 +150,12 @@ class Training:
         check=at_least(0),
         affects=_CUT,
     )
-    precision: Literal["float32", "bfloat16"] = static(
+    precision: Literal["float32", "bfloat16", "float16"] = static(
         "float32",
         "dtype that the model computes in; parameters, optimizer, statistics and loss stay float32 "
-        "(Micikevicius et al. 2018, Mixed precision training, without the scaling of losses, which "
-        "bfloat16 does not need)",
+        "(Micikevicius et al. 2018, Mixed precision training; losses are scaled in float16, which bfloat16 does not "
+        "need); also bf16, bf16-mixed, fp16, 16-mixed, fp32, 32",
+        aliases=PRECISIONS,
     )
     nan: Literal["stop", "skip", "ignore"] = static(
         "stop",
@@ -185,6 +198,14 @@ class Training:
     fast_dev_run: bool = static(
         False, "one small batch through train, validation, test, checkpoint and report", affects=_CUT
     )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "precision", PRECISIONS.get(str(self.precision), self.precision))
+
+    @property
+    def scales_loss(self) -> bool:
+        """Whether the loss is scaled in the backward pass, see `jaxdl.steps.scaling`."""
+        return self.precision == "float16"
 
 
 @described

@@ -37,6 +37,8 @@ def test_without_flags_the_recipe_stays() -> None:
     ("arguments", "path", "value"),
     [
         (["--optimizer.learning_rate=3e-3"], "optimizer.learning_rate", 3e-3),
+        (["--precision=bf16-mixed"], "training.precision", "bfloat16"),
+        (["--precision=32"], "training.precision", "float32"),
         (["--learning_rate=3e-3"], "optimizer.learning_rate", 3e-3),
         (["--learning_rate", "3e-3"], "optimizer.learning_rate", 3e-3),
         (["--model.features=32,64"], "model.features", (32, 64)),

@@ -13,12 +13,13 @@ from flax import linen as nn
 from jaxdl import Experiment, replace, train
 from jaxdl.data import Addition, Digits, Tfds
 from jaxdl.errors import UserError
-from jaxdl.experiment.config import differences
+from jaxdl.experiment.config import differences, from_config, to_config
 from jaxdl.experiment.recipe import follows_data, reads_targets
 from jaxdl.fields import static, walk
 from jaxdl.models import MLP, Seq2Seq
 from jaxdl.objectives import OBJECTIVES
 from jaxdl.optim import Adam
+from jaxdl.sweeps.space.axis import Choices, parse_axis
 
 OBJECTIVE = OBJECTIVES.make("softmax_cross_entropy")
 RECIPE = Experiment("test", Tfds(), MLP(), OBJECTIVE, Adam())
@@ -159,3 +160,20 @@ def test_the_steps_of_an_answer_follow_the_data_where_the_recipe_leaves_them_ope
     with pytest.raises(UserError, match=r"model\.output_length=3: the targets have 4 steps; leave it out"):
         replace(recipe, {"model.output_length": 3}).for_spec(spec)
     assert reads_targets(Seq2Seq()) and not reads_targets(MLP())
+
+
+@pytest.mark.parametrize(("name", "standard"), [("bf16", "bfloat16"), ("16-mixed", "float16"), ("fp32", "float32")])
+def test_other_names_of_precisions_are_read_everywhere_and_never_kept(name: str, standard: str) -> None:
+    given = replace(RECIPE, {"training.precision": name})
+    assert given == replace(RECIPE, {"training.precision": standard})
+    config = to_config(given)
+    assert config["training"]["precision"] == standard
+    config["training"]["precision"] = name
+    assert from_config(config, RECIPE) == given
+    (field,) = (field for field in walk(RECIPE) if field.path == "training.precision")
+    assert parse_axis(field, name).values == Choices((standard,))
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(UserError, match="training.precision"):
+        replace(RECIPE, {"training.precision": "float61"}).for_spec(Digits().spec(Path()))
