@@ -62,8 +62,9 @@ if TYPE_CHECKING:
         Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
+        loss,
+        metric,
     )
-    from jaxdl.objectives.metrics import metric
     from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop
     from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
@@ -164,6 +165,7 @@ __all__ = [
     "load_run",
     "load_sweep",
     "look_at_data",
+    "loss",
     "make_steps",
     "metric",
     "params_sha256",
@@ -191,10 +193,9 @@ _NAMES = {
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
-    "jaxdl.objectives.metrics": "metric",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
-    "SoftmaxCrossEntropy",
+    "SoftmaxCrossEntropy loss metric",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",

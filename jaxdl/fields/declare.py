@@ -107,7 +107,7 @@ class Declaration:
 
 def static(
     default: Any,
-    help: str,
+    help: str = "",
     *,
     check: Callable[[Any], str | None] | None = None,
     affects: Iterable[Affects] | None = None,
@@ -145,7 +145,7 @@ def static(
 
 def traced(
     default: Any,
-    help: str,
+    help: str = "",
     *,
     optional: bool = False,
     check: Callable[[Any], str | None] | None = None,
