@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from jaxdl.sweeps.executors.execution import Execution
     from jaxdl.sweeps.results.results import SweepResults, load_sweep
     from jaxdl.training.epoch import Epoch, Pause
+    from jaxdl.training.fit import Fit, fit
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
@@ -109,6 +110,7 @@ __all__ = [
     "Execution",
     "Experiment",
     "Exponential",
+    "Fit",
     "Folder",
     "Huber",
     "Iris",
@@ -158,6 +160,7 @@ __all__ = [
     "default_data_dir",
     "evaluate",
     "export_program",
+    "fit",
     "from_config",
     "hyperparameters",
     "list_experiments",
@@ -205,6 +208,7 @@ _NAMES = {
     "jaxdl.sweeps.api": "sweep",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",
     "jaxdl.sweeps.executors.execution": "Execution",
+    "jaxdl.training.fit": "Fit fit",
     "jaxdl.training.run": "train",
     "jaxdl.training.reproduce": "reproduce verify_resume",
 }
