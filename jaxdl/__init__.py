@@ -65,8 +65,9 @@ if TYPE_CHECKING:
         Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
+        loss,
+        metric,
     )
-    from jaxdl.objectives.metrics import metric
     from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop
     from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from jaxdl.sweeps.executors.execution import Execution
     from jaxdl.sweeps.results.results import SweepResults, load_sweep
     from jaxdl.training.epoch import Epoch, Pause
+    from jaxdl.training.fit import Fit, fit
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
@@ -112,6 +114,7 @@ __all__ = [
     "Execution",
     "Experiment",
     "Exponential",
+    "Fit",
     "Folder",
     "Huber",
     "Iris",
@@ -164,6 +167,7 @@ __all__ = [
     "evaluate",
     "export_program",
     "find_runs",
+    "fit",
     "from_config",
     "hyperparameters",
     "list_experiments",
@@ -172,6 +176,7 @@ __all__ = [
     "load_sweep",
     "look_at_data",
     "look_at_devices",
+    "loss",
     "make_steps",
     "metric",
     "params_sha256",
@@ -201,10 +206,9 @@ _NAMES = {
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
-    "jaxdl.objectives.metrics": "metric",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
-    "SoftmaxCrossEntropy",
+    "SoftmaxCrossEntropy loss metric",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
@@ -215,6 +219,7 @@ _NAMES = {
     "jaxdl.sweeps.api": "sweep",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",
     "jaxdl.sweeps.executors.execution": "Execution",
+    "jaxdl.training.fit": "Fit fit",
     "jaxdl.training.run": "train",
     "jaxdl.training.reproduce": "reproduce verify_resume",
 }

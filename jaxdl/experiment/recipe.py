@@ -14,6 +14,7 @@ from jaxdl.augment.augmenter import Augmenter
 from jaxdl.backend.mesh import parse_mesh
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
+from jaxdl.experiment.taking import taken, taken_metrics
 from jaxdl.fields import (
     Affects,
     Field,
@@ -31,6 +32,7 @@ from jaxdl.fields.interval import Interval
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
+from jaxdl.objectives.own import FromLoss
 from jaxdl.optim import OPTIMIZERS, Optimizer
 
 # Read by the compiled programs, and by the loop between their calls.
@@ -253,6 +255,15 @@ class Experiment:
         affects=_LOOP,
     )
 
+    def __post_init__(self) -> None:
+        """Takes names, kinds of parts and functions for the parts that are meant by them; see `taken`."""
+        for name, (kind, example) in _PARTS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, type):
+                object.__setattr__(self, name, taken(name, value, kind, _FAMILIES.get(name), example))
+        if self.metrics is not None:
+            object.__setattr__(self, "metrics", taken_metrics(self.metrics))
+
     @property
     def measured(self) -> tuple[str, ...]:
         """Names of the metrics that are measured: `metrics`, or those that follow from the objective."""
@@ -272,6 +283,7 @@ class Experiment:
                 fit the objective or the outputs.
         """
         self.check_parts()
+        self = self._with_kind(spec)
         check_fields(self)
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
@@ -303,6 +315,13 @@ class Experiment:
                 )
         check_defined(self.measured, self.objective, size)
         return replace(self, changes)
+
+    def _with_kind(self, spec: Spec) -> Experiment:
+        """Returns the experiment with the kind of its targets, where its loss is its user's own and names none."""
+        if not isinstance(self.objective, FromLoss):
+            return self
+        objective = self.objective.of_kind("classes" if spec.class_names else "values")
+        return dataclasses.replace(self, objective=objective)
 
     def check_parts(self) -> None:
         """Raises `UserError` for a part of another kind, such as a name in the place of an optimizer."""
@@ -347,11 +366,16 @@ _PARTS: Mapping[str, tuple[type, str]] = {
     "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
 }
 
+_FAMILIES = {"data": DATA, "model": MODELS, "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
+
 
 def follows_data(field: Field) -> bool:
     """Returns whether None in this field of an experiment is replaced by the number of outputs for the data.
 
-    True for a field of the model that is declared with ``from_data``, and for any model's ``outputs``.
+    True for a field of the model that is declared with ``from_data``, for any model's ``outputs``, and for the kind of
+    an own loss.
     """
     holder, _, name = field.path.rpartition(".")
+    if field.path == "objective.kind":
+        return field.declaration.from_data
     return holder == "model" and (field.declaration.from_data or name == "outputs")
