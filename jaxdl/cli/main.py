@@ -40,10 +40,11 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        from jaxdl.report.terminal import announce, drop
+        from jaxdl.report.terminal import announce, drop, reader_is_gone
 
+        gone = reader_is_gone(sys.stdout, error)
         drop(sys.stdout)
-        if not isinstance(error, BrokenPipeError):
+        if not gone:
             announce(f"error: cannot write the output: {error.strerror}; write it to another place.")
             return status or 2
     return status
@@ -81,14 +82,13 @@ def command(arguments: list[str], folders: Sequence[Path], begin: float) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has ended
-        from jaxdl.report.terminal import drop
-
-        drop(sys.stdout)
-        return 0
     except OSError as error:  # about the user's own files: files that we write or download have better messages
         from jaxdl.files.atomic import way_out, writing_failed
+        from jaxdl.report.terminal import drop, reader_is_gone
 
+        if not error.filename and reader_is_gone(sys.stdout, error):
+            drop(sys.stdout)
+            return 0
         action = "write" if writing_failed(error) or not error.filename else "read"
         where = error.filename or "the output"
         _complain(name, f"cannot {action} {where}: {error.strerror or error}; {way_out(error)}.")
