@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         loss,
         metric,
     )
-    from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop
+    from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop, optimizer, schedule
     from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
@@ -179,10 +179,12 @@ __all__ = [
     "loss",
     "make_steps",
     "metric",
+    "optimizer",
     "params_sha256",
     "pool_time",
     "replace",
     "reproduce",
+    "schedule",
     "static",
     "sweep",
     "to_config",
@@ -209,7 +211,7 @@ _NAMES = {
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy loss metric",
-    "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
+    "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.devices": "look_at_devices",

@@ -34,6 +34,7 @@ from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
 from jaxdl.objectives.own import FromLoss
 from jaxdl.optim import OPTIMIZERS, Optimizer
+from jaxdl.optim.schedules import SCHEDULES, Schedule
 
 # Read by the compiled programs, and by the loop between their calls.
 _LOOP: tuple[Affects, ...] = ("programs", "result")
@@ -261,6 +262,11 @@ class Experiment:
             value = getattr(self, name)
             if not isinstance(value, kind) or isinstance(value, type):
                 object.__setattr__(self, name, taken(name, value, kind, _FAMILIES.get(name), example))
+        schedule = self.optimizer.schedule
+        if not isinstance(schedule, Schedule) or isinstance(schedule, type):
+            example = "jaxdl.Cosine(warmup=0.1)"
+            meant = taken("optimizer.schedule", schedule, Schedule, SCHEDULES, example)
+            object.__setattr__(self, "optimizer", dataclasses.replace(self.optimizer, schedule=meant))
         if self.metrics is not None:
             object.__setattr__(self, "metrics", taken_metrics(self.metrics))
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxdl import objectives
+import optax
+
+from jaxdl import objectives, optim
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import Family
 from jaxdl.fields.function import FromFunction
 
-_MAKERS: Mapping[str, Callable[[Any], Any]] = {"objective": objectives.loss}
+_MAKERS: Mapping[str, Callable[[Any], Any]] = {
+    "objective": objectives.loss,
+    "optimizer": optim.optimizer,
+    "optimizer.schedule": optim.schedule,
+}
 
 
 def taken(name: str, value: Any, kind: type, family: Family | None, example: str) -> Any:
@@ -35,6 +41,8 @@ def taken(name: str, value: Any, kind: type, family: Family | None, example: str
             return value()
         except TypeError as error:
             raise UserError(f"Experiment({name}={value.__name__}): {error}.") from None
+    if name == "optimizer" and isinstance(value, optax.GradientTransformation):
+        return optim.of_transformation(value)
     maker = _MAKERS.get(name)
     if maker is not None and callable(value) and not isinstance(value, type | FromFunction):
         return maker(value)()

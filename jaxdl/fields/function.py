@@ -97,7 +97,7 @@ def kind_of(
     name, place = getattr(function, "__name__", type(function).__name__), place_of(function)
     try:
         signature = inspect.signature(function, eval_str=True)
-    except NameError:  # of a name that is only imported for type checkers
+    except (NameError, AttributeError, TypeError):  # of a name that is only imported for type checkers
         signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
     first, others = parameters[: len(arguments)], parameters[len(arguments) :]
