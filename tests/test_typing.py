@@ -69,8 +69,10 @@ def descent(learning_rate: float, *, momentum: float = 0.9) -> optax.GradientTra
 
 
 def fitted(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    chosen = descent(momentum=0.5)
+    metrics = ("accuracy", error())
     result: jaxdl.Fit = jaxdl.fit(
-        jaxdl.MLP(), (x, y), loss=focal(gamma=1.0), optimizer=descent(momentum=0.5), metrics=("accuracy", error()), patience=3
+        jaxdl.MLP(), (x, y), loss=focal(gamma=1.0), optimizer=chosen, metrics=metrics, patience=3
     )
     best: float = result.history["train/loss"][-1]
     focal(gama=best)  # type: ignore[call-arg]
