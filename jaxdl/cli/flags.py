@@ -23,6 +23,7 @@ from jaxdl.fields import (
     settable,
     short_names,
     show,
+    standard,
     type_name,
     walk,
 )
@@ -55,7 +56,7 @@ class _FieldParser(flags.ArgumentParser[Any]):
 
     def _value(self, argument: str) -> Any:
         try:
-            value = parse(argument, self.field.type)
+            value = standard(self.field, parse(argument, self.field.type))
         except ValueError:
             kind = needed(self.field.type)
             raise UserError(f"--{self.field.path}={argument}: must be {kind}.") from None

@@ -14,6 +14,7 @@ from jaxdl.augment.augmenter import Augmenter
 from jaxdl.backend.mesh import parse_mesh
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
+from jaxdl.experiment.taking import taken, taken_metrics
 from jaxdl.fields import (
     Affects,
     Field,
@@ -31,12 +32,26 @@ from jaxdl.fields.interval import Interval
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
+from jaxdl.objectives.own import FromLoss
 from jaxdl.optim import OPTIMIZERS, Optimizer
+from jaxdl.optim.schedules import SCHEDULES, Schedule
 
 # Read by the compiled programs, and by the loop between their calls.
 _LOOP: tuple[Affects, ...] = ("programs", "result")
 # Also shortens the data.
 _CUT: tuple[Affects, ...] = ("data", "programs", "result")
+
+
+# Other names of dtypes: those of Lightning, Accelerate and others.
+PRECISIONS = {
+    "fp32": "float32",
+    "32": "float32",
+    "bf16": "bfloat16",
+    "bf16-mixed": "bfloat16",
+    "fp16": "float16",
+    "16": "float16",
+    "16-mixed": "float16",
+}
 
 
 def _check_watch(value: str) -> str | None:
@@ -138,11 +153,12 @@ class Training:
         check=at_least(0),
         affects=_CUT,
     )
-    precision: Literal["float32", "bfloat16"] = static(
+    precision: Literal["float32", "bfloat16", "float16"] = static(
         "float32",
         "dtype that the model computes in; parameters, optimizer, statistics and loss stay float32 "
-        "(Micikevicius et al. 2018, Mixed precision training, without the scaling of losses, which "
-        "bfloat16 does not need)",
+        "(Micikevicius et al. 2018, Mixed precision training; losses are scaled in float16, which bfloat16 does not "
+        "need); also bf16, bf16-mixed, fp16, 16-mixed, fp32, 32",
+        aliases=PRECISIONS,
     )
     nan: Literal["stop", "skip", "ignore"] = static(
         "stop",
@@ -185,6 +201,14 @@ class Training:
     fast_dev_run: bool = static(
         False, "one small batch through train, validation, test, checkpoint and report", affects=_CUT
     )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "precision", PRECISIONS.get(str(self.precision), self.precision))
+
+    @property
+    def scales_loss(self) -> bool:
+        """Whether the loss is scaled in the backward pass, see `jaxdl.steps.scaling`."""
+        return self.precision == "float16"
 
 
 @described
@@ -232,6 +256,20 @@ class Experiment:
         affects=_LOOP,
     )
 
+    def __post_init__(self) -> None:
+        """Takes names, kinds of parts and functions for the parts that are meant by them; see `taken`."""
+        for name, (kind, example) in _PARTS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, type):
+                object.__setattr__(self, name, taken(name, value, kind, _FAMILIES.get(name), example))
+        schedule = self.optimizer.schedule
+        if not isinstance(schedule, Schedule) or isinstance(schedule, type):
+            example = "jaxdl.Cosine(warmup=0.1)"
+            meant = taken("optimizer.schedule", schedule, Schedule, SCHEDULES, example)
+            object.__setattr__(self, "optimizer", dataclasses.replace(self.optimizer, schedule=meant))
+        if self.metrics is not None:
+            object.__setattr__(self, "metrics", taken_metrics(self.metrics))
+
     @property
     def measured(self) -> tuple[str, ...]:
         """Names of the metrics that are measured: `metrics`, or those that follow from the objective."""
@@ -251,6 +289,7 @@ class Experiment:
                 fit the objective or the outputs.
         """
         self.check_parts()
+        self = self._with_kind(spec)
         check_fields(self)
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
@@ -282,6 +321,13 @@ class Experiment:
                 )
         check_defined(self.measured, self.objective, size)
         return replace(self, changes)
+
+    def _with_kind(self, spec: Spec) -> Experiment:
+        """Returns the experiment with the kind of its targets, where its loss is its user's own and names none."""
+        if not isinstance(self.objective, FromLoss):
+            return self
+        objective = self.objective.of_kind("classes" if spec.class_names else "values")
+        return dataclasses.replace(self, objective=objective)
 
     def check_parts(self) -> None:
         """Raises `UserError` for a part of another kind, such as a name in the place of an optimizer."""
@@ -326,11 +372,16 @@ _PARTS: Mapping[str, tuple[type, str]] = {
     "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
 }
 
+_FAMILIES = {"data": DATA, "model": MODELS, "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
+
 
 def follows_data(field: Field) -> bool:
     """Returns whether None in this field of an experiment is replaced by the number of outputs for the data.
 
-    True for a field of the model that is declared with ``from_data``, and for any model's ``outputs``.
+    True for a field of the model that is declared with ``from_data``, for any model's ``outputs``, and for the kind of
+    an own loss.
     """
     holder, _, name = field.path.rpartition(".")
+    if field.path == "objective.kind":
+        return field.declaration.from_data
     return holder == "model" and (field.declaration.from_data or name == "outputs")

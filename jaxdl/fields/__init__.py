@@ -17,7 +17,7 @@ from jaxdl.fields.declare import (
 from jaxdl.fields.describe import described
 from jaxdl.fields.names import choose, settable, short_names
 from jaxdl.fields.tree import Field, own_fields, replace, traced_values, walk
-from jaxdl.fields.values import check_fields, check_value, needed, parse, show, type_name
+from jaxdl.fields.values import check_fields, check_value, needed, parse, show, standard, type_name
 
 __all__ = [
     "Affects",
@@ -40,6 +40,7 @@ __all__ = [
     "settable",
     "short_names",
     "show",
+    "standard",
     "static",
     "traced",
     "traced_values",

@@ -91,6 +91,7 @@ class Declaration:
         only_with: another field's name, and those of its values for which this field has an effect.
         path: whether it is a path, in which a flag may begin with ``~``.
         since: the version that added the field to a class that there was before; empty if it came with the class.
+        aliases: other texts for some of its values, such as ``{"bf16": "bfloat16"}``.
     """
 
     help: str = ""
@@ -103,11 +104,12 @@ class Declaration:
     only_with: tuple[str, tuple[str, ...]] | None = None
     path: bool = False
     since: str = ""
+    aliases: Mapping[str, str] | None = None
 
 
 def static(
     default: Any,
-    help: str,
+    help: str = "",
     *,
     check: Callable[[Any], str | None] | None = None,
     affects: Iterable[Affects] | None = None,
@@ -115,6 +117,7 @@ def static(
     only_with: tuple[str, tuple[str, ...]] | None = None,
     path: bool = False,
     since: str = "",
+    aliases: Mapping[str, str] | None = None,
 ) -> Any:
     """Declares a field that is a constant of the compiled programs, or is read outside of them.
 
@@ -130,6 +133,7 @@ def static(
         path: whether it is a path, in which a flag may begin with ``~``.
         since: the version that added the field to a class that there was before: what is named by a digest of the
             recipe leaves the field out where it has its default, so that it keeps its name.
+        aliases: other texts for some of its values, by which a flag and a config may give them.
     """
     declaration = Declaration(
         help,
@@ -139,13 +143,14 @@ def static(
         only_with=only_with,
         path=path,
         since=since,
+        aliases=aliases,
     )
     return _declared(default, declaration)
 
 
 def traced(
     default: Any,
-    help: str,
+    help: str = "",
     *,
     optional: bool = False,
     check: Callable[[Any], str | None] | None = None,

@@ -145,6 +145,12 @@ def parse(text: str, annotation: Any) -> Any:
     raise ValueError(text)
 
 
+def standard(field: Field, value: Any) -> Any:
+    """Returns a value for a field, and where it is another name of one, that one: ``bfloat16`` for ``bf16``."""
+    aliases = field.declaration.aliases
+    return aliases.get(str(value), value) if aliases else value
+
+
 def show(value: Any) -> str:
     """Returns a value as it is written in a flag; the inverse of `parse`."""
     if isinstance(value, tuple):

@@ -9,47 +9,32 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from jaxdl.backend.debugging import users_line
-from jaxdl.data import Preprocess, Spec
+from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.recipe import outputs_for, reads_targets
 from jaxdl.fields import replace, traced_values
-from jaxdl.objectives import masked_mean
 from jaxdl.objectives.measures import Metric
 from jaxdl.objectives.metrics import loss, metric, training_metrics
-from jaxdl.steps.collections import WRITABLE, added_loss, carried, sown_metrics, split
+from jaxdl.steps import scaling
+from jaxdl.steps.collections import sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
-from jaxdl.steps.elements import element_mask, element_weights
+from jaxdl.steps.elements import element_mask
+from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
+from jaxdl.steps.forward import Forward
+from jaxdl.steps.gradients import Differentiated, differentiate
 from jaxdl.steps.layout import Layout
+from jaxdl.steps.state import TrainState as TrainState
+from jaxdl.steps.state import parted, with_others
 
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
-# Names of operations in a profile (see `jaxdl.profiling`); everything that makes a batch is under the first.
-INPUT_SCOPE, OPTIMIZER_SCOPE = "input_pipeline", "optimizer_update"
-SKIPPED = "skipped"
+# Name of operations in a profile, as `INPUT_SCOPE`.
+OPTIMIZER_SCOPE = "optimizer_update"
+SKIPPED, LOSS_SCALE = "skipped", "loss_scale"
 # Folded into a state's key for augmentation. For dropout the number of the step is folded in, which is never as large.
 _AUGMENTATION = 2**31
-
-
-class TrainState(struct.PyTreeNode):
-    """The state that training carries from one step to the next; it holds nothing static.
-
-    Attributes:
-        step: () int32, number of train steps done.
-        params: the model's parameters.
-        model_state: its other variable collections, such as ``batch_stats``; may be empty.
-        opt_state: the optax state.
-        key: () typed PRNG key; never changed: each step folds its number in.
-    """
-
-    step: jax.Array
-    params: Any
-    model_state: Any
-    opt_state: Any
-    key: jax.Array
 
 
 class Steps(NamedTuple):
@@ -58,8 +43,8 @@ class Steps(NamedTuple):
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, the experiment's
-            metrics that are measured in training (`training_metrics`: accuracy), and with ``nan="skip"`` also
-            ``skipped``, 1 for a dropped update.
+            metrics that are measured in training (`training_metrics`: accuracy), with ``nan="skip"`` or in float16
+            also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``.
         eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
             the sums of all batches into figures (see `jaxdl.objectives.metrics`); hparams only if they differ from the
             experiment's own.
@@ -140,8 +125,7 @@ def make_steps(
             only where it is ``balanced``, since this depends on the data.
         layout: where the parameters lie on several devices; None: there is one.
     """
-    functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights)
-    functions.layout = layout
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
     return Steps(
         jax.jit(functions.init_state),
         jax.jit(functions.train_step),
@@ -167,18 +151,18 @@ def make_loss_and_gradients(
 class _Functions:
     """The functions of `Steps` before jit; they treat the attributes of this object as constants."""
 
-    layout: Layout | None = None
-
-    def __init__(self, experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        spec: Spec,
+        total_steps: int,
+        class_weights: Sequence[float] | None,
+        layout: Layout | None = None,
+    ):
         self._experiment = experiment
-        self._class_weights = class_weights
         self._spec = spec
         self._total_steps = total_steps
-        self._precision = jnp.dtype(experiment.training.precision)
-        # Numbers to be predicted are standardised for the loss; labels and probabilities are not.
-        self._target = spec.target if experiment.objective.kind == "values" else Preprocess()
-        if experiment.objective.of_inputs:
-            self._target = Preprocess(mean=spec.preprocess.mean, deviation=spec.preprocess.deviation)
+        self._forward = Forward(experiment, spec, class_weights, layout)
 
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
@@ -187,159 +171,91 @@ class _Functions:
         variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
         params, model_state, _ = split(variables)
         opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
+        others: dict[str, Any] = {}
+        if self._experiment.training.scales_loss:
+            others[LOSS_SCALE] = scaling.first_scaling()
+        opt_state = with_others(opt_state, others)
         return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
 
     def train_step(
         self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         recipe = replace(self._experiment, hparams)
-        loss, (outputs, mask, model_state, sown), gradients, targets = self._differentiate(recipe, state, batch)
+        found = self._differentiate(recipe, state, batch)
+        opt_state, others = parted(state.opt_state)
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
-            updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
+            updates, opt_state = transformation.update(found.gradients, opt_state, state.params)
             params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
-        metrics = {"loss": loss}
-        if recipe.training.nan == "stop" and recipe.optimizer.bounds_updates:
-            # The optimizer's updates stay finite for any gradients, so only the gradients show the problem.
-            metrics["loss"] = jnp.where(_all_finite(gradients), loss, jnp.nan)
-        outputs = self._in_unit(outputs)
+        metrics = {"loss": found.loss}
+        if recipe.training.nan == "stop" and (recipe.optimizer.bounds_updates or LOSS_SCALE in others):
+            # The optimizer's updates stay finite for any gradients, or are dropped, so only the gradients show the
+            # problem. A smaller scale may still help.
+            fine = _all_finite(found.gradients)
+            if LOSS_SCALE in others:
+                fine |= others[LOSS_SCALE]["scale"] > scaling.LEAST
+            metrics["loss"] = jnp.where(fine, found.loss, jnp.nan)
+        outputs = self._forward.in_unit(found.outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
-            metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, targets, mask)))
-        metrics |= sown_metrics(sown, metrics)
-        following = state.replace(step=state.step + 1, params=params, model_state=model_state, opt_state=opt_state)
-        if recipe.training.nan == "skip":
-            finite = jnp.isfinite(loss) & _all_finite(gradients) & _all_finite(params)
+            metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
+        metrics |= sown_metrics(found.sown, metrics)
+        following = state.replace(
+            step=state.step + 1,
+            params=params,
+            model_state=found.model_state,
+            opt_state=with_others(opt_state, others),
+        )
+        if recipe.training.nan == "skip" or LOSS_SCALE in others:
+            finite_loss, finite_gradients = jnp.isfinite(found.loss), _all_finite(found.gradients)
+            finite = finite_loss & finite_gradients
+            if recipe.training.nan == "skip":
+                finite &= _all_finite(params)
             kept = state.replace(step=following.step)
             # Keys do not change, so both states have the same one.
             following = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, kept)
             metrics[SKIPPED] = 1.0 - finite
+            if LOSS_SCALE in others:
+                metrics[LOSS_SCALE] = others[LOSS_SCALE]["scale"]
+                opt_state, kept_others = parted(following.opt_state)
+                kept_others[LOSS_SCALE] = scaling.following(others[LOSS_SCALE], finite_loss, finite_gradients)
+                following = following.replace(opt_state=with_others(opt_state, kept_others))
         return following, metrics
 
     def loss_and_gradients(self, state: TrainState, batch: Batch, hparams: Hyperparameters) -> tuple[jax.Array, Any]:
-        loss, _, gradients, _ = self._differentiate(replace(self._experiment, hparams), state, batch)
-        return loss, gradients
+        found = self._differentiate(replace(self._experiment, hparams), state, batch)
+        return found.loss, found.gradients
 
     def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
         recipe = replace(self._experiment, hparams or {})
-        batch = self._preprocessed(batch)
-        outputs = self._apply(recipe, state, batch)
-        self._check_outputs(outputs)
-        targets = self._with_targets(batch)["targets"]
-        standard = self._standardized(outputs, targets)
+        batch = self._forward.preprocessed(batch)
+        outputs = self._forward.apply(recipe, state, batch)
+        self._forward.check_outputs(outputs)
+        targets = self._forward.with_targets(batch)["targets"]
+        standard = self._forward.standardized(outputs, targets)
         shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
         mask = element_mask(batch, shape)
-        mask = self._weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
+        mask = self._forward.weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
         loss, *figures = eval_metrics(recipe)
         sums = loss.partial(outputs, standard, mask)
-        outputs = self._in_unit(outputs)
+        outputs = self._forward.in_unit(outputs)
         for figure in figures:
             sums |= figure.partial(outputs, targets, mask)
         return sums
 
     def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
-        outputs = self._in_unit(self._apply(self._experiment, state, self._preprocessed(batch)))
-        return self._experiment.objective.predictions(outputs)
+        outputs = self._forward.apply(self._experiment, state, self._forward.preprocessed(batch))
+        return self._experiment.objective.predictions(self._forward.in_unit(outputs))
 
-    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[jax.Array, Any, Any, Any]:
-        """Returns the loss; outputs, mask, the model's new state, what it sowed; the gradients; and the targets."""
+    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> Differentiated:
+        """Returns the loss of a batch as stored, and its gradients."""
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
-            batch = self._with_targets(recipe.augmentation.apply(batch, self._spec.preprocess, key))
-            inputs = self._in_precision(batch["inputs"])
-
-        # A model that answers in several steps reads the true answer in training, and otherwise its own.
-        told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
-
-        def loss_of(params: Any) -> tuple[jax.Array, Any]:
-            outputs, written = recipe.model.apply(
-                self._variables(params, state.model_state),
-                inputs,
-                train=True,
-                lengths=batch.get("lengths"),
-                **told,
-                rngs={"dropout": dropout_key},
-                mutable=WRITABLE,
-            )
-            _, model_state, sown = split(written)
-            outputs = outputs.astype(jnp.float32)
-            self._check_outputs(outputs)
-            mixed = self._with_mixed_targets(batch, outputs.shape[-1])
-            losses = recipe.objective.losses(outputs, self._standardized(outputs, mixed["targets"]))
-            mask = element_mask(batch, losses.shape)
-            weights = self._weights(recipe, mixed, mask, losses.shape)
-            loss, added = masked_mean(losses, weights), added_loss(sown)
-            mask = weights if recipe.weighted_metrics else mask
-            more = (outputs, mask, carried(state.model_state, model_state), sown)
-            return loss if added is None else loss + added, more
-
-        (loss, more), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
-        return loss, more, gradients, self._with_mixed_targets(batch, more[0].shape[-1])["targets"]
-
-    def _with_mixed_targets(self, batch: Batch, outputs: int) -> Batch:
-        """Mixes the targets where the augmentation has mixed examples."""
-        if "share" not in batch:
-            return batch
-        given = batch["targets"], batch["other_targets"], batch["share"]
-        return {**batch, "targets": self._experiment.objective.mixed(*given, outputs)}
-
-    def _weights(self, recipe: Experiment, batch: Batch, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """Returns how much each element counts in the loss of training."""
-        given = self._class_weights if self._class_weights is not None else recipe.training.class_weight
-        if isinstance(given, str):
-            raise UserError(
-                f"training.class_weight={given}: its numbers follow from the data, from which jaxdl.Trainer takes "
-                "them; give a number for each class."
-            )
-        return element_weights(batch, mask, shape, given)
-
-    def _preprocessed(self, batch: Batch) -> Batch:
-        with jax.named_scope(INPUT_SCOPE):
-            return self._spec.preprocess.of_batch(batch)
-
-    def _apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> jax.Array:
-        """Returns the model's outputs for a preprocessed batch, in float32."""
-        variables = self._variables(state.params, state.model_state)
-        model: Any = recipe.model
-        with jax.named_scope(INPUT_SCOPE):
-            inputs = self._in_precision(batch["inputs"])
-        outputs, _ = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"), mutable=WRITABLE)
-        wide: jax.Array = outputs.astype(jnp.float32)
-        return wide
-
-    def _with_targets(self, batch: Batch) -> Batch:
-        """Returns a batch with preprocessed inputs and its targets, which for a reconstruction are the inputs."""
-        if not self._experiment.objective.of_inputs:
-            return batch
-        return {**batch, "targets": self._spec.preprocess.restored(batch["inputs"])}
-
-    def _standardized(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """Returns targets as the loss compares them with outputs; see `Spec.target`."""
-        if not self._target.mean:
-            return targets
-        if targets.shape != outputs.shape:  # a single output has no last axis
-            return self._target.standardized(targets[..., None])[..., 0]
-        return self._target.standardized(targets)
-
-    def _in_unit(self, outputs: jax.Array) -> jax.Array:
-        """Returns outputs in the unit of the targets."""
-        return self._target.restored(outputs)
-
-    def _check_outputs(self, outputs: jax.Array) -> None:
-        """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""
-        needed = outputs_for(self._experiment.objective, self._spec)
-        if self._spec.class_names and outputs.shape[-1] < needed:
-            raise UserError(f"the model has {outputs.shape[-1]} outputs, but these data have {needed} classes.")
-
-    def _in_precision(self, inputs: jax.Array) -> jax.Array:
-        return inputs.astype(self._precision) if jnp.issubdtype(inputs.dtype, jnp.floating) else inputs  # ids stay
-
-    def _variables(self, params: Any, model_state: Any) -> dict[str, Any]:
-        # Values that the model itself stores in another dtype than float32 are not converted.
-        cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
-        params = jax.tree.map(cast, params)
-        params = params if self.layout is None else self.layout.collected(params)
-        return {"params": params, **model_state}
+            batch = self._forward.with_targets(recipe.augmentation.apply(batch, self._spec.preprocess, key))
+            batch = {**batch, "inputs": self._forward.in_precision(batch["inputs"])}
+        _, others = parted(state.opt_state)
+        scale = others[LOSS_SCALE]["scale"] if LOSS_SCALE in others else None
+        return differentiate(self._forward, recipe, state.params, state.model_state, batch, dropout_key, scale)
 
 
 def _float32(number: Any) -> jax.Array:

@@ -27,7 +27,7 @@ from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
-from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place
+from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
 from jaxdl.training.programs import NAMES, Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
@@ -54,6 +54,7 @@ class Trainer:
         programs: the compiled programs, which variants share.
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
         pace: how many steps a call of the train program runs; all variants share it.
+        watch: watches each call of a program, and the reading of what it gives.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
@@ -75,6 +76,7 @@ class Trainer:
         self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights, self.layout)
         self.compile_seconds = 0.0
         self.pace = Pace.first(self.feed.steps_per_epoch)
+        self.watch: Watch = unwatched
         self._place: Place | None = None
 
     @property
@@ -194,7 +196,9 @@ class Trainer:
             metrics.start_clock()
             while done < steps_per_epoch:
                 most = min(self.pace.steps, steps_per_epoch - done, pauses.at_most(before + done))
-                state, results, steps = self.call(state, order, done, observer.before_call(most))
+                most = observer.before_call(most)
+                with self.watch(f"train steps from {before + done + 1:,} of {self.total_steps:,}"):
+                    state, results, steps = self.call(state, order, done, most)
                 called, done = slice(done, done + steps), done + steps
                 observer.after_call(steps, results, done == steps_per_epoch)
                 if unread is not None:
@@ -223,8 +227,9 @@ class Trainer:
         self, metrics: EpochMetrics, epoch: int, called: slice, results: Any, on_progress: OnProgress | None
     ) -> None:
         """Reads the metrics of one call of the train program, checks them, shows them, and adapts the pace."""
-        seconds = metrics.read(called, results)
         before, steps = epoch * self.feed.steps_per_epoch, called.stop - called.start
+        with self.watch(f"reading what train steps {before + called.start + 1:,} to {before + called.stop:,} give"):
+            seconds = metrics.read(called, results)
         wrong = metrics.first_not_finite(called)
         if wrong is not None and self.experiment.training.nan == "stop":
             raise Diverged(before + wrong + 1, "train loss")
@@ -248,7 +253,9 @@ class Trainer:
 
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
-        return self.programs.evaluation.figures(self._program("eval"), self.experiment, self.placed(state), split)
+        program = self._program("eval")
+        with self.watch(f"evaluation on {split}"):
+            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
         """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.

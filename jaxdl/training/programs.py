@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxdl.backend.compiler import compiled_together, traced, without_jit
-from jaxdl.backend.jaxprs import is_read
+from jaxdl.backend.jaxprs import is_read, product_flops
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -21,7 +21,7 @@ from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
 from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import TrainState, make_steps, model_errors, state_shapes
-from jaxdl.steps.layout import SMALL, Layout, layout_of
+from jaxdl.steps.layout import SMALL, Layout, known, layout_of
 from jaxdl.steps.many import run_train_steps
 from jaxdl.steps.rules import rules_of
 from jaxdl.training.feed import Feed
@@ -171,6 +171,16 @@ class Programs:
         arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
         found = jax.eval_shape(self.steps.train_step, *arguments)[1]
         return {n: jax.ShapeDtypeStruct((self._feed.steps_per_epoch,), shape.dtype) for n, shape in found.items()}
+
+    @functools.cached_property
+    def step_flops(self) -> dict[str, int]:
+        """Floating-point operations of one train step, forward, backward and update, by dtype; compiles nothing.
+
+        See `jaxdl.backend.jaxprs.product_flops`. Sequences count at their full length, also where batches are cut.
+        """
+        arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
+        with jax.disable_jit(False), known(self.layout):
+            return product_flops(jax.make_jaxpr(self.steps.train_step)(*arguments).jaxpr)
 
     def memory_needed(self) -> int:
         """Returns the bytes of device memory that the train program needs in addition to the data; compiles it.

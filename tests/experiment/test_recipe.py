@@ -13,12 +13,13 @@ from flax import linen as nn
 from jaxdl import Experiment, replace, train
 from jaxdl.data import Addition, Digits, Tfds
 from jaxdl.errors import UserError
-from jaxdl.experiment.config import differences
+from jaxdl.experiment.config import differences, from_config, to_config
 from jaxdl.experiment.recipe import follows_data, reads_targets
 from jaxdl.fields import static, walk
 from jaxdl.models import MLP, Seq2Seq
 from jaxdl.objectives import OBJECTIVES
 from jaxdl.optim import Adam
+from jaxdl.sweeps.space.axis import Choices, parse_axis
 
 OBJECTIVE = OBJECTIVES.make("softmax_cross_entropy")
 RECIPE = Experiment("test", Tfds(), MLP(), OBJECTIVE, Adam())
@@ -115,12 +116,12 @@ def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_pa
             ([1.0], [0]),
             r"jaxdl.Arrays\(train=\(x, y\), test=\(x, y\)\) for arrays of your own, not \(\[1.0\], \[0\]\)",
         ),
-        ("model", "mlp", "must be a part such as jaxdl.MLP"),
-        ("objective", "mse", "must be a part such as jaxdl.SoftmaxCrossEntropy"),
-        ("optimizer", "adam", "must be a part such as jaxdl.Adam.learning_rate=1e-3., not 'adam'"),
+        ("model", "lpm", "unknown model 'lpm'"),
+        ("objective", 2, "must be a part such as jaxdl.SoftmaxCrossEntropy"),
+        ("optimizer", 1e-3, "must be a part such as jaxdl.Adam.learning_rate=1e-3., not 0.001"),
         ("training", None, "must be a part such as jaxdl.Training.epochs=10., not None"),
-        ("metrics", "accuracy", "metrics=accuracy: must be a list of str"),
-        ("metrics", ["accuracy"], "must be a list of str or none; from Python a tuple"),
+        ("metrics", 3, "metrics=3: must be a list of str"),
+        ("metrics", ["accuracy", 2], "must be a list of str or none"),
         ("model", MLP(features=[8]), "must be a list of int, such as 32 or 32,64; from Python a tuple"),  # type: ignore[arg-type]
         ("optimizer", Adam(learning_rate=np.float32(0.5)), "learning_rate=0.5: must be float of Python, not float32"),  # type: ignore[arg-type]
     ],
@@ -128,8 +129,8 @@ def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_pa
 def test_a_part_or_value_of_another_kind_is_named_with_the_right_one(
     tmp_path: Path, part: str, value: Any, message: str
 ) -> None:
-    wrong = dataclasses.replace(RECIPE, **{"data": Digits(), part: value})
     with pytest.raises(UserError, match=message):
+        wrong = dataclasses.replace(RECIPE, **{"data": Digits(), part: value})
         train(wrong, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)
     assert not (tmp_path / "run").exists()
 
@@ -159,3 +160,20 @@ def test_the_steps_of_an_answer_follow_the_data_where_the_recipe_leaves_them_ope
     with pytest.raises(UserError, match=r"model\.output_length=3: the targets have 4 steps; leave it out"):
         replace(recipe, {"model.output_length": 3}).for_spec(spec)
     assert reads_targets(Seq2Seq()) and not reads_targets(MLP())
+
+
+@pytest.mark.parametrize(("name", "standard"), [("bf16", "bfloat16"), ("16-mixed", "float16"), ("fp32", "float32")])
+def test_other_names_of_precisions_are_read_everywhere_and_never_kept(name: str, standard: str) -> None:
+    given = replace(RECIPE, {"training.precision": name})
+    assert given == replace(RECIPE, {"training.precision": standard})
+    config = to_config(given)
+    assert config["training"]["precision"] == standard
+    config["training"]["precision"] = name
+    assert from_config(config, RECIPE) == given
+    (field,) = (field for field in walk(RECIPE) if field.path == "training.precision")
+    assert parse_axis(field, name).values == Choices((standard,))
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(UserError, match="training.precision"):
+        replace(RECIPE, {"training.precision": "float61"}).for_spec(Digits().spec(Path()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxdl.errors import UserError
-from jaxdl.fields import Field, check_value, needed, parse, show, type_name
+from jaxdl.fields import Field, check_value, needed, parse, show, standard, type_name
 
 _CALL = re.compile(r"\s*(log|uniform|int|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
 _OTHER_CALL = re.compile(r"\s*[a-z]\w*\s*\(.*\)\s*", re.ASCII | re.DOTALL | re.IGNORECASE)
@@ -161,7 +161,7 @@ def _parsed(field: Field, spec: str, item: str) -> Any:
     if field.declaration.family is not None:
         return item
     try:
-        return parse(item, field.type)
+        return standard(field, parse(item, field.type))
     except ValueError:
         raise _wrong(field, spec, f"{item!r} must be {needed(field.type)}") from None
 
