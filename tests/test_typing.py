@@ -18,7 +18,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import optax
+import optax  # type: ignore[import-untyped]
 
 import jaxdl
 
@@ -69,11 +69,9 @@ def descent(learning_rate: float, *, momentum: float = 0.9) -> optax.GradientTra
 
 
 def fitted(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    chosen = descent(momentum=0.5)
-    metrics = ("accuracy", error())
-    result: jaxdl.Fit = jaxdl.fit(
-        jaxdl.MLP(), (x, y), loss=focal(gamma=1.0), optimizer=chosen, metrics=metrics, patience=3
-    )
+    loss, optimizer = focal(gamma=1.0), descent(momentum=0.5)
+    metrics = ("accuracy", error(scale=2.0))
+    result: jaxdl.Fit = jaxdl.fit(jaxdl.MLP(), (x, y), loss=loss, optimizer=optimizer, metrics=metrics, patience=3)
     best: float = result.history["train/loss"][-1]
     focal(gama=best)  # type: ignore[call-arg]
     return result.predict(x)

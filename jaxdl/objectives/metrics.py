@@ -38,7 +38,7 @@ from jaxdl.objectives.objectives import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
 )
-from jaxdl.objectives.own import OwnMetric
+from jaxdl.objectives.own import FromLoss, OwnMetric
 
 Direction = Literal["minimize", "maximize"]
 _DEFAULTS: Mapping[Kind, str] = {"classes": "accuracy", "questions": "accuracy", "values": "mean_absolute_error"}
@@ -71,8 +71,8 @@ def metric(name: str, objective: Objective | None = None) -> Metric:
         found = _METRICS[name]
     else:
         raise unknown("metric", name, (*_METRICS, "top_5"))
-    if objective is None:
-        return found
+    if objective is None or (isinstance(objective, FromLoss) and objective.kind is None):
+        return found  # the kind of an own loss follows from data that are not loaded yet
     if objective.kind not in found.kinds:
         raise UserError(f"metrics={name}: {_undefined(name, objective)}")
     return dataclasses.replace(found, objective=objective.for_evaluation())

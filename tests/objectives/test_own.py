@@ -167,6 +167,10 @@ def test_an_own_metric_chooses_the_best_state_where_it_has_an_order(tmp_path: Pa
     assert trained(jaxdl.replace(experiment, changes), tmp_path / "yes")["status"] == "completed"
 
 
+def test_a_metric_is_looked_up_before_the_data_say_what_targets_are() -> None:
+    assert jaxdl.objectives.metrics.metric("accuracy", focal()).name == "accuracy"
+
+
 def test_code_that_has_changed_is_told(tmp_path: Path) -> None:
     experiment = digits(objective=focal)
     trained(experiment, tmp_path / "run")
