@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def shortened(experiment: Experiment) -> Experiment:
         return experiment
     small = min(_SMALL_BATCH, experiment.training.batch_size)
     changes = {"epochs": 1, "batch_size": small, "eval_batch_size": small}
+    changes["accumulate"] = math.gcd(small, experiment.training.accumulate)
     return replace(experiment, {f"training.{name}": value for name, value in changes.items()})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from jaxdl.augment import AUGMENTATIONS, Augmentation
 from jaxdl.augment.augmenter import Augmenter
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
+from jaxdl.experiment import checks
 from jaxdl.fields import (
     Affects,
     Field,
@@ -20,13 +20,13 @@ from jaxdl.fields import (
     at_least,
     check_fields,
     described,
+    fraction,
     part,
     replace,
     static,
     traced,
     walk,
 )
-from jaxdl.fields.interval import Interval
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
@@ -38,46 +38,6 @@ _LOOP: tuple[Affects, ...] = ("programs", "result")
 _CUT: tuple[Affects, ...] = ("data", "programs", "result")
 
 
-# Other names of dtypes: those of Lightning, Accelerate and others.
-PRECISIONS = {
-    "fp32": "float32",
-    "32": "float32",
-    "bf16": "bfloat16",
-    "bf16-mixed": "bfloat16",
-    "fp16": "float16",
-    "16": "float16",
-    "16-mixed": "float16",
-}
-
-
-def _check_watch(value: str) -> str | None:
-    split, _, metric = value.partition("/")
-    known = split in ("train", "validation") and metric
-    return None if known else "must be SPLIT/METRIC with the split train or validation, such as validation/accuracy"
-
-
-def _check_batch_size(value: int) -> str | None:
-    return None if 1 <= value < 2**24 else "must be at least 1 and below 2**24"
-
-
-def _check_seed(value: int) -> str | None:
-    return None if 0 <= value < 2**32 else "must be at least 0 and below 2**32"
-
-
-def _check_interval(value: str) -> str | None:
-    try:
-        Interval.parse(value)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _check_class_weight(value: tuple[float, ...] | str | None) -> str | None:
-    if not isinstance(value, tuple) or (all(0 <= weight < math.inf for weight in value) and any(value)):
-        return None
-    return "must be finite numbers of at least 0, one or more of them above 0"
-
-
 @described
 @dataclasses.dataclass(frozen=True)
 class Checkpointing:
@@ -87,7 +47,7 @@ class Checkpointing:
         "30s",
         "time, steps or epochs between two checkpoints: 30s, 5min, 500steps, 1epoch; the end of the "
         "training is always saved",
-        check=_check_interval,
+        check=checks.interval,
     )
     keep: int = static(
         2,
@@ -103,11 +63,19 @@ class Training:
     """How long to train, the batch sizes, and which state to keep."""
 
     epochs: int = static(10, "passes over the train split", check=at_least(1), affects=_LOOP)
-    batch_size: int = static(128, "examples in one train step", check=_check_batch_size, affects=_LOOP)
+    batch_size: int = static(128, "examples in one train step", check=checks.batch_size, affects=_LOOP)
+    accumulate: int = static(
+        1,
+        "compute a batch in this many parts, one after the other, and sum their gradients for one update: a part's "
+        "memory with the batch's result, but batch statistics and dropout are those of each part; divides --batch_size",
+        check=at_least(1),
+        affects=_LOOP,
+        since="0.3.0",
+    )
     eval_batch_size: int = static(
         500,
         "examples in one eval step; speed and memory depend on it, results do not",
-        check=_check_batch_size,
+        check=checks.batch_size,
         affects=("speed",),
     )
     buckets: int = static(
@@ -121,7 +89,7 @@ class Training:
     watch: str = static(
         "validation/loss",
         "metric, as SPLIT/METRIC, that decides which checkpoint is the best and when to stop early",
-        check=_check_watch,
+        check=checks.watch,
         affects=("result",),
     )
     patience: int | None = static(
@@ -146,7 +114,16 @@ class Training:
         "dtype that the model computes in; parameters, optimizer, statistics and loss stay float32 "
         "(Micikevicius et al. 2018, Mixed precision training; losses are scaled in float16, which bfloat16 does not "
         "need); also bf16, bf16-mixed, fp16, 16-mixed, fp32, 32",
-        aliases=PRECISIONS,
+        aliases=checks.PRECISIONS,
+    )
+    ema: float = traced(
+        0.0,
+        "how much an exponential moving average of the parameters keeps at each update, such as 0.999; it is evaluated "
+        "beside them (ema_loss), and predicts; 0: none",
+        optional=True,
+        check=fraction,
+        affects=_LOOP,
+        since="0.3.0",
     )
     nan: Literal["stop", "skip", "ignore"] = static(
         "stop",
@@ -159,7 +136,7 @@ class Training:
         "how much each class counts in the loss: a number for each, or balanced, the number of train examples divided "
         "by that of the classes times that of the class's examples; multiplied by the data's weights where they have "
         "some, and the sum is divided by the sum of the weights; none: all classes count the same",
-        check=_check_class_weight,
+        check=checks.class_weight,
         since="0.3.0",
     )
     fast_dev_run: bool = static(
@@ -167,7 +144,7 @@ class Training:
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "precision", PRECISIONS.get(str(self.precision), self.precision))
+        object.__setattr__(self, "precision", checks.PRECISIONS.get(str(self.precision), self.precision))
 
     @property
     def scales_loss(self) -> bool:
@@ -216,7 +193,7 @@ class Experiment:
     seed: int = traced(
         0,
         "seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32)",
-        check=_check_seed,
+        check=checks.seed,
         affects=_LOOP,
     )
 
@@ -240,6 +217,7 @@ class Experiment:
         """
         self.check_parts()
         check_fields(self)
+        self._check_accumulation()
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
         if self.objective.of_inputs and spec.preprocess.cast == "none":
@@ -277,6 +255,17 @@ class Experiment:
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise UserError(f"Experiment({name}=...) must be a part such as {example}, not {brief(value)}.")
+
+    def _check_accumulation(self) -> None:
+        """Raises `UserError` if a batch cannot be divided into equal parts."""
+        size, parts = self.training.batch_size, self.training.accumulate
+        if size % parts:
+            below, above = size // parts * parts, -(-size // parts) * parts
+            nearest = f"{below} or {above}" if below else f"{above}"
+            raise UserError(
+                f"training.accumulate={parts} does not divide training.batch_size={size}; the nearest sizes are "
+                f"{nearest}."
+            )
 
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps of an epoch with that many examples; the last batch is filled up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def batch_find(
     dataset = cache.dataset(experiment)
     recipe = experiment.for_spec(dataset.spec)
     found: list[BatchSize] = []
-    size, most = _FIRST, cache.trainer(recipe).feed.examples_per_epoch
+    size, most = math.lcm(_FIRST, recipe.training.accumulate), cache.trainer(recipe).feed.examples_per_epoch
     while size <= most:
         found.append(_try(cache.trainer(replace(recipe, {BATCH_SIZE: size})), size, timed=not _slower(found)))
         notify(_line(found[-1]))
