@@ -13,8 +13,11 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
     from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
+    from jaxdl.backend.devices import look_at_devices
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
+    from jaxdl.comparison.compare import Comparison, compare
+    from jaxdl.comparison.runs import Run, find_runs
     from jaxdl.data import (
         Adding,
         Addition,
@@ -62,15 +65,17 @@ if TYPE_CHECKING:
         Reconstruction,
         SigmoidCrossEntropy,
         SoftmaxCrossEntropy,
+        loss,
+        metric,
     )
-    from jaxdl.objectives.metrics import metric
-    from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop
+    from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop, optimizer, schedule
     from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
     from jaxdl.sweeps.executors.execution import Execution
     from jaxdl.sweeps.results.results import SweepResults, load_sweep
     from jaxdl.training.epoch import Epoch, Pause
+    from jaxdl.training.fit import Fit, fit
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
@@ -96,6 +101,7 @@ __all__ = [
     "Bits",
     "BreastCancer",
     "Checkpointing",
+    "Comparison",
     "Constant",
     "CopyMemory",
     "Cosine",
@@ -108,6 +114,7 @@ __all__ = [
     "Execution",
     "Experiment",
     "Exponential",
+    "Fit",
     "Folder",
     "Huber",
     "Iris",
@@ -125,6 +132,7 @@ __all__ = [
     "RMSprop",
     "Reconstruction",
     "ResNet",
+    "Run",
     "Schedule",
     "Seq2Seq",
     "Series",
@@ -153,10 +161,13 @@ __all__ = [
     "UserError",
     "Vowels",
     "Wine",
+    "compare",
     "configure",
     "default_data_dir",
     "evaluate",
     "export_program",
+    "find_runs",
+    "fit",
     "from_config",
     "hyperparameters",
     "list_experiments",
@@ -164,12 +175,16 @@ __all__ = [
     "load_run",
     "load_sweep",
     "look_at_data",
+    "look_at_devices",
+    "loss",
     "make_steps",
     "metric",
+    "optimizer",
     "params_sha256",
     "pool_time",
     "replace",
     "reproduce",
+    "schedule",
     "static",
     "sweep",
     "to_config",
@@ -181,6 +196,8 @@ __all__ = [
 _NAMES = {
     "jaxdl.augment": "AudioAugmentation Augmentation SeriesAugmentation TableAugmentation TextAugmentation",
     "jaxdl.checkpoint.digest": "params_sha256",
+    "jaxdl.comparison.compare": "Comparison compare",
+    "jaxdl.comparison.runs": "Run find_runs",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
     "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
@@ -191,19 +208,20 @@ _NAMES = {
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
-    "jaxdl.objectives.metrics": "metric",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
-    "SoftmaxCrossEntropy",
-    "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop",
+    "SoftmaxCrossEntropy loss metric",
+    "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
+    "jaxdl.backend.devices": "look_at_devices",
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",
     "jaxdl.sweeps.executors.execution": "Execution",
+    "jaxdl.training.fit": "Fit fit",
     "jaxdl.training.run": "train",
     "jaxdl.training.reproduce": "reproduce verify_resume",
 }

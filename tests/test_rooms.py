@@ -14,8 +14,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "jaxdl"
 # From the ground up: a room imports only itself and the rooms before it.
 ROOMS = (
-    *("errors", "fields", "files", "backend", "record", "checkpoint", "report", "ops", "objectives", "optim", "data"),
-    *("models", "augment", "experiment", "steps", "inference", "training", "search", "sweeps", "profiling", "cli"),
+    *("errors", "fields", "files", "backend", "record", "checkpoint", "report", "comparison", "ops", "objectives"),
+    *(
+        "optim",
+        "data",
+        "models",
+        "augment",
+        "experiment",
+        "steps",
+        "inference",
+        "training",
+        "search",
+        "sweeps",
+        "profiling",
+    ),
+    "cli",
 )
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent != PACKAGE or path.stem in ROOMS]
 SOURCES = [

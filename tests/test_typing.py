@@ -18,6 +18,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import optax
 
 import jaxdl
 
@@ -50,6 +51,32 @@ def classes(folder: Path) -> np.ndarray:
 def best_rate(folder: Path) -> float | None:
     results: jaxdl.SweepResults = jaxdl.sweep(recipe(1e-3), {"learning_rate": "log(1e-4,1e-1)"}, trials=4)
     return None if results.best is None else results.best.objective
+
+
+@jaxdl.loss
+def focal(outputs: jax.Array, targets: jax.Array, *, gamma: float = 2.0) -> jax.Array:
+    return (outputs[..., 0] - targets) ** gamma
+
+
+@jaxdl.metric
+def error(outputs: jax.Array, targets: jax.Array, *, scale: float = 1.0) -> jax.Array:
+    return scale * (outputs[..., 0] - targets)
+
+
+@jaxdl.optimizer
+def descent(learning_rate: float, *, momentum: float = 0.9) -> optax.GradientTransformation:
+    return optax.sgd(learning_rate, momentum)
+
+
+def fitted(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    chosen = descent(momentum=0.5)
+    metrics = ("accuracy", error())
+    result: jaxdl.Fit = jaxdl.fit(
+        jaxdl.MLP(), (x, y), loss=focal(gamma=1.0), optimizer=chosen, metrics=metrics, patience=3
+    )
+    best: float = result.history["train/loss"][-1]
+    focal(gama=best)  # type: ignore[call-arg]
+    return result.predict(x)
 
 
 def step(folder: Path) -> float:

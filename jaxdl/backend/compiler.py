@@ -61,17 +61,21 @@ def compiler_options(program: core.Jaxpr) -> dict[str, str]:
     return dict(_YNNPACK_PRODUCTS)
 
 
-def traced(function: Callable[..., Any], *arguments: Any, donate_argnums: tuple[int, ...] = ()) -> Any:
+def traced(
+    function: Callable[..., Any], *arguments: Any, donate_argnums: tuple[int, ...] = (), out_shardings: Any = None
+) -> Any:
     """Traces a program for `compiled`; while jit is disabled, returns the function itself, to be run step by step.
 
     Args:
         function: the program.
         *arguments: its arguments, or their shapes.
         donate_argnums: arguments whose memory is given up to the program.
+        out_shardings: where results lie, for those of several devices; None: the compiler's choice.
     """
     if without_jit():
         return function
-    return jax.jit(function, donate_argnums=donate_argnums).trace(*arguments)
+    said = {} if out_shardings is None else {"out_shardings": out_shardings}
+    return jax.jit(function, donate_argnums=donate_argnums, **said).trace(*arguments)
 
 
 def compiled(traced: Any) -> tuple[Any, dict[str, str]]:

@@ -6,6 +6,9 @@ JAX is imported only to list GPUs, since counting cores does not need it.
 from __future__ import annotations
 
 import os
+import platform
+import re
+from pathlib import Path
 
 
 def machine_cores() -> int:
@@ -18,6 +21,16 @@ def usable_cores() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(machine_cores()))
+
+
+def processor_name() -> str:
+    """Returns the model of the machine's processor; the architecture where it is not known."""
+    try:
+        described = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        described = ""
+    model = re.search(r"^model name\s*:\s*(.+)$", described, re.MULTILINE)
+    return model.group(1).strip() if model else platform.processor() or platform.machine()
 
 
 def gpu_names() -> list[str]:

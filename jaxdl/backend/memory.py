@@ -46,10 +46,26 @@ def free_memory() -> float:
     return free_host_memory()
 
 
+def device_memory(device: jax.Device) -> int | None:
+    """Returns the bytes of a device's memory: for a CPU those of the machine, for an accelerator what JAX may use.
+
+    None where it is not known.
+    """
+    if device.platform == "cpu":
+        total = _host_memory("MemTotal")
+        return int(total) if math.isfinite(total) else None
+    stats: dict[str, Any] = device.memory_stats() or {}
+    return stats.get("bytes_limit")
+
+
 def free_host_memory() -> float:
     """Returns the free bytes of the machine's memory; infinite if it is not known."""
+    return _host_memory("MemAvailable")
+
+
+def _host_memory(name: str) -> float:
     try:
         lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return float(lines["MemAvailable"].split()[0]) * 1024
+        return float(lines[name].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return math.inf

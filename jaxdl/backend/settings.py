@@ -9,11 +9,17 @@ import jax
 
 from jaxdl.backend.compiler import add_xla_flags
 from jaxdl.backend.kept_programs import mend_silently
+from jaxdl.backend.mesh import add_cpu_devices
 from jaxdl.errors import UserError
 
 
 def configure(
-    *, platform: str = "", xla_flags: bool = True, compilation_cache: bool = True, debug: bool = False
+    *,
+    platform: str = "",
+    xla_flags: bool = True,
+    compilation_cache: bool = True,
+    debug: bool = False,
+    cpu_devices: int = 1,
 ) -> None:
     """Makes the settings that measurements justify, unless the user made others; call it before the first computation.
 
@@ -25,6 +31,7 @@ def configure(
             writable.
         debug: run without jit, one operation after another, and raise `FloatingPointError` at the first operation that
             gives NaN, so that the traceback has its line; breakpoints and ``print`` in a model then see numbers. Slow.
+        cpu_devices: as how many devices the CPU counts, unless the user has set their number.
 
     Raises:
         UserError: the platform is not on this machine.
@@ -37,6 +44,7 @@ def configure(
         mend_silently(cache_folder() / "compiled")
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    add_cpu_devices(cpu_devices)
     if debug:
         jax.config.update("jax_disable_jit", True)
         jax.config.update("jax_debug_nans", True)

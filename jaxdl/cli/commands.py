@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Mapping
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +19,9 @@ class Command:
         needs: options that must be given.
         own_options: options that apply only to the modes that list them.
         of_a_run: whether its experiment is taken from the run in ``--run_dir``.
+        of_the_machine: whether it needs no experiment.
+        of_runs: whether it reads run directories alone, and needs neither an experiment nor JAX; its function is called
+            as ``function(options)``.
     """
 
     help: str
@@ -24,6 +29,8 @@ class Command:
     needs: tuple[str, ...] = ()
     own_options: tuple[str, ...] = ()
     of_a_run: bool = False
+    of_the_machine: bool = False
+    of_runs: bool = False
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -47,12 +54,25 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "data": Command("describe the data, name what looks wrong, and write a page with examples", "data:look"),
     "summary": Command("print the model's layers with their sizes", "training:summary"),
+    "devices": Command(
+        "list the devices and measure how fast they are; needs no experiment", "devices:look", of_the_machine=True
+    ),
     "export": Command(
         "write a finished run's model as a program that needs no jaxdl",
         "inference:export",
         needs=("run_dir", "output"),
         own_options=("output",),
         of_a_run=True,
+    ),
+    "runs": Command(
+        "list runs, with --filter and --sort", "runs:list_runs", own_options=("runs", "filter", "sort"), of_runs=True
+    ),
+    "compare": Command(
+        "compare the runs of --runs: means over seeds, differences, what differs; as a page with --output=FILE.html",
+        "comparing:compare_runs",
+        needs=("runs",),
+        own_options=("runs", "filter", "figures", "baseline", "output"),
+        of_runs=True,
     ),
     "reproduce": Command(
         "train a finished run again and compare the bits", "proofs:reproduce", needs=("run_dir",), of_a_run=True
@@ -68,10 +88,18 @@ COMMANDS: Mapping[str, Command] = {
     "batch_find": Command("measure the speed of batch sizes", "searches:batch_find"),
 }
 
+
+def function_of(mode: str) -> Any:
+    """Returns the function of a mode; imports its module."""
+    module, _, function = COMMANDS[mode].function.partition(":")
+    return getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
+
+
 STATUSES: Mapping[str, str] = {
     "0": "done",
     "1": "a training diverged, a trial failed, or a comparison found a difference",
     "2": "a mistake that you can mend, named in the last line; nothing was changed",
+    "124": "a call of a compiled program did not come back within --hang_after; the same command goes on",
     "128 + N": "stopped by the signal N, and saved: 130 Ctrl-C, 142 --max_time, 143 SIGTERM, 129 SIGHUP, 138 SIGUSR1",
 }
 """The exit statuses of all commands, and what they mean."""

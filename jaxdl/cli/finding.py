@@ -45,6 +45,8 @@ def find_experiment(asked: Options, folders: Sequence[Path]) -> Experiment | Non
         return None
     from jaxdl.record import CONFIG  # here, so that --list and --help import less
 
+    if asked.mode in COMMANDS and COMMANDS[asked.mode].of_runs:
+        return None
     of_a_run = asked.mode in COMMANDS and COMMANDS[asked.mode].of_a_run
     resumed = asked.mode == "train" and not asked.experiment and (Path(asked.run_dir) / CONFIG).exists()
     if asked.run_dir and (of_a_run or resumed):
@@ -53,6 +55,8 @@ def find_experiment(asked: Options, folders: Sequence[Path]) -> Experiment | Non
         raise UserError(f"--mode={asked.mode} needs --run_dir=DIR of a finished run.")
     if asked.config:
         return _experiment_of_run(Path(asked.config), asked, folders)
+    if not asked.experiment and asked.mode in COMMANDS and COMMANDS[asked.mode].of_the_machine:
+        return None
     if not asked.experiment:
         raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")
     return _named(asked.experiment, folders)

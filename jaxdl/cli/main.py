@@ -40,10 +40,11 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        from jaxdl.report.terminal import announce, drop
+        from jaxdl.report.terminal import announce, drop, reader_is_gone
 
+        gone = reader_is_gone(sys.stdout, error)
         drop(sys.stdout)
-        if not isinstance(error, BrokenPipeError):
+        if not gone:
             announce(f"error: cannot write the output: {error.strerror}; write it to another place.")
             return status or 2
     return status
@@ -81,14 +82,13 @@ def command(arguments: list[str], folders: Sequence[Path], begin: float) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output, such as head, has ended
-        from jaxdl.report.terminal import drop
-
-        drop(sys.stdout)
-        return 0
     except OSError as error:  # about the user's own files: files that we write or download have better messages
         from jaxdl.files.atomic import way_out, writing_failed
+        from jaxdl.report.terminal import drop, reader_is_gone
 
+        if not error.filename and reader_is_gone(sys.stdout, error):
+            drop(sys.stdout)
+            return 0
         action = "write" if writing_failed(error) or not error.filename else "read"
         where = error.filename or "the output"
         _complain(name, f"cannot {action} {where}: {error.strerror or error}; {way_out(error)}.")
@@ -101,6 +101,7 @@ def _complain(name: str, problem: str) -> None:
 
 
 def _command(arguments: list[str], folders: Sequence[Path], begin: float) -> int:
+    from jaxdl.cli.commands import COMMANDS, function_of
     from jaxdl.cli.finding import find_experiment, list_text
     from jaxdl.cli.flags import parse_command_line, peek, refuse_misspelt_experiment
 
@@ -127,7 +128,11 @@ def _command(arguments: list[str], folders: Sequence[Path], begin: float) -> int
 
         print(help_text(experiment, " ".join(program())))
         return 0
-    assert experiment is not None
+    if COMMANDS[options.mode].of_runs:
+        from jaxdl.cli.checks import check_options
+
+        check_options(options)
+        return int(function_of(options.mode)(options))
     from jaxdl.cli.run import run  # here, so that --list and --help import no JAX
 
     gc.freeze()  # the imported objects stay until the end, so they need no garbage collection

@@ -56,6 +56,12 @@ class Options:
     max_time: str = static(
         "", "end the training in order after so long: 90s, 45min, 2h; the same command goes on", check=_check_time
     )
+    hang_after: str = static(
+        "",
+        "end the process with status 124 where a call of the train or eval program does not come back for so long: "
+        "5min, 600s; it says where it stands, and the same command goes on; by default it waits",
+        check=_check_time,
+    )
     quiet: bool = static(False, "show neither progress nor messages, only results and errors")
     input: str = static(
         "",
@@ -64,7 +70,26 @@ class Options:
         path=True,
     )
     output: str = static(
-        "", "with --mode=predict: the CSV file to write; with --mode=export: the program's file", path=True
+        "",
+        "with --mode=predict: the CSV file to write; with --mode=export: the program's file; with --mode=compare: a "
+        "file that ends in .html, .csv, .md or .tex",
+        path=True,
+    )
+    runs: tuple[str, ...] = static(
+        (),
+        "with --mode=runs or compare: run directories, sweeps, folders with runs, or patterns such as runs/mnist_*; "
+        "none: the folder runs",
+    )
+    filter: str = static(
+        "",
+        "with --mode=runs or compare: conditions such as 'experiment=mnist_cnn test/accuracy>0.99 learning_rate<=1e-3'",
+    )
+    sort: str = static("", "with --mode=runs: a figure, fact or field to sort by; -NAME sorts from high to low")
+    figures: tuple[str, ...] = static(
+        (), "with --mode=compare: names of figures, such as test/accuracy; none: all on test"
+    )
+    baseline: str = static(
+        "", "with --mode=compare: a run with whose recipe the others are compared; the first", path=True
     )
     prompt: str = static("", "with --mode=sample: the text to begin with")
     length: int = static(

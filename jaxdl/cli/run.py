@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import signal
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,21 +10,23 @@ import jax
 
 from jaxdl.backend.debugging import not_a_number
 from jaxdl.backend.memory import ran_out_of_memory
+from jaxdl.backend.mesh import devices_of, named_axes
 from jaxdl.backend.settings import configure
 from jaxdl.backend.signals import Terminated, raise_terminated, stop_after
-from jaxdl.cli.commands import COMMANDS
+from jaxdl.cli.checks import check_options
+from jaxdl.cli.commands import function_of
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
 
 
-def run(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
+def run(options: Options, experiment: Experiment | None, arguments: Sequence[str], begin: float) -> int:
     """Runs the command.
 
     Args:
         options: what to do.
-        experiment: the recipe, or that of the run in ``options.run_dir``.
+        experiment: the recipe, or that of the run in ``options.run_dir``; None for a command that needs none.
         arguments: the command line, for the record.
         begin: `time.perf_counter` when the command began.
 
@@ -35,48 +36,28 @@ def run(options: Options, experiment: Experiment, arguments: Sequence[str], begi
     Raises:
         UserError: a mistake that the user can correct.
     """
-    _check_options(options)
-    module, _, function = COMMANDS[options.mode].function.partition(":")
-    configure(platform=options.platform, xla_flags=options.xla_flags, debug=options.debug)
+    check_options(options)
+    axes = None
+    if experiment is not None:
+        axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
+    configure(
+        platform=options.platform,
+        xla_flags=options.xla_flags,
+        debug=options.debug,
+        cpu_devices=devices_of(axes or ()),
+    )
     raise_terminated()
     if options.max_time:
         stop_after(Interval.parse(options.max_time).amount)
     try:
         with out_of_memory():
-            command: Callable[..., int] = getattr(importlib.import_module(f"jaxdl.cli.{module}"), function)
+            command: Callable[..., int] = function_of(options.mode)
             return command(options, experiment, arguments, begin)
     except FloatingPointError as error:  # of --debug, or JAX_DEBUG_NANS
         raise UserError(f"{not_a_number(error)}.") from error
     except KeyboardInterrupt as stop:
         # The status that a shell reports for a program that a signal ended.
         return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
-
-
-def _check_options(options: Options) -> None:
-    """Raises `UserError` for options that do not apply to the command, and for missing ones that it needs."""
-    for name in ("resume", "max_time"):
-        if getattr(options, name) and options.mode != "train":
-            raise UserError(f"--{name} is for trainings: it does not work with --mode={options.mode}.")
-    if options.resume and (options.run_dir or options.is_sweep):
-        other = "--run_dir names the run" if options.run_dir else "the same command continues a sweep"
-        raise UserError(f"--resume looks for the newest unfinished run, but {other}; leave out --resume.")
-    if options.profile and options.mode != "train":
-        raise UserError(f"--profile traces a training: it does not work with --mode={options.mode}.")
-    owners: dict[str, list[str]] = {}
-    for mode, command in COMMANDS.items():
-        for name in command.own_options:
-            owners.setdefault(name, []).append(mode)
-    for name, modes in owners.items():
-        if options.mode not in modes and getattr(options, name) != getattr(Options(), name):
-            raise UserError(f"--{name} only applies to --mode={' or '.join(modes)}.")
-    if options.is_sweep and options.mode != "train":
-        raise UserError(f"--sweep trains: it does not work with --mode={options.mode}.")
-    if options.is_sweep and (options.profile or options.run_dir or options.debug):
-        name = next(name for name in ("profile", "run_dir", "debug") if getattr(options, name))
-        raise UserError(f"--{name} is for one run; a sweep has many: give --sweep_dir, or leave out --sweep.")
-    for name in COMMANDS[options.mode].needs:
-        if not getattr(options, name):
-            raise UserError(f"--mode={options.mode} needs --{name} (see --help).")
 
 
 @contextlib.contextmanager

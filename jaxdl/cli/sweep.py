@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxdl.backend.mesh import devices_of, named_axes
 from jaxdl.cli.argv import program, spelled_out, tokens, without
 from jaxdl.cli.flags import flag_names
 from jaxdl.cli.options import Options, option_switches, sweep_options
@@ -34,7 +35,9 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
         UserError: a mistake that the user can correct; nothing was written.
         KeyboardInterrupt: the sweep was stopped; the same command resumes it.
     """
-    settings = {"platform": options.platform, "xla_flags": options.xla_flags}
+    axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
+    cpu_devices = devices_of(axes or ())
+    settings = {"platform": options.platform, "xla_flags": options.xla_flags, "cpu_devices": cpu_devices}
     execution = dataclasses.replace(options.execution, settings=settings)
     space = make_space(experiment, parse_flags(options.sweep))
     definition = make_definition(experiment, space, options.selection, lag=max(1, execution.width()))

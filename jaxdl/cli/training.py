@@ -8,13 +8,13 @@ from pathlib import Path
 from jaxdl.cli.argv import program
 from jaxdl.cli.options import Options
 from jaxdl.experiment import Experiment
+from jaxdl.fields.interval import Interval
 from jaxdl.record import new_run_dir
-from jaxdl.report import layer_table, render
-from jaxdl.report.layers import tree_bytes
+from jaxdl.report.layers import layer_table, render, tree_bytes
 from jaxdl.report.terminal import announce, console_of, results_table
 from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.divergence import Divergence
-from jaxdl.training.hooks import Profiler
+from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
 from jaxdl.training.resuming import newest_unfinished
 from jaxdl.training.run import train as train_experiment
@@ -35,6 +35,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
             begin=begin,
             profiler=_profiler(options),
             accept_changed_data=options.accept_changed_data,
+            hooks=_hooks(options, run_dir),
         )
     except KeyboardInterrupt:
         announce(
@@ -68,6 +69,14 @@ def _run_dir(options: Options, experiment: Experiment) -> Path:
             return found
         announce(f"no unfinished run of this recipe in {runs / experiment.name}: a new one begins.")
     return new_run_dir(runs, experiment.name)
+
+
+def _hooks(options: Options, run_dir: Path) -> Hooks:
+    if not options.hang_after:
+        return Hooks()
+    from jaxdl.backend.watchdog import Watchdog  # here, since few trainings are watched
+
+    return Hooks(watch=Watchdog(Interval.parse(options.hang_after).amount, str(run_dir)).watch)
 
 
 def _profiler(options: Options) -> Callable[[Path, Trainer], Profiler] | None:

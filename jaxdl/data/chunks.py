@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
@@ -31,13 +32,22 @@ class InParts:
 
     Attributes:
         ranges: index of the first example of each split and one past its last, by name, as if all lay in one array.
+        sharding: the devices that each chunk is brought to; None: the default device.
     """
+
+    sharding: Any = None
 
     def __init__(self, dataset: Dataset):
         self._splits = {name: by_length(name, split) for name, split in dataset.splits.items()}
         names = ("train", *(name for name in dataset.splits if name != "train"))
         bounds: list[int] = np.cumsum([0, *(examples(dataset.splits[name]) for name in names)]).tolist()
         self.ranges = {name: (bounds[i], bounds[i + 1]) for i, name in enumerate(names)}
+
+    def on(self, sharding: Any) -> InParts:
+        """Returns the data as what is brought to the devices of a sharding."""
+        other = copy.copy(self)
+        other.sharding = sharding
+        return other
 
     def size(self, split: str) -> int:
         """Returns the number of examples in a split, 0 if there is no such split."""
@@ -53,7 +63,9 @@ class InParts:
         """Returns the shapes of `count` examples by name, as they are on the device."""
         arrays = self._splits["train"].items()
         return {
-            name: jax.ShapeDtypeStruct((count, *array.shape[1:]), jax.dtypes.canonicalize_dtype(array.dtype))
+            name: jax.ShapeDtypeStruct(
+                (count, *array.shape[1:]), jax.dtypes.canonicalize_dtype(array.dtype), sharding=self.sharding
+            )
             for name, array in arrays
         }
 
@@ -89,14 +101,20 @@ class Prefetcher:
         read: reads the chunk of a key.
         following: returns the key of the chunk that is used after another one, None where there is none.
         ahead: how many chunks it reads ahead.
+        sharding: the devices that it brings them to; None: the default device.
 
     Attributes:
         waited: how long the device had nothing to do because a chunk was not there yet, in seconds.
     """
 
     def __init__(
-        self, read: Callable[[Any], Mapping[str, np.ndarray]], following: Callable[[Any], Any], ahead: int = 1
+        self,
+        read: Callable[[Any], Mapping[str, np.ndarray]],
+        following: Callable[[Any], Any],
+        ahead: int = 1,
+        sharding: Any = None,
     ):
+        self._sharding = sharding
         self._read, self._following, self._ahead = read, following, ahead
         self._chunks: dict[Hashable, Future[Chunk]] = {}
         self._pool: ThreadPoolExecutor | None = None
@@ -139,5 +157,5 @@ class Prefetcher:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, key: Any) -> Chunk:
-        chunk: Chunk = jax.block_until_ready(jax.device_put(self._read(key)))
+        chunk: Chunk = jax.block_until_ready(jax.device_put(self._read(key), self._sharding))
         return chunk

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,10 +20,19 @@ class Resident:
     Attributes:
         arrays: ``inputs`` (examples, ...), ``targets`` (examples, ...) and the like, as stored.
         ranges: index of the first example of each split and one past its last, by name.
+        sharding: the devices that each have all of it; None: the default device.
     """
 
     arrays: dict[str, jax.Array]
     ranges: Mapping[str, tuple[int, int]]
+    sharding: Any = None
+    _copies: dict[Any, Resident] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
+    def on(self, sharding: Any) -> Resident:
+        """Returns the data on the devices of a sharding; they are copied once, to where they do not lie already."""
+        if sharding not in self._copies:
+            self._copies[sharding] = Resident(jax.device_put(self.arrays, sharding), self.ranges, sharding)
+        return self._copies[sharding]
 
     def size(self, split: str) -> int:
         """Returns the number of examples in a split, 0 if there is no such split."""

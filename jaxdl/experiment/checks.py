@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from jaxdl.backend.mesh import parse_mesh
 from jaxdl.fields.interval import Interval
 
 # Other names of dtypes: those of Lightning, Accelerate and others.
@@ -44,3 +45,11 @@ def class_weight(value: tuple[float, ...] | str | None) -> str | None:
     if not isinstance(value, tuple) or (all(0 <= weight < math.inf for weight in value) and any(value)):
         return None
     return "must be finite numbers of at least 0, one or more of them above 0"
+
+
+def mesh(value: str | None) -> str | None:
+    try:
+        parse_mesh(value or "data:1")
+    except ValueError as error:
+        return str(error)
+    return None

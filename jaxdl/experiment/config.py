@@ -12,13 +12,18 @@ from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
+from jaxdl.fields.function import FromFunction
 from jaxdl.objectives.metrics import defined
+from jaxdl.objectives.own import FromLoss, OwnMetric
 
 _TYPE = "type"
+_CODE = "code"
 
 
 def to_config(value: Any) -> dict[str, Any]:
     """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``.
+
+    Parts that are functions of the user's have, at the top under ``"code"``, a digest of their source.
 
     Raises:
         UserError: a field holds what has no JSON form, such as an array or a function.
@@ -32,7 +37,25 @@ def to_config(value: Any) -> dict[str, Any]:
             config[field.path] = named | to_config(field.value)
         else:
             config[field.path] = _plain(field.value, f"{type(value).__name__}.{field.path}")
+    if isinstance(value, Experiment) and (code := _own_code(value)):
+        config[_CODE] = code
     return config
+
+
+def _own_code(experiment: Experiment) -> dict[str, str]:
+    """Returns the digests of the source of the parts that are functions of the user's, by what they are for."""
+    parts = {field.path: field.value.code for field in walk(experiment) if isinstance(field.value, FromFunction)}
+    return parts | {f"metrics.{each}": each.code for each in experiment.measured if isinstance(each, OwnMetric)}
+
+
+def changed_code(config: Mapping[str, Any], experiment: Experiment) -> list[str]:
+    """Returns, with their places, the functions of an experiment whose source is not that of the run of a config."""
+    before, now = config.get(_CODE), _own_code(experiment)
+    if not isinstance(before, Mapping):
+        return []
+    parts = {field.path: field.value for field in walk(experiment)}
+    parts |= {f"metrics.{each}": each for each in experiment.measured}
+    return [parts[path].place for path in now if path in before and before[path] != now[path]]
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -61,6 +84,12 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
         UserError: the experiment has no such field or type, or a value is not allowed; or, without `default`, a part is
             not jaxdl's own.
     """
+    code = config.get(_CODE) if isinstance(config, Mapping) else None
+    config = {name: value for name, value in config.items() if name != _CODE} if code else config
+    if default is None and isinstance(code, Mapping):
+        names = [str(path).removeprefix("metrics.") for path in code if str(path).startswith("metrics.")]
+        if names:
+            raise _not_jaxdls("metric", names[0])
     if default is None:
         experiment: Experiment = _read(config, _built_in(config), None, "")
     else:
@@ -97,9 +126,14 @@ def _built_in(config: Mapping[str, Any]) -> Experiment:
 
 
 def _not_built_in(family: Family, kind: str) -> UserError:
+    return _not_jaxdls(family.noun, kind)
+
+
+def _not_jaxdls(noun: str, kind: str) -> UserError:
     return UserError(
-        f"the {family.noun} {kind!r} is not a part of jaxdl, so config.json alone does not say what it computes: give "
-        "the experiment that has it, from Python as experiment=, for the command line as a file in experiments/."
+        f"the {noun} {kind!r} is not a part of jaxdl, so config.json alone does not say what it computes: give "
+        "the experiment that has it, from Python as experiment=, for the command line as a file in experiments/, or "
+        "any with --experiment=FILE.py."
     )
 
 
@@ -120,11 +154,19 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
             start = _start(raw, field, own_types)
             changes[name] = _read(raw, start, own_types, field.path + ".")
         else:
-            changes[name] = standard(field, _typed(raw, field.type))
+            changes[name] = _with_own(standard(field, _typed(raw, field.type)), field.value)
             check_value(field, changes[name])
             if isinstance(field.value, str) and changes[name] == field.value:
                 changes[name] = field.value  # it may have more than its text: the arrays of `jaxdl.Arrays`
     return replace(default, changes)
+
+
+def _with_own(names: Any, default: Any) -> Any:
+    """Returns a tuple of names in which those of the user's own metrics are the metrics themselves."""
+    if not isinstance(names, tuple) or not isinstance(default, tuple):
+        return names
+    own = {str(each): each for each in default if isinstance(each, OwnMetric)}
+    return tuple(own.get(each, each) if isinstance(each, str) else each for each in names)
 
 
 def _start(raw: Any, field: Field, own_types: Mapping[str, Any] | None) -> Any:
@@ -181,12 +223,20 @@ def differences(
         other: the experiment that it is compared with.
         compared: returns whether a field counts.
     """
-    left, right = _leaves(one, compared), _leaves(other, compared)
+    left, right = _leaves(_of_kind(one, other), compared), _leaves(_of_kind(other, one), compared)
     return [
         f"{path}={left.get(path, 'absent')} (not {right.get(path, 'absent')})"
         for path in {**left, **right}
         if left.get(path) != right.get(path)
     ]
+
+
+def _of_kind(experiment: Experiment, other: Experiment) -> Experiment:
+    """Returns an experiment whose own loss has the kind of the other's, where it follows from the data."""
+    objective, kind = experiment.objective, other.objective.kind
+    if not isinstance(objective, FromLoss) or kind is None or type(objective) is not type(other.objective):
+        return experiment
+    return dataclasses.replace(experiment, objective=objective.of_kind(kind))
 
 
 def _leaves(experiment: Experiment, compared: Callable[[Field], bool]) -> dict[str, str]:

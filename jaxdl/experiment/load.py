@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jaxdl.backend.mesh import named_axes, ways_of
 from jaxdl.data import Dataset, Notify, Split, examples
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment.recipe import Experiment
@@ -30,7 +31,8 @@ def shortened(experiment: Experiment) -> Experiment:
     experiment.check_parts()
     if not experiment.training.fast_dev_run:
         return experiment
-    small = min(_SMALL_BATCH, experiment.training.batch_size)
+    axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
+    small = max(ways_of(axes), min(_SMALL_BATCH, experiment.training.batch_size) // ways_of(axes) * ways_of(axes))
     changes = {"epochs": 1, "batch_size": small, "eval_batch_size": small}
     changes["accumulate"] = math.gcd(small, experiment.training.accumulate)
     return replace(experiment, {f"training.{name}": value for name, value in changes.items()})

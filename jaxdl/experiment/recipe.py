@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from flax import linen as nn
 
@@ -13,14 +13,14 @@ from jaxdl.augment.augmenter import Augmenter
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import checks
+from jaxdl.experiment.taking import taken, taken_metrics
+from jaxdl.experiment.training import LOOP
+from jaxdl.experiment.training import Checkpointing as Checkpointing
+from jaxdl.experiment.training import Training as Training
 from jaxdl.fields import (
-    Affects,
     Field,
-    above_zero,
-    at_least,
     check_fields,
     described,
-    fraction,
     part,
     replace,
     static,
@@ -30,126 +30,9 @@ from jaxdl.fields import (
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
+from jaxdl.objectives.own import FromLoss
 from jaxdl.optim import OPTIMIZERS, Optimizer
-
-# Read by the compiled programs, and by the loop between their calls.
-_LOOP: tuple[Affects, ...] = ("programs", "result")
-# Also shortens the data.
-_CUT: tuple[Affects, ...] = ("data", "programs", "result")
-
-
-@described
-@dataclasses.dataclass(frozen=True)
-class Checkpointing:
-    """How often a run is saved, and how many checkpoints are kept. Results do not depend on it."""
-
-    every: str = static(
-        "30s",
-        "time, steps or epochs between two checkpoints: 30s, 5min, 500steps, 1epoch; the end of the "
-        "training is always saved",
-        check=checks.interval,
-    )
-    keep: int = static(
-        2,
-        "how many of the last checkpoints to keep in addition to the best one; with two, if one is damaged "
-        "on the disk, the other can be resumed from",
-        check=at_least(1),
-    )
-
-
-@described
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """How long to train, the batch sizes, and which state to keep."""
-
-    epochs: int = static(10, "passes over the train split", check=at_least(1), affects=_LOOP)
-    batch_size: int = static(128, "examples in one train step", check=checks.batch_size, affects=_LOOP)
-    accumulate: int = static(
-        1,
-        "compute a batch in this many parts, one after the other, and sum their gradients for one update: a part's "
-        "memory with the batch's result, but batch statistics and dropout are those of each part; divides --batch_size",
-        check=at_least(1),
-        affects=_LOOP,
-        since="0.3.0",
-    )
-    eval_batch_size: int = static(
-        500,
-        "examples in one eval step; speed and memory depend on it, results do not",
-        check=checks.batch_size,
-        affects=("speed",),
-    )
-    buckets: int = static(
-        4,
-        "for sequences of different lengths: the largest number of lengths to which a batch is cut, so that short ones "
-        "do not pay for long ones; a batch then has sequences of similar length; 1: none is cut",
-        check=at_least(1),
-        affects=_LOOP,
-        since="0.3.0",
-    )
-    watch: str = static(
-        "validation/loss",
-        "metric, as SPLIT/METRIC, that decides which checkpoint is the best and when to stop early",
-        check=checks.watch,
-        affects=("result",),
-    )
-    patience: int | None = static(
-        None,
-        "stop after this many epochs without a better --watch; none: never stop early",
-        check=above_zero,
-        affects=("result",),
-    )
-    final: Literal["last", "best"] = static(
-        "last",
-        "state to test and summarise at the end: after the last epoch, or the best by --watch",
-        affects=("result",),
-    )
-    overfit_batches: int = static(
-        0,
-        "train and validate on the first N batches only, to see that the model can learn; 0 uses all",
-        check=at_least(0),
-        affects=_CUT,
-    )
-    precision: Literal["float32", "bfloat16", "float16"] = static(
-        "float32",
-        "dtype that the model computes in; parameters, optimizer, statistics and loss stay float32 "
-        "(Micikevicius et al. 2018, Mixed precision training; losses are scaled in float16, which bfloat16 does not "
-        "need); also bf16, bf16-mixed, fp16, 16-mixed, fp32, 32",
-        aliases=checks.PRECISIONS,
-    )
-    ema: float = traced(
-        0.0,
-        "how much an exponential moving average of the parameters keeps at each update, such as 0.999; it is evaluated "
-        "beside them (ema_loss), and predicts; 0: none",
-        optional=True,
-        check=fraction,
-        affects=_LOOP,
-        since="0.3.0",
-    )
-    nan: Literal["stop", "skip", "ignore"] = static(
-        "stop",
-        "if a loss, a gradient or a parameter is not finite any more: stop the run at that "
-        "step and say where it began, skip the update and count it, or ignore it",
-        affects=_LOOP,
-    )
-    class_weight: tuple[float, ...] | Literal["balanced"] | None = static(
-        None,
-        "how much each class counts in the loss: a number for each, or balanced, the number of train examples divided "
-        "by that of the classes times that of the class's examples; multiplied by the data's weights where they have "
-        "some, and the sum is divided by the sum of the weights; none: all classes count the same",
-        check=checks.class_weight,
-        since="0.3.0",
-    )
-    fast_dev_run: bool = static(
-        False, "one small batch through train, validation, test, checkpoint and report", affects=_CUT
-    )
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "precision", checks.PRECISIONS.get(str(self.precision), self.precision))
-
-    @property
-    def scales_loss(self) -> bool:
-        """Whether the loss is scaled in the backward pass, see `jaxdl.steps.scaling`."""
-        return self.precision == "float16"
+from jaxdl.optim.schedules import SCHEDULES, Schedule
 
 
 @described
@@ -194,8 +77,22 @@ class Experiment:
         0,
         "seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32)",
         check=checks.seed,
-        affects=_LOOP,
+        affects=LOOP,
     )
+
+    def __post_init__(self) -> None:
+        """Takes names, kinds of parts and functions for the parts that are meant by them; see `taken`."""
+        for name, (kind, example) in _PARTS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, type):
+                object.__setattr__(self, name, taken(name, value, kind, _FAMILIES.get(name), example))
+        schedule = self.optimizer.schedule
+        if not isinstance(schedule, Schedule) or isinstance(schedule, type):
+            example = "jaxdl.Cosine(warmup=0.1)"
+            meant = taken("optimizer.schedule", schedule, Schedule, SCHEDULES, example)
+            object.__setattr__(self, "optimizer", dataclasses.replace(self.optimizer, schedule=meant))
+        if self.metrics is not None:
+            object.__setattr__(self, "metrics", taken_metrics(self.metrics))
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -216,6 +113,7 @@ class Experiment:
                 fit the objective or the outputs.
         """
         self.check_parts()
+        self = self._with_kind(spec)
         check_fields(self)
         self._check_accumulation()
         self.augmentation.check(spec)
@@ -248,6 +146,13 @@ class Experiment:
                 )
         check_defined(self.measured, self.objective, size)
         return replace(self, changes)
+
+    def _with_kind(self, spec: Spec) -> Experiment:
+        """Returns the experiment with the kind of its targets, where its loss is its user's own and names none."""
+        if not isinstance(self.objective, FromLoss):
+            return self
+        objective = self.objective.of_kind("classes" if spec.class_names else "values")
+        return dataclasses.replace(self, objective=objective)
 
     def check_parts(self) -> None:
         """Raises `UserError` for a part of another kind, such as a name in the place of an optimizer."""
@@ -303,11 +208,16 @@ _PARTS: Mapping[str, tuple[type, str]] = {
     "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
 }
 
+_FAMILIES = {"data": DATA, "model": MODELS, "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
+
 
 def follows_data(field: Field) -> bool:
     """Returns whether None in this field of an experiment is replaced by the number of outputs for the data.
 
-    True for a field of the model that is declared with ``from_data``, and for any model's ``outputs``.
+    True for a field of the model that is declared with ``from_data``, for any model's ``outputs``, and for the kind of
+    an own loss.
     """
     holder, _, name = field.path.rpartition(".")
+    if field.path == "objective.kind":
+        return field.declaration.from_data
     return holder == "model" and (field.declaration.from_data or name == "outputs")

@@ -109,7 +109,7 @@ class Declaration:
 
 def static(
     default: Any,
-    help: str,
+    help: str = "",
     *,
     check: Callable[[Any], str | None] | None = None,
     affects: Iterable[Affects] | None = None,
@@ -150,7 +150,7 @@ def static(
 
 def traced(
     default: Any,
-    help: str,
+    help: str = "",
     *,
     optional: bool = False,
     check: Callable[[Any], str | None] | None = None,

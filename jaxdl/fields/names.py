@@ -41,5 +41,7 @@ def choose(field: Field, name: str) -> Any:
     """
     family = field.declaration.family
     assert family is not None
+    if name == family.name_of(field.value):
+        return field.value  # also where it is its user's own
     kind, values = family.named(name)
     return replace(field.value, values) if type(field.value) is kind else kind(**values)

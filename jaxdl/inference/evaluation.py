@@ -27,6 +27,7 @@ from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
 from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import Steps, TrainState, eval_figures, hyperparameters, make_steps
+from jaxdl.steps.layout import Layout
 from jaxdl.steps.many import run_eval_steps
 
 # What fields of a spec are called in messages; others have their own names.
@@ -46,18 +47,30 @@ class Evaluation:
         steps: its pure functions.
         data: the examples, on the device or brought there in parts.
         buckets: the lengths to which batches of sequences are cut.
+        layout: where arrays lie on several devices, which has then the data, too; None: there is one.
     """
 
-    def __init__(self, experiment: Experiment, steps: Steps, data: Resident | InParts, buckets: Buckets | None = None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        steps: Steps,
+        data: Resident | InParts,
+        buckets: Buckets | None = None,
+        layout: Layout | None = None,
+    ):
+        self._layout = layout
         self._buckets = buckets or Buckets()
         self._steps = steps
         self._data = data
-        self._batch_size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
+        size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
+        # Each device has as many examples; those of the last batch that are too many are masked.
+        self._batch_size = size if layout is None else -(-size // layout.ways) * layout.ways
 
     def trace(self, shapes: TrainState, hparams: Mapping[str, Any]) -> Any:
         """Returns the traced program, for states of the given shapes; see `jaxdl.steps.many.run_eval_steps`."""
         most = self._most_batches
         run = functools.partial(run_eval_steps, self._steps, self._batch_size, self._buckets)
+        run = run if self._layout is None else functools.partial(run, layout=self._layout)
         if isinstance(self._data, InParts):
             return trace_chunk(run, self._data, self._batch_size, most, shapes, hparams)
         program = functools.partial(run, most)

@@ -64,7 +64,9 @@ def partials_of_chunks(
     def read(chunk: int) -> dict[str, np.ndarray]:
         return data.read(split, np.arange(chunk * room, min(size, (chunk + 1) * room)), room)
 
-    prefetcher = Prefetcher(read, lambda chunk: chunk + 1 if chunk + 1 < chunks else None, data.ahead(room))
+    prefetcher = Prefetcher(
+        read, lambda chunk: chunk + 1 if chunk + 1 < chunks else None, data.ahead(room), data.sharding
+    )
     found: list[Sums] = []
     running: Sums | None = None
     try:

@@ -13,6 +13,7 @@ from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.layers import Dropout, output_size
 from jaxdl.models.sequence import Attention, Embed, Pooling, pool_time
+from jaxdl.ops.replicated import replicated, whole_rows
 
 Cell = Literal["simple", "lstm", "gru"]
 # For each kind, the number of gates and the function.
@@ -52,7 +53,9 @@ class RecurrentLayer(nn.Module):
         ]
         if self.cell == "gru":
             parameters.append(self.param("recurrent_bias", initial_bias, shape[1:], jnp.float32))
-        return nn.dtypes.promote_dtype(inputs, *parameters)[1:]
+        # Gates lie side by side in one axis: where that is divided among devices, the parts belong to different gates,
+        # so each device collects the whole.
+        return [replicated(parameter) for parameter in nn.dtypes.promote_dtype(inputs, *parameters)[1:]]
 
     def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """Returns the state after each step, (batch, time, units), and the final state, (batch, units).
@@ -61,8 +64,9 @@ class RecurrentLayer(nn.Module):
             inputs: (batch, time, features).
             lengths: (batch,) integers, number of valid steps; None: all are valid.
         """
+        inputs = whole_rows(inputs)
         outputs, final = self._kind()[1](inputs, *self.weights(inputs), lengths=lengths)
-        return outputs, final[0]
+        return whole_rows(outputs), whole_rows(final[0])
 
     def advance(self, inputs: jax.Array, state: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, ...]]:
         """Returns the state after each step, (batch, time, units), and the whole state after the last one.
@@ -81,10 +85,12 @@ class RecurrentLayer(nn.Module):
         Returns:
             The states of both, joined along the last axis, this layer's first; otherwise as `__call__`.
         """
+        inputs = whole_rows(inputs)  # along the steps, devices would have to tell each other about each
         weights, of_other = self.weights(inputs), other.weights(inputs)
         forward, backward = ops.bidirectional(self._kind()[1], inputs, weights, of_other, lengths=lengths)
         (outputs, final), (other_outputs, other_final) = forward, backward
-        return jnp.concatenate([outputs, other_outputs], -1), jnp.concatenate([final[0], other_final[0]], -1)
+        both = jnp.concatenate([outputs, other_outputs], -1), jnp.concatenate([final[0], other_final[0]], -1)
+        return whole_rows(both[0]), whole_rows(both[1])
 
     def _kind(self) -> tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]:
         if self.cell not in CELLS:

@@ -22,6 +22,7 @@ from jaxdl.objectives.objectives import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
 )
+from jaxdl.objectives.own import OwnMetric, loss, metric
 
 __all__ = [
     "OBJECTIVES",
@@ -30,6 +31,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Objective",
+    "OwnMetric",
     "Reconstruction",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
@@ -37,7 +39,9 @@ __all__ = [
     "aligned",
     "broadcast_mask",
     "huber",
+    "loss",
     "masked_mean",
+    "metric",
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "squared_error",

@@ -38,6 +38,7 @@ from jaxdl.objectives.objectives import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
 )
+from jaxdl.objectives.own import OwnMetric
 
 Direction = Literal["minimize", "maximize"]
 _DEFAULTS: Mapping[Kind, str] = {"classes": "accuracy", "questions": "accuracy", "values": "mean_absolute_error"}
@@ -53,13 +54,15 @@ def metric(name: str, objective: Objective | None = None) -> Metric:
     """Returns the metric of that name, or ``top_K`` for any K from 1; the message for an unknown name lists all.
 
     Args:
-        name: its name.
+        name: its name, or a metric of one's own.
         objective: what outputs and targets mean; None: the commonest of those that the metric is defined for, such as
             `SoftmaxCrossEntropy`.
 
     Raises:
         UserError: there is no such metric, or it is not defined for the objective.
     """
+    if isinstance(name, OwnMetric):
+        return name.measured(MeanSquaredError() if objective is None else objective.for_evaluation())
     if top := re.fullmatch(r"top_([1-9]\d*)", name):
         k = int(top[1])
         values = plain(functools.partial(in_top, k))
@@ -111,18 +114,20 @@ def loss(objective: Objective) -> Metric:
     return Mean("loss", False, (), objective, lambda of, outputs, targets: of.losses(outputs, targets), "loss")
 
 
-def direction(figure: str) -> Direction | None:
+def direction(figure: str, among: Sequence[str] = ()) -> Direction | None:
     """Returns whether smaller or larger values of a figure are better; None if its values have no order.
 
     Args:
         figure: ``SPLIT/METRIC``, or only the metric; ``loss`` is allowed, and so is ``ema_`` before the metric, for
             that of averaged parameters.
+        among: metrics that are measured, where some of one's own are known.
 
     Raises:
         UserError: there is no such metric.
     """
     name = (figure.partition("/")[2] or figure).removeprefix("ema_")
-    higher_is_better = False if name == "loss" else metric(name).higher_is_better
+    known = next((each for each in among if each == name), name)
+    higher_is_better = False if name == "loss" else metric(known).higher_is_better
     return None if higher_is_better is None else "maximize" if higher_is_better else "minimize"
 
 

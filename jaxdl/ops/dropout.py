@@ -9,6 +9,7 @@ import jax.extend
 import jax.numpy as jnp
 
 from jaxdl import fields
+from jaxdl.ops.replicated import replicated
 
 _LEVELS = 1 << 16
 
@@ -39,7 +40,9 @@ def _sixteen_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Uniform integers below 2**16, as uint32: two from each random word."""
     size = math.prod(shape)
     words = _words(key, (size + 1) // 2)
-    return jnp.concatenate([words & (_LEVELS - 1), words >> 16])[:size].reshape(shape)
+    numbers = jnp.concatenate([words & (_LEVELS - 1), words >> 16])[:size]
+    # Two distant numbers come from one word: each device computes all, or they would have to tell each other.
+    return replicated(numbers).reshape(shape)
 
 
 def _words(key: jax.Array, count: int) -> jax.Array:

@@ -15,6 +15,7 @@ from jaxdl.optim.optimizers import (
     RMSprop,
     decayed,
 )
+from jaxdl.optim.own import FromOptimizer, of_transformation, optimizer, schedule
 
 __all__ = [
     "OPTIMIZERS",
@@ -23,9 +24,13 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "FromOptimizer",
     "Lamb",
     "Lion",
     "Optimizer",
     "RMSprop",
     "decayed",
+    "of_transformation",
+    "optimizer",
+    "schedule",
 ]

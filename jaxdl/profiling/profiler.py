@@ -12,9 +12,9 @@ from typing import Any
 
 import jax
 
+from jaxdl.backend.rates import measured_peak
 from jaxdl.files.atomic import replace_file
 from jaxdl.profiling.program import Operation, operations_of
-from jaxdl.profiling.rate import measured_peak, step_flops
 from jaxdl.profiling.recorder import Recorder, Window, check_long_enough
 from jaxdl.profiling.trace import Division, divide, read_trace
 from jaxdl.training.loop import Trainer
@@ -169,7 +169,7 @@ def _rows(window: Window, divisions: list[Division], operations: Mapping[str, Op
 
 
 def _rate(trainer: Trainer, window: Window, devices: int) -> dict[str, Any]:
-    flops = step_flops(trainer)
+    flops = trainer.programs.step_flops
     peaks = {dtype: measured_peak(dtype) for dtype in flops or ("float32",)}
     # Each dtype at its own peak: the minimum time of the step's products.
     least = sum(count / (peaks[dtype].flops_per_second * devices) for dtype, count in flops.items())

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxdl.backend.cores import machine_cores, usable_cores
+from jaxdl.backend.cores import machine_cores, processor_name, usable_cores
 
 _PACKAGES = (
     "jaxdl",
@@ -91,7 +91,7 @@ def surroundings(checkout: Path | None = None) -> dict[str, Any]:
         "git": git_state(checkout or Path(__file__).parent),
         "versions": versions(),
         **_jax_state(),
-        "cpu": {"model": _cpu_model(), "cores": machine_cores(), "cores_usable": len(usable_cores())},
+        "cpu": {"model": processor_name(), "cores": machine_cores(), "cores_usable": len(usable_cores())},
         "system": f"{platform.system()} {platform.machine()}",
         "environment": recorded_environment(os.environ),
     }
@@ -102,6 +102,7 @@ _CONDITIONS = (
     "seed",
     "data_fingerprint",
     "side_by_side",
+    "layout",
     "git.commit",
     "git.diff",
     "versions",
@@ -221,15 +222,6 @@ def _jax_state() -> dict[str, Any]:
 
 def _setting(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
-
-
-def _cpu_model() -> str:
-    try:
-        described = Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:
-        described = ""
-    model = re.search(r"^model name\s*:\s*(.+)$", described, re.MULTILINE)
-    return model.group(1).strip() if model else platform.processor() or platform.machine()
 
 
 def without_password(argument: str) -> str:

@@ -7,8 +7,10 @@ rest. Names and texts that come from data are shown literally: markup and termin
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,6 +58,21 @@ def drop(stream: Any) -> None:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
+
+
+def reader_is_gone(stream: Any, error: OSError) -> bool:
+    """Returns whether writing failed because nobody reads any more: ``head`` has ended, or the terminal was closed.
+
+    Args:
+        stream: what was written to.
+        error: what writing raised.
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    # A disk gives the same error number for a file.
+    with contextlib.suppress(OSError, ValueError):
+        return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    return False
 
 
 @contextlib.contextmanager
@@ -249,13 +266,21 @@ def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None
     try:
         _write_results(summary, run_dir, stream)
         stream.flush()
-    except BrokenPipeError:
-        drop(stream)
     except OSError as error:
+        gone = reader_is_gone(stream, error)
         drop(stream)
+        if gone:
+            return
         raise UserError(
             f"cannot write the results: {error.strerror or error}; those of a training are in {run_dir}/summary.json."
         ) from error
+
+
+def _achieved(summary: Mapping[str, Any]) -> str:
+    rate, share = summary.get("train_flops_per_second"), summary.get("train_flops_share")
+    if not rate:
+        return ""
+    return f", {rate / 1e9:,.3g} GFLOP/s" + (f", {share:.0%} of the measured peak" if share is not None else "")
 
 
 def _write_results(summary: Mapping[str, Any], run_dir: Path, stream: TextIO) -> None:
@@ -273,7 +298,7 @@ def _write_results(summary: Mapping[str, Any], run_dir: Path, stream: TextIO) ->
     if "parameters" in summary:
         lines.append(("parameters", f"{summary['parameters']:,}"))
     if summary.get("train_examples_per_second"):
-        lines.append(("speed", f"{summary['train_examples_per_second']:,.0f} examples/s"))
+        lines.append(("speed", f"{summary['train_examples_per_second']:,.0f} examples/s{_achieved(summary)}"))
     if "wall_seconds" in summary:
         compiling = f", {summary['compile_seconds']:.1f} s of it compiling" if "compile_seconds" in summary else ""
         lines.append(("time", f"{summary['wall_seconds']:.1f} s{compiling}"))

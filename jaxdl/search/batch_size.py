@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jaxdl.backend.memory import free_memory, unless_out_of_memory
+from jaxdl.backend.mesh import named_axes, ways_of
 from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -53,6 +54,8 @@ def batch_find(
 ) -> list[BatchSize]:
     """Tries batches of 8, 16, 32 ... examples, until one does not fit or the train split is used up.
 
+    Where the recipe names devices that do not divide 8, it begins with the next size that they divide.
+
     Once larger sizes are no longer faster, they are only compiled, which shows the memory that they need, and not run.
 
     Args:
@@ -70,8 +73,11 @@ def batch_find(
     cache = cache or Cache(expanded(data_dir), notify)
     dataset = cache.dataset(experiment)
     recipe = experiment.for_spec(dataset.spec)
+    axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
     found: list[BatchSize] = []
-    size, most = math.lcm(_FIRST, recipe.training.accumulate), cache.trainer(recipe).feed.examples_per_epoch
+    ways = math.lcm(ways_of(axes), recipe.training.accumulate)
+    first = size = -(-_FIRST // ways) * ways  # sizes that the named devices and the parts divide
+    most = cache.trainer(replace(recipe, {BATCH_SIZE: first})).feed.examples_per_epoch
     while size <= most:
         found.append(_try(cache.trainer(replace(recipe, {BATCH_SIZE: size})), size, timed=not _slower(found)))
         notify(_line(found[-1]))
@@ -79,9 +85,9 @@ def batch_find(
             break
         size *= 2
     if not found:
-        raise UserError(f"batch_find: the train split has fewer than {_FIRST} examples.")
+        raise UserError(f"batch_find: the train split has fewer than {first} examples.")
     if not found[0].fits:
-        raise UserError(f"batch_find: not even a batch of {_FIRST} fits; make the model smaller, or free memory.")
+        raise UserError(f"batch_find: not even a batch of {first} fits; make the model smaller, or free memory.")
     return found
 
 

@@ -27,6 +27,7 @@ from jaxdl.files.paths import expanded
 from jaxdl.optim.schedules import Constant
 from jaxdl.report.format import data_used
 from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
+from jaxdl.steps.layout import Layout, known
 from jaxdl.steps.many import batch_of_step
 from jaxdl.training.cache import Cache
 from jaxdl.training.feed import Feed
@@ -102,7 +103,7 @@ def lr_find(
     trainer = cache.trainer(recipe.for_spec(dataset.spec))
     rates = np.geomspace(low, high, steps)
     others = {path: value for path, value in trainer.hparams().items() if path != RATE}
-    program = functools.partial(_run, trainer.programs.steps, recipe.training.batch_size)
+    program = functools.partial(_run, trainer.programs.steps, recipe.training.batch_size, trainer.layout)
     with model_errors():
         state = trainer.init_state()
         run, numbers = jax.jit(program), jnp.asarray(rates, jnp.float32)
@@ -139,6 +140,7 @@ def _end(smoothed: np.ndarray) -> int:
 def _run(
     steps: Steps,
     batch_size: int,
+    layout: Layout | None,
     state: TrainState,
     arrays: Batch,
     order: jax.Array,
@@ -149,9 +151,10 @@ def _run(
 
     def body(state: TrainState, item: tuple[jax.Array, jax.Array]) -> tuple[TrainState, jax.Array]:
         number, rate = item
-        batch = batch_of_step(arrays, order, number, batch_size)
-        state, metrics = steps.train_step(state, batch, {**others, RATE: rate})
-        return state, metrics["loss"]
+        batch = batch_of_step(arrays, order, number, batch_size, layout)
+        with known(layout):
+            state, metrics = steps.train_step(state, batch, {**others, RATE: rate})
+        return state if layout is None else layout.state(state), metrics["loss"]
 
     return jax.lax.scan(body, state, (jnp.arange(rates.shape[0], dtype=jnp.int32), rates))
 

@@ -14,6 +14,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import outputs_for
 from jaxdl.steps.collections import WRITABLE
 from jaxdl.steps.elements import Batch, element_weights
+from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState
 
 # Name of operations in a profile (see `jaxdl.profiling`); everything that makes a batch is under it.
@@ -27,9 +28,17 @@ class Forward:
         experiment: the recipe, fitted to the spec.
         spec: describes one example.
         class_weights: see `jaxdl.steps.functions.make_steps`.
+        layout: where the parameters lie on several devices; None: there is one.
     """
 
-    def __init__(self, experiment: Experiment, spec: Spec, class_weights: Sequence[float] | None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        spec: Spec,
+        class_weights: Sequence[float] | None,
+        layout: Layout | None = None,
+    ):
+        self._layout = layout
         self._experiment = experiment
         self._class_weights = class_weights
         self._spec = spec
@@ -100,4 +109,6 @@ class Forward:
     def variables(self, params: Any, model_state: Any) -> dict[str, Any]:
         # Values that the model itself stores in another dtype than float32 are not converted.
         cast = lambda param: param.astype(self._precision) if param.dtype == jnp.float32 else param  # noqa: E731
-        return {"params": jax.tree.map(cast, params), **model_state}
+        params = jax.tree.map(cast, params)
+        params = params if self._layout is None else self._layout.collected(params)
+        return {"params": params, **model_state}

@@ -25,6 +25,7 @@ from jaxdl.steps.elements import element_mask
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
 from jaxdl.steps.gradients import Differentiated, differentiate
+from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState as TrainState
 from jaxdl.steps.state import parted, with_others
 
@@ -128,7 +129,11 @@ def eval_figures(experiment: Experiment, partials: Mapping[str, np.ndarray]) -> 
 
 
 def make_steps(
-    experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None = None
+    experiment: Experiment,
+    spec: Spec,
+    total_steps: int,
+    class_weights: Sequence[float] | None = None,
+    layout: Layout | None = None,
 ) -> Steps:
     """Returns the pure step functions of an experiment on data of the given spec.
 
@@ -138,8 +143,9 @@ def make_steps(
         total_steps: train steps of the whole training, the length of the learning-rate schedule.
         class_weights: what the recipe's ``class_weight`` comes to, see `jaxdl.experiment.weights.class_weights`; needed
             only where it is ``balanced``, since this depends on the data.
+        layout: where the parameters lie on several devices; None: there is one.
     """
-    functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights)
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
     return Steps(
         jax.jit(functions.init_state),
         jax.jit(functions.train_step),
@@ -165,11 +171,18 @@ def make_loss_and_gradients(
 class _Functions:
     """The functions of `Steps` before jit; they treat the attributes of this object as constants."""
 
-    def __init__(self, experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        spec: Spec,
+        total_steps: int,
+        class_weights: Sequence[float] | None,
+        layout: Layout | None = None,
+    ):
         self._experiment = experiment
         self._spec = spec
         self._total_steps = total_steps
-        self._forward = Forward(experiment, spec, class_weights)
+        self._forward = Forward(experiment, spec, class_weights, layout)
 
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)

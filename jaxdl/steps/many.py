@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxdl.steps.buckets import Buckets
 from jaxdl.steps.functions import INPUT_SCOPE, Batch, Steps, Sums, TrainState
+from jaxdl.steps.layout import TRAININGS, Layout, known
 
 Rows = dict[str, jax.Array]
 
@@ -35,7 +36,11 @@ def take(arrays: Mapping[str, jax.Array], index: jax.Array) -> dict[str, jax.Arr
 
 
 def batch_of_step(
-    arrays: Mapping[str, jax.Array], order: jax.Array, number: Any, batch_size: int
+    arrays: Mapping[str, jax.Array],
+    order: jax.Array,
+    number: Any,
+    batch_size: int,
+    layout: Layout | None = None,
 ) -> dict[str, jax.Array]:
     """Returns the examples of one train step of an epoch.
 
@@ -46,9 +51,12 @@ def batch_of_step(
         order: (visits,) int32, the examples in the order of the epoch.
         number: number of the step in the epoch, 0 for the first.
         batch_size: examples in a batch.
+        layout: where the rows of the batch lie on several devices, each of which has all examples; None: there is one.
     """
     positions = (number * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % order.shape[0]
-    return take(arrays, order[positions])
+    if layout is None:
+        return take(arrays, order[positions])
+    return layout.batch(take(arrays, order[layout.batch(positions)]))
 
 
 def run_train_steps(
@@ -62,6 +70,8 @@ def run_train_steps(
     hparams: Mapping[str, Any],
     first: jax.Array,
     count: jax.Array,
+    *,
+    layout: Layout | None = None,
 ) -> tuple[TrainState, Rows]:
     """Runs `count` train steps of one epoch; the numbers are traced, so that one program works for all calls.
 
@@ -77,6 +87,7 @@ def run_train_steps(
         hparams: the numbers that enter the step as data, by path.
         first: () int32, number in the epoch of the first step to run.
         count: () int32, how many steps to run.
+        layout: where arrays lie on several devices; None: there is one.
 
     Returns:
         The state after the steps, and the metrics of each step of the epoch, (steps of an epoch,) float32 by name, zero
@@ -88,11 +99,15 @@ def run_train_steps(
         state: TrainState, rows: Rows, order: jax.Array, hparams: Any, number: jax.Array
     ) -> tuple[TrainState, Rows]:
         with jax.named_scope(INPUT_SCOPE):
-            batch = batch_of_step(arrays, order, number, batch_size)
-        state, metrics = buckets.run(lambda batch: steps.train_step(state, batch, hparams), batch)
+            batch = batch_of_step(arrays, order, number, batch_size, layout)
+        with known(layout):
+            state, metrics = buckets.run(lambda batch: steps.train_step(state, batch, hparams), batch)
+        state = state if layout is None else layout.state(state)
         return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
 
-    each = jax.vmap(step) if stacked else step
+    each = step
+    if stacked:
+        each = jax.vmap(step, spmd_axis_name=None if layout is None else TRAININGS)
 
     def body(i: jax.Array, carry: tuple[TrainState, Rows]) -> tuple[TrainState, Rows]:
         return each(*carry, order, hparams, first + i)
@@ -125,6 +140,8 @@ def run_eval_steps(
     hparams: Mapping[str, Any],
     start: jax.Array,
     stop: jax.Array,
+    *,
+    layout: Layout | None = None,
 ) -> Sums:
     """Evaluates the examples `start` to `stop`, each once; the last batch is masked.
 
@@ -138,6 +155,7 @@ def run_eval_steps(
         hparams: the numbers that enter the step as data, by path.
         start: () int32, the first example.
         stop: () int32, one past the last.
+        layout: as there.
 
     Returns:
         The partial sums of each batch, with one leading axis of `most_batches`; entries past the last batch are zero.
@@ -146,8 +164,11 @@ def run_eval_steps(
 
     def sums_of(i: jax.Array) -> Sums:
         positions = start + i * batch_size + jnp.arange(batch_size, dtype=jnp.int32)
+        positions = positions if layout is None else layout.batch(positions)
         batch = take(arrays, jnp.minimum(positions, stop - 1))
-        return buckets.run(lambda batch: steps.eval_step(state, batch, hparams), batch | {"mask": positions < stop})
+        batch = batch if layout is None else layout.batch(batch)
+        with known(layout):
+            return buckets.run(lambda batch: steps.eval_step(state, batch, hparams), batch | {"mask": positions < stop})
 
     shapes = jax.eval_shape(sums_of, jax.ShapeDtypeStruct((), jnp.int32))
     buffers = jax.tree.map(lambda s: jnp.zeros((most_batches, *s.shape), s.dtype), shapes)

@@ -200,7 +200,7 @@ def make_definition(
     if trials < 1:
         raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
     objective = selection.sweep_objective or experiment.training.watch
-    own_direction = direction_of(objective)
+    own_direction = direction_of(objective, experiment.measured)
     return Definition(
         experiment=experiment,
         space=space,

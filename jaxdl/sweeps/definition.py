@@ -207,7 +207,7 @@ def changes(before: Definition, now: Definition) -> list[str]:
     return found
 
 
-def direction_of(objective: str) -> Direction:
+def direction_of(objective: str, measured: Sequence[str] = ()) -> Direction:
     """Returns whether smaller or larger values of a figure are better.
 
     Raises:
@@ -221,7 +221,7 @@ def direction_of(objective: str) -> Direction:
         )
     if split not in ("train", "validation") or not name:
         raise UserError(f"--sweep_objective={objective}: write SPLIT/METRIC, such as validation/accuracy.")
-    better = direction(objective)
+    better = direction(objective, measured)
     if better is None:
         raise UserError(f"--sweep_objective={objective}: {name} cannot be ranked.")
     return better

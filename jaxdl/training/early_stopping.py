@@ -25,6 +25,7 @@ class EarlyStopping:
         best: the best value so far, None before the first.
         best_step: train steps done at the best value.
         since_best: epochs since the best value.
+        measured: the metrics of the recipe, which may be of one's own.
     """
 
     metric: str | None = None
@@ -32,6 +33,7 @@ class EarlyStopping:
     best: float | None = None
     best_step: int | None = None
     since_best: int = 0
+    measured: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, experiment: Experiment, dataset: Dataset) -> EarlyStopping:
@@ -47,7 +49,7 @@ class EarlyStopping:
         if no_validation and training.patience is None and training.final == "last":
             return cls()
         check_measured("--watch", training.watch, experiment, dataset)
-        return cls(training.watch, training.patience)
+        return cls(training.watch, training.patience, measured=experiment.measured)
 
     def observe(self, figures: Mapping[str, Any], step: int) -> bool:
         """Updates with the figures of an epoch; returns whether they have the best value of the metric so far.
@@ -71,7 +73,7 @@ class EarlyStopping:
     @property
     def mode(self) -> Literal["min", "max"]:
         """Whether the smallest value is the best, or the largest."""
-        return "max" if self.metric is not None and direction(self.metric) == "maximize" else "min"
+        return "max" if self.metric is not None and direction(self.metric, self.measured) == "maximize" else "min"
 
     @property
     def exhausted(self) -> bool:
@@ -98,7 +100,7 @@ def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Data
         measured["validation"] = {"loss", *experiment.measured}
         if enabled(experiment.training.ema):
             measured["validation"] |= {OF_AVERAGE + name for name in measured["validation"]}
-    if name not in measured.get(split, ()) or direction(name) is None:
+    if name not in measured.get(split, ()) or direction(name, experiment.measured) is None:
         names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
-        possible = ", ".join(name for name in names if direction(name) is not None)
+        possible = ", ".join(name for name in names if direction(name, experiment.measured) is not None)
         raise UserError(f"{flag}={figure}: this figure is not measured. This run measures: {possible}.")

@@ -115,7 +115,7 @@ class Feed(Visits):
 
     def order(self, epoch: int) -> jax.Array:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
-        visits: jax.Array = jax.device_put(self.visits(epoch))
+        visits: jax.Array = jax.device_put(self.visits(epoch), self.data.sharding)
         return visits
 
     def program(self, run: Program) -> tuple[Program, tuple[Any, ...]]:
@@ -124,7 +124,7 @@ class Feed(Visits):
         Args:
             run: `jaxdl.steps.many.run_train_steps` of the recipe.
         """
-        order = jax.ShapeDtypeStruct((self.examples_per_epoch,), jnp.int32)
+        order = jax.ShapeDtypeStruct((self.examples_per_epoch,), jnp.int32, sharding=self.data.sharding)
         return run, (self.data.arrays, order, np.int32(0), np.int32(0))
 
     def arguments(self, order: Any, first: int, steps: int, running: Any) -> tuple[Any, Any, tuple[Any, ...], int]:

@@ -16,6 +16,8 @@ Metrics = dict[str, Any]
 OnProgress = Callable[[int, int, Metrics, float], None]
 # Takes the epochs done, and the figures so far by ``SPLIT/METRIC``.
 GiveUp = Callable[[int, Mapping[str, Any]], bool]
+# Takes what a call of a compiled program does; watches it while the context is entered.
+Watch = Callable[[str], contextlib.AbstractContextManager[Any]]
 
 
 class Pauses(Protocol):
@@ -103,6 +105,11 @@ class Place(Protocol):
         """Leaves the program; the other trainings no longer wait for this one."""
 
 
+def unwatched(what: str) -> contextlib.AbstractContextManager[Any]:
+    """Watches nothing; see `jaxdl.backend.watchdog.Watchdog`."""
+    return contextlib.nullcontext()
+
+
 @dataclasses.dataclass(frozen=True)
 class Hooks:
     """The hooks of one `jaxdl.train`.
@@ -112,10 +119,12 @@ class Hooks:
         display: shows how far it is; None: a bar in the terminal.
         give_up: called after each epoch; where it returns True, the training ends there, without a test. Its answer
             must depend on its arguments alone: a run that resumes asks it again about every earlier epoch.
+        watch: watches each call of a compiled program, such as `jaxdl.backend.watchdog.Watchdog.watch`.
         plots: whether the run's report has plots; drawing them takes as long as a short training.
     """
 
     signals: StopSignals | None = None
     display: Display | None = None
     give_up: GiveUp | None = None
+    watch: Watch = unwatched
     plots: bool = True

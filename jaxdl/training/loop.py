@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from jaxdl.backend.memory import on_host
+from jaxdl.backend.mesh import one_at_a_time
 from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
 from jaxdl.data.lengths import train_buckets
@@ -26,8 +27,8 @@ from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
-from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place
-from jaxdl.training.programs import NAMES, Programs
+from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
+from jaxdl.training.programs import NAMES, Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
 # What a call of the train program gives: the state, the metrics, and how many steps it runs.
@@ -49,9 +50,11 @@ class Trainer:
         experiment: the recipe, fitted to the data.
         spec: describes one example.
         feed: the examples of each step.
+        layout: where arrays lie on several devices; None: there is one.
         programs: the compiled programs, which variants share.
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
         pace: how many steps a call of the train program runs; all variants share it.
+        watch: watches each call of a program, and the reading of what it gives.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
@@ -59,8 +62,10 @@ class Trainer:
         check_targets(self.experiment, dataset)
         self.spec = dataset.spec
         training = self.experiment.training
+        self.layout = layout_with_rules(self.experiment, self.spec)
+        data = data or on_device_or_in_parts(dataset)
         self.feed = feed_of(
-            data or on_device_or_in_parts(dataset),
+            data if self.layout is None else data.on(self.layout.everywhere),
             training,
             self.experiment.seed,
             dataset.passes,
@@ -68,9 +73,10 @@ class Trainer:
             train_buckets(dataset, training.buckets),
         )
         self._class_weights = class_weights(self.experiment, dataset)
-        self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights)
+        self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights, self.layout)
         self.compile_seconds = 0.0
         self.pace = Pace.first(self.feed.steps_per_epoch)
+        self.watch: Watch = unwatched
         self._place: Place | None = None
 
     @property
@@ -190,7 +196,9 @@ class Trainer:
             metrics.start_clock()
             while done < steps_per_epoch:
                 most = min(self.pace.steps, steps_per_epoch - done, pauses.at_most(before + done))
-                state, results, steps = self.call(state, order, done, observer.before_call(most))
+                most = observer.before_call(most)
+                with self.watch(f"train steps from {before + done + 1:,} of {self.total_steps:,}"):
+                    state, results, steps = self.call(state, order, done, most)
                 called, done = slice(done, done + steps), done + steps
                 observer.after_call(steps, results, done == steps_per_epoch)
                 if unread is not None:
@@ -219,8 +227,9 @@ class Trainer:
         self, metrics: EpochMetrics, epoch: int, called: slice, results: Any, on_progress: OnProgress | None
     ) -> None:
         """Reads the metrics of one call of the train program, checks them, shows them, and adapts the pace."""
-        seconds = metrics.read(called, results)
         before, steps = epoch * self.feed.steps_per_epoch, called.stop - called.start
+        with self.watch(f"reading what train steps {before + called.start + 1:,} to {before + called.stop:,} give"):
+            seconds = metrics.read(called, results)
         wrong = metrics.first_not_finite(called)
         if wrong is not None and self.experiment.training.nan == "stop":
             raise Diverged(before + wrong + 1, "train loss")
@@ -239,11 +248,14 @@ class Trainer:
         if self._place is not None:
             return self._place.call(self.hparams(), state, order, first, steps)
         arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
+        state = self.placed(state)
         return *self._program("train")(state, arrays, order, self.hparams(), *bounds), steps
 
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
-        return self.programs.evaluation.figures(self._program("eval"), self.experiment, state, split)
+        program = self._program("eval")
+        with self.watch(f"evaluation on {split}"):
+            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
         """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
@@ -281,10 +293,14 @@ class Trainer:
         return device_hparams(self.experiment)
 
     def state_shapes(self) -> TrainState:
-        """Returns the shapes and dtypes of the state; computes nothing."""
+        """Returns the shapes and dtypes of the state, and on several devices the shardings; computes nothing."""
         return self.programs.state_shapes
+
+    def placed(self, state: TrainState) -> TrainState:
+        """Returns a state as the programs take it: on several devices, copied there where it lies elsewhere."""
+        return state if self.layout is None else self.layout.placed(state)
 
     def _program(self, name: str) -> Any:
         program, seconds = self.programs.get(name)
         self.compile_seconds += seconds
-        return program
+        return program if self.layout is None else one_at_a_time(program)

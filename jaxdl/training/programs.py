@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 import time
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxdl.backend.compiler import compiled_together, traced, without_jit
-from jaxdl.backend.jaxprs import is_read
+from jaxdl.backend.jaxprs import is_read, product_flops
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -20,7 +21,9 @@ from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
 from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.functions import TrainState, make_steps, model_errors, state_shapes
+from jaxdl.steps.layout import SMALL, Layout, known, layout_of
 from jaxdl.steps.many import run_train_steps
+from jaxdl.steps.rules import rules_of
 from jaxdl.training.feed import Feed
 from jaxdl.training.streamed import AnyFeed
 
@@ -32,10 +35,35 @@ _FIRST_TO_COMPILE = ("train", "init", "eval")
 def program_key(experiment: Experiment) -> Key:
     """Returns the key of the compiled programs: trainings with the same key share them.
 
-    It has each static field with its value, and the names of the traced fields that enter the programs as data.
+    It has each static field with its value, the names of the traced fields that enter the programs as data, and where
+    arrays lie on several devices.
+
+    Raises:
+        UserError: see `jaxdl.steps.layout.layout_of`.
     """
     fields = [field for field in walk(experiment) if field.affects & {"programs", "data", "speed"}]
-    return tuple((field.path, "traced" if field.enters_as_data else _static_value(field)) for field in fields)
+    named = tuple((field.path, "traced" if field.enters_as_data else _static_value(field)) for field in fields)
+    layout = layout_of(experiment.training)
+    return named if layout is None else (*named, ("layout", str(layout)))
+
+
+def layout_with_rules(experiment: Experiment, spec: Spec) -> Layout | None:
+    """Returns where the arrays of a training lie on several devices, as its model declares it; None for one device.
+
+    Args:
+        experiment: the recipe, fitted to its data.
+        spec: describes one example.
+
+    Raises:
+        UserError: see `jaxdl.steps.layout.layout_of`; or the model does not fit the data, or declares what is no axis.
+    """
+    layout = layout_of(experiment.training)
+    if layout is None or layout.shard != "rules":
+        return layout
+    steps = make_steps(experiment, spec, total_steps=1)
+    with model_errors():
+        rules = rules_of(lambda: steps.init_state(np.uint32(0)), SMALL)
+    return dataclasses.replace(layout, rules=rules)
 
 
 def _static_value(field: Field) -> str:
@@ -52,23 +80,34 @@ class Programs:
         spec: describes one example.
         feed: the examples.
         class_weights: see `jaxdl.steps.functions.make_steps`.
+        layout: where arrays lie on several devices; None: there is one.
 
     Attributes:
         steps: the pure functions that the programs consist of.
         total_steps: train steps of the whole training.
+        layout: the argument.
         compiler_options: the options of each compiled program in addition to ``XLA_FLAGS``, by name.
 
     Raises:
         UserError: the training has more steps than an int32 can count.
     """
 
-    def __init__(self, experiment: Experiment, spec: Spec, feed: AnyFeed, class_weights: Sequence[float] | None = None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        spec: Spec,
+        feed: AnyFeed,
+        class_weights: Sequence[float] | None = None,
+        layout: Layout | None = None,
+    ):
         self.total_steps = feed.steps_per_epoch * experiment.training.epochs
         if self.total_steps >= 2**31:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self._experiment = experiment
         self._feed = feed
-        self.steps = make_steps(experiment, spec, self.total_steps, class_weights)
+        self.layout = layout
+        self._make_steps = functools.partial(make_steps, experiment, spec, self.total_steps, class_weights)
+        self.steps = self._make_steps(layout)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
@@ -112,8 +151,9 @@ class Programs:
 
     @functools.cached_property
     def state_shapes(self) -> TrainState:
-        """Shapes and dtypes of the state; computes nothing."""
-        return state_shapes(self.steps)
+        """Shapes and dtypes of the state, and on several devices the shardings; computes nothing."""
+        shapes = state_shapes(self.steps)
+        return shapes if self.layout is None else self.layout.shapes(shapes)
 
     @functools.cached_property
     def buckets(self) -> Buckets:
@@ -123,7 +163,7 @@ class Programs:
     @functools.cached_property
     def evaluation(self) -> Evaluation:
         """What evaluates states on the splits."""
-        return Evaluation(self._experiment, self.steps, self._feed.data, self.buckets)
+        return Evaluation(self._experiment, self.steps, self._feed.data, self.buckets, self.layout)
 
     @functools.cached_property
     def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
@@ -131,6 +171,16 @@ class Programs:
         arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
         found = jax.eval_shape(self.steps.train_step, *arguments)[1]
         return {n: jax.ShapeDtypeStruct((self._feed.steps_per_epoch,), shape.dtype) for n, shape in found.items()}
+
+    @functools.cached_property
+    def step_flops(self) -> dict[str, int]:
+        """Floating-point operations of one train step, forward, backward and update, by dtype; compiles nothing.
+
+        See `jaxdl.backend.jaxprs.product_flops`. Sequences count at their full length, also where batches are cut.
+        """
+        arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
+        with jax.disable_jit(False), known(self.layout):
+            return product_flops(jax.make_jaxpr(self.steps.train_step)(*arguments).jaxpr)
 
     def memory_needed(self) -> int:
         """Returns the bytes of device memory that the train program needs in addition to the data; compiles it.
@@ -192,16 +242,26 @@ class Programs:
 
     def _trace_init(self) -> Any:
         _ = self.state_shapes  # checks the size, which XLA does not survive
-        return traced(self.steps.init_state, np.uint32(0))
+        said = None if self.layout is None else self.layout.of_state(self.state_shapes)
+        return traced(self.steps.init_state, np.uint32(0), out_shardings=said)
 
     def _trace_train(self) -> Any:
-        program, (arrays, order, *bounds) = self._feed.program(self.run_steps(stacked=False))
+        program, (arrays, order, *bounds) = self._feed.program(self.run_steps(stacked=False, layout=self.layout))
         hparams = device_hparams(self._experiment)
-        return traced(program, self.state_shapes, arrays, order, hparams, *bounds, donate_argnums=(0,))
+        arguments = (self.state_shapes, arrays, order, hparams, *bounds)
+        said = None if self.layout is None else (self.layout.of_state(self.state_shapes), self.layout.everywhere)
+        return traced(program, *arguments, donate_argnums=(0,), out_shardings=said)
 
-    def run_steps(self, stacked: bool) -> Callable[..., Any]:
-        """Returns `jaxdl.steps.many.run_train_steps` for this recipe and these data."""
-        return functools.partial(run_train_steps, self.steps, self._feed.batch_size, self.buckets, stacked)
+    def run_steps(self, stacked: bool, layout: Layout | None = None) -> Callable[..., Any]:
+        """Returns `jaxdl.steps.many.run_train_steps` for this recipe and these data.
+
+        Args:
+            stacked: for several trainings side by side.
+            layout: where arrays lie on several devices; None: there is one, or the trainings lie along all of them.
+        """
+        steps = self.steps if layout is self.layout else self._make_steps(layout)
+        run = functools.partial(run_train_steps, steps, self._feed.batch_size, self.buckets, stacked)
+        return run if layout is None else functools.partial(run, layout=layout)
 
     def _trace_eval(self) -> Any:
         return self.evaluation.trace(self.state_shapes, device_hparams(self._experiment))

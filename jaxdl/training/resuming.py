@@ -10,7 +10,7 @@ from typing import Any, cast
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.config import differences, from_config
+from jaxdl.experiment.config import changed_code, differences, from_config
 from jaxdl.experiment.load import shortened
 from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
@@ -34,6 +34,9 @@ def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
     changed = differences(experiment, before, _decides_results)
     if changed:
         raise UserError(f"{path} has a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
+    own = changed_code(config, experiment)
+    if own:
+        raise UserError(f"{path} was begun with other code of {', '.join(own)}: restore it, or give another --run_dir.")
     summary = cast(Summary, read_summary(path)) if (path / SUMMARY).exists() else None
     if summary is not None and summary.get("status") == "completed":
         return summary
@@ -107,6 +110,7 @@ def about_programs(trainer: Trainer) -> dict[str, Any]:
         "arithmetic": ARITHMETIC,
         "compiler_options": {name: chosen for name, chosen in options if chosen},
         "side_by_side": trainer.side_by_side,
+        **({} if trainer.layout is None else {"layout": trainer.layout.described()}),
     }
 
 

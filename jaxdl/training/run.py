@@ -21,7 +21,7 @@ from jaxdl.files.paths import expanded
 from jaxdl.inference.pictures import examples_sheet
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
-from jaxdl.report import write_report
+from jaxdl.report.run import write_report
 from jaxdl.report.terminal import Progress, Reached, announce
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.arithmetic import check_same_arithmetic
@@ -105,8 +105,11 @@ def train(
             stopping = EarlyStopping.of(experiment, dataset)
             trainer = cache.trainer(experiment, place_of=str(directory.path))
             cleanup.callback(trainer.close)
+            if trainer.layout is not None:
+                notify(trainer.layout.message(experiment.training.batch_size))
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
+            trainer.watch = hooks.watch
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
             run = _Run(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
             state, rows = run.start()

@@ -30,8 +30,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.keys import with_keys, without_keys
+from jaxdl.backend.mesh import devices_of, make_mesh, one_at_a_time
 from jaxdl.backend.timing import seconds_each
 from jaxdl.steps.functions import TrainState
+from jaxdl.steps.layout import TRAININGS
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Called, Trainer
@@ -66,7 +68,8 @@ class Stacked:
     Args:
         trainer: a trainer of one of them.
         size: how many trainings the program runs side by side, rounded up to the same number on each of this process's
-            devices; with fewer trainings, some places stay unused.
+            devices, or groups of devices where the recipe names several for one training; with fewer trainings, some
+            places stay unused.
 
     Attributes:
         size: how many places there are.
@@ -76,14 +79,18 @@ class Stacked:
 
     def __init__(self, trainer: Trainer, size: int):
         devices = jax.local_devices()
-        self.size = -(-size // len(devices)) * len(devices)
+        # Devices that the recipe does not name serve one training each: they need not tell each other anything.
+        alone = trainer.layout if trainer.layout is not None and trainer.layout.named else None
+        groups = len(devices) if alone is None else len(devices) // devices_of(alone.axes)
+        self.size = -(-size // groups) * groups
         self.compile_seconds = 0.0
-        mesh = jax.sharding.Mesh(devices, ("training",))
-        self._each, self._all = NamedSharding(mesh, PartitionSpec("training")), NamedSharding(mesh, PartitionSpec())
+        self._layout = None if alone is None else alone.beside(groups)
+        mesh = make_mesh(((TRAININGS, groups),), devices) if self._layout is None else self._layout.mesh
+        self._each, self._all = NamedSharding(mesh, PartitionSpec(TRAININGS)), NamedSharding(mesh, PartitionSpec())
         assert isinstance(trainer.feed, Feed)  # trainings over a stream have chunks of their own
         arrays = trainer.feed.data.arrays
         self._arrays = arrays if len(devices) == 1 else jax.device_put(arrays, self._all)
-        self._run_steps = trainer.programs.run_steps(stacked=True)
+        self._run_steps = trainer.programs.run_steps(stacked=True, layout=self._layout)
         self._changed = threading.Condition()
         self._expected: set[str] = set()
         self._members = 0
@@ -203,7 +210,8 @@ class Stacked:
             _stacked([call.hparams for call in placed]),
             np.array([call.first for call in placed], np.int32),
         )
-        states, *others = jax.device_put(each, self._each)
+        lies = self._each if self._layout is None else (self._layout.each(calls[0].state), *[self._each] * 3)
+        states, *others = jax.device_put(each, lies)
         arguments = (states, self._arrays, *others, jax.device_put(np.int32(steps), self._all))
         # See `jaxdl.backend.memory.on_host`.
         states, metrics = jax.block_until_ready(self._compiled(arguments)(*arguments))
@@ -214,7 +222,10 @@ class Stacked:
     def _compiled(self, arguments: Sequence[Any]) -> Any:
         if self._program is None:
             begin = time.perf_counter()
-            self._program, _ = compiled(traced(self._run_steps, *arguments, donate_argnums=(0,)))
+            states = jax.tree.map(lambda array: array.sharding, arguments[0])
+            results = None if self._layout is None else (states, self._each)
+            program, _ = compiled(traced(self._run_steps, *arguments, donate_argnums=(0,), out_shardings=results))
+            self._program = program if self._layout is None else one_at_a_time(program)
             self.compile_seconds = time.perf_counter() - begin
         return self._program
 

@@ -70,7 +70,7 @@ class StreamedFeed(Visits):
             run: `jaxdl.steps.many.run_train_steps` of the recipe.
         """
         count = self.steps_per_chunk * self.batch_size
-        positions = jax.ShapeDtypeStruct((count,), jnp.int32)
+        positions = jax.ShapeDtypeStruct((count,), jnp.int32, sharding=self.data.sharding)
         program = functools.partial(run_steps_of_chunk, run, self.steps_per_epoch)
         return program, (self.data.shapes(count), positions, np.int32(0), np.int32(0), np.int32(0))
 
@@ -99,12 +99,13 @@ class StreamedFeed(Visits):
 
     @functools.cached_property
     def _positions(self) -> jax.Array:
-        return jnp.arange(self.steps_per_chunk * self.batch_size, dtype=jnp.int32)
+        positions = jnp.arange(self.steps_per_chunk * self.batch_size, dtype=jnp.int32)
+        return positions if self.data.sharding is None else jax.device_put(positions, self.data.sharding)
 
     @functools.cached_property
     def _prefetcher(self) -> Prefetcher:
         ahead = self.data.ahead(self.steps_per_chunk * self.batch_size)
-        return Prefetcher(self._read_chunk, self._following, ahead)
+        return Prefetcher(self._read_chunk, self._following, ahead, self.data.sharding)
 
     def _following(self, key: tuple[int, int]) -> tuple[int, int] | None:
         epoch, chunk = key

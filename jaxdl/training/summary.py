@@ -7,6 +7,8 @@ from typing import Any, Literal, TypedDict
 
 import jax
 
+from jaxdl.backend.mesh import devices_of
+from jaxdl.backend.rates import known_rates, share_of_peak
 from jaxdl.data import Dataset
 from jaxdl.experiment.load import data_summary
 from jaxdl.training.divergence import Divergence
@@ -30,7 +32,9 @@ class Summary(TypedDict):
 
     ``step``, ``epoch`` and all metrics belong to the tested state: with ``--final=best`` that of the best epoch.
     ``last_step`` and ``last_epoch`` say where the training ended. The device waits for examples only where these are
-    brought to it in parts.
+    brought to it in parts. ``train_flops_per_second`` counts the operations that the train steps' products and
+    convolutions ask for, see `jaxdl.backend.jaxprs.product_flops`; ``train_flops_share`` is their share of the peak
+    that `jaxdl.look_at_devices` measured on this machine, None where it was not measured.
     """
 
     experiment: str
@@ -44,12 +48,19 @@ class Summary(TypedDict):
     divergence: dict[str, Any] | None
     data: dict[str, Any]
     train_examples_per_second: float
+    train_flops_per_second: float
+    train_flops_share: float | None
     compile_seconds: float
     seconds_to_first_step: float | None
     wall_seconds: float
     seconds_waiting_for_examples: float
     parameters: int
     params_sha256: str
+
+
+class _Achieved(TypedDict):
+    train_flops_per_second: float
+    train_flops_share: float | None
 
 
 def make_summary(
@@ -90,10 +101,28 @@ def make_summary(
         "divergence": dataclasses.asdict(divergence) if divergence else None,
         "data": data_summary(dataset, trainer.experiment),
         "train_examples_per_second": figures.examples_per_second,
+        **_achieved(trainer, figures),
         "compile_seconds": trainer.compile_seconds,
         "seconds_to_first_step": seconds_to_first_step,
         "wall_seconds": wall_seconds,
         "seconds_waiting_for_examples": trainer.feed.waited,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(trainer.state_shapes().params)),
         "params_sha256": params_sha256,
+    }
+
+
+def _achieved(trainer: Trainer, figures: Figures) -> _Achieved:
+    """Returns the rate of floating-point operations, and its share of the measured peak."""
+    if not figures.train_examples:
+        return {"train_flops_per_second": 0.0, "train_flops_share": None}
+    flops = trainer.programs.step_flops
+    # The last batch of an epoch is filled up, and asks for as many operations as any other.
+    epochs = figures.train_examples / trainer.feed.examples_per_epoch
+    seconds = figures.train_seconds / (epochs * trainer.steps_per_epoch)
+    rates, layout = known_rates(), trainer.layout
+    # The devices of a CPU share its cores, so that one of them alone reaches the peak of all.
+    devices = 1 if layout is None or jax.default_backend() == "cpu" else devices_of(layout.axes)
+    return {
+        "train_flops_per_second": sum(flops.values()) / seconds,
+        "train_flops_share": share_of_peak(flops, seconds, rates, devices) if rates is not None else None,
     }

@@ -35,3 +35,11 @@ def test_gpus_are_named_as_cuda_was_told(visible: str, expected: list[str], monk
     monkeypatch.setattr(cores, "accelerators", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert cores.gpu_names() == expected
+
+
+def test_the_processor_has_a_name() -> None:
+    described = Path("/proc/cpuinfo")
+    name = cores.processor_name()
+    assert name and name == name.strip()
+    if described.exists() and "model name" in described.read_text():
+        assert f": {name}\n" in described.read_text()

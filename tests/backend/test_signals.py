@@ -22,7 +22,7 @@ import jaxdl
 from jaxdl.backend.signals import StopSignals, Terminated
 from jaxdl.fields.interval import Interval
 from jaxdl.record import read_summary
-from jaxdl.report import write_report
+from jaxdl.report.run import write_report
 from jaxdl.training.saving import SavingPauses
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,18 @@ def test_without_a_folder_of_experiments_those_that_come_with_it_are_taken(tmp_p
     assert done.stderr.endswith(f" Searched: {ROOT / 'experiments'}; --experiment=FILE.py names a file.\n")
     helped = python_m_jaxdl(tmp_path, "--help")
     assert helped.returncode == 0 and helped.stdout.startswith("usage: python -m jaxdl --experiment=NAME")
+
+
+@pytest.mark.parametrize("made", ["pipe", "terminal"])
+def test_output_whose_reader_is_gone_is_no_error(monkeypatch: pytest.MonkeyPatch, made: str) -> None:
+    ours, theirs = os.pipe() if made == "pipe" else pty.openpty()
+    os.close(ours)
+    with open(theirs, "w") as output:
+
+        def fail(*arguments: object) -> int:
+            os.write(theirs, b"results of a sweep")
+            raise AssertionError("somebody reads it")
+
+        monkeypatch.setattr(main, "_command", fail)
+        monkeypatch.setattr(sys, "stdout", output)
+        assert main.command([], [], 0.0) == 0

@@ -1,39 +1,47 @@
-"""What is refused before a command runs."""
+"""What becomes of an error or a signal within a command."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
+from jaxdl.backend.signals import Terminated
+from jaxdl.cli import run as module
 from jaxdl.cli.options import Options
-from jaxdl.cli.run import run
 from jaxdl.errors import UserError
 from tests.sweeps.small import RECIPE
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (Options(profile=True, mode="eval"), "--profile traces a training: it does not work with --mode=eval."),
-        (Options(resume=True, mode="eval"), "--resume is for trainings: it does not work with --mode=eval."),
-        (Options(max_time="2h", mode="lr_find"), "--max_time is for trainings: it does not work with --mode=lr_find."),
-        (
-            Options(resume=True, run_dir="x"),
-            "--resume looks for the newest unfinished run, but --run_dir names the run; leave out --resume.",
-        ),
-        (
-            Options(resume=True, sweep=("seed=0:2",)),
-            "--resume looks for the newest unfinished run, but the same command continues a sweep; leave out --resume.",
-        ),
-        (Options(kills=3), "--kills only applies to --mode=verify_resume."),
-        (Options(mode="eval", lr_high=1.0), "--lr_high only applies to --mode=lr_find."),
-        (Options(input="x"), "--input only applies to --mode=predict."),
-        (Options(output="x"), "--output only applies to --mode=predict or export."),
-        (Options(mode="eval"), "--mode=eval needs --run_dir (see --help)."),
-        (Options(mode="predict", run_dir="x", input="y"), "--mode=predict needs --output (see --help)."),
-        (Options(sweep=("seed=0:2",), mode="summary"), "--sweep trains: it does not work with --mode=summary."),
-    ],
-)
-def test_what_does_not_go_together_is_named(options: Options, message: str) -> None:
-    with pytest.raises(UserError) as error:
-        run(options, RECIPE, [], 0.0)
-    assert str(error.value) == message
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch):
+    """Makes the function of every mode raise an error."""
+    monkeypatch.setattr(module, "raise_terminated", lambda: None)
+
+    def make(error: BaseException) -> None:
+        def command(*arguments: object) -> int:
+            raise error
+
+        monkeypatch.setattr(module, "function_of", lambda mode: command)
+
+    return make
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (Terminated(signal.SIGTERM), 143)])
+def test_a_signal_gives_its_status(raising, error: BaseException, status: int) -> None:
+    raising(error)
+    assert module.run(Options(), RECIPE, [], 0.0) == status
+
+
+def test_memory_that_runs_out_is_told_with_the_way_out(raising) -> None:
+    raising(MemoryError("cannot allocate"))
+    with pytest.raises(UserError, match=r"out of memory \(cannot allocate\): lower --batch_size"):
+        module.run(Options(), RECIPE, [], 0.0)
+
+
+def test_a_timer_is_set_for_the_time_that_a_training_may_take(raising, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds: list[float] = []
+    monkeypatch.setattr(module, "stop_after", seconds.append)
+    raising(KeyboardInterrupt())
+    module.run(Options(max_time="2min"), RECIPE, [], 0.0)
+    assert seconds == [120.0]

@@ -98,7 +98,7 @@ def run(words: list[str], folder: Path) -> tuple[int, str]:
 def quick(arguments: list[str]) -> list[str]:
     """Returns arguments of launch.py in a form that ends within seconds and does the same kind of thing."""
     flags = {word.partition("=")[0]: word.partition("=")[2] for word in arguments}
-    if flags.keys() & {"--help", "--list"}:
+    if flags.keys() & {"--help", "--list", "--new"} or flags.get("--mode") in ("runs", "compare"):
         return arguments
     mode = flags.get("--mode", "train")
     source = flags.get("--data", flags.get("--experiment", ""))

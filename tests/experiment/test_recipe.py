@@ -48,8 +48,15 @@ def test_examples_follow_the_data_source_whole_and_what_cuts_it_short() -> None:
     assert {"data.declared", "data.plain"} <= paths(replace(RECIPE, {"data": Own()}), "data")
 
 
-def test_nothing_depends_on_the_name_or_on_where_the_data_are_fetched_and_kept() -> None:
-    assert {field.path for field in walk(RECIPE) if not field.affects} == {"name", "data.mirror", "data.stream"}
+def test_nothing_depends_on_the_name_the_devices_or_where_the_data_are_fetched_and_kept() -> None:
+    assert {field.path for field in walk(RECIPE) if not field.affects} == {
+        "name",
+        "data.mirror",
+        "data.stream",
+        "training.devices",
+        "training.mesh",
+        "training.shard",
+    }
 
 
 def test_no_program_depends_on_what_the_loop_does_between_its_calls() -> None:
@@ -109,12 +116,12 @@ def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_pa
             ([1.0], [0]),
             r"jaxdl.Arrays\(train=\(x, y\), test=\(x, y\)\) for arrays of your own, not \(\[1.0\], \[0\]\)",
         ),
-        ("model", "mlp", "must be a part such as jaxdl.MLP"),
-        ("objective", "mse", "must be a part such as jaxdl.SoftmaxCrossEntropy"),
-        ("optimizer", "adam", "must be a part such as jaxdl.Adam.learning_rate=1e-3., not 'adam'"),
+        ("model", "lpm", "unknown model 'lpm'"),
+        ("objective", 2, "must be a part such as jaxdl.SoftmaxCrossEntropy"),
+        ("optimizer", 1e-3, "must be a part such as jaxdl.Adam.learning_rate=1e-3., not 0.001"),
         ("training", None, "must be a part such as jaxdl.Training.epochs=10., not None"),
-        ("metrics", "accuracy", "metrics=accuracy: must be a list of str"),
-        ("metrics", ["accuracy"], "must be a list of str or none; from Python a tuple"),
+        ("metrics", 3, "metrics=3: must be a list of str"),
+        ("metrics", ["accuracy", 2], "must be a list of str or none"),
         ("model", MLP(features=[8]), "must be a list of int, such as 32 or 32,64; from Python a tuple"),  # type: ignore[arg-type]
         ("optimizer", Adam(learning_rate=np.float32(0.5)), "learning_rate=0.5: must be float of Python, not float32"),  # type: ignore[arg-type]
     ],
@@ -122,8 +129,8 @@ def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_pa
 def test_a_part_or_value_of_another_kind_is_named_with_the_right_one(
     tmp_path: Path, part: str, value: Any, message: str
 ) -> None:
-    wrong = dataclasses.replace(RECIPE, **{"data": Digits(), part: value})
     with pytest.raises(UserError, match=message):
+        wrong = dataclasses.replace(RECIPE, **{"data": Digits(), part: value})
         train(wrong, run_dir=tmp_path / "run", data_dir=tmp_path, notify=None)
     assert not (tmp_path / "run").exists()
 

@@ -15,7 +15,7 @@ import pytest
 from jaxdl.errors import UserError
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import RunDirectory
-from jaxdl.report import write_report
+from jaxdl.report.run import write_report
 
 CONFUSION = [[8, 1, 1], [0, 9, 1], [2, 0, 0]]
 NAMES = ["zero", "one", "two"]

@@ -17,7 +17,7 @@ import pytest
 
 import jaxdl.errors
 from jaxdl.errors import printable
-from jaxdl.report.terminal import LiveArea, Progress, Reached, announce, results_table
+from jaxdl.report.terminal import LiveArea, Progress, Reached, announce, reader_is_gone, results_table
 
 ROOT = Path(jaxdl.errors.__file__).parents[1]
 TRAINING = """
@@ -161,6 +161,12 @@ def test_the_results_name_the_stand_in_beside_every_figure() -> None:
     assert not any("confusion" in cell for line in lines for cell in line)
 
 
+def test_operations_per_second_stand_beside_the_speed() -> None:
+    achieved = {"train_flops_per_second": 4.321e9, "train_flops_share": None}
+    assert "examples/s, 4.32 GFLOP/s\n" in results(SUMMARY | achieved)
+    assert "4.32 GFLOP/s, 5% of the measured peak" in results(SUMMARY | achieved | {"train_flops_share": 0.0512})
+
+
 def test_a_long_path_stays_on_one_line() -> None:
     path = "/" + "/".join(["folder"] * 40)
     assert f"run directory  {path}\n" in results(SUMMARY, path)
@@ -239,3 +245,15 @@ def test_results_that_nobody_reads_are_dropped_and_those_that_cannot_be_written_
         jaxdl.errors.UserError, match="cannot write the results: No space left on device; .*run/summary"
     ):
         results_table({"metrics": {"test/loss": 1.0}}, Path("run"), Gone(full))
+
+
+def test_a_closed_terminal_is_a_reader_that_is_gone_and_a_disk_that_fails_is_none(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    os.close(ours)
+    with open(theirs, "w") as terminal, open(tmp_path / "file", "w") as file:
+        with pytest.raises(OSError) as raised:
+            os.write(theirs, b"results")
+        assert raised.value.errno == errno.EIO
+        assert reader_is_gone(terminal, raised.value) and not reader_is_gone(file, raised.value)
+        assert not reader_is_gone(terminal, OSError(errno.ENOSPC, "No space left on device"))
+        results_table({"metrics": {"test/loss": 1.0}}, Path("run"), terminal)  # the results are in the run directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -177,3 +178,40 @@ def test_programs_can_be_read_before_and_after_xla_has_optimised_them() -> None:
     found = programs()
     assert "stablehlo" in found.source_text("train") and not found.present
     assert "HloModule" in found.optimized_text("train") and found.present == ("train",)
+
+
+class Strided(nn.Module):
+    """A convolution, and a strided one, whose gradient puts zeros between elements."""
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        hidden = nn.Conv(4, (3, 3), name="plain")(inputs)
+        hidden = nn.Conv(6, (2, 2), strides=(2, 2), name="strided")(hidden)
+        return nn.Dense(3, name="output")(hidden.reshape(hidden.shape[0], -1))
+
+
+class Repeated(nn.Module):
+    """A product that a loop makes five times."""
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (16, 16))
+        hidden = inputs.reshape(inputs.shape[0], 16)
+        hidden, _ = jax.lax.scan(lambda carry, _: (carry @ kernel, None), hidden, length=5)
+        return nn.Dense(3, name="output")(hidden)
+
+
+@pytest.mark.parametrize(
+    ("model", "multiply_adds"),
+    [
+        (jaxdl.MLP(features=(5,)), 2 * 16 * 5 + 3 * 5 * 3),
+        (Strided(), 2 * 16 * 9 * 4 + 3 * 4 * 4 * 4 * 6 + 3 * 24 * 3),
+        # The first turn multiplies the inputs, whose gradient the loop makes all the same.
+        (Repeated(), 3 * 5 * 16 * 16 + 3 * 16 * 3),
+    ],
+)
+def test_the_work_of_a_step_is_that_of_its_products(model: nn.Module, multiply_adds: int) -> None:
+    dataset, recipe = blobs(), jaxdl.replace(experiment(), {"training.batch_size": 8})
+    recipe = dataclasses.replace(recipe, model=model).for_spec(dataset.spec)
+    found = Programs(recipe, dataset.spec, Feed(put_on_device(dataset), 8, recipe.seed))
+    assert found.step_flops == {"float32": 2 * 8 * multiply_adds}

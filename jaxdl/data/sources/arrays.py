@@ -150,9 +150,12 @@ class Arrays(OfArrays):
 
     train: Examples = static("", "the examples to train and validate on; as text: their digest")
     test: Examples = static("", "the examples to test on; as text: their digest")
+    validate_on: Examples = static(
+        "", "the examples to validate on, in place of a share of train; as text: their digest", since="0.3.0"
+    )
 
     def __post_init__(self) -> None:
-        for name in ("train", "test"):
+        for name in ("train", "test", "validate_on"):
             given = getattr(self, name)
             if not isinstance(given, str):
                 object.__setattr__(self, name, _held(name, given))
@@ -170,7 +173,8 @@ class Arrays(OfArrays):
         Raises:
             UserError: there are no arrays, train and test do not fit each other, or an array was changed meanwhile.
         """
-        return self.joined({name: dict(_arrays(name, getattr(self, name))) for name in ("train", "test")})
+        given = {"train": "train", "test": "test"} | ({"validation": "validate_on"} if self.validate_on else {})
+        return self.joined({name: dict(_arrays(field, getattr(self, field))) for name, field in given.items()})
 
 
 def _held(name: str, given: Any) -> _Held:

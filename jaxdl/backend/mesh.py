@@ -1,0 +1,134 @@
+"""A mesh of devices: its text form, and the devices that it is made of."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+from jaxdl.errors import UserError, nearest
+
+DATA, MODEL = "data", "model"
+"""The axis along which a batch is divided, and the one along which the parameters of a layer are."""
+
+Axes = tuple[tuple[str, int], ...]
+
+# Devices that compute one program together must all begin programs in the same order, or two of them would wait for
+# each other: programs are begun one at a time, in whatever thread.
+_BEGIN = threading.Lock()
+
+
+def parse_mesh(text: str) -> Axes:
+    """Returns the axes of a mesh and their sizes, in order.
+
+    Args:
+        text: such as ``data:4,model:2``.
+
+    Raises:
+        ValueError: it is none; the message says what is wrong with it.
+    """
+    axes: dict[str, int] = {}
+    for part in text.split(","):
+        name, colon, size = (piece.strip() for piece in part.partition(":"))
+        if not colon or not size.isascii() or not size.isdigit() or int(size) < 1:
+            raise ValueError("must be axes with their sizes, such as data:4,model:2")
+        if name not in (DATA, MODEL):
+            near = nearest(name, [DATA, MODEL])
+            raise ValueError(f"has the axis {name!r}{f' (did you mean {near}?)' if near else ''}: use data and model")
+        if name in axes:
+            raise ValueError(f"has the axis {name} twice")
+        axes[name] = int(size)
+    return tuple(axes.items())
+
+
+def mesh_text(axes: Axes) -> str:
+    """Returns axes in the form that `parse_mesh` reads."""
+    return ",".join(f"{name}:{size}" for name, size in axes)
+
+
+def devices_of(axes: Axes) -> int:
+    """Returns how many devices a mesh has."""
+    return math.prod(size for _, size in axes)
+
+
+def named_axes(devices: int | None, mesh: str | None) -> tuple[Axes | None, str]:
+    """Returns the axes that a recipe names by ``devices`` or ``mesh``, and how it does so; None if it names none.
+
+    Raises:
+        UserError: the two say different things.
+    """
+    if mesh is not None:
+        axes = parse_mesh(mesh)
+        if devices not in (None, devices_of(axes)):
+            raise UserError(f"--mesh={mesh} has {devices_of(axes)} devices, not --devices={devices}: leave that out.")
+        return axes, f"--mesh={mesh}"
+    if devices is not None:
+        return ((DATA, devices),), f"--devices={devices}"
+    return None, ""
+
+
+def ways_of(axes: Axes | None) -> int:
+    """Returns in how many parts axes divide a batch."""
+    return dict(axes or ()).get(DATA, 1)
+
+
+def make_mesh(axes: Axes, devices: Sequence[Any]) -> Mesh:
+    """Returns the mesh of the first devices.
+
+    Its axes are ``Auto``: one program is written for the whole batch, and the compiler divides it. With ``Explicit``
+    axes, which `jax.make_mesh` gives, a lookup in a table of embeddings or a slice of a batch is an error.
+    """
+    names, sizes = zip(*axes, strict=True)
+    grid = np.array(devices[: math.prod(sizes)]).reshape(sizes)
+    return Mesh(grid, names, axis_types=(AxisType.Auto,) * len(names))
+
+
+def add_cpu_devices(count: int) -> None:
+    """Makes the CPU count as so many devices, unless the user has set their number; before the backend starts.
+
+    It changes nothing about other devices.
+    """
+    said = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if count > 1 and not said and getattr(jax.config, "jax_num_cpu_devices", -1) < 0:
+        jax.config.update("jax_num_cpu_devices", count)
+
+
+def local_devices(count: int, given: str) -> list[Any]:
+    """Returns this process's devices.
+
+    Args:
+        count: how many are needed.
+        given: what needs them, for the message: ``--devices=8``.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    devices: list[Any] = jax.local_devices()
+    if len(devices) < count:
+        kind = devices[0].platform
+        way_out = f"give at most {len(devices)}"
+        if kind == "cpu":
+            way_out += (
+                f", or make the CPU count as {count} devices before JAX starts: "
+                f'jax.config.update("jax_num_cpu_devices", {count})'
+            )
+        there = f"there is 1 {kind} device" if len(devices) == 1 else f"there are {len(devices)} {kind} devices"
+        raise UserError(f"{given}: {there}; {way_out}.")
+    return devices
+
+
+def one_at_a_time(program: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a compiled program of several devices that may be called in several threads."""
+    return functools.partial(_begun, program)
+
+
+def _begun(program: Callable[..., Any], *arguments: Any) -> Any:
+    with _BEGIN:
+        return program(*arguments)

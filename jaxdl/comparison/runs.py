@@ -1,0 +1,179 @@
+"""Finds runs by the files of their directories, thousands of them in a moment; nothing is imported or executed."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import glob
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxdl.errors import UserError
+from jaxdl.files.paths import expanded
+from jaxdl.record import CONFIG, RECORD, SUMMARY, read_metrics
+from jaxdl.record.encoding import number
+
+UNFINISHED = "unfinished"
+# Folders of a run directory, in which there are no other runs.
+_OF_A_RUN = frozenset({"checkpoints", "profile"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run directory. What it has not written yet is missing here, too.
+
+    Attributes:
+        path: the directory.
+        summary: the content of ``summary.json``; empty before the run has ended for the first time.
+    """
+
+    path: Path
+    summary: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """``completed``, ``preempted``, ``failed`` or ``diverged``, or ``unfinished`` without a summary."""
+        return str(self.summary.get("status", UNFINISHED))
+
+    @property
+    def experiment(self) -> str:
+        return str(self.summary.get("experiment") or self.config.get("name", ""))
+
+    @functools.cached_property
+    def metrics(self) -> Mapping[str, Any]:
+        """The figures of the summary by ``SPLIT/METRIC``; of an unfinished run the last ones of each split."""
+        if "metrics" in self.summary:
+            found = self.summary["metrics"]
+            return {name: number(value) for name, value in found.items()} if isinstance(found, Mapping) else {}
+        try:
+            lines = read_metrics(self.path)
+        except UserError:  # a line that is just being written
+            return {}
+        last = {line["split"]: line for line in lines if isinstance(line.get("split"), str)}
+        beside = ("split", "step", "epoch")
+        return {f"{split}/{name}": line[name] for split, line in last.items() for name in line if name not in beside}
+
+    @functools.cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The recipe's fields by dotted path; a part's own path has its name, such as ``optimizer: adam``."""
+        return dict(_flat(_read(self.path / CONFIG)))
+
+    @functools.cached_property
+    def record(self) -> Mapping[str, Any]:
+        """Where the run comes from: command, commit, versions, devices."""
+        return _read(self.path / RECORD)
+
+    @property
+    def seed(self) -> Any:
+        return self.config.get("seed")
+
+    @functools.cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """What a run is found by beside its metrics and fields: how far it is, how long it took, and its data."""
+        data = self.summary.get("data")
+        found = {name: self.summary[name] for name in _NUMBERS if name in self.summary}
+        found |= {"experiment": self.experiment, "status": self.status, "run": str(self.path)}
+        if isinstance(data, Mapping):
+            found |= {"used": data.get("used"), "substituted": data.get("substituted")}
+        return found
+
+    def value(self, name: str) -> Any:
+        """Returns a fact, a figure, or a field by its path or last name; None where the run has none of that name.
+
+        Raises:
+            UserError: several fields have this last name.
+        """
+        if name in self.facts:
+            return self.facts[name]
+        if "/" in name:
+            return self.metrics.get(name)
+        if name in self.config:
+            return self.config[name]
+        same = [path for path in self.config if path.rpartition(".")[2] == name]
+        if len(same) > 1:
+            raise UserError(f"{name} is ambiguous: write {' or '.join(same)}.")
+        return self.config[same[0]] if same else None
+
+
+_NUMBERS = ("step", "epoch", "parameters", "wall_seconds", "compile_seconds", "train_examples_per_second")
+
+
+def find_runs(*places: str | os.PathLike[str]) -> list[Run]:
+    """Finds runs.
+
+    Args:
+        *places: run directories, sweep directories, folders with runs at any depth, or patterns such as
+            ``runs/*/2026*`` and ``runs/**``; none: the folder ``runs``.
+
+    Returns:
+        Each run once, in the order of the places, below a place sorted by path.
+
+    Raises:
+        UserError: there is no such folder, or no run in it.
+    """
+    found: dict[Path, Run] = {}
+    for place in places or ("runs",):
+        before = len(found)
+        folders = _matching(os.fspath(place))
+        for folder in folders:
+            for path in _below(folder):
+                found.setdefault(path, Run(path, _read(path / SUMMARY)))
+        if len(found) == before and not any(path in found for folder in folders for path in _below(folder)):
+            raise UserError(f"there is no run in {place} (no folder with a {CONFIG}).")
+    return list(found.values())
+
+
+def _matching(place: str) -> list[Path]:
+    path = expanded(place)
+    if path.is_dir():
+        return [path]
+    if path.name == CONFIG and path.is_file():
+        return [path.parent]
+    folders = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if os.path.isdir(each)]
+    if not folders:
+        raise UserError(f"there is no folder {place}; give run directories, folders with runs, or patterns.")
+    return folders
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yields the run directories in a folder, which may be one itself, sorted."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    if any(entry.name == CONFIG for entry in entries):
+        yield folder
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False) and entry.name not in _OF_A_RUN and not entry.name.startswith("."):
+            yield from _below(Path(entry.path))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Returns the JSON object of a file; empty where it is missing, or damaged: such a run is listed all the same."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, item in value.items():
+        if name == "type" and path:
+            yield path.removesuffix("."), item
+        elif isinstance(item, Mapping):
+            yield from _flat(item, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", tuple(item) if isinstance(item, list) else number(item)
+
+
+def differing_fields(runs: Iterable[Run]) -> list[str]:
+    """Returns the paths of those fields in which runs differ, in the order of their recipes."""
+    configs = [run.config for run in runs]
+    paths = dict.fromkeys(path for config in configs for path in config)
+    missing = object()
+    return [path for path in paths if len({repr(config.get(path, missing)) for config in configs}) > 1]

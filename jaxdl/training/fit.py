@@ -1,0 +1,245 @@
+"""From arrays to a trained model in one statement: `fit` makes an experiment of them and trains it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import linen as nn
+
+from jaxdl.augment import Augmentation
+from jaxdl.augment.augmenter import Augmenter
+from jaxdl.data import Arrays
+from jaxdl.errors import UserError, brief, unknown
+from jaxdl.experiment import Experiment, Training
+from jaxdl.fields import replace, settable, short_names
+from jaxdl.files.locks import LOCK
+from jaxdl.files.paths import expanded
+from jaxdl.inference import TrainedModel, evaluate, load_run
+from jaxdl.objectives import OBJECTIVES, Objective, loss
+from jaxdl.objectives.objectives import Kind
+from jaxdl.objectives.own import FromLoss
+from jaxdl.optim import Optimizer
+from jaxdl.record import read_metrics
+from jaxdl.report.terminal import announce
+from jaxdl.training.run import train
+from jaxdl.training.summary import Summary
+
+Arrayed = tuple[Any, Any] | Mapping[str, Any]
+_LOSSES: Mapping[Kind, str] = {
+    "classes": "softmax_cross_entropy",
+    "questions": "sigmoid_cross_entropy",
+    "values": "mean_squared_error",
+}
+_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """What `fit` returns: the run, its figures and its model.
+
+    Attributes:
+        experiment: the recipe that was trained.
+        run_dir: the run directory; a temporary one is removed with this object.
+        summary: the outcome, as ``summary.json`` has it.
+    """
+
+    experiment: Experiment
+    run_dir: Path
+    summary: Summary
+    _folder: tempfile.TemporaryDirectory[str] | None = dataclasses.field(default=None, repr=False)
+
+    @functools.cached_property
+    def history(self) -> dict[str, list[float]]:
+        """The figures after each epoch, by ``SPLIT/METRIC``: ``train/loss``, ``validation/accuracy`` and the like."""
+        history: dict[str, list[float]] = {}
+        for entry in read_metrics(self.run_dir):
+            for name, value in entry.items():
+                if name not in ("step", "epoch", "split") and isinstance(value, float | int):
+                    history.setdefault(f"{entry['split']}/{name}", []).append(value)
+        return {name: values for name, values in history.items() if not name.startswith("test/")}
+
+    @functools.cached_property
+    def model(self) -> TrainedModel:
+        """The trained model: that of the last epoch, or the best with ``final="best"``."""
+        return load_run(self.run_dir, self.experiment)
+
+    def predict(self, inputs: Any, lengths: Any = None) -> np.ndarray:
+        """Returns predictions, see `TrainedModel.predict`: probabilities of classes, or numbers in their own unit."""
+        return self.model.predict(inputs, lengths)
+
+    def evaluate(self, inputs: Any, targets: Any, weights: Any = None) -> dict[str, Any]:
+        """Returns the loss and the metrics over examples, by name.
+
+        Args:
+            inputs: (examples, ...) as those of the training.
+            targets: (examples, ...) alike.
+            weights: (examples,), used where the recipe has ``weighted_metrics``; None: all count the same.
+
+        Raises:
+            UserError: they are not of the shapes and kinds of the training.
+        """
+        given = {"inputs": inputs, "targets": targets} | ({} if weights is None else {"weights": weights})
+        changes = {"data.test": given, "data.validate_on": "", "data.validation": 0.0}
+        found = evaluate(self.run_dir, replace(self.experiment, changes), notify=_say_nothing)["metrics"]
+        return {name.removeprefix("test/"): value for name, value in found.items()}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Copies the run directory to `path` and returns that; `jaxdl.load_run` reads it.
+
+        Raises:
+            UserError: there is something already.
+        """
+        target = expanded(path)
+        if target.exists():
+            raise UserError(f"{target} exists already; give another path.")
+        shutil.copytree(self.run_dir, target, ignore=shutil.ignore_patterns(LOCK))
+        return target
+
+
+def fit(
+    model: nn.Module | str,
+    data: Arrayed,
+    *,
+    validation: Arrayed | float | None = None,
+    test: Arrayed | None = None,
+    loss: str | Objective | Callable[..., Any] | None = None,
+    optimizer: str | Optimizer | Callable[..., Any] = "adam",
+    epochs: int = 10,
+    batch_size: int = 128,
+    metrics: Sequence[Any] | None = None,
+    augmentation: Augmenter | None = None,
+    seed: int = 0,
+    name: str = "fit",
+    run_dir: str | os.PathLike[str] | None = None,
+    notify: Callable[[str], None] | None = announce,
+    **fields: Any,
+) -> Fit:
+    """Trains a model on arrays, as `train` trains an experiment.
+
+    Args:
+        model: a Linen module, as for `Experiment`, or the name of one of jaxdl's.
+        data: ``(inputs, targets)`` or a mapping, as for a split of `Arrays`.
+        validation: the same for validation; or the fraction of `data` that is split off for it; None: no validation.
+        test: the same for the figures at the end; None: those are of validation, or else of the train examples.
+        loss: an objective, its name (``mse`` and ``mae`` are short ones), or a function of outputs and targets, see
+            `jaxdl.loss`. None: what the targets need, which is said: integers and texts are classes, several columns of
+            only 0 and 1 are yes-or-no questions, other numbers are values.
+        optimizer: an optimizer, its name, or what else `Experiment` takes.
+        epochs: passes over the train examples.
+        batch_size: examples in one train step.
+        metrics: names, and metrics of one's own; None: one that fits the targets.
+        augmentation: random changes of the train examples.
+        seed: of everything random.
+        name: of the experiment.
+        run_dir: folder for the run, in which a training that was stopped goes on; None: a temporary one.
+        notify: called with messages; None: nothing is shown.
+        **fields: any other field of the experiment by its last name or path, as a flag has it: ``learning_rate=1e-2``,
+            ``patience=3``, ``class_weight="balanced"``.
+
+    Raises:
+        UserError: the arrays, the model and the parts do not fit each other, a field has no such name, or the training
+            diverged.
+    """
+    say = _say_nothing if notify is None else notify
+    train_on = _named("data", data)
+    kind = _kind(train_on, bool(fields.get("ids")))
+    objective = _objective(loss, kind, say if loss is None else _say_nothing)
+    share = validation if isinstance(validation, float | int) else 0.0
+    validating = None if validation is None or isinstance(validation, float | int) else _named("validation", validation)
+    if test is None:
+        test = validating or train_on
+        say(f"fit: without test= the test figures are those of {'validation' if validating else 'the train examples'}.")
+    source = Arrays(train=train_on, test=test, validate_on=validating or "", validation=share)
+    chosen: dict[str, Any] = {} if validating or share else {"watch": "train/loss"}
+    experiment = Experiment(
+        name=name,
+        data=source,
+        model=model,  # type: ignore[arg-type]  # Experiment takes names, too
+        objective=objective,
+        optimizer=optimizer,  # type: ignore[arg-type]
+        training=Training(epochs=epochs, batch_size=batch_size, **chosen),
+        augmentation=augmentation or Augmentation(),
+        metrics=metrics,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    experiment = replace(experiment, _paths(experiment, fields))
+    folder = tempfile.TemporaryDirectory(prefix="jaxdl-fit-") if run_dir is None else None
+    path = Path(folder.name) / "run" if folder is not None else expanded(run_dir or "")
+    summary = train(experiment, run_dir=path, notify=notify)
+    if summary["status"] != "completed":
+        raise UserError(
+            f"the training {summary['status']} at step {summary['last_step']} ({summary['divergence']}): lower the "
+            "learning_rate, or give clip_norm=1.0."
+        )
+    return Fit(experiment, path, summary, folder)
+
+
+def _say_nothing(text: str) -> None:
+    pass
+
+
+def _named(what: str, given: Any) -> dict[str, Any]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return {"inputs": given[0], "targets": given[1]}
+    raise UserError(f"fit: {what} must be (inputs, targets) or a mapping of these names, not {brief(given)}.")
+
+
+def _kind(data: Mapping[str, Any], ids: bool) -> tuple[Kind, str]:
+    """Returns what the targets are, and why."""
+    if "targets" not in data:
+        raise UserError("fit: the data have no targets.")
+    given = data["targets"]
+    ragged = isinstance(given, list | tuple) and len({np.shape(each)[:1] for each in given}) > 1
+    targets = np.concatenate([np.asarray(each) for each in given]) if ragged else np.asarray(given)
+    if targets.dtype.kind in "UO":
+        return "classes", "texts are classes"
+    # As `Arrays` has it: whole numbers of as many columns as sequences have steps are a class for each step.
+    first = np.shape(data["inputs"][0])
+    per_step = first[:1] == targets.shape[1:] and (len(first) > 1 or ids)
+    columns = targets.ndim == 2 and targets.shape[1] > 1 and not per_step
+    if columns and bool(np.isin(targets, (0, 1)).all()):
+        if (targets.sum(1) == 1).all():
+            return "classes", "rows with one 1 are classes"
+        return "questions", f"{targets.shape[1]} columns of 0 and 1 are yes-or-no questions"
+    if targets.dtype.kind in "iub":
+        return "classes", f"whole numbers up to {int(targets.max(initial=0))} are classes"
+    return "values", "numbers with a fraction are values to predict"
+
+
+def _objective(given: Any, inferred: tuple[Kind, str], say: Callable[[str], None]) -> Any:
+    """Returns the objective that is meant; one of a user's own function gets the inferred kind."""
+    kind, why = inferred
+    if given is None:
+        say(f"fit: {why}; loss={_LOSSES[kind]}.")
+        return OBJECTIVES.make(_LOSSES[kind])
+    if isinstance(given, str):
+        return OBJECTIVES.make(_SHORT.get(given, given))
+    if isinstance(given, type) and issubclass(given, FromLoss):
+        given = given()
+    elif callable(given) and not isinstance(given, Objective | type):
+        given = loss(given)()
+    return given.of_kind(kind) if isinstance(given, FromLoss) else given
+
+
+def _paths(experiment: Experiment, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns values by the paths of their fields.
+
+    Raises:
+        UserError: there is no field of that name.
+    """
+    paths = [field.path for field in settable(experiment)]
+    names = short_names(paths) | {path: path for path in paths}
+    for name in values:
+        if name not in names:
+            raise unknown("argument of fit", name, names)
+    return {names[name]: value for name, value in values.items()}

@@ -1,0 +1,98 @@
+"""Trains small recipes on 1 to 8 virtual devices in one process, and prints what they gave, for tests to compare.
+
+python -m tests.on_devices RECIPE FIELDS...    where FIELDS are such as devices=8,shard=fsdp
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS = 12
+LAYOUTS = {
+    "1": "devices=1",
+    "2": "devices=2",
+    "4": "devices=4",
+    "8": "devices=8",
+    "fsdp": "devices=8 shard=fsdp",
+    "rules": "mesh=data:4,model:2 shard=rules",
+    "model": "mesh=model:2 shard=rules",
+}
+
+
+def on_devices(name: str, *layouts: str) -> dict[str, dict[str, Any]]:
+    """Returns what the trainings of a recipe gave by the name of the layout, run in another process."""
+    command = [sys.executable, "-m", "tests.on_devices", name, *layouts]
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "XLA_FLAGS": ""}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _recipe(name: str) -> Any:
+    import jaxdl
+    from tests.experiments.twins import twin
+    from tests.trained import residual
+
+    small = {"training.batch_size": 64, "training.eval_batch_size": 100}
+    if name == "residual":
+        return jaxdl.replace(residual(), small | {"optimizer.learning_rate": 0.01})
+    if name == "mlp":
+        return jaxdl.replace(twin("digits_mlp"), small | {"model.dropout": 0.2, "optimizer.clip_norm": 1.0})
+    return jaxdl.replace(twin(name), small)
+
+
+def _trained(recipe: Any, steps: int) -> dict[str, Any]:
+    """Returns the losses of the first steps, the figures on test, the state, and what the programs are like."""
+    import jax
+
+    import jaxdl
+    from jaxdl.profiling.collectives import collectives
+
+    trainer = jaxdl.Trainer(recipe, recipe.data.load(Path("no folder"), print))
+    state, losses = trainer.advance(trainer.init_state(), steps)
+    figures = {name: value for name, value in trainer.evaluate(state, "test").items() if isinstance(value, float)}
+
+    def kept(tree: Any) -> int:
+        return sum(array.addressable_shards[0].data.nbytes for array in jax.tree.leaves(tree))
+
+    def said(name: str) -> list[list[Any]]:
+        return [list(each) for each in collectives(trainer.programs.optimized_text(name))]
+
+    flat = jax.tree_util.tree_leaves_with_path(state.params)
+    params = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in flat}
+    return {
+        "losses": losses.tolist(),
+        "figures": figures,
+        "params": {name: array.tolist() for name, array in params.items()},
+        "bytes": {"params": kept(state.params), "opt_state": kept(state.opt_state)},
+        "collectives": {name: said(name) for name in ("train", "eval")},
+        "layout": None if trainer.layout is None else trainer.layout.described(),
+    }
+
+
+def main(name: str, *layouts: str) -> None:
+    """Trains a recipe once for each layout."""
+    import jax
+
+    import jaxdl
+
+    jax.config.update("jax_num_cpu_devices", 8)
+    found = {}
+    for layout in layouts:
+        given = dict(pair.split("=") for pair in LAYOUTS[layout].split())
+        fields = {f"training.{key}": int(value) if value.isdigit() else value for key, value in given.items()}
+        found[layout] = _trained(jaxdl.replace(_recipe(name), fields), STEPS)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
