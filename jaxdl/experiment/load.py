@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def shortened(experiment: Experiment) -> Experiment:
     axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
     small = max(ways_of(axes), min(_SMALL_BATCH, experiment.training.batch_size) // ways_of(axes) * ways_of(axes))
     changes = {"epochs": 1, "batch_size": small, "eval_batch_size": small}
+    changes["accumulate"] = math.gcd(small, experiment.training.accumulate)
     return replace(experiment, {f"training.{name}": value for name, value in changes.items()})
 
 

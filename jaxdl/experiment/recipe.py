@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from flax import linen as nn
 
 from jaxdl.augment import AUGMENTATIONS, Augmentation
 from jaxdl.augment.augmenter import Augmenter
-from jaxdl.backend.mesh import parse_mesh
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
+from jaxdl.experiment import checks
 from jaxdl.experiment.taking import taken, taken_metrics
+from jaxdl.experiment.training import LOOP
+from jaxdl.experiment.training import Checkpointing as Checkpointing
+from jaxdl.experiment.training import Training as Training
 from jaxdl.fields import (
-    Affects,
     Field,
-    above_zero,
-    at_least,
     check_fields,
     described,
     part,
@@ -28,187 +27,12 @@ from jaxdl.fields import (
     traced,
     walk,
 )
-from jaxdl.fields.interval import Interval
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
 from jaxdl.objectives.own import FromLoss
 from jaxdl.optim import OPTIMIZERS, Optimizer
 from jaxdl.optim.schedules import SCHEDULES, Schedule
-
-# Read by the compiled programs, and by the loop between their calls.
-_LOOP: tuple[Affects, ...] = ("programs", "result")
-# Also shortens the data.
-_CUT: tuple[Affects, ...] = ("data", "programs", "result")
-
-
-# Other names of dtypes: those of Lightning, Accelerate and others.
-PRECISIONS = {
-    "fp32": "float32",
-    "32": "float32",
-    "bf16": "bfloat16",
-    "bf16-mixed": "bfloat16",
-    "fp16": "float16",
-    "16": "float16",
-    "16-mixed": "float16",
-}
-
-
-def _check_watch(value: str) -> str | None:
-    split, _, metric = value.partition("/")
-    known = split in ("train", "validation") and metric
-    return None if known else "must be SPLIT/METRIC with the split train or validation, such as validation/accuracy"
-
-
-def _check_batch_size(value: int) -> str | None:
-    return None if 1 <= value < 2**24 else "must be at least 1 and below 2**24"
-
-
-def _check_seed(value: int) -> str | None:
-    return None if 0 <= value < 2**32 else "must be at least 0 and below 2**32"
-
-
-def _check_interval(value: str) -> str | None:
-    try:
-        Interval.parse(value)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _check_mesh(value: str | None) -> str | None:
-    try:
-        parse_mesh(value or "data:1")
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _check_class_weight(value: tuple[float, ...] | str | None) -> str | None:
-    if not isinstance(value, tuple) or (all(0 <= weight < math.inf for weight in value) and any(value)):
-        return None
-    return "must be finite numbers of at least 0, one or more of them above 0"
-
-
-@described
-@dataclasses.dataclass(frozen=True)
-class Checkpointing:
-    """How often a run is saved, and how many checkpoints are kept. Results do not depend on it."""
-
-    every: str = static(
-        "30s",
-        "time, steps or epochs between two checkpoints: 30s, 5min, 500steps, 1epoch; the end of the "
-        "training is always saved",
-        check=_check_interval,
-    )
-    keep: int = static(
-        2,
-        "how many of the last checkpoints to keep in addition to the best one; with two, if one is damaged "
-        "on the disk, the other can be resumed from",
-        check=at_least(1),
-    )
-
-
-@described
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """How long to train, the batch sizes, and which state to keep."""
-
-    epochs: int = static(10, "passes over the train split", check=at_least(1), affects=_LOOP)
-    batch_size: int = static(128, "examples in one train step", check=_check_batch_size, affects=_LOOP)
-    eval_batch_size: int = static(
-        500,
-        "examples in one eval step; speed and memory depend on it, results do not",
-        check=_check_batch_size,
-        affects=("speed",),
-    )
-    buckets: int = static(
-        4,
-        "for sequences of different lengths: the largest number of lengths to which a batch is cut, so that short ones "
-        "do not pay for long ones; a batch then has sequences of similar length; 1: none is cut",
-        check=at_least(1),
-        affects=_LOOP,
-        since="0.3.0",
-    )
-    watch: str = static(
-        "validation/loss",
-        "metric, as SPLIT/METRIC, that decides which checkpoint is the best and when to stop early",
-        check=_check_watch,
-        affects=("result",),
-    )
-    patience: int | None = static(
-        None,
-        "stop after this many epochs without a better --watch; none: never stop early",
-        check=above_zero,
-        affects=("result",),
-    )
-    final: Literal["last", "best"] = static(
-        "last",
-        "state to test and summarise at the end: after the last epoch, or the best by --watch",
-        affects=("result",),
-    )
-    overfit_batches: int = static(
-        0,
-        "train and validate on the first N batches only, to see that the model can learn; 0 uses all",
-        check=at_least(0),
-        affects=_CUT,
-    )
-    precision: Literal["float32", "bfloat16", "float16"] = static(
-        "float32",
-        "dtype that the model computes in; parameters, optimizer, statistics and loss stay float32 "
-        "(Micikevicius et al. 2018, Mixed precision training; losses are scaled in float16, which bfloat16 does not "
-        "need); also bf16, bf16-mixed, fp16, 16-mixed, fp32, 32",
-        aliases=PRECISIONS,
-    )
-    nan: Literal["stop", "skip", "ignore"] = static(
-        "stop",
-        "if a loss, a gradient or a parameter is not finite any more: stop the run at that "
-        "step and say where it began, skip the update and count it, or ignore it",
-        affects=_LOOP,
-    )
-    class_weight: tuple[float, ...] | Literal["balanced"] | None = static(
-        None,
-        "how much each class counts in the loss: a number for each, or balanced, the number of train examples divided "
-        "by that of the classes times that of the class's examples; multiplied by the data's weights where they have "
-        "some, and the sum is divided by the sum of the weights; none: all classes count the same",
-        check=_check_class_weight,
-        since="0.3.0",
-    )
-    devices: int | None = static(
-        None,
-        "devices that share each batch; results do not depend on it, up to rounding; none: the most of this machine's "
-        "devices that divide the batch (a CPU is one device, unless JAX is told otherwise)",
-        check=above_zero,
-        affects=(),
-        since="0.3.0",
-    )
-    mesh: str | None = static(
-        None,
-        "the same by the axes of a mesh, such as data:4,model:2: batches are divided along data, and with shard=rules "
-        "the parameters of a layer along model; none: data alone, of all devices",
-        check=_check_mesh,
-        affects=(),
-        since="0.3.0",
-    )
-    shard: Literal["replicated", "fsdp", "rules"] = static(
-        "replicated",
-        "where parameters and the optimizer's state lie: all of them on each device; fsdp: divided among the devices "
-        "of data, for less memory (Zhao et al. 2023, PyTorch FSDP); rules: along the axis model, as the layers say "
-        "(Shoeybi et al. 2019, Megatron-LM)",
-        affects=(),
-        since="0.3.0",
-    )
-    fast_dev_run: bool = static(
-        False, "one small batch through train, validation, test, checkpoint and report", affects=_CUT
-    )
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "precision", PRECISIONS.get(str(self.precision), self.precision))
-
-    @property
-    def scales_loss(self) -> bool:
-        """Whether the loss is scaled in the backward pass, see `jaxdl.steps.scaling`."""
-        return self.precision == "float16"
 
 
 @described
@@ -252,8 +76,8 @@ class Experiment:
     seed: int = traced(
         0,
         "seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32)",
-        check=_check_seed,
-        affects=_LOOP,
+        check=checks.seed,
+        affects=LOOP,
     )
 
     def __post_init__(self) -> None:
@@ -291,6 +115,7 @@ class Experiment:
         self.check_parts()
         self = self._with_kind(spec)
         check_fields(self)
+        self._check_accumulation()
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
         if self.objective.of_inputs and spec.preprocess.cast == "none":
@@ -335,6 +160,17 @@ class Experiment:
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise UserError(f"Experiment({name}=...) must be a part such as {example}, not {brief(value)}.")
+
+    def _check_accumulation(self) -> None:
+        """Raises `UserError` if a batch cannot be divided into equal parts."""
+        size, parts = self.training.batch_size, self.training.accumulate
+        if size % parts:
+            below, above = size // parts * parts, -(-size // parts) * parts
+            nearest = f"{below} or {above}" if below else f"{above}"
+            raise UserError(
+                f"training.accumulate={parts} does not divide training.batch_size={size}; the nearest sizes are "
+                f"{nearest}."
+            )
 
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the number of train steps of an epoch with that many examples; the last batch is filled up."""

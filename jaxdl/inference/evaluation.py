@@ -26,7 +26,7 @@ from jaxdl.inference.in_parts import partials_of_chunks, trace_chunk
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
 from jaxdl.steps.buckets import Buckets, buckets_for
-from jaxdl.steps.functions import Steps, TrainState, eval_metrics, hyperparameters, make_steps
+from jaxdl.steps.functions import Steps, TrainState, eval_figures, hyperparameters, make_steps
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.many import run_eval_steps
 
@@ -95,10 +95,7 @@ class Evaluation:
             start, stop = (np.int32(bound) for bound in self._data.ranges[split])
             partials = on_host(program(state, self._data.arrays, hparams, start, stop))
         partials = jax.tree.map(lambda values: values[: self._batches(split)], partials)
-        figures: dict[str, Any] = {}
-        for metric in eval_metrics(experiment):
-            figures |= metric.result(partials)
-        return figures
+        return eval_figures(experiment, partials)
 
     @property
     def _most_batches(self) -> int:

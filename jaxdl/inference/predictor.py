@@ -20,11 +20,13 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
 from jaxdl.experiment.recipe import vocabulary_field
+from jaxdl.fields import enabled, replace
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config
+from jaxdl.steps.averages import without_average
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
 
@@ -142,12 +144,14 @@ def bucket_sizes(largest: int) -> tuple[int, ...]:
     return (*(2**power for power in range((largest - 1).bit_length())), largest)
 
 
-def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = None) -> TrainedModel:
+def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = None, ema: bool = True) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
     Args:
         run_dir: the run directory.
         experiment: the recipe; None: the one of the run's ``config.json``, whose parts must all be jaxdl's own.
+        ema: whether to predict by the average of the parameters, where the run has one and ``training.ema`` of
+            `experiment` is not 0; otherwise by the parameters themselves.
 
     Raises:
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
@@ -157,6 +161,7 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
     spec = read_spec(run_dir)
     experiment = (from_config(read_config(run_dir)) if experiment is None else experiment).for_spec(spec)
     steps = make_steps(experiment, spec, total_steps=1)
+    saved = make_steps(replace(experiment, _carried(read_config(run_dir))), spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
         beside = kept_beside(run_dir)
@@ -165,5 +170,13 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
                 f"{run_dir} is a trial of a sweep that has not ended: until then its state is saved with those of "
                 f"others, in {beside}. The sweep's command continues it."
             )
-        state = checkpoints.restore(state_shapes(steps), which)
+        state = checkpoints.restore(state_shapes(saved), which)
+    if not (ema and enabled(experiment.training.ema)):
+        state = without_average(state)
     return TrainedModel(experiment, spec, steps, state)
+
+
+def _carried(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields that decide what a run's state holds, by path, as the run had them."""
+    training = config.get("training", {})
+    return {f"training.{name}": training[name] for name in ("precision", "ema") if name in training}

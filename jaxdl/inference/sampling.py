@@ -13,6 +13,7 @@ from jaxdl.backend.memory import on_host
 from jaxdl.data.texts.coding import SPECIAL, UNKNOWN, TextCoding, units
 from jaxdl.errors import UserError
 from jaxdl.models.stepping import advance, cannot_step, first_states
+from jaxdl.steps.averages import averaged
 
 if TYPE_CHECKING:
     from jaxdl.inference.predictor import TrainedModel
@@ -43,7 +44,8 @@ def sample(model: TrainedModel, prompt: str, length: int, temperature: float, se
         )
     ids = _prompt_ids(prompt, coding, model.spec.lengths)
     dtype = jnp.dtype(model.experiment.training.precision)
-    params = jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype == jnp.float32 else leaf, model.state.params)
+    state = averaged(model.state) or model.state
+    params = jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype == jnp.float32 else leaf, state.params)
     banned = 0 if coding.level == "byte" else len(SPECIAL)
     key = jax.random.key(seed)
     network = model.experiment.model

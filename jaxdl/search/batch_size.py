@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def batch_find(
     recipe = experiment.for_spec(dataset.spec)
     axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
     found: list[BatchSize] = []
-    first = size = -(-_FIRST // ways_of(axes)) * ways_of(axes)  # sizes that the named devices divide
+    ways = math.lcm(ways_of(axes), recipe.training.accumulate)
+    first = size = -(-_FIRST // ways) * ways  # sizes that the named devices and the parts divide
     most = cache.trainer(replace(recipe, {BATCH_SIZE: first})).feed.examples_per_epoch
     while size <= most:
         found.append(_try(cache.trainer(replace(recipe, {BATCH_SIZE: size})), size, timed=not _slower(found)))

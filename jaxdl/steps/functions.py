@@ -14,10 +14,11 @@ from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields import replace, traced_values
+from jaxdl.fields import enabled, replace, traced_values
 from jaxdl.objectives.measures import Metric
 from jaxdl.objectives.metrics import loss, metric, training_metrics
-from jaxdl.steps import scaling
+from jaxdl.steps import averages, scaling
+from jaxdl.steps.averages import AVERAGE, OF_AVERAGE
 from jaxdl.steps.collections import sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
 from jaxdl.steps.elements import element_mask
@@ -47,9 +48,10 @@ class Steps(NamedTuple):
             also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``.
         eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
             the sums of all batches into figures (see `jaxdl.objectives.metrics`); hparams only if they differ from the
-            experiment's own.
+            experiment's own. Of a state with an average of its parameters also those of the average, with ``ema_``
+            before their names.
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
-            ``inputs`` and ``lengths`` of the batch.
+            ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one.
     """
 
     init_state: Callable[[Any], TrainState]
@@ -106,6 +108,24 @@ def eval_metrics(experiment: Experiment) -> list[Metric]:
     """
     objective = experiment.objective.for_evaluation()
     return [loss(objective), *(metric(name, objective) for name in experiment.measured)]
+
+
+def eval_figures(experiment: Experiment, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Returns the loss and the metrics by name, and those of the average that are numbers, where it was evaluated.
+
+    Args:
+        experiment: the recipe.
+        partials: what `Steps.eval_step` gave for each batch, with one more axis in front.
+    """
+    figures: dict[str, Any] = {}
+    for each in eval_metrics(experiment):
+        figures |= each.result(partials)
+    of_average = {name.removeprefix(OF_AVERAGE): sums for name, sums in partials.items() if name.startswith(OF_AVERAGE)}
+    if of_average:
+        for each in eval_metrics(experiment):
+            found = each.result(of_average).items()
+            figures |= {OF_AVERAGE + name: value for name, value in found if not isinstance(value, list | dict)}
+    return figures
 
 
 def make_steps(
@@ -174,6 +194,8 @@ class _Functions:
         others: dict[str, Any] = {}
         if self._experiment.training.scales_loss:
             others[LOSS_SCALE] = scaling.first_scaling()
+        if enabled(self._experiment.training.ema):
+            others[AVERAGE] = averages.first_average(params, model_state)
         opt_state = with_others(opt_state, others)
         return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
 
@@ -187,6 +209,9 @@ class _Functions:
             transformation = recipe.optimizer.transformation(self._total_steps)
             updates, opt_state = transformation.update(found.gradients, opt_state, state.params)
             params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
+            if AVERAGE in others:
+                average = averages.following(others[AVERAGE], recipe.training.ema, params, found.model_state)
+                others = others | {AVERAGE: average}
         metrics = {"loss": found.loss}
         if recipe.training.nan == "stop" and (recipe.optimizer.bounds_updates or LOSS_SCALE in others):
             # The optimizer's updates stay finite for any gradients, or are dropped, so only the gradients show the
@@ -227,6 +252,14 @@ class _Functions:
 
     def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
         recipe = replace(self._experiment, hparams or {})
+        sums = self._sums(recipe, state, batch)
+        average = averages.averaged(state)
+        if average is not None:
+            sums |= {OF_AVERAGE + name: value for name, value in self._sums(recipe, average, batch).items()}
+        return sums
+
+    def _sums(self, recipe: Experiment, state: TrainState, batch: Batch) -> Sums:
+        """Returns the partial sums of the metrics of a state."""
         batch = self._forward.preprocessed(batch)
         outputs = self._forward.apply(recipe, state, batch)
         self._forward.check_outputs(outputs)
@@ -243,6 +276,8 @@ class _Functions:
         return sums
 
     def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
+        average = averages.averaged(state)
+        state = state if average is None else average
         outputs = self._forward.apply(self._experiment, state, self._forward.preprocessed(batch))
         return self._experiment.objective.predictions(self._forward.in_unit(outputs))
 

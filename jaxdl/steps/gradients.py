@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
-from jaxdl.objectives import masked_mean
+from jaxdl.objectives import broadcast_mask, masked_mean
+from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
@@ -49,6 +50,11 @@ def differentiate(
 ) -> Differentiated:
     """Returns the loss of a batch and its gradients.
 
+    With ``training.accumulate`` they are those of the whole batch, computed from one part after the other: part i has
+    the examples i, i + parts, i + 2 parts and so on, so that of a batch that is sharded over devices each device
+    computes its own examples. Only dropout (each part has a key of its own) and what the model itself computes over a
+    batch (statistics, added losses) depend on the parts.
+
     Args:
         forward: the model and its loss.
         recipe: the recipe with the numbers of the step.
@@ -59,6 +65,9 @@ def differentiate(
         scale: () float32, by which the loss is multiplied in the backward pass; the gradients are divided by it
             afterwards. None: it is not.
     """
+
+    if recipe.training.accumulate > 1:
+        return _in_parts(forward, recipe, params, model_state, batch, dropout_key, scale)
 
     def loss_of(params: Any) -> tuple[jax.Array, Any]:
         outputs, after, sown = _run(forward, recipe, params, model_state, batch, dropout_key)
@@ -74,6 +83,82 @@ def differentiate(
     gradients, (loss, outputs, mask, after, sown) = jax.grad(loss_of, has_aux=True)(params)
     targets = forward.with_mixed_targets(batch, outputs.shape[-1])["targets"]
     return Differentiated(loss, _divided(gradients, scale), outputs, targets, mask, after, sown)
+
+
+def _in_parts(
+    forward: Forward,
+    recipe: Experiment,
+    params: Any,
+    model_state: Any,
+    batch: Batch,
+    dropout_key: jax.Array,
+    scale: jax.Array | None,
+) -> Differentiated:
+    """`differentiate` with gradients that are summed over the parts of a batch."""
+    parts = recipe.training.accumulate
+    of_parts = {name: _apart(array, parts) for name, array in batch.items()}
+    one = {name: array[0] for name, array in of_parts.items()}
+    shape = jax.eval_shape(lambda: _run(forward, recipe, params, model_state, one, dropout_key)[0]).shape
+    mixed = forward.with_mixed_targets(batch, shape[-1])
+    of_mixed = _apart(mixed["targets"], parts)
+
+    def losses_of(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return recipe.objective.losses(outputs, forward.standardized(outputs, targets))
+
+    losses = jax.eval_shape(losses_of, jax.ShapeDtypeStruct(shape, jnp.float32), of_mixed[0]).shape
+    losses = (losses[0] * parts, *losses[1:])
+    mask = element_mask(batch, losses)
+    weights = forward.weights(recipe, mixed, mask, losses)
+    of_shares = _apart(_shares(weights, losses), parts)
+
+    def loss_of(
+        params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
+    ) -> tuple[jax.Array, Any]:
+        outputs, after, sown = _run(forward, recipe, params, model_state, part, key)
+        loss, added = total(losses_of(outputs, targets), shares), added_loss(sown)
+        loss = loss if added is None else loss + added / parts
+        return loss if scale is None else loss * scale, (loss, outputs, after, sown)
+
+    def body(carry: tuple[Any, Any, jax.Array], given: Any) -> tuple[tuple[Any, Any, jax.Array], Any]:
+        model_state, sums, loss_sum = carry
+        number, part, targets, shares = given
+        key = jax.random.fold_in(dropout_key, number)
+        gradients, (loss, outputs, after, sown) = jax.grad(loss_of, has_aux=True)(
+            params, model_state, part, targets, shares, key
+        )
+        sums = jax.tree.map(lambda sum, gradient: sum + gradient.astype(sum.dtype), sums, gradients)
+        return (after, sums, loss_sum + loss), (outputs, sown)
+
+    wide = lambda param: jnp.zeros(param.shape, jnp.promote_types(param.dtype, jnp.float32))  # noqa: E731
+    zeros = jax.tree.map(wide, params), jnp.zeros((), jnp.float32)
+    given = jnp.arange(parts), of_parts, of_mixed, of_shares
+    (after, gradients, loss), (outputs, sown) = jax.lax.scan(body, (model_state, *zeros), given)
+    gradients = jax.tree.map(lambda sum, param: sum.astype(param.dtype), gradients, params)
+    outputs = _together(outputs)
+    sown = jax.tree.map(lambda values: values.astype(jnp.float32).mean(0), sown)
+    mask = weights if recipe.weighted_metrics else mask
+    return Differentiated(loss, _divided(gradients, scale), outputs, mixed["targets"], mask, after, sown)
+
+
+def _apart(array: jax.Array, parts: int) -> jax.Array:
+    """Returns (parts, batch / parts, ...) of (batch, ...): part i has the rows i, i + parts and so on."""
+    return array.reshape(-1, parts, *array.shape[1:]).swapaxes(0, 1)
+
+
+def _together(array: jax.Array) -> jax.Array:
+    """Undoes `_apart`."""
+    return array.swapaxes(0, 1).reshape(-1, *array.shape[2:])
+
+
+def _shares(weights: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Returns by how much each loss of a batch enters their mean, `shape` float32; the sum is 1, or 0 if none counts.
+
+    Args:
+        weights: see `jaxdl.objectives.masked_mean`.
+        shape: shape of the losses.
+    """
+    weights = broadcast_mask(weights, shape).astype(jnp.float32)
+    return ratio(weights, weights.sum())
 
 
 def _run(

@@ -1,0 +1,55 @@
+"""Checks of an experiment's fields: each returns what is wrong with a value, or None."""
+
+from __future__ import annotations
+
+import math
+
+from jaxdl.backend.mesh import parse_mesh
+from jaxdl.fields.interval import Interval
+
+# Other names of dtypes: those of Lightning, Accelerate and others.
+PRECISIONS = {
+    "fp32": "float32",
+    "32": "float32",
+    "bf16": "bfloat16",
+    "bf16-mixed": "bfloat16",
+    "fp16": "float16",
+    "16": "float16",
+    "16-mixed": "float16",
+}
+
+
+def watch(value: str) -> str | None:
+    split, _, metric = value.partition("/")
+    known = split in ("train", "validation") and metric
+    return None if known else "must be SPLIT/METRIC with the split train or validation, such as validation/accuracy"
+
+
+def batch_size(value: int) -> str | None:
+    return None if 1 <= value < 2**24 else "must be at least 1 and below 2**24"
+
+
+def seed(value: int) -> str | None:
+    return None if 0 <= value < 2**32 else "must be at least 0 and below 2**32"
+
+
+def interval(value: str) -> str | None:
+    try:
+        Interval.parse(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def class_weight(value: tuple[float, ...] | str | None) -> str | None:
+    if not isinstance(value, tuple) or (all(0 <= weight < math.inf for weight in value) and any(value)):
+        return None
+    return "must be finite numbers of at least 0, one or more of them above 0"
+
+
+def mesh(value: str | None) -> str | None:
+    try:
+        parse_mesh(value or "data:1")
+    except ValueError as error:
+        return str(error)
+    return None
