@@ -1,8 +1,7 @@
 """How much memory a traced function needs at once, estimated from its operations without compiling it.
 
 XLA gives an array memory from the operation that makes it to the last one that reads it. It makes no array of what it
-fuses: cheap element-wise operations are computed again inside each operation that reads them, and expensive ones only
-where one operation reads them. An element-wise operation may write over an input that nothing reads any more. These few
+fuses: element-wise operations that one other element-wise operation or one sum reads. An element-wise operation may write over an input that nothing reads any more. These few
 rules are followed here, in the order in which the operations were traced.
 """
 
@@ -24,16 +23,14 @@ _VIEWS = frozenset(
     "reshape squeeze expand_dims transpose bitcast_convert_type stop_gradient optimization_barrier sharding_constraint "
     "random_wrap random_unwrap copy_p".split()
 )
-# Computed inside the operations that read them, as often as there are such operations.
-_CHEAP = frozenset(
-    "abs add add_any and broadcast_in_dim clamp convert_element_type copy eq ge gt integer_pow iota is_finite le lt max "
-    "min mul ne neg not or pad reduce_precision rev select_n shift_left shift_right_arithmetic shift_right_logical "
-    "sign slice square sub xor".split()
-)
-# Computed inside the operation that reads them only where there is just one.
-_EXPENSIVE = frozenset(
-    "atan2 cbrt ceil cos div erf erf_inv erfc exp exp2 expm1 floor lgamma log log1p logistic nextafter pow rem round "
-    "rsqrt sin sqrt tan tanh".split()
+# Computed inside each of the operations that read them.
+_REPEATED = frozenset(("broadcast_in_dim", "iota"))
+# Computed inside the operation that reads them where there is just one; otherwise they get memory.
+_ELEMENTWISE = frozenset(
+    "abs add add_any and atan2 cbrt ceil clamp convert_element_type copy cos div eq erf erf_inv erfc exp exp2 expm1 "
+    "floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or pad pow "
+    "reduce_precision rem rev round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin "
+    "slice sqrt square sub tan tanh xor".split()
 )
 # These compute what they read, and have results of their own.
 _READERS = frozenset(
@@ -41,20 +38,22 @@ _READERS = frozenset(
 )
 # Their result may take the place of an input of the same size.
 _IN_PLACE = frozenset("cond dynamic_update_slice scan scatter scatter-add scatter_add while".split())
+_LOOPS = frozenset(("scan", "while"))
 _CALLS = frozenset(
-    "jit pjit closed_call core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr remat remat2 checkpoint".split()
+    "jit pjit closed_call custom_vmap_call core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr remat remat2 checkpoint".split()
 )
 
 
-def peak_bytes(program: core.Jaxpr, kept: Sequence[int] = ()) -> int:
+def peak_bytes(program: core.Jaxpr, kept: Sequence[int] = (), platform: str = "cpu") -> int:
     """Returns the most bytes that the arrays of a traced function take at one time, its arguments and results included.
 
     Args:
         program: the traced function.
         kept: the arguments that may not be written over, by their position; the memory of others is given up.
+        platform: ``cpu``, ``gpu`` or ``tpu``: some operations are done in another way on each.
     """
     needed, used = dce_jaxpr(program, [True] * len(program.outvars), instantiate=True)
-    flat = _Flat()
+    flat = _Flat(platform)
     given = [flat.new(variable.aval) for variable in needed.invars]
     results = flat.add(needed, given)
     return flat.peak(given, {given[n] for n in kept} | set(results))
@@ -91,7 +90,9 @@ class _Operation:
 class _Flat:
     """A program without calls: the bodies of functions stand where they are called."""
 
-    def __init__(self) -> None:
+    def __init__(self, platform: str) -> None:
+        self._platform = platform
+        self._branches: dict[int, int] = {}
         self._sizes: list[int] = []
         self._operations: list[_Operation] = []
 
@@ -111,13 +112,22 @@ class _Flat:
         for equation in program.eqns:
             reads = [number(variable) for variable in equation.invars]
             inner = list(inner_programs(equation.params))
-            if equation.primitive.name in _CALLS and inner and len(inner[0].invars) == len(reads):
+            if equation.primitive.name == "cond" and reads[0] in self._branches:  # one of them is for this platform
+                inner, reads = [inner[self._branches[reads[0]]]], reads[1:]
+            if equation.primitive.name == "platform_index":
+                self._branches[len(self._sizes)] = _branch_of(equation.params["platforms"], self._platform)
+            if (
+                inner
+                and len(inner[0].invars) == len(reads)
+                and (len(inner) == 1 or equation.primitive.name in _CALLS)
+                and equation.primitive.name not in _LOOPS
+            ):
                 makes = self.add(inner[0], reads)
             elif equation.primitive.name in _VIEWS and len(reads) == len(equation.outvars):
                 makes = reads
             else:
                 makes = [self.new(variable.aval) for variable in equation.outvars]
-                inside = _inside(equation, inner)
+                inside = _inside(equation, inner, self._platform)
                 self._operations.append(_Operation(equation.primitive.name, tuple(reads), tuple(makes), inside))
             values |= dict(zip(equation.outvars, makes, strict=True))
         return [number(variable) for variable in program.outvars]
@@ -138,7 +148,7 @@ class _Flat:
         for place, (operation, numbers) in enumerate(zip(run, reads, strict=True)):
             over = [n for n in numbers if last[n] == place and n not in kept and n in alive]
             made = [n for n in operation.makes if n not in sources and (n in last or n in kept)]
-            sizes = [self._sizes[n] for n in over] if operation.name in _CHEAP | _EXPENSIVE | _IN_PLACE else []
+            sizes = [self._sizes[n] for n in over] if operation.name in _ELEMENTWISE | _IN_PLACE else []
             new = 0
             for n in made:
                 if self._sizes[n] in sizes:
@@ -160,21 +170,41 @@ class _Flat:
         for operation in self._operations:
             (*_, made) = operation.makes or (-1,)
             names = readers.get(made, [])
-            inside = all(name in _CHEAP or name in _EXPENSIVE or name in _READERS for name in names)
-            often = operation.name in _CHEAP or (operation.name in _EXPENSIVE and len(names) == 1)
+            inside = all(name in _REPEATED or name in _ELEMENTWISE or name in _READERS for name in names)
+            often = operation.name in _REPEATED or (operation.name in _ELEMENTWISE and len(names) == 1)
             if made not in kept and names and inside and often:
                 sources[made] = frozenset(s for n in operation.reads for s in sources.get(n, (n,)))
         return sources
 
 
-def _inside(equation: core.JaxprEqn, inner: Sequence[core.Jaxpr]) -> int:
+def _inside(equation: core.JaxprEqn, inner: Sequence[core.Jaxpr], platform: str) -> int:
     """Returns what an operation needs while it runs, in addition to what it reads and makes."""
     if inner:
-        bodies = []
-        for body in inner:
-            given = sum(aval_bytes(variable.aval) for variable in body.invars)
-            bodies.append(peak_bytes(body, range(len(body.invars))) - given)
-        return max(bodies)
+        return max(peak_bytes(body, _read_only(equation, body), platform) - _given(body) for body in inner)
     if equation.primitive.name == "random_bits":
         return sum(aval_bytes(variable.aval) for variable in equation.outvars)
     return 0
+
+
+def _given(body: core.Jaxpr) -> int:
+    return sum(aval_bytes(variable.aval) for variable in body.invars)
+
+
+def _read_only(equation: core.JaxprEqn, body: core.Jaxpr) -> list[int]:
+    """Returns the positions of those arguments of a loop's or a branch's body that it may not write over."""
+    numbers = range(len(body.invars))
+    if equation.primitive.name == "scan":
+        constants, carried = equation.params["num_consts"], equation.params["num_carry"]
+        return [n for n in numbers if not constants <= n < constants + carried]
+    if equation.primitive.name == "while":
+        return (
+            list(range(equation.params["body_nconsts"])) if body is equation.params["body_jaxpr"].jaxpr else [*numbers]
+        )
+    return [*numbers]
+
+
+def _branch_of(platforms: Sequence[Sequence[str] | None], platform: str) -> int:
+    """Returns the number of the branch for a platform; the one without names is for all others."""
+    names = {"gpu": {"gpu", "cuda", "rocm"}}.get(platform, {platform})
+    found = [n for n, given in enumerate(platforms) if given is not None and names & {*given}]
+    return found[0] if found else next(n for n, given in enumerate(platforms) if given is None)
