@@ -1,8 +1,9 @@
 """How much memory a traced function needs at once, estimated from its operations without compiling it.
 
 XLA gives an array memory from the operation that makes it to the last one that reads it. It makes no array of what it
-fuses: element-wise operations that one other element-wise operation or one sum reads. An element-wise operation may write over an input that nothing reads any more. These few
-rules are followed here, in the order in which the operations were traced.
+fuses: of element-wise operations that one other such operation or one sum reads. An element-wise operation may write
+over an input that nothing reads any more. These few rules are followed here, in the order in which the operations were
+traced. What XLA copies into another layout, as for some convolutions and loops on the CPU, is not known here.
 """
 
 from __future__ import annotations
@@ -13,34 +14,41 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.extend import core
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxdl.backend.jaxprs import inner_programs
 
-# The same memory, read in another form; a transposed factor is read as it lies.
-_VIEWS = frozenset(
-    "reshape squeeze expand_dims transpose bitcast_convert_type stop_gradient optimization_barrier sharding_constraint "
-    "random_wrap random_unwrap copy_p".split()
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# The same memory, read in another form.
+_VIEWS = _names(
+    "reshape squeeze expand_dims bitcast_convert_type stop_gradient optimization_barrier sharding_constraint "
+    "random_wrap random_unwrap copy_p"
 )
 # Computed inside each of the operations that read them.
 _REPEATED = frozenset(("broadcast_in_dim", "iota"))
 # Computed inside the operation that reads them where there is just one; otherwise they get memory.
-_ELEMENTWISE = frozenset(
-    "abs add add_any and atan2 cbrt ceil clamp convert_element_type copy cos div eq erf erf_inv erfc exp exp2 expm1 "
-    "floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or pad pow "
-    "reduce_precision rem rev round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin "
-    "slice sqrt square sub tan tanh xor".split()
+_ELEMENTWISE = _names(
+    "abs add add_any and atan2 cbrt ceil clamp convert_element_type copy cos div eq erf erf_inv erfc exp exp2 "
+    "expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or "
+    "pad pow reduce_precision rem rev round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical "
+    "sign sin slice sqrt square sub tan tanh transpose xor"
 )
 # These compute what they read, and have results of their own.
-_READERS = frozenset(
-    "argmax argmin concatenate dynamic_slice reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum".split()
+_READERS = _names(
+    "argmax argmin concatenate dynamic_slice reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum"
 )
 # Their result may take the place of an input of the same size.
-_IN_PLACE = frozenset("cond dynamic_update_slice scan scatter scatter-add scatter_add while".split())
+_IN_PLACE = _names("cond dynamic_update_slice scan scatter scatter-add scatter_add while")
 _LOOPS = frozenset(("scan", "while"))
-_CALLS = frozenset(
-    "jit pjit closed_call custom_vmap_call core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr remat remat2 checkpoint".split()
+_CALLS = _names(
+    "jit pjit closed_call custom_vmap_call core_call custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr remat "
+    "remat2 checkpoint"
 )
 
 
@@ -64,8 +72,8 @@ def aval_bytes(aval: Any) -> int:
     dtype = getattr(aval, "dtype", None)
     if dtype is None:
         return 0
-    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-        return math.prod(aval.shape) * 8
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return 8 * int(math.prod(aval.shape))
     size: int = math.prod(aval.shape) * dtype.itemsize
     return size
 
