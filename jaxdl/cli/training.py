@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
+
+from jaxdl.backend.memory import device_memory
 from jaxdl.cli.argv import program
 from jaxdl.cli.options import Options
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
 from jaxdl.record import new_run_dir
 from jaxdl.report.layers import layer_table, render, tree_bytes
+from jaxdl.report.memory import memory_lines
 from jaxdl.report.terminal import announce, console_of, results_table
 from jaxdl.steps.functions import make_steps, state_shapes
+from jaxdl.steps.prediction import batch_shapes, predicted_memory
 from jaxdl.training.divergence import Divergence
 from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
+from jaxdl.training.programs import layout_with_rules
 from jaxdl.training.resuming import newest_unfinished
 from jaxdl.training.run import train as train_experiment
 
@@ -107,4 +113,7 @@ def summary(options: Options, experiment: Experiment, arguments: Sequence[str], 
     inputs = (spec.model_shape, spec.model_dtype)
     table = layer_table(experiment.model, *inputs, batch_size=size, optimizer_bytes=opt_bytes, train=True)
     console_of().print(render(table))
+    layout = layout_with_rules(experiment, spec)
+    memory = predicted_memory(experiment, spec, batch_shapes(experiment, spec), layout)
+    console_of().print(memory_lines(memory.parts, device_memory(jax.local_devices()[0]), memory.devices))
     return 0

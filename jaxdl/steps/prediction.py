@@ -1,0 +1,119 @@
+"""How much memory a training needs on each device, from shapes alone: nothing is compiled or allocated."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxdl.backend.liveness import aval_bytes, peak_bytes
+from jaxdl.backend.mesh import devices_of
+from jaxdl.data import Spec
+from jaxdl.experiment import Experiment
+from jaxdl.steps.functions import hyperparameters, make_steps, state_shapes
+from jaxdl.steps.layout import Layout
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """The memory of one device, in bytes.
+
+    Attributes:
+        parameters: the model's parameters.
+        optimizer: the optimizer's state.
+        model_state: other variables of the model, such as batch statistics.
+        activations: a batch, what the backward pass keeps, the gradients, and all else that one step needs at once.
+        collected: parameters of which this device has a share, and which it collects from the others for a step.
+        example: one example as it is stored on the device; the data take this for each of them.
+        devices: how many devices share the training.
+    """
+
+    parameters: int
+    optimizer: int
+    model_state: int
+    activations: int
+    collected: int
+    example: int
+    devices: int = 1
+
+    @property
+    def needed(self) -> int:
+        """All together, without the data."""
+        return self.parameters + self.optimizer + self.model_state + self.activations + self.collected
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The bytes by what they are for, and last all together; what takes none is left out."""
+        parts = {
+            "parameters": self.parameters,
+            "optimizer state": self.optimizer,
+            "other variables": self.model_state,
+            "activations, gradients and a batch": self.activations,
+            "parameters collected from other devices": self.collected,
+        }
+        return {name: size for name, size in parts.items() if size} | {"together": self.needed}
+
+
+def predicted_memory(
+    experiment: Experiment, spec: Spec, batch: Mapping[str, jax.ShapeDtypeStruct], layout: Layout | None = None
+) -> Memory:
+    """Predicts the memory of a training from the traced train step; see `jaxdl.backend.liveness`.
+
+    With several devices, a step of a device's share of the batch is traced, as if it were alone.
+
+    Args:
+        experiment: the recipe, fitted to its data.
+        spec: describes one example.
+        batch: shapes of the whole batch, as stored.
+        layout: where arrays lie on several devices; None: there is one.
+    """
+    steps = make_steps(experiment, spec, total_steps=1)
+    state = state_shapes(steps)
+    ways = 1 if layout is None else layout.ways
+    share = {
+        name: jax.ShapeDtypeStruct((shape.shape[0] // ways, *shape.shape[1:]), shape.dtype)
+        for name, shape in batch.items()
+    }
+    with jax.disable_jit(False):
+        program = jax.make_jaxpr(steps.train_step)(state, share, hyperparameters(experiment))
+    lies = None if layout is None else layout.of_state(state)
+    names = ("params", "opt_state", "model_state")
+    whole = {name: _bytes(getattr(state, name), None) for name in names}
+    lying = {name: _bytes(getattr(state, name), lies and getattr(lies, name)) for name in names}
+    peak = peak_bytes(program.jaxpr, platform=jax.default_backend())
+    return Memory(
+        parameters=lying["params"],
+        optimizer=lying["opt_state"],
+        model_state=lying["model_state"],
+        activations=max(0, peak - sum(whole.values())),
+        collected=whole["params"] - lying["params"] if layout is not None and layout.shard == "fsdp" else 0,
+        example=sum(aval_bytes(shape) // max(1, shape.shape[0]) for shape in batch.values()),
+        devices=1 if layout is None else devices_of(layout.axes),
+    )
+
+
+def batch_shapes(experiment: Experiment, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes of a batch as stored, which follow from the recipe and what one example is."""
+    size = experiment.training.batch_size
+    targets = jnp.float32 if experiment.objective.kind == "values" else jnp.int32
+    shapes = {
+        "inputs": jax.ShapeDtypeStruct((size, *spec.input_shape), jnp.dtype(spec.input_dtype)),
+        "targets": jax.ShapeDtypeStruct((size, *spec.target_shape), targets),
+    }
+    for name, there in (("lengths", spec.lengths), ("target_lengths", spec.target_lengths)):
+        if there:
+            shapes[name] = jax.ShapeDtypeStruct((size,), jnp.int32)
+    return shapes
+
+
+def _bytes(tree: Any, shardings: Any) -> int:
+    """Returns the bytes of one device's part of a tree of shapes."""
+    if shardings is None:
+        return sum(aval_bytes(leaf) for leaf in jax.tree.leaves(tree))
+    return sum(
+        aval_bytes(jax.ShapeDtypeStruct(lies.shard_shape(leaf.shape), leaf.dtype))
+        for leaf, lies in zip(jax.tree.leaves(tree), jax.tree.leaves(shardings), strict=True)
+    )
