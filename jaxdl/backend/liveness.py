@@ -202,13 +202,25 @@ def _read_only(equation: core.JaxprEqn, body: core.Jaxpr) -> list[int]:
     """Returns the positions of those arguments of a loop's or a branch's body that it may not write over."""
     numbers = range(len(body.invars))
     if equation.primitive.name == "scan":
-        constants, carried = equation.params["num_consts"], equation.params["num_carry"]
+        # Its parameters have other names on each version of JAX. Of what it stacks, a turn has one dimension less.
+        carried = _of_same_rank(body.outvars, equation.outvars)
+        constants = _of_same_rank(body.invars, equation.invars) - carried
         return [n for n in numbers if not constants <= n < constants + carried]
     if equation.primitive.name == "while":
         return (
             list(range(equation.params["body_nconsts"])) if body is equation.params["body_jaxpr"].jaxpr else [*numbers]
         )
     return [*numbers]
+
+
+def _of_same_rank(inside: Sequence[Any], outside: Sequence[Any]) -> int:
+    pairs = zip(inside, outside, strict=True)
+    return sum(len(_shape(one)) == len(_shape(other)) for one, other in pairs)
+
+
+def _shape(variable: Any) -> tuple[int, ...]:
+    shape: tuple[int, ...] = getattr(variable.aval, "shape", ())
+    return shape
 
 
 def _branch_of(platforms: Sequence[Sequence[str] | None], platform: str) -> int:
