@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import sys
 from pathlib import Path
 
 from jaxdl.errors import UserError
@@ -51,9 +52,9 @@ def {name}() -> jaxdl.Experiment:
 
 def version_text() -> str:
     """Returns the versions of jaxdl, JAX and Python, in one line."""
-    packages = ("jaxdl", "jax", "jaxlib", "flax", "optax")
-    own, *others = (f"{name} {importlib.metadata.version(name)}" for name in packages)
-    return f"{own} ({', '.join([*others, f'Python {platform.python_version()}'])})"
+    own = sys.modules["jaxdl"].__version__  # that of an editable installation is of its day
+    others = [f"{name} {importlib.metadata.version(name)}" for name in ("jax", "jaxlib", "flax", "optax")]
+    return f"jaxdl {own} ({', '.join([*others, f'Python {platform.python_version()}'])})"
 
 
 def write_recipe(name: str, folder: Path) -> str:

@@ -107,6 +107,12 @@ class Training:
         "step and say where it began, skip the update and count it, or ignore it",
         affects=LOOP,
     )
+    norms: bool = static(
+        False,
+        "measure after each train step the Euclidean norms of the gradients before clipping, of the update and of the "
+        "parameters, each over all arrays: train metrics gradient_norm, update_norm, parameter_norm",
+        since="0.3.0",
+    )
     class_weight: tuple[float, ...] | Literal["balanced"] | None = static(
         None,
         "how much each class counts in the loss: a number for each, or balanced, the number of train examples divided "

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -158,6 +159,7 @@ def versions() -> Mapping[str, str | None]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = None
+    found["jaxdl"] = str(sys.modules["jaxdl"].__version__)  # that of an editable installation is of its day
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
@@ -223,6 +224,9 @@ class _Functions:
         outputs = self._forward.in_unit(found.outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
+        if recipe.training.norms:
+            of = {"gradient_norm": found.gradients, "update_norm": updates, "parameter_norm": params}
+            metrics |= {name: _float32(optax.tree.norm(tree)) for name, tree in of.items()}
         metrics |= sown_metrics(found.sown, metrics)
         following = state.replace(
             step=state.step + 1,

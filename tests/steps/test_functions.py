@@ -10,6 +10,7 @@ from flax import linen as nn
 
 import jaxdl
 from jaxdl.data import Preprocess, Spec
+from jaxdl.steps.functions import make_loss_and_gradients
 from tests.small import blobs
 
 SPEC = blobs().spec
@@ -48,6 +49,22 @@ def test_one_step_of_gradient_descent_equals_the_formula() -> None:
     np.testing.assert_allclose(metrics["loss"], -np.log((p * y).sum(1)).mean(), rtol=1e-5)
     np.testing.assert_allclose(metrics["accuracy"], (logits.argmax(1) == data["targets"]).mean(), rtol=1e-6)
     assert new.step == 1
+
+
+def test_norms_are_those_of_all_gradients_updates_and_parameters_together() -> None:
+    recipe = experiment(**{"training.norms": True, "optimizer.clip_norm": 1e-3})
+    steps, data, hparams = jaxdl.make_steps(recipe, SPEC, 10), batch(), jaxdl.hyperparameters(recipe)
+    state = steps.init_state(0)
+    new, metrics = steps.train_step(state, data, hparams)
+    _, gradients = make_loss_and_gradients(recipe, SPEC, 10)(state, data, hparams)
+
+    def norm(tree: object) -> float:
+        return float(np.sqrt(sum((np.asarray(leaf, np.float64) ** 2).sum() for leaf in jax.tree.leaves(tree))))
+
+    assert metrics.keys() == {"loss", "accuracy", "gradient_norm", "update_norm", "parameter_norm"}
+    np.testing.assert_allclose(metrics["gradient_norm"], norm(gradients), rtol=1e-5)
+    np.testing.assert_allclose(metrics["update_norm"], 0.1 * 1e-3, rtol=1e-5)  # after clipping, by SGD's rate
+    np.testing.assert_allclose(metrics["parameter_norm"], norm(new.params), rtol=1e-5)
 
 
 def test_other_hyperparameters_are_data_and_trace_nothing_again() -> None:
