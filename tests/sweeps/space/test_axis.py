@@ -92,7 +92,7 @@ def test_a_number_drawn_for_a_list_stands_for_a_list_of_one() -> None:
         ("seed", "-1", "must be at least 0"),
         ("training.batch_size", "uniform(1,8)", "write int"),
         ("training.batch_size", "int(1.5,8)", "whole numbers"),
-        ("training.precision", "float16", "unknown value for training.precision"),
+        ("training.precision", "float64", "unknown value for training.precision"),
         ("training.precision", "int(1,8)", ", not a number"),
         ("optimizer", "adm", "unknown optimizer 'adm'. Did you mean 'adam'"),
         ("optimizer", "int(1,8)", ", not a number"),
