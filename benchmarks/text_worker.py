@@ -122,6 +122,7 @@ def keras_training(folder: Path, epochs: int) -> Training:
     """Trains with Keras on TensorFlow."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import keras
+    import numpy as np
     import tensorflow as tf
     from keras import layers, ops
 
@@ -133,7 +134,8 @@ def keras_training(folder: Path, epochs: int) -> Training:
 
     def batches(split: str) -> Any:
         def examples() -> Iterator[Any]:
-            yield from read[split]
+            for ids, label in read[split]:
+                yield np.array(ids, np.int32), label  # a list would be a structure of its own
 
         found = tf.data.Dataset.from_generator(
             examples, output_signature=(tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32))
@@ -144,7 +146,6 @@ def keras_training(folder: Path, epochs: int) -> Training:
             lambda ids, label: tf.shape(ids)[0],
             [bound + 1 for bound in bounds],
             [BATCH] * _LENGTHS,
-            [*bounds, lengths[-1]],
             pad_to_bucket_boundary=False,
         )
         if split == "train":
