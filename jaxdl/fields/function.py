@@ -15,7 +15,7 @@ import inspect
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, ParamSpec, Protocol, TypeVar
 
@@ -103,16 +103,7 @@ def kind_of(
     first, others = parameters[: len(arguments)], parameters[len(arguments) :]
     if len(first) < len(arguments) or any(p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in first):
         raise UserError(f"{place} must take ({', '.join(arguments)}) and keyword arguments, not {signature}.")
-    own = []
-    for parameter in others:
-        if parameter.default is parameter.empty:
-            raise UserError(
-                f"{place}: the argument {parameter.name} needs a default, which is the default of its field; it is "
-                f"called with ({', '.join(arguments)})."
-            )
-        declared = _field(parameter, name, traces)
-        if declared is not None:
-            own.append((parameter.name, *declared))
+    own = list(_own_fields(others, name, place, arguments, traces))
     defaults = {name: field.default for name, _, field in own if KEY in getattr(_default(others, name), "metadata", {})}
     plain = functools.wraps(function)(functools.partial(function, **defaults)) if defaults else function
     made = dataclasses.make_dataclass(
@@ -135,6 +126,21 @@ def kind_of(
     # `make_dataclass` of Python 3.11 ignores the module given above, which pickling needs.
     made.__module__ = getattr(function, "__module__", __name__)
     return made
+
+
+def _own_fields(
+    parameters: Sequence[inspect.Parameter], name: str, place: str, arguments: Sequence[str], traces: bool
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yields name, type and declaration of the field of each keyword argument."""
+    for parameter in parameters:
+        if parameter.default is parameter.empty:
+            raise UserError(
+                f"{place}: the argument {parameter.name} needs a default, which is the default of its field; it is "
+                f"called with ({', '.join(arguments)})."
+            )
+        declared = _field(parameter, name, traces)
+        if declared is not None:
+            yield parameter.name, *declared
 
 
 def _default(parameters: Sequence[inspect.Parameter], name: str) -> Any:

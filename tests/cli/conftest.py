@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import jaxdl
 from tests.cli.launched import QUICK, launch
 
 
@@ -22,3 +23,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record = json.loads((folder / "run" / "record.json").read_text())
     assert record["command"] == ["launch.py", *QUICK, f"--run_dir={folder / 'run'}"]
     return folder / "run"
+
+
+@pytest.fixture
+def made_here(tmp_path: Path) -> Path:
+    """The run directory of a training that was started from Python and has no file in ``experiments/``."""
+    model = jaxdl.MLP(features=(4,))
+    recipe = jaxdl.Experiment("made_here", jaxdl.Digits(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam())
+    recipe = jaxdl.replace(recipe, {"training.epochs": 1})
+    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda line: None)
+    return tmp_path / "run"

@@ -43,16 +43,6 @@ def units_of(asked: Options, folders: list[Path]) -> int:
     return found.model.features[0]
 
 
-@pytest.fixture
-def made_here(tmp_path: Path) -> Path:
-    """The run directory of a training that was started from Python and has no file in ``experiments/``."""
-    model = jaxdl.MLP(features=(4,))
-    recipe = jaxdl.Experiment("made_here", jaxdl.Digits(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam())
-    recipe = jaxdl.replace(recipe, {"training.epochs": 1})
-    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda line: None)
-    return tmp_path / "run"
-
-
 @pytest.mark.slow
 def test_a_run_made_from_python_is_known_to_the_modes_that_read_one(made_here: Path, tmp_path: Path) -> None:
     recipe = jaxdl.load_run(made_here).experiment

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import jaxdl
 from jaxdl.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,16 +72,6 @@ def test_it_trains_an_experiment_of_the_folder_and_is_recorded_as_it_was_started
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert record["command"] == ["-m", "jaxdl", "--experiment=own", "--run_dir=run"]
-
-
-@pytest.fixture
-def made_here(tmp_path: Path) -> Path:
-    """The run directory of a training that was started from Python and has no file in ``experiments/``."""
-    model = jaxdl.MLP(features=(4,))
-    recipe = jaxdl.Experiment("made_here", jaxdl.Digits(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam())
-    recipe = jaxdl.replace(recipe, {"training.epochs": 1})
-    jaxdl.train(recipe, run_dir=tmp_path / "run", data_dir=tmp_path, notify=lambda line: None)
-    return tmp_path / "run"
 
 
 @pytest.mark.slow
