@@ -116,13 +116,10 @@ def find_runs(*places: str | os.PathLike[str]) -> list[Run]:
     """
     found: dict[Path, Run] = {}
     for place in places or ("runs",):
-        before = len(found)
-        folders = _matching(os.fspath(place))
-        for folder in folders:
-            for path in _below(folder):
-                found.setdefault(path, Run(path, _read(path / SUMMARY)))
-        if len(found) == before and not any(path in found for folder in folders for path in _below(folder)):
+        paths = [path for folder in _matching(os.fspath(place)) for path in _below(folder)]
+        if not paths:
             raise UserError(f"there is no run in {place} (no folder with a {CONFIG}).")
+        found |= {path: Run(path, _read(path / SUMMARY)) for path in paths if path not in found}
     return list(found.values())
 
 

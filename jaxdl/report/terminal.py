@@ -280,7 +280,12 @@ def _achieved(summary: Mapping[str, Any]) -> str:
     rate, share = summary.get("train_flops_per_second"), summary.get("train_flops_share")
     if not rate:
         return ""
-    return f", {rate / 1e9:,.3g} GFLOP/s" + (f", {share:.0%} of the measured peak" if share is not None else "")
+    text = f", {rate / 1e9:,.3g} GFLOP/s"
+    if share is None:
+        return text
+    if share > 1:  # the peak was measured while other work took the cores
+        return f"{text}, more than the measured peak: measure again with --mode=devices while nothing else runs"
+    return f"{text}, {share:.0%} of the measured peak"
 
 
 def _write_results(summary: Mapping[str, Any], run_dir: Path, stream: TextIO) -> None:

@@ -165,6 +165,8 @@ def test_operations_per_second_stand_beside_the_speed() -> None:
     achieved = {"train_flops_per_second": 4.321e9, "train_flops_share": None}
     assert "examples/s, 4.32 GFLOP/s\n" in results(SUMMARY | achieved)
     assert "4.32 GFLOP/s, 5% of the measured peak" in results(SUMMARY | achieved | {"train_flops_share": 0.0512})
+    beyond = results(SUMMARY | achieved | {"train_flops_share": 1.09})
+    assert "more than the measured peak: measure again with --mode=devices" in beyond and "109%" not in beyond
 
 
 def test_a_long_path_stays_on_one_line() -> None:
