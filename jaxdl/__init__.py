@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
+    from jaxdl.training.tuning import Tuner
 
 __all__ = [
     "CNN",
@@ -157,6 +158,7 @@ __all__ = [
     "Training",
     "TreeLSTM",
     "Trees",
+    "Tuner",
     "UNet",
     "UserError",
     "Vowels",
@@ -208,6 +210,7 @@ _NAMES = {
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
+    "jaxdl.training.tuning": "Tuner",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy loss metric",

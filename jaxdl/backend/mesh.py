@@ -95,9 +95,14 @@ def add_cpu_devices(count: int) -> None:
 
     It changes nothing about other devices.
     """
-    said = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if count > 1 and not said and getattr(jax.config, "jax_num_cpu_devices", -1) < 0:
+    if count > 1 and not devices_are_set() and getattr(jax.config, "jax_num_cpu_devices", -1) < 0:
         jax.config.update("jax_num_cpu_devices", count)
+
+
+def devices_are_set() -> bool:
+    """Returns whether the environment says as how many devices the CPU counts."""
+    said = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    return said or "JAX_NUM_CPU_DEVICES" in os.environ
 
 
 def local_devices(count: int, given: str) -> list[Any]:

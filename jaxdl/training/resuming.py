@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import jax
+
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -19,6 +21,7 @@ from jaxdl.training.arithmetic import ARITHMETIC
 from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
+from jaxdl.training.tuning import Chosen
 
 
 def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
@@ -112,6 +115,15 @@ def about_programs(trainer: Trainer) -> dict[str, Any]:
         "side_by_side": trainer.side_by_side,
         **({} if trainer.layout is None else {"layout": trainer.layout.described()}),
     }
+
+
+def about_tuning(chosen: Chosen | None) -> dict[str, Any]:
+    """Returns what a record says of the choice of devices, of which the CPU may count as more than are used."""
+    if chosen is None:
+        return {}
+    kind = jax.devices()[0].device_kind
+    devices = [{"platform": "cpu", "kind": kind, "count": chosen.devices}]
+    return {"devices": devices, "tuning": chosen.described()}
 
 
 def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str], None]) -> None:

@@ -16,6 +16,7 @@ from jaxdl.data import Dataset, default_data_dir
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.load import about_batch, shortened
+from jaxdl.fields import replace
 from jaxdl.fields.interval import Interval
 from jaxdl.files.paths import expanded
 from jaxdl.inference.pictures import examples_sheet
@@ -32,9 +33,10 @@ from jaxdl.training.epoch import Diverged, Epoch, Rows
 from jaxdl.training.figures import Figures
 from jaxdl.training.hooks import Hooks, Metrics, Profiler
 from jaxdl.training.loop import Trainer
-from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
+from jaxdl.training.resuming import about_programs, about_tuning, check_same_data, earlier_summary, write_record
 from jaxdl.training.saving import Saving, SavingPauses
 from jaxdl.training.summary import Status, Summary, make_summary
+from jaxdl.training.tuning import DEVICES, Tuner
 
 
 def train(
@@ -49,6 +51,7 @@ def train(
     accept_changed_data: bool = False,
     cache: Cache | None = None,
     hooks: Hooks | None = None,
+    tuner: Tuner | None = None,
 ) -> Summary:
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
@@ -72,6 +75,7 @@ def train(
         accept_changed_data: resume an unfinished run with other data than it was started with.
         cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
         hooks: what may stop the training, and what shows its progress.
+        tuner: chooses how many devices of the CPU share a batch; None: the recipe says so.
 
     Returns:
         The content of ``summary.json``.
@@ -102,10 +106,15 @@ def train(
             check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
+            chosen = tuner.choose(experiment, cache, directory.path) if tuner is not None else None
+            if chosen is not None:
+                experiment = replace(experiment, {DEVICES: chosen.devices})
             stopping = EarlyStopping.of(experiment, dataset)
             trainer = cache.trainer(experiment, place_of=str(directory.path))
             cleanup.callback(trainer.close)
-            if trainer.layout is not None:
+            if chosen is not None and chosen.seconds:
+                notify(chosen.message())
+            elif trainer.layout is not None:
                 notify(trainer.layout.message(experiment.training.batch_size))
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             trainer.compile()
@@ -116,9 +125,11 @@ def train(
         except BaseException:
             directory.discard_if_new()
             raise
-        directory.write_config(to_config(experiment))
+        # One device is what a run has wherever nothing is said, so that its recipe can be taken to any machine.
+        unsaid = chosen is not None and chosen.devices == 1
+        directory.write_config(to_config(replace(experiment, {DEVICES: None}) if unsaid else experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        write_record(directory, record | about_programs(trainer), notify)
+        write_record(directory, record | about_programs(trainer) | about_tuning(chosen), notify)
         summary = run.to_end(state, rows)
         if tracing is not None:
             tracing.write(notify)
