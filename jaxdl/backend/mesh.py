@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -96,7 +97,8 @@ def add_cpu_devices(count: int) -> None:
     It changes nothing about other devices.
     """
     if count > 1 and not devices_are_set() and getattr(jax.config, "jax_num_cpu_devices", -1) < 0:
-        jax.config.update("jax_num_cpu_devices", count)
+        with contextlib.suppress(RuntimeError):  # the backend runs: its devices are what there is, see `local_devices`
+            jax.config.update("jax_num_cpu_devices", count)
 
 
 def devices_are_set() -> bool:
