@@ -172,6 +172,15 @@ def absolute_error(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
     return jnp.mean(jnp.abs(outputs - targets), axis=-1)
 
 
+def absolute_percentage_error(outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
+    """Absolute difference as a share of the target's size; shapes and errors as in `squared_error`.
+
+    A target below 2.2e-16 counts as one of that size, as in scikit-learn.
+    """
+    outputs, targets = aligned(outputs, targets)
+    return jnp.mean(jnp.abs(outputs - targets) / jnp.maximum(jnp.abs(targets), 2.220446e-16), axis=-1)
+
+
 def huber(outputs: ArrayLike, targets: ArrayLike, delta: ArrayLike = 1.0) -> jax.Array:
     """Half the squared difference up to `delta`, and linear beyond it; shapes and errors as in `squared_error`.
 

@@ -124,12 +124,15 @@ def test_answers_of_other_lengths_are_aligned_with_the_steps(tmp_path: Path) -> 
 
 
 OF_QUESTIONS = "accuracy, exact_match, perplexity, bits_per_step, confusion, precision, recall, f1, mean_iou"
+OF_VALUES = (
+    "mean_squared_error, root_mean_squared_error, mean_absolute_error, mean_absolute_percentage_error, r_squared"
+)
 
 
 @pytest.mark.parametrize(
     ("objective", "names", "fitting"),
     [
-        (SQUARES, ("accuracy",), "mean_squared_error, root_mean_squared_error, mean_absolute_error, r_squared"),
+        (SQUARES, ("accuracy",), OF_VALUES),
         (QUESTIONS, ("top_2",), OF_QUESTIONS),
         (QUESTIONS, ("accuracy", "r_squared"), OF_QUESTIONS),
     ],
@@ -138,6 +141,6 @@ def test_a_metric_of_another_kind_of_target_is_refused_before_anything_is_writte
     objective: jaxdl.Objective, names: tuple[str, ...], fitting: str, tmp_path: Path
 ) -> None:
     experiment = recipe(objective, np.zeros((6, 3)), np.zeros((6, 3), int), names)
-    with pytest.raises(UserError, match=f"metrics={names[-1]}: not defined for .* choose from: {fitting}\\."):
+    with pytest.raises(UserError, match=f"metrics={names[-1]}: not defined for .* choose from: {fitting}[.,]"):
         jaxdl.train(experiment, run_dir=tmp_path / "run", data_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
