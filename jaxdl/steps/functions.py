@@ -221,7 +221,7 @@ class _Functions:
             if LOSS_SCALE in others:
                 fine |= others[LOSS_SCALE]["scale"] > scaling.LEAST
             metrics["loss"] = jnp.where(fine, found.loss, jnp.nan)
-        outputs = self._forward.in_unit(found.outputs)
+        outputs = self._forward.measured(found.outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
         if recipe.training.norms:
@@ -267,14 +267,15 @@ class _Functions:
         batch = self._forward.preprocessed(batch)
         outputs = self._forward.apply(recipe, state, batch)
         self._forward.check_outputs(outputs)
-        targets = self._forward.with_targets(batch)["targets"]
+        batch = self._forward.with_targets(batch)
+        targets = batch["targets"]
         standard = self._forward.standardized(outputs, targets)
         shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
         mask = element_mask(batch, shape)
         mask = self._forward.weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
         loss, *figures = eval_metrics(recipe)
         sums = loss.partial(outputs, standard, mask)
-        outputs = self._forward.in_unit(outputs)
+        outputs = self._forward.measured(outputs)
         for figure in figures:
             sums |= figure.partial(outputs, targets, mask)
         return sums

@@ -177,7 +177,7 @@ def _run(
         mutable=WRITABLE,
     )
     _, after, sown = split(written)
-    outputs = outputs.astype(jnp.float32)
+    outputs = forward.aligned(outputs.astype(jnp.float32), batch)
     forward.check_outputs(outputs)
     return outputs, carried(model_state, after), sown
 
