@@ -209,7 +209,7 @@ class _Functions:
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
             updates, opt_state = transformation.update(found.gradients, opt_state, state.params)
-            params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
+            params = recipe.optimizer.moved(state.params, updates)
             if AVERAGE in others:
                 average = averages.following(others[AVERAGE], recipe.training.ema, params, found.model_state)
                 others = others | {AVERAGE: average}

@@ -15,6 +15,7 @@ from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
+from jaxdl.steps.freezing import frozen_statistics
 
 
 class Differentiated(NamedTuple):
@@ -167,15 +168,16 @@ def _run(
     """Returns the model's outputs in training, float32, its state after it, and what it sowed."""
     # A model that answers in several steps reads the true answer in training, and otherwise its own.
     told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
-    outputs, written = recipe.model.apply(
-        forward.variables(params, model_state),
-        batch["inputs"],
-        train=True,
-        lengths=batch.get("lengths"),
-        **told,
-        rngs={"dropout": dropout_key},
-        mutable=WRITABLE,
-    )
+    with frozen_statistics(recipe.optimizer.freeze):
+        outputs, written = recipe.model.apply(
+            forward.variables(recipe.optimizer.held(params), model_state),
+            batch["inputs"],
+            train=True,
+            lengths=batch.get("lengths"),
+            **told,
+            rngs={"dropout": dropout_key},
+            mutable=WRITABLE,
+        )
     _, after, sown = split(written)
     outputs = outputs.astype(jnp.float32)
     forward.check_outputs(outputs)
