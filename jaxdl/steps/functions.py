@@ -44,6 +44,8 @@ class Steps(NamedTuple):
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
+        begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
+            and variables of the model in the place of its own.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, the experiment's
             metrics that are measured in training (`training_metrics`: accuracy), with ``nan="skip"`` or in float16
             also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``.
@@ -56,6 +58,7 @@ class Steps(NamedTuple):
     """
 
     init_state: Callable[[Any], TrainState]
+    begin_with: Callable[[TrainState, Any, Any], TrainState]
     train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
     eval_step: Callable[..., Sums]
     predict_step: Callable[[TrainState, Batch], jax.Array]
@@ -149,6 +152,7 @@ def make_steps(
     functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
     return Steps(
         jax.jit(functions.init_state),
+        jax.jit(functions.begin_with),
         jax.jit(functions.train_step),
         jax.jit(functions.eval_step),
         jax.jit(functions.predict_step),
@@ -191,14 +195,24 @@ class _Functions:
         example = jnp.zeros((1, *self._spec.model_shape), self._spec.model_dtype)
         variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
         params, model_state, _ = split(variables)
+        opt_state = self._first_opt_state(params, model_state)
+        return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
+
+    def begin_with(self, state: TrainState, params: Any, model_state: Any) -> TrainState:
+        # Copies: the train program takes over the memory of a state.
+        params, model_state = jax.tree.map(jnp.copy, (params, model_state))
+        opt_state = self._first_opt_state(params, model_state)
+        return state.replace(params=params, model_state=model_state, opt_state=opt_state)
+
+    def _first_opt_state(self, params: Any, model_state: Any) -> Any:
+        """Returns the state of the optimizer, and of what else an update carries, before the first step."""
         opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
         others: dict[str, Any] = {}
         if self._experiment.training.scales_loss:
             others[LOSS_SCALE] = scaling.first_scaling()
         if enabled(self._experiment.training.ema):
             others[AVERAGE] = averages.first_average(params, model_state)
-        opt_state = with_others(opt_state, others)
-        return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
+        return with_others(opt_state, others)
 
     def train_step(
         self, state: TrainState, batch: Batch, hparams: Hyperparameters

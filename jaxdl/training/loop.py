@@ -28,6 +28,7 @@ from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
+from jaxdl.training.initial import Initial, initial_weights
 from jaxdl.training.programs import NAMES, Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
@@ -55,6 +56,7 @@ class Trainer:
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
         pace: how many steps a call of the train program runs; all variants share it.
         watch: watches each call of a program, and the reading of what it gives.
+        begun_with: what `initial` returned, once it was asked for.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
@@ -78,6 +80,7 @@ class Trainer:
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
         self._place: Place | None = None
+        self.begun_with: Initial | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -111,7 +114,7 @@ class Trainer:
         other.experiment = experiment.for_spec(self.spec)
         other.feed = dataclasses.replace(self.feed, seed=experiment.seed)
         other.compile_seconds = 0.0
-        other._place = place
+        other._place, other.begun_with = place, None
         return other
 
     def close(self) -> None:
@@ -134,10 +137,23 @@ class Trainer:
         self.compile_seconds += self.programs.compile(names)
 
     def init_state(self) -> TrainState:
-        """Returns the state before the first step, from the experiment's seed."""
+        """Returns the state before the first step, from the experiment's seed and the weights it begins with."""
         state: TrainState = self._program("init")(np.uint32(self.experiment.seed))
+        initial = self.initial()
+        if initial is not None:
+            state = self.placed(self.programs.steps.begin_with(state, *initial.put(state)))
         jax.block_until_ready(state)  # see `jaxdl.backend.memory.on_host`
         return state
+
+    def initial(self) -> Initial | None:
+        """Returns the weights of another run or file that the training begins with; None where the recipe names none.
+
+        Raises:
+            UserError: they cannot be read, or nothing of them fits.
+        """
+        if self.begun_with is None:
+            self.begun_with = initial_weights(self.experiment, self.state_shapes())
+        return self.begun_with
 
     # fmt: off
     @overload

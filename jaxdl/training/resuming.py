@@ -17,6 +17,7 @@ from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
 from jaxdl.training.arithmetic import ARITHMETIC
 from jaxdl.training.feed import Feed
+from jaxdl.training.initial import ENTRY
 from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
 
@@ -101,8 +102,8 @@ def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept
 
 
 def about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what a record says of the data's shapes, of the arithmetic and of the compiled programs."""
-    options = trainer.programs.compiler_options.items()
+    """Returns what a record says of the data's shapes, the arithmetic, the compiled programs, and the first weights."""
+    options, initial = trainer.programs.compiler_options.items(), trainer.begun_with
     return {
         "spec": dataclasses.asdict(trainer.spec),
         "steps_per_epoch": trainer.steps_per_epoch,
@@ -111,6 +112,7 @@ def about_programs(trainer: Trainer) -> dict[str, Any]:
         "compiler_options": {name: chosen for name, chosen in options if chosen},
         "side_by_side": trainer.side_by_side,
         **({} if trainer.layout is None else {"layout": trainer.layout.described()}),
+        **({} if initial is None else {ENTRY: initial.record()}),
     }
 
 

@@ -31,6 +31,7 @@ from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, Rows
 from jaxdl.training.figures import Figures
 from jaxdl.training.hooks import Hooks, Metrics, Profiler
+from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
 from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
 from jaxdl.training.saving import Saving, SavingPauses
@@ -108,6 +109,8 @@ def train(
             if trainer.layout is not None:
                 notify(trainer.layout.message(experiment.training.batch_size))
             tracing = profiler(directory.path, trainer) if profiler is not None else None
+            if not (directory.path / CONFIG).exists():
+                trainer.initial()  # what is wrong with it is said before the programs are compiled
             trainer.compile()
             trainer.watch = hooks.watch
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
@@ -177,12 +180,24 @@ class _Run:
             self.saving.checkpoints.close()
             raise
         if saved is None:
-            return self.trainer.init_state(), None
+            return self._first_state(), None
         self.figures.step, self.figures.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
         for epoch, step, figures in self.figures.replay():
             self.stopping.observe(figures, step)
             self._ask_to_give_up(epoch)
         return saved.state, saved.rows
+
+    def _first_state(self) -> TrainState:
+        """Returns the state before the first step; says where its weights are from, where they are from elsewhere.
+
+        Raises:
+            UserError: they cannot be read, do not fit, or have changed since an earlier start of this run.
+        """
+        initial = self.trainer.initial()
+        if initial is not None:
+            check_same_source(self.directory.path, initial)
+            self.notify(initial.table())
+        return self.trainer.init_state()
 
     def to_end(self, state: TrainState, rows: Rows | None) -> Summary:
         """Trains on from what `start` returned, and tests; writes the summary in the end, after an error too."""
