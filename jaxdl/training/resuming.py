@@ -18,28 +18,37 @@ from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read
 from jaxdl.training.arithmetic import ARITHMETIC
 from jaxdl.training.feed import Feed
 from jaxdl.training.initial import ENTRY
+from jaxdl.training.longer import as_long_as, check_goes_on, is_longer
 from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
 
 
-def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
+def earlier_summary(path: Path, experiment: Experiment, *, may_go_on: bool = False) -> Summary | None:
     """Returns the summary of a finished run, None where there is none.
 
+    Args:
+        path: the run directory, which may be new.
+        experiment: the recipe.
+        may_go_on: whether a run of the same recipe with fewer epochs counts as one that is not finished.
+
     Raises:
-        UserError: the folder has a run of another recipe.
+        UserError: the folder has a run of another recipe; or of fewer epochs, and cannot go on.
     """
     if not (path / CONFIG).exists():
         return None
     config = read_config(path)
     before = from_config(config, experiment)
-    changed = differences(experiment, before, _decides_results)
+    longer = may_go_on and is_longer(experiment, before)
+    changed = differences(as_long_as(experiment, before) if longer else experiment, before, _decides_results)
     if changed:
         raise UserError(f"{path} has a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     own = changed_code(config, experiment)
     if own:
         raise UserError(f"{path} was begun with other code of {', '.join(own)}: restore it, or give another --run_dir.")
     summary = cast(Summary, read_summary(path)) if (path / SUMMARY).exists() else None
-    if summary is not None and summary.get("status") == "completed":
+    if longer:
+        check_goes_on(path, experiment, before)
+    elif summary is not None and summary.get("status") == "completed":
         return summary
     if config.get("metrics") not in (None, list(before.measured)):
         raise UserError(
@@ -47,6 +56,14 @@ def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
             "can finish it. Give another --run_dir."
         )
     return None
+
+
+def reopen(run: RunDirectory, experiment: Experiment, notify: Callable[[str], None]) -> None:
+    """Removes the summary of a finished run that goes on, so that it is no longer taken for finished."""
+    file = run.path / SUMMARY
+    if file.exists() and read_summary(run.path).get("status") == "completed":
+        notify(f"{run.path} has a finished run of fewer epochs; it goes on to {experiment.training.epochs}.")
+        run.discard_summary()
 
 
 def newest_unfinished(root: Path, experiment: Experiment) -> Path | None:

@@ -33,7 +33,7 @@ from jaxdl.training.figures import Figures
 from jaxdl.training.hooks import Hooks, Metrics, Profiler
 from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
-from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, write_record
+from jaxdl.training.resuming import about_programs, check_same_data, earlier_summary, reopen, write_record
 from jaxdl.training.saving import Saving, SavingPauses
 from jaxdl.training.summary import Status, Summary, make_summary
 
@@ -62,7 +62,8 @@ def train(
     Args:
         experiment: the recipe.
         run_dir: a new folder, or the directory of a run of the same recipe; None: a new one,
-            ``runs/NAME/<UTC time>-<6 hex digits>``. A finished run is not changed.
+            ``runs/NAME/<UTC time>-<6 hex digits>``. A finished run is not changed, unless the recipe has more epochs:
+            then it goes on, to the bits of one that was that long from the start (see `jaxdl.training.longer`).
         data_dir: folder of prepared data sets and original archives; None: TFDS's own.
         arguments: the command line, for the record.
         notify: called with messages; one that is given is also called with a line for each epoch, and no bar is shown.
@@ -88,7 +89,7 @@ def train(
     signals = hooks.signals or StopSignals()
     with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
         try:
-            finished = earlier_summary(directory.path, experiment)
+            finished = earlier_summary(directory.path, experiment, may_go_on=True)
             if finished is not None:
                 notify(f"{directory.path} already has this run, and it is finished.")
                 if not (directory.path / REPORT).exists():
@@ -115,6 +116,7 @@ def train(
             trainer.watch = hooks.watch
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
             run = _Run(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
+            reopen(directory, experiment, notify)
             state, rows = run.start()
         except BaseException:
             directory.discard_if_new()
