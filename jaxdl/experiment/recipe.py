@@ -22,6 +22,7 @@ from jaxdl.fields import (
     Field,
     check_fields,
     described,
+    enabled,
     part,
     replace,
     static,
@@ -136,6 +137,7 @@ class Experiment:
         self = self._with_kind(spec)
         check_fields(self)
         self._check_accumulation()
+        self._check_average()
         if self.init_only and not self.init_from:
             raise UserError(f"init_only={self.init_only} says what init_from takes: give init_from, too.")
         self.augmentation.check(spec)
@@ -192,6 +194,17 @@ class Experiment:
             raise UserError(
                 f"training.accumulate={parts} does not divide training.batch_size={size}; the nearest sizes are "
                 f"{nearest}."
+            )
+
+    def _check_average(self) -> None:
+        """Raises `UserError` for two averages of the parameters, or one over more epochs than there are."""
+        training = self.training
+        if training.swa and enabled(training.ema):
+            raise UserError(f"training.swa={training.swa} and training.ema={training.ema} are two averages: give one.")
+        if training.swa > training.epochs and not training.fast_dev_run:
+            raise UserError(
+                f"training.swa={training.swa} averages over the last epochs, and there are only {training.epochs}: "
+                "lower it, or raise --epochs."
             )
 
     def steps_per_epoch(self, examples: int) -> int:

@@ -16,7 +16,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.optim import Optimizer
-from jaxdl.optim.optimizers import SCHEDULES
+from jaxdl.optim.schedules import SCHEDULES
 from jaxdl.record import read_record
 
 _EPOCHS = "training.epochs"
@@ -44,6 +44,11 @@ def check_goes_on(run_dir: Path, experiment: Experiment, before: Experiment) -> 
         UserError: its steps had other learning rates than those of the longer training; the message says what to do.
     """
     epochs, longer = before.training.epochs, experiment.training.epochs
+    if experiment.training.swa:
+        raise UserError(
+            f"{run_dir} has a run of {_counted(epochs)} with an average over the last {experiment.training.swa} "
+            f"(training.swa), which are other ones with {longer}. Train with another --run_dir."
+        )
     steps_per_epoch = read_record(run_dir).get("steps_per_epoch")
     why = "its record does not say how many steps an epoch has"
     if isinstance(steps_per_epoch, int):

@@ -25,11 +25,12 @@ from jaxdl.experiment.load import check_targets
 from jaxdl.experiment.weights import class_weights
 from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
+from jaxdl.training.averaging import after_epoch
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
 from jaxdl.training.initial import Initial, initial_weights
-from jaxdl.training.programs import NAMES, Programs, layout_with_rules
+from jaxdl.training.programs import Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
 # What a call of the train program gives: the state, the metrics, and how many steps it runs.
@@ -133,7 +134,7 @@ class Trainer:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
-        names = [name for name in NAMES if name != "train" or self._place is None]
+        names = [name for name in self.programs.names if name != "train" or self._place is None]
         self.compile_seconds += self.programs.compile(names)
 
     def init_state(self) -> TrainState:
@@ -230,6 +231,7 @@ class Trainer:
             if unread is not None:
                 self._read(metrics, epoch, *unread, on_progress)
             metrics.stop_clock()
+            state = after_epoch(self, state, epoch)
             by_split = {"train": metrics.means()}
             if self.feed.data.size("validation"):
                 by_split["validation"] = self.evaluate(state, "validation")
@@ -266,6 +268,22 @@ class Trainer:
         arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
         state = self.placed(state)
         return *self._program("train")(state, arrays, order, self.hparams(), *bounds), steps
+
+    def measure(self, state: TrainState, order: Any, first: int, steps: int) -> tuple[TrainState, int]:
+        """Measures batch statistics of the average on batches of an epoch; see `jaxdl.training.averaging`.
+
+        Args:
+            state: its memory is reused.
+            order: of the epoch.
+            first: number in the epoch of the first batch.
+            steps: how many to measure at most.
+
+        Returns:
+            The state, whose ``step`` counts the batches, too, and the number of the next one.
+        """
+        arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
+        state = self.placed(state)
+        return self._program("statistics")(state, arrays, order, self.hparams(), *bounds)[0], first + steps
 
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
