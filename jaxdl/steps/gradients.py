@@ -15,6 +15,7 @@ from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
+from jaxdl.steps.freezing import frozen_statistics
 
 
 class Differentiated(NamedTuple):
@@ -70,7 +71,7 @@ def differentiate(
         return _in_parts(forward, recipe, params, model_state, batch, dropout_key, scale)
 
     def loss_of(params: Any) -> tuple[jax.Array, Any]:
-        outputs, after, sown = _run(forward, recipe, params, model_state, batch, dropout_key)
+        outputs, after, sown = run_model(forward, recipe, params, model_state, batch, dropout_key)
         mixed = forward.with_mixed_targets(batch, outputs.shape[-1])
         losses = recipe.objective.losses(outputs, forward.standardized(outputs, mixed["targets"]))
         mask = element_mask(batch, losses.shape)
@@ -98,7 +99,7 @@ def _in_parts(
     parts = recipe.training.accumulate
     of_parts = {name: _apart(array, parts) for name, array in batch.items()}
     one = {name: array[0] for name, array in of_parts.items()}
-    shape = jax.eval_shape(lambda: _run(forward, recipe, params, model_state, one, dropout_key)[0]).shape
+    shape = jax.eval_shape(lambda: run_model(forward, recipe, params, model_state, one, dropout_key)[0]).shape
     mixed = forward.with_mixed_targets(batch, shape[-1])
     of_mixed = _apart(mixed["targets"], parts)
 
@@ -114,7 +115,7 @@ def _in_parts(
     def loss_of(
         params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, Any]:
-        outputs, after, sown = _run(forward, recipe, params, model_state, part, key)
+        outputs, after, sown = run_model(forward, recipe, params, model_state, part, key)
         loss, added = total(losses_of(outputs, targets), shares), added_loss(sown)
         loss = loss if added is None else loss + added / parts
         return loss if scale is None else loss * scale, (loss, outputs, after, sown)
@@ -161,21 +162,31 @@ def _shares(weights: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return ratio(weights, weights.sum())
 
 
-def _run(
+def run_model(
     forward: Forward, recipe: Experiment, params: Any, model_state: Any, batch: Batch, dropout_key: jax.Array
 ) -> tuple[jax.Array, Any, Mapping[str, Any]]:
-    """Returns the model's outputs in training, float32, its state after it, and what it sowed."""
+    """Returns the model's outputs in training, float32, its state after it, and what it sowed.
+
+    Args:
+        forward: the model.
+        recipe: the recipe with the numbers of the step.
+        params: the parameters; frozen ones get no gradient.
+        model_state: the model's other variables.
+        batch: as for `differentiate`.
+        dropout_key: the key of the step.
+    """
     # A model that answers in several steps reads the true answer in training, and otherwise its own.
     told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
-    outputs, written = recipe.model.apply(
-        forward.variables(params, model_state),
-        batch["inputs"],
-        train=True,
-        lengths=batch.get("lengths"),
-        **told,
-        rngs={"dropout": dropout_key},
-        mutable=WRITABLE,
-    )
+    with frozen_statistics(recipe.optimizer.freeze):
+        outputs, written = recipe.model.apply(
+            forward.variables(recipe.optimizer.held(params), model_state),
+            batch["inputs"],
+            train=True,
+            lengths=batch.get("lengths"),
+            **told,
+            rngs={"dropout": dropout_key},
+            mutable=WRITABLE,
+        )
     _, after, sown = split(written)
     outputs = forward.aligned(outputs.astype(jnp.float32), batch)
     forward.check_outputs(outputs)

@@ -32,8 +32,16 @@ from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, Rows
 from jaxdl.training.figures import Figures
 from jaxdl.training.hooks import Hooks, Metrics, Profiler
+from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
-from jaxdl.training.resuming import about_programs, about_tuning, check_same_data, earlier_summary, write_record
+from jaxdl.training.resuming import (
+    about_programs,
+    about_tuning,
+    check_same_data,
+    earlier_summary,
+    reopen,
+    write_record,
+)
 from jaxdl.training.saving import Saving, SavingPauses
 from jaxdl.training.summary import Status, Summary, make_summary
 from jaxdl.training.tuning import DEVICES, Tuner
@@ -64,7 +72,8 @@ def train(
     Args:
         experiment: the recipe.
         run_dir: a new folder, or the directory of a run of the same recipe; None: a new one,
-            ``runs/NAME/<UTC time>-<6 hex digits>``. A finished run is not changed.
+            ``runs/NAME/<UTC time>-<6 hex digits>``. A finished run is not changed, unless the recipe has more epochs:
+            then it goes on, to the bits of one that was that long from the start (see `jaxdl.training.longer`).
         data_dir: folder of prepared data sets and original archives; None: TFDS's own.
         arguments: the command line, for the record.
         notify: called with messages; one that is given is also called with a line for each epoch, and no bar is shown.
@@ -91,7 +100,7 @@ def train(
     signals = hooks.signals or StopSignals()
     with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
         try:
-            finished = earlier_summary(directory.path, experiment)
+            finished = earlier_summary(directory.path, experiment, may_go_on=True)
             if finished is not None:
                 notify(f"{directory.path} already has this run, and it is finished.")
                 if not (directory.path / REPORT).exists():
@@ -117,10 +126,13 @@ def train(
             elif trainer.layout is not None:
                 notify(trainer.layout.message(experiment.training.batch_size))
             tracing = profiler(directory.path, trainer) if profiler is not None else None
+            if not (directory.path / CONFIG).exists():
+                trainer.initial()  # what is wrong with it is said before the programs are compiled
             trainer.compile()
             trainer.watch = hooks.watch
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
             run = _Run(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
+            reopen(directory, experiment, notify)
             state, rows = run.start()
         except BaseException:
             directory.discard_if_new()
@@ -188,12 +200,24 @@ class _Run:
             self.saving.checkpoints.close()
             raise
         if saved is None:
-            return self.trainer.init_state(), None
+            return self._first_state(), None
         self.figures.step, self.figures.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
         for epoch, step, figures in self.figures.replay():
             self.stopping.observe(figures, step)
             self._ask_to_give_up(epoch)
         return saved.state, saved.rows
+
+    def _first_state(self) -> TrainState:
+        """Returns the state before the first step; says where its weights are from, where they are from elsewhere.
+
+        Raises:
+            UserError: they cannot be read, do not fit, or have changed since an earlier start of this run.
+        """
+        initial = self.trainer.initial()
+        if initial is not None:
+            check_same_source(self.directory.path, initial)
+            self.notify(initial.table())
+        return self.trainer.init_state()
 
     def to_end(self, state: TrainState, rows: Rows | None) -> Summary:
         """Trains on from what `start` returned, and tests; writes the summary in the end, after an error too."""
