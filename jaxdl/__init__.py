@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.hooks import Hook, Moment, hook
     from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
@@ -116,12 +117,14 @@ __all__ = [
     "Exponential",
     "Fit",
     "Folder",
+    "Hook",
     "Huber",
     "Iris",
     "Lamb",
     "Lion",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Moment",
     "Objective",
     "OneCycle",
     "Optimizer",
@@ -169,6 +172,7 @@ __all__ = [
     "find_runs",
     "fit",
     "from_config",
+    "hook",
     "hyperparameters",
     "list_experiments",
     "load_experiment",
@@ -212,6 +216,7 @@ _NAMES = {
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy loss metric",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
+    "jaxdl.experiment.hooks": "Hook Moment hook",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.devices": "look_at_devices",
