@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, overload
@@ -89,18 +88,14 @@ class Hook(str):
         shown = f"{int(interval.amount)}{interval.unit if interval.amount > 1 else interval.unit.removesuffix('s')}"
         made = str.__new__(cls, name if shown == _EACH_EPOCH else f"{name}(every={shown})")
         made.function, made.name, made.every, made.place = function, name, interval, place_of(function)
-        made.__module__ = getattr(function, "__module__", __name__)  # where `pickle` looks for the name
         return made
 
     def __call__(self, now: Moment) -> object:
         return self.function(now)
 
     def __reduce__(self) -> Any:
-        """Pickles a decorated function by its name, under which its module has this hook in its place."""
-        name = getattr(self.function, "__qualname__", "")
-        if getattr(sys.modules.get(self.__module__), name, None) is self:
-            return name
-        return Hook, (self.function, str(int(self.every.amount)) + self.every.unit, self.name)
+        """Takes the function along: cloudpickle copies one whose name, after a decorator, is that of the hook."""
+        return Hook, (self.function, f"{int(self.every.amount)}{self.every.unit}", self.name)
 
 
 def _interval(name: str, every: str) -> Interval:
