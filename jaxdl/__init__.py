@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.hooks import Hook, Moment, hook
     from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
@@ -130,6 +131,7 @@ __all__ = [
     "Focal",
     "Folder",
     "Hinge",
+    "Hook",
     "Huber",
     "Iris",
     "KLDivergence",
@@ -138,6 +140,7 @@ __all__ = [
     "LogCosh",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Moment",
     "MulticlassHinge",
     "Objective",
     "OneCycle",
@@ -189,6 +192,7 @@ __all__ = [
     "find_runs",
     "fit",
     "from_config",
+    "hook",
     "hyperparameters",
     "list_experiments",
     "load_experiment",
@@ -234,6 +238,7 @@ _NAMES = {
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
+    "jaxdl.experiment.hooks": "Hook Moment hook",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.devices": "look_at_devices",

@@ -14,6 +14,7 @@ from jaxdl.augment.augmenter import Augmenter
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import checks
+from jaxdl.experiment.hooks import check_hooks, taken_hooks
 from jaxdl.experiment.taking import taken, taken_metrics
 from jaxdl.experiment.training import LOOP
 from jaxdl.experiment.training import Checkpointing as Checkpointing
@@ -98,6 +99,14 @@ class Experiment:
         check=checks.seed,
         affects=LOOP,
     )
+    hooks: tuple[str, ...] = static(
+        (),
+        "functions that are called between steps, see docs/hooks.md: own ones, or the names of shipped ones, such as "
+        "save_predictions, weight_histograms, validate(every=100steps)",
+        check=check_hooks,
+        affects=(),
+        since="0.3.0",
+    )
 
     def __post_init__(self) -> None:
         """Takes names, kinds of parts and functions for the parts that are meant by them; see `taken`."""
@@ -114,6 +123,7 @@ class Experiment:
             object.__setattr__(self, "metrics", taken_metrics(self.metrics))
         if isinstance(self.init_from, os.PathLike):
             object.__setattr__(self, "init_from", os.fspath(self.init_from))
+        object.__setattr__(self, "hooks", taken_hooks(self.hooks))
 
     @property
     def measured(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.data import Dataset, default_data_dir
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
+from jaxdl.experiment.hooks import Moment
 from jaxdl.experiment.load import about_batch, shortened
 from jaxdl.fields import replace
 from jaxdl.fields.interval import Interval
@@ -29,9 +30,10 @@ from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.epoch import Diverged, Epoch, Rows
+from jaxdl.training.epoch import Diverged, Epoch, Pause, Rows
 from jaxdl.training.figures import Figures
-from jaxdl.training.hooks import Hooks, Metrics, Profiler
+from jaxdl.training.hook_calls import HookCalls, HookFailed, with_hooks
+from jaxdl.training.hooks import AnyPauses, Hooks, Metrics, Profiler
 from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
 from jaxdl.training.resuming import (
@@ -58,7 +60,7 @@ def train(
     profiler: Callable[[Path, Trainer], Profiler] | None = None,
     accept_changed_data: bool = False,
     cache: Cache | None = None,
-    hooks: Hooks | None = None,
+    hooks: Hooks | Sequence[str | Callable[[Moment], object]] | None = None,
     tuner: Tuner | None = None,
 ) -> Summary:
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
@@ -83,7 +85,8 @@ def train(
         profiler: makes the profiler of a part of the training, such as `jaxdl.profiling.Profiler`; None: no profile.
         accept_changed_data: resume an unfinished run with other data than it was started with.
         cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
-        hooks: what may stop the training, and what shows its progress.
+        hooks: functions that are called between steps, in addition to those of the recipe, see `jaxdl.hook`; a function
+            alone is called after each epoch. (Or `jaxdl.training.hooks.Hooks`: what shows the progress, and the like.)
         tuner: chooses how many devices of the CPU share a batch; None: the recipe says so.
 
     Returns:
@@ -93,10 +96,10 @@ def train(
         UserError: the data cannot be loaded or do not fit the model, or the folder holds something else or is in use.
     """
     begin = time.perf_counter() if begin is None else begin
-    experiment = shortened(experiment)
+    hooks, experiment = with_hooks(shortened(experiment), hooks)
     run_dir = new_run_dir(Path("runs"), experiment.name) if run_dir is None else expanded(run_dir)
     notify = notify or _say_nothing
-    cache, hooks = cache or Cache(expanded(data_dir or default_data_dir()), notify), hooks or Hooks()
+    cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
     signals = hooks.signals or StopSignals()
     with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
         try:
@@ -134,6 +137,7 @@ def train(
             run = _Run(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
             reopen(directory, experiment, notify)
             state, rows = run.start()
+            run.calls.begin(state, accept_changed_data)
         except BaseException:
             directory.discard_if_new()
             raise
@@ -180,6 +184,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.experiment = self.trainer.experiment
         self.figures = Figures(self.directory)
+        self.calls = HookCalls(self.trainer, self.dataset, self.directory, self.figures, self.notify)
 
     def start(self) -> tuple[TrainState, Rows | None]:
         """Returns the state to begin with, new or of the last checkpoint, and its metrics of the running epoch, if any.
@@ -250,6 +255,7 @@ class _Run:
 
     def _conclude(self, status: Status) -> Summary:
         try:
+            self.calls.close()
             self.saving.checkpoints.close()
         finally:
             summary = make_summary(
@@ -262,6 +268,8 @@ class _Run:
                 params_sha256=self.params_sha256,
                 seconds_to_first_step=self.seconds_to_first_step,
                 wall_seconds=time.perf_counter() - self.begin,
+                seconds_in_hooks=self.calls.seconds,
+                stopped=self.calls.stopped,
             )
             self.directory.discard_report()  # a process killed after the next line must not leave an outdated report
             self.directory.write_summary(summary)
@@ -271,6 +279,8 @@ class _Run:
     def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
         if self.given_up:
             raise _GivenUp
+        if self.calls.resume(state, rows):
+            return state
         steps_left = self.trainer.total_steps - self.figures.step
         every = Interval.parse(self.experiment.checkpoint.every)
         pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals, self.trainer.place)
@@ -282,8 +292,9 @@ class _Run:
                     self.seconds_to_first_step = time.perf_counter() - self.begin
                 display.update(Reached(step, epoch, {"train": metrics}, examples_per_second))
 
+            asked = AnyPauses((pauses, self.calls))
             for point in self.trainer.train(
-                state, rows=rows, pauses=pauses, early_stopping=self.stopping, on_progress=report, observer=observer
+                state, rows=rows, pauses=asked, early_stopping=self.stopping, on_progress=report, observer=observer
             ):
                 state, self.figures.step = point.state, point.step
                 over = False
@@ -296,8 +307,9 @@ class _Run:
                     display.end_epoch(Reached(point.step, point.number, point.metrics, pace))
                     self._check_finite(point.metrics)
                     over = point.is_last or self.given_up
+                over |= self._call_hooks(point)
                 if over or pauses.due(point.step):
-                    self.saving.save(point, self.figures.epoch, self.figures.numbers, is_last=over)
+                    self._save(point, is_last=over)
                     pauses.saved(point.step)
                 if self.signals.received is not None:
                     self.saving.checkpoints.wait()  # so that a failed saving is reported
@@ -307,6 +319,18 @@ class _Run:
         if self.given_up:
             raise _GivenUp
         return state
+
+    def _call_hooks(self, point: Epoch | Pause) -> bool:
+        """Calls the hooks that are due; returns whether one of them ends the training. Saves where one fails."""
+        try:
+            return self.calls.at(point.state, point.rows if isinstance(point, Pause) else None)
+        except HookFailed:
+            self._save(point, is_last=True)
+            raise
+
+    def _save(self, point: Epoch | Pause, *, is_last: bool) -> None:
+        self.calls.sync()
+        self.saving.save(point, self.figures.epoch, self.figures.numbers, is_last=is_last)
 
     def _display(self) -> contextlib.AbstractContextManager[Any]:
         if self.hooks.display is not None:
@@ -340,7 +364,8 @@ class _Run:
 
     def _final(self, state: TrainState) -> TrainState:
         """Returns the state to test, and records the digest of its parameters."""
-        if self.experiment.training.final == "best":
+        none_is_best = self.calls.stopped is not None and self.stopping.best_step is None
+        if self.experiment.training.final == "best" and not none_is_best:
             state = self.saving.checkpoints.restore(self.trainer.state_shapes(), "best")
             self.figures.return_to(int(state.step), self.trainer.steps_per_epoch)
             if self.trainer.feed.data.size("validation"):
