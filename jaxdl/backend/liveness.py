@@ -26,14 +26,14 @@ def _names(text: str) -> frozenset[str]:
 
 
 # The same memory, read in another form.
-_VIEWS = _names(
+VIEWS = _names(
     "reshape squeeze expand_dims bitcast_convert_type stop_gradient optimization_barrier sharding_constraint "
     "random_wrap random_unwrap copy_p"
 )
 # Computed inside each of the operations that read them.
-_REPEATED = frozenset(("broadcast_in_dim", "iota"))
+REPEATED = frozenset(("broadcast_in_dim", "iota"))
 # Computed inside the operation that reads them where there is just one; otherwise they get memory.
-_ELEMENTWISE = _names(
+ELEMENTWISE = _names(
     "abs add add_any and atan2 cbrt ceil clamp convert_element_type copy cos div eq erf erf_inv erfc exp exp2 "
     "expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or "
     "pad pow reduce_precision rem rev round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical "
@@ -131,7 +131,7 @@ class _Flat:
                 and equation.primitive.name not in _LOOPS
             ):
                 makes = self.add(inner[0], reads)
-            elif equation.primitive.name in _VIEWS and len(reads) == len(equation.outvars):
+            elif equation.primitive.name in VIEWS and len(reads) == len(equation.outvars):
                 makes = reads
             else:
                 makes = [self.new(variable.aval) for variable in equation.outvars]
@@ -156,7 +156,7 @@ class _Flat:
         for place, (operation, numbers) in enumerate(zip(run, reads, strict=True)):
             over = [n for n in numbers if last[n] == place and n not in kept and n in alive]
             made = [n for n in operation.makes if n not in sources and (n in last or n in kept)]
-            sizes = [self._sizes[n] for n in over] if operation.name in _ELEMENTWISE | _IN_PLACE else []
+            sizes = [self._sizes[n] for n in over] if operation.name in ELEMENTWISE | _IN_PLACE else []
             new = 0
             for n in made:
                 if self._sizes[n] in sizes:
@@ -178,8 +178,8 @@ class _Flat:
         for operation in self._operations:
             (*_, made) = operation.makes or (-1,)
             names = readers.get(made, [])
-            inside = all(name in _REPEATED or name in _ELEMENTWISE or name in _READERS for name in names)
-            often = operation.name in _REPEATED or (operation.name in _ELEMENTWISE and len(names) == 1)
+            inside = all(name in REPEATED or name in ELEMENTWISE or name in _READERS for name in names)
+            often = operation.name in REPEATED or (operation.name in ELEMENTWISE and len(names) == 1)
             if made not in kept and names and inside and often:
                 sources[made] = frozenset(s for n in operation.reads for s in sources.get(n, (n,)))
         return sources

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxdl.backend.compiler import without_jit
+from jaxdl.backend.recompute import recomputed
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
 from jaxdl.objectives import broadcast_mask, masked_mean
@@ -177,16 +180,15 @@ def run_model(
     """
     # A model that answers in several steps reads the true answer in training, and otherwise its own.
     told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
+
+    def apply(variables: Any, inputs: jax.Array, told: Any, key: jax.Array) -> Any:
+        return recipe.model.apply(variables, inputs, train=True, **told, rngs={"dropout": key}, mutable=WRITABLE)
+
+    variables = forward.variables(recipe.optimizer.held(params), model_state)
+    told = {"lengths": batch.get("lengths"), **told}
+    run = functools.partial(recomputed, apply) if recipe.training.remat and not without_jit() else apply
     with frozen_statistics(recipe.optimizer.freeze):
-        outputs, written = recipe.model.apply(
-            forward.variables(recipe.optimizer.held(params), model_state),
-            batch["inputs"],
-            train=True,
-            lengths=batch.get("lengths"),
-            **told,
-            rngs={"dropout": dropout_key},
-            mutable=WRITABLE,
-        )
+        outputs, written = run(variables, batch["inputs"], told, dropout_key)
     _, after, sown = split(written)
     outputs = forward.aligned(outputs.astype(jnp.float32), batch)
     forward.check_outputs(outputs)

@@ -63,7 +63,7 @@ def test_a_run_that_was_killed_as_it_went_on_is_not_taken_for_finished(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("jaxdl.training.run._Run.start", killed)
+        patch.setattr("jaxdl.training.one_run.OneRun.start", killed)
         with pytest.raises(Killed):
             train(RECIPE, runs / "killed", 4)
     assert not (runs / "killed/summary.json").exists()
