@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.record import read_metrics, read_summary
+
+
+def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> Any:
+    return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=tmp_path / "run", data_dir=tmp_path)
 
 
 def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
