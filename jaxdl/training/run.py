@@ -108,8 +108,9 @@ def train(
             check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
-            chosen = tuner.choose(experiment, cache, directory.path) if tuner is not None else None
+            chosen = tuner.choose(experiment, cache.trainer, directory.path) if tuner is not None else None
             if chosen is not None:
+                cache.free([replace(experiment, {DEVICES: each}) for each in chosen.seconds if each != chosen.devices])
                 experiment = replace(experiment, {DEVICES: chosen.devices})
             stopping = EarlyStopping.of(experiment, dataset)
             trainer = cache.trainer(experiment, place_of=str(directory.path))

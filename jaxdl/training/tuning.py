@@ -31,7 +31,6 @@ from jaxdl.experiment.config import from_config
 from jaxdl.fields import replace
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import CONFIG, RECORD, read_config
-from jaxdl.training.cache import Cache
 from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import program_key
@@ -109,12 +108,14 @@ class Tuner:
     worth: float = 20.0
     measure: Measure = measure
 
-    def choose(self, experiment: Experiment, cache: Cache, run_dir: Path) -> Chosen | None:
+    def choose(
+        self, experiment: Experiment, trainer_of: Callable[[Experiment], Trainer], run_dir: Path | None = None
+    ) -> Chosen | None:
         """Returns the choice for a training; None where it is not for us to choose.
 
         Args:
             experiment: the recipe, fitted to its data.
-            cache: its data and programs; those of the devices that are not chosen are freed.
+            trainer_of: makes the trainer of such a recipe with a number of devices.
             run_dir: of the training; an unfinished run in it keeps its choice.
 
         Raises:
@@ -124,32 +125,27 @@ class Tuner:
         if axes is not None or devices_are_set() or without_jit() or jax.default_backend() != "cpu":
             return None
         counts = _counts(experiment.training.batch_size)
-        if (run_dir / CONFIG).exists():
+        if run_dir is not None and (run_dir / CONFIG).exists():
             before = from_config(read_config(run_dir), experiment).training.devices
             return Chosen(before or 1, {}, "the run's own")
         if self.pinned is not None:
             return _pinned(self.pinned, counts)
         if len(counts) == 1 or experiment.training.shard != "replicated":
             return Chosen(1, {}, "there is one device that divides the batch")
-        first = cache.trainer(replace(experiment, {DEVICES: 1}))
+        first = trainer_of(replace(experiment, {DEVICES: 1}))
         if not isinstance(first.feed, Feed):
             return Chosen(1, {}, "the examples are streamed")
         step = sum(first.programs.step_flops.values()) / _RATE
         if step * first.total_steps < self.worth or step < self.worth * 1e-5:
             return Chosen(1, {}, "the training, or a step of it, is too short")
-        return self._measured(experiment, cache, counts, first)
-
-    def _measured(self, experiment: Experiment, cache: Cache, counts: Sequence[int], first: Trainer) -> Chosen:
-        key = [processor_identity(), len(usable_cores()), jaxlib.version.__version__, counts]
+        key: list[Any] = [processor_identity(), len(usable_cores()), jaxlib.version.__version__, counts]
         key += [program_key(first.experiment), first.programs.step_flops, str(first.spec)]
         file = _file(json.dumps(key))
         seconds, reason = _kept(file, counts), "measured before"
         if seconds is None:
-            recipes = {count: replace(experiment, {DEVICES: count}) for count in counts}
-            seconds, reason = self.measure({count: cache.trainer(each) for count, each in recipes.items()}), "measured"
+            others = {count: trainer_of(replace(experiment, {DEVICES: count})) for count in counts[1:]}
+            seconds, reason = self.measure({1: first, **others}), "measured"
             _keep(file, seconds)
-            best = _best(seconds)
-            cache.free([each for count, each in recipes.items() if count != best])
         return Chosen(_best(seconds), seconds, reason)
 
 

@@ -129,14 +129,13 @@ def test_a_choice_that_cannot_be_taken_is_refused(recipe, tmp_path, content, pro
     file = tmp_path / "record.json"
     if content is not None:
         file.write_text(content)
-    cache = Cache(tmp_path, lambda text: None)
     with pytest.raises(UserError, match=problem):
-        Tuner(file).choose(recipe, cache, tmp_path / "run")
+        Tuner(file).choose(recipe, Cache(tmp_path, print).trainer, tmp_path / "run")
 
 
 def test_a_run_that_is_resumed_keeps_its_choice(recipe, tmp_path):
     before = jaxdl.train(dataclasses.replace(recipe), run_dir=tmp_path / "run", notify=None)
     assert before["status"] == "completed"
-    chosen = Tuner(tmp_path / "nothing").choose(recipe, Cache(tmp_path, lambda text: None), tmp_path / "run")
+    chosen = Tuner(tmp_path / "nothing").choose(recipe, Cache(tmp_path, print).trainer, tmp_path / "run")
     assert chosen is not None
     assert (chosen.devices, chosen.reason) == (1, "the run's own")
