@@ -61,7 +61,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--precisions",
         default="",
-        help="float32, bfloat16 or both, with a comma; default: float32, a GPU also bfloat16",
+        help="float32, bfloat16 or both; default: float32, a GPU also bfloat16",
     )
     parser.add_argument(
         "--python", action="append", default=[], metavar="FRAMEWORK=PATH", help="repeatable: its Python"
