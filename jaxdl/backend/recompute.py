@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 import jax
 from jax.extend import core
 
+from jaxdl.backend.fusion import ELEMENTWISE, REPEATED, VIEWS
 from jaxdl.backend.jaxprs import equation_turns, inner_programs
-from jaxdl.backend.liveness import ELEMENTWISE, REPEATED, VIEWS, aval_bytes
+from jaxdl.backend.liveness import aval_bytes
 
 T = TypeVar("T")
 _MOST_BLOCKS = 64

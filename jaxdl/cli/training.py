@@ -123,6 +123,8 @@ def summary(options: Options, experiment: Experiment, arguments: Sequence[str], 
     table = layer_table(experiment.model, *inputs, batch_size=size, optimizer_bytes=opt_bytes, train=True)
     console_of().print(render(table))
     layout = layout_with_rules(experiment, spec)
-    memory = predicted_memory(experiment, spec, batch_shapes(experiment, spec), layout)
-    console_of().print(memory_lines(memory.parts, device_memory(jax.local_devices()[0]), memory.devices))
+    kept = None if experiment.data.stream == "on" else experiment.data.known_examples(Path(options.data_folder))
+    memory = predicted_memory(experiment, spec, batch_shapes(experiment, spec), layout, kept)
+    limit = device_memory(jax.local_devices()[0])
+    console_of().print(memory_lines(memory.parts, limit, memory.devices, memory.example, memory.flops))
     return 0
