@@ -52,18 +52,28 @@ if TYPE_CHECKING:
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.hooks import Hook, Moment, hook
     from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
     from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
+        CTC,
+        CosineSimilarity,
+        Focal,
+        Hinge,
         Huber,
+        KLDivergence,
+        LogCosh,
         MeanAbsoluteError,
         MeanSquaredError,
+        MulticlassHinge,
         Objective,
+        Poisson,
         Reconstruction,
         SigmoidCrossEntropy,
+        SigmoidFocal,
         SoftmaxCrossEntropy,
         loss,
         metric,
@@ -79,9 +89,11 @@ if TYPE_CHECKING:
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
+    from jaxdl.training.tuning import Tuner
 
 __all__ = [
     "CNN",
+    "CTC",
     "MLP",
     "RNN",
     "SGD",
@@ -105,6 +117,7 @@ __all__ = [
     "Constant",
     "CopyMemory",
     "Cosine",
+    "CosineSimilarity",
     "Data",
     "Dataset",
     "Diabetes",
@@ -115,19 +128,27 @@ __all__ = [
     "Experiment",
     "Exponential",
     "Fit",
+    "Focal",
     "Folder",
+    "Hinge",
+    "Hook",
     "Huber",
     "Iris",
+    "KLDivergence",
     "Lamb",
     "Lion",
+    "LogCosh",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Moment",
+    "MulticlassHinge",
     "Objective",
     "OneCycle",
     "Optimizer",
     "Parity",
     "Pause",
     "Piecewise",
+    "Poisson",
     "Preprocess",
     "RMSprop",
     "Reconstruction",
@@ -139,6 +160,7 @@ __all__ = [
     "SeriesAugmentation",
     "Shapes",
     "SigmoidCrossEntropy",
+    "SigmoidFocal",
     "Sine",
     "SoftmaxCrossEntropy",
     "Spec",
@@ -157,6 +179,7 @@ __all__ = [
     "Training",
     "TreeLSTM",
     "Trees",
+    "Tuner",
     "UNet",
     "UserError",
     "Vowels",
@@ -169,6 +192,7 @@ __all__ = [
     "find_runs",
     "fit",
     "from_config",
+    "hook",
     "hyperparameters",
     "list_experiments",
     "load_experiment",
@@ -208,10 +232,13 @@ _NAMES = {
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
+    "jaxdl.training.tuning": "Tuner",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
-    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
+    "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
+    "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
+    "jaxdl.experiment.hooks": "Hook Moment hook",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.devices": "look_at_devices",

@@ -109,6 +109,7 @@ class Spec:
         rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
         trees: how trees become inputs, if they are trees; see `jaxdl.data.trees.encoding.COLUMNS`.
         windows: how examples are cut from the rows of a series, if they are.
+        ignore_index: the label of steps, pixels or examples that count in no loss and no metric; None: all count.
     """
 
     input_shape: tuple[int, ...]
@@ -128,6 +129,7 @@ class Spec:
     trees: TreeFormat | None = None
     windows: Windows | None = None
     target_lengths: bool = False
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):

@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.hooks import Hook
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
 from jaxdl.fields.function import FromFunction
@@ -87,9 +88,9 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     code = config.get(_CODE) if isinstance(config, Mapping) else None
     config = {name: value for name, value in config.items() if name != _CODE} if code else config
     if default is None and isinstance(code, Mapping):
-        names = [str(path).removeprefix("metrics.") for path in code if str(path).startswith("metrics.")]
-        if names:
-            raise _not_jaxdls("metric", names[0])
+        for path in code:  # one of the user's own may have the name of one of jaxdl's
+            place, _, metric = str(path).partition("metrics.")
+            raise _not_jaxdls("metric", metric) if metric else _not_jaxdls(place, _type_at(config, place))
     if default is None:
         experiment: Experiment = _read(config, _built_in(config), None, "")
     else:
@@ -99,6 +100,12 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     if experiment.metrics == ("accuracy",) and not defined("accuracy", experiment.objective):
         return dataclasses.replace(experiment, metrics=None)
     return experiment
+
+
+def _type_at(config: Any, path: str) -> str:
+    for name in path.split("."):
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return str(config.get(_TYPE)) if isinstance(config, Mapping) else path
 
 
 def _is_member(field: Field) -> bool:
@@ -162,10 +169,10 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
 
 
 def _with_own(names: Any, default: Any) -> Any:
-    """Returns a tuple of names in which those of the user's own metrics are the metrics themselves."""
+    """Returns a tuple of names in which those of the user's own metrics and hooks are these themselves."""
     if not isinstance(names, tuple) or not isinstance(default, tuple):
         return names
-    own = {str(each): each for each in default if isinstance(each, OwnMetric)}
+    own = {str(each): each for each in default if isinstance(each, OwnMetric | Hook)}
     return tuple(own.get(each, each) if isinstance(each, str) else each for each in names)
 
 

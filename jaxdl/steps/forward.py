@@ -12,6 +12,7 @@ from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import outputs_for
+from jaxdl.objectives.alignment import ended, only_blank_beyond
 from jaxdl.steps.collections import WRITABLE
 from jaxdl.steps.elements import Batch, element_weights
 from jaxdl.steps.layout import Layout
@@ -44,8 +45,9 @@ class Forward:
         self._spec = spec
         self._precision = jnp.dtype(experiment.training.precision)
         # Numbers to be predicted are standardised for the loss; labels and probabilities are not.
-        self._target = spec.target if experiment.objective.kind == "values" else Preprocess()
-        if experiment.objective.of_inputs:
+        objective = experiment.objective
+        self._target = spec.target if objective.kind == "values" and objective.standardizes else Preprocess()
+        if objective.of_inputs:
             self._target = Preprocess(mean=spec.preprocess.mean, deviation=spec.preprocess.deviation)
 
     def with_mixed_targets(self, batch: Batch, outputs: int) -> Batch:
@@ -76,14 +78,26 @@ class Forward:
         with jax.named_scope(INPUT_SCOPE):
             inputs = self.in_precision(batch["inputs"])
         outputs, _ = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"), mutable=WRITABLE)
-        wide: jax.Array = outputs.astype(jnp.float32)
-        return wide
+        return self.aligned(outputs.astype(jnp.float32), batch)
+
+    def aligned(self, outputs: jax.Array, batch: Batch) -> jax.Array:
+        """Returns the outputs for a batch, in which steps beyond its lengths change no alignment with an answer."""
+        return only_blank_beyond(outputs, batch.get("lengths")) if self._experiment.objective.aligns else outputs
 
     def with_targets(self, batch: Batch) -> Batch:
-        """Returns a batch with preprocessed inputs and its targets, which for a reconstruction are the inputs."""
-        if not self._experiment.objective.of_inputs:
-            return batch
-        return {**batch, "targets": self._spec.preprocess.restored(batch["inputs"])}
+        """Returns a batch with preprocessed inputs and its targets, which for a reconstruction are the inputs.
+
+        Where some labels are to be ignored, these are 0, and ``counted`` says which are not.
+        """
+        objective, ignored = self._experiment.objective, self._spec.ignore_index
+        if objective.of_inputs:
+            return {**batch, "targets": self._spec.preprocess.restored(batch["inputs"])}
+        if objective.aligns:
+            return {**batch, "targets": ended(batch["targets"], batch.get("target_lengths"))}
+        if ignored is not None:
+            counted = batch["targets"] != ignored
+            return {**batch, "targets": jnp.where(counted, batch["targets"], 0), "counted": counted}
+        return batch
 
     def standardized(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
         """Returns targets as the loss compares them with outputs; see `Spec.target`."""
@@ -96,6 +110,10 @@ class Forward:
     def in_unit(self, outputs: jax.Array) -> jax.Array:
         """Returns outputs in the unit of the targets."""
         return self._target.restored(outputs)
+
+    def measured(self, outputs: jax.Array) -> jax.Array:
+        """Returns what metrics compare with the targets, in their unit."""
+        return self._experiment.objective.measured(self.in_unit(outputs))
 
     def check_outputs(self, outputs: jax.Array) -> None:
         """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""

@@ -54,6 +54,11 @@ class OfArrays(Data):
     standardize: bool = static(
         True, "whether numbers to be predicted are standardised by the mean and deviation of train", since="0.3.0"
     )
+    ignore_index: int | None = static(
+        None,
+        "label of steps, pixels or examples that count in no loss and no metric, such as 255; none: all count",
+        since="0.3.0",
+    )
 
     def joined(self, splits: dict[str, dict[str, np.ndarray]]) -> Dataset:
         """Returns splits, as `split_of` gives them, as a data set; train is one of them.
@@ -91,7 +96,10 @@ class OfArrays(Data):
         image = inputs.dtype == np.uint8 and inputs.ndim == 4
         scale = self.scale if self.scale is not None else 1 / 255 if image else 1.0
         preprocess = Preprocess(cast="none") if self.ids else Preprocess(scale=scale)
-        return Spec(inputs.shape[1:], str(inputs.dtype), preprocess, targets.shape[1:], outputs, classes)
+        ignored = self.ignore_index if classes else None
+        return Spec(
+            inputs.shape[1:], str(inputs.dtype), preprocess, targets.shape[1:], outputs, classes, ignore_index=ignored
+        )
 
     def _outputs(self, splits: Mapping[str, Split], names: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
         """Returns the size of the model's last axis, and the names of the classes, empty if there are none."""
@@ -107,6 +115,9 @@ class OfArrays(Data):
         if self.outputs is not None:
             return self.outputs, tuple(map(str, range(self.outputs))) if 1 < self.outputs <= _MOST_CLASSES else ()
         labels = np.concatenate([split["targets"].reshape(-1) for split in splits.values()])
+        labels = labels if self.ignore_index is None else labels[labels != self.ignore_index]
+        if not labels.size:
+            raise UserError(f"data.ignore_index={self.ignore_index}: every target is this label.")
         least, most = int(labels.min()), int(labels.max())
         if most >= _MOST_CLASSES:
             raise UserError(
