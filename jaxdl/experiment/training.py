@@ -74,6 +74,20 @@ class Training:
         check=above_zero,
         affects=("result",),
     )
+    min_delta: float = static(
+        0.0,
+        "by how much --watch is to be better than the last value that was, to count for --patience",
+        check=at_least(0),
+        affects=("result",),
+        since="0.3.0",
+    )
+    start_from_epoch: int = static(
+        0,
+        "epochs that do not count for --patience, at the start",
+        check=at_least(0),
+        affects=("result",),
+        since="0.3.0",
+    )
     final: Literal["last", "best"] = static(
         "last",
         "state to test and summarise at the end: after the last epoch, or the best by --watch",

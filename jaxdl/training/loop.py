@@ -28,6 +28,7 @@ from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
+from jaxdl.training.plateau import Follower
 from jaxdl.training.programs import NAMES, Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
@@ -78,6 +79,7 @@ class Trainer:
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
         self._place: Place | None = None
+        self._rate = 1.0  # factor of the learning rate that follows from the epochs so far
 
     @property
     def steps_per_epoch(self) -> int:
@@ -110,7 +112,7 @@ class Trainer:
         other = copy.copy(self)
         other.experiment = experiment.for_spec(self.spec)
         other.feed = dataclasses.replace(self.feed, seed=experiment.seed)
-        other.compile_seconds = 0.0
+        other.compile_seconds, other._rate = 0.0, 1.0
         other._place = place
         return other
 
@@ -180,6 +182,8 @@ class Trainer:
         """
         pauses, observer = pauses or NoPauses(), observer or NoObserver()
         stopping = early_stopping or EarlyStopping()
+        if early_stopping is None and (plateau := Follower.of(self.experiment)) is not None:
+            stopping = EarlyStopping(self.experiment.training.watch, measured=self.experiment.measured, plateau=plateau)
         epochs, steps_per_epoch = self.experiment.training.epochs, self.feed.steps_per_epoch
         first_epoch, done = divmod(int(state.step), steps_per_epoch)
         if done and rows is None:
@@ -187,6 +191,7 @@ class Trainer:
         for epoch in range(first_epoch, epochs):
             if stopping.exhausted:
                 return
+            self._rate = stopping.rate
             self.compile()  # before the clock starts
             before = epoch * steps_per_epoch
             examples = max(0, self.feed.examples_per_epoch - done * self.feed.batch_size)
@@ -215,6 +220,8 @@ class Trainer:
                 self._read(metrics, epoch, *unread, on_progress)
             metrics.stop_clock()
             by_split = {"train": metrics.means()}
+            if stopping.plateau is not None:
+                by_split["train"]["rate_factor"] = self._rate
             if self.feed.data.size("validation"):
                 by_split["validation"] = self.evaluate(state, "validation")
             ended = Epoch(epoch + 1, before + steps_per_epoch, state, by_split, metrics.seconds, examples)
@@ -289,8 +296,15 @@ class Trainer:
         return function(state, self.programs.buckets.shortened(self.feed.batch(int(state.step))), self.hparams())
 
     def hparams(self) -> dict[str, Any]:
-        """Returns the numbers that enter the train step as data; see `jaxdl.steps.functions.hyperparameters`."""
-        return device_hparams(self.experiment)
+        """Returns the numbers that enter the train step as data; see `jaxdl.steps.functions.hyperparameters`.
+
+        The learning rate is that of the present epoch, where it follows from the epochs before.
+        """
+        hparams = device_hparams(self.experiment)
+        if self._rate != 1.0:
+            path = "optimizer.learning_rate"
+            hparams[path] = np.float32(self.experiment.optimizer.learning_rate * self._rate)
+        return hparams
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state, and on several devices the shardings; computes nothing."""
