@@ -13,6 +13,7 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
     from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
+    from jaxdl.augment.own import augmentation
     from jaxdl.backend.devices import look_at_devices
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         Wine,
         default_data_dir,
     )
+    from jaxdl.data.own import source
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -216,6 +218,7 @@ __all__ = [
     "UserError",
     "Vowels",
     "Wine",
+    "augmentation",
     "compare",
     "configure",
     "default_data_dir",
@@ -240,6 +243,7 @@ __all__ = [
     "replace",
     "reproduce",
     "schedule",
+    "source",
     "static",
     "sweep",
     "to_config",
@@ -257,6 +261,8 @@ _NAMES = {
     "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
     "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
     "default_data_dir",
+    "jaxdl.augment.own": "augmentation",
+    "jaxdl.data.own": "source",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",

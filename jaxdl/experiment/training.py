@@ -115,6 +115,21 @@ class Training:
         affects=LOOP,
         since="0.3.0",
     )
+    l1: float = traced(
+        0.0,
+        "what the loss of training has in addition, times the sum of the sizes of all weights, without biases and "
+        "scales (Tibshirani 1996); 0: nothing",
+        optional=True,
+        check=at_least(0),
+        since="0.3.0",
+    )
+    l2: float = traced(
+        0.0,
+        "the same, times the sum of their squares, as Keras's regularizer; unlike weight_decay it enters the gradients",
+        optional=True,
+        check=at_least(0),
+        since="0.3.0",
+    )
     nan: Literal["stop", "skip", "ignore"] = static(
         "stop",
         "if a loss, a gradient or a parameter is not finite any more: stop the run at that "

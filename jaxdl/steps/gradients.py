@@ -15,6 +15,7 @@ from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
+from jaxdl.steps.penalty import penalty
 
 
 class Differentiated(NamedTuple):
@@ -75,8 +76,9 @@ def differentiate(
         losses = recipe.objective.losses(outputs, forward.standardized(outputs, mixed["targets"]))
         mask = element_mask(batch, losses.shape)
         weights = forward.weights(recipe, mixed, mask, losses.shape)
-        loss, added = masked_mean(losses, weights), added_loss(sown)
-        loss = loss if added is None else loss + added
+        loss = masked_mean(losses, weights)
+        for added in (added_loss(sown), penalty(recipe.training, params)):
+            loss = loss if added is None else loss + added
         mask = weights if recipe.weighted_metrics else mask
         return loss if scale is None else loss * scale, (loss, outputs, mask, after, sown)
 
@@ -115,8 +117,9 @@ def _in_parts(
         params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, Any]:
         outputs, after, sown = _run(forward, recipe, params, model_state, part, key)
-        loss, added = total(losses_of(outputs, targets), shares), added_loss(sown)
-        loss = loss if added is None else loss + added / parts
+        loss = total(losses_of(outputs, targets), shares)
+        for added in (added_loss(sown), penalty(recipe.training, params)):
+            loss = loss if added is None else loss + added / parts
         return loss if scale is None else loss * scale, (loss, outputs, after, sown)
 
     def body(carry: tuple[Any, Any, jax.Array], given: Any) -> tuple[tuple[Any, Any, jax.Array], Any]:
