@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
+    from jaxdl.experiment.hooks import Hook, Moment, hook
     from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
+    from jaxdl.training.tuning import Tuner
 
 __all__ = [
     "CNN",
@@ -163,6 +165,7 @@ __all__ = [
     "Focal",
     "Folder",
     "Hinge",
+    "Hook",
     "Huber",
     "InverseSquareRoot",
     "Iris",
@@ -172,6 +175,7 @@ __all__ = [
     "LogCosh",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Moment",
     "MulticlassHinge",
     "Muon",
     "Objective",
@@ -214,6 +218,7 @@ __all__ = [
     "Training",
     "TreeLSTM",
     "Trees",
+    "Tuner",
     "UNet",
     "UserError",
     "Vowels",
@@ -227,6 +232,7 @@ __all__ = [
     "find_runs",
     "fit",
     "from_config",
+    "hook",
     "hyperparameters",
     "list_experiments",
     "load_experiment",
@@ -269,12 +275,14 @@ _NAMES = {
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
+    "jaxdl.training.tuning": "Tuner",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
     "jaxdl.optim": "AMSGrad Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Muon Optimizer RAdam RMSprop SGD "
     "optimizer schedule",
+    "jaxdl.experiment.hooks": "Hook Moment hook",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.devices": "look_at_devices",

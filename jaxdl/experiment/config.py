@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.hooks import Hook
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
 from jaxdl.fields.function import FromFunction
@@ -168,10 +169,10 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
 
 
 def _with_own(names: Any, default: Any) -> Any:
-    """Returns a tuple of names in which those of the user's own metrics are the metrics themselves."""
+    """Returns a tuple of names in which those of the user's own metrics and hooks are these themselves."""
     if not isinstance(names, tuple) or not isinstance(default, tuple):
         return names
-    own = {str(each): each for each in default if isinstance(each, OwnMetric)}
+    own = {str(each): each for each in default if isinstance(each, OwnMetric | Hook)}
     return tuple(own.get(each, each) if isinstance(each, str) else each for each in names)
 
 

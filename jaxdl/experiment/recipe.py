@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxdl.augment.augmenter import Augmenter
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import checks
+from jaxdl.experiment.hooks import check_hooks, taken_hooks
 from jaxdl.experiment.taking import taken, taken_metrics
 from jaxdl.experiment.training import LOOP
 from jaxdl.experiment.training import Checkpointing as Checkpointing
@@ -21,6 +23,7 @@ from jaxdl.fields import (
     Field,
     check_fields,
     described,
+    enabled,
     part,
     replace,
     static,
@@ -32,6 +35,7 @@ from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
 from jaxdl.objectives.own import FromLoss
 from jaxdl.optim import OPTIMIZERS, Optimizer
+from jaxdl.optim.groups import expression
 from jaxdl.optim.schedules import SCHEDULES, Schedule
 
 
@@ -73,11 +77,35 @@ class Experiment:
         "weighted in any case, where the data have weights or class_weight is set",
         since="0.3.0",
     )
+    init_from: str = static(
+        "",
+        "run directory or .safetensors file whose weights the training begins with, by name and shape: parameters and "
+        "batch statistics, of a run those it predicts by; a table says which were taken; empty: none",
+        affects=("result",),
+        path=True,
+        since="0.3.0",
+    )
+    init_only: str = static(
+        "",
+        "regular expression, as for --freeze, of the parameters and statistics that init_from takes, such as "
+        "(?!output).*; empty: all that fit",
+        check=expression,
+        affects=("result",),
+        since="0.3.0",
+    )
     seed: int = traced(
         0,
         "seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32)",
         check=checks.seed,
         affects=LOOP,
+    )
+    hooks: tuple[str, ...] = static(
+        (),
+        "functions that are called between steps, see docs/hooks.md: own ones, or the names of shipped ones, such as "
+        "save_predictions, weight_histograms, validate(every=100steps)",
+        check=check_hooks,
+        affects=(),
+        since="0.3.0",
     )
 
     def __post_init__(self) -> None:
@@ -93,6 +121,9 @@ class Experiment:
             object.__setattr__(self, "optimizer", dataclasses.replace(self.optimizer, schedule=meant))
         if self.metrics is not None:
             object.__setattr__(self, "metrics", taken_metrics(self.metrics))
+        if isinstance(self.init_from, os.PathLike):
+            object.__setattr__(self, "init_from", os.fspath(self.init_from))
+        object.__setattr__(self, "hooks", taken_hooks(self.hooks))
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -116,6 +147,9 @@ class Experiment:
         self = self._with_kind(spec)
         check_fields(self)
         self._check_accumulation()
+        self._check_average()
+        if self.init_only and not self.init_from:
+            raise UserError(f"init_only={self.init_only} says what init_from takes: give init_from, too.")
         self.augmentation.check(spec)
         changes: dict[str, Any] = {"metrics": self.measured}
         if self.objective.of_inputs and spec.preprocess.cast == "none":
@@ -170,6 +204,17 @@ class Experiment:
             raise UserError(
                 f"training.accumulate={parts} does not divide training.batch_size={size}; the nearest sizes are "
                 f"{nearest}."
+            )
+
+    def _check_average(self) -> None:
+        """Raises `UserError` for two averages of the parameters, or one over more epochs than there are."""
+        training = self.training
+        if training.swa and enabled(training.ema):
+            raise UserError(f"training.swa={training.swa} and training.ema={training.ema} are two averages: give one.")
+        if training.swa > training.epochs and not training.fast_dev_run:
+            raise UserError(
+                f"training.swa={training.swa} averages over the last epochs, and there are only {training.epochs}: "
+                "lower it, or raise --epochs."
             )
 
     def steps_per_epoch(self, examples: int) -> int:

@@ -129,14 +129,14 @@ def direction(figure: str, among: Sequence[str] = ()) -> Direction | None:
     """Returns whether smaller or larger values of a figure are better; None if its values have no order.
 
     Args:
-        figure: ``SPLIT/METRIC``, or only the metric; ``loss`` is allowed, and so is ``ema_`` before the metric, for
-            that of averaged parameters.
+        figure: ``SPLIT/METRIC``, or only the metric; ``loss`` is allowed, and so is ``ema_`` or ``swa_`` before the
+            metric, for that of averaged parameters.
         among: metrics that are measured, where some of one's own are known.
 
     Raises:
         UserError: there is no such metric.
     """
-    name = (figure.partition("/")[2] or figure).removeprefix("ema_")
+    name = (figure.partition("/")[2] or figure).removeprefix("ema_").removeprefix("swa_")
     known = next((each for each in among if each == name), name)
     higher_is_better = False if name == "loss" else metric(known).higher_is_better
     return None if higher_is_better is None else "maximize" if higher_is_better else "minimize"

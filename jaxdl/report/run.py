@@ -20,6 +20,7 @@ MetricSection = Callable[[Mapping[str, Any], Mapping[str, Any], bool], str]
 _SUMMARY_LINES = (
     ("step", "steps", "{:,}"),
     ("epoch", "epochs", "{:,}"),
+    ("stopped", "ended by the hook", "{}"),
     ("parameters", "parameters", "{:,}"),
     ("train_examples_per_second", "examples per second in training", "{:,.0f}"),
     ("params_sha256", "SHA-256 of the parameters", "{}"),
@@ -66,7 +67,7 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
         _head(name, summary, run_dir),
         _banner(data),
         _results(summary, used),
-        _curves(lines, data, used) if plots else "",
+        _curves(lines, data, used, record.get("steps_per_epoch")) if plots else "",
         *_of_metrics(_mapping(summary.get("metrics")), data, sections, plots),
         _pictures(run_dir, used),
         section("Data", pairs(_flat(data))),
@@ -120,8 +121,11 @@ def _results(summary: Mapping[str, Any], used: str) -> str:
     return section("Results", measured + (f"<p></p>{pairs(facts)}" if facts else ""))
 
 
-def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: str) -> str:
-    """Draws the curve of each metric of train and validation, the loss first."""
+def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: str, per_epoch: Any) -> str:
+    """Draws the curve of each metric of train and validation, the loss first, and of what hooks logged.
+
+    Hooks log in the middle of an epoch, too: `per_epoch` is its number of steps, where the record has it.
+    """
     series: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for line in lines:
         split = str(line.get("split"))
@@ -129,7 +133,8 @@ def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: s
             if name in ("step", "epoch", "split") or split == "test" or not isinstance(value, int | float):
                 continue
             positions, values = series.setdefault(name, {}).setdefault(split, ([], []))
-            positions.append(line.get("epoch", 0))
+            within = split == "hooks" and isinstance(per_epoch, int) and per_epoch and isinstance(line.get("step"), int)
+            positions.append(line["step"] / per_epoch if within else line.get("epoch", 0))
             values.append(value)
     if not series:
         return ""

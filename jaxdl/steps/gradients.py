@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxdl.backend.compiler import without_jit
+from jaxdl.backend.recompute import recomputed
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
 from jaxdl.objectives import broadcast_mask, masked_mean
@@ -15,6 +18,7 @@ from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
+from jaxdl.steps.freezing import frozen_statistics
 from jaxdl.steps.penalty import penalty
 
 
@@ -71,13 +75,13 @@ def differentiate(
         return _in_parts(forward, recipe, params, model_state, batch, dropout_key, scale)
 
     def loss_of(params: Any) -> tuple[jax.Array, Any]:
-        outputs, after, sown = _run(forward, recipe, params, model_state, batch, dropout_key)
+        outputs, after, sown = run_model(forward, recipe, params, model_state, batch, dropout_key)
         mixed = forward.with_mixed_targets(batch, outputs.shape[-1])
         losses = recipe.objective.losses(outputs, forward.standardized(outputs, mixed["targets"]))
         mask = element_mask(batch, losses.shape)
         weights = forward.weights(recipe, mixed, mask, losses.shape)
         loss = masked_mean(losses, weights)
-        for added in (added_loss(sown), penalty(recipe.training, params)):
+        for added in (added_loss(sown), penalty(recipe.training, recipe.optimizer.held(params))):
             loss = loss if added is None else loss + added
         mask = weights if recipe.weighted_metrics else mask
         return loss if scale is None else loss * scale, (loss, outputs, mask, after, sown)
@@ -100,7 +104,7 @@ def _in_parts(
     parts = recipe.training.accumulate
     of_parts = {name: _apart(array, parts) for name, array in batch.items()}
     one = {name: array[0] for name, array in of_parts.items()}
-    shape = jax.eval_shape(lambda: _run(forward, recipe, params, model_state, one, dropout_key)[0]).shape
+    shape = jax.eval_shape(lambda: run_model(forward, recipe, params, model_state, one, dropout_key)[0]).shape
     mixed = forward.with_mixed_targets(batch, shape[-1])
     of_mixed = _apart(mixed["targets"], parts)
 
@@ -116,9 +120,9 @@ def _in_parts(
     def loss_of(
         params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, Any]:
-        outputs, after, sown = _run(forward, recipe, params, model_state, part, key)
+        outputs, after, sown = run_model(forward, recipe, params, model_state, part, key)
         loss = total(losses_of(outputs, targets), shares)
-        for added in (added_loss(sown), penalty(recipe.training, params)):
+        for added in (added_loss(sown), penalty(recipe.training, recipe.optimizer.held(params))):
             loss = loss if added is None else loss + added / parts
         return loss if scale is None else loss * scale, (loss, outputs, after, sown)
 
@@ -164,21 +168,30 @@ def _shares(weights: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return ratio(weights, weights.sum())
 
 
-def _run(
+def run_model(
     forward: Forward, recipe: Experiment, params: Any, model_state: Any, batch: Batch, dropout_key: jax.Array
 ) -> tuple[jax.Array, Any, Mapping[str, Any]]:
-    """Returns the model's outputs in training, float32, its state after it, and what it sowed."""
+    """Returns the model's outputs in training, float32, its state after it, and what it sowed.
+
+    Args:
+        forward: the model.
+        recipe: the recipe with the numbers of the step.
+        params: the parameters; frozen ones get no gradient.
+        model_state: the model's other variables.
+        batch: as for `differentiate`.
+        dropout_key: the key of the step.
+    """
     # A model that answers in several steps reads the true answer in training, and otherwise its own.
     told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
-    outputs, written = recipe.model.apply(
-        forward.variables(params, model_state),
-        batch["inputs"],
-        train=True,
-        lengths=batch.get("lengths"),
-        **told,
-        rngs={"dropout": dropout_key},
-        mutable=WRITABLE,
-    )
+
+    def apply(variables: Any, inputs: jax.Array, told: Any, key: jax.Array) -> Any:
+        return recipe.model.apply(variables, inputs, train=True, **told, rngs={"dropout": key}, mutable=WRITABLE)
+
+    variables = forward.variables(recipe.optimizer.held(params), model_state)
+    told = {"lengths": batch.get("lengths"), **told}
+    run = functools.partial(recomputed, apply) if recipe.training.remat and not without_jit() else apply
+    with frozen_statistics(recipe.optimizer.freeze):
+        outputs, written = run(variables, batch["inputs"], told, dropout_key)
     _, after, sown = split(written)
     outputs = forward.aligned(outputs.astype(jnp.float32), batch)
     forward.check_outputs(outputs)

@@ -10,9 +10,8 @@ from typing import Any, Literal
 from jaxdl.data import Dataset
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields import enabled
 from jaxdl.objectives.metrics import direction, training_metrics
-from jaxdl.steps.averages import OF_AVERAGE
+from jaxdl.steps.averages import prefix_of
 from jaxdl.training.plateau import Follower
 
 
@@ -69,6 +68,13 @@ class EarlyStopping:
             first=training.start_from_epoch + 1,
             plateau=plateau,
         )
+
+    @classmethod
+    def without(cls, experiment: Experiment) -> EarlyStopping:
+        """Returns what follows the epochs of a training that never stops early: its schedule, if that is a plateau."""
+        plateau = Follower.of(experiment)
+        watch = None if plateau is None else experiment.training.watch
+        return cls(watch, measured=experiment.measured, plateau=plateau)
 
     def observe(self, figures: Mapping[str, Any], step: int) -> bool:
         """Updates with the figures of an epoch; returns whether they have the best value of the metric so far.
@@ -131,8 +137,8 @@ def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Data
     measured = {"train": {"loss", *(metric.name for metric in in_training)}}
     if "validation" in dataset.splits:
         measured["validation"] = {"loss", *experiment.measured}
-        if enabled(experiment.training.ema):
-            measured["validation"] |= {OF_AVERAGE + name for name in measured["validation"]}
+        if experiment.training.averages:
+            measured["validation"] |= {prefix_of(experiment.training) + name for name in measured["validation"]}
     if name not in measured.get(split, ()) or direction(name, experiment.measured) is None:
         names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
         possible = ", ".join(name for name in names if direction(name, experiment.measured) is not None)

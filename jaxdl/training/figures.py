@@ -12,6 +12,8 @@ from jaxdl.training.epoch import Epoch
 from jaxdl.training.hooks import Metrics
 
 _PLACE = ("step", "epoch", "split")
+# In the place of a split, for the numbers that hooks log; these may come in the middle of an epoch.
+HOOKS = "hooks"
 
 
 @dataclasses.dataclass
@@ -38,7 +40,11 @@ class Figures:
 
     def replay(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Takes what earlier processes logged; yields epoch, step and figures of one epoch after the other."""
-        for epoch, lines in itertools.groupby(read_metrics(self.directory.path), lambda line: line["epoch"]):
+        logged = read_metrics(self.directory.path)
+        for line in (line for line in logged if line["split"] == HOOKS):
+            self.note(HOOKS, {name: line[name] for name in line if name not in _PLACE})
+        of_epochs = (line for line in logged if line["split"] != HOOKS)
+        for epoch, lines in itertools.groupby(of_epochs, lambda line: line["epoch"]):
             figures: dict[str, Any] = {}
             for line in lines:
                 figures |= self.note(line["split"], {name: line[name] for name in line if name not in _PLACE})

@@ -19,6 +19,7 @@ from jaxdl.augment.augmenter import Augmenter
 from jaxdl.data import Arrays
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment, Training
+from jaxdl.experiment.hooks import Moment
 from jaxdl.fields import replace, settable, short_names
 from jaxdl.files.locks import LOCK
 from jaxdl.files.paths import expanded
@@ -116,6 +117,7 @@ def fit(
     batch_size: int = 128,
     metrics: Sequence[Any] | None = None,
     augmentation: Augmenter | None = None,
+    hooks: Sequence[str | Callable[[Moment], object]] = (),
     seed: int = 0,
     name: str = "fit",
     run_dir: str | os.PathLike[str] | None = None,
@@ -137,12 +139,13 @@ def fit(
         batch_size: examples in one train step.
         metrics: names, and metrics of one's own; None: one that fits the targets.
         augmentation: random changes of the train examples.
+        hooks: functions that are called between steps, see `jaxdl.hook`; a function alone is called after each epoch.
         seed: of everything random.
         name: of the experiment.
         run_dir: folder for the run, in which a training that was stopped goes on; None: a temporary one.
         notify: called with messages; None: nothing is shown.
         **fields: any other field of the experiment by its last name or path, as a flag has it: ``learning_rate=1e-2``,
-            ``patience=3``, ``class_weight="balanced"``.
+            ``patience=3``, ``class_weight="balanced"``, ``init_from="runs/a"``, ``freeze="dense_1"``.
 
     Raises:
         UserError: the arrays, the model and the parts do not fit each other, a field has no such name, or the training
@@ -168,6 +171,7 @@ def fit(
         training=Training(epochs=epochs, batch_size=batch_size, **chosen),
         augmentation=augmentation or Augmentation(),
         metrics=metrics,  # type: ignore[arg-type]
+        hooks=hooks,  # type: ignore[arg-type]
         seed=seed,
     )
     experiment = replace(experiment, _paths(experiment, fields))

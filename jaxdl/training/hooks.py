@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jaxdl.backend.signals import StopSignals
@@ -38,6 +38,19 @@ class NoPauses:
 
     def due(self, step: int) -> bool:
         return False
+
+
+@dataclasses.dataclass(frozen=True)
+class AnyPauses:
+    """Pauses where one of several asks for it."""
+
+    of: Sequence[Pauses]
+
+    def at_most(self, step: int) -> int:
+        return min(each.at_most(step) for each in self.of)
+
+    def due(self, step: int) -> bool:
+        return any(each.due(step) for each in self.of)
 
 
 class Observer(Protocol):
@@ -112,7 +125,7 @@ def unwatched(what: str) -> contextlib.AbstractContextManager[Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Hooks:
-    """The hooks of one `jaxdl.train`.
+    """What takes part in one `jaxdl.train` from outside; the hooks of a recipe are `jaxdl.experiment.hooks`.
 
     Attributes:
         signals: asks it to stop; None: the signals of `jaxdl.backend.signals.StopSignals`, while it runs.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
+
+import numpy as np
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -63,3 +66,10 @@ class Follower:
             if self.waited >= self.schedule.wait:
                 self.rate = min(self.rate, max(self.rate * self.schedule.cut, self.schedule.least))
                 self.resting, self.waited = self.schedule.rest, 0
+
+
+def cut(hparams: dict[str, Any], experiment: Experiment, rate: float) -> dict[str, Any]:
+    """Returns the numbers that enter the train step with the learning rate times a factor."""
+    if rate == 1.0:
+        return hparams
+    return hparams | {"optimizer.learning_rate": np.float32(experiment.optimizer.learning_rate * rate)}

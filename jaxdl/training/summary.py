@@ -34,7 +34,8 @@ class Summary(TypedDict):
     ``last_step`` and ``last_epoch`` say where the training ended. The device waits for examples only where these are
     brought to it in parts. ``train_flops_per_second`` counts the operations that the train steps' products and
     convolutions ask for, see `jaxdl.backend.jaxprs.product_flops`; ``train_flops_share`` is their share of the peak
-    that `jaxdl.look_at_devices` measured on this machine, None where it was not measured.
+    that `jaxdl.look_at_devices` measured on this machine, None where it was not measured. ``stopped`` says which hook
+    ended the training, and why; None: none did. ``seconds_in_hooks`` is no part of the examples per second.
     """
 
     experiment: str
@@ -54,6 +55,8 @@ class Summary(TypedDict):
     seconds_to_first_step: float | None
     wall_seconds: float
     seconds_waiting_for_examples: float
+    seconds_in_hooks: float
+    stopped: str | None
     parameters: int
     params_sha256: str
 
@@ -74,6 +77,8 @@ def make_summary(
     params_sha256: str,
     seconds_to_first_step: float | None,
     wall_seconds: float,
+    seconds_in_hooks: float = 0.0,
+    stopped: str | None = None,
 ) -> Summary:
     """Returns the summary of a training that ended.
 
@@ -87,6 +92,8 @@ def make_summary(
         params_sha256: digest of the final parameters, empty where there are none.
         seconds_to_first_step: from the start until the first metrics were on the host.
         wall_seconds: from the start until now.
+        seconds_in_hooks: in the hooks of the recipe.
+        stopped: which of them ended the training, and why.
     """
     last_step, last_epoch = figures.trained or (figures.step, figures.epoch)
     return {
@@ -106,6 +113,8 @@ def make_summary(
         "seconds_to_first_step": seconds_to_first_step,
         "wall_seconds": wall_seconds,
         "seconds_waiting_for_examples": trainer.feed.waited,
+        "seconds_in_hooks": seconds_in_hooks,
+        "stopped": stopped,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(trainer.state_shapes().params)),
         "params_sha256": params_sha256,
     }

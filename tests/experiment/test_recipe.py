@@ -48,11 +48,12 @@ def test_examples_follow_the_data_source_whole_and_what_cuts_it_short() -> None:
     assert {"data.declared", "data.plain"} <= paths(replace(RECIPE, {"data": Own()}), "data")
 
 
-def test_nothing_depends_on_the_name_the_devices_or_where_the_data_are_fetched_and_kept() -> None:
+def test_nothing_depends_on_the_name_the_devices_the_hooks_or_where_the_data_are_fetched_and_kept() -> None:
     assert {field.path for field in walk(RECIPE) if not field.affects} == {
         "name",
         "data.mirror",
         "data.stream",
+        "hooks",
         "training.devices",
         "training.mesh",
         "training.shard",
@@ -60,7 +61,7 @@ def test_nothing_depends_on_the_name_the_devices_or_where_the_data_are_fetched_a
 
 
 def test_no_program_depends_on_what_the_loop_does_between_its_calls() -> None:
-    between = {"training.watch", "training.patience", "training.final"}
+    between = {"training.watch", "training.patience", "training.final", "init_from", "init_only"}
     assert paths(RECIPE, "result") - paths(RECIPE, "programs") == between
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from jaxdl.data.lengths import pad_alike, pad_answers
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
-from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, fingerprint, split_sha256
+from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, examples, fingerprint, split_sha256
 from jaxdl.data.statistics import with_standard_targets
 from jaxdl.data.stream import is_streamed
 from jaxdl.errors import UserError
@@ -177,6 +177,9 @@ class Arrays(OfArrays):
 
     def spec(self, data_dir: Path) -> Spec:
         return self.read(data_dir, print).spec
+
+    def known_examples(self, data_dir: Path) -> int:
+        return sum(map(examples, self.read(data_dir, print).splits.values()))
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         """Returns the arrays with equal padding, and class numbers for texts.
