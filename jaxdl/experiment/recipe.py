@@ -253,7 +253,13 @@ _PARTS: Mapping[str, tuple[type, str]] = {
     "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
 }
 
-_FAMILIES = {"data": DATA, "model": MODELS, "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
+_FAMILIES = {
+    "data": DATA,
+    "model": MODELS,
+    "objective": OBJECTIVES,
+    "optimizer": OPTIMIZERS,
+    "augmentation": AUGMENTATIONS,
+}
 
 
 def follows_data(field: Field) -> bool:

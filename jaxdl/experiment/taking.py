@@ -8,11 +8,15 @@ from typing import Any
 import optax
 
 from jaxdl import objectives, optim
+from jaxdl.augment.own import augmentation
+from jaxdl.data.own import source
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import Family
 from jaxdl.fields.function import FromFunction
 
 _MAKERS: Mapping[str, Callable[[Any], Any]] = {
+    "data": source,
+    "augmentation": augmentation,
     "objective": objectives.loss,
     "optimizer": optim.optimizer,
     "optimizer.schedule": optim.schedule,
