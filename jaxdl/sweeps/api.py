@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,6 @@ from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import make_plan
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.axis import Range
 from jaxdl.sweeps.space.sampling import grid_values
 from jaxdl.sweeps.space.space import Space, make_space
 from jaxdl.sweeps.sweep import Sweep
@@ -185,11 +185,11 @@ def make_definition(
     mode = selection.sweep_mode or ("grid" if space.is_finite else "random")
     trials = selection.trials
     if mode == "grid":
-        ranges = [axis for axis in space.axes if isinstance(axis.values, Range)]
+        ranges = [axis for axis in space.axes if not math.isfinite(axis.count)]
         if ranges:
             raise UserError(
-                f"--sweep={ranges[0].path}={ranges[0].spec}: a range has no grid; give a list of values, or "
-                "--sweep_mode=random with --trials=N."
+                f"--sweep={ranges[0].path}={ranges[0].spec}: a range without steps has no grid; give a list of "
+                "values, or --sweep_mode=random with --trials=N."
             )
         most = len(grid_values([space]))
         if trials > most:

@@ -34,7 +34,7 @@ def test_what_is_not_given_follows_from_the_rest() -> None:
     ("fields", "given", "message"),
     [
         ({"learning_rate": "log(1e-3,1)"}, {}, "--trials=N"),
-        ({"learning_rate": "log(1e-3,1)"}, {"sweep_mode": "grid"}, "a range has no grid"),
+        ({"learning_rate": "log(1e-3,1)"}, {"sweep_mode": "grid"}, "a range without steps has no grid"),
         ({"seed": "0:3"}, {"trials": 4}, "the grid has 3 combinations"),
         ({"learning_rate": "log(1e-3,1)"}, {"trials": 10**12}, "at most 20,000 trainings"),
         ({"seed": "0:3"}, {"sweep_seed": -1}, "sweep_seed=-1: must be at least 0"),

@@ -159,7 +159,7 @@ def _short(axis: Axis, drawn: Any) -> Any:
     """Returns a drawn number with four significant digits: more do not matter, and would have to be read and typed."""
     if isinstance(axis.values, Choices) or not isinstance(drawn, float):
         return drawn
-    return min(max(float(f"{drawn:.4g}"), axis.values.low), axis.values.high)
+    return axis.values.nearest(drawn if axis.values.step else float(f"{drawn:.4g}"))
 
 
 def distribution(axis: Axis) -> BaseDistribution:
@@ -170,8 +170,8 @@ def distribution(axis: Axis) -> BaseDistribution:
     if isinstance(values, Choices):
         return CategoricalDistribution([to_optuna(axis, value) for value in values.values])
     if values.whole:
-        return IntDistribution(int(values.low), int(values.high), log=values.log)
-    return FloatDistribution(values.low, values.high, log=values.log)
+        return IntDistribution(int(values.low), int(values.high), log=values.log, step=int(values.step or 1))
+    return FloatDistribution(values.low, values.high, log=values.log, step=values.step)
 
 
 def to_optuna(axis: Axis, value: Any) -> Any:

@@ -37,14 +37,13 @@ class Space:
         return math.prod(axis.count for axis in self.axes)
 
     def grid(self, fastest: str = "") -> Iterator[Values]:
-        """Yields every combination, as values by dotted path; every field must have a list.
+        """Yields every combination, as values by dotted path; the space must be finite.
 
         Args:
             fastest: the field that varies fastest; empty: the last one.
         """
         axes = sorted(self.axes, key=lambda axis: axis.path == fastest)
-        lists = [axis.values.values for axis in axes if isinstance(axis.values, Choices)]
-        assert len(lists) == len(axes)
+        lists = [[axis.at(place) for place in range(int(axis.count))] for axis in axes]
         for combination in itertools.product(*lists):
             values = dict(zip((axis.path for axis in axes), combination, strict=True))
             yield {axis.path: values[axis.path] for axis in self.axes}
