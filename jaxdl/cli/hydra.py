@@ -27,7 +27,7 @@ def refuse_hydra(found: Sequence[Token]) -> None:
     """
     multirun = any(token.name in _MULTIRUN for token in found)
     words = list(_rewritten(found))
-    drawn = any(_DRAWN.fullmatch(word.split("=", 2)[2]) for word in words if word.startswith("--sweep="))
+    drawn = any(_DRAWN.fullmatch(word.split("=", 2)[-1]) for word in words if word.startswith("--sweep="))
     given = [argument for token in found for argument in token.arguments]
     if multirun and len(words) < len(given) and set(words) < set(given):  # it stands alone
         words.append("--sweep=FIELD=VALUES")

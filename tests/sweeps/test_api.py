@@ -12,7 +12,7 @@ from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from tests.experiments.twins import twin
 from tests.sweeps.small import sweep
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.fields import Field, check_value, needed, parse, show, standard, type_name
+from jaxdl.sweeps.space.limits import Limit
 from jaxdl.sweeps.space.ranges import RANGES, Range, read_range
 from jaxdl.sweeps.space.spellings import in_our_words, of_optuna, split
 
@@ -43,12 +44,14 @@ class Axis:
         spec: the values as a user would write them.
         values: the parsed values.
         listed: whether the field holds a list; a number drawn from a `Range` then becomes a list of one.
+        only_if: the condition under which it is varied at all; None: always.
     """
 
     path: str
     spec: str
     values: Choices | Range
     listed: bool = False
+    only_if: Limit | None = None
 
     @property
     def count(self) -> float:
@@ -62,6 +65,29 @@ class Axis:
         if isinstance(self.values, Choices):
             return self.values.values[place]
         return self.value(self.values.at(place))
+
+    def read(self, value: Any) -> Any:
+        """Returns a value from its text, where it is one; a number that is no text is in the field's type.
+
+        Raises:
+            UserError: the text is none of the field's values.
+        """
+        if isinstance(self.values, Choices):
+            texts = {show(each): each for each in self.values.values}
+            return texts.get(value, value) if isinstance(value, str) else _same_kind(value, self.values.values)
+        try:
+            return self.value(float(value) if not self.values.whole else int(value))
+        except (TypeError, ValueError):
+            raise UserError(f"{self.path}={value}: must be a number of {self.spec}.") from None
+
+    def holds(self, value: Any) -> bool:
+        """Returns whether a value is one of those that the sweep gives the field."""
+        if isinstance(self.values, Choices):
+            return value in self.values.values
+        number = value[0] if self.listed and isinstance(value, tuple) and len(value) == 1 else value
+        if not isinstance(number, int | float) or not self.values.low <= number <= self.values.high:
+            return False
+        return self.values.nearest(number) == number
 
     def value(self, drawn: Any) -> Any:
         """Returns the field's value for a drawn one: a value of `Choices`, or a number of a `Range`."""
@@ -123,6 +149,23 @@ def axis_of(field: Field, values: Any) -> Axis:
         values = (values,)
     plain = [_plain(value, field.type) for value in values]
     return _checked(field, ",".join(map(_shown, plain)), plain)
+
+
+def value_of(field: Field, value: Any) -> Any:
+    """Returns one value of a field from its text or from Python, checked.
+
+    Raises:
+        UserError: it does not fit the field.
+    """
+    axis = _list_axis(field, value, [value]) if isinstance(value, str) else axis_of(field, [value])
+    return axis.at(0)
+
+
+def _same_kind(value: Any, possible: tuple[Any, ...]) -> Any:
+    """Returns a value from Python as it stands among the possible ones: 64 as (64,) and 1 as 1.0."""
+    one = (value,) if isinstance(possible[0], tuple) and not isinstance(value, tuple | list) else value
+    one = tuple(one) if isinstance(one, list) else one
+    return next((each for each in possible if each == one), one)
 
 
 def _plain(value: Any, annotation: Any) -> Any:

@@ -120,7 +120,7 @@ def _stepped(low: float, high: float, text: str, whole: bool, number: type) -> R
         step = int(text) if whole else float(text)
     except ValueError:
         raise ValueError(f"step={text} must be a {'whole ' if whole else ''}number") from None
-    if not 0 < step <= high - low:
+    if not 0 < step < math.inf or _exact(step) > _exact(high) - _exact(low):
         raise ValueError(f"step={text} must be above 0, and at most the width of the range")
     found = Range(low, high, False, whole, number, step)
     if found.count > 10**_MOST_DIGITS:
