@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         loss,
         metric,
     )
+    from jaxdl.objectives.several import losses
     from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop, optimizer, schedule
     from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
@@ -181,6 +182,7 @@ __all__ = [
     "look_at_data",
     "look_at_devices",
     "loss",
+    "losses",
     "make_steps",
     "metric",
     "optimizer",
@@ -215,6 +217,7 @@ _NAMES = {
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
     "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
     "SoftmaxCrossEntropy loss metric",
+    "jaxdl.objectives.several": "losses",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
     "jaxdl.experiment.hooks": "Hook Moment hook",
     "jaxdl.experiment.looking": "look_at_data",

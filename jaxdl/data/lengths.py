@@ -48,9 +48,9 @@ def checked_lengths(lengths: Any, count: int, steps: int, name: str) -> np.ndarr
 
 
 def train_buckets(dataset: Dataset, most: int) -> tuple[int, ...]:
-    """Returns the `bucket_lengths` of a data set; none if its examples have no lengths."""
+    """Returns the `bucket_lengths` of a data set; none if its examples have no lengths, or several inputs."""
     train = dataset.splits["train"]
-    if "lengths" not in train:
+    if "lengths" not in train or dataset.spec.views:
         return ()
     return bucket_lengths(train["lengths"], train["inputs"].shape[1], most)
 

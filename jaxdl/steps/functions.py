@@ -22,7 +22,6 @@ from jaxdl.steps import averages, scaling
 from jaxdl.steps.averages import AVERAGE, OF_AVERAGE
 from jaxdl.steps.collections import sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
-from jaxdl.steps.elements import element_mask
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
 from jaxdl.steps.gradients import Differentiated, differentiate
@@ -52,13 +51,14 @@ class Steps(NamedTuple):
             experiment's own. Of a state with an average of its parameters also those of the average, with ``ema_``
             before their names.
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
-            ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one.
+            ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one. Of
+            several outputs they are by name.
     """
 
     init_state: Callable[[Any], TrainState]
     train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
     eval_step: Callable[..., Sums]
-    predict_step: Callable[[TrainState, Batch], jax.Array]
+    predict_step: Callable[[TrainState, Batch], Any]
 
 
 def hyperparameters(experiment: Experiment) -> dict[str, float]:
@@ -188,8 +188,8 @@ class _Functions:
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
         params_key, dropout_key, state_key = jax.random.split(key, 3)
-        example = jnp.zeros((1, *self._spec.model_shape), self._spec.model_dtype)
-        variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
+        inputs, named = self._forward.examples()
+        variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, *inputs, **named)
         params, model_state, _ = split(variables)
         opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
         others: dict[str, Any] = {}
@@ -221,6 +221,7 @@ class _Functions:
             if LOSS_SCALE in others:
                 fine |= others[LOSS_SCALE]["scale"] > scaling.LEAST
             metrics["loss"] = jnp.where(fine, found.loss, jnp.nan)
+        metrics |= found.parts
         outputs = self._forward.in_unit(found.outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
@@ -267,11 +268,7 @@ class _Functions:
         batch = self._forward.preprocessed(batch)
         outputs = self._forward.apply(recipe, state, batch)
         self._forward.check_outputs(outputs)
-        targets = self._forward.with_targets(batch)["targets"]
-        standard = self._forward.standardized(outputs, targets)
-        shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
-        mask = element_mask(batch, shape)
-        mask = self._forward.weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
+        targets, standard, mask = self._forward.measured(recipe, batch, outputs)
         loss, *figures = eval_metrics(recipe)
         sums = loss.partial(outputs, standard, mask)
         outputs = self._forward.in_unit(outputs)
@@ -279,7 +276,7 @@ class _Functions:
             sums |= figure.partial(outputs, targets, mask)
         return sums
 
-    def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
+    def predict_step(self, state: TrainState, batch: Batch) -> Any:
         average = averages.averaged(state)
         state = state if average is None else average
         outputs = self._forward.apply(self._experiment, state, self._forward.preprocessed(batch))
@@ -290,8 +287,8 @@ class _Functions:
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
-            batch = self._forward.with_targets(recipe.augmentation.apply(batch, self._spec.preprocess, key))
-            batch = {**batch, "inputs": self._forward.in_precision(batch["inputs"])}
+            batch = self._forward.with_targets(self._forward.augmented(recipe, batch, key))
+            batch = self._forward.with_inputs_in_precision(batch)
         _, others = parted(state.opt_state)
         scale = others[LOSS_SCALE]["scale"] if LOSS_SCALE in others else None
         return differentiate(self._forward, recipe, state.params, state.model_state, batch, dropout_key, scale)

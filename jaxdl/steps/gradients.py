@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
-from jaxdl.objectives import broadcast_mask, masked_mean
+from jaxdl.objectives import broadcast_mask
 from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
@@ -28,15 +29,18 @@ class Differentiated(NamedTuple):
         mask: which elements count in metrics, or how much; see `jaxdl.steps.elements`.
         model_state: the model's other variables after the step.
         sown: what the model sowed, by collection.
+        parts: of several outputs the loss of each, () float32, by ``OUTPUT/loss``; their outputs, targets and masks are
+            dictionaries.
     """
 
     loss: jax.Array
     gradients: Any
-    outputs: jax.Array
-    targets: jax.Array
-    mask: jax.Array
+    outputs: Any
+    targets: Any
+    mask: Any
     model_state: Any
     sown: Mapping[str, Any]
+    parts: Mapping[str, jax.Array] = types.MappingProxyType({})
 
 
 def differentiate(
@@ -71,18 +75,13 @@ def differentiate(
 
     def loss_of(params: Any) -> tuple[jax.Array, Any]:
         outputs, after, sown = _run(forward, recipe, params, model_state, batch, dropout_key)
-        mixed = forward.with_mixed_targets(batch, outputs.shape[-1])
-        losses = recipe.objective.losses(outputs, forward.standardized(outputs, mixed["targets"]))
-        mask = element_mask(batch, losses.shape)
-        weights = forward.weights(recipe, mixed, mask, losses.shape)
-        loss, added = masked_mean(losses, weights), added_loss(sown)
+        (loss, mask, parts), added = forward.loss(recipe, batch, outputs), added_loss(sown)
         loss = loss if added is None else loss + added
-        mask = weights if recipe.weighted_metrics else mask
-        return loss if scale is None else loss * scale, (loss, outputs, mask, after, sown)
+        return loss if scale is None else loss * scale, (loss, outputs, mask, parts, after, sown)
 
-    gradients, (loss, outputs, mask, after, sown) = jax.grad(loss_of, has_aux=True)(params)
-    targets = forward.with_mixed_targets(batch, outputs.shape[-1])["targets"]
-    return Differentiated(loss, _divided(gradients, scale), outputs, targets, mask, after, sown)
+    gradients, (loss, outputs, mask, parts, after, sown) = jax.grad(loss_of, has_aux=True)(params)
+    targets = forward.targets(batch, outputs)
+    return Differentiated(loss, _divided(gradients, scale), outputs, targets, mask, after, sown, parts)
 
 
 def _in_parts(
@@ -167,17 +166,18 @@ def _run(
     """Returns the model's outputs in training, float32, its state after it, and what it sowed."""
     # A model that answers in several steps reads the true answer in training, and otherwise its own.
     told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
+    inputs, named = forward.called_with(batch)
     outputs, written = recipe.model.apply(
         forward.variables(params, model_state),
-        batch["inputs"],
+        *inputs,
         train=True,
-        lengths=batch.get("lengths"),
+        **named,
         **told,
         rngs={"dropout": dropout_key},
         mutable=WRITABLE,
     )
     _, after, sown = split(written)
-    outputs = outputs.astype(jnp.float32)
+    outputs = forward.wide(outputs)
     forward.check_outputs(outputs)
     return outputs, carried(model_state, after), sown
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from jaxdl.data.lengths import pad_alike, pad_answers
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
-from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, fingerprint, split_sha256
+from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, examples, fingerprint, split_sha256
 from jaxdl.data.statistics import with_standard_targets
 from jaxdl.data.stream import is_streamed
 from jaxdl.errors import UserError
@@ -47,7 +47,11 @@ class OfArrays(Data):
         None,
         "factor for the inputs inside the compiled step; none: 1/255 for images of 8 bits, otherwise 1",
     )
-    ids: bool = static(False, "whether integer inputs are ids, such as those of words, which stay integers")
+    ids: bool | tuple[str, ...] = static(
+        False,
+        "whether integer inputs are ids, such as those of words, which stay integers; of several inputs also the names "
+        "of those that are",
+    )
     outputs: int | None = static(
         None, "number of classes, or of the model's outputs; none: as many as the targets need", check=above_zero
     )
@@ -61,24 +65,29 @@ class OfArrays(Data):
         Raises:
             UserError: they do not fit each other.
         """
-        if any("lengths" in split for split in splits.values()):
-            pad_alike(splits)
-        if any("target_lengths" in split for split in splits.values()):
-            pad_answers(splits)
+        from jaxdl.data.sources.named_arrays import spec_of_several  # here, since it imports this module
+
         if any("weights" in split for split in splits.values()):
             for split in splits.values():
-                split.setdefault("weights", np.ones(len(split["inputs"]), np.float32))
-        _check_alike(splits)
-        names = _classes(splits)
-        spec = self._spec(splits, names)
+                split.setdefault("weights", np.ones(examples(split), np.float32))
+        spec = self.united(splits) if {"inputs", "targets"} <= splits["train"].keys() else spec_of_several(self, splits)
         return Dataset(
             spec=spec,
             splits=splits,
             requested=self.requested,
             used=self.requested,
             fingerprint=fingerprint(splits["train"], splits.get("test"), splits.get("validation")),
-            train_examples=len(splits["train"]["inputs"]),
+            train_examples=examples(splits["train"]),
         )
+
+    def united(self, splits: dict[str, dict[str, np.ndarray]]) -> Spec:
+        """Pads what has lengths, and numbers classes that are texts, in place; returns the spec."""
+        if any("lengths" in split for split in splits.values()):
+            pad_alike(splits)
+        if any("target_lengths" in split for split in splits.values()):
+            pad_answers(splits)
+        _check_alike(splits)
+        return self._spec(splits, _classes(splits))
 
     def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
         return with_standard_targets(dataset) if self.standardize else dataset
@@ -142,6 +151,10 @@ class Arrays(OfArrays):
     - (examples,) or (examples, values) floating-point numbers: values, for a regression. They are standardised by the
       mean and deviation of train inside the compiled step; predictions and metrics are in their own unit.
 
+    Several inputs or targets are dictionaries by their names: ``({"image": x, "table": t}, y)``. The model is called
+    with the inputs as keyword arguments, and returns a dictionary of outputs where targets have names. ``lengths`` and
+    ``target_lengths`` are then dictionaries, too.
+
     The config of an experiment has only a digest of each split: to resume or evaluate a run, give the arrays again.
 
     Raises:
@@ -203,6 +216,10 @@ def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
     else:
         raise UserError(f"{where}: give a pair (inputs, targets) or a mapping of these names to arrays.")
     check_names(values, where)
+    if any(isinstance(values[key], Mapping) for key in ("inputs", "targets")):
+        from jaxdl.data.sources.named_arrays import split_of_several  # here, since it imports this module
+
+        return split_of_several(where, name, values)
     split: dict[str, np.ndarray] = {}
     for key in ("inputs", "targets"):
         split[key], lengths = _array(f"{name} {key}", values[key])
