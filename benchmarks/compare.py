@@ -59,6 +59,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--limit", type=_at_least(1, float), default=1200.0, help="seconds after which a run is killed")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="a GPU also runs bfloat16")
     parser.add_argument(
+        "--precisions",
+        default="",
+        help="float32, bfloat16 or both; default: float32, a GPU also bfloat16",
+    )
+    parser.add_argument(
         "--python", action="append", default=[], metavar="FRAMEWORK=PATH", help="repeatable: its Python"
     )
     parser.add_argument("--data_dir", help="folder with MNIST, or to prepare it in; default: TFDS's own folder")
@@ -67,6 +72,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, metavar="DIR", help="only make tables and figure from DIR/results.json")
     options = parser.parse_args(arguments)
     options.workloads = _names(parser, "workload", options.workloads, list(WORKLOADS))
+    precisions = _names(parser, "precision", options.precisions, ["float32", "bfloat16"]) if options.precisions else []
+    options.precisions = precisions
     options.frameworks = _names(parser, "framework", options.frameworks, list(FRAMEWORKS), expand=True)
     return options
 
@@ -120,7 +127,7 @@ class Comparison:
             **({"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1"} if self.device == "cpu" else {}),
         }
         self.interpreters = Interpreters(options.python, options.frameworks, self.environment)
-        precisions = ["float32"] if self.device == "cpu" else ["float32", "bfloat16"]
+        precisions = options.precisions or ["float32", "bfloat16"][: 1 if self.device == "cpu" else 2]
         self.cases: list[Case] = [(workload, precision) for workload in options.workloads for precision in precisions]
         self.results: dict[str, Any] = {
             "command": command,

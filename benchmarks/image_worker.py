@@ -11,7 +11,7 @@ threads or processes and listing the folder is. It runs on all cores that the pr
 | ``jaxdl`` | `jaxdl.Folder`; batches are gathered on the device, as in a training; its cache folder is new |
 | ``torch`` | torchvision's `ImageFolder`, with Pillow's draft (scaled decoding); `DataLoader`, a process a core |
 | ``tf.data`` | `decode_jpeg` with its ratio (scaled decoding), `resize`, `cache` in memory, `shuffle` |
-| ``keras`` | `image_dataset_from_directory` and `cache` in memory |
+| ``keras`` | `image_dataset_from_directory`, `cache` in memory, `shuffle` |
 """
 
 from __future__ import annotations
@@ -110,11 +110,15 @@ def tf_passes(folder: Path, size: int) -> Iterator[int]:
 def keras_passes(folder: Path, size: int) -> Iterator[int]:
     """Yields the number of pictures after each pass."""
     import keras
+    import tensorflow as tf
 
     yield 0
+    count = len(list(folder.glob("*/*.jpg")))
     data = keras.utils.image_dataset_from_directory(
-        str(folder), image_size=(size, size), batch_size=BATCH, verbose=False
-    ).cache()
+        str(folder), image_size=(size, size), batch_size=None, shuffle=False, verbose=False
+    )
+    # With its own batches and shuffling before the cache, each pass would give the same batches in the same order.
+    data = data.cache().shuffle(count).batch(BATCH).prefetch(tf.data.AUTOTUNE)
     while True:
         yield sum(len(labels) for _, labels in data)
 

@@ -23,10 +23,13 @@ def gpu_name() -> str | None:
 
 
 def describe() -> dict[str, Any]:
-    """Returns the machine's processor, cores, memory, system and GPU, for JSON."""
+    """Returns the machine's processor with its vector extensions, cores, memory, system and GPU, for JSON."""
+    name, model, extensions = _processor()
     return {
         "system": platform.platform(terse=True),
-        "processor": _processor(),
+        "processor": name,
+        "processor_model": model,
+        "vector_extensions": extensions,
         "cores": len(usable_cores()),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpu": gpu_name(),
@@ -40,10 +43,13 @@ def commit(root: Path) -> str:
     return answer.stdout.strip() if answer and answer.returncode == 0 else "unknown"
 
 
-def _processor() -> str:
+def _processor() -> tuple[str, str, list[str]]:
+    """Returns name, family and model, and vector extensions; a name alone may be that of several generations."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
     except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+        return platform.processor(), "", []
+    entries = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    model = ", ".join(f"{name} {entries[name]}" for name in ("cpu family", "model", "stepping") if name in entries)
+    flags = sorted(flag for flag in entries.get("flags", "").split() if flag.startswith(("avx", "amx", "fma")))
+    return entries.get("model name", platform.processor()), model, flags

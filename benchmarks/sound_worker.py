@@ -10,21 +10,22 @@ tested model, the seconds that cores worked for it, the seconds of each epoch, a
 | framework | what it is |
 |---|---|
 | ``jaxdl`` | `jaxdl.Audio` with a new cache folder and `jaxdl.Trainer`; log-mel in every step, compiled anew |
+| ``jaxdl, again`` | the same, with the programs that an earlier process has compiled, as by default |
 | ``torch`` | soundfile, `torch.stft` once for all recordings, `nn.GRU` on packed sequences |
 | ``keras`` | soundfile, `keras.layers.MelSpectrogram` once for all recordings, `Masking`, `GRU`, `fit`, on TensorFlow |
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.from_files import Training, timed
+from benchmarks.from_files import AGAIN, Training, jaxdl_training, timed
 
 BATCH, UNITS, BANDS, RATE, CLASSES = 64, 64, 64, 8000, 10
 WINDOW, HOP, TRANSFORM, LEARNING_RATE = 200, 80, 256, 5e-3
@@ -62,24 +63,16 @@ def standardized(splits: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
     return {split: np.where(valid[split][..., None], (mel - mean) / deviation, 0) for split, (mel, _) in splits.items()}
 
 
-def jaxdl_training(folder: Path, epochs: int) -> Training:
+def of_jaxdl(folder: Path, epochs: int, again: bool = False) -> Training:
     """Trains with jaxdl."""
-    import jax  # noqa: F401  (imported before the clock starts, as by the others)
-    import soundfile  # noqa: F401
+    import soundfile  # noqa: F401  (imported before the clock starts, as by the others)
 
     import jaxdl
 
-    jaxdl.configure(compilation_cache=False)
-    experiment = jaxdl.load_experiment("spoken_digit_rnn", Path(__file__).resolve().parents[1] / "experiments")
-    yield 0
-    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(dir=folder.parent)
-    data = jaxdl.Audio(str(folder), label_pattern=LABELS, test_pattern=TEST, validation=0.0)
-    experiment = jaxdl.replace(experiment, {"data": data, "training.epochs": epochs, "metrics": ("accuracy",)})
-    trainer = jaxdl.Trainer(experiment, data.load(notify=lambda line: None))
-    for epoch in trainer.train(trainer.init_state()):
-        state = epoch.state
-        yield 0
-    yield trainer.evaluate(state, "test")["accuracy"]
+    def data() -> jaxdl.Audio:
+        return jaxdl.Audio(str(folder), label_pattern=LABELS, test_pattern=TEST, validation=0.0)
+
+    return jaxdl_training("spoken_digit_rnn", data, folder, epochs, again=again)
 
 
 def torch_training(folder: Path, epochs: int) -> Training:
@@ -176,7 +169,8 @@ def keras_training(folder: Path, epochs: int) -> Training:
 
 
 TRAININGS: dict[str, Callable[[Path, int], Training]] = {
-    "jaxdl": jaxdl_training,
+    "jaxdl": of_jaxdl,
+    AGAIN: functools.partial(of_jaxdl, again=True),
     "torch": torch_training,
     "keras": keras_training,
 }

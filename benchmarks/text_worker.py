@@ -12,24 +12,25 @@ the test accuracy.
 | framework | what it is |
 |---|---|
 | ``jaxdl`` | `jaxdl.Text` and `jaxdl.Trainer`, compiled anew |
+| ``jaxdl, again`` | the same, with the programs that an earlier process has compiled, as by default |
 | ``torch`` | sorted by length into batches, in a new order in each epoch; `nn.LSTM` on packed sequences |
 | ``keras`` | `tf.data`'s `bucket_by_sequence_length`, four lengths; `Embedding` with a mask, `LSTM`, on TensorFlow |
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import random
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.from_files import Training, timed
+from benchmarks.from_files import AGAIN, Training, jaxdl_training, timed
 
 BATCH, UNITS, EMBED, DROPOUT, WORD_DROPOUT, LEARNING_RATE, MIN_COUNT = 64, 64, 64, 0.5, 0.3, 2e-3, 2
 PADDING, UNKNOWN = 0, 1
@@ -51,23 +52,14 @@ def sentences(folder: Path) -> tuple[Mapping[str, list[tuple[list[int], int]]], 
     return {"test": coded[:count], "train": coded[count:]}, 2 + len(ids)
 
 
-def jaxdl_training(folder: Path, epochs: int) -> Training:
+def of_jaxdl(folder: Path, epochs: int, again: bool = False) -> Training:
     """Trains with jaxdl."""
-    import jax  # noqa: F401  (imported before the clock starts, as by the others)
-
     import jaxdl
 
-    jaxdl.configure(compilation_cache=False)
-    experiment = jaxdl.load_experiment("sentiment_lstm", Path(__file__).resolve().parents[1] / "experiments")
-    yield 0
-    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(dir=folder.parent)
-    data = jaxdl.Text(str(folder), min_count=MIN_COUNT, validation=0.0, test=1 / _TEST)
-    experiment = jaxdl.replace(experiment, {"data": data, "training.epochs": epochs, "metrics": ("accuracy",)})
-    trainer = jaxdl.Trainer(experiment, data.load(notify=lambda line: None))
-    for epoch in trainer.train(trainer.init_state()):
-        state = epoch.state
-        yield 0
-    yield trainer.evaluate(state, "test")["accuracy"]
+    def data() -> jaxdl.Text:
+        return jaxdl.Text(str(folder), min_count=MIN_COUNT, validation=0.0, test=1 / _TEST)
+
+    return jaxdl_training("sentiment_lstm", data, folder, epochs, again=again)
 
 
 def torch_training(folder: Path, epochs: int) -> Training:
@@ -178,7 +170,8 @@ def keras_training(folder: Path, epochs: int) -> Training:
 
 
 TRAININGS: dict[str, Callable[[Path, int], Training]] = {
-    "jaxdl": jaxdl_training,
+    "jaxdl": of_jaxdl,
+    AGAIN: functools.partial(of_jaxdl, again=True),
     "torch": torch_training,
     "keras": keras_training,
 }

@@ -59,12 +59,21 @@ if TYPE_CHECKING:
     from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
     from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
+        CTC,
+        CosineSimilarity,
+        Focal,
+        Hinge,
         Huber,
+        KLDivergence,
+        LogCosh,
         MeanAbsoluteError,
         MeanSquaredError,
+        MulticlassHinge,
         Objective,
+        Poisson,
         Reconstruction,
         SigmoidCrossEntropy,
+        SigmoidFocal,
         SoftmaxCrossEntropy,
         loss,
         metric,
@@ -81,9 +90,11 @@ if TYPE_CHECKING:
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
+    from jaxdl.training.tuning import Tuner
 
 __all__ = [
     "CNN",
+    "CTC",
     "MLP",
     "RNN",
     "SGD",
@@ -107,6 +118,7 @@ __all__ = [
     "Constant",
     "CopyMemory",
     "Cosine",
+    "CosineSimilarity",
     "Data",
     "Dataset",
     "Diabetes",
@@ -117,21 +129,27 @@ __all__ = [
     "Experiment",
     "Exponential",
     "Fit",
+    "Focal",
     "Folder",
+    "Hinge",
     "Hook",
     "Huber",
     "Iris",
+    "KLDivergence",
     "Lamb",
     "Lion",
+    "LogCosh",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Moment",
+    "MulticlassHinge",
     "Objective",
     "OneCycle",
     "Optimizer",
     "Parity",
     "Pause",
     "Piecewise",
+    "Poisson",
     "Preprocess",
     "RMSprop",
     "Reconstruction",
@@ -143,6 +161,7 @@ __all__ = [
     "SeriesAugmentation",
     "Shapes",
     "SigmoidCrossEntropy",
+    "SigmoidFocal",
     "Sine",
     "SoftmaxCrossEntropy",
     "Spec",
@@ -161,6 +180,7 @@ __all__ = [
     "Training",
     "TreeLSTM",
     "Trees",
+    "Tuner",
     "UNet",
     "UserError",
     "Vowels",
@@ -214,8 +234,10 @@ _NAMES = {
     "jaxdl.inference": "TrainedModel evaluate export_program load_run",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
+    "jaxdl.training.tuning": "Tuner",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
-    "jaxdl.objectives": "Huber MeanAbsoluteError MeanSquaredError Objective Reconstruction SigmoidCrossEntropy "
+    "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
+    "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
     "jaxdl.objectives.several": "losses",
     "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",

@@ -44,6 +44,12 @@ def _recipe(name: str) -> Any:
     small = {"training.batch_size": 64, "training.eval_batch_size": 100}
     if name == "residual":
         return jaxdl.replace(residual(), small | {"optimizer.learning_rate": 0.01, "model.blocks": 1})
+    if name in ("parts", "float16"):
+        model = jaxdl.MLP(features=(64, 64), dropout=0.2, normalization="layer")
+        precision = {"training.precision": "float16"} if name == "float16" else {}
+        others = {"accumulate": 2, "ema": 0.9, "remat": True, "norms": True, "nan": "skip"}
+        others = {"model": model} | precision | {f"training.{field}": value for field, value in others.items()}
+        return jaxdl.replace(twin("digits_mlp"), small | others)
     if name == "mlp":
         return jaxdl.replace(twin("digits_mlp"), small | {"model.dropout": 0.2, "optimizer.clip_norm": 1.0})
     return jaxdl.replace(twin(name), small)
@@ -55,6 +61,9 @@ def _trained(recipe: Any, steps: int) -> dict[str, Any]:
 
     import jaxdl
     from jaxdl.profiling.collectives import collectives
+    from jaxdl.steps import averages
+    from jaxdl.steps.prediction import batch_shapes, predicted_memory
+    from jaxdl.steps.state import parted
 
     trainer = jaxdl.Trainer(recipe, recipe.data.load(Path("no folder"), print))
     state, losses = trainer.advance(trainer.init_state(), steps)
@@ -66,12 +75,26 @@ def _trained(recipe: Any, steps: int) -> dict[str, Any]:
     def said(name: str) -> list[list[Any]]:
         return [list(each) for each in collectives(trainer.programs.optimized_text(name))]
 
-    flat = jax.tree_util.tree_leaves_with_path(state.params)
-    params = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in flat}
+    def named(tree: Any) -> dict[str, Any]:
+        flat = jax.tree_util.tree_leaves_with_path(tree)
+        return {
+            jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf).tolist() for path, leaf in flat
+        }
+
+    average = averages.averaged(state)
+    _, others = parted(state.opt_state)
+    batch = batch_shapes(trainer.experiment, trainer.spec)
+    order = 4 * len(trainer.feed.order(0)) + sum(4 * rows.size for rows in trainer.programs.row_shapes.values())
     return {
         "losses": losses.tolist(),
         "figures": figures,
-        "params": {name: array.tolist() for name, array in params.items()},
+        "params": named(state.params),
+        "average": None if average is None else named(average.params),
+        "loss_scale": None if "loss_scale" not in others else float(others["loss_scale"]["scale"]),
+        "memory": {
+            "predicted": predicted_memory(trainer.experiment, trainer.spec, batch, trainer.layout).needed + order,
+            "compiled": trainer.programs.memory_needed(),
+        },
         "bytes": {"params": kept(state.params), "opt_state": kept(state.opt_state)},
         "collectives": {name: said(name) for name in ("train", "eval")},
         "layout": None if trainer.layout is None else trainer.layout.described(),

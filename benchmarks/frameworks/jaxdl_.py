@@ -19,6 +19,7 @@ from benchmarks import data
 from benchmarks.recorder import Recorder
 from benchmarks.task import Task
 from benchmarks.workloads import Conv, Dense, Dropout, Layer, Pool, Recurrent, Workload
+from jaxdl.backend.cores import usable_cores
 
 _EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
@@ -108,7 +109,7 @@ def _first_dense(layers: tuple[Layer, ...]) -> int:
 
 def run(task: Task, recorder: Recorder) -> None:
     """Trains for `task` and reports to `recorder`."""
-    jaxdl.configure(platform=task.device)
+    jaxdl.configure(platform=task.device, cpu_devices=len(usable_cores()))
     if task.recipe.data == "mnist":
         experiment = jaxdl.load_experiment(task.workload, _EXPERIMENTS)
     else:
@@ -124,6 +125,10 @@ def run(task: Task, recorder: Recorder) -> None:
     train = {name: array[: task.train_examples] for name, array in dataset.splits["train"].items()}
     dataset = dataclasses.replace(dataset, splits={"train": train, "test": dataset.splits["test"]})
 
+    # As the command does: a few steps are timed with one device of the CPU and with several, once for a machine.
+    chosen = jaxdl.Tuner().choose(experiment.for_spec(dataset.spec), lambda each: jaxdl.Trainer(each, dataset))
+    if chosen is not None:
+        experiment = jaxdl.replace(experiment, {"training.devices": chosen.devices})
     trainer = jaxdl.Trainer(experiment, dataset)
     recorder.parameters = sum(leaf.size for leaf in jax.tree.leaves(trainer.state_shapes().params))
     recorder.library = "jax"

@@ -168,6 +168,12 @@ class Augmentation:
                         f"example of these data has shape {input_shape}. gaussian_noise takes any."
                     )
             return
+        for name in ("mixup", "cutmix"):
+            if enabled(getattr(self, name)) and spec.ignore_index is not None:
+                raise UserError(
+                    f"augmentation.{name}={getattr(self, name)}: a label to be ignored, "
+                    f"data.ignore_index={spec.ignore_index}, cannot be mixed with others; leave one of the two out."
+                )
         for name in ("shift", "cutout"):
             if getattr(self, name) >= min(input_shape[:2]):
                 raise UserError(

@@ -12,7 +12,7 @@ import jaxlib.version
 from jax.extend import core
 
 from jaxdl.backend.cores import usable_cores
-from jaxdl.backend.jaxprs import multiplies_in_loops
+from jaxdl.backend.jaxprs import computes_again, multiplies_in_loops
 
 # On the CPU, XLA's own convolution (Eigen) is up to six times faster than YNNPACK's, and its own matrix product is 1.6
 # times as fast at the sizes of a recurrence; YNNPACK's sums are kept.
@@ -27,6 +27,9 @@ _TRIED_JAXLIBS = ((0, 10), (0, 12))
 _YNNPACK_PRODUCTS = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
 }
+# Before jaxlib 0.12, on the CPU, XLA removes the barriers between the forward pass and what `jax.checkpoint` computes
+# again too early, sees that both are the same, and keeps it all: the memory is then that without it.
+_KEEP_BARRIERS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
 # A program that runs once, for a moment, is not worth much optimisation: that of initial parameters then compiles in a
 # half to a tenth of the time.
 _ONCE = {"xla_backend_optimization_level": "1"}
@@ -50,15 +53,18 @@ def compiler_options(program: core.Jaxpr) -> dict[str, str]:
         program: a traced program that loops over train or eval steps.
 
     Returns:
-        Options by name, for `jax.stages.Lowered.compile`; empty if the user set the flags or `add_xla_flags` was not
-        called.
+        Options by name, for `jax.stages.Lowered.compile`; none that depend on the flags if the user set them or
+        `add_xla_flags` was not called.
     """
+    if jax.default_backend() != "cpu":
+        return {}
+    version = jaxlib.version.__version_info__[:2]
+    if _TRIED_JAXLIBS[0] <= version < (0, 12) and computes_again(program):
+        return dict(_KEEP_BARRIERS)
     flags = os.environ.get("XLA_FLAGS", "").split()
-    if jaxlib.version.__version_info__[:2] < (0, 12) or not all(flag in flags for flag in _CPU_FLAGS):
+    if version < (0, 12) or not all(flag in flags for flag in _CPU_FLAGS):
         return {}
-    if jax.default_backend() != "cpu" or multiplies_in_loops(program, _STEPS_AND_TIME):
-        return {}
-    return dict(_YNNPACK_PRODUCTS)
+    return {} if multiplies_in_loops(program, _STEPS_AND_TIME) else dict(_YNNPACK_PRODUCTS)
 
 
 def traced(

@@ -33,6 +33,19 @@ def processor_name() -> str:
     return model.group(1).strip() if model else platform.processor() or platform.machine()
 
 
+def processor_identity() -> str:
+    """Returns what tells one kind of processor from another: model, family, stepping and instructions.
+
+    The name alone may be that of several generations, as in virtual machines.
+    """
+    try:
+        described = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
+    except OSError:
+        return processor_name()
+    wanted = r"^(?:vendor_id|cpu family|model|model name|stepping|flags|Features|CPU (?:part|variant))\s*:\s*(.+)$"
+    return "; ".join(re.findall(wanted, described, re.MULTILINE)) or processor_name()
+
+
 def gpu_names() -> list[str]:
     """Returns the GPUs that JAX uses as ``CUDA_VISIBLE_DEVICES`` names them; starts its backend."""
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]

@@ -10,6 +10,8 @@ from typing import Any
 from jax.extend import core
 from jax.interpreters.partial_eval import dce_jaxpr
 
+# Names of `jax.checkpoint` in a traced function.
+RECOMPUTED = ("checkpoint", "remat", "remat2")
 _LOOPS = ("scan", "while")
 
 
@@ -43,6 +45,16 @@ def multiplies_in_loops(jaxpr: core.Jaxpr, depth: int) -> bool:
             return True
         left = depth - (equation.primitive.name in _LOOPS)
         if any(multiplies_in_loops(inner, left) for inner in inner_programs(equation.params)):
+            return True
+    return False
+
+
+def computes_again(jaxpr: core.Jaxpr) -> bool:
+    """Returns whether a traced gradient computes a part of the forward pass again, as with `jax.checkpoint`."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in RECOMPUTED and equation.params.get("differentiated"):
+            return True
+        if any(map(computes_again, inner_programs(equation.params))):
             return True
     return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -95,9 +96,15 @@ def add_cpu_devices(count: int) -> None:
 
     It changes nothing about other devices.
     """
+    if count > 1 and not devices_are_set() and getattr(jax.config, "jax_num_cpu_devices", -1) < 0:
+        with contextlib.suppress(RuntimeError):  # the backend runs: its devices are what there is, see `local_devices`
+            jax.config.update("jax_num_cpu_devices", count)
+
+
+def devices_are_set() -> bool:
+    """Returns whether the environment says as how many devices the CPU counts."""
     said = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if count > 1 and not said and getattr(jax.config, "jax_num_cpu_devices", -1) < 0:
-        jax.config.update("jax_num_cpu_devices", count)
+    return said or "JAX_NUM_CPU_DEVICES" in os.environ
 
 
 def local_devices(count: int, given: str) -> list[Any]:

@@ -114,7 +114,7 @@ class Checkpoints:
 
         Args:
             like: a pytree of arrays or of `jax.ShapeDtypeStruct`; gives structure, shapes, dtypes and, if it has them,
-                shardings.
+                shardings. None: the state as it lies in the file, see `read_checkpoint`.
             step: which one; None means the last. ``"best"`` also means the last if no checkpoint was measured.
 
         Returns:

@@ -77,7 +77,8 @@ def read_checkpoint(
         manager: Orbax's manager of the directory.
         directory: the folder of the checkpoints.
         step: which one.
-        like: the structure, shapes and dtypes of the state, or a function that returns them from `Saved.about`.
+        like: the structure, shapes and dtypes of the state, or a function that returns them from `Saved.about`; None:
+            the state as it lies in the file, NumPy arrays in dictionaries and lists, keys as their words.
         rows_like: shapes and dtypes of the rows; None leaves them out.
 
     Raises:
@@ -96,18 +97,19 @@ def _read_checkpoint(manager: Any, directory: Path, step: int, like: Any, rows_l
     digests = about["digests"]
     if callable(like):
         like = like(about)
-    check_fits(about["shapes"], like, path)
+    if like is not None:
+        check_fits(about["shapes"], like, path)
     wanted = {STATE: like}
     if rows_like is not None and ROWS in digests:
         wanted[ROWS] = dict(rows_like)
     in_file = jax.tree.map(shape_in_file, wanted)
-    items = {name: ocp.args.StandardRestore(tree) for name, tree in in_file.items()}
+    items = {name: ocp.args.StandardRestore(tree) for name, tree in in_file.items()}  # None: as it is in the file
     with damage_named(path, step):
         restored = manager.restore(step, args=ocp.args.Composite(**items))
     for name in wanted:
         if params_sha256(restored[name]) != digests[name]:
             raise Damaged(path, step, f"the digest of its {name} is not the one that was written with it")
-    state = jax.tree.map(with_keys, like, restored[STATE])
+    state = restored[STATE] if like is None else jax.tree.map(with_keys, like, restored[STATE])
     rows = {name: np.asarray(row) for name, row in restored[ROWS].items()} if ROWS in wanted else None
     return Saved(step, state, rows, about)
 

@@ -54,7 +54,7 @@ def find_experiment(asked: Options, folders: Sequence[Path]) -> Experiment | Non
     if of_a_run and not (asked.experiment or asked.config):
         raise UserError(f"--mode={asked.mode} needs --run_dir=DIR of a finished run.")
     if asked.config:
-        return _experiment_of_run(Path(asked.config), asked, folders)
+        return _without_tuning(_experiment_of_run(Path(asked.config), asked, folders), Path(asked.config))
     if not asked.experiment and asked.mode in COMMANDS and COMMANDS[asked.mode].of_the_machine:
         return None
     if not asked.experiment:
@@ -102,6 +102,16 @@ def _experiment_of_run(run_dir: Path, asked: Options, folders: Sequence[Path]) -
         raise UserError(f"{run_dir} has a run of {name!r}, not of {asked.experiment!r}.")
     in_a_folder = any(has_experiment(name, folder) for folder in folders)
     return from_config(config, _named(name, folders) if in_a_folder else None)
+
+
+def _without_tuning(experiment: Experiment, run_dir: Path) -> Experiment:
+    """Returns the recipe of a run without what was measured on the run's machine: how many devices share a batch."""
+    from jaxdl.fields import replace
+    from jaxdl.record import CONFIG, RECORD, read_record
+
+    folder = run_dir.parent if run_dir.name == CONFIG else run_dir
+    tuned = (folder / RECORD).exists() and "tuning" in read_record(folder)
+    return replace(experiment, {"training.devices": None}) if tuned else experiment
 
 
 def list_text(folders: Sequence[Path]) -> str:

@@ -62,6 +62,12 @@ class Options:
         "5min, 600s; it says where it stands, and the same command goes on; by default it waits",
         check=_check_time,
     )
+    tuning: str = static(
+        "auto",
+        "how many devices of the CPU share a batch, which is quicker for some models: auto: measured in a moment "
+        "before a training that takes long, and kept for this machine; off: one; DIR: as in the run in this "
+        "directory. Not for sweeps, and not where --devices, --mesh or XLA_FLAGS says it",
+    )
     quiet: bool = static(False, "show neither progress nor messages, only results and errors")
     input: str = static(
         "",

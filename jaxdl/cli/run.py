@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax
 
+from jaxdl.backend.cores import usable_cores
 from jaxdl.backend.debugging import not_a_number
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.mesh import devices_of, named_axes
@@ -44,7 +45,7 @@ def run(options: Options, experiment: Experiment | None, arguments: Sequence[str
         platform=options.platform,
         xla_flags=options.xla_flags,
         debug=options.debug,
-        cpu_devices=devices_of(axes or ()),
+        cpu_devices=_devices_to_try(options) if axes is None else devices_of(axes),
     )
     raise_terminated()
     if options.max_time:
@@ -58,6 +59,12 @@ def run(options: Options, experiment: Experiment | None, arguments: Sequence[str
     except KeyboardInterrupt as stop:
         # The status that a shell reports for a program that a signal ended.
         return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
+
+
+def _devices_to_try(options: Options) -> int:
+    """Returns as how many devices the CPU counts where the recipe does not say it."""
+    tuned = options.mode == "train" and not options.is_sweep and options.tuning != "off" and not options.debug
+    return len(usable_cores()) if tuned else 1
 
 
 @contextlib.contextmanager

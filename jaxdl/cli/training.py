@@ -24,6 +24,7 @@ from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import layout_with_rules
 from jaxdl.training.resuming import newest_unfinished
 from jaxdl.training.run import train as train_experiment
+from jaxdl.training.tuning import Tuner
 
 
 def train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -42,6 +43,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
             profiler=_profiler(options),
             accept_changed_data=options.accept_changed_data,
             hooks=_hooks(options, run_dir),
+            tuner=tuner_of(options),
         )
     except KeyboardInterrupt:
         announce(
@@ -75,6 +77,13 @@ def _run_dir(options: Options, experiment: Experiment) -> Path:
             return found
         announce(f"no unfinished run of this recipe in {runs / experiment.name}: a new one begins.")
     return new_run_dir(runs, experiment.name)
+
+
+def tuner_of(options: Options) -> Tuner | None:
+    """Returns what chooses the devices that share a batch; None where it is not chosen."""
+    if options.tuning == "off" or options.debug or options.platform not in ("", "cpu"):
+        return None
+    return Tuner(None if options.tuning == "auto" else Path(options.tuning))
 
 
 def _hooks(options: Options, run_dir: Path) -> Hooks:
@@ -115,6 +124,8 @@ def summary(options: Options, experiment: Experiment, arguments: Sequence[str], 
     table = layer_table(experiment.model, *inputs, size, named=named, optimizer_bytes=opt_bytes, train=True)
     console_of().print(render(table))
     layout = layout_with_rules(experiment, spec)
-    memory = predicted_memory(experiment, spec, batch_shapes(experiment, spec), layout)
-    console_of().print(memory_lines(memory.parts, device_memory(jax.local_devices()[0]), memory.devices))
+    kept = None if experiment.data.stream == "on" else experiment.data.known_examples(Path(options.data_folder))
+    memory = predicted_memory(experiment, spec, batch_shapes(experiment, spec), layout, kept)
+    limit = device_memory(jax.local_devices()[0])
+    console_of().print(memory_lines(memory.parts, limit, memory.devices, memory.example, memory.flops))
     return 0

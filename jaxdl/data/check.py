@@ -177,11 +177,15 @@ def _labelled(split: Split, spec: Spec, where: str, notify: Callable[[str], None
         return split
     steps = steps_that_count(split)
     counts = np.ones(targets.shape, bool) if steps is None else steps
+    if spec.ignore_index is not None:
+        counts = counts & (targets != spec.ignore_index)
     unlabelled = ((targets == UNLABELLED) | ~counts).reshape(len(targets), -1).all(1)
     unlabelled &= counts.reshape(len(targets), -1).any(1)
     valid = (targets >= 0) & (targets < spec.outputs)
     wrong = np.flatnonzero((counts & ~valid).reshape(len(targets), -1).any(1) & ~unlabelled)
     used = targets[counts]
+    if not used.size:
+        raise UserError(f"{where}: every label is {spec.ignore_index}, which data.ignore_index says to ignore.")
     if len(wrong) or set(np.unique(used)) == {-1, 1}:
         raise UserError(
             f"{where}: labels are from {used.min()} to {used.max()}, but must be from 0 to {spec.outputs - 1}"
@@ -203,5 +207,8 @@ def _cause(labels: np.ndarray, classes: int) -> str:
     if set(np.unique(labels)) == {-1, 1}:
         return "Write 0 and 1 for -1 and 1."
     if labels.min() < 0:
-        return f"{UNLABELLED} marks an example without a label; use lengths for padded steps."
+        return (
+            f"{UNLABELLED} marks an example without a label; use lengths for padded steps, and data.ignore_index for "
+            "others that are not to count."
+        )
     return "Give the data as many classes, or floating-point targets for a regression."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdl.data.decoding import bombs_refused, fill
-from jaxdl.data.jpeg import decoded
+from jaxdl.data.jpeg import decoded, decoded_pixels
 from jaxdl.data.resizing import fitted, scaled_size
 from jaxdl.data.spec import Fit, Spec
 from jaxdl.errors import UserError
@@ -178,6 +178,10 @@ def drawn(file: Image.Image, path: Path | str, shape: tuple[int, ...], fit: Fit)
     height, width, channels = shape
     room = width, height
     scaled = _scaled_while_decoded(file, room, fit) if file.format in _JPEG else None
+    if scaled == room == file.size and file.mode == MODES[channels] and not _is_turned(file):
+        pixels = decoded_pixels(file)  # nothing is left to be done with them
+        if pixels is not None:
+            return pixels
     image = opaque(file, path, MODES[channels])
     image = fitted(image, scaled or scaled_size(image.size, room, fit), room)
     return np.broadcast_to(np.asarray(image).reshape(height, width, -1), shape)
@@ -191,6 +195,10 @@ def _scaled_while_decoded(file: Image.Image, room: tuple[int, int], fit: Fit) ->
     scaled = scaled_size((height, width) if turned else (width, height), room, fit)
     file.draft(None, scaled[::-1] if turned else scaled)
     return scaled
+
+
+def _is_turned(file: Image.Image) -> bool:
+    return bool(file.getexif().get(_ORIENTATION, 1) != 1)
 
 
 def opaque(file: Image.Image, path: Path | str, mode: str) -> Image.Image:

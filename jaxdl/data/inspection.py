@@ -149,7 +149,7 @@ def _class_counts(split: Split, spec: Spec) -> tuple[int, ...]:
     counts = steps_that_count(split)
     if counts is not None:
         labels = labels[counts]
-    valid = labels[labels >= 0]
+    valid = labels[(labels >= 0) & (labels != spec.ignore_index)]
     return tuple(map(int, np.bincount(valid.reshape(-1), minlength=spec.outputs)))
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 _OF_INPUTS = ("inputs", "lengths")
-_OF_TARGETS = ("targets", "target_lengths")
+# `counted` is made in a step: which labels are not to be ignored.
+_OF_TARGETS = ("targets", "target_lengths", "counted")
 # What a model is called with beside its inputs, and what Flax's `apply` and `init` take themselves.
 _RESERVED = ("train", "lengths", "targets", "variables", "rngs", "mutable", "method", "capture_intermediates")
 

@@ -131,6 +131,10 @@ class Data(abc.ABC):
             UserError: the set is unknown.
         """
 
+    def known_examples(self, data_dir: Path) -> int | None:
+        """Returns how many examples all splits have together; None where that is not known without loading them."""
+        return None
+
     @abc.abstractmethod
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         """Returns the set with the source's own splits: train, and where it has them validation and test."""

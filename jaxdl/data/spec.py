@@ -115,6 +115,7 @@ class Spec:
         targets: where it has several targets, the spec of each by its name, with the facts of the input that it belongs
             to; what is above is then that of the first.
         of_input: name of the input that the targets belong to, whose steps or pixels theirs are.
+        ignore_index: the label of steps, pixels or examples that count in no loss and no metric; None: all count.
     """
 
     input_shape: tuple[int, ...]
@@ -137,6 +138,7 @@ class Spec:
     inputs: tuple[tuple[str, Spec], ...] = ()
     targets: tuple[tuple[str, Spec], ...] = ()
     of_input: str = ""
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):

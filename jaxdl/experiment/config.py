@@ -91,9 +91,9 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     code = config.get(_CODE) if isinstance(config, Mapping) else None
     config = {name: value for name, value in config.items() if name != _CODE} if code else config
     if default is None and isinstance(code, Mapping):
-        names = [str(path).removeprefix("metrics.") for path in code if str(path).startswith("metrics.")]
-        if names:
-            raise _not_jaxdls("metric", names[0])
+        for path in code:  # one of the user's own may have the name of one of jaxdl's
+            place, _, metric = str(path).partition("metrics.")
+            raise _not_jaxdls("metric", metric) if metric else _not_jaxdls(place, _type_at(config, place))
     if default is None:
         experiment: Experiment = _read(config, _built_in(config), None, "")
     else:
@@ -103,6 +103,12 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     if experiment.metrics == ("accuracy",) and not defined("accuracy", experiment.objective):
         return dataclasses.replace(experiment, metrics=None)
     return experiment
+
+
+def _type_at(config: Any, path: str) -> str:
+    for name in path.split("."):
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return str(config.get(_TYPE)) if isinstance(config, Mapping) else path
 
 
 def _is_member(field: Field) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 
 from flax import linen as nn
@@ -21,6 +22,7 @@ from jaxdl.experiment.training import Training as Training
 from jaxdl.fields import (
     check_fields,
     described,
+    enabled,
     part,
     replace,
     static,
@@ -31,6 +33,7 @@ from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
 from jaxdl.objectives.several import with_kinds
 from jaxdl.optim import OPTIMIZERS, Optimizer
+from jaxdl.optim.groups import expression
 from jaxdl.optim.schedules import SCHEDULES, Schedule
 
 
@@ -72,6 +75,22 @@ class Experiment:
         "weighted in any case, where the data have weights or class_weight is set",
         since="0.3.0",
     )
+    init_from: str = static(
+        "",
+        "run directory or .safetensors file whose weights the training begins with, by name and shape: parameters and "
+        "batch statistics, of a run those it predicts by; a table says which were taken; empty: none",
+        affects=("result",),
+        path=True,
+        since="0.3.0",
+    )
+    init_only: str = static(
+        "",
+        "regular expression, as for --freeze, of the parameters and statistics that init_from takes, such as "
+        "(?!output).*; empty: all that fit",
+        check=expression,
+        affects=("result",),
+        since="0.3.0",
+    )
     seed: int = traced(
         0,
         "seed of the initial parameters, the order of the data, augmentation and dropout, in [0, 2**32)",
@@ -100,6 +119,8 @@ class Experiment:
             object.__setattr__(self, "optimizer", dataclasses.replace(self.optimizer, schedule=meant))
         if self.metrics is not None:
             object.__setattr__(self, "metrics", taken_metrics(self.metrics))
+        if isinstance(self.init_from, os.PathLike):
+            object.__setattr__(self, "init_from", os.fspath(self.init_from))
         object.__setattr__(self, "hooks", taken_hooks(self.hooks))
 
     @property
@@ -124,6 +145,9 @@ class Experiment:
         self = self._with_kind(spec)
         check_fields(self)
         self._check_accumulation()
+        self._check_average()
+        if self.init_only and not self.init_from:
+            raise UserError(f"init_only={self.init_only} says what init_from takes: give init_from, too.")
         check_names(self, spec)
         if self.objective.of_inputs and spec.preprocess.cast == "none":
             raise UserError("a reconstruction needs inputs that are numbers, and those of these data are ids.")
@@ -153,6 +177,17 @@ class Experiment:
             raise UserError(
                 f"training.accumulate={parts} does not divide training.batch_size={size}; the nearest sizes are "
                 f"{nearest}."
+            )
+
+    def _check_average(self) -> None:
+        """Raises `UserError` for two averages of the parameters, or one over more epochs than there are."""
+        training = self.training
+        if training.swa and enabled(training.ema):
+            raise UserError(f"training.swa={training.swa} and training.ema={training.ema} are two averages: give one.")
+        if training.swa > training.epochs and not training.fast_dev_run:
+            raise UserError(
+                f"training.swa={training.swa} averages over the last epochs, and there are only {training.epochs}: "
+                "lower it, or raise --epochs."
             )
 
     def steps_per_epoch(self, examples: int) -> int:

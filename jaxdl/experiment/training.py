@@ -6,7 +6,7 @@ import dataclasses
 from typing import Literal
 
 from jaxdl.experiment import checks
-from jaxdl.fields import Affects, above_zero, at_least, described, fraction, static, traced
+from jaxdl.fields import Affects, above_zero, at_least, described, enabled, fraction, static, traced
 
 # Read by the compiled programs, and by the loop between their calls.
 LOOP: tuple[Affects, ...] = ("programs", "result")
@@ -45,6 +45,14 @@ class Training:
         "compute a batch in this many parts, one after the other, and sum their gradients for one update: a part's "
         "memory with the batch's result, but batch statistics and dropout are those of each part; divides --batch_size",
         check=at_least(1),
+        affects=LOOP,
+        since="0.3.0",
+    )
+    remat: bool = static(
+        False,
+        "keep only what lies between blocks of the model's layers for the backward pass, and compute each block again "
+        "there: less memory for at most a third more operations (Chen et al. 2016, arXiv:1604.06174); also named "
+        "gradient or activation checkpointing",
         affects=LOOP,
         since="0.3.0",
     )
@@ -101,6 +109,15 @@ class Training:
         affects=LOOP,
         since="0.3.0",
     )
+    swa: int = static(
+        0,
+        "average the parameters at the end of each of the last so many epochs (Izmailov et al. 2018, "
+        "arXiv:1803.05407); the average is evaluated beside them (swa_loss), with batch statistics measured for it on "
+        "train, and predicts; before these epochs it is the parameters themselves; 0: none",
+        check=at_least(0),
+        affects=LOOP,
+        since="0.3.0",
+    )
     nan: Literal["stop", "skip", "ignore"] = static(
         "stop",
         "if a loss, a gradient or a parameter is not finite any more: stop the run at that "
@@ -151,6 +168,11 @@ class Training:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precision", checks.PRECISIONS.get(str(self.precision), self.precision))
+
+    @property
+    def averages(self) -> Literal["", "ema", "swa"]:
+        """Which average of the parameters is kept; empty: none."""
+        return "swa" if self.swa else "ema" if enabled(self.ema) else ""
 
     @property
     def scales_loss(self) -> bool:

@@ -68,4 +68,6 @@ def _counts(experiment: Experiment, dataset: Dataset) -> np.ndarray:
     counted = steps_that_count(train)
     if counted is not None:
         labels = labels[counted]
+    if spec.ignore_index is not None:
+        labels = labels[labels != spec.ignore_index]
     return np.bincount(labels.reshape(-1), minlength=classes).astype(np.float64)

@@ -26,7 +26,8 @@ from jaxdl.inference.in_parts import partials_of_chunks, trace_chunk
 from jaxdl.inference.predictor import load_run
 from jaxdl.record import read_record
 from jaxdl.steps.buckets import Buckets, buckets_for
-from jaxdl.steps.functions import Steps, TrainState, eval_figures, hyperparameters, make_steps
+from jaxdl.steps.figures import eval_figures
+from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.many import run_eval_steps
 

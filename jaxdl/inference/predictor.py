@@ -22,7 +22,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
 from jaxdl.experiment.fitting import vocabulary_path
-from jaxdl.fields import enabled, replace, walk
+from jaxdl.fields import replace, walk
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.inference.named import of_input
@@ -168,8 +168,8 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
     Args:
         run_dir: the run directory.
         experiment: the recipe; None: the one of the run's ``config.json``, whose parts must all be jaxdl's own.
-        ema: whether to predict by the average of the parameters, where the run has one and ``training.ema`` of
-            `experiment` is not 0; otherwise by the parameters themselves.
+        ema: whether to predict by the average of the parameters, where the run has one and ``training.ema`` or
+            ``training.swa`` of `experiment` is not 0; otherwise by the parameters themselves.
 
     Raises:
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
@@ -189,7 +189,7 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
                 f"others, in {beside}. The sweep's command continues it."
             )
         state = checkpoints.restore(state_shapes(saved), which)
-    if not (ema and enabled(experiment.training.ema)):
+    if not (ema and experiment.training.averages):
         state = without_average(state)
     return TrainedModel(experiment, spec, steps, state)
 
@@ -197,4 +197,4 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
 def _carried(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields that decide what a run's state holds, by path, as the run had them."""
     training = config.get("training", {})
-    return {f"training.{name}": training[name] for name in ("precision", "ema") if name in training}
+    return {f"training.{name}": training[name] for name in ("precision", "ema", "swa") if name in training}

@@ -90,26 +90,28 @@ def class_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         ``precision``, ``recall``, ``f1`` and ``iou``, (..., classes) float64 each.
     """
-    hits, predicted, actual = _sums(confusion)
+    hits, predicted, actual = counted_classes(confusion)
     return {
-        "precision": hits / _divisor(predicted),
-        "recall": hits / _divisor(actual),
-        "f1": 2 * hits / _divisor(predicted + actual),
-        "iou": hits / _divisor(predicted + actual - hits),
+        "precision": share(hits, predicted),
+        "recall": share(hits, actual),
+        "f1": share(2 * hits, predicted + actual),
+        "iou": share(hits, predicted + actual - hits),
     }
 
 
 def occurring(confusion: np.ndarray) -> np.ndarray:
     """Returns which classes occur among labels or predictions, (..., classes) bool; see `class_figures`."""
-    _, predicted, actual = _sums(confusion)
+    _, predicted, actual = counted_classes(confusion)
     return np.asarray(predicted + actual > 0)
 
 
-def _divisor(counts: np.ndarray) -> np.ndarray:
-    return np.where(counts > 0, counts, 1)
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Returns what share of counts, or of sums of weights, others are; zero divided by zero is 0."""
+    shares: np.ndarray = part / np.where(whole > 0, whole, 1)
+    return shares
 
 
-def _sums(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns how often each class was predicted rightly, was predicted, and was the label."""
+def counted_classes(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns how often each class was predicted rightly, was predicted, and was the label; see `class_figures`."""
     predicted = confusion.sum(axis=-2)[..., : confusion.shape[-2]]
     return np.diagonal(confusion, axis1=-2, axis2=-1), predicted, confusion.sum(axis=-1)

@@ -60,7 +60,7 @@ class Metric(abc.ABC):
                 least 0, for figures in which an element with the weight 2 counts as two.
 
         Returns:
-            Arrays whose shapes do not depend on the batch size; counts are int32, sums and sums of weights float32.
+            Arrays: sums over the batch, or a row for each example. Counts are int32, sums and sums of weights float32.
 
         Raises:
             UserError: the shapes do not match.

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from jaxdl.errors import UserError, unknown
 from jaxdl.objectives import losses
+from jaxdl.objectives.agreement import Agreement, Average, Averaged, balanced_accuracy, cohen_kappa, matthews
+from jaxdl.objectives.calibration import CalibrationError
 from jaxdl.objectives.classes import in_top
 from jaxdl.objectives.measures import (
     Confusion,
@@ -39,6 +42,7 @@ from jaxdl.objectives.objectives import (
     SoftmaxCrossEntropy,
 )
 from jaxdl.objectives.own import FromLoss, OwnMetric
+from jaxdl.objectives.ranking import Ranking, average_precision, precision_recall_area, roc_area
 from jaxdl.objectives.several import OfOutput, Several, metric_of, total_loss
 
 Direction = Literal["minimize", "maximize"]
@@ -52,7 +56,10 @@ _IN_WORDS: Mapping[Kind | None, str] = {
 
 
 def metric(name: str, objective: Objective | None = None) -> Metric:
-    """Returns the metric of that name, or ``top_K`` for any K from 1; the message for an unknown name lists all.
+    """Returns the metric of that name; the message for an unknown name lists all.
+
+    Names with a number are ``top_K`` for any K from 1, and ``fB``, ``fB_micro`` and ``fB_weighted`` for any B, such as
+    ``f2`` and ``f0.5``.
 
     Args:
         name: its name, or a metric of one's own; of one of several outputs ``OUTPUT/METRIC``.
@@ -74,8 +81,10 @@ def metric(name: str, objective: Objective | None = None) -> Metric:
         found: Metric = Mean(name, True, ("classes",), _SOFTMAX, values, "in_" + name, fewest_outputs=k)
     elif name in _METRICS:
         found = _METRICS[name]
+    elif (f := re.fullmatch(r"f(\d+(?:\.\d+)?)(?:_(micro|weighted))?", name)) and float(f[1]):
+        found = Averaged(name, True, _CHOICES, _SOFTMAX, float(f[1]), _AVERAGES.get(f[2], "macro"))
     else:
-        raise unknown("metric", name, (*_METRICS, "top_5"))
+        raise unknown("metric", name, (*_METRICS, *_WITH_NUMBERS))
     if objective is None or (isinstance(objective, FromLoss) and objective.kind is None):
         return found  # the kind of an own loss follows from data that are not loaded yet
     if objective.kind not in found.kinds:
@@ -84,7 +93,9 @@ def metric(name: str, objective: Objective | None = None) -> Metric:
 
 
 def _undefined(name: str, objective: Objective) -> str:
-    fitting = [known.name for known in (*_METRICS.values(), metric("top_5")) if objective.kind in known.kinds]
+    fitting = [
+        known.name for known in (*_METRICS.values(), *map(metric, _WITH_NUMBERS)) if objective.kind in known.kinds
+    ]
     way_out = f"choose from: {', '.join(fitting)}" if fitting else "declare its kind, see jaxdl.Objective"
     return (
         f"not defined for the objective {OBJECTIVES.name_of(objective)}, whose targets are "
@@ -133,14 +144,14 @@ def direction(figure: str, among: Sequence[str] = ()) -> Direction | None:
     """Returns whether smaller or larger values of a figure are better; None if its values have no order.
 
     Args:
-        figure: ``SPLIT/METRIC``, or only the metric; ``loss`` is allowed, and so is ``ema_`` before the metric, for
-            that of averaged parameters.
+        figure: ``SPLIT/METRIC``, or only the metric; ``loss`` is allowed, and so is ``ema_`` or ``swa_`` before the
+            metric, for that of averaged parameters.
         among: metrics that are measured, where some of one's own are known.
 
     Raises:
         UserError: there is no such metric.
     """
-    name = (figure.partition("/")[2] or figure).removeprefix("ema_")
+    name = (figure.partition("/")[2] or figure).removeprefix("ema_").removeprefix("swa_")
     known = next((each for each in among if each == name), name)
     higher_is_better = False if name.rpartition("/")[2] == "loss" else metric(known).higher_is_better
     return None if higher_is_better is None else "maximize" if higher_is_better else "minimize"
@@ -176,6 +187,7 @@ def check_metrics(names: Sequence[str] | None) -> str | None:
 
 _CHOICES: tuple[Kind, ...] = ("classes", "questions")
 _SOFTMAX, _SIGMOID, _SQUARES = SoftmaxCrossEntropy(), SigmoidCrossEntropy(), MeanSquaredError()
+_AVERAGES: Mapping[str, Average] = {"micro": "micro", "weighted": "weighted"}
 _METRICS: Mapping[str, Metric] = {
     known.name: known
     for known in (
@@ -195,8 +207,25 @@ _METRICS: Mapping[str, Metric] = {
         PerClass("recall", True, _CHOICES, _SOFTMAX),
         PerClass("f1", True, _CHOICES, _SOFTMAX),
         PerClass("mean_iou", True, _CHOICES, _SOFTMAX, figure="iou"),
+        Mean(
+            *("mean_absolute_percentage_error", False, ("values",), _SQUARES),
+            *(plain(losses.absolute_percentage_error), "absolute_percentage_error"),
+        ),
         RSquared("r_squared", True, ("values",), _SQUARES),
+        Ranking("auc", True, _CHOICES, _SOFTMAX, roc_area),
+        Ranking("pr_auc", True, _CHOICES, _SOFTMAX, precision_recall_area),
+        Ranking("average_precision", True, _CHOICES, _SOFTMAX, average_precision),
+        *(
+            Averaged(f"{name}_{average}", True, _CHOICES, _SOFTMAX, beta, average)
+            for name, beta in (("precision", 0.0), ("recall", math.inf), ("f1", 1.0))
+            for average in _AVERAGES.values()
+        ),
+        Agreement("balanced_accuracy", True, _CHOICES, _SOFTMAX, balanced_accuracy),
+        Agreement("matthews", True, _CHOICES, _SOFTMAX, matthews),
+        Agreement("cohen_kappa", True, _CHOICES, _SOFTMAX, cohen_kappa),
+        CalibrationError("calibration_error", False, _CHOICES, _SOFTMAX),
     )
 }
+_WITH_NUMBERS = ("top_5", "f2")  # examples of the names that have a number in them
 # A run's report is made without the experiment and looks these up by the names in its files.
 REPORT_SECTIONS = {name: known.report_section for name, known in _METRICS.items()}

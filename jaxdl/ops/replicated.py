@@ -1,9 +1,13 @@
-"""Says that each device of a mesh has the whole of an array, or whole rows of it."""
+"""Says what the devices of a mesh have of an array: the whole, whole rows, or the share of it that they compute."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import jax
 from jax.sharding import AxisType, PartitionSpec
+
+from jaxdl.backend.mesh import DATA
 
 
 def replicated(array: jax.Array) -> jax.Array:
@@ -25,6 +29,44 @@ def whole_rows(array: jax.Array) -> jax.Array:
         array: (rows, ...), any dtype.
     """
     return _lies(array, PartitionSpec(PartitionSpec.UNCONSTRAINED, *[None] * (array.ndim - 1)))
+
+
+def of_each_share(
+    function: Callable[..., tuple[jax.Array, ...]],
+    arrays: Sequence[jax.Array],
+    batched: Sequence[bool],
+    results_batched: Sequence[bool],
+) -> tuple[jax.Array, ...]:
+    """Returns what a function of a batch returns, computed by each device for its own examples.
+
+    For a function whose form depends on how many examples there are, such as a loop over blocks of them: divided by the
+    compiler, each device would run the loop over the blocks of all. Where a program knows no mesh that divides a batch,
+    the function is called as it is.
+
+    Args:
+        function: of the arrays.
+        arrays: its arguments.
+        batched: which of them have the examples as their first axis; each device has the whole of the others.
+        results_batched: the same of the results; the others are sums over the examples.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    ways = 1 if mesh.empty or DATA not in mesh.axis_names else mesh.shape[DATA]
+    rows = next(len(array) for array, is_batched in zip(arrays, batched, strict=True) if is_batched)
+    if ways == 1 or rows % ways or any(kind != AxisType.Auto for kind in mesh.axis_types):
+        return function(*arrays)
+
+    def on_device(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+        results = zip(function(*arrays), results_batched, strict=True)
+        return tuple(result if is_batched else jax.lax.psum(result, DATA) for result, is_batched in results)
+
+    specs = [tuple(map(_of_rows, flags)) for flags in (batched, results_batched)]
+    divided = jax.shard_map(on_device, in_specs=specs[0], out_specs=specs[1], axis_names={DATA}, check_vma=False)
+    found: tuple[jax.Array, ...] = divided(*arrays)
+    return found
+
+
+def _of_rows(are_divided: bool) -> PartitionSpec:
+    return PartitionSpec(DATA) if are_divided else PartitionSpec()
 
 
 def _lies(array: jax.Array, spec: PartitionSpec) -> jax.Array:

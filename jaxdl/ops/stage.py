@@ -19,6 +19,7 @@ from jax import lax
 from jaxdl.backend.cores import machine_cores
 from jaxdl.ops import pooling
 from jaxdl.ops.convolution import canonical, canonical_backward, convolution
+from jaxdl.ops.replicated import of_each_share
 from jaxdl.ops.window import Sizes, Window, padding_pairs, per_dimension
 
 # The second-level cache of one core of current processors; the cores work on one block together.
@@ -92,7 +93,8 @@ def _forward(inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes) 
         pooled, places = (array.reshape(len(inputs), *array.shape[2:]) for array in results)
         return pooled, places
 
-    pooled, places = lax.platform_dependent(inputs, kernel, cpu=in_blocks, default=block)
+    run = partial(lax.platform_dependent, cpu=in_blocks, default=block)
+    pooled, places = of_each_share(run, (inputs, kernel), (True, False), (True, True))
     return pooled, (inputs, kernel, places)
 
 
@@ -122,10 +124,10 @@ def _backward(move: Window, window: Sizes, residuals: _Residuals, gradient: jax.
         of_kernel, of_inputs = lax.scan(add, start, (blocks, *others))
         return of_inputs.reshape(inputs.shape), of_kernel.astype(kernel.dtype)
 
-    gradients: tuple[jax.Array, jax.Array] = lax.platform_dependent(
-        inputs, kernel, places, gradient, cpu=in_blocks, default=block
-    )
-    return gradients
+    run = partial(lax.platform_dependent, cpu=in_blocks, default=block)
+    arrays = inputs, kernel, places, gradient
+    of_inputs, of_kernel = of_each_share(run, arrays, (True, False, True, True), (True, False))
+    return of_inputs, of_kernel
 
 
 def _blocks(inputs: jax.Array, kernel: jax.Array, move: Window) -> jax.Array:

@@ -14,20 +14,21 @@ decay comes before the trust ratio, as in its paper.
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import jax
 import optax
 
 from jaxdl import fields
+from jaxdl.optim.groups import as_items, by_group, chosen, expression, factors, held, moved
 from jaxdl.optim.schedules import SCHEDULES, Constant, Schedule
 from jaxdl.optim.transforms import scale_by_adam, scale_by_deviation, with_momentum
 
 _B1 = "share of the running mean of gradients that is kept"
 _B2 = "share of the running mean of squared gradients that is kept"
 _STEP = "size of a step, before the schedule's factor"
-_DECAY = "fraction of each weight subtracted in a step, times its learning rate (see `decayed` for which parameters)"
+_DECAY = "fraction of each weight subtracted in a step, times its learning rate (see weight_decay_on for which ones)"
 
 
 @fields.described
@@ -52,6 +53,32 @@ class Optimizer(abc.ABC):
         optional=True,
         check=fields.at_least(0),
     )
+    _: KW_ONLY
+    freeze: str = fields.static(
+        "",
+        "regular expression of parameters that stay as they are, such as dense_1 or (?!output).*; it matches the whole "
+        "path of a parameter (dense_1/kernel) or of a module that holds it; batch normalisation that it chooses keeps "
+        "its statistics, and normalises by them; empty: none",
+        check=expression,
+        since="0.3.0",
+    )
+    groups: tuple[str, ...] = fields.static(
+        (),
+        "factors of the learning rate for some parameters, as REGEX=FACTOR with expressions as for freeze, such as "
+        'dense_1=0.1,convolution_.*=0.01; the first that matches counts; from Python also {"dense_1": 0.1}',
+        check=factors,
+        since="0.3.0",
+    )
+    weight_decay_on: str = fields.static(
+        "",
+        "regular expression, as for freeze, of the parameters that weight_decay applies to, .* for all; empty: those "
+        "of two dimensions or more, except biases and scales",
+        check=expression,
+        since="0.3.0",
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", as_items(self.groups))
 
     @property
     def bounds_updates(self) -> bool:
@@ -68,16 +95,32 @@ class Optimizer(abc.ABC):
             total_steps: steps of the whole training, at least 1, for the schedule.
 
         Raises:
-            UserError: fields of the schedule contradict each other.
+            UserError: fields of the schedule contradict each other; by ``init``, an expression chooses no parameter.
         """
+        return by_group(self.of_all(total_steps), self.freeze, self.groups, self.weight_decay_on)
+
+    def of_all(self, total_steps: int) -> optax.GradientTransformation:
+        """Returns the transformation as it is for all parameters: without `freeze` and `groups`."""
         factor = self.schedule.factor(total_steps)
         decay = fields.enabled(self.weight_decay)
         return optax.chain(
             optax.clip(self.clip_value) if fields.enabled(self.clip_value) else optax.identity(),
             optax.clip_by_global_norm(self.clip_norm) if fields.enabled(self.clip_norm) else optax.identity(),
-            self.descent(optax.add_decayed_weights(self.weight_decay, decayed) if decay else optax.identity()),
+            self.descent(optax.add_decayed_weights(self.weight_decay, self.decays) if decay else optax.identity()),
             optax.scale_by_schedule(lambda count: -self.learning_rate * factor(count)),
         )
+
+    def decays(self, params: Any) -> Any:
+        """Returns a tree of bool in the structure of `params`: to which ones weight decay applies."""
+        return chosen(params, self.weight_decay_on) if self.weight_decay_on else decayed(params)
+
+    def held(self, params: Any) -> Any:
+        """Returns parameters of which the frozen ones get no gradient."""
+        return held(params, self.freeze)
+
+    def moved(self, params: Any, updates: Any) -> Any:
+        """Returns the parameters after an update; frozen ones are the same bits."""
+        return moved(params, updates, self.freeze)
 
     def learning_rate_at(self, count: Any, total_steps: int) -> Any:
         """Returns the learning rate of the step that follows `count` steps, for logs; `count` may be traced."""

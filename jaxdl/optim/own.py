@@ -12,7 +12,7 @@ import optax
 from jaxdl import fields
 from jaxdl.errors import UserError, brief
 from jaxdl.fields.function import FromFunction, Kind, kind_of
-from jaxdl.optim.optimizers import Optimizer, decayed
+from jaxdl.optim.optimizers import Optimizer
 from jaxdl.optim.schedules import Constant, Schedule
 
 _RATE = "size of a step, before the schedule's factor"
@@ -26,11 +26,16 @@ class FromOptimizer(FromFunction, Optimizer):
     left to it.
     """
 
-    def transformation(self, total_steps: int) -> optax.GradientTransformation:
+    def of_all(self, total_steps: int) -> optax.GradientTransformation:
         def chosen(name: str) -> bool:
             return name not in self.own_names and fields.enabled(getattr(self, name))
 
-        decay = optax.add_decayed_weights(-self.learning_rate * self.weight_decay, decayed)
+        if self.weight_decay_on and "weight_decay" in self.own_names:
+            raise UserError(
+                f"optimizer.weight_decay_on={self.weight_decay_on}: {self.place} has a weight_decay of its own, and "
+                "decides itself where it applies."
+            )
+        decay = optax.add_decayed_weights(-self.learning_rate * self.weight_decay, self.decays)
         changing = not isinstance(self.schedule, Constant) or self.schedule.warmup
         return optax.chain(
             optax.clip(self.clip_value) if chosen("clip_value") else optax.identity(),

@@ -115,6 +115,13 @@ class RunDirectory:
         with named_cause(self.path / REPORT, "write"):
             (self.path / REPORT).unlink(missing_ok=True)
 
+    def discard_summary(self) -> None:
+        """Removes ``summary.json`` if it exists."""
+        self._check_held()
+        with named_cause(self.path / SUMMARY, "write"):
+            (self.path / SUMMARY).unlink(missing_ok=True)
+            sync_folder(self.path)
+
     def log_metrics(self, step: int, epoch: int, split: str, metrics: Mapping[str, Any]) -> None:
         """Appends one line to ``metrics.jsonl`` and the same numbers to the TensorBoard events, both flushed.
 

@@ -17,7 +17,8 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
 
     A batch is ``inputs`` (batch, ...), ``targets`` (batch, ...), and optionally ``mask`` (batch,) bool, False for
     padding examples, and ``lengths`` (batch,) int32, the valid time steps of each sequence. Where the targets have
-    lengths of their own, ``target_lengths`` (batch,) int32, these decide.
+    lengths of their own, ``target_lengths`` (batch,) int32, these decide. ``counted``, bool of the shape of the
+    targets, is False where there is no label.
 
     Args:
         batch: the batch.
@@ -28,7 +29,9 @@ def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:
         mask = jnp.ones(shape[:1], bool)
     lengths = batch.get("target_lengths", batch.get("lengths"))
     if lengths is not None and len(shape) >= 2:
-        return mask[:, None] & (jnp.arange(shape[1]) < lengths[:, None])
+        mask = mask[:, None] & (jnp.arange(shape[1]) < lengths[:, None])
+    if "counted" in batch:
+        mask = broadcast_mask(mask, shape) & batch["counted"]
     return mask
 
 

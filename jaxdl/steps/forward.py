@@ -17,6 +17,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.fitting import objective_of, outputs_for
 from jaxdl.objectives import masked_mean
+from jaxdl.objectives.alignment import ended, only_blank_beyond
 from jaxdl.steps.collections import WRITABLE
 from jaxdl.steps.elements import Batch, element_mask, element_weights
 from jaxdl.steps.layout import Layout
@@ -40,7 +41,7 @@ class Losses(NamedTuple):
     parts: dict[str, jax.Array]
 
 
-class Measured(NamedTuple):
+class Compared(NamedTuple):
     """What is compared with outputs in evaluation; several by output.
 
     Attributes:
@@ -77,8 +78,9 @@ class Forward:
         self._spec = spec
         self._precision = jnp.dtype(experiment.training.precision)
         # Numbers to be predicted are standardised for the loss; labels and probabilities are not.
-        self._target = spec.target if experiment.objective.kind == "values" else Preprocess()
-        if experiment.objective.of_inputs:
+        objective = experiment.objective
+        self._target = spec.target if objective.kind == "values" and objective.standardizes else Preprocess()
+        if objective.of_inputs:
             self._target = Preprocess(mean=spec.preprocess.mean, deviation=spec.preprocess.deviation)
         self._of_outputs = {
             name: Forward(_of_output(experiment, name), dataclasses.replace(each, inputs=()), None, layout)
@@ -145,21 +147,28 @@ class Forward:
         with jax.named_scope(INPUT_SCOPE):
             inputs, named = self.called_with(batch)
         outputs, _ = model.apply(variables, *inputs, train=False, **named, mutable=WRITABLE)
-        return self.wide(outputs)
+        return self.wide(outputs, batch)
 
-    def wide(self, outputs: Any) -> Any:
-        """Returns a model's outputs in float32.
+    def wide(self, outputs: Any, batch: Batch) -> Any:
+        """Returns a model's outputs for a batch in float32, `aligned`.
 
         Raises:
             UserError: there are several targets, and the model does not return a dictionary with an output for each.
         """
         if not self._of_outputs:
-            return outputs.astype(jnp.float32)
+            return self.aligned(outputs.astype(jnp.float32), batch)
         names = list(self._of_outputs)
         if not isinstance(outputs, Mapping) or set(outputs) != set(names):
             given = ", ".join(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
             raise UserError(f"the model must return a dictionary with the outputs {', '.join(names)}, not {given}.")
-        return {name: outputs[name].astype(jnp.float32) for name in names}
+        return {
+            name: forward.aligned(outputs[name].astype(jnp.float32), self.view(batch, name))
+            for name, forward in self._of_outputs.items()
+        }
+
+    def aligned(self, outputs: jax.Array, batch: Batch) -> jax.Array:
+        """Returns the outputs for a batch, in which steps beyond its lengths change no alignment with an answer."""
+        return only_blank_beyond(outputs, batch.get("lengths")) if self._experiment.objective.aligns else outputs
 
     def loss(self, recipe: Experiment, batch: Batch, outputs: Any) -> Losses:
         """Returns the loss of a batch, and what metrics need.
@@ -198,26 +207,41 @@ class Forward:
             return {name: batch[f"targets/{name}"] for name in self._of_outputs}
         return self.with_mixed_targets(batch, outputs.shape[-1])["targets"]
 
-    def measured(self, recipe: Experiment, batch: Batch, outputs: Any) -> Measured:
+    def compared(self, recipe: Experiment, batch: Batch, outputs: Any) -> Compared:
         """Returns what a loss and metrics compare in evaluation; several by name."""
         if self._of_outputs:
             of_each = {
-                name: forward.measured(_of_output(recipe, name), self.view(batch, name), outputs[name])
+                name: forward.compared(_of_output(recipe, name), self.view(batch, name), outputs[name])
                 for name, forward in self._of_outputs.items()
             }
-            return Measured(*({name: each[at] for name, each in of_each.items()} for at in range(3)))
-        targets = self.with_targets(batch)["targets"]
+            return Compared(*({name: each[at] for name, each in of_each.items()} for at in range(3)))
+        batch = self.with_targets(batch)
+        targets = batch["targets"]
         standard = self.standardized(outputs, targets)
         shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
         mask = element_mask(batch, shape)
         mask = self.weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
-        return Measured(targets, standard, mask)
+        return Compared(targets, standard, mask)
 
     def with_targets(self, batch: Batch) -> Batch:
-        """Returns a batch with preprocessed inputs and its targets, which for a reconstruction are the inputs."""
-        if not self._experiment.objective.of_inputs:
+        """Returns a batch with preprocessed inputs and its targets, which for a reconstruction are the inputs.
+
+        Where some labels are to be ignored, these are 0, and ``counted`` says which are not.
+        """
+        for name, forward in self._of_outputs.items():
+            of_input = dict(self._spec.targets)[name].of_input
+            batch = put_back(batch, forward.with_targets(view(batch, of_input, name)), of_input, name)
+        if self._of_outputs:
             return batch
-        return {**batch, "targets": self._spec.preprocess.restored(batch["inputs"])}
+        objective, ignored = self._experiment.objective, self._spec.ignore_index
+        if objective.of_inputs:
+            return {**batch, "targets": self._spec.preprocess.restored(batch["inputs"])}
+        if objective.aligns:
+            return {**batch, "targets": ended(batch["targets"], batch.get("target_lengths"))}
+        if ignored is not None:
+            counted = batch["targets"] != ignored
+            return {**batch, "targets": jnp.where(counted, batch["targets"], 0), "counted": counted}
+        return batch
 
     def standardized(self, outputs: jax.Array, targets: jax.Array) -> jax.Array:
         """Returns targets as the loss compares them with outputs; see `Spec.target`."""
@@ -232,6 +256,12 @@ class Forward:
         if self._of_outputs:
             return {name: forward.in_unit(outputs[name]) for name, forward in self._of_outputs.items()}
         return self._target.restored(outputs)
+
+    def measured(self, outputs: Any) -> Any:
+        """Returns what metrics compare with the targets, in their unit."""
+        if self._of_outputs:
+            return {name: forward.measured(outputs[name]) for name, forward in self._of_outputs.items()}
+        return self._experiment.objective.measured(self.in_unit(outputs))
 
     def check_outputs(self, outputs: Any) -> None:
         """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""

@@ -16,18 +16,19 @@ from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import enabled, replace, traced_values
-from jaxdl.objectives.measures import Metric
-from jaxdl.objectives.metrics import loss, metric, training_metrics
+from jaxdl.objectives.metrics import training_metrics
 from jaxdl.steps import averages, scaling
-from jaxdl.steps.averages import AVERAGE, OF_AVERAGE
+from jaxdl.steps.averages import AVERAGE, prefix_of
 from jaxdl.steps.collections import sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
+from jaxdl.steps.figures import eval_metrics
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
 from jaxdl.steps.gradients import Differentiated, differentiate
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState as TrainState
 from jaxdl.steps.state import parted, with_others
+from jaxdl.steps.statistics import with_batch
 
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
@@ -43,22 +44,30 @@ class Steps(NamedTuple):
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
+        begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
+            and variables of the model in the place of its own.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, the experiment's
             metrics that are measured in training (`training_metrics`: accuracy), with ``nan="skip"`` or in float16
             also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``.
         eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
             the sums of all batches into figures (see `jaxdl.objectives.metrics`); hparams only if they differ from the
-            experiment's own. Of a state with an average of its parameters also those of the average, with ``ema_``
-            before their names.
+            experiment's own. Of a state with an average of its parameters also those of the average, with ``ema_`` or
+            ``swa_`` before their names.
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
             ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one. Of
             several outputs they are by name.
+        add_to_average: ``(state) -> state``, whose equal average (``training.swa``) has the parameters, too.
+        measure_step: ``(state, batch, hparams) -> (state, {})``: with batch statistics of the average measured on one
+            more batch, which ``step`` counts, too; the first of them at the end of an epoch.
     """
 
     init_state: Callable[[Any], TrainState]
+    begin_with: Callable[[TrainState, Any, Any], TrainState]
     train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
     eval_step: Callable[..., Sums]
     predict_step: Callable[[TrainState, Batch], Any]
+    add_to_average: Callable[[TrainState], TrainState]
+    measure_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def hyperparameters(experiment: Experiment) -> dict[str, float]:
@@ -101,34 +110,6 @@ def state_shapes(steps: Steps) -> TrainState:
     return shapes
 
 
-def eval_metrics(experiment: Experiment) -> list[Metric]:
-    """Returns the loss and the experiment's metrics for evaluation.
-
-    The loss is measured against the labels without smoothing: figures of different runs can be compared, and one
-    compiled program evaluates them all.
-    """
-    objective = experiment.objective.for_evaluation()
-    return [loss(objective), *(metric(name, objective) for name in experiment.measured)]
-
-
-def eval_figures(experiment: Experiment, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Returns the loss and the metrics by name, and those of the average that are numbers, where it was evaluated.
-
-    Args:
-        experiment: the recipe.
-        partials: what `Steps.eval_step` gave for each batch, with one more axis in front.
-    """
-    figures: dict[str, Any] = {}
-    for each in eval_metrics(experiment):
-        figures |= each.result(partials)
-    of_average = {name.removeprefix(OF_AVERAGE): sums for name, sums in partials.items() if name.startswith(OF_AVERAGE)}
-    if of_average:
-        for each in eval_metrics(experiment):
-            found = each.result(of_average).items()
-            figures |= {OF_AVERAGE + name: value for name, value in found if not isinstance(value, list | dict)}
-    return figures
-
-
 def make_steps(
     experiment: Experiment,
     spec: Spec,
@@ -149,9 +130,12 @@ def make_steps(
     functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
     return Steps(
         jax.jit(functions.init_state),
+        jax.jit(functions.begin_with),
         jax.jit(functions.train_step),
         jax.jit(functions.eval_step),
         jax.jit(functions.predict_step),
+        jax.jit(functions.add_to_average),
+        jax.jit(functions.measure_step),
     )
 
 
@@ -191,14 +175,24 @@ class _Functions:
         inputs, named = self._forward.examples()
         variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, *inputs, **named)
         params, model_state, _ = split(variables)
+        opt_state = self._first_opt_state(params, model_state)
+        return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
+
+    def begin_with(self, state: TrainState, params: Any, model_state: Any) -> TrainState:
+        # Copies: the train program takes over the memory of a state.
+        params, model_state = jax.tree.map(jnp.copy, (params, model_state))
+        opt_state = self._first_opt_state(params, model_state)
+        return state.replace(params=params, model_state=model_state, opt_state=opt_state)
+
+    def _first_opt_state(self, params: Any, model_state: Any) -> Any:
+        """Returns the state of the optimizer, and of what else an update carries, before the first step."""
         opt_state = self._experiment.optimizer.transformation(self._total_steps).init(params)
         others: dict[str, Any] = {}
         if self._experiment.training.scales_loss:
             others[LOSS_SCALE] = scaling.first_scaling()
-        if enabled(self._experiment.training.ema):
+        if self._experiment.training.averages:
             others[AVERAGE] = averages.first_average(params, model_state)
-        opt_state = with_others(opt_state, others)
-        return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
+        return with_others(opt_state, others)
 
     def train_step(
         self, state: TrainState, batch: Batch, hparams: Hyperparameters
@@ -209,8 +203,8 @@ class _Functions:
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
             updates, opt_state = transformation.update(found.gradients, opt_state, state.params)
-            params = jax.tree.map(lambda param, update: param + update.astype(param.dtype), state.params, updates)
-            if AVERAGE in others:
+            params = recipe.optimizer.moved(state.params, updates)
+            if AVERAGE in others and enabled(recipe.training.ema):
                 average = averages.following(others[AVERAGE], recipe.training.ema, params, found.model_state)
                 others = others | {AVERAGE: average}
         metrics = {"loss": found.loss}
@@ -222,7 +216,7 @@ class _Functions:
                 fine |= others[LOSS_SCALE]["scale"] > scaling.LEAST
             metrics["loss"] = jnp.where(fine, found.loss, jnp.nan)
         metrics |= found.parts
-        outputs = self._forward.in_unit(found.outputs)
+        outputs = self._forward.measured(found.outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
         if recipe.training.norms:
@@ -260,7 +254,8 @@ class _Functions:
         sums = self._sums(recipe, state, batch)
         average = averages.averaged(state)
         if average is not None:
-            sums |= {OF_AVERAGE + name: value for name, value in self._sums(recipe, average, batch).items()}
+            prefix = prefix_of(recipe.training)
+            sums |= {prefix + name: value for name, value in self._sums(recipe, average, batch).items()}
         return sums
 
     def _sums(self, recipe: Experiment, state: TrainState, batch: Batch) -> Sums:
@@ -268,10 +263,10 @@ class _Functions:
         batch = self._forward.preprocessed(batch)
         outputs = self._forward.apply(recipe, state, batch)
         self._forward.check_outputs(outputs)
-        targets, standard, mask = self._forward.measured(recipe, batch, outputs)
+        targets, standard, mask = self._forward.compared(recipe, batch, outputs)
         loss, *figures = eval_metrics(recipe)
         sums = loss.partial(outputs, standard, mask)
-        outputs = self._forward.in_unit(outputs)
+        outputs = self._forward.measured(outputs)
         for figure in figures:
             sums |= figure.partial(outputs, targets, mask)
         return sums
@@ -282,13 +277,36 @@ class _Functions:
         outputs = self._forward.apply(self._experiment, state, self._forward.preprocessed(batch))
         return self._experiment.objective.predictions(self._forward.in_unit(outputs))
 
-    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> Differentiated:
-        """Returns the loss of a batch as stored, and its gradients."""
+    def add_to_average(self, state: TrainState) -> TrainState:
+        opt_state, others = parted(state.opt_state)
+        average = averages.joined(others[AVERAGE], state.params, state.model_state)
+        return state.replace(opt_state=with_others(opt_state, others | {AVERAGE: average}))
+
+    def measure_step(
+        self, state: TrainState, batch: Batch, hparams: Hyperparameters
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        recipe = replace(self._experiment, hparams)
+        opt_state, others = parted(state.opt_state)
+        number = state.step % (self._total_steps // recipe.training.epochs)
+        batch, key = self._augmented(recipe, state, batch)
+        of_average = averages.averaged(state)
+        assert of_average is not None
+        measured = with_batch(self._forward, recipe, of_average.params, of_average.model_state, batch, key, number)
+        average = others[AVERAGE] | {"model_state": jax.tree.map(averages.wide, measured)}
+        opt_state = with_others(opt_state, others | {AVERAGE: average})
+        return state.replace(step=state.step + 1, opt_state=opt_state), {}
+
+    def _augmented(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[Batch, jax.Array]:
+        """Returns a batch as the model takes it in training, with targets, and the key of the step for dropout."""
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
             batch = self._forward.with_targets(self._forward.augmented(recipe, batch, key))
-            batch = self._forward.with_inputs_in_precision(batch)
+            return self._forward.with_inputs_in_precision(batch), dropout_key
+
+    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> Differentiated:
+        """Returns the loss of a batch as stored, and its gradients."""
+        batch, dropout_key = self._augmented(recipe, state, batch)
         _, others = parted(state.opt_state)
         scale = others[LOSS_SCALE]["scale"] if LOSS_SCALE in others else None
         return differentiate(self._forward, recipe, state.params, state.model_state, batch, dropout_key, scale)

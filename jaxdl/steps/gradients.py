@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxdl.backend.compiler import without_jit
+from jaxdl.backend.recompute import recomputed
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
 from jaxdl.objectives import broadcast_mask
@@ -16,6 +19,7 @@ from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
+from jaxdl.steps.freezing import frozen_statistics
 
 
 class Differentiated(NamedTuple):
@@ -74,7 +78,7 @@ def differentiate(
         return _in_parts(forward, recipe, params, model_state, batch, dropout_key, scale)
 
     def loss_of(params: Any) -> tuple[jax.Array, Any]:
-        outputs, after, sown = _run(forward, recipe, params, model_state, batch, dropout_key)
+        outputs, after, sown = run_model(forward, recipe, params, model_state, batch, dropout_key)
         (loss, mask, parts), added = forward.loss(recipe, batch, outputs), added_loss(sown)
         loss = loss if added is None else loss + added
         return loss if scale is None else loss * scale, (loss, outputs, mask, parts, after, sown)
@@ -97,7 +101,7 @@ def _in_parts(
     parts = recipe.training.accumulate
     of_parts = {name: _apart(array, parts) for name, array in batch.items()}
     one = {name: array[0] for name, array in of_parts.items()}
-    shape = jax.eval_shape(lambda: _run(forward, recipe, params, model_state, one, dropout_key)[0]).shape
+    shape = jax.eval_shape(lambda: run_model(forward, recipe, params, model_state, one, dropout_key)[0]).shape
     mixed = forward.with_mixed_targets(batch, shape[-1])
     of_mixed = _apart(mixed["targets"], parts)
 
@@ -113,7 +117,7 @@ def _in_parts(
     def loss_of(
         params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, Any]:
-        outputs, after, sown = _run(forward, recipe, params, model_state, part, key)
+        outputs, after, sown = run_model(forward, recipe, params, model_state, part, key)
         loss, added = total(losses_of(outputs, targets), shares), added_loss(sown)
         loss = loss if added is None else loss + added / parts
         return loss if scale is None else loss * scale, (loss, outputs, after, sown)
@@ -160,24 +164,33 @@ def _shares(weights: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return ratio(weights, weights.sum())
 
 
-def _run(
+def run_model(
     forward: Forward, recipe: Experiment, params: Any, model_state: Any, batch: Batch, dropout_key: jax.Array
 ) -> tuple[jax.Array, Any, Mapping[str, Any]]:
-    """Returns the model's outputs in training, float32, its state after it, and what it sowed."""
+    """Returns the model's outputs in training, float32, its state after it, and what it sowed.
+
+    Args:
+        forward: the model.
+        recipe: the recipe with the numbers of the step.
+        params: the parameters; frozen ones get no gradient.
+        model_state: the model's other variables.
+        batch: as for `differentiate`.
+        dropout_key: the key of the step.
+    """
     # A model that answers in several steps reads the true answer in training, and otherwise its own.
     told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
+
+    def apply(variables: Any, inputs: Any, told: Any, key: jax.Array) -> Any:
+        return recipe.model.apply(variables, *inputs, train=True, **told, rngs={"dropout": key}, mutable=WRITABLE)
+
+    variables = forward.variables(recipe.optimizer.held(params), model_state)
     inputs, named = forward.called_with(batch)
-    outputs, written = recipe.model.apply(
-        forward.variables(params, model_state),
-        *inputs,
-        train=True,
-        **named,
-        **told,
-        rngs={"dropout": dropout_key},
-        mutable=WRITABLE,
-    )
+    told = {**named, **told}
+    run = functools.partial(recomputed, apply) if recipe.training.remat and not without_jit() else apply
+    with frozen_statistics(recipe.optimizer.freeze):
+        outputs, written = run(variables, inputs, told, dropout_key)
     _, after, sown = split(written)
-    outputs = forward.wide(outputs)
+    outputs = forward.wide(outputs, batch)
     forward.check_outputs(outputs)
     return outputs, carried(model_state, after), sown
 

@@ -1,4 +1,4 @@
-"""How much memory a training needs on each device, from shapes alone: nothing is compiled or allocated."""
+"""How much memory and how many operations a training needs, from shapes alone: nothing is compiled or allocated."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxdl.backend.jaxprs import product_flops
 from jaxdl.backend.liveness import aval_bytes, peak_bytes
 from jaxdl.backend.mesh import devices_of
 from jaxdl.data import Spec
@@ -29,8 +30,11 @@ class Memory:
         model_state: other variables of the model, such as batch statistics.
         activations: a batch, what the backward pass keeps, the gradients, and all else that one step needs at once.
         collected: parameters of which this device has a share, and which it collects from the others for a step.
-        example: one example as it is stored on the device; the data take this for each of them.
+        example: one example as it is stored on the device.
+        data: all examples, which lie on each device; None: their number is not known, or they are brought in parts.
         devices: how many devices share the training.
+        flops: floating-point operations of a train step on the whole batch, by dtype; see
+            `jaxdl.backend.jaxprs.product_flops`.
     """
 
     parameters: int
@@ -39,12 +43,15 @@ class Memory:
     activations: int
     collected: int
     example: int
-    devices: int = 1
+    data: int | None
+    devices: int
+    flops: Mapping[str, int]
 
     @property
     def needed(self) -> int:
-        """All together, without the data."""
-        return self.parameters + self.optimizer + self.model_state + self.activations + self.collected
+        """All together, with the data where they are known."""
+        of_state = self.parameters + self.optimizer + self.model_state
+        return of_state + self.activations + self.collected + (self.data or 0)
 
     @property
     def parts(self) -> dict[str, int]:
@@ -55,12 +62,17 @@ class Memory:
             "other variables": self.model_state,
             "activations, gradients and a batch": self.activations,
             "parameters collected from other devices": self.collected,
+            "data": self.data or 0,
         }
         return {name: size for name, size in parts.items() if size} | {"together": self.needed}
 
 
 def predicted_memory(
-    experiment: Experiment, spec: Spec, batch: Mapping[str, jax.ShapeDtypeStruct], layout: Layout | None = None
+    experiment: Experiment,
+    spec: Spec,
+    batch: Mapping[str, jax.ShapeDtypeStruct],
+    layout: Layout | None = None,
+    examples: int | None = None,
 ) -> Memory:
     """Predicts the memory of a training from the traced train step; see `jaxdl.backend.liveness`.
 
@@ -71,6 +83,7 @@ def predicted_memory(
         spec: describes one example.
         batch: shapes of the whole batch, as stored.
         layout: where arrays lie on several devices; None: there is one.
+        examples: how many there are in all splits; None: not known, or they are brought to the device in parts.
     """
     steps = make_steps(experiment, spec, total_steps=1)
     state = state_shapes(steps)
@@ -86,14 +99,17 @@ def predicted_memory(
     whole = {name: _bytes(getattr(state, name), None) for name in names}
     lying = {name: _bytes(getattr(state, name), lies and getattr(lies, name)) for name in names}
     peak = peak_bytes(program.jaxpr, platform=jax.default_backend())
+    example = sum(aval_bytes(shape) // max(1, shape.shape[0]) for shape in batch.values())
     return Memory(
         parameters=lying["params"],
         optimizer=lying["opt_state"],
         model_state=lying["model_state"],
         activations=max(0, peak - sum(whole.values())),
         collected=whole["params"] - lying["params"] if layout is not None and layout.shard == "fsdp" else 0,
-        example=sum(aval_bytes(shape) // max(1, shape.shape[0]) for shape in batch.values()),
+        example=example,
+        data=None if examples is None else examples * example,
         devices=1 if layout is None else devices_of(layout.axes),
+        flops={dtype: count * ways for dtype, count in product_flops(program.jaxpr).items()},
     )
 
 

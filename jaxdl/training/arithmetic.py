@@ -62,7 +62,8 @@ def _nesterov_adam(experiment: Experiment, spec: Spec) -> bool:
 
 
 def _standardizes(experiment: Experiment, spec: Spec) -> bool:
-    return experiment.objective.kind == "values" and bool(spec.target.mean)
+    objective = experiment.objective
+    return objective.kind == "values" and objective.standardizes and bool(spec.target.mean)
 
 
 def _in_buckets(experiment: Experiment, spec: Spec) -> bool:

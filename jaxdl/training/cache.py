@@ -184,6 +184,11 @@ class Cache:
         more = ["train"] if stacked is not None and stacked.compile_seconds else []
         return Counter([*self._trainers[key].programs.present, *more])
 
+    def free(self, experiments: Sequence[Experiment]) -> None:
+        """Frees the programs of recipes that are not trained after all, and the data that only they need."""
+        with self._lock:
+            self._let_go([key for key in map(program_key, experiments) if key in self._trainers])
+
     def _let_go(self, keys: Sequence[Key]) -> None:
         """Frees the programs of recipes with some keys, and counts them among those that were compiled."""
         for key in keys:

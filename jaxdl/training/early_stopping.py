@@ -10,9 +10,8 @@ from typing import Any, Literal
 from jaxdl.data import Dataset
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields import enabled
 from jaxdl.objectives.metrics import direction, training_metrics
-from jaxdl.steps.averages import OF_AVERAGE
+from jaxdl.steps.averages import prefix_of
 
 
 @dataclasses.dataclass
@@ -99,8 +98,8 @@ def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Data
     measured = {"train": losses | {metric.name for metric in in_training}}
     if "validation" in dataset.splits:
         measured["validation"] = losses | {*experiment.measured}
-        if enabled(experiment.training.ema):
-            measured["validation"] |= {OF_AVERAGE + name for name in measured["validation"]}
+        if experiment.training.averages:
+            measured["validation"] |= {prefix_of(experiment.training) + name for name in measured["validation"]}
     if name not in measured.get(split, ()) or direction(name, experiment.measured) is None:
         names = [f"{split}/{name}" for split, names in measured.items() for name in sorted(names)]
         possible = ", ".join(name for name in names if direction(name, experiment.measured) is not None)

@@ -149,7 +149,7 @@ def fit(
         run_dir: folder for the run, in which a training that was stopped goes on; None: a temporary one.
         notify: called with messages; None: nothing is shown.
         **fields: any other field of the experiment by its last name or path, as a flag has it: ``learning_rate=1e-2``,
-            ``patience=3``, ``class_weight="balanced"``.
+            ``patience=3``, ``class_weight="balanced"``, ``init_from="runs/a"``, ``freeze="dense_1"``.
 
     Raises:
         UserError: the arrays, the model and the parts do not fit each other, a field has no such name, or the training

@@ -25,10 +25,12 @@ from jaxdl.experiment.load import check_targets
 from jaxdl.experiment.weights import class_weights
 from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
+from jaxdl.training.averaging import after_epoch
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
-from jaxdl.training.programs import NAMES, Programs, layout_with_rules
+from jaxdl.training.initial import Initial, initial_weights
+from jaxdl.training.programs import Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
 # What a call of the train program gives: the state, the metrics, and how many steps it runs.
@@ -55,6 +57,7 @@ class Trainer:
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
         pace: how many steps a call of the train program runs; all variants share it.
         watch: watches each call of a program, and the reading of what it gives.
+        begun_with: what `initial` returned, once it was asked for.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
@@ -78,6 +81,7 @@ class Trainer:
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
         self._place: Place | None = None
+        self.begun_with: Initial | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -111,7 +115,7 @@ class Trainer:
         other.experiment = experiment.for_spec(self.spec)
         other.feed = dataclasses.replace(self.feed, seed=experiment.seed)
         other.compile_seconds = 0.0
-        other._place = place
+        other._place, other.begun_with = place, None
         return other
 
     def close(self) -> None:
@@ -130,14 +134,27 @@ class Trainer:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
-        names = [name for name in NAMES if name != "train" or self._place is None]
+        names = [name for name in self.programs.names if name != "train" or self._place is None]
         self.compile_seconds += self.programs.compile(names)
 
     def init_state(self) -> TrainState:
-        """Returns the state before the first step, from the experiment's seed."""
+        """Returns the state before the first step, from the experiment's seed and the weights it begins with."""
         state: TrainState = self._program("init")(np.uint32(self.experiment.seed))
+        initial = self.initial()
+        if initial is not None:
+            state = self.placed(self.programs.steps.begin_with(state, *initial.put(state)))
         jax.block_until_ready(state)  # see `jaxdl.backend.memory.on_host`
         return state
+
+    def initial(self) -> Initial | None:
+        """Returns the weights of another run or file that the training begins with; None where the recipe names none.
+
+        Raises:
+            UserError: they cannot be read, or nothing of them fits.
+        """
+        if self.begun_with is None:
+            self.begun_with = initial_weights(self.experiment, self.state_shapes())
+        return self.begun_with
 
     # fmt: off
     @overload
@@ -214,6 +231,7 @@ class Trainer:
             if unread is not None:
                 self._read(metrics, epoch, *unread, on_progress)
             metrics.stop_clock()
+            state = after_epoch(self, state, epoch)
             by_split = {"train": metrics.means()}
             if self.feed.data.size("validation"):
                 by_split["validation"] = self.evaluate(state, "validation")
@@ -250,6 +268,22 @@ class Trainer:
         arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
         state = self.placed(state)
         return *self._program("train")(state, arrays, order, self.hparams(), *bounds), steps
+
+    def measure(self, state: TrainState, order: Any, first: int, steps: int) -> tuple[TrainState, int]:
+        """Measures batch statistics of the average on batches of an epoch; see `jaxdl.training.averaging`.
+
+        Args:
+            state: its memory is reused.
+            order: of the epoch.
+            first: number in the epoch of the first batch.
+            steps: how many to measure at most.
+
+        Returns:
+            The state, whose ``step`` counts the batches, too, and the number of the next one.
+        """
+        arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
+        state = self.placed(state)
+        return self._program("statistics")(state, arrays, order, self.hparams(), *bounds)[0], first + steps
 
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""

@@ -20,16 +20,17 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
 from jaxdl.steps.buckets import Buckets, buckets_for
-from jaxdl.steps.functions import TrainState, make_steps, model_errors, state_shapes
+from jaxdl.steps.functions import Steps, TrainState, make_steps, model_errors, state_shapes
 from jaxdl.steps.layout import SMALL, Layout, known, layout_of
 from jaxdl.steps.many import run_train_steps
 from jaxdl.steps.rules import rules_of
+from jaxdl.steps.statistics import BATCH_STATISTICS
 from jaxdl.training.feed import Feed
 from jaxdl.training.streamed import AnyFeed
 
 Key = tuple[tuple[str, str], ...]
 NAMES = ("init", "train", "eval")
-_FIRST_TO_COMPILE = ("train", "init", "eval")
+_FIRST_TO_COMPILE = ("train", "init", "eval", "statistics")
 
 
 def program_key(experiment: Experiment) -> Key:
@@ -117,7 +118,7 @@ class Programs:
         """Returns a program, and the seconds that tracing and compiling it just took: 0 where it was compiled before.
 
         Args:
-            name: ``init``, ``train`` or ``eval``.
+            name: one of `names`.
 
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
@@ -143,6 +144,12 @@ class Programs:
                 self._compiled[name], self.compiler_options[name] = program, options
                 self._traced.pop((name, without_jit()))
             return time.perf_counter() - begin
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the programs: init, train and eval, and statistics where those of an average are to be measured."""
+        measures = self._experiment.training.swa and BATCH_STATISTICS in self.state_shapes.model_state
+        return (*NAMES, "statistics") if measures else NAMES
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -230,9 +237,14 @@ class Programs:
         with self._lock:
             key = (name, without_jit())
             if key not in self._traced:
-                trace = {"init": self._trace_init, "train": self._trace_train, "eval": self._trace_eval}[name]
+                traces: dict[str, Callable[[], Any]] = {
+                    "init": self._trace_init,
+                    "train": functools.partial(self._trace_train, self.steps),
+                    "eval": self._trace_eval,
+                    "statistics": functools.partial(self._trace_train, self._measuring),
+                }
                 with model_errors():
-                    self._traced[key] = trace()
+                    self._traced[key] = traces[name]()
             return self._traced[key]
 
     def _executable(self, name: str) -> Any:
@@ -245,8 +257,13 @@ class Programs:
         said = None if self.layout is None else self.layout.of_state(self.state_shapes)
         return traced(self.steps.init_state, np.uint32(0), out_shardings=said)
 
-    def _trace_train(self) -> Any:
-        program, (arrays, order, *bounds) = self._feed.program(self.run_steps(stacked=False, layout=self.layout))
+    @property
+    def _measuring(self) -> Steps:
+        return self.steps._replace(train_step=self.steps.measure_step)
+
+    def _trace_train(self, steps: Steps) -> Any:
+        run = self._run(steps, stacked=False, layout=self.layout)
+        program, (arrays, order, *bounds) = self._feed.program(run)
         hparams = device_hparams(self._experiment)
         arguments = (self.state_shapes, arrays, order, hparams, *bounds)
         said = None if self.layout is None else (self.layout.of_state(self.state_shapes), self.layout.everywhere)
@@ -259,7 +276,9 @@ class Programs:
             stacked: for several trainings side by side.
             layout: where arrays lie on several devices; None: there is one, or the trainings lie along all of them.
         """
-        steps = self.steps if layout is self.layout else self._make_steps(layout)
+        return self._run(self.steps if layout is self.layout else self._make_steps(layout), stacked, layout)
+
+    def _run(self, steps: Steps, stacked: bool, layout: Layout | None) -> Callable[..., Any]:
         run = functools.partial(run_train_steps, steps, self._feed.batch_size, self.buckets, stacked)
         return run if layout is None else functools.partial(run, layout=layout)
 

@@ -25,7 +25,9 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
 from jaxdl.record import METRICS, SUMMARY, provenance, read_config, read_metrics, read_record, read_summary
+from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.arithmetic import check_same_arithmetic
+from jaxdl.training.initial import check_same_source, initial_weights
 
 Notify = Callable[[str], None]
 
@@ -124,8 +126,8 @@ def reproduce(
         notify: takes messages.
 
     Raises:
-        UserError: the original is not finished, this version trains with another arithmetic, or `jaxdl.train` raises
-            it.
+        UserError: the original is not finished, this version trains with another arithmetic, the weights that it began
+            with have changed, or `jaxdl.train` raises it.
     """
     from jaxdl.training.run import train
 
@@ -136,8 +138,12 @@ def reproduce(
     if status != "completed":
         raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")
     spec = read_spec(original)
-    check_same_arithmetic(original, experiment.for_spec(spec), spec)
+    fitted = experiment.for_spec(spec)
+    check_same_arithmetic(original, fitted, spec)
     _check_readable(original)
+    initial = initial_weights(fitted, state_shapes(make_steps(fitted, spec, total_steps=1)))
+    if initial is not None:
+        check_same_source(original, initial)
     train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
     conditions = provenance.differences(read_record(original), read_record(run_dir))
     return Reproduction(run_dir, compare(original, run_dir), conditions)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import jax
+
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -17,28 +19,39 @@ from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
 from jaxdl.training.arithmetic import ARITHMETIC
 from jaxdl.training.feed import Feed
+from jaxdl.training.initial import ENTRY
+from jaxdl.training.longer import as_long_as, check_goes_on, is_longer
 from jaxdl.training.loop import Trainer
 from jaxdl.training.summary import Summary
+from jaxdl.training.tuning import Chosen
 
 
-def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
+def earlier_summary(path: Path, experiment: Experiment, *, may_go_on: bool = False) -> Summary | None:
     """Returns the summary of a finished run, None where there is none.
 
+    Args:
+        path: the run directory, which may be new.
+        experiment: the recipe.
+        may_go_on: whether a run of the same recipe with fewer epochs counts as one that is not finished.
+
     Raises:
-        UserError: the folder has a run of another recipe.
+        UserError: the folder has a run of another recipe; or of fewer epochs, and cannot go on.
     """
     if not (path / CONFIG).exists():
         return None
     config = read_config(path)
     before = from_config(config, experiment)
-    changed = differences(experiment, before, _decides_results)
+    longer = may_go_on and is_longer(experiment, before)
+    changed = differences(as_long_as(experiment, before) if longer else experiment, before, _decides_results)
     if changed:
         raise UserError(f"{path} has a run with another recipe: {'; '.join(changed)}. Give another --run_dir.")
     own = changed_code(config, experiment)
     if own:
         raise UserError(f"{path} was begun with other code of {', '.join(own)}: restore it, or give another --run_dir.")
     summary = cast(Summary, read_summary(path)) if (path / SUMMARY).exists() else None
-    if summary is not None and summary.get("status") == "completed":
+    if longer:
+        check_goes_on(path, experiment, before)
+    elif summary is not None and summary.get("status") == "completed":
         return summary
     if config.get("metrics") not in (None, list(before.measured)):
         raise UserError(
@@ -46,6 +59,14 @@ def earlier_summary(path: Path, experiment: Experiment) -> Summary | None:
             "can finish it. Give another --run_dir."
         )
     return None
+
+
+def reopen(run: RunDirectory, experiment: Experiment, notify: Callable[[str], None]) -> None:
+    """Removes the summary of a finished run that goes on, so that it is no longer taken for finished."""
+    file = run.path / SUMMARY
+    if file.exists() and read_summary(run.path).get("status") == "completed":
+        notify(f"{run.path} has a finished run of fewer epochs; it goes on to {experiment.training.epochs}.")
+        run.discard_summary()
 
 
 def newest_unfinished(root: Path, experiment: Experiment) -> Path | None:
@@ -101,8 +122,8 @@ def check_same_data(path: Path, experiment: Experiment, dataset: Dataset, accept
 
 
 def about_programs(trainer: Trainer) -> dict[str, Any]:
-    """Returns what a record says of the data's shapes, of the arithmetic and of the compiled programs."""
-    options = trainer.programs.compiler_options.items()
+    """Returns what a record says of the data's shapes, the arithmetic, the compiled programs, and the first weights."""
+    options, initial = trainer.programs.compiler_options.items(), trainer.begun_with
     return {
         "spec": dataclasses.asdict(trainer.spec),
         "steps_per_epoch": trainer.steps_per_epoch,
@@ -111,7 +132,17 @@ def about_programs(trainer: Trainer) -> dict[str, Any]:
         "compiler_options": {name: chosen for name, chosen in options if chosen},
         "side_by_side": trainer.side_by_side,
         **({} if trainer.layout is None else {"layout": trainer.layout.described()}),
+        **({} if initial is None else {ENTRY: initial.record()}),
     }
+
+
+def about_tuning(chosen: Chosen | None) -> dict[str, Any]:
+    """Returns what a record says of the choice of devices, of which the CPU may count as more than are used."""
+    if chosen is None:
+        return {}
+    kind = jax.devices()[0].device_kind
+    devices = [{"platform": "cpu", "kind": kind, "count": chosen.devices}]
+    return {"devices": devices, "tuning": chosen.described()}
 
 
 def write_record(run: RunDirectory, now: dict[str, Any], notify: Callable[[str], None]) -> None:

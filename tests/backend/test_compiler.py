@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -115,3 +116,18 @@ def test_no_program_for_another_device_gets_options_of_the_cpu(monkeypatch: pyte
     assert compiler_options(program)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert compiler_options(program) == {}
+
+
+@pytest.mark.parametrize(("version", "given"), [((0, 9, 9), False), ((0, 10, 2), True), ((0, 12, 0), False)])
+def test_barriers_are_kept_where_a_gradient_computes_again(
+    version: tuple[int, ...], given: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jaxlib.version, "__version_info__", version)
+    monkeypatch.setenv("XLA_FLAGS", "")
+
+    def options(function: Callable[[jax.Array], jax.Array]) -> dict[str, str]:
+        return compiler_options(jax.make_jaxpr(function)(1.0).jaxpr)
+
+    again = jax.checkpoint(jnp.sin)
+    assert options(jax.jit(jax.grad(again))) == ({"xla_disable_hlo_passes": "cse_barrier_expander"} if given else {})
+    assert options(again) == options(jax.grad(jnp.sin)) == {}

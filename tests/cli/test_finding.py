@@ -103,6 +103,19 @@ def test_the_recipe_of_a_run_is_taken_for_a_new_one(made_here: Path) -> None:
         assert find_experiment(Options(config=str(named)), []) == recipe
 
 
+@pytest.mark.parametrize(("tuned", "devices"), [(True, None), (False, 2)])
+def test_devices_that_were_measured_on_the_runs_machine_are_not_taken(
+    made_here: Path, tmp_path: Path, tuned: bool, devices: int | None
+) -> None:
+    config = json.loads((made_here / "config.json").read_text())
+    config["training"]["devices"] = 2
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "record.json").write_text(json.dumps({"tuning": {"devices": 2}} if tuned else {}))
+    found = find_experiment(Options(config=str(tmp_path)), [])
+    assert found is not None
+    assert found.training.devices == devices
+
+
 def test_a_run_of_a_model_of_ones_own_is_read_with_the_file_that_defines_it(tmp_path: Path) -> None:
     path = tmp_path / "own.py"
     path.write_text(

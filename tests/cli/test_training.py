@@ -32,6 +32,13 @@ def test_the_layer_table_of_a_model_of_ids_is_that_for_ids(capsys: pytest.Captur
     assert "(128,5,3)" in capsys.readouterr().out.replace(str(RECIPE.training.batch_size), "128")
 
 
+def test_a_choice_of_devices_that_is_not_there_ends_with_2_and_leaves_nothing(tmp_path: Path) -> None:
+    done = launch(tmp_path, *QUICK, "--tuning=nowhere", "--run_dir=run")
+    assert done.returncode == 2
+    assert "--tuning=nowhere has no choice (No such file or directory): give" in done.stderr
+    assert files_below(tmp_path) == []
+
+
 @pytest.mark.slow
 def test_a_training_that_diverges_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
     done = launch(tmp_path, *QUICK, "--optimizer=sgd", "--learning_rate=1e30", "--run_dir=run")

@@ -53,9 +53,13 @@ def encoded(size: tuple[int, int], mode: str, seed: int, **options: object) -> b
     subsampling=st.sampled_from([0, 1, 2]),
     progressive=st.booleans(),
     orientation=st.integers(1, 8),
-    shape=st.tuples(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1, 3])),
+    room=st.none() | st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    channels=st.sampled_from([1, 3]),
 )
-def test_the_pixels_are_the_same(file, size, mode, seed, quality, subsampling, progressive, orientation, shape):
+def test_the_pixels_are_the_same(
+    file, size, mode, seed, quality, subsampling, progressive, orientation, room, channels
+):
+    shape = (*(room or size[::-1]), channels)  # None: the size of the file
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"quality": quality, "subsampling": subsampling, "progressive": progressive, "exif": exif}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import jaxdl
@@ -74,3 +75,26 @@ def test_making_a_source_imports_nothing_heavy():
     code = f"import sys, jaxdl.data as d; d.DATA.make('mnist'); print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout.strip() == "set()", done.stderr
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Digits(),
+        Bits(train_examples=20, test_examples=7),
+        jaxdl.Addition(train_examples=20, test_examples=7),
+        jaxdl.Adding(length=5, train_examples=20, test_examples=7),
+        jaxdl.Shapes(size=16, train_examples=20, test_examples=7),
+        jaxdl.Subtraction(train_examples=20, test_examples=7),
+        jaxdl.Vowels(train_examples=20, test_examples=7),
+        jaxdl.Arrays(train=(np.ones((9, 2)), np.arange(9) % 2), test=(np.ones((3, 2)), np.arange(3) % 2)),
+    ],
+    ids=lambda source: type(source).__name__,
+)
+def test_sources_that_know_how_many_examples_they_have_say_so_without_loading(source, tmp_path):
+    splits = source.load(tmp_path, notify=lambda line: None).splits
+    assert source.known_examples(tmp_path) == sum(len(split["targets"]) for split in splits.values())
+
+
+def test_of_other_sources_the_number_of_examples_is_not_known(tmp_path):
+    assert Tfds("mnist").known_examples(tmp_path) is None

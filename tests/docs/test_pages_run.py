@@ -33,8 +33,9 @@ def reads_what_commands_write(page: Path) -> bool:
 
 
 def pages_of_python() -> list[Any]:
-    """The pages whose Python blocks need no command before them; those of the folder take long together."""
+    """The pages whose Python blocks need no command; of the folder those that the long test below leaves out."""
     pages = [page for page in PAGES if python(page) and not reads_what_commands_write(page)]
+    pages = [page for page in pages if not (page.is_relative_to(ROOT / "docs") and commands(page))]
     marks = {page: [pytest.mark.slow] if page.is_relative_to(ROOT / "docs") else [] for page in pages}
     return [pytest.param(page, marks=marks[page], id=name(page)) for page in pages]
 

@@ -193,7 +193,7 @@ def test_gradients_are_probability_minus_target() -> None:
     np.testing.assert_allclose(gradient[:, 0], expit(logits[:, 0]) - binary, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", OBJECTIVES.members)
+@pytest.mark.parametrize("name", sorted(set(OBJECTIVES.members) - {"ctc"}))  # whose targets are answers
 def test_bfloat16_outputs_give_float32_losses_of_the_rounded_values(name: str) -> None:
     objective: Objective = OBJECTIVES.make(name)
     outputs = jnp.asarray(logits_of(1, 2.0, (6, 3)), jnp.bfloat16)

@@ -33,9 +33,16 @@ from jaxdl.objectives.metrics import (
 
 CLASSES = [
     *("accuracy", "top_2", "root_accuracy", "exact_match", "confusion", "precision", "recall", "f1", "mean_iou"),
-    *("perplexity", "bits_per_step"),
+    *("perplexity", "bits_per_step", "calibration_error"),
 ]
+# Of classes and of questions, the more the better.
+MORE = [
+    *("auc", "pr_auc", "average_precision", "balanced_accuracy", "matthews", "cohen_kappa", "f2", "f0.5_micro"),
+    *(f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("micro", "weighted")),
+]
+CLASSES += MORE
 QUESTIONS = [
+    *MORE,
     "accuracy",
     "exact_match",
     "confusion",
@@ -45,8 +52,10 @@ QUESTIONS = [
     "mean_iou",
     "perplexity",
     "bits_per_step",
+    "calibration_error",
 ]
 VALUES = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
+VALUES += ["mean_absolute_percentage_error"]
 NAMES = [*CLASSES, *VALUES]
 OBJECTIVES: list[tuple[Objective, list[str]]] = [
     (SoftmaxCrossEntropy(), CLASSES),
@@ -84,7 +93,8 @@ def test_a_refusal_names_the_objective_and_the_metrics_that_fit() -> None:
         check_defined(("r_squared", "accuracy"), MeanSquaredError(), {"": 1})
     assert str(refused.value) == (
         "metrics=accuracy: not defined for the objective mean_squared_error, whose targets are numbers; "
-        "choose from: mean_squared_error, root_mean_squared_error, mean_absolute_error, r_squared."
+        "choose from: mean_squared_error, root_mean_squared_error, mean_absolute_error, "
+        "mean_absolute_percentage_error, r_squared."
     )
     with pytest.raises(UserError, match="sigmoid_cross_entropy, whose targets are answers .* accuracy, exact_match, "):
         check_defined(("top_2",), SigmoidCrossEntropy(), {"": 3})
@@ -114,7 +124,9 @@ def test_the_label_cannot_be_among_more_classes_than_there_are() -> None:
 
 def test_better_is_higher_or_lower() -> None:
     assert [name for name in NAMES if metric(name).higher_is_better] == [
-        *("accuracy", "top_2", "root_accuracy", "exact_match", "precision", "recall", "f1", "mean_iou", "r_squared")
+        *("accuracy", "top_2", "root_accuracy", "exact_match", "precision", "recall", "f1", "mean_iou"),
+        *MORE,
+        "r_squared",
     ]
     assert metric("confusion").higher_is_better is None
     figures = ("loss", "train/loss", "validation/accuracy", "accuracy", "test/perplexity", "validation/confusion")
@@ -142,7 +154,7 @@ def test_accuracy_alone_is_measured_in_training_as_its_mean_over_the_batch() -> 
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, meant: str) -> None:
     with pytest.raises(UserError, match=f"unknown metric '{name}'. Did you mean '{meant}'"):
         metric(name)
-    with pytest.raises(UserError, match="Choose from: accuracy, bits_per_step, confusion"):
+    with pytest.raises(UserError, match="Choose from: accuracy, auc, average_precision"):
         check_metrics(("accuracy", name))
 
 

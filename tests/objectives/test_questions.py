@@ -15,7 +15,7 @@ from scipy.special import expit
 from jaxdl.errors import UserError
 from jaxdl.objectives import SigmoidCrossEntropy
 from jaxdl.objectives.questions import answer_counts, as_answers, right
-from tests.objectives.test_measures import BATCHES, EXAMPLES, SEEDS, evaluate
+from tests.objectives.splits import BATCHES, EXAMPLES, SEEDS, evaluate
 
 QUESTIONS = 3
 THRESHOLDS = st.sampled_from([0.5, 0.2, 0.9])

@@ -12,7 +12,7 @@ import pytest
 
 import jaxdl
 from jaxdl.steps import averages
-from jaxdl.steps.functions import eval_figures
+from jaxdl.steps.figures import eval_figures
 from tests.steps.test_functions import SPEC, batch, experiment
 from tests.training.stopped import run, stop_after
 
@@ -39,6 +39,24 @@ def test_an_average_is_float32_and_whole_numbers_are_the_last() -> None:
     after = averages.following(average, 0.999, {"kernel": jnp.full(2, 3, jnp.bfloat16)}, {"count": jnp.int32(2)})
     assert after["params"]["kernel"].dtype == np.float32
     assert after["model_state"]["count"] == 2
+
+
+def test_an_equal_average_is_the_mean_of_its_members_and_before_them_the_parameters() -> None:
+    recipe = experiment(**{"training.swa": 1})
+    steps = jaxdl.make_steps(recipe, SPEC, 10)
+    state = steps.init_state(0)
+    kernels = []
+    for number in range(4):
+        if number:
+            state = steps.add_to_average(state)
+            kernels.append(np.asarray(state.params["output"]["kernel"], np.float64))
+            state, _ = steps.train_step(state, batch(), jaxdl.hyperparameters(recipe))
+        found = averages.averaged(state)
+        assert found is not None
+        expected = np.mean(kernels, 0) if kernels else state.params["output"]["kernel"]
+        np.testing.assert_allclose(found.params["output"]["kernel"], expected, rtol=1e-6, atol=1e-7)
+    one = averages.joined(averages.first_average({"x": jnp.float32(7)}, {}), {"x": jnp.float32(0.1)}, {})
+    assert one["params"]["x"] == np.float32(0.1)
 
 
 def test_it_is_evaluated_beside_the_parameters_and_predicts() -> None:

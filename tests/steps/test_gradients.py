@@ -12,6 +12,7 @@ import pytest
 from flax import linen as nn
 
 import jaxdl
+from jaxdl.backend.jaxprs import computes_again
 from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
 from jaxdl.steps.forward import Forward
@@ -36,6 +37,7 @@ def test_a_scale_changes_no_gradient() -> None:
         np.testing.assert_array_equal(plain, scaled)
 
 
+SLOW = pytest.mark.slow
 PARTS = 4
 SEQUENCES = Spec((6, 2), "float32", Preprocess(), (), 3, ("a", "b", "c"), lengths=True)
 RANDOM = np.random.RandomState(1)
@@ -97,6 +99,51 @@ def test_a_batch_in_parts_gives_what_the_whole_batch_gives(changes: Any, spec: S
     for name, value in whole[1].items():
         np.testing.assert_allclose(parts[1][name], value, rtol=near, err_msg=name)
     assert str(jax.tree.structure(whole[2])) == str(jax.tree.structure(parts[2]))
+
+
+IMAGES = Spec((8, 8, 1), "float32", Preprocess(), (), 3, ("a", "b", "c"))
+PIXELS = Spec((8, 8, 1), "float32", Preprocess(), (8, 8), 3, ("a", "b", "c"))
+
+
+def of_pixels(target_shape: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
+    inputs = RANDOM.standard_normal((8, 8, 8, 1)).astype(np.float32)
+    return {"inputs": inputs, "targets": RANDOM.randint(0, 3, (8, *target_shape)).astype(np.int32)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "spec", "data"),
+    [
+        ({"model": jaxdl.MLP(features=(8,) * 6, dropout=0.3), "training.accumulate": 2}, SPEC, of_images()),
+        ({"model": Sowing(), "training.precision": "float16", "training.ema": 0.9}, SPEC, of_images()),
+        ({"model": jaxdl.RNN(features=(4, 4, 4), dropout=0.3)}, SEQUENCES, of_sequences()),
+        pytest.param({"model": jaxdl.CNN((4, 4, 4), kernel=(2, 2), dropout=0.3)}, IMAGES, of_pixels(), marks=SLOW),
+        pytest.param({"model": jaxdl.ResNet(depth=8, features=(4, 4, 8))}, IMAGES, of_pixels(), marks=SLOW),
+        pytest.param({"model": jaxdl.UNet((4, 8), None, "batch", 0.3)}, PIXELS, of_pixels((8, 8)), marks=SLOW),
+    ],
+    ids=["MLP in parts", "float16 and an average", "RNN", "CNN", "ResNet", "UNet"],
+)
+def test_what_is_computed_again_gives_the_same_gradients_and_state(changes: Any, spec: Spec, data: Any) -> None:
+    """To a relative 1e-5 of each array's largest entry, and the loss to 1e-6: XLA may fuse other operations."""
+    recipe = experiment(**changes)
+    parts = recipe.training.accumulate
+    plain, again = (
+        stepped(jaxdl.replace(recipe, {"training.remat": remat}), spec, data, parts) for remat in (False, True)
+    )
+    assert str(jax.tree.structure(plain)) == str(jax.tree.structure(again))
+    np.testing.assert_allclose(again[1]["loss"], plain[1]["loss"], rtol=1e-6)
+    paths = jax.tree_util.tree_leaves_with_path((plain[0], plain[2].model_state, plain[2].opt_state))
+    others = jax.tree.leaves((again[0], again[2].model_state, again[2].opt_state))
+    for (path, one), other in zip(paths, others, strict=True):
+        near = 1e-5 * float(np.abs(one).max()) + 2e-7
+        np.testing.assert_allclose(other, one, rtol=0, atol=near, err_msg=jax.tree_util.keystr(path))
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_only_with_remat_a_step_computes_anything_again(remat: bool) -> None:
+    recipe = experiment(model=jaxdl.MLP(features=(8,) * 6), **{"training.remat": remat})
+    steps = jaxdl.make_steps(recipe, SPEC, 10)
+    hparams: Any = jaxdl.hyperparameters(recipe)
+    assert computes_again(jax.make_jaxpr(steps.train_step)(steps.init_state(0), of_images(), hparams).jaxpr) == remat
 
 
 def test_batch_statistics_are_those_of_each_part_one_after_the_other() -> None:

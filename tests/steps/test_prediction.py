@@ -18,17 +18,59 @@ from tests.small import blobs
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["mnist_mlp", "mnist_cnn", "mnist_rnn", "sentiment_lstm", "cifar10_resnet"])
-def test_it_is_within_a_fifth_of_what_the_compiled_program_needs(name: str, tmp_path: Path) -> None:
-    """Dense layers, convolutions, a recurrence, embeddings, and batch statistics; beside the order of the examples."""
-    recipe = load_experiment(name, EXPERIMENTS)
-    trainer = jaxdl.Trainer(recipe, load_data(recipe, tmp_path, lambda line: None))
+def predicted_and_compiled(recipe: jaxdl.Experiment, folder: Path) -> tuple[int, int]:
+    """Returns both for the train program, with the order of the examples and the rows of metrics."""
+    trainer = jaxdl.Trainer(recipe, load_data(recipe, folder, lambda line: None))
     batch = batch_shapes(trainer.experiment, trainer.spec)
     assert batch == trainer.feed.data.shapes(recipe.training.batch_size)
     order = 4 * len(trainer.feed.order(0)) + sum(4 * rows.size for rows in trainer.programs.row_shapes.values())
     predicted = predicted_memory(trainer.experiment, trainer.spec, batch).needed + order
-    assert predicted == pytest.approx(trainer.programs.memory_needed(), rel=0.2)
+    return predicted, trainer.programs.memory_needed()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("mnist_mlp", {}),
+        ("mnist_cnn", {}),
+        ("mnist_rnn", {}),
+        ("sentiment_lstm", {}),
+        ("cifar10_resnet", {}),
+        ("digits_cnn", {}),
+        ("adding_rnn", {}),
+        ("spoken_digit_rnn", {}),
+        ("digits_cnn", {"model.normalization": "batch", "training.batch_size": 128}),
+        ("digits_cnn", {"training.precision": "bfloat16", "training.batch_size": 128}),
+        ("digits_cnn", {"training.accumulate": 4, "training.batch_size": 128}),
+        ("digits_mlp", {"model.features": (256,) * 6, "training.batch_size": 1024, "training.remat": True}),
+        ("cifar10_resnet", {"model.depth": 8, "training.remat": True}),
+    ],
+)
+def test_it_is_within_a_fifth_of_what_the_compiled_program_needs(
+    name: str, changes: dict[str, object], tmp_path: Path
+) -> None:
+    """Several devices are in `tests.steps.test_layout`."""
+    predicted, compiled = predicted_and_compiled(jaxdl.replace(load_experiment(name, EXPERIMENTS), changes), tmp_path)
+    assert predicted == pytest.approx(compiled, rel=0.2)
+
+
+def test_of_a_small_recipe_it_is_within_a_fifth(tmp_path: Path) -> None:
+    predicted, compiled = predicted_and_compiled(load_experiment("digits_mlp", EXPERIMENTS), tmp_path)
+    assert predicted == pytest.approx(compiled, rel=0.2)
+
+
+def test_it_says_what_the_data_take_and_how_many_operations_a_step_has(recipe: jaxdl.Experiment) -> None:
+    spec = blobs().spec
+    recipe = jaxdl.replace(recipe, {"training.batch_size": 32}).for_spec(spec)
+    batch = batch_shapes(recipe, spec)
+    without, found = predicted_memory(recipe, spec, batch), predicted_memory(recipe, spec, batch, examples=500)
+    assert without.data is None and "data" not in without.parts
+    assert found.data == found.parts["data"] == 500 * found.example
+    assert found.needed == without.needed + found.data
+    # Both layers: the outputs, the kernel's gradient; of the second also the gradient of its inputs.
+    products = 32 * 16 * 16, 32 * 16 * 3
+    assert found.flops == {"float32": 2 * (2 * products[0] + 3 * products[1])}
 
 
 def test_parts_of_the_state_are_those_of_its_shapes(recipe: jaxdl.Experiment) -> None:
@@ -60,6 +102,7 @@ def test_a_divided_batch_takes_less_on_each_device_and_divided_parameters_too() 
     same = predicted_memory(recipe, spec, batch, Layout(make_mesh((("data", 4),), devices)))
     divided = predicted_memory(recipe, spec, batch, Layout(make_mesh((("data", 4),), devices), "fsdp"))
     assert same.parameters == one.parameters and same.devices == 4
+    assert same.flops == divided.flops == one.flops
     assert same.activations < 0.5 * one.activations
     assert divided.parameters < 0.3 * one.parameters
     assert divided.parameters + divided.collected == one.parameters

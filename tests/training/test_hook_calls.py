@@ -136,8 +136,8 @@ def test_a_stop_ends_the_training_there_and_is_in_the_record(
             now.stop("the first ten are enough")
 
     with monkeypatch.context() as patch:  # killed between the stop and the summary
-        patch.setattr("jaxdl.training.run._Run._final", lambda self, state: (_ for _ in ()).throw(Killed))
-        patch.setattr("jaxdl.training.run._Run._conclude", lambda self, status: None)
+        patch.setattr("jaxdl.training.one_run.OneRun._final", lambda self, state: (_ for _ in ()).throw(Killed))
+        patch.setattr("jaxdl.training.one_run.OneRun._conclude", lambda self, status: None)
         with pytest.raises(Killed):
             train(recipe, tmp_path / "run", cache, enough, **{"training.final": final})
     summary = train(recipe, tmp_path / "run", cache, enough, **{"training.final": final})

@@ -32,6 +32,13 @@ RECIPES: dict[str, tuple[jaxdl.Experiment, dict[str, Any]]] = {
         jaxdl.replace(twin("digits_cnn"), {"augmentation": jaxdl.Augmentation(crop=0.5, mixup=0.2, cutmix=1.0)}),
         {"augmentation.crop": [0.3, 0.5, 0.9], "augmentation.mixup": [0.1, 0.2, 1.0], "seed": [0, 1, 2]},
     ),
+    "frozen": (
+        jaxdl.replace(
+            twin("digits_mlp"),
+            {"optimizer.freeze": "dense_1/kernel", "optimizer.groups": {"dense_1": 0.1}, "training.ema": 0.9},
+        ),
+        {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "optimizer.weight_decay": [0.1, 0.2, 0.3]},
+    ),
     "rnn": (twin("mnist_rnn"), {"optimizer.learning_rate": [1e-3, 3e-3, 1e-2], "seed": [0, 1, 2]}),
 }
 

@@ -48,6 +48,9 @@ class Addition(Data):
         inputs, answer = (2 * self.digits + 1,), (self.digits + 2,)
         return Spec(inputs, "int32", ids, answer, len(_NAMES), _NAMES, vocabulary=len(_CHARACTERS))
 
+    def known_examples(self, data_dir: Path) -> int:
+        return self.train_examples + self.test_examples
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         pairs = self._pairs(self.train_examples + self.test_examples)
         train, test = (self._split(part) for part in (pairs[: self.train_examples], pairs[self.train_examples :]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdl.data.lengths import pad_alike, pad_answers
+from jaxdl.data.lengths import are_apart, pad_alike, pad_answers, without_axis_of_one
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, examples, fingerprint, split_sha256
@@ -58,6 +58,11 @@ class OfArrays(Data):
     standardize: bool = static(
         True, "whether numbers to be predicted are standardised by the mean and deviation of train", since="0.3.0"
     )
+    ignore_index: int | None = static(
+        None,
+        "label of steps, pixels or examples that count in no loss and no metric, such as 255; none: all count",
+        since="0.3.0",
+    )
 
     def joined(self, splits: dict[str, dict[str, np.ndarray]]) -> Dataset:
         """Returns splits, as `split_of` gives them, as a data set; train is one of them.
@@ -100,7 +105,10 @@ class OfArrays(Data):
         image = inputs.dtype == np.uint8 and inputs.ndim == 4
         scale = self.scale if self.scale is not None else 1 / 255 if image else 1.0
         preprocess = Preprocess(cast="none") if self.ids else Preprocess(scale=scale)
-        return Spec(inputs.shape[1:], str(inputs.dtype), preprocess, targets.shape[1:], outputs, classes)
+        ignored = self.ignore_index if classes else None
+        return Spec(
+            inputs.shape[1:], str(inputs.dtype), preprocess, targets.shape[1:], outputs, classes, ignore_index=ignored
+        )
 
     def _outputs(self, splits: Mapping[str, Split], names: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
         """Returns the size of the model's last axis, and the names of the classes, empty if there are none."""
@@ -116,6 +124,9 @@ class OfArrays(Data):
         if self.outputs is not None:
             return self.outputs, tuple(map(str, range(self.outputs))) if 1 < self.outputs <= _MOST_CLASSES else ()
         labels = np.concatenate([split["targets"].reshape(-1) for split in splits.values()])
+        labels = labels if self.ignore_index is None else labels[labels != self.ignore_index]
+        if not labels.size:
+            raise UserError(f"data.ignore_index={self.ignore_index}: every target is this label.")
         least, most = int(labels.min()), int(labels.max())
         if most >= _MOST_CLASSES:
             raise UserError(
@@ -180,6 +191,9 @@ class Arrays(OfArrays):
     def spec(self, data_dir: Path) -> Spec:
         return self.read(data_dir, print).spec
 
+    def known_examples(self, data_dir: Path) -> int:
+        return sum(map(examples, self.read(data_dir, print).splits.values()))
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         """Returns the arrays with equal padding, and class numbers for texts.
 
@@ -226,8 +240,8 @@ def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
         if key == "inputs" and split[key].dtype.kind == "U":
             raise UserError(f"{where}: inputs are texts; a model reads numbers, such as ids of words.")
         if key == "targets" and split[key].dtype.kind in "iu":
-            split[key] = _without_axis_of_one(split[key].astype(np.int32), split["inputs"])
-        if lengths is not None and key == "targets" and _are_apart(split, lengths):
+            split[key] = without_axis_of_one(split[key].astype(np.int32), split["inputs"])
+        if lengths is not None and key == "targets" and are_apart(split, lengths):
             split["target_lengths"] = lengths
         elif lengths is not None and "lengths" not in values:
             split.setdefault("lengths", lengths)
@@ -245,24 +259,12 @@ def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
     return split
 
 
-def _are_apart(split: Split, lengths: np.ndarray) -> bool:
-    """Returns whether the targets of a split have lengths of their own: their steps are not those of the inputs."""
-    inputs, targets = split["inputs"], split["targets"]
-    return inputs.shape[1:2] != targets.shape[1:2] or not np.array_equal(split.get("lengths", lengths), lengths)
-
-
 def _weights(what: str, values: Any) -> np.ndarray:
     """Returns weights in float32; `jaxdl.data.check` checks their shape and values."""
     weights, _ = _array(what, values)
     if weights.dtype.kind == "U":
         raise UserError(f"{what}: weights are numbers, one for each example, not texts.")
     return weights.astype(np.float32)
-
-
-def _without_axis_of_one(labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-    """Returns labels (examples, 1) as (examples,), unless they are those of the one step of each sequence."""
-    one_step = inputs.ndim > 2 and inputs.shape[1] == 1
-    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 and not one_step else labels
 
 
 def _array(what: str, values: Any) -> tuple[np.ndarray, np.ndarray | None]:

@@ -66,6 +66,9 @@ class Bits(Data):
     def spec(self, data_dir: Path) -> Spec:
         return Spec((self.length, 1), "uint8", Preprocess(), (self.length,), 1, best_loss=self.best_loss)
 
+    def known_examples(self, data_dir: Path) -> int:
+        return self.train_examples + self.test_examples
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         if self.length <= max(self.lags):
             raise UserError(

@@ -40,6 +40,9 @@ class Digits(Data):
     def spec(self, data_dir: Path) -> Spec:
         return Spec((8, 8, 1), "uint8", Preprocess(scale=1 / 16), (), 10, tuple(map(str, range(10))))
 
+    def known_examples(self, data_dir: Path) -> int:
+        return 1797
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         # Each line: the pixels row by row, then the label.
         table = np.loadtxt(data_file("digits.csv.gz"), np.uint8, delimiter=",")

@@ -90,6 +90,9 @@ class Shapes(Data):
         shape = (self.size, self.size)
         return Spec((*shape, 3), "uint8", Preprocess(scale=1 / 255), shape if self.masks else (), len(classes), classes)
 
+    def known_examples(self, data_dir: Path) -> int:
+        return self.train_examples + self.test_examples
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         train = self._generate(self.train_examples, _TRAIN_SEED)
         test = self._generate(self.test_examples, _TEST_SEED)

@@ -51,6 +51,9 @@ class Subtraction(Data):
             (nodes, 3), "int32", preprocess, (nodes,), _DIGITS, digits, vocabulary=ids, trees=form, lengths=True
         )
 
+    def known_examples(self, data_dir: Path) -> int:
+        return self.train_examples + self.test_examples
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         spec = self.spec(data_dir)
         train = self._generate(spec, self.train_examples, _TRAIN_SEED)

@@ -30,6 +30,9 @@ class Task(Data):
     train_examples: int = static(10_000, "sequences to train and validate on", check=at_least(2))
     test_examples: int = static(2000, "sequences to test on", check=at_least(1))
 
+    def known_examples(self, data_dir: Path) -> int:
+        return self.train_examples + self.test_examples
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         # RandomState, since its stream is the same in all versions of NumPy.
         train = self.generate(self.train_examples, np.random.RandomState(_TRAIN_SEED))

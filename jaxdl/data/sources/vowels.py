@@ -56,6 +56,9 @@ class Vowels(OfSounds):
         samples, scale = round(SECONDS[1] * RATE), Preprocess(1 / FULL_SCALE)
         return self.heard(Spec((samples,), "int16", scale, (), len(WORDS), WORDS, lengths=True, rate=RATE))
 
+    def known_examples(self, data_dir: Path) -> int:
+        return self.train_examples + self.test_examples
+
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         train = _generated(self.train_examples, _TRAIN_SEED)
         test = _generated(self.test_examples, _TEST_SEED)

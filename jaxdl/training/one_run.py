@@ -1,0 +1,257 @@
+"""One training while it runs: the loop, its run directory, and the figures so far."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jaxdl.backend.signals import StopSignals
+from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.data import Dataset
+from jaxdl.fields.interval import Interval
+from jaxdl.inference.pictures import examples_sheet
+from jaxdl.objectives import REPORT_SECTIONS
+from jaxdl.record import CONFIG, RunDirectory
+from jaxdl.report.run import write_report
+from jaxdl.report.terminal import Progress, Reached, announce
+from jaxdl.steps.functions import TrainState
+from jaxdl.training.divergence import Divergence, locate
+from jaxdl.training.early_stopping import EarlyStopping
+from jaxdl.training.epoch import Diverged, Epoch, Pause, Rows
+from jaxdl.training.figures import Figures
+from jaxdl.training.hook_calls import HookCalls, HookFailed
+from jaxdl.training.hooks import AnyPauses, Hooks, Metrics, Profiler
+from jaxdl.training.initial import check_same_source
+from jaxdl.training.loop import Trainer
+from jaxdl.training.saving import Saving, SavingPauses
+from jaxdl.training.summary import Status, Summary, make_summary
+
+
+class GivenUp(Exception):
+    """A hook ended the training before its last epoch."""
+
+
+@dataclasses.dataclass
+class OneRun:
+    """One training while it runs: the loop, the run directory, and the figures so far."""
+
+    trainer: Trainer
+    dataset: Dataset
+    directory: RunDirectory
+    stopping: EarlyStopping
+    saving: Saving
+    hooks: Hooks
+    signals: StopSignals
+    profiler: Profiler | None
+    notify: Callable[[str], None]
+    begin: float
+    given_up: bool = False
+    params_sha256: str = ""
+    divergence: Divergence | None = None
+    seconds_to_first_step: float | None = None
+
+    def __post_init__(self) -> None:
+        self.experiment = self.trainer.experiment
+        self.figures = Figures(self.directory)
+        self.calls = HookCalls(self.trainer, self.dataset, self.directory, self.figures, self.notify)
+
+    def start(self) -> tuple[TrainState, Rows | None]:
+        """Returns the state to begin with, new or of the last checkpoint, and its metrics of the running epoch, if any.
+
+        Raises:
+            UserError: the run directory holds a run that cannot be resumed; it stays unchanged.
+        """
+        try:
+            saved = self.saving.resume(self.trainer, self.notify)
+            self.signals.raise_received()
+            if saved is None:
+                if (self.directory.path / CONFIG).exists():
+                    self.notify(f"{self.directory.path} has a run without a checkpoint: it begins again at step 0.")
+                self.directory.rewind(0)
+            else:
+                self.directory.rewind(saved.step, saved.about["metrics"])
+        except BaseException:
+            self.saving.checkpoints.close()
+            raise
+        if saved is None:
+            return self._first_state(), None
+        self.figures.step, self.figures.epoch = saved.step, saved.step // self.trainer.steps_per_epoch
+        for epoch, step, figures in self.figures.replay():
+            self.stopping.observe(figures, step)
+            self._ask_to_give_up(epoch)
+        return saved.state, saved.rows
+
+    def _first_state(self) -> TrainState:
+        """Returns the state before the first step; says where its weights are from, where they are from elsewhere.
+
+        Raises:
+            UserError: they cannot be read, do not fit, or have changed since an earlier start of this run.
+        """
+        initial = self.trainer.initial()
+        if initial is not None:
+            check_same_source(self.directory.path, initial)
+            self.notify(initial.table())
+        return self.trainer.init_state()
+
+    def to_end(self, state: TrainState, rows: Rows | None) -> Summary:
+        """Trains on from what `start` returned, and tests; writes the summary in the end, after an error too."""
+        try:
+            status = self._train_and_test(state, rows)
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            with contextlib.suppress(Exception):  # the first error says more than its consequences
+                if not stopped:
+                    self.saving.settle()
+            with contextlib.suppress(Exception):
+                self._conclude("preempted" if stopped else "failed")
+            raise
+        return self._conclude(status)
+
+    def _train_and_test(self, state: TrainState, rows: Rows | None) -> Status:
+        """Trains and tests; returns the status for the summary."""
+        try:
+            self._test(self._final(self._train(state, rows)))
+        except Diverged as error:
+            self.divergence = self._locate(error)
+            self.saving.settle()
+            return "diverged"
+        except GivenUp:
+            self.saving.settle()
+            return "preempted"
+        finally:
+            self.saving.checkpoints.wait()  # a run is completed only when its last state is on the disk
+        return "completed"
+
+    def _conclude(self, status: Status) -> Summary:
+        try:
+            self.calls.close()
+            self.saving.checkpoints.close()
+        finally:
+            summary = make_summary(
+                status,
+                self.trainer,
+                self.dataset,
+                self.figures,
+                self.stopping,
+                self.divergence,
+                params_sha256=self.params_sha256,
+                seconds_to_first_step=self.seconds_to_first_step,
+                wall_seconds=time.perf_counter() - self.begin,
+                seconds_in_hooks=self.calls.seconds,
+                stopped=self.calls.stopped,
+            )
+            self.directory.discard_report()  # a process killed after the next line must not leave an outdated report
+            self.directory.write_summary(summary)
+            write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
+        return summary
+
+    def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
+        if self.given_up:
+            raise GivenUp
+        if self.calls.resume(state, rows):
+            return state
+        steps_left = self.trainer.total_steps - self.figures.step
+        every = Interval.parse(self.experiment.checkpoint.every)
+        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals, self.trainer.place)
+        recording = self.profiler.recording(steps_left) if self.profiler else contextlib.nullcontext()
+        with self._display() as display, recording as observer:
+
+            def report(step: int, epoch: int, metrics: Metrics, examples_per_second: float) -> None:
+                if self.seconds_to_first_step is None:
+                    self.seconds_to_first_step = time.perf_counter() - self.begin
+                display.update(Reached(step, epoch, {"train": metrics}, examples_per_second))
+
+            asked = AnyPauses((pauses, self.calls))
+            for point in self.trainer.train(
+                state, rows=rows, pauses=asked, early_stopping=self.stopping, on_progress=report, observer=observer
+            ):
+                state, self.figures.step = point.state, point.step
+                over = False
+                if isinstance(point, Epoch):
+                    self.figures.take(point)
+                    if point.is_best:
+                        self.saving.keep_best(point, self.figures.numbers)
+                    self._ask_to_give_up(point.number)
+                    pace = self.figures.examples_per_second
+                    display.end_epoch(Reached(point.step, point.number, point.metrics, pace))
+                    self._check_finite(point.metrics)
+                    over = point.is_last or self.given_up
+                over |= self._call_hooks(point)
+                if over or pauses.due(point.step):
+                    self._save(point, is_last=over)
+                    pauses.saved(point.step)
+                if self.signals.received is not None:
+                    self.saving.checkpoints.wait()  # so that a failed saving is reported
+                    self.signals.raise_received()
+                if over:
+                    break
+        if self.given_up:
+            raise GivenUp
+        return state
+
+    def _call_hooks(self, point: Epoch | Pause) -> bool:
+        """Calls the hooks that are due; returns whether one of them ends the training. Saves where one fails."""
+        try:
+            return self.calls.at(point.state, point.rows if isinstance(point, Pause) else None)
+        except HookFailed:
+            self._save(point, is_last=True)
+            raise
+
+    def _save(self, point: Epoch | Pause, *, is_last: bool) -> None:
+        self.calls.sync()
+        self.saving.save(point, self.figures.epoch, self.figures.numbers, is_last=is_last)
+
+    def _display(self) -> contextlib.AbstractContextManager[Any]:
+        if self.hooks.display is not None:
+            return contextlib.nullcontext(self.hooks.display)
+        epochs, total = self.experiment.training.epochs, self.trainer.total_steps
+        notify = None if self.notify is announce else self.notify
+        return Progress(self.experiment.name, epochs, total, first_step=self.figures.step, notify=notify)
+
+    def _ask_to_give_up(self, epoch: int) -> None:
+        """Asks the hook whether to give up after an epoch; after the last one there is nothing left to give up."""
+        if self.hooks.give_up is not None:
+            answer = self.hooks.give_up(epoch, self.figures.numbers)
+            self.given_up = answer and epoch < self.experiment.training.epochs
+
+    def _check_finite(self, by_split: dict[str, Metrics]) -> None:
+        for split, metrics in by_split.items():
+            if self.experiment.training.nan == "stop" and not math.isfinite(metrics["loss"]):
+                raise Diverged(self.figures.step, f"{split} loss")
+
+    def _locate(self, error: Diverged) -> Divergence:
+        """Finds the first step whose numbers are not finite, by training again from the last checkpoint."""
+        self.notify(f"{error}. Looking for the step at which it began ...")
+        saved = self.saving.resume(self.trainer, self.notify)
+        state = self.trainer.init_state() if saved is None else saved.state
+        found = locate(self.trainer, state, min(error.step, self.trainer.total_steps), self.signals.raise_received)
+        if found is None:  # the parameters are finite, only the loss on a split is not
+            rate = self.experiment.optimizer.learning_rate_at(error.step, self.trainer.total_steps)
+            found = Divergence(error.step - 1, (error.what,), math.nan, float(rate))
+        self.figures.step, self.figures.epoch = found.step, found.step // self.trainer.steps_per_epoch
+        return found
+
+    def _final(self, state: TrainState) -> TrainState:
+        """Returns the state to test, and records the digest of its parameters."""
+        none_is_best = self.calls.stopped is not None and self.stopping.best_step is None
+        if self.experiment.training.final == "best" and not none_is_best:
+            state = self.saving.checkpoints.restore(self.trainer.state_shapes(), "best")
+            self.figures.return_to(int(state.step), self.trainer.steps_per_epoch)
+            if self.trainer.feed.data.size("validation"):
+                self.figures.note("validation", self.trainer.evaluate(state, "validation"))
+        self.params_sha256 = params_sha256(state.params)
+        return state
+
+    def _test(self, state: TrainState) -> None:
+        metrics = self.trainer.evaluate(state, "test")
+        self.figures.log("test", metrics)
+        self._check_finite({"test": metrics})
+        if self.hooks.plots:
+            steps, spec = self.trainer.programs.steps, self.trainer.spec
+            sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
+            if sheet is not None:
+                self.directory.write_pictures(sheet)

@@ -1,0 +1,141 @@
+"""How many devices of the CPU share a batch is chosen by timing steps, once, and belongs to the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jaxdl
+from jaxdl.errors import UserError
+from jaxdl.training.cache import Cache
+from jaxdl.training.tuning import Tuner
+
+ROOT = Path(__file__).resolve().parents[2]
+# A process that has two CPU devices, as the command line makes them; prints what it finds as JSON.
+CODE = """
+import dataclasses, json, sys
+from pathlib import Path
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+import jaxdl
+from jaxdl.training.tuning import Tuner, measure
+
+folder = Path(sys.argv[1])
+recipe = jaxdl.Experiment("tuned", data=jaxdl.Digits(), model=jaxdl.MLP(features=(16,)),
+    objective=jaxdl.SoftmaxCrossEntropy(), optimizer=jaxdl.Adam(), training=jaxdl.Training(epochs=1, batch_size=64))
+times = []
+
+def faked(seconds):
+    def measured(trainers):
+        times.append(sorted(trainers))
+        return dict(zip(sorted(trainers), seconds))
+    return measured
+
+def train(name, tuner, recipe=recipe):
+    summary = jaxdl.train(recipe, run_dir=folder / name, notify=None, tuner=tuner)
+    record = json.loads((folder / name / "record.json").read_text())
+    config = json.loads((folder / name / "config.json").read_text())
+    return {"tuning": record.get("tuning"), "layout": record.get("layout"), "devices": record["devices"],
+            "in_config": config["training"]["devices"], "loss": summary["metrics"]["test/loss"],
+            "calls": len(times)}
+
+always = dict(worth=0.0)
+found = {
+    "short": train("short", Tuner()),
+    "two": train("two", Tuner(measure=faked([1.0, 0.5]), **always)),
+    "kept": train("kept", Tuner(measure=faked([1.0, 2.0]), **always)),
+    "named": train("named", Tuner(measure=faked([1.0, 0.5]), **always), jaxdl.replace(recipe, {"training.devices": 1})),
+    "odd": train("odd", Tuner(measure=faked([1.0, 0.5]), **always), jaxdl.replace(recipe, {"training.batch_size": 63})),
+    "one": train("one", Tuner(measure=faked([1, 0.97]), **always), jaxdl.replace(recipe, {"training.batch_size": 32})),
+    "pinned": train("pinned", Tuner(pinned=folder / "one")),
+    "really": train("really", Tuner(**always), jaxdl.replace(recipe, {"training.batch_size": 128})),
+}
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("tuning")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(folder)}
+    done = subprocess.run([sys.executable, "-c", CODE, folder], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def count(each: dict[str, Any]) -> int:
+    assert each["tuning"]["devices"] == each["devices"][0]["count"]
+    assert (each["layout"] or {"devices": 1})["devices"] == each["tuning"]["devices"]
+    return int(each["tuning"]["devices"])
+
+
+def test_devices_that_are_faster_share_the_batch_and_the_run_says_so(found):
+    assert count(found["two"]) == 2
+    assert found["two"]["in_config"] == 2
+    assert found["two"]["tuning"] == {"devices": 2, "step_seconds": {"1": 1.0, "2": 0.5}, "reason": "measured"}
+    assert found["two"]["loss"] == pytest.approx(found["short"]["loss"], rel=1e-4)
+
+
+def test_what_was_measured_once_is_kept(found):
+    assert count(found["kept"]) == 2
+    assert found["kept"]["tuning"]["reason"] == "measured before"
+    assert found["kept"]["calls"] == found["two"]["calls"] == 1
+
+
+def test_a_gain_that_is_small_is_not_taken(found):
+    assert count(found["one"]) == 1
+    assert found["one"]["in_config"] is None
+    assert found["one"]["layout"] is None
+
+
+@pytest.mark.parametrize(("name", "reason"), [("short", "too short"), ("odd", "one device"), ("pinned", "from ")])
+def test_nothing_is_measured_where_it_cannot_gain_or_is_known(found, name, reason):
+    assert count(found[name]) == 1
+    assert reason in found[name]["tuning"]["reason"]
+    assert found[name]["tuning"]["step_seconds"] == {}
+
+
+def test_devices_that_the_recipe_names_are_not_chosen(found):
+    assert found["named"]["tuning"] is None
+    assert found["named"]["in_config"] == 1
+
+
+def test_steps_are_really_timed(found):
+    seconds = found["really"]["tuning"]["step_seconds"]
+    assert sorted(seconds) == ["1", "2"]
+    assert all(0 < each < 10 for each in seconds.values())
+    fastest = "2" if seconds["2"] * 1.05 <= seconds["1"] else "1"
+    assert count(found["really"]) == int(fastest)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "No such file"),
+        ("{}", "not the record of such a run"),
+        ('{"tuning": {"devices": "many"}}', "not the record of such a run"),
+        ('{"tuning": {"devices": 3}}', "chose 3 devices.*possible: 1"),
+    ],
+)
+def test_a_choice_that_cannot_be_taken_is_refused(recipe, tmp_path, content, problem):
+    file = tmp_path / "record.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UserError, match=problem):
+        Tuner(file).choose(recipe, Cache(tmp_path, print).trainer, tmp_path / "run")
+
+
+def test_a_run_that_is_resumed_keeps_its_choice(recipe, tmp_path):
+    before = jaxdl.train(dataclasses.replace(recipe), run_dir=tmp_path / "run", notify=None)
+    assert before["status"] == "completed"
+    chosen = Tuner(tmp_path / "nothing").choose(recipe, Cache(tmp_path, print).trainer, tmp_path / "run")
+    assert chosen is not None
+    assert (chosen.devices, chosen.reason) == (1, "the run's own")
