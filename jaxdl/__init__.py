@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
+    from jaxdl.training.summary import Summary
     from jaxdl.training.tuning import Tuner
 
 __all__ = [
@@ -168,6 +169,7 @@ __all__ = [
     "SpokenDigit",
     "Steps",
     "Subtraction",
+    "Summary",
     "SweepResults",
     "Table",
     "TableAugmentation",
@@ -253,6 +255,7 @@ _NAMES = {
     "jaxdl.sweeps.executors.execution": "Execution",
     "jaxdl.training.fit": "Fit fit",
     "jaxdl.training.run": "train",
+    "jaxdl.training.summary": "Summary",
     "jaxdl.training.reproduce": "reproduce verify_resume",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
