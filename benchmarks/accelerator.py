@@ -18,14 +18,14 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks import machine
 from benchmarks.process import ROOT
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
 _CLASSES = 10
 # How far the losses of both precisions may lie apart at the end, in units of the first loss.
 _APART = 0.1
@@ -124,7 +124,7 @@ def problems(name: str, found: dict[str, dict[str, Any]]) -> list[str]:
     return wrong
 
 
-def table(figures: dict[str, dict[str, dict[str, Any]]], peaks: dict[str, float]) -> str:
+def table(figures: Mapping[str, dict[str, dict[str, Any]]], peaks: Mapping[str, float]) -> str:
     """Returns the figures as a table of Markdown.
 
     Args:
@@ -162,7 +162,9 @@ def main(arguments: Sequence[str]) -> int:
 
     from jaxdl.backend.rates import measured_peak
 
-    peaks = {name: measured_peak(name, 0.01 if options.tiny else 1.0).flops_per_second for name in PRECISIONS}
+    peaks: dict[str, float] = {
+        name: measured_peak(name, 0.01 if options.tiny else 1.0).flops_per_second for name in PRECISIONS
+    }
     about = {
         "command": f"python -m benchmarks.accelerator {' '.join(arguments)}".strip(),
         "jax": jax.__version__,

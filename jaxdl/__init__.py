@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         loss,
         metric,
     )
+    from jaxdl.objectives.several import losses
     from jaxdl.optim import (
         SGD,
         Adadelta,
@@ -119,6 +120,7 @@ if TYPE_CHECKING:
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
+    from jaxdl.training.summary import Summary
     from jaxdl.training.tuning import Tuner
 
 __all__ = [
@@ -206,6 +208,7 @@ __all__ = [
     "SpokenDigit",
     "Steps",
     "Subtraction",
+    "Summary",
     "SweepResults",
     "Table",
     "TableAugmentation",
@@ -241,6 +244,7 @@ __all__ = [
     "look_at_data",
     "look_at_devices",
     "loss",
+    "losses",
     "make_steps",
     "metric",
     "optimizer",
@@ -280,6 +284,7 @@ _NAMES = {
     "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
+    "jaxdl.objectives.several": "losses",
     "jaxdl.optim": "AMSGrad Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Muon Optimizer RAdam RMSprop SGD "
     "optimizer schedule",
     "jaxdl.experiment.hooks": "Hook Moment hook",
@@ -295,6 +300,7 @@ _NAMES = {
     "jaxdl.sweeps.executors.execution": "Execution",
     "jaxdl.training.fit": "Fit fit",
     "jaxdl.training.run": "train",
+    "jaxdl.training.summary": "Summary",
     "jaxdl.training.reproduce": "reproduce verify_resume",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -109,6 +109,31 @@ class OwnMetric(str):
         return (), {field.path: field.value for field in fields.own_fields(self)}
 
 
+class OwnOfOutput(OwnMetric):
+    """A metric of one's own of one of several outputs; its name begins with that of the output.
+
+    Attributes:
+        output: the name of the output.
+        metric: the metric.
+    """
+
+    output: str
+    metric: OwnMetric
+
+    def __new__(cls, output: str, metric: OwnMetric) -> OwnOfOutput:
+        made = str.__new__(cls, f"{output}/{metric}")
+        made.output, made.metric = output, metric
+        made.place, made.code = metric.place, metric.code
+        made.higher_is_better, made.kinds = metric.higher_is_better, metric.kinds
+        return made
+
+    def measured(self, objective: Objective) -> Metric:
+        return self.metric.measured(objective)
+
+    def __reduce__(self) -> Any:
+        return OwnOfOutput, (self.output, self.metric)
+
+
 class FromMetric(FromFunction, OwnMetric):
     """Base of the classes that `metric` makes of functions."""
 

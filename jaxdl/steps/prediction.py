@@ -13,7 +13,9 @@ from jaxdl.backend.jaxprs import product_flops
 from jaxdl.backend.liveness import aval_bytes, peak_bytes
 from jaxdl.backend.mesh import devices_of
 from jaxdl.data import Spec
+from jaxdl.data.named import full_name
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.fitting import objective_of
 from jaxdl.steps.functions import hyperparameters, make_steps, state_shapes
 from jaxdl.steps.layout import Layout
 
@@ -113,15 +115,18 @@ def predicted_memory(
 
 def batch_shapes(experiment: Experiment, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes of a batch as stored, which follow from the recipe and what one example is."""
-    size = experiment.training.batch_size
-    targets = jnp.float32 if experiment.objective.kind == "values" else jnp.int32
-    shapes = {
-        "inputs": jax.ShapeDtypeStruct((size, *spec.input_shape), jnp.dtype(spec.input_dtype)),
-        "targets": jax.ShapeDtypeStruct((size, *spec.target_shape), targets),
-    }
-    for name, there in (("lengths", spec.lengths), ("target_lengths", spec.target_lengths)):
-        if there:
-            shapes[name] = jax.ShapeDtypeStruct((size,), jnp.int32)
+    size, shapes = experiment.training.batch_size, dict[str, jax.ShapeDtypeStruct]()
+    for name, each in spec.inputs or (("", spec),):
+        shape = (size, *each.input_shape)
+        shapes[full_name("inputs", name)] = jax.ShapeDtypeStruct(shape, jnp.dtype(each.input_dtype))
+        if each.lengths:
+            shapes[full_name("lengths", name)] = jax.ShapeDtypeStruct((size,), jnp.int32)
+    for name, each in spec.by_target.items():
+        kind = objective_of(experiment.objective, name).kind
+        dtype = jnp.float32 if kind == "values" else jnp.int32
+        shapes[full_name("targets", name)] = jax.ShapeDtypeStruct((size, *each.target_shape), dtype)
+        if each.target_lengths:
+            shapes[full_name("target_lengths", name)] = jax.ShapeDtypeStruct((size,), jnp.int32)
     return shapes
 
 

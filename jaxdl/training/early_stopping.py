@@ -134,9 +134,10 @@ def check_measured(flag: str, figure: str, experiment: Experiment, dataset: Data
     """
     split, _, name = figure.partition("/")
     in_training = training_metrics(experiment.measured, experiment.objective)
-    measured = {"train": {"loss", *(metric.name for metric in in_training)}}
+    losses = {"loss", *(f"{name}/loss" for name, _ in dataset.spec.targets)}
+    measured = {"train": losses | {metric.name for metric in in_training}}
     if "validation" in dataset.splits:
-        measured["validation"] = {"loss", *experiment.measured}
+        measured["validation"] = losses | {*experiment.measured}
         if experiment.training.averages:
             measured["validation"] |= {prefix_of(experiment.training) + name for name in measured["validation"]}
     if name not in measured.get(split, ()) or direction(name, experiment.measured) is None:

@@ -103,6 +103,9 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
         (("--sweep=optimizer=adam,sgd", "--optimizer=sgd"), "the sweep chooses optimizer, so leave it out"),
         (("--sweep=seed=0:2", "--workers=2"), "workers=2 only applies to executor=processes or ray"),
         (("--sweep=eval_batch_size=8,16",), "no result depends on training.eval_batch_size"),
+        (("--sweep=batch_size=8,16", "--sweep_if=batch_size <"), "--sweep_if=batch_size <: it ends too early"),
+        (("--sweep_pairs=none.csv",), "none.csv"),
+        (("--sweep_if=batch_size < 3",), "--sweep_if only applies to sweeps"),
     ],
 )
 def test_what_is_wrong_ends_with_status_2_and_one_line(tmp_path: Path, flags: tuple[str, ...], message: str) -> None:

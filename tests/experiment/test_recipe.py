@@ -14,7 +14,8 @@ from jaxdl import Experiment, replace, train
 from jaxdl.data import Addition, Digits, Tfds
 from jaxdl.errors import UserError
 from jaxdl.experiment.config import differences, from_config, to_config
-from jaxdl.experiment.recipe import follows_data, reads_targets
+from jaxdl.experiment.fitting import follows_data
+from jaxdl.experiment.recipe import reads_targets
 from jaxdl.fields import static, walk
 from jaxdl.models import MLP, Seq2Seq
 from jaxdl.objectives import OBJECTIVES
