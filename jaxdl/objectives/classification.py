@@ -173,10 +173,11 @@ class CTC(Objective):
 
     Graves et al. 2006, "Connectionist temporal classification". Outputs are logits for every step, (batch, time,
     classes + 1): the last is the blank. Targets are (batch, steps) labels with ``target_lengths``. The model needs as
-    many steps as the answer, and one more between two equal labels; an answer that does not fit costs about 1e5. There
-    are no metrics but the loss. Predicts probabilities (batch, time, classes + 1).
+    many steps as the answer, and one more between two equal labels; an answer that does not fit costs about 1e5.
+    Predicts probabilities (batch, time, classes + 1).
     """
 
+    kind: ClassVar[Kind] = "answers"
     aligns: ClassVar[bool] = True
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:
