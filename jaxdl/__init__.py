@@ -13,6 +13,7 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
     from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
+    from jaxdl.augment.own import augmentation
     from jaxdl.backend.devices import look_at_devices
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         Wine,
         default_data_dir,
     )
+    from jaxdl.data.own import source
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -79,8 +81,36 @@ if TYPE_CHECKING:
         metric,
     )
     from jaxdl.objectives.several import losses
-    from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop, optimizer, schedule
-    from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
+    from jaxdl.optim import (
+        SGD,
+        Adadelta,
+        Adafactor,
+        Adagrad,
+        Adam,
+        Adamax,
+        AdamW,
+        AMSGrad,
+        Lamb,
+        Lion,
+        Muon,
+        Optimizer,
+        RAdam,
+        RMSprop,
+        optimizer,
+        schedule,
+    )
+    from jaxdl.optim.schedules import (
+        Constant,
+        Cosine,
+        CosineRestarts,
+        Exponential,
+        InverseSquareRoot,
+        OneCycle,
+        Piecewise,
+        Plateau,
+        Polynomial,
+        Schedule,
+    )
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
     from jaxdl.sweeps.executors.execution import Execution
@@ -99,10 +129,13 @@ __all__ = [
     "MLP",
     "RNN",
     "SGD",
+    "AMSGrad",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Adding",
     "Addition",
     "ArrayFile",
@@ -119,6 +152,7 @@ __all__ = [
     "Constant",
     "CopyMemory",
     "Cosine",
+    "CosineRestarts",
     "CosineSimilarity",
     "Data",
     "Dataset",
@@ -135,6 +169,7 @@ __all__ = [
     "Hinge",
     "Hook",
     "Huber",
+    "InverseSquareRoot",
     "Iris",
     "KLDivergence",
     "Lamb",
@@ -144,14 +179,18 @@ __all__ = [
     "MeanSquaredError",
     "Moment",
     "MulticlassHinge",
+    "Muon",
     "Objective",
     "OneCycle",
     "Optimizer",
     "Parity",
     "Pause",
     "Piecewise",
+    "Plateau",
     "Poisson",
+    "Polynomial",
     "Preprocess",
+    "RAdam",
     "RMSprop",
     "Reconstruction",
     "ResNet",
@@ -187,6 +226,7 @@ __all__ = [
     "UserError",
     "Vowels",
     "Wine",
+    "augmentation",
     "compare",
     "configure",
     "default_data_dir",
@@ -213,6 +253,7 @@ __all__ = [
     "replace",
     "reproduce",
     "schedule",
+    "source",
     "static",
     "sweep",
     "to_config",
@@ -230,6 +271,8 @@ _NAMES = {
     "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
     "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
     "default_data_dir",
+    "jaxdl.augment.own": "augmentation",
+    "jaxdl.data.own": "source",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -242,13 +285,15 @@ _NAMES = {
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
     "jaxdl.objectives.several": "losses",
-    "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
+    "jaxdl.optim": "AMSGrad Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Muon Optimizer RAdam RMSprop SGD "
+    "optimizer schedule",
     "jaxdl.experiment.hooks": "Hook Moment hook",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.devices": "look_at_devices",
     "jaxdl.backend.settings": "configure",
-    "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
+    "jaxdl.optim.schedules": "Constant Cosine CosineRestarts Exponential InverseSquareRoot OneCycle Piecewise "
+    "Plateau Polynomial Schedule",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",

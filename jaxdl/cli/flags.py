@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from jaxdl.cli.argv import Token, spelled_out, tokens
+from jaxdl.cli.hydra import refuse_hydra
 from jaxdl.cli.options import Options, make_options, option_fields, option_switches, reserved_names
 from jaxdl.errors import UserError, nearest
 from jaxdl.experiment.config import with_own
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
 # Options that may be given several times; the values are collected.
-_REPEATABLE = frozenset({"sweep"})
+_REPEATABLE = frozenset({"sweep", "sweep_if", "enqueue"})
 # Options that decide which experiment is used, and whether one is needed.
 _DECIDE = ("experiment", "config", "mode", "run_dir", "list", "new", "version", "help")
 
@@ -125,6 +126,7 @@ def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) 
     """
     spelled = spelled_out(arguments)
     found = tokens(spelled, option_switches())
+    refuse_hydra(found)
     options, mode = option_fields(), peek(arguments).mode
     fields: dict[str, Field] = {}
     chosen: dict[str, str] = {}

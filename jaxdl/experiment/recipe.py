@@ -210,4 +210,10 @@ _PARTS: Mapping[str, tuple[type, str]] = {
     "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
 }
 
-_FAMILIES = {"data": DATA, "model": MODELS, "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
+_FAMILIES = {
+    "data": DATA,
+    "model": MODELS,
+    "objective": OBJECTIVES,
+    "optimizer": OPTIMIZERS,
+    "augmentation": AUGMENTATIONS,
+}

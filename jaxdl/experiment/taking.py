@@ -8,7 +8,9 @@ from typing import Any
 import optax
 
 from jaxdl import objectives, optim
+from jaxdl.augment.own import augmentation
 from jaxdl.augment.several import augmentations
+from jaxdl.data.own import source
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import Family
 from jaxdl.fields.function import FromFunction
@@ -16,6 +18,8 @@ from jaxdl.objectives.own import OwnOfOutput
 from jaxdl.objectives.several import losses
 
 _MAKERS: Mapping[str, Callable[[Any], Any]] = {
+    "data": source,
+    "augmentation": augmentation,
     "objective": objectives.loss,
     "optimizer": optim.optimizer,
     "optimizer.schedule": optim.schedule,

@@ -44,8 +44,6 @@ class Steps(NamedTuple):
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
-        begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
-            and variables of the model in the place of its own.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, the experiment's
             metrics that are measured in training (`training_metrics`: accuracy), with ``nan="skip"`` or in float16
             also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``.
@@ -56,16 +54,18 @@ class Steps(NamedTuple):
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
             ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one. Of
             several outputs they are by name.
+        begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
+            and variables of the model in the place of its own.
         add_to_average: ``(state) -> state``, whose equal average (``training.swa``) has the parameters, too.
         measure_step: ``(state, batch, hparams) -> (state, {})``: with batch statistics of the average measured on one
             more batch, which ``step`` counts, too; the first of them at the end of an epoch.
     """
 
     init_state: Callable[[Any], TrainState]
-    begin_with: Callable[[TrainState, Any, Any], TrainState]
     train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
     eval_step: Callable[..., Sums]
     predict_step: Callable[[TrainState, Batch], Any]
+    begin_with: Callable[[TrainState, Any, Any], TrainState]
     add_to_average: Callable[[TrainState], TrainState]
     measure_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
 
@@ -130,10 +130,10 @@ def make_steps(
     functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
     return Steps(
         jax.jit(functions.init_state),
-        jax.jit(functions.begin_with),
         jax.jit(functions.train_step),
         jax.jit(functions.eval_step),
         jax.jit(functions.predict_step),
+        jax.jit(functions.begin_with),
         jax.jit(functions.add_to_average),
         jax.jit(functions.measure_step),
     )

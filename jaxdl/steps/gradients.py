@@ -20,6 +20,7 @@ from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
 from jaxdl.steps.freezing import frozen_statistics
+from jaxdl.steps.penalty import penalty
 
 
 class Differentiated(NamedTuple):
@@ -79,8 +80,9 @@ def differentiate(
 
     def loss_of(params: Any) -> tuple[jax.Array, Any]:
         outputs, after, sown = run_model(forward, recipe, params, model_state, batch, dropout_key)
-        (loss, mask, parts), added = forward.loss(recipe, batch, outputs), added_loss(sown)
-        loss = loss if added is None else loss + added
+        loss, mask, parts = forward.loss(recipe, batch, outputs)
+        for added in (added_loss(sown), penalty(recipe.training, recipe.optimizer.held(params))):
+            loss = loss if added is None else loss + added
         return loss if scale is None else loss * scale, (loss, outputs, mask, parts, after, sown)
 
     gradients, (loss, outputs, mask, parts, after, sown) = jax.grad(loss_of, has_aux=True)(params)
@@ -118,8 +120,9 @@ def _in_parts(
         params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, Any]:
         outputs, after, sown = run_model(forward, recipe, params, model_state, part, key)
-        loss, added = total(losses_of(outputs, targets), shares), added_loss(sown)
-        loss = loss if added is None else loss + added / parts
+        loss = total(losses_of(outputs, targets), shares)
+        for added in (added_loss(sown), penalty(recipe.training, recipe.optimizer.held(params))):
+            loss = loss if added is None else loss + added / parts
         return loss if scale is None else loss * scale, (loss, outputs, after, sown)
 
     def body(carry: tuple[Any, Any, jax.Array], given: Any) -> tuple[tuple[Any, Any, jax.Array], Any]:

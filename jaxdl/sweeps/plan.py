@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ from jaxdl.sweeps.executors.imports import import_what_trials_need
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose
 from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.consequences import also_changed
-from jaxdl.sweeps.space.space import Values, apply
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.training.cache import Cache
 from jaxdl.training.early_stopping import check_measured
@@ -127,7 +129,7 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
             if recipe.data == first.data:
                 recipe.for_spec(dataset.spec)
         first = first.for_spec(dataset.spec)
-        check_read(definition, _different_programs(definition, values[0], dataset), cache)
+        check_read(definition, _different_programs(definition, _with_each_field(definition, values), dataset), cache)
         trainer = cache.trainer(first)
         trainer.compile()
     step_seconds, eval_seconds = measure(trainer)
@@ -196,7 +198,8 @@ def check_read(definition: Definition, recipes: Sequence[Experiment], cache: Cac
         UserError: there is such a field.
     """
     for axis in definition.space.axes:
-        if not any(_is_read(axis, recipe, cache) for recipe in recipes):
+        having = [recipe for recipe in recipes if any(field.path == axis.path for field in walk(recipe))]
+        if having and not any(_is_read(axis, recipe, cache) for recipe in having):
             raise UserError(
                 f"--sweep={axis.path}={axis.spec}: with these other fields, no training reads {axis.path}, "
                 "so all trials would be the same."
@@ -227,17 +230,28 @@ def _ends(axis: Axis) -> list[Any]:
     return [axis.value(axis.values.low), axis.value(axis.values.high)]
 
 
-def _different_programs(definition: Definition, values: Values, dataset: Dataset) -> list[Experiment]:
+def _with_each_field(definition: Definition, trials: Sequence[Values]) -> list[Values]:
+    """Returns the first trial, and for each field that it has no value for the first one that has."""
+    chosen = [trials[0]]
+    for axis in definition.space.axes:
+        if not any(axis.path in values for values in chosen):
+            chosen += itertools.islice((values for values in trials if axis.path in values), 1)
+    return chosen
+
+
+def _different_programs(definition: Definition, trials: Sequence[Values], dataset: Dataset) -> list[Experiment]:
     """Returns recipes with different programs for the data of the first one.
 
-    They are the first trial's recipe, recipes in which one field has its last value, and one in which all have. Whether
+    They are the recipe of each trial, recipes in which one field has its last value, and one in which all have. Whether
     a field is read may depend on another one: Nesterov's momentum on whether there is momentum.
     """
     last = {axis.path: _ends(axis)[-1] for axis in definition.space.axes}
     found: dict[Any, Experiment] = {}
-    for changes in ({}, *({path: value} for path, value in last.items()), last):
-        with contextlib.suppress(UserError, ValueError, TypeError):  # some combinations are not valid
-            recipe = shortened(apply(definition.experiment, {**values, **changes}))
-            found.setdefault(program_key(recipe), recipe)
+    for values in trials:
+        here = {path: value for path, value in last.items() if path in values}
+        for changes in ({}, *({path: value} for path, value in here.items()), here):
+            with contextlib.suppress(UserError, ValueError, TypeError):  # some combinations are not valid
+                recipe = shortened(apply(definition.experiment, {**values, **changes}))
+                found.setdefault(program_key(recipe), recipe)
     first = next(iter(found.values()))
     return [recipe.for_spec(dataset.spec) for recipe in found.values() if recipe.data == first.data]

@@ -13,8 +13,8 @@ from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition, changes, direction_of, extended, from_json
 from jaxdl.sweeps.selection import Selection
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.space.sampling import grid_values
-from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from tests.experiments.twins import twin
 

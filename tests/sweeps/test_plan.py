@@ -12,7 +12,7 @@ from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import Plan, make_plan
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.training.cache import Cache
 from tests.experiments.twins import twin
 

@@ -18,8 +18,8 @@ from jaxdl.files.paths import expanded
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
 from jaxdl.sweeps.space.consequences import also_changed
+from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import Key, combination_key, grid_values
-from jaxdl.sweeps.space.space import Values
 from jaxdl.sweeps.trials.schedule import planned_values, with_waiting
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Trial, as_row
@@ -135,7 +135,8 @@ class SweepResults:
     def _seeds(self) -> dict[Key, set[str]]:
         """Returns for each combination the seeds that it should be run with."""
         definition = self.definition
-        grids = grid_values([*definition.grids, definition.space]) if definition.mode == "grid" else []
+        listed_all = definition.mode == "grid" and definition.space.is_known
+        grids = grid_values([*definition.grids, definition.space]) if listed_all else []
         listed = {show(seed) for seed in definition.seeds}
         seeds: dict[Key, set[str]] = {}
         for values in (*(trial.values for trial in self.trials), *grids):

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import combination_key, distribution, to_optuna
-from jaxdl.sweeps.space.space import Values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 
 if TYPE_CHECKING:
@@ -96,13 +96,15 @@ def in_optunas_terms(trial: Trial, definition: Definition) -> FrozenTrial:
     """
     from optuna.trial import TrialState, create_trial
 
-    axes = [axis for axis in definition.space.axes if not (definition.seeds and axis.path == SEED)]
+    space = definition.space.without(SEED) if definition.seeds else definition.space
+    chosen = space.chosen_for(trial.values)  # without fields whose condition does not hold
+    axes = [axis for axis in space.dimensions if axis.path in chosen]
     assert trial.outcome is not None
     completed = trial.state == "completed"
     return create_trial(
         state=TrialState.COMPLETE if completed else TrialState.PRUNED,
         value=trial.objective if completed else None,
-        params={axis.path: to_optuna(axis, trial.values[axis.path]) for axis in axes},
+        params={axis.path: to_optuna(axis, chosen[axis.path]) for axis in axes},
         distributions={axis.path: distribution(axis) for axis in axes},
         intermediate_values={} if trial.state == "failed" else dict(trial.outcome.curve),
     )

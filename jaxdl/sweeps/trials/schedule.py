@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
-from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.definition import LEARNING, Definition
+from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import Key, combination_key, draw, drawn_values, grid_values
-from jaxdl.sweeps.space.space import Values, apply
+from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.cohorts import Cohorts, combined, in_optunas_terms, mean_curve
 from jaxdl.sweeps.trials.pruning import Rivals, first_rung_after, is_behind
 from jaxdl.sweeps.trials.table import Table
@@ -26,11 +27,16 @@ _MOST_CHECKED = 1000
 
 
 def planned_values(definition: Definition) -> list[Values] | None:
-    """Returns the values of all trials by number, None if results of earlier trials decide about later ones."""
+    """Returns the values of all trials by number, None if results of earlier trials decide about later ones.
+
+    Also None if a function of Python restricts them that is not at hand.
+    """
+    if not definition.space.is_known:
+        return None
     if definition.mode == "grid":
         together = definition.judges_seeds_together
         return grid_values([*definition.grids, definition.space], seeds_together=together)[: definition.trials]
-    return drawn_values(definition) if definition.mode == "random" else None
+    return None if definition.mode in LEARNING else drawn_values(definition)
 
 
 def with_waiting(trials: Sequence[Trial], planned: Sequence[Values] | None) -> list[Trial]:

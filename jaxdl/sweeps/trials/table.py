@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import distribution, from_optuna, quiet, to_optuna
-from jaxdl.sweeps.space.space import Values
 from jaxdl.sweeps.trials.trial import Outcome, State, Trial
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxdl.experiment import Experiment
-from jaxdl.sweeps.space.space import Values
+from jaxdl.sweeps.space.limits import Values
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

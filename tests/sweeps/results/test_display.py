@@ -14,7 +14,7 @@ from jaxdl.report.terminal import Reached
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.results.display import SweepDisplay, print_results
 from jaxdl.sweeps.results.results import SweepResults
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.experiments.twins import twin
 

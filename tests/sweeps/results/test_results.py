@@ -21,7 +21,7 @@ from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.sweeps.small import RECIPE, SPACE, sweep

@@ -15,7 +15,7 @@ from jaxdl.sweeps.results.display import print_results
 from jaxdl.sweeps.results.report import render
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import csv_text, group_table, latex_table, markdown_table, write_tables
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.sweeps.small import RECIPE
 
