@@ -157,7 +157,7 @@ def test_two_sequences_have_their_own_lengths_and_steps_beyond_them_do_not_count
     words = [random.integers(1, 6, random.integers(1, 8)) for _ in range(40)]
     sound = [random.normal(size=(random.integers(2, 5), 2)).astype(np.float32) for _ in range(40)]
     tags, inputs = [each % 2 for each in words], {"words": words, "sound": sound}
-    data = jaxdl.Arrays(train=(inputs, tags), test=(inputs, tags), ids=("words",), validation=0.0)
+    data = jaxdl.Arrays(train=(inputs, tags), test=(inputs, tags), ids=True, validation=0.0)
     one = jaxdl.Experiment(
         "tags", data, Tagger(), jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=0.02),
         jaxdl.Training(epochs=2, batch_size=8, watch="train/loss"),
