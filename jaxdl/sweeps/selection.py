@@ -23,7 +23,9 @@ class Selection:
         0, "number of trainings in a sweep; for a grid, by default all combinations", check=at_least(0), affects=()
     )
     sweep_objective: str = static(
-        "", "figure by which trials are compared, such as validation/accuracy; by default --watch"
+        "",
+        "figure by which trials are compared, such as validation/accuracy; by default --watch; several aims, such as "
+        "validation/accuracy,parameters, give a front",
     )
     direction: Literal["", "minimize", "maximize"] = static(
         "", "whether smaller or larger values of that figure are better; by default known from its name"

@@ -242,7 +242,8 @@ def _drawn(
         drawn = {path: sampler.sample_independent(None, None, path, distributions[path]) for path in distributions}  # type: ignore[arg-type]
     else:
         with quiet():
-            study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=definition.direction)
+            tpe = optuna.samplers.TPESampler(seed=seed)
+            study = optuna.create_study(sampler=tpe, directions=definition.directions)
             study.add_trials(list(history))
             drawn = study.ask(distributions).params
     return space.made_of({axis.path: from_optuna(axis, _short(axis, drawn[axis.path])) for axis in axes} | dict(fixed))

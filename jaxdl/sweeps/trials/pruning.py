@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.sweeps.definition import Direction, Prune
+from jaxdl.sweeps.aims import Direction
+from jaxdl.sweeps.definition import Prune
 from jaxdl.sweeps.space.sampling import quiet
 from jaxdl.sweeps.trials.trial import Job, Trial
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jaxdl.sweeps.definition import Direction, Prune
+from jaxdl.sweeps.aims import Direction
+from jaxdl.sweeps.definition import Prune
 from jaxdl.sweeps.trials.pruning import Pruning, Rivals
 from jaxdl.sweeps.trials.trial import Job, Outcome, Trial
 from tests.experiments.twins import twin
