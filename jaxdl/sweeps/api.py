@@ -25,6 +25,7 @@ from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import make_plan
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
+from jaxdl.sweeps.space.cmaes import check_cmaes
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.pairs import read_pairs
 from jaxdl.sweeps.space.reading import enqueued_values, make_space, parse_setting
@@ -45,11 +46,11 @@ def sweep(
     *,
     sweep_dir: Path | str | None = None,
     data_dir: Path | str | None = None,
-    mode: Literal["", "grid", "random", "sobol", "tpe"] = "",
+    mode: Literal["", "grid", "random", "sobol", "tpe", "cmaes"] = "",
     trials: int = 0,
     sweep_objective: str = "",
     direction: Literal["", "minimize", "maximize"] = "",
-    prune: Literal["none", "asha", "hyperband"] = "none",
+    prune: Literal["none", "median", "asha", "hyperband"] = "none",
     sweep_seed: int = 0,
     execution: Execution | None = None,
     extend: bool = False,
@@ -227,7 +228,7 @@ def make_definition(
     own_direction = direction_of(objective, experiment.measured)
     for aim in others:
         direction_of_aim(aim, experiment.measured)
-    return Definition(
+    definition = Definition(
         experiment=experiment,
         space=space,
         mode=mode,
@@ -240,6 +241,9 @@ def make_definition(
         enqueued=_enqueued(space, mode, trials, [*map(parse_setting, selection.enqueue), *enqueue]),
         others=others,
     )
+    if mode == "cmaes":
+        check_cmaes(definition)
+    return definition
 
 
 def _enqueued(space: Space, mode: str, trials: int, settings: Sequence[Mapping[str, Any]]) -> tuple[Values, ...]:

@@ -20,12 +20,12 @@ from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.reading import enqueued_values, make_space
 from jaxdl.sweeps.space.space import Space
 
-Mode = Literal["grid", "random", "sobol", "tpe"]
-Prune = Literal["none", "asha", "hyperband"]
+Mode = Literal["grid", "random", "sobol", "tpe", "cmaes"]
+Prune = Literal["none", "median", "asha", "hyperband"]
 # The rules too, so that the command of a sweep that was begun under earlier ones finds its directory.
 _NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side", "rules")
-MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe")
-LEARNING = ("tpe",)  # the modes in which results decide about later values
+MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes")
+LEARNING = ("tpe", "cmaes")  # the modes in which results decide about later values
 SEED, EPOCHS = "seed", "training.epochs"
 RULES = 2
 
@@ -76,7 +76,7 @@ class Definition:
             raise UserError("the sweep was begun by a later version of jaxdl: use that one, or another --sweep_dir.")
         one_of(self.mode, MODES, "sweep mode")
         one_of(self.direction, ("minimize", "maximize"), "direction")
-        one_of(self.prune, ("none", "asha", "hyperband"), "way to prune")
+        one_of(self.prune, ("none", "median", "asha", "hyperband"), "way to prune")
         if self.others and self.prune != "none":
             raise UserError(f"--prune={self.prune} judges trials by one figure; give one --sweep_objective.")
 

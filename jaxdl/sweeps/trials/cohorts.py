@@ -52,6 +52,10 @@ class Cohorts:
         """Returns the numbers of the trials of a trial's cohort."""
         return self._all[self._places[number]]
 
+    def at(self, place: int) -> range:
+        """Returns the numbers of the trials of the cohort at a place."""
+        return self._all[place]
+
     def within(self, first: int) -> list[range]:
         """Returns the cohorts of which all trials are among the `first` ones of the sweep."""
         place = self._places[first] if first < len(self._places) else len(self._all)
