@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from jaxdl.augment.augmenter import Augmenter
-from jaxdl.augment.own import made
+from jaxdl.augment.own import augmentation
 from jaxdl.data.named import full_name, names_of, put_back, view
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Spec
@@ -50,20 +50,29 @@ def augmentations(parts: Mapping[str, Any]) -> Several:
     """Returns the augmentation of several inputs.
 
     Args:
-        parts: an augmentation for each input that has one, by the name of the input: or the name of one, or a function
+        parts: an augmentation for each input that has one, by the name of the input; or the name of one, or a function
             as `jaxdl.augmentation` takes it.
 
     Raises:
         UserError: a part is no augmentation.
     """
-    from jaxdl.augment import AUGMENTATIONS
+    taken = {name: _taken(name, each) for name, each in parts.items()}
+    made: Several = _kind(tuple(taken))(**taken)
+    return made
 
-    taken = {name: AUGMENTATIONS.make(each) if isinstance(each, str) else made(each) for name, each in parts.items()}
-    for name, each in taken.items():
-        if isinstance(each, type) or not isinstance(each, Augmenter) or isinstance(each, Several):
-            raise UserError(f"the augmentation of {name} must be one such as jaxdl.Augmentation(shift=2).")
-    several: Several = _kind(tuple(taken))(**taken)
-    return several
+
+def _taken(name: str, given: Any) -> Augmenter:
+    from jaxdl.augment import AUGMENTATIONS  # here, since it names this module
+
+    if isinstance(given, str):
+        given = AUGMENTATIONS.make(given)
+    elif isinstance(given, type) and issubclass(given, Augmenter):
+        given = given()
+    elif callable(given) and not isinstance(given, type | Augmenter):
+        given = augmentation(given)()
+    if isinstance(given, type | Several) or not isinstance(given, Augmenter):
+        raise UserError(f"the augmentation of {name} must be one such as jaxdl.Augmentation(shift=2).")
+    return given
 
 
 def check_several(augmentation: Augmenter, none: Augmenter, spec: Spec) -> None:

@@ -167,15 +167,20 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
             start = _start(raw, field, own_types)
             changes[name] = _read(raw, start, own_types, field.path + ".")
         else:
-            changes[name] = _with_own(standard(field, _typed(raw, field.type)), field.value)
+            changes[name] = with_own(standard(field, _typed(raw, field.type)), field.value)
             check_value(field, changes[name])
             if isinstance(field.value, str) and changes[name] == field.value:
                 changes[name] = field.value  # it may have more than its text: the arrays of `jaxdl.Arrays`
     return replace(default, changes)
 
 
-def _with_own(names: Any, default: Any) -> Any:
-    """Returns a tuple of names in which those of the user's own metrics and hooks are these themselves."""
+def with_own(names: Any, default: Any) -> Any:
+    """Returns a tuple of names in which those of the user's own metrics and hooks are these themselves.
+
+    Args:
+        names: the names, of a config or a flag; anything else is returned as it is.
+        default: what the recipe has in this field.
+    """
     if not isinstance(names, tuple) or not isinstance(default, tuple):
         return names
     own = {str(each): each for each in default if isinstance(each, OwnMetric | Hook)}

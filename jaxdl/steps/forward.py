@@ -138,7 +138,11 @@ class Forward:
             name: jnp.zeros((1, *each.model_shape), each.model_dtype)
             for name, each in self._spec.inputs or (("", self._spec),)
         }
-        return ((), zeros) if self._spec.inputs else ((zeros[""],), {})
+        if not self._spec.inputs:
+            return (zeros[""],), {}
+        steps = {name: each.model_shape[0] for name, each in self._spec.inputs if each.lengths}
+        lengths = {name: jnp.full((1,), count, jnp.int32) for name, count in steps.items()}
+        return (), {**zeros, "lengths": lengths or None}
 
     def apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> Any:
         """Returns the model's outputs for a preprocessed batch, in float32; several by name."""
@@ -156,7 +160,7 @@ class Forward:
             UserError: there are several targets, and the model does not return a dictionary with an output for each.
         """
         if not self._of_outputs:
-            return self.aligned(outputs.astype(jnp.float32), batch)
+            return self.aligned(outputs.astype(jnp.float32), self.view(batch))
         names = list(self._of_outputs)
         if not isinstance(outputs, Mapping) or set(outputs) != set(names):
             given = ", ".join(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
@@ -180,6 +184,7 @@ class Forward:
         """
         if self._of_outputs:
             return self._weighted(recipe, batch, outputs)
+        batch = self.view(batch)
         mixed = self.with_mixed_targets(batch, outputs.shape[-1])
         losses = recipe.objective.losses(outputs, self.standardized(outputs, mixed["targets"]))
         mask = element_mask(batch, losses.shape)
@@ -197,9 +202,9 @@ class Forward:
         masks = {name: each.mask for name, each in of_each.items()}
         return Losses(loss, masks, {f"{name}/loss": each.loss for name, each in of_each.items()})
 
-    def view(self, batch: Batch, target: str) -> Batch:
-        """Returns the part of a batch that belongs to one of several targets."""
-        return view(batch, dict(self._spec.targets)[target].of_input, target)
+    def view(self, batch: Batch, target: str = "") -> Batch:
+        """Returns the part of a batch that belongs to a target, with the lengths of its input."""
+        return view(batch, self._spec.by_target[target].of_input, target) if self._spec.views else batch
 
     def targets(self, batch: Batch, outputs: Any) -> Any:
         """Returns the targets of a batch, those of mixed examples mixed; several by name."""
@@ -215,7 +220,7 @@ class Forward:
                 for name, forward in self._of_outputs.items()
             }
             return Compared(*({name: each[at] for name, each in of_each.items()} for at in range(3)))
-        batch = self.with_targets(batch)
+        batch = self.with_targets(self.view(batch))
         targets = batch["targets"]
         standard = self.standardized(outputs, targets)
         shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape

@@ -112,7 +112,7 @@ def _in_parts(
 
     losses = jax.eval_shape(losses_of, jax.ShapeDtypeStruct(shape, jnp.float32), of_mixed[0]).shape
     losses = (losses[0] * parts, *losses[1:])
-    mask = element_mask(batch, losses)
+    mask = element_mask(forward.view(batch), losses)
     weights = forward.weights(recipe, mixed, mask, losses)
     of_shares = _apart(_shares(weights, losses), parts)
 

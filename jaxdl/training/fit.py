@@ -157,7 +157,7 @@ def fit(
     """
     say = _say_nothing if notify is None else notify
     train_on = _named("data", data)
-    objective = _objective(loss, loss_weights, train_on, fields.get("ids", False), say)
+    objective = _objective(loss, loss_weights, train_on, bool(fields.get("ids")), say)
     share = validation if isinstance(validation, float | int) else 0.0
     validating = None if validation is None or isinstance(validation, float | int) else _named("validation", validation)
     if test is None:
@@ -222,7 +222,7 @@ def _kind(data: Mapping[str, Any], ids: bool) -> tuple[Kind, str]:
 
 
 def _objective(
-    given: Any, weights: Mapping[str, float] | None, data: Mapping[str, Any], ids: Any, say: Callable[[str], None]
+    given: Any, weights: Mapping[str, float] | None, data: Mapping[str, Any], ids: bool, say: Callable[[str], None]
 ) -> Any:
     """Returns the objective that is meant: of several targets one for each, by their names."""
     if "targets" not in data:
@@ -256,9 +256,9 @@ def _beside(data: Mapping[str, Any], targets: Any) -> Any:
     return next(iter(alike or inputs.values()))
 
 
-def _single(given: Any, data: Mapping[str, Any], ids: Any, say: Callable[[str], None], name: str) -> Any:
+def _single(given: Any, data: Mapping[str, Any], ids: bool, say: Callable[[str], None], name: str) -> Any:
     """Returns the objective of one target; one of a user's own function gets the inferred kind."""
-    kind, why = _kind(data, bool(ids))
+    kind, why = _kind(data, ids)
     if given is None:
         say(f"fit: {name + ': ' if name else ''}{why}; loss={_LOSSES[kind]}.")
         return OBJECTIVES.make(_LOSSES[kind])

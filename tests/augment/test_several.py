@@ -60,6 +60,15 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_it_is_a_value() -> None:
+    @jaxdl.augmentation
+    def half(inputs, key, *, factor=0.5):
+        return factor * inputs
+
+    for own in (half, half(factor=0.5), half.function):
+        given, spec = batch({"image": IMAGES, "table": TABLE}, TABLE[:, 0])
+        found = augmented(augmentations({"table": own}), NONE, given, spec, jax.random.key(0))
+        np.testing.assert_array_equal(found["inputs/table"], TABLE / 2)
+
     several = augmentations({"image": jaxdl.Augmentation(shift=2), "table": "tables"})
     assert pickle.loads(pickle.dumps(several)) == several
     assert jaxdl.replace(several, {"image.shift": 1}).parts["image"].shift == 1

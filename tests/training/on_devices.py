@@ -24,6 +24,7 @@ from jaxdl.search import lr_find  # noqa: E402
 from jaxdl.training.hooks import Hooks  # noqa: E402
 from jaxdl.training.run import train  # noqa: E402
 from jaxdl.training.stacked import Stacked  # noqa: E402
+from tests.named import recipe as two_inputs  # noqa: E402
 
 RECIPE = jaxdl.Experiment(
     name="devices",
@@ -77,6 +78,14 @@ def streamed(folder: Path, stream: str) -> list[float]:
     state, losses = trainer.advance(trainer.init_state(), 7)
     assert len(jax.tree.leaves(state.params)[0].sharding.device_set) == 4
     return [*losses.tolist(), trainer.evaluate(state, "test")["loss"]]
+
+
+def named(devices: int) -> list[float]:
+    """Returns the losses of the first steps on two inputs and two targets, and the figures of the test split."""
+    trainer = jaxdl.Trainer(jaxdl.replace(two_inputs(), given(devices=devices)), two_inputs().data.load())
+    state, losses = trainer.advance(trainer.init_state(), 7)
+    assert len(jax.tree.leaves(state.params)[0].sharding.device_set) == devices
+    return [*losses.tolist(), *trainer.evaluate(state, "test").values()]
 
 
 class TwoLayers(nn.Module):
@@ -144,6 +153,7 @@ def main(folder: Path) -> None:
         "same": finished(folder / "same", FSDP, FSDP),
         "fewer": finished(folder / "fewer", FSDP, given(mesh="data:2,model:2", shard="rules")),
         "one": finished(folder / "one", FSDP, given(devices=1)),
+        "named": [named(devices) for devices in (1, 4)],
         "memory": streamed(folder, "off"),
         "disk": streamed(folder, "on"),
         "declared": [

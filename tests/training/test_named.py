@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 
 import jaxdl
 from jaxdl.record import read_metrics
@@ -136,3 +137,34 @@ def test_a_model_must_give_each_output(tmp_path: Path) -> None:
 
     with pytest.raises(jaxdl.UserError, match="must return a dictionary with the outputs shade, size, not"):
         jaxdl.fit(Wrong(outputs_shade=3), arrays(10), notify=None)
+
+
+class Tagger(nn.Module):
+    """Reads two sequences: a class for each step of the words, from these and the mean of the sound."""
+
+    outputs: int | None = None
+    vocabulary: int | None = None
+
+    @nn.compact
+    def __call__(self, words: Any, sound: Any, *, train: bool = False, lengths: Any = None) -> Any:
+        heard = jnp.arange(sound.shape[1]) < lengths["sound"][:, None]
+        mean = (sound * heard[..., None]).sum(1) / heard.sum(1, keepdims=True)
+        return nn.Dense(self.outputs)(nn.Embed(self.vocabulary, 3)(words) + nn.Dense(3)(mean)[:, None])
+
+
+def test_two_sequences_have_their_own_lengths_and_steps_beyond_them_do_not_count(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    words = [random.integers(1, 6, random.integers(1, 8)) for _ in range(40)]
+    sound = [random.normal(size=(random.integers(2, 5), 2)).astype(np.float32) for _ in range(40)]
+    tags, inputs = [each % 2 for each in words], {"words": words, "sound": sound}
+    data = jaxdl.Arrays(train=(inputs, tags), test=(inputs, tags), ids=True, validation=0.0)
+    one = jaxdl.Experiment(
+        "tags", data, Tagger(), jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=0.02),
+        jaxdl.Training(epochs=2, batch_size=8, watch="train/loss"),
+    )  # fmt: skip
+    whole = train(one, tmp_path / "whole")["metrics"]
+    predicted = jaxdl.load_run(tmp_path / "whole", one).predict(inputs)
+    right = [(row[: len(tag)].argmax(1) == tag) for row, tag in zip(predicted, tags, strict=True)]
+    assert whole["test/accuracy"] == pytest.approx(np.concatenate(right).mean())
+    in_parts = train(jaxdl.replace(one, {"training.accumulate": 2}), tmp_path / "parts")["metrics"]
+    assert in_parts["test/loss"] == pytest.approx(whole["test/loss"], rel=1e-4)

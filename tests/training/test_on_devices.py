@@ -53,6 +53,10 @@ def test_a_stream_feeds_all_devices_with_the_same_examples(found: dict[str, Any]
     assert found["disk"] == found["memory"]
 
 
+def test_several_inputs_and_targets_give_the_same_figures(found: dict[str, Any]) -> None:
+    np.testing.assert_allclose(found["named"][0], found["named"][1], rtol=1e-5)
+
+
 def test_a_search_of_the_learning_rate_sees_the_same_losses(found: dict[str, Any]) -> None:
     one, eight = found["lr_find"]
     count = min(len(one), len(eight))

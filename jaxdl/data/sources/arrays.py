@@ -47,10 +47,10 @@ class OfArrays(Data):
         None,
         "factor for the inputs inside the compiled step; none: 1/255 for images of 8 bits, otherwise 1",
     )
-    ids: bool | tuple[str, ...] = static(
+    ids: bool = static(
         False,
-        "whether integer inputs are ids, such as those of words, which stay integers; of several inputs also the names "
-        "of those that are",
+        "whether integer inputs are ids, such as those of words, which stay integers; of several inputs, those with "
+        "integers of more than 8 bits",
     )
     outputs: int | None = static(
         None, "number of classes, or of the model's outputs; none: as many as the targets need", check=above_zero

@@ -131,7 +131,8 @@ def _of_view(source: OfArrays, splits: Splits, found: Splits, input: str, target
         for each in views.values():
             each["targets"] = np.zeros(len(each["inputs"]), np.float32)
             each.pop("target_lengths", None)
-    ids = source.ids if isinstance(source.ids, bool) else input in source.ids
+    dtype = next(iter(views.values()))["inputs"].dtype
+    ids = source.ids and (not input or (dtype.kind in "iu" and dtype.itemsize > 1))
     spec = dataclasses.replace(source, ids=ids).united(views)
     for name, each in views.items():
         kept = {key: array for key, array in each.items() if target is not None or key != "targets"}

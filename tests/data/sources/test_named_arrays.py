@@ -41,7 +41,7 @@ def test_each_keeps_its_kind_storage_and_preprocessing() -> None:
 
 
 def test_a_target_with_steps_belongs_to_the_input_that_has_them() -> None:
-    source = jaxdl.Arrays(train=sequences(WORDS), test=sequences(SHORT), ids=("words",), validation=0.0)
+    source = jaxdl.Arrays(train=sequences(WORDS), test=sequences(SHORT), ids=True, validation=0.0)
     dataset = source.load()
     for split in dataset.splits.values():  # padded alike
         assert split["inputs/words"].shape[1:] == split["targets/tags"].shape[1:] == (6,)
