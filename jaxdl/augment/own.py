@@ -87,3 +87,12 @@ def _augmentation(function: Callable[..., Any], each: bool) -> Kind[..., Augment
     about = {"each": each, "with_targets": with_targets}
     made: Any = kind_of(function, FromAugmentation, arguments, namespace=about)
     return made  # type: ignore[no-any-return]
+
+
+def made(given: Any) -> Any:
+    """Returns the augmentation of a function, or of what `augmentation` made of one; anything else as it is."""
+    if isinstance(given, type) and issubclass(given, FromAugmentation):
+        return given()
+    if callable(given) and not isinstance(given, type | FromFunction):
+        return augmentation(given)()
+    return given

@@ -16,6 +16,7 @@ from typing import Literal
 from jaxdl.errors import UserError, unknown
 from jaxdl.objectives import losses
 from jaxdl.objectives.agreement import Agreement, Average, Averaged, balanced_accuracy, cohen_kappa, matthews
+from jaxdl.objectives.answers import LabelErrorRate
 from jaxdl.objectives.calibration import CalibrationError
 from jaxdl.objectives.classes import in_top
 from jaxdl.objectives.measures import (
@@ -34,6 +35,7 @@ from jaxdl.objectives.measures import (
     root,
 )
 from jaxdl.objectives.objectives import (
+    CTC,
     OBJECTIVES,
     Kind,
     MeanSquaredError,
@@ -46,11 +48,17 @@ from jaxdl.objectives.ranking import Ranking, average_precision, precision_recal
 from jaxdl.objectives.several import OfOutput, Several, metric_of, total_loss
 
 Direction = Literal["minimize", "maximize"]
-_DEFAULTS: Mapping[Kind, str] = {"classes": "accuracy", "questions": "accuracy", "values": "mean_absolute_error"}
+_DEFAULTS: Mapping[Kind, str] = {
+    "classes": "accuracy",
+    "questions": "accuracy",
+    "values": "mean_absolute_error",
+    "answers": "label_error_rate",
+}
 _IN_WORDS: Mapping[Kind | None, str] = {
     "classes": "classes",
     "questions": "answers to yes-or-no questions",
     "values": "numbers",
+    "answers": "answers with steps of their own",
     None: "of a kind that it does not state",
 }
 
@@ -224,6 +232,7 @@ _METRICS: Mapping[str, Metric] = {
         Agreement("matthews", True, _CHOICES, _SOFTMAX, matthews),
         Agreement("cohen_kappa", True, _CHOICES, _SOFTMAX, cohen_kappa),
         CalibrationError("calibration_error", False, _CHOICES, _SOFTMAX),
+        LabelErrorRate("label_error_rate", False, ("answers",), CTC()),
     )
 }
 _WITH_NUMBERS = ("top_5", "f2")  # examples of the names that have a number in them

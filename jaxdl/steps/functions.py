@@ -54,6 +54,18 @@ class Steps(NamedTuple):
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
             ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one. Of
             several outputs they are by name.
+    """
+
+    init_state: Callable[[Any], TrainState]
+    train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
+    eval_step: Callable[..., Sums]
+    predict_step: Callable[[TrainState, Batch], Any]
+
+
+class BesideSteps(NamedTuple):
+    """The pure functions that a training needs before its first step and between epochs, jitted as those of `Steps`.
+
+    Attributes:
         begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
             and variables of the model in the place of its own.
         add_to_average: ``(state) -> state``, whose equal average (``training.swa``) has the parameters, too.
@@ -61,10 +73,6 @@ class Steps(NamedTuple):
             more batch, which ``step`` counts, too; the first of them at the end of an epoch.
     """
 
-    init_state: Callable[[Any], TrainState]
-    train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
-    eval_step: Callable[..., Sums]
-    predict_step: Callable[[TrainState, Batch], Any]
     begin_with: Callable[[TrainState, Any, Any], TrainState]
     add_to_average: Callable[[TrainState], TrainState]
     measure_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
@@ -133,9 +141,16 @@ def make_steps(
         jax.jit(functions.train_step),
         jax.jit(functions.eval_step),
         jax.jit(functions.predict_step),
-        jax.jit(functions.begin_with),
-        jax.jit(functions.add_to_average),
-        jax.jit(functions.measure_step),
+    )
+
+
+def make_beside_steps(
+    experiment: Experiment, spec: Spec, total_steps: int, layout: Layout | None = None
+) -> BesideSteps:
+    """Returns what a training needs beside its steps; the arguments are those of `make_steps`."""
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps, None, layout)
+    return BesideSteps(
+        jax.jit(functions.begin_with), jax.jit(functions.add_to_average), jax.jit(functions.measure_step)
     )
 
 

@@ -29,7 +29,7 @@ class Memory:
         optimizer: the optimizer's state.
         model_state: other variables of the model, such as batch statistics.
         activations: a batch, what the backward pass keeps, the gradients, and all else that one step needs at once.
-        collected: parameters of which this device has a share, and which it collects from the others for a step.
+        collected: copies of the parameters of which this device has a share, as it collects them for a step.
         example: one example as it is stored on the device.
         data: all examples, which lie on each device; None: their number is not known, or they are brought in parts.
         devices: how many devices share the training.
@@ -105,7 +105,7 @@ def predicted_memory(
         optimizer=lying["opt_state"],
         model_state=lying["model_state"],
         activations=max(0, peak - sum(whole.values())),
-        collected=whole["params"] - lying["params"] if layout is not None and layout.shard == "fsdp" else 0,
+        collected=_collected(state.params, layout) if layout is not None and layout.shard == "fsdp" else 0,
         example=example,
         data=None if examples is None else examples * example,
         devices=1 if layout is None else devices_of(layout.axes),
@@ -128,6 +128,12 @@ def batch_shapes(experiment: Experiment, spec: Spec) -> dict[str, jax.ShapeDtype
         if each.target_lengths:
             shapes[full_name("target_lengths", name)] = jax.ShapeDtypeStruct((size,), jnp.int32)
     return shapes
+
+
+def _collected(params: Any, layout: Layout) -> int:
+    """Returns the bytes of those parameters that are divided among devices, when they are whole."""
+    leaves = zip(jax.tree.leaves(params), jax.tree.leaves(layout.of_state(params)), strict=True)
+    return sum(aval_bytes(leaf) for leaf, lies in leaves if not lies.is_fully_replicated)
 
 
 def _bytes(tree: Any, shardings: Any) -> int:

@@ -17,13 +17,15 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import check_fields
 from jaxdl.files.paths import expanded
 from jaxdl.report.terminal import announce
-from jaxdl.sweeps.definition import LEARNING, Definition, direction_of
+from jaxdl.sweeps.aims import direction_of, direction_of_aim, split_aims
+from jaxdl.sweeps.definition import LEARNING, Definition
 from jaxdl.sweeps.directory import SweepDirectory, continued
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import make_plan
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
+from jaxdl.sweeps.space.cmaes import check_cmaes
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.pairs import read_pairs
 from jaxdl.sweeps.space.reading import enqueued_values, make_space, parse_setting
@@ -44,17 +46,17 @@ def sweep(
     *,
     sweep_dir: Path | str | None = None,
     data_dir: Path | str | None = None,
-    mode: Literal["", "grid", "random", "sobol", "tpe"] = "",
+    mode: Literal["", "grid", "random", "sobol", "tpe", "cmaes"] = "",
     trials: int = 0,
     sweep_objective: str = "",
     direction: Literal["", "minimize", "maximize"] = "",
-    prune: Literal["none", "asha", "hyperband"] = "none",
+    prune: Literal["none", "median", "asha", "hyperband"] = "none",
     sweep_seed: int = 0,
     execution: Execution | None = None,
     extend: bool = False,
     notify: Callable[[str], None] = announce,
     sweep_if: str | Callable[[Experiment], bool] | Sequence[str | Callable[[Experiment], bool]] = (),
-    pairs: Path | str | Sequence[Mapping[str, Any]] = (),
+    pairs: Path | str | Sequence[Mapping[str, Any]] = "",
     enqueue: Sequence[Mapping[str, Any]] = (),
     objective: str = "",
 ) -> SweepResults:
@@ -70,7 +72,7 @@ def sweep(
         data_dir: folder of prepared data sets; None: TFDS's own.
         mode: ``sweep_mode`` of `jaxdl.sweeps.selection.Selection`.
         trials: see `Selection`, also for the next five.
-        sweep_objective: the figure to compare by.
+        sweep_objective: the figure to compare by; further aims behind commas.
         direction: whether smaller or larger values are better.
         prune: how worse trials are stopped early.
         sweep_seed: seed of the values that are drawn.
@@ -95,7 +97,7 @@ def sweep(
     execution = execution or Execution()
     selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed)
     limits = [sweep_if] if isinstance(sweep_if, str) or callable(sweep_if) else list(sweep_if)
-    rows = read_pairs(expanded(pairs)) if isinstance(pairs, str | Path) else pairs
+    rows = pairs if not isinstance(pairs, str | Path) else read_pairs(expanded(pairs)) if pairs else ()
     made = make_space(experiment, space, limits, rows)
     definition = make_definition(experiment, made, selection, lag=max(1, execution.width()), enqueue=enqueue)
     results = conduct(
@@ -145,7 +147,8 @@ def conduct(
     width = _width(execution, definition)
     if left:
         plan = make_plan(definition, cache, left, width, definition.side_by_side or definition.trials)
-        notify(f"{plan.text()}\n  sweep directory: {sweep_dir}")
+        first = f"\n{plan.first_text()}" if dry_run else ""
+        notify(f"{plan.text()}{first}\n  sweep directory: {sweep_dir}")
         width = plan.width
     else:
         notify(f"all {definition.trials} trials of the sweep in {sweep_dir} are finished.")
@@ -221,9 +224,11 @@ def make_definition(
         raise UserError(f"--trials={trials}: at most {_MOST_DRAWN:,} trainings are drawn in one sweep; give fewer.")
     if trials < 1:
         raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
-    objective = selection.sweep_objective or experiment.training.watch
+    objective, others = split_aims(selection.sweep_objective or experiment.training.watch)
     own_direction = direction_of(objective, experiment.measured)
-    return Definition(
+    for aim in others:
+        direction_of_aim(aim, experiment.measured)
+    definition = Definition(
         experiment=experiment,
         space=space,
         mode=mode,
@@ -234,7 +239,11 @@ def make_definition(
         sweep_seed=selection.sweep_seed,
         lag=lag if mode in LEARNING or selection.prune != "none" else 1,
         enqueued=_enqueued(space, mode, trials, [*map(parse_setting, selection.enqueue), *enqueue]),
+        others=others,
     )
+    if mode == "cmaes":
+        check_cmaes(definition)
+    return definition
 
 
 def _enqueued(space: Space, mode: str, trials: int, settings: Sequence[Mapping[str, Any]]) -> tuple[Values, ...]:

@@ -144,7 +144,7 @@ class Trainer:
         state: TrainState = self._program("init")(np.uint32(self.experiment.seed))
         initial = self.initial()
         if initial is not None:
-            state = self.placed(self.programs.steps.begin_with(state, *initial.put(state)))
+            state = self.placed(self.programs.beside.begin_with(state, *initial.put(state)))
         jax.block_until_ready(state)  # see `jaxdl.backend.memory.on_host`
         return state
 

@@ -74,6 +74,14 @@ def test_a_bare_function_and_a_name_are_taken() -> None:
         recipe(3)
 
 
+def test_each_of_several_inputs_may_have_one() -> None:
+    taken: Any = recipe(
+        {"image": noise, "table": noise.function, "text": "text", "other": noise(sigma=0.2)}
+    ).augmentation
+    assert taken.parts["image"] == noise() and taken.parts["other"] == noise(sigma=0.2)
+    assert taken.parts["table"].sigma == 0.1 and taken.parts["text"] == jaxdl.TextAugmentation()
+
+
 def test_mistakes_name_the_function() -> None:
     flat = jaxdl.augmentation(lambda inputs, key: inputs.reshape(-1))()
     with pytest.raises(jaxdl.UserError, match=r"returned inputs of shape \(24,\) for inputs of shape \(6, 4\)"):

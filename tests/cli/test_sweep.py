@@ -39,6 +39,7 @@ def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> Non
     assert second.stdout.splitlines()[:8] == done.stdout.splitlines()[:8]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_trials_side_by_side_each_have_their_devices(tmp_path: Path) -> None:
     flags = ("--sweep=learning_rate=1e-3,1e-2", "--devices=2", "--shard=fsdp", "--sweep_batch=2", "--sweep_dir=s")

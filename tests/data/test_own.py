@@ -12,6 +12,7 @@ import pytest
 
 import jaxdl
 from jaxdl.checkpoint import Checkpoints
+from jaxdl.cli.flags import parse_command_line
 from tests.training.stopped import Stopped
 
 CALLS: list[dict[str, Any]] = []
@@ -104,3 +105,10 @@ def test_mistakes_name_the_function() -> None:
         jaxdl.source(scaled)
     with pytest.raises(jaxdl.UserError, match="the argument n needs a default"):
         jaxdl.source(lambda n: {})  # type: ignore[call-arg]
+
+
+def test_its_fields_are_flags() -> None:
+    _, experiment = parse_command_line(["--experiment=own_data", "--noise=0.5", "--data.turns=2"], recipe(spiral()))
+    assert experiment is not None and experiment.data == spiral(noise=0.5, turns=2)
+    _, other = parse_command_line(["--experiment=own_data", "--data=digits"], recipe(spiral()))
+    assert other is not None and other.data == jaxdl.Digits()

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.errors import UserError
 from jaxdl.objectives import (
+    CTC,
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -56,10 +57,11 @@ QUESTIONS = [
 ]
 VALUES = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
 VALUES += ["mean_absolute_percentage_error"]
-NAMES = [*CLASSES, *VALUES]
+NAMES = [*CLASSES, *VALUES, "label_error_rate"]
 OBJECTIVES: list[tuple[Objective, list[str]]] = [
     (SoftmaxCrossEntropy(), CLASSES),
     (SigmoidCrossEntropy(), QUESTIONS),
+    (CTC(), ["label_error_rate"]),
     *((objective, VALUES) for objective in (MeanSquaredError(), MeanAbsoluteError(), Huber())),
 ]
 
@@ -103,7 +105,7 @@ def test_a_refusal_names_the_objective_and_the_metrics_that_fit() -> None:
 
 
 def test_the_default_follows_from_the_objective() -> None:
-    defaults = {default_metrics(objective) for objective, _ in OBJECTIVES[2:]}
+    defaults = {default_metrics(objective) for objective, _ in OBJECTIVES[3:]}
     assert defaults == {("mean_absolute_error",)}
     assert default_metrics(SoftmaxCrossEntropy()) == default_metrics(SigmoidCrossEntropy()) == ("accuracy",)
 

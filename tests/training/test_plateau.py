@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optax
 import pytest
 
@@ -13,6 +15,8 @@ import jaxdl
 from jaxdl.optim.schedules import Plateau
 from jaxdl.record import read_metrics
 from jaxdl.training.plateau import Follower
+from jaxdl.training.stacked import Stacked
+from tests.small import blobs
 from tests.training.stopped import run, stop_after
 
 LOSSES = [
@@ -76,3 +80,29 @@ def test_a_transformation_of_optax_has_no_rate_to_cut(recipe: jaxdl.Experiment, 
     fixed = dataclasses.replace(fixed, optimizer=dataclasses.replace(fixed.optimizer, schedule=Plateau()))
     with pytest.raises(jaxdl.UserError, match="schedule=plateau: the optimizer transformation has no learning_rate"):
         run(fixed, tmp_path / "run")
+
+
+def test_trainings_side_by_side_have_rates_of_their_own(cutting: jaxdl.Experiment) -> None:
+    """One whose loss counts as better each time keeps its rate, and shares its program with one that does not."""
+    kept = jaxdl.replace(cutting, {"optimizer.schedule.margin": 0.0, "training.epochs": 3})
+    recipes = [kept, jaxdl.replace(cutting, {"training.epochs": 3, "optimizer.learning_rate": 0.05})]
+    trainer = jaxdl.Trainer(kept, blobs())
+    stacked = Stacked(trainer, 2)
+    for number in range(2):
+        stacked.expect(str(number))
+
+    def trained(number: int) -> list[Any]:
+        own = trainer.variant(recipes[number], stacked.join(str(number)))
+        try:
+            return [epoch.metrics["train"] for epoch in own.train(own.init_state())]
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(trained, range(2)))
+    alone = trainer.variant(recipes[1])
+    expected = [epoch.metrics["train"] for epoch in alone.train(alone.init_state())]
+    assert [epoch["rate_factor"] for epoch in together[0]] == [1.0, 1.0, 1.0]
+    assert [epoch["rate_factor"] for epoch in together[1]] == [1.0, 1.0, 0.5]
+    losses = [[epoch["loss"] for epoch in found] for found in (together[1], expected)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)

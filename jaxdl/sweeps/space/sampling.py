@@ -85,7 +85,7 @@ def drawn_values(definition: Definition) -> list[Values]:
         combinations = [_drawn(definition, number) for number in range(count)]
     else:
         combinations = _combinations(definition, count)
-    return [_with_seed(definition, number, each) for number, each in _numbered(combinations, definition)]
+    return [with_seed(definition, number, each) for number, each in _numbered(combinations, definition)]
 
 
 def _numbered(combinations: Sequence[Values], definition: Definition) -> Iterator[tuple[int, Values]]:
@@ -139,11 +139,11 @@ def _at_fraction(axis: Axis, fraction: float) -> Any:
     if isinstance(values, Choices) or (not values.log and math.isfinite(values.count)):
         return axis.at(int(fraction * axis.count))
     if not values.log:
-        return axis.value(_short(axis, values.low + fraction * (values.high - values.low)))
+        return axis.value(shortened(axis, values.low + fraction * (values.high - values.low)))
     edge = 0.5 if values.whole else 0.0  # a whole number stands for the interval around it, as in Optuna
     low, high = math.log(values.low - edge), math.log(values.high + edge)
     number = math.exp(low + fraction * (high - low))
-    return axis.value(min(max(round(number), values.low), values.high) if values.whole else _short(axis, number))
+    return axis.value(min(max(round(number), values.low), values.high) if values.whole else shortened(axis, number))
 
 
 def draw(
@@ -159,15 +159,29 @@ def draw(
     """
     combination = number // len(definition.seeds) if definition.seeds else number
     if definition.rules == 1:
-        return _with_seed(definition, number, _drawn(definition, combination, history))
+        return with_seed(definition, number, _drawn(definition, combination, history))
+    return with_seed(definition, number, new_combination(definition, combination, earlier, history))
+
+
+def new_combination(
+    definition: Definition, combination: int, earlier: Collection[Key], history: Sequence[FrozenTrial] = ()
+) -> Values:
+    """Returns a new combination: a known setting, one that the sampler of `draw` suggests, or one of those left.
+
+    Args:
+        definition: the sweep.
+        combination: its number among the combinations.
+        earlier: keys of all combinations with smaller numbers.
+        history: the finished combinations; without them it is drawn at random.
+    """
     if combination < len(definition.enqueued):
-        return _with_seed(definition, number, _enqueued(definition, combination, earlier))
+        return _enqueued(definition, combination, earlier)
     values = _new(definition, combination, history, earlier)
     space = _drawn_from(definition)
     # Few are left, and none of them was suggested.
     if (values is None or key_of(values) in earlier) and space.choices <= MOST_LISTED:
         values = next((each for each in _listed(definition, space) if key_of(each) not in earlier), None)
-    return _with_seed(definition, number, values or _none_left(definition, combination))
+    return values or _none_left(definition, combination)
 
 
 def _none_left(definition: Definition, combination: int) -> Values:
@@ -185,7 +199,7 @@ def _enqueued(definition: Definition, combination: int, earlier: Collection[Key]
     return values
 
 
-def _with_seed(definition: Definition, number: int, combination: Values) -> Values:
+def with_seed(definition: Definition, number: int, combination: Values) -> Values:
     """Returns the values of a trial with a drawn combination, in the order of the sweep's fields."""
     seeds = definition.seeds
     values = {**combination, SEED: seeds[number % len(seeds)]} if seeds else combination
@@ -242,13 +256,16 @@ def _drawn(
         drawn = {path: sampler.sample_independent(None, None, path, distributions[path]) for path in distributions}  # type: ignore[arg-type]
     else:
         with quiet():
-            study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=definition.direction)
+            tpe = optuna.samplers.TPESampler(seed=seed)
+            study = optuna.create_study(sampler=tpe, directions=definition.directions)
             study.add_trials(list(history))
             drawn = study.ask(distributions).params
-    return space.made_of({axis.path: from_optuna(axis, _short(axis, drawn[axis.path])) for axis in axes} | dict(fixed))
+    return space.made_of(
+        {axis.path: from_optuna(axis, shortened(axis, drawn[axis.path])) for axis in axes} | dict(fixed)
+    )
 
 
-def _short(axis: Axis, drawn: Any) -> Any:
+def shortened(axis: Axis, drawn: Any) -> Any:
     """Returns a drawn number with four significant digits: more do not matter, and would have to be read and typed."""
     if isinstance(axis.values, Choices) or not isinstance(drawn, float):
         return drawn

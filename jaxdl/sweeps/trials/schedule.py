@@ -11,8 +11,9 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.sweeps.definition import LEARNING, Definition
+from jaxdl.sweeps.space.cmaes import CmaEs
 from jaxdl.sweeps.space.limits import Values
-from jaxdl.sweeps.space.sampling import Key, combination_key, draw, drawn_values, grid_values
+from jaxdl.sweeps.space.sampling import Key, combination_key, draw, drawn_values, grid_values, with_seed
 from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.cohorts import Cohorts, combined, in_optunas_terms, mean_curve
 from jaxdl.sweeps.trials.pruning import Rivals, first_rung_after, is_behind
@@ -67,6 +68,7 @@ class Schedule:
         self._data_dir = data_dir
         self._command = tuple(command)
         self._rivals: Rivals | None = None
+        self._cmaes: CmaEs | None = None
         planned = planned_values(definition)
         self._cohorts = Cohorts(definition, planned)
         self._finished: list[Trial] = []  # the first combinations of the sweep, each as one trial
@@ -145,14 +147,24 @@ class Schedule:
         return self._finished[: len(cohorts)]
 
     def _draw(self, number: int, known: int) -> Values:
-        """Returns the values of a trial of TPE."""
+        """Returns the values of a trial of TPE or CMA-ES."""
         combinations = self._combinations(known)
         for each in combinations[len(self._history) :]:
             self._history.append(in_optunas_terms(each, self._definition))
         first = self._cohorts.of(number).start
         for cohort in self._cohorts.within(first)[len(self._earlier) :]:
             self._earlier.append(combination_key(self._trials[cohort.start].values))
-        return draw(self._definition, number, self._history[: len(combinations)], frozenset(self._earlier))
+        history = self._history[: len(combinations)]
+        if self._definition.mode != "cmaes":
+            return draw(self._definition, number, history, frozenset(self._earlier))
+        if self._cmaes is None:
+            self._cmaes = CmaEs(self._definition, self._known_combinations)
+        values = self._cmaes.combination(self._cohorts.place(number), history)
+        return with_seed(self._definition, number, values)
+
+    def _known_combinations(self, place: int) -> int:
+        """Returns how many combinations are over when the one at a place begins."""
+        return len(self._cohorts.within(self._known(self._cohorts.at(place).start)))
 
     def take(self, number: int, outcome: Outcome) -> list[Trial]:
         """Records the outcome of a job; returns the trials that are over by it.
