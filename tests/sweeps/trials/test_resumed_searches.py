@@ -59,7 +59,8 @@ def searched(definition: Definition, order: random.Random, kills: float) -> list
             table.prepare()
             return Schedule(definition, table, folder, folder, ())
 
-        made, under_way = begin(), {}
+        made = begin()
+        under_way: dict[int, Job] = {}
         while True:
             while len(under_way) < 3 and (job := made.next(list(under_way))) is not None:
                 under_way[job.number] = job
