@@ -160,7 +160,7 @@ class SweepDisplay:
             return "no best yet"
         best = min(combinations, key=rank)
         over = f" over {len(best)} seeds" if len(best) > 1 else ""
-        return f"best {figure(_mean(best))}{over} (trial {best[0].number})"
+        return f"best {figure(_mean(best))}{over} (trial {min(trial.number for trial in best)})"
 
     def _counts(self) -> str:
         return f"{len(self._ended)}/{self._definition.trials}  {duration(self._seconds_left())} left"
