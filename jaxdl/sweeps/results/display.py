@@ -224,7 +224,7 @@ def _of_the_best(results: SweepResults) -> list[tuple[str, str]]:
         numbers = ", ".join(str(each.trials[0]) for each in results.front)
         lines.append(("front", f"trials {numbers}: no other is better in {aims}"))
     if results.luck is not None:
-        lines.append(("against luck", results.luck.text()))
+        lines.append(("luck", results.luck.text()))
     return lines
 
 
