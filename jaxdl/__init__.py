@@ -14,6 +14,7 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 if TYPE_CHECKING:
     from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
     from jaxdl.augment.own import augmentation
+    from jaxdl.augment.several import augmentations
     from jaxdl.backend.devices import look_at_devices
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
@@ -227,6 +228,7 @@ __all__ = [
     "Vowels",
     "Wine",
     "augmentation",
+    "augmentations",
     "compare",
     "configure",
     "default_data_dir",
@@ -264,6 +266,7 @@ __all__ = [
 
 _NAMES = {
     "jaxdl.augment": "AudioAugmentation Augmentation SeriesAugmentation TableAugmentation TextAugmentation",
+    "jaxdl.augment.several": "augmentations",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.comparison.compare": "Comparison compare",
     "jaxdl.comparison.runs": "Run find_runs",
