@@ -16,6 +16,7 @@ from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.checkpoint.shared import kept_beside
 from jaxdl.data import Spec
+from jaxdl.data.edges import Edges, brightness_of_edges
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
@@ -25,7 +26,7 @@ from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
-from jaxdl.record import read_config
+from jaxdl.record import read_config, read_record
 from jaxdl.steps.averages import without_average
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
@@ -39,12 +40,16 @@ class TrainedModel:
         spec: describes one example.
         steps: the pure functions.
         state: the restored state.
+        sizes: the batch sizes of its programs, in rising order; empty: those of `bucket_sizes`.
+        edges: of the training's pictures, by which pictures with light and dark exchanged are noticed; None: not known.
     """
 
     experiment: Experiment
     spec: Spec
     steps: Steps
     state: TrainState
+    sizes: tuple[int, ...] = ()
+    edges: Edges | None = None
 
     def predict(
         self,
@@ -54,8 +59,8 @@ class TrainedModel:
     ) -> np.ndarray:
         """Returns predictions for examples as stored.
 
-        The examples go through `steps.predict_step` in batches of a few sizes, see `bucket_sizes`. Each size is
-        compiled once, at its first use, and reused by every later call of this model. The number of examples in a call
+        The examples go through `steps.predict_step` in batches of a few sizes, see `sizes`. Each size is compiled once,
+        at its first use or by `warmed`, and reused by every later call of this model. The number of examples in a call
         changes a prediction only by rounding: in float32 by less than a relative 1e-4 plus 1e-6.
 
         Args:
@@ -70,8 +75,8 @@ class TrainedModel:
                 Of a model of trees also a list of trees in brackets, with or without labels: ``["(It (is good))"]``.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list.
-            notify: called with lines that say how many rows of a table have a category that train does not have, and
-                what is cut or unknown of texts.
+            notify: called with lines that say how many rows of a table have a category that train does not have, what
+                is cut or unknown of texts, and that pictures have light and dark exchanged against the training's.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
@@ -84,8 +89,9 @@ class TrainedModel:
         """
         examples, valid = as_batch(inputs, lengths, self.spec, "inputs", notify)
         self._check_vocabulary(examples, valid)
+        self._notice_exchanged(examples, notify)
         batch = {"inputs": examples} if valid is None else {"inputs": examples, "lengths": valid}
-        sizes = bucket_sizes(self.experiment.training.eval_batch_size)
+        sizes = self.sizes or bucket_sizes(self.experiment.training.eval_batch_size)
         if not len(examples):
             one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
             shape = jax.eval_shape(self.steps.predict_step, self.state, one)
@@ -93,6 +99,30 @@ class TrainedModel:
         starts = range(0, len(examples), sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
         return self._of_examples(np.concatenate([self._predict_batch(part, sizes) for part in parts]), valid)
+
+    def warmed(self, sizes: Sequence[int]) -> TrainedModel:
+        """Returns this model with programs for batches of these sizes alone, which are compiled before it returns.
+
+        No later prediction compiles anything, however many examples it has: they are filled up to the next size, and
+        more than the largest are cut into batches of it.
+
+        Args:
+            sizes: numbers of examples, such as (1, 32).
+
+        Raises:
+            UserError: there is no size, or one is below 1.
+        """
+        wanted = tuple(sorted(set(sizes)))
+        if not wanted or not all(isinstance(size, int | np.integer) and size >= 1 for size in wanted):
+            raise UserError(f"warm={tuple(sizes)}: give numbers of examples from 1, such as warm=(1, 32).")
+        model = dataclasses.replace(self, sizes=wanted)
+        dtype = jax.dtypes.canonicalize_dtype(self.spec.input_dtype)
+        one = {"inputs": np.zeros((1, *self.spec.input_shape), dtype)}
+        if self.spec.lengths:
+            one["lengths"] = np.full(1, self.spec.input_shape[0], np.int32)
+        for size in wanted:
+            model._predict_batch(one, (size,))
+        return model
 
     def _of_examples(self, predictions: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
         """Returns what is predicted for the examples: for trees, what is predicted at their roots."""
@@ -124,6 +154,19 @@ class TrainedModel:
         if most >= size:
             raise UserError(f"inputs have the id {most}, but the model knows {size} ids, from 0 to {size - 1}.")
 
+    def _notice_exchanged(self, inputs: np.ndarray, notify: Callable[[str], None]) -> None:
+        """Says that pictures have light and dark exchanged against those of the training."""
+        if self.edges is None or not len(inputs):
+            return
+        found = self.edges.exchanged(inputs, self.spec)
+        if found.any():
+            theirs = brightness_of_edges(inputs[found], self.spec).mean()
+            notify(
+                f"{found.sum():,} of {len(inputs):,} pictures (the first is number {found.argmax()}) have light and "
+                f"dark exchanged against the training set, whose edges are {self.edges.mean:.0%} bright and theirs "
+                f"{theirs:.0%}: exchange them for predictions that mean something.".replace("%", " %")
+            )
+
     def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> np.ndarray:
         """Returns predictions of a batch, filled up to the next of the sizes."""
         count = len(batch["inputs"])
@@ -144,7 +187,9 @@ def bucket_sizes(largest: int) -> tuple[int, ...]:
     return (*(2**power for power in range((largest - 1).bit_length())), largest)
 
 
-def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = None, ema: bool = True) -> TrainedModel:
+def load_run(
+    run_dir: str | os.PathLike[str], experiment: Experiment | None = None, ema: bool = True, warm: Sequence[int] = ()
+) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
     Args:
@@ -152,6 +197,8 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
         experiment: the recipe; None: the one of the run's ``config.json``, whose parts must all be jaxdl's own.
         ema: whether to predict by the average of the parameters, where the run has one and ``training.ema`` or
             ``training.swa`` of `experiment` is not 0; otherwise by the parameters themselves.
+        warm: sizes of batches to compile now, such as (1, 32), after which no prediction compiles anything; see
+            `TrainedModel.warmed`. Empty: each size is compiled at its first use.
 
     Raises:
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
@@ -173,7 +220,8 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
         state = checkpoints.restore(state_shapes(saved), which)
     if not (ema and experiment.training.averages):
         state = without_average(state)
-    return TrainedModel(experiment, spec, steps, state)
+    model = TrainedModel(experiment, spec, steps, state, edges=Edges.from_record(read_record(run_dir)))
+    return model.warmed(warm) if len(warm) else model
 
 
 def _carried(config: Mapping[str, Any]) -> dict[str, Any]:
