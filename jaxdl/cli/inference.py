@@ -71,8 +71,9 @@ def export(options: Options, experiment: Experiment, arguments: Sequence[str], b
     """Writes a finished run's model as a program or weights, with a description and a model card beside it."""
     output, run_dir = _output(options), Path(options.run_dir)
     _check_ending(output, options.format)
+    inference.check_beside(output)
     model = inference.load_run(run_dir, experiment)
-    content, description = inference.exported_files(model, options.format)
+    content, description = inference.exported_files(model, options.format, output.name)
     beside = [output.with_suffix(ending) for ending in _BESIDE]
     replace_file(output, content)
     replace_file(beside[0], description)

@@ -33,8 +33,11 @@ class Edges(NamedTuple):
     def from_record(cls, record: Mapping[str, Any]) -> Edges | None:
         """Reads it from a run's record; None where this says nothing of it."""
         found = record.get(ENTRY)
-        numbers = [found.get(name) for name in cls._fields] if isinstance(found, Mapping) else []
-        return cls(*numbers) if numbers and all(isinstance(number, int | float) for number in numbers) else None
+        if not isinstance(found, Mapping):
+            return None
+        mean, deviation = found.get("mean"), found.get("deviation")
+        numbers = isinstance(mean, int | float) and isinstance(deviation, int | float)
+        return cls(float(mean), float(deviation)) if numbers else None  # type: ignore[arg-type]
 
     def exchanged(self, inputs: np.ndarray, spec: Spec) -> np.ndarray:
         """Returns which pictures are like the training's with light and dark exchanged, and not as they are.
@@ -50,7 +53,8 @@ class Edges(NamedTuple):
             return np.zeros(len(inputs), bool)
         edges, near = brightness_of_edges(inputs, spec), 3 * self.deviation + _TOLERANCE
         across = np.sign(edges - 0.5) != np.sign(self.mean - 0.5)
-        return across & (np.abs(1 - edges - self.mean) <= near) & (np.abs(edges - self.mean) > near)
+        found: np.ndarray = across & (np.abs(1 - edges - self.mean) <= near) & (np.abs(edges - self.mean) > near)
+        return found
 
 
 def about_pictures(dataset: Dataset) -> dict[str, Any]:
@@ -71,4 +75,4 @@ def brightness_of_edges(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     edge = np.ones(spec.input_shape[:2], bool)
     edge[1:-1, 1:-1] = False
     scaled = inputs[:, edge].reshape(len(inputs), -1).astype(np.float64) * spec.preprocess.scale
-    return np.clip(scaled.mean(1), 0, 1)
+    return np.asarray(np.clip(scaled.mean(1), 0, 1))

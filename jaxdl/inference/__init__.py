@@ -10,7 +10,7 @@ from jaxdl.inference.keras_weights import from_keras
 from jaxdl.inference.pictures import Picture, has_pictures, pictures
 from jaxdl.inference.predictions import counted_steps, predictions_csv, predictions_table
 from jaxdl.inference.predictor import TrainedModel, load_run
-from jaxdl.inference.programs import Program, exported_files, load_program
+from jaxdl.inference.programs import Program, check_beside, exported_files, load_program
 from jaxdl.inference.torch_weights import from_torch
 from jaxdl.inference.weights import save_weights
 
@@ -18,6 +18,7 @@ __all__ = [
     "Picture",
     "Program",
     "TrainedModel",
+    "check_beside",
     "counted_steps",
     "evaluate",
     "export_program",

@@ -22,17 +22,26 @@ from jaxdl.inference.predictor import TrainedModel
 from jaxdl.inference.weights import weight_files
 
 
-def exported_files(model: TrainedModel, kind: str) -> tuple[bytes, str]:
+def exported_files(model: TrainedModel, kind: str, name: str) -> tuple[bytes, str]:
     """Returns a model in a format, and the JSON that describes it.
 
     Args:
         model: what to export.
         kind: ``stablehlo``, ``onnx`` or ``safetensors``.
+        name: that the file will have.
 
     Raises:
         UserError: a package is missing, or the format does not support the model.
     """
-    return {"stablehlo": program_files, "onnx": onnx_files, "safetensors": weight_files}[kind](model)
+    content, description = {"stablehlo": program_files, "onnx": onnx_files, "safetensors": weight_files}[kind](model)
+    return content, json.dumps({"file": name} | json.loads(description), indent=2, ensure_ascii=False) + "\n"
+
+
+def check_beside(path: Path) -> None:
+    """Raises `UserError` where the description beside a file to be written is that of another one."""
+    other = path.with_name(str(_description(path.with_suffix(".json")).get("file", path.name)))
+    if other != path and other.is_file():
+        raise UserError(f"--output={path}: {path.with_suffix('.json')} describes {other}; give another name.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +95,7 @@ def load_program(path: str | os.PathLike[str]) -> Program:
     with named_cause(path, "read"):
         data = path.read_bytes()
     description = _description(path.with_suffix(".json"))
+    description = description if description.get("file") == path.name else {}
     written = description.get("versions", {}).get("jax", "")
     # JAX itself notices only at the first call, and then says no version.
     if written and _numbers(written) > _numbers(jax.__version__):

@@ -10,7 +10,7 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
-from jaxdl.inference import exported_files, load_program
+from jaxdl.inference import check_beside, exported_files, load_program
 from tests.exported import disturbed
 from tests.padded import recurrent, untrained
 
@@ -19,7 +19,7 @@ from tests.padded import recurrent, untrained
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[jaxdl.TrainedModel, Path]:
     model = disturbed(untrained(recurrent(every_step=True, features=(3,))))
     path = tmp_path_factory.mktemp("exported") / "model.bin"
-    content, description = exported_files(model, "stablehlo")
+    content, description = exported_files(model, "stablehlo", "model.bin")
     path.write_bytes(content)
     path.with_suffix(".json").write_text(description)
     return model, path
@@ -52,12 +52,25 @@ def test_a_program_of_a_newer_jax_is_refused_with_the_versions_that_read_it(
     other = tmp_path / "other.bin"
     other.write_bytes(written[1].read_bytes())
     description = json.loads(written[1].with_suffix(".json").read_text())
-    description["versions"]["jax"] = "0.99.1"
+    description |= {"file": "other.bin", "versions": {"jax": "0.99.1"}}
     other.with_suffix(".json").write_text(json.dumps(description))
     with pytest.raises(UserError, match=r"was written by JAX 0\.99\.1, .*: take JAX 0\.99 or newer"):
         load_program(other)
     other.with_suffix(".json").unlink()
     assert load_program(other).class_names == ()  # the description is not needed to run it
+
+
+def test_a_description_of_another_file_is_not_replaced_nor_believed(
+    written: tuple[jaxdl.TrainedModel, Path], tmp_path: Path
+) -> None:
+    other = tmp_path / "model.xla"
+    other.write_bytes(written[1].read_bytes())
+    other.with_suffix(".json").write_text(written[1].with_suffix(".json").read_text())
+    assert load_program(other).class_names == ()
+    check_beside(other)  # its file is gone
+    (tmp_path / "model.bin").touch()
+    with pytest.raises(UserError, match=r"model\.json describes .*model\.bin; give another name"):
+        check_beside(other)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
