@@ -82,7 +82,10 @@ def sweep_result(folder: Path) -> dict[str, Any]:
     sweep_dir = folder / "sweep"
     summary = json.loads((sweep_dir / "summary.json").read_text())
     with open(sweep_dir / "results.csv") as file:
-        rows = [{k: v for k, v in row.items() if k not in ("seconds", "attempts")} for row in csv.DictReader(file)]
+        rows = [
+            {k: v for k, v in row.items() if k not in ("seconds", "examples_per_second", "attempts")}
+            for row in csv.DictReader(file)
+        ]
     best = summary["best"] and {key: value for key, value in summary["best"].items() if key != "command"}
     files = sorted({path.name for path in sweep_dir.iterdir() if not path.name.startswith(".")})
     return {"status": summary["status"], "trials": summary["trials"], "best": best, "rows": rows, "files": files}

@@ -11,6 +11,7 @@ cache in a temporary folder. A first round, which is not counted, fills it.
 | ``list``, ``help`` | s | ``launch.py --list`` and ``launch.py --help``, to their end |
 | ``first_step`` | s | ``--experiment=digits_mlp --fast_dev_run``: ``seconds_to_first_step`` of its summary |
 | ``digits_cnn``, ``mnist_mlp`` | examples/s | ``train_examples_per_second`` of a training of 30 and of 5 epochs |
+| ``processor`` | core s | the same training of digits_cnn: how long it keeps cores busy, whatever else runs |
 | ``sweep`` | s | 8 trials of digits_mlp, 5 epochs each, in one command, to its end |
 
 mnist_mlp is trained only with ``--data_dir``, the folder of the original archives or of the prepared set. Prints median
@@ -25,6 +26,7 @@ import argparse
 import dataclasses
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -49,12 +51,15 @@ class Measurement:
         arguments: arguments of ``launch.py``.
         figure: name of the figure in the run's ``summary.json``; None: the seconds until the process has ended.
         unit: unit of the figure.
+        processor: instead of a time, the seconds that the process kept cores busy: other load on the machine hardly
+            changes them.
         needs_data: whether it needs ``--data_dir``.
     """
 
     arguments: tuple[str, ...]
     figure: str | None = None
     unit: str = "s"
+    processor: bool = False
     needs_data: bool = False
 
 
@@ -65,6 +70,7 @@ MEASUREMENTS = {
     "digits_cnn": Measurement(
         ("--experiment=digits_cnn", "--epochs=30"), "train_examples_per_second", unit="examples/s"
     ),
+    "processor": Measurement(("--experiment=digits_cnn", "--epochs=30"), unit="core s", processor=True),
     "mnist_mlp": Measurement(
         ("--experiment=mnist_mlp", "--epochs=5", "--data.fallback=none"),
         "train_examples_per_second",
@@ -96,21 +102,29 @@ def measure(measurement: Measurement, checkout: Path, cache: Path, data_dir: str
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine, where each file is compiled once
     with tempfile.TemporaryDirectory(prefix="jaxdl-paired-") as place:
         command = [sys.executable, str(checkout / "launch.py"), *measurement.arguments]
-        if measurement.figure is not None:
+        if measurement.figure is not None or measurement.processor:
             command.append(f"--run_dir={place}/run")
         if any(argument.startswith("--sweep=") for argument in measurement.arguments):
             command.append(f"--sweep_dir={place}/sweep")
         if measurement.needs_data:
             command.append(f"--data_dir={data_dir}")
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), _busy_seconds()
         done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
         seconds = time.perf_counter() - begin
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
             raise RuntimeError(f"{checkout}: {' '.join(measurement.arguments)}: {last}")
+        if measurement.processor:
+            return _busy_seconds() - busy
         if measurement.figure is None:
             return seconds
         return float(json.loads((Path(place) / "run" / "summary.json").read_text())[measurement.figure])
+
+
+def _busy_seconds() -> float:
+    """Returns for how long the processes that this one started and saw end kept cores busy."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def summarise(rounds: Rounds) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,8 @@ __version__ = "0.3.0"  # the one place: pyproject.toml reads it here
 
 if TYPE_CHECKING:
     from jaxdl.augment import AudioAugmentation, Augmentation, SeriesAugmentation, TableAugmentation, TextAugmentation
+    from jaxdl.augment.own import augmentation
+    from jaxdl.augment.several import augmentations
     from jaxdl.backend.devices import look_at_devices
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
         Wine,
         default_data_dir,
     )
+    from jaxdl.data.own import source
     from jaxdl.errors import UserError
     from jaxdl.experiment import Checkpointing, Experiment, Training
     from jaxdl.experiment.config import from_config, to_config
@@ -88,8 +91,37 @@ if TYPE_CHECKING:
         loss,
         metric,
     )
-    from jaxdl.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Lamb, Lion, Optimizer, RMSprop, optimizer, schedule
-    from jaxdl.optim.schedules import Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
+    from jaxdl.objectives.several import losses
+    from jaxdl.optim import (
+        SGD,
+        Adadelta,
+        Adafactor,
+        Adagrad,
+        Adam,
+        Adamax,
+        AdamW,
+        AMSGrad,
+        Lamb,
+        Lion,
+        Muon,
+        Optimizer,
+        RAdam,
+        RMSprop,
+        optimizer,
+        schedule,
+    )
+    from jaxdl.optim.schedules import (
+        Constant,
+        Cosine,
+        CosineRestarts,
+        Exponential,
+        InverseSquareRoot,
+        OneCycle,
+        Piecewise,
+        Plateau,
+        Polynomial,
+        Schedule,
+    )
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
     from jaxdl.sweeps.executors.execution import Execution
@@ -99,6 +131,7 @@ if TYPE_CHECKING:
     from jaxdl.training.loop import Trainer
     from jaxdl.training.reproduce import reproduce, verify_resume
     from jaxdl.training.run import train
+    from jaxdl.training.summary import Summary
     from jaxdl.training.tuning import Tuner
 
 __all__ = [
@@ -107,10 +140,13 @@ __all__ = [
     "MLP",
     "RNN",
     "SGD",
+    "AMSGrad",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Adding",
     "Addition",
     "ArrayFile",
@@ -127,6 +163,7 @@ __all__ = [
     "Constant",
     "CopyMemory",
     "Cosine",
+    "CosineRestarts",
     "CosineSimilarity",
     "Data",
     "Dataset",
@@ -143,6 +180,7 @@ __all__ = [
     "Hinge",
     "Hook",
     "Huber",
+    "InverseSquareRoot",
     "Iris",
     "KLDivergence",
     "Lamb",
@@ -152,15 +190,19 @@ __all__ = [
     "MeanSquaredError",
     "Moment",
     "MulticlassHinge",
+    "Muon",
     "Objective",
     "OneCycle",
     "Optimizer",
     "Parity",
     "Pause",
     "Piecewise",
+    "Plateau",
     "Poisson",
+    "Polynomial",
     "Preprocess",
     "Program",
+    "RAdam",
     "RMSprop",
     "Reconstruction",
     "ResNet",
@@ -178,6 +220,7 @@ __all__ = [
     "SpokenDigit",
     "Steps",
     "Subtraction",
+    "Summary",
     "SweepResults",
     "Table",
     "TableAugmentation",
@@ -195,6 +238,8 @@ __all__ = [
     "UserError",
     "Vowels",
     "Wine",
+    "augmentation",
+    "augmentations",
     "compare",
     "configure",
     "default_data_dir",
@@ -215,6 +260,7 @@ __all__ = [
     "look_at_data",
     "look_at_devices",
     "loss",
+    "losses",
     "make_steps",
     "metric",
     "optimizer",
@@ -224,6 +270,7 @@ __all__ = [
     "reproduce",
     "save_weights",
     "schedule",
+    "source",
     "static",
     "sweep",
     "to_config",
@@ -234,6 +281,7 @@ __all__ = [
 
 _NAMES = {
     "jaxdl.augment": "AudioAugmentation Augmentation SeriesAugmentation TableAugmentation TextAugmentation",
+    "jaxdl.augment.several": "augmentations",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.comparison.compare": "Comparison compare",
     "jaxdl.comparison.runs": "Run find_runs",
@@ -241,6 +289,8 @@ _NAMES = {
     "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
     "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
     "default_data_dir",
+    "jaxdl.augment.own": "augmentation",
+    "jaxdl.data.own": "source",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
@@ -253,19 +303,23 @@ _NAMES = {
     "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
-    "jaxdl.optim": "SGD Adadelta Adagrad Adam AdamW Lamb Lion Optimizer RMSprop optimizer schedule",
+    "jaxdl.objectives.several": "losses",
+    "jaxdl.optim": "AMSGrad Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Muon Optimizer RAdam RMSprop SGD "
+    "optimizer schedule",
     "jaxdl.experiment.hooks": "Hook Moment hook",
     "jaxdl.experiment.looking": "look_at_data",
     "jaxdl.experiment.registry": "list_experiments load_experiment",
     "jaxdl.backend.devices": "look_at_devices",
     "jaxdl.backend.settings": "configure",
-    "jaxdl.optim.schedules": "Constant Cosine Exponential OneCycle Piecewise Schedule",
+    "jaxdl.optim.schedules": "Constant Cosine CosineRestarts Exponential InverseSquareRoot OneCycle Piecewise "
+    "Plateau Polynomial Schedule",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",
     "jaxdl.sweeps.executors.execution": "Execution",
     "jaxdl.training.fit": "Fit fit",
     "jaxdl.training.run": "train",
+    "jaxdl.training.summary": "Summary",
     "jaxdl.training.reproduce": "reproduce verify_resume",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -22,7 +22,8 @@ from jaxdl.record import read_config, read_metrics, read_record, read_summary
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import from_json
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space, parse_flags
+from jaxdl.sweeps.space.reading import make_space
+from jaxdl.sweeps.space.space import parse_flags
 from jaxdl.sweeps.trials.schedule import check_values
 from tests.drawn import JSON, changed, changed_bytes, fuzzed, json_files, one_line
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import optax  # type: ignore[import-untyped]
+from flax import linen as nn
 
 import jaxdl
 
@@ -75,6 +76,60 @@ def fitted(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     best: float = result.history["train/loss"][-1]
     focal(gama=best)  # type: ignore[call-arg]
     return result.predict(x)
+
+
+class Both(nn.Module):
+    features: int = 8
+    outputs_kind: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, image: jax.Array, table: jax.Array, *, train: bool = False, lengths: jax.Array | None = None
+    ) -> dict[str, jax.Array]:
+        hidden = nn.Dense(self.features)(image.reshape((image.shape[0], -1))) + nn.Dense(self.features)(table)
+        return {"sort": nn.Dense(self.outputs_kind or 2)(hidden), "size": nn.Dense(1)(hidden)}
+
+
+@jaxdl.hook
+def each_epoch(now: jaxdl.Moment) -> None:
+    now.log("norm", np.linalg.norm(now.params["dense_1"]["kernel"]))
+    if now.epoch > 3:
+        now.stop("long enough")
+
+
+@jaxdl.hook(every="10steps")
+def often(now: jaxdl.Moment) -> None:
+    figures = now.evaluate("validation")
+    now.log("first", float(now.predict(np.zeros((1, 4)))[0]) + figures["loss"])
+
+
+def plain(now: jaxdl.Moment) -> None:
+    print(now.step, now.figures["train/loss"], now.run_dir / "x", len(now.dataset.splits))
+
+
+def several(x: dict[str, np.ndarray], y: dict[str, np.ndarray]) -> dict[str, float]:
+    hooks = (each_epoch, often, plain, "save_predictions", jaxdl.hook("validate", every=5))
+    result = jaxdl.fit(
+        Both(features=4), (x, y), loss={"sort": focal(gamma=1.0), "size": "mse"}, loss_weights={"size": 0.5},
+        metrics={"sort": "accuracy"}, augmentation={"image": jaxdl.Augmentation(shift=1)}, hooks=hooks,
+    )
+    model: Both = jaxdl.replace(Both(), {"features": 3})
+    wider: jaxdl.MLP = jaxdl.replace(jaxdl.MLP(), {"features": (3,)})
+    objective: jaxdl.Objective = jaxdl.losses({"a": wider_loss(), "b": "huber"}, {"b": 0.1})
+    print(model.features, wider.features, objective, result.model.predict(x))
+    summary: jaxdl.Summary = result.summary
+    seconds: float = summary["wall_seconds"] + summary["seconds_in_hooks"]
+    reason: str | None = summary["stopped"]
+    print(seconds, reason, summary["best"]["step"], summary["statu"])  # type: ignore[typeddict-item]
+    return {name: float(value) for name, value in summary["metrics"].items()}
+
+
+def wider_loss() -> jaxdl.Objective:
+    return jaxdl.SoftmaxCrossEntropy(label_smoothing=0.1)
+
+
+jaxdl.hook(3)  # type: ignore[call-overload]
+jaxdl.fit(jaxdl.MLP(), (1, 2), hooks=(3,))  # type: ignore[arg-type]
 
 
 def step(folder: Path) -> float:

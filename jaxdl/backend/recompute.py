@@ -10,6 +10,7 @@ is kept and of the largest block the least, by an estimate from shapes. It works
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -51,9 +52,10 @@ def block_ends(program: core.Jaxpr) -> list[int]:
     sizes = _made_bytes(program)
     sums = [0, *itertools.accumulate(sizes)]
     crossing = _crossing(program)
+    widths = [sum(values.values()) for values in crossing]
     found: tuple[float, list[int]] = (sums[-1], [len(sizes)])
     for count in range(2, min(_MOST_BLOCKS, len(sizes)) + 1):
-        ends = _ends(sums, [sum(values.values()) for values in crossing], count)
+        ends = _ends(sums, widths, count)
         kept: dict[Any, int] = {}
         for end in ends[:-1]:
             kept |= crossing[end]
@@ -64,11 +66,14 @@ def block_ends(program: core.Jaxpr) -> list[int]:
 
 def _ends(sums: Sequence[int], crossing: Sequence[int], count: int) -> list[int]:
     """Returns the ends of about equal blocks, each moved by at most half a block to where the least is read later."""
-    length, ends = sums[-1] / count, set()
+    length, whole = sums[-1] / count, len(sums) - 1
+    ends: set[int] = set()
     for number in range(1, count):
-        near = [n for n in range(1, len(sums) - 1) if abs(sums[n] - number * length) <= length / 2]
-        ends |= {min(near, key=lambda n: (crossing[n], abs(sums[n] - number * length)))} if near else set()
-    return [*sorted(ends), len(sums) - 1]
+        middle = number * length
+        first, beyond = bisect_left(sums, middle - length / 2), bisect_right(sums, middle + length / 2)
+        near = range(max(1, first), min(whole, beyond))
+        ends |= {min(near, key=lambda n: (crossing[n], abs(sums[n] - middle)))} if near else set()
+    return [*sorted(ends), whole]
 
 
 def _crossing(program: core.Jaxpr) -> list[dict[Any, int]]:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from jaxdl.cli.argv import Token, spelled_out, tokens
+from jaxdl.cli.hydra import refuse_hydra
 from jaxdl.cli.options import Options, make_options, option_fields, option_switches, reserved_names
 from jaxdl.errors import UserError, nearest
+from jaxdl.experiment.config import with_own
 from jaxdl.fields import (
     Field,
     check_value,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
 # Options that may be given several times; the values are collected.
-_REPEATABLE = frozenset({"sweep"})
+_REPEATABLE = frozenset({"sweep", "sweep_if", "enqueue"})
 # Options that decide which experiment is used, and whether one is needed.
 _DECIDE = ("experiment", "config", "mode", "run_dir", "list", "new", "version", "help")
 
@@ -62,6 +64,7 @@ class _FieldParser(flags.ArgumentParser[Any]):
             raise UserError(f"--{self.field.path}={argument}: must be {kind}.") from None
         if self.field.declaration.path and value:
             value = str(expanded(value))
+        value = with_own(value, self.field.value)
         check_value(self.field, value)
         return value
 
@@ -123,6 +126,7 @@ def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) 
     """
     spelled = spelled_out(arguments)
     found = tokens(spelled, option_switches())
+    refuse_hydra(found)
     options, mode = option_fields(), peek(arguments).mode
     fields: dict[str, Field] = {}
     chosen: dict[str, str] = {}

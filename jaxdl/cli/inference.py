@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxdl import inference
 from jaxdl.cli.options import Options
@@ -12,6 +13,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.objectives import SigmoidCrossEntropy
+from jaxdl.objectives.several import Several
 from jaxdl.report.terminal import announce, results_table
 
 # What lies beside an exported file.
@@ -30,13 +32,23 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
     run_dir, output = Path(options.run_dir), _output(options)
     names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir), announce)
     model = inference.load_run(run_dir, experiment)
-    predictions = model.predict(inputs, lengths, announce)
+    predictions: Any = model.predict(inputs, lengths, announce)
+    objective = model.experiment.objective
+    if isinstance(objective, Several):
+        if options.top_k or output.suffix.lower() in (".jsonl", ".parquet"):
+            raise UserError(
+                "predictions of several outputs are written as CSV, with all classes: give --output=FILE.csv."
+            )
+        replace_file(output, inference.named_csv(names, predictions, objective, model.spec, lengths))
+        print(f"{len(names)} predictions written to {output}")
+        return 0
     exclusive = not isinstance(model.experiment.objective, SigmoidCrossEntropy)
     files: list[str] = []
     if inference.has_pictures(model.experiment.objective, model.spec, predictions.shape[1:]):
         files = _write_pictures(output, names, inference.pictures(model.experiment.objective, predictions))
     classes = () if model.experiment.objective.of_inputs else model.spec.class_names
-    counted = inference.counted_steps(model.spec, predictions, lengths)
+    own = lengths.get(model.spec.of_input) if isinstance(lengths, dict) else lengths
+    counted = inference.counted_steps(model.spec, predictions, own)
     table = inference.predictions_table(names, predictions, classes, exclusive, files, counted, options.top_k)
     replace_file(output, table.content(output.name))
     beside = f", their pictures to {output.with_name(Path(files[0]).parent.name)}" if files else ""

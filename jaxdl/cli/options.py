@@ -130,7 +130,7 @@ class Options:
     xla_flags: bool = static(True, "add the XLA flags that are measured to be faster, unless XLA_FLAGS sets them")
     sweep: tuple[str, ...] = static(
         (),
-        "repeatable: FIELD=VALUES: 32,64 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(a,b)",
+        "repeatable: FIELD=VALUES: 32,64 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(16,256,step=16), choice(a,b)",
     )
     sweep_file: str = static("", "TOML file that defines the sweep; flags override it", path=True)
     sweep_dir: str = static(
@@ -158,7 +158,7 @@ class Options:
     @property
     def is_sweep(self) -> bool:
         """Whether the command is a sweep."""
-        return bool(self.sweep or self.sweep_file)
+        return bool(self.sweep or self.sweep_file or self.selection.sweep_pairs)
 
 
 # The only flag whose name differs from its field's.
@@ -205,7 +205,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
         UserError: options contradict each other.
     """
     fields = option_fields()
-    if not given.get("sweep") and not given.get("sweep_file"):
+    if not any(given.get(name) for name in ("sweep", "sweep_file", "sweep_pairs")):
         for name in sweep_options():
             if name in given and given[name] != fields[name].default:
                 raise UserError(f"--{name} only applies to sweeps: give --sweep=FIELD=VALUES, too.")

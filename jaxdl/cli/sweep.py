@@ -13,11 +13,14 @@ from jaxdl.cli.options import Options, option_switches, sweep_options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import settable
+from jaxdl.files.paths import expanded
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.api import conduct, make_definition
 from jaxdl.sweeps.results.display import print_results
 from jaxdl.sweeps.results.results import best_command
-from jaxdl.sweeps.space.space import Space, make_space, parse_flags
+from jaxdl.sweeps.space.pairs import read_pairs
+from jaxdl.sweeps.space.reading import make_space
+from jaxdl.sweeps.space.space import Space, parse_flags
 
 
 def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]) -> int:
@@ -39,8 +42,10 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
     cpu_devices = devices_of(axes or ())
     settings = {"platform": options.platform, "xla_flags": options.xla_flags, "cpu_devices": cpu_devices}
     execution = dataclasses.replace(options.execution, settings=settings)
-    space = make_space(experiment, parse_flags(options.sweep))
-    definition = make_definition(experiment, space, options.selection, lag=max(1, execution.width()))
+    selection = options.selection
+    pairs = read_pairs(expanded(selection.sweep_pairs)) if selection.sweep_pairs else []
+    space = make_space(experiment, parse_flags(options.sweep), selection.sweep_if, pairs)
+    definition = make_definition(experiment, space, selection, lag=max(1, execution.width()))
     _check_not_given(experiment, space, arguments)
     command = [*program(), *_without_sweep(arguments, experiment, space)]
     results = conduct(
@@ -84,7 +89,7 @@ def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[s
 def _without_sweep(arguments: Sequence[str], experiment: Experiment, space: Space) -> list[str]:
     """Returns the command line with only the recipe's flags."""
     names = flag_names({field.path: field for field in settable(experiment)})
-    swept = {name for path in space.specs() for name in (path, path.rpartition(".")[2])}
+    swept = {name for path in (axis.path for axis in space.axes) for name in (path, path.rpartition(".")[2])}
     booleans = {field.path for field in settable(experiment) if field.type is bool}
     switches = option_switches() | {name for name, path in names.items() if path in booleans}
     found = tokens(spelled_out(arguments), switches)

@@ -43,7 +43,7 @@ def read_sweep_file(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"--sweep_file={path} is not valid TOML: {' '.join(str(error).split())}.") from error
     fields = value.pop(_FIELDS, {})
-    if not isinstance(fields, Mapping) or not fields:
+    if not isinstance(fields, Mapping) or not (fields or "sweep_pairs" in value):
         raise UserError(f"--sweep_file={path}: there is no table [fields] that says what to vary.")
     known = file_options()
     options: dict[str, Any] = {}
@@ -56,7 +56,9 @@ def read_sweep_file(path: Path) -> dict[str, Any]:
         if key not in known:
             raise unknown(f"entry in {path}:", key, [_FIELDS, *known])
         field = dataclasses.replace(known[key], path=key)
-        if isinstance(item, str):  # in the form of a flag, such as sweep_batch = "4"
+        if field.type == tuple[str, ...]:  # conditions and known settings, in which commas may stand
+            item = (item,) if isinstance(item, str) else tuple(item) if isinstance(item, list) else item
+        elif isinstance(item, str):  # in the form of a flag, such as sweep_batch = "4"
             try:
                 item = parse(item, field.type)
             except ValueError:

@@ -120,7 +120,8 @@ def summary(options: Options, experiment: Experiment, arguments: Sequence[str], 
     size = experiment.training.batch_size
     opt_bytes = tree_bytes(state.opt_state)
     inputs = (spec.model_shape, spec.model_dtype)
-    table = layer_table(experiment.model, *inputs, batch_size=size, optimizer_bytes=opt_bytes, train=True)
+    named = {name: (each.model_shape, each.model_dtype) for name, each in spec.inputs}
+    table = layer_table(experiment.model, *inputs, size, named=named, optimizer_bytes=opt_bytes, train=True)
     console_of().print(render(table))
     layout = layout_with_rules(experiment, spec)
     kept = None if experiment.data.stream == "on" else experiment.data.known_examples(Path(options.data_folder))

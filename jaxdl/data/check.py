@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jaxdl.data.lengths import steps_that_count
+from jaxdl.data.named import of_view
 from jaxdl.data.spec import Dataset, Spec, Split
 from jaxdl.data.stream import blocks, remembered
 from jaxdl.errors import UserError
@@ -27,6 +28,8 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
         UserError: a label names no class, an id is negative, a number is not finite, or weights are not what
             `check_weights` says.
     """
+    if dataset.spec.views:
+        return _checked_views(dataset, notify)
     splits = {}
     for name, split in dataset.splits.items():
         where = f"the {name} split of {dataset.used}"
@@ -36,6 +39,22 @@ def checked(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
             check_weights(split["weights"], len(split["inputs"]), where)
         splits[name] = _labelled(split, dataset.spec, where, notify)
     return dataclasses.replace(dataset, splits=splits)
+
+
+def _checked_views(dataset: Dataset, notify: Callable[[str], None]) -> Dataset:
+    """Returns the data set of named inputs and targets, after each is checked; unlabelled examples are refused."""
+    for input, target, spec in dataset.spec.views:
+        given = of_view(dataset, input, target, spec)
+        named = dataclasses.replace(given, used=" ".join(filter(None, (dataset.used, target or input))))
+        left = checked(named, lambda line: None)
+        for name, split in left.splits.items():
+            missing = len(named.splits[name]["targets"]) - len(split["targets"])
+            if missing:
+                raise UserError(
+                    f"the {name} split of {dataset.used}: {missing:,} examples have no label ({UNLABELLED}) of "
+                    f"{target or 'the target'}; leave these examples out, or give them the weight 0 and any label."
+                )
+    return dataset
 
 
 def are_classes(targets: np.ndarray, spec: Spec) -> bool:

@@ -59,8 +59,8 @@ class Edges(NamedTuple):
 
 def about_pictures(dataset: Dataset) -> dict[str, Any]:
     """Returns what a record says of the edges of train's first pictures; nothing for other data."""
-    inputs = dataset.splits["train"]["inputs"]
-    if not _are_pictures(dataset.spec) or is_streamed(inputs) or not len(inputs):
+    inputs = dataset.splits["train"].get("inputs")  # several inputs have other names
+    if inputs is None or not _are_pictures(dataset.spec) or is_streamed(inputs) or not len(inputs):
         return {}
     edges = brightness_of_edges(np.asarray(inputs[:_EXAMPLES]), dataset.spec)
     return {ENTRY: {"mean": round(float(edges.mean()), 4), "deviation": round(float(edges.std()), 4)}}

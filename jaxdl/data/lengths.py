@@ -48,9 +48,9 @@ def checked_lengths(lengths: Any, count: int, steps: int, name: str) -> np.ndarr
 
 
 def train_buckets(dataset: Dataset, most: int) -> tuple[int, ...]:
-    """Returns the `bucket_lengths` of a data set; none if its examples have no lengths."""
+    """Returns the `bucket_lengths` of a data set; none if its examples have no lengths, or several inputs."""
     train = dataset.splits["train"]
-    if "lengths" not in train:
+    if "lengths" not in train or dataset.spec.views:
         return ()
     return bucket_lengths(train["lengths"], train["inputs"].shape[1], most)
 
@@ -142,3 +142,15 @@ def pad_answers(splits: dict[str, dict[str, np.ndarray]]) -> None:
         split.setdefault("target_lengths", np.full(count, before, np.int32))
         if before < steps:
             split["targets"] = np.pad(split["targets"], [(0, 0), (0, steps - before)])
+
+
+def are_apart(split: Mapping[str, np.ndarray], lengths: np.ndarray) -> bool:
+    """Returns whether the targets of a split have lengths of their own: their steps are not those of the inputs."""
+    inputs, targets = split["inputs"], split["targets"]
+    return inputs.shape[1:2] != targets.shape[1:2] or not np.array_equal(split.get("lengths", lengths), lengths)
+
+
+def without_axis_of_one(labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Returns labels (examples, 1) as (examples,), unless they are those of the one step of each sequence."""
+    one_step = inputs.ndim > 2 and inputs.shape[1] == 1
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 and not one_step else labels

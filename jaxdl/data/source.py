@@ -92,7 +92,9 @@ class Data(abc.ABC):
         left, cut = np.arange(examples(train)), dict[str, tuple[Split, np.ndarray]]()
         for name, share in (("test", self.test_share), ("validation", self.validation)):
             if name not in given:
-                chosen = cut_off({key: array[left] for key, array in train.items() if key in CUT_BY}, share, by)
+                chosen = cut_off(
+                    {key: array[left] for key, array in train.items() if key.partition("/")[0] in CUT_BY}, share, by
+                )
                 cut[name], left = (train, left[chosen]), left[~chosen]
                 if name == "test":
                     dataset = dataclasses.replace(dataset, train_examples=len(left))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxdl.data.lengths import checked_lengths
+from jaxdl.data.named import spec_of_views
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.stream import blocks, is_streamed, parts, remembered
 from jaxdl.data.texts.coding import TextCoding
@@ -109,6 +110,11 @@ class Spec:
         rate: samples a second, if the inputs are sounds, (samples,); 0 for others.
         trees: how trees become inputs, if they are trees; see `jaxdl.data.trees.encoding.COLUMNS`.
         windows: how examples are cut from the rows of a series, if they are.
+        inputs: where an example has several inputs, the spec of each by its name; what is above is then that of one of
+            them, which the targets belong to: `of_input`.
+        targets: where it has several targets, the spec of each by its name, with the facts of the input that it belongs
+            to; what is above is then that of the first.
+        of_input: name of the input that the targets belong to, whose steps or pixels theirs are.
         ignore_index: the label of steps, pixels or examples that count in no loss and no metric; None: all count.
     """
 
@@ -129,11 +135,27 @@ class Spec:
     trees: TreeFormat | None = None
     windows: Windows | None = None
     target_lengths: bool = False
+    inputs: tuple[tuple[str, Spec], ...] = ()
+    targets: tuple[tuple[str, Spec], ...] = ()
+    of_input: str = ""
     ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):
             raise TypeError(f"preprocess={self.preprocess!r}: give a Preprocess, such as Preprocess(scale=1 / 255).")
+
+    @property
+    def by_target(self) -> dict[str, Spec]:
+        """The spec of each target by its name, which is empty for a single one."""
+        return dict(self.targets) or {"": self}
+
+    @property
+    def views(self) -> list[tuple[str, str | None, Spec]]:
+        """Where there are several: the name and spec of each input, and the input, name and spec of each target."""
+        if not self.inputs and not self.targets:
+            return []
+        targets = [(spec.of_input, name, spec) for name, spec in self.by_target.items()]
+        return [*((name, None, spec) for name, spec in self.inputs), *targets]
 
     @property
     def model_shape(self) -> tuple[int, ...]:
@@ -167,6 +189,8 @@ class Spec:
             values["trees"] = TreeFormat.from_json(values["trees"])
         if values.get("windows") is not None:
             values["windows"] = Windows.from_json(values["windows"])
+        for name in ("inputs", "targets"):
+            values[name] = tuple((each, cls.from_json(spec)) for each, spec in values.get(name, ()))
         return cls(**values)
 
 
@@ -208,6 +232,10 @@ class Dataset:
     in_parts: bool = False
 
     def __post_init__(self) -> None:
+        if self.spec.views:
+            _check_all_have(self.splits, "weights", self.used)
+            object.__setattr__(self, "spec", spec_of_views(self))
+            return
         for name, split in self.splits.items():
             if "lengths" in split:
                 steps = (*self.spec.input_shape, 0)[0]
@@ -216,9 +244,7 @@ class Dataset:
                 steps = (*self.spec.target_shape, 0)[0]
                 checked_lengths(split["target_lengths"], examples(split), steps, f"target_lengths of {name}")
         for key in ARRAYS[2:]:
-            have = {name: key in split for name, split in self.splits.items()}
-            if len(set(have.values())) > 1:
-                raise UserError(f"{self.used}: all splits must have {key} or none, and {have} says which have them.")
+            _check_all_have(self.splits, key, self.used)
         lengths, own = (any(key in split for split in self.splits.values()) for key in ("lengths", "target_lengths"))
         vocabulary = max([self.spec.vocabulary, *map(self._ids, self.splits.values())])
         spec = dataclasses.replace(self.spec, lengths=lengths, vocabulary=vocabulary, target_lengths=own)
@@ -253,9 +279,15 @@ class Dataset:
         return self.used != self.requested
 
 
+def _check_all_have(splits: Mapping[str, Split], key: str, used: str) -> None:
+    have = {name: key in split for name, split in splits.items()}
+    if len(set(have.values())) > 1:
+        raise UserError(f"{used}: all splits must have {key} or none, and {have} says which have them.")
+
+
 def check_names(names: Iterable[str], where: str) -> None:
     """Raises `UserError` unless there are inputs and targets, and nothing that training would not read."""
-    given = tuple(names)
+    given = tuple(name.partition("/")[0] for name in names)
     for name in given:
         if name not in (*ARRAYS, GROUPS):
             raise UserError(f"{where}: training does not read {name!r}; the arrays are {', '.join(ARRAYS)}.")
@@ -266,7 +298,7 @@ def check_names(names: Iterable[str], where: str) -> None:
 
 def examples(split: Split) -> int:
     """Returns the number of examples in one split."""
-    return len(split["inputs"])
+    return len(next(iter(split.values())))
 
 
 def fingerprint(train: Split, test: Split | None = None, validation: Split | None = None) -> str:

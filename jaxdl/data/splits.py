@@ -44,7 +44,7 @@ def cut_off(split: Split, share: float, by: By = "example") -> np.ndarray:
     Returns:
         (examples,) bool, True for those to cut off.
     """
-    count = len(split["targets"])
+    count = examples(split)
     size = min(max(1, round(count * share)), count - 1) if share else 0
     if not size:
         return np.zeros(count, bool)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jaxdl.data.lengths import steps_that_count
+from jaxdl.data.named import of_view
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.spec import Dataset
 from jaxdl.data.stream import is_streamed, parts, remembered
@@ -92,8 +93,10 @@ def with_standard_targets(dataset: Dataset) -> Dataset:
     """Returns the set with the mean and deviation of its train targets in its spec, if these are numbers to predict.
 
     These are floating-point numbers; integers are labels. Targets (examples,) have one mean, others one for each entry
-    of the last axis. Steps beyond the lengths of sequences do not count.
+    of the last axis. Steps beyond the lengths of sequences do not count. Each of several targets has its own.
     """
+    if dataset.spec.views:
+        return _with_standard_views(dataset)
     train = dataset.splits["train"]
     targets = train["targets"]
     if targets.dtype.kind != "f" or not targets.size:
@@ -104,4 +107,14 @@ def with_standard_targets(dataset: Dataset) -> Dataset:
     values = targets[..., None] if targets.ndim == 1 or (steps and targets.ndim == 2) else targets
     mean, deviation = mean_and_deviation(values, counts)
     spec = dataclasses.replace(dataset.spec, target=Preprocess(mean=mean, deviation=deviation))
+    return dataclasses.replace(dataset, spec=spec)
+
+
+def _with_standard_views(dataset: Dataset) -> Dataset:
+    found = {
+        name: with_standard_targets(of_view(dataset, spec.of_input, name, spec)).spec.target
+        for name, spec in dataset.spec.by_target.items()
+    }
+    targets = tuple((name, dataclasses.replace(spec, target=found[name])) for name, spec in dataset.spec.targets)
+    spec = dataclasses.replace(dataset.spec, targets=targets, target=next(iter(found.values())))
     return dataclasses.replace(dataset, spec=spec)

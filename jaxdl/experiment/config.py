@@ -11,11 +11,14 @@ from typing import Any
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.hooks import Hook
+from jaxdl.experiment.taking import start_of_several
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
 from jaxdl.fields.function import FromFunction
+from jaxdl.fields.named import SEVERAL
 from jaxdl.objectives.metrics import defined
-from jaxdl.objectives.own import FromLoss, OwnMetric
+from jaxdl.objectives.own import OwnMetric
+from jaxdl.objectives.several import Several, with_kinds
 
 _TYPE = "type"
 _CODE = "code"
@@ -126,6 +129,9 @@ def _built_in(config: Mapping[str, Any]) -> Experiment:
             kind = raw.get(_TYPE, family.unnamed) if isinstance(raw, Mapping) else None
             if not isinstance(kind, str):
                 raise UserError(f"config: {field.name} must be an object with its type: the file is damaged.")
+            if kind == SEVERAL:
+                parts[field.name] = start_of_several(field.name, raw)
+                continue
             if kind not in family.members:
                 raise _not_built_in(family, kind)
             parts[field.name] = family.members[kind]()
@@ -161,15 +167,20 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
             start = _start(raw, field, own_types)
             changes[name] = _read(raw, start, own_types, field.path + ".")
         else:
-            changes[name] = _with_own(standard(field, _typed(raw, field.type)), field.value)
+            changes[name] = with_own(standard(field, _typed(raw, field.type)), field.value)
             check_value(field, changes[name])
             if isinstance(field.value, str) and changes[name] == field.value:
                 changes[name] = field.value  # it may have more than its text: the arrays of `jaxdl.Arrays`
     return replace(default, changes)
 
 
-def _with_own(names: Any, default: Any) -> Any:
-    """Returns a tuple of names in which those of the user's own metrics and hooks are these themselves."""
+def with_own(names: Any, default: Any) -> Any:
+    """Returns a tuple of names in which those of the user's own metrics and hooks are these themselves.
+
+    Args:
+        names: the names, of a config or a flag; anything else is returned as it is.
+        default: what the recipe has in this field.
+    """
     if not isinstance(names, tuple) or not isinstance(default, tuple):
         return names
     own = {str(each): each for each in default if isinstance(each, OwnMetric | Hook)}
@@ -188,6 +199,8 @@ def _start(raw: Any, field: Field, own_types: Mapping[str, Any] | None) -> Any:
     if family is None or not isinstance(raw, Mapping):
         return field.value
     name = str(raw.get(_TYPE, family.unnamed))
+    if name == SEVERAL:
+        return start_of_several(field.path, raw, field.value)
     if name == family.name_of(field.value):
         return field.value
     if name in family.members:
@@ -240,10 +253,12 @@ def differences(
 
 def _of_kind(experiment: Experiment, other: Experiment) -> Experiment:
     """Returns an experiment whose own loss has the kind of the other's, where it follows from the data."""
-    objective, kind = experiment.objective, other.objective.kind
-    if not isinstance(objective, FromLoss) or kind is None or type(objective) is not type(other.objective):
+    objective, before = experiment.objective, other.objective
+    if type(objective) is not type(before):
         return experiment
-    return dataclasses.replace(experiment, objective=objective.of_kind(kind))
+    parts = before.parts if isinstance(before, Several) else {"": before}
+    objective = with_kinds(objective, {name: each.kind for name, each in parts.items()})
+    return dataclasses.replace(experiment, objective=objective)
 
 
 def _leaves(experiment: Experiment, compared: Callable[[Field], bool]) -> dict[str, str]:

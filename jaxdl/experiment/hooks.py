@@ -47,6 +47,9 @@ class Moment(Protocol):
     def predict(self, inputs: Any, lengths: Any = None) -> np.ndarray:
         """Returns what the model predicts now, see `jaxdl.TrainedModel.predict`."""
 
+    def predictions(self, split: str = "validation") -> Any:
+        """Returns what the model predicts now for a whole split."""
+
     def evaluate(self, split: str = "validation") -> dict[str, Any]:
         """Returns the loss and the metrics over a whole split, by name."""
 

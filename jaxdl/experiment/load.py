@@ -10,10 +10,12 @@ from typing import Any
 
 from jaxdl.backend.mesh import named_axes, ways_of
 from jaxdl.data import Dataset, Notify, Split, examples
+from jaxdl.data.named import of_view
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.experiment.weights import class_weights
 from jaxdl.fields import replace
+from jaxdl.objectives.several import Several
 
 _SMALL_BATCH = 8
 
@@ -79,6 +81,12 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
 
 def check_targets(experiment: Experiment, dataset: Dataset) -> None:
     """Raises `UserError` if the targets of a split are not those of the experiment's objective."""
+    if isinstance(experiment.objective, Several):
+        for name, spec in dataset.spec.targets:
+            single = dataclasses.replace(experiment, objective=experiment.objective.parts[name], metrics=())
+            named = dataclasses.replace(of_view(dataset, spec.of_input, name, spec), used=f"{dataset.used}, {name},")
+            check_targets(single, named)
+        return
     if experiment.objective.of_inputs:
         return
     for name, split in dataset.splits.items():
@@ -133,7 +141,8 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
     is the smallest loss that any model can reach in expectation; None where it is not known, or where the objective is
     no cross-entropy, since it bounds no other loss. ``class_weight``, only where the recipe has one, is what it comes
     to: a number for each class. ``baselines``, only where the source knows any, are the figures of forecasts that need
-    no model, as far as the recipe measures them: by their name, by ``SPLIT/METRIC``.
+    no model, as far as the recipe measures them: by their name, by ``SPLIT/METRIC``. ``class_names_of``, only where
+    there are several targets, are the names of the classes of each.
     """
     weights = class_weights(experiment, dataset)
     return {
@@ -144,11 +153,17 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
         "validation_examples": examples(dataset.splits["validation"]) if "validation" in dataset.splits else 0,
         "test_examples": examples(dataset.splits["test"]),
         "best_loss": dataset.spec.best_loss if experiment.objective.bounded_by_entropy else None,
-        "class_names": list(dataset.spec.class_names),
+        "class_names": [] if dataset.spec.targets else list(dataset.spec.class_names),
         "fingerprint": dataset.fingerprint,
+        **({"class_names_of": of_targets} if (of_targets := _class_names_of(dataset)) else {}),
         **({} if weights is None else {"class_weight": list(weights)}),
         **({"baselines": baselines} if (baselines := _baselines(dataset, experiment)) else {}),
     }
+
+
+def _class_names_of(dataset: Dataset) -> dict[str, list[str]]:
+    """Returns the names of the classes of each of several targets that has some."""
+    return {name: list(spec.class_names) for name, spec in dataset.spec.targets if spec.class_names}
 
 
 def _baselines(dataset: Dataset, experiment: Experiment) -> dict[str, dict[str, float]]:

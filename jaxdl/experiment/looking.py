@@ -16,6 +16,7 @@ from jaxdl.data.check import are_classes
 from jaxdl.data.inspection import Inspection, feature_names, inspect
 from jaxdl.data.texts.facts import shown_texts, text_facts
 from jaxdl.data.trees.facts import root_targets, shown_trees, tree_facts
+from jaxdl.errors import UserError
 from jaxdl.experiment.load import check_targets, load_data
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.files.atomic import replace_file
@@ -58,6 +59,8 @@ def look_at_data(experiment: Experiment, data_dir: Path | str | None = None, not
         UserError: the data cannot be loaded, or do not fit the recipe.
     """
     dataset = load_data(experiment, default_data_dir() if data_dir is None else expanded(data_dir), notify)
+    if dataset.spec.views:
+        raise UserError("data of several inputs or targets are not shown yet; look at each of them alone.")
     experiment = experiment.for_spec(dataset.spec)
     check_targets(experiment, dataset)
     found = inspect(dataset)

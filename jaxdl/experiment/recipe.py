@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from flax import linen as nn
 
@@ -14,13 +13,13 @@ from jaxdl.augment.augmenter import Augmenter
 from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import checks
+from jaxdl.experiment.fitting import check_names, fitted
 from jaxdl.experiment.hooks import check_hooks, taken_hooks
 from jaxdl.experiment.taking import taken, taken_metrics
 from jaxdl.experiment.training import LOOP
 from jaxdl.experiment.training import Checkpointing as Checkpointing
 from jaxdl.experiment.training import Training as Training
 from jaxdl.fields import (
-    Field,
     check_fields,
     described,
     enabled,
@@ -28,12 +27,11 @@ from jaxdl.fields import (
     replace,
     static,
     traced,
-    walk,
 )
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
-from jaxdl.objectives.own import FromLoss
+from jaxdl.objectives.several import with_kinds
 from jaxdl.optim import OPTIMIZERS, Optimizer
 from jaxdl.optim.groups import expression
 from jaxdl.optim.schedules import SCHEDULES, Schedule
@@ -150,43 +148,18 @@ class Experiment:
         self._check_average()
         if self.init_only and not self.init_from:
             raise UserError(f"init_only={self.init_only} says what init_from takes: give init_from, too.")
-        self.augmentation.check(spec)
-        changes: dict[str, Any] = {"metrics": self.measured}
+        check_names(self, spec)
         if self.objective.of_inputs and spec.preprocess.cast == "none":
             raise UserError("a reconstruction needs inputs that are numbers, and those of these data are ids.")
-        size = needed = outputs_for(self.objective, spec)
-        outputs = next((field for field in walk(self) if follows_data(field)), None)
-        if outputs is not None and outputs.value is None:
-            changes[outputs.path] = needed
-        elif outputs is not None and isinstance(outputs.value, int):
-            size = outputs.value
-            if size < needed and spec.class_names and not self.objective.of_inputs:
-                raise UserError(f"{outputs.path}={size}: the data has {spec.outputs} classes; leave it out.")
-        vocabulary = vocabulary_field(self)
-        if vocabulary is not None and spec.vocabulary:
-            if vocabulary.value is None:
-                changes[vocabulary.path] = spec.vocabulary
-            elif vocabulary.value < spec.vocabulary:
-                raise UserError(
-                    f"model.vocabulary={vocabulary.value}: the data have ids up to {spec.vocabulary - 1}; leave it out."
-                )
-        length = _field(self, "model.output_length")
-        if length is not None and len(spec.target_shape) == 1:
-            if length.value is None:
-                changes[length.path] = spec.target_shape[0]
-            elif length.value != spec.target_shape[0]:
-                raise UserError(
-                    f"model.output_length={length.value}: the targets have {spec.target_shape[0]} steps; leave it out."
-                )
-        check_defined(self.measured, self.objective, size)
-        return replace(self, changes)
+        changes, sizes = fitted(self, spec)
+        check_defined(self.measured, self.objective, sizes)
+        return replace(self, {"metrics": self.measured} | changes)
 
     def _with_kind(self, spec: Spec) -> Experiment:
-        """Returns the experiment with the kind of its targets, where its loss is its user's own and names none."""
-        if not isinstance(self.objective, FromLoss):
-            return self
-        objective = self.objective.of_kind("classes" if spec.class_names else "values")
-        return dataclasses.replace(self, objective=objective)
+        """Returns the experiment with the kinds of its targets, where its loss is its user's own and names none."""
+        kinds = {name: "classes" if each.class_names else "values" for name, each in spec.by_target.items()}
+        objective = with_kinds(self.objective, kinds)
+        return self if objective is self.objective else dataclasses.replace(self, objective=objective)
 
     def check_parts(self) -> None:
         """Raises `UserError` for a part of another kind, such as a name in the place of an optimizer."""
@@ -222,25 +195,9 @@ class Experiment:
         return -(-examples // self.training.batch_size)
 
 
-def vocabulary_field(experiment: Experiment) -> Field | None:
-    """Returns the field of a model that says how many ids it knows, such as that of RNN; None if it has none."""
-    return _field(experiment, "model.vocabulary")
-
-
-def _field(experiment: Experiment, path: str) -> Field | None:
-    return next((field for field in walk(experiment) if field.path == path), None)
-
-
 def reads_targets(model: nn.Module) -> bool:
     """Returns whether a model's call takes ``targets`` in training: it then has the attribute ``reads_targets``."""
     return bool(getattr(type(model), "reads_targets", False))
-
-
-def outputs_for(objective: Objective, spec: Spec) -> int:
-    """Returns the size of a model's last layer for an objective and data; for a reconstruction that of the inputs."""
-    if objective.of_inputs:
-        return spec.model_shape[-1]
-    return objective.outputs(spec.outputs, len(spec.class_names))
 
 
 _PARTS: Mapping[str, tuple[type, str]] = {
@@ -253,16 +210,10 @@ _PARTS: Mapping[str, tuple[type, str]] = {
     "checkpoint": (Checkpointing, 'jaxdl.Checkpointing(every="1epoch")'),
 }
 
-_FAMILIES = {"data": DATA, "model": MODELS, "objective": OBJECTIVES, "optimizer": OPTIMIZERS}
-
-
-def follows_data(field: Field) -> bool:
-    """Returns whether None in this field of an experiment is replaced by the number of outputs for the data.
-
-    True for a field of the model that is declared with ``from_data``, for any model's ``outputs``, and for the kind of
-    an own loss.
-    """
-    holder, _, name = field.path.rpartition(".")
-    if field.path == "objective.kind":
-        return field.declaration.from_data
-    return holder == "model" and (field.declaration.from_data or name == "outputs")
+_FAMILIES = {
+    "data": DATA,
+    "model": MODELS,
+    "objective": OBJECTIVES,
+    "optimizer": OPTIMIZERS,
+    "augmentation": AUGMENTATIONS,
+}

@@ -7,20 +7,19 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
-from jaxdl.data.stream import blocks
 from jaxdl.experiment.hooks import Hook, Moment, hook
 
 
 @hook
 def save_predictions(now: Moment) -> None:
     """Saves what the model predicts for validation, or without one for test: ``predictions/STEP.npy`` of the run."""
-    splits = now.dataset.splits
-    split = splits.get("validation", splits["test"])
-    read = {name: split[name] for name in ("inputs", "lengths") if name in split}
-    predictions = [now.predict(part["inputs"], part.get("lengths")) for _, part in blocks(read)]
+    predictions = now.predictions("validation" if "validation" in now.dataset.splits else "test")
     folder = now.run_dir / "predictions"
     folder.mkdir(exist_ok=True)
-    np.save(folder / f"{now.step:07d}.npy", np.concatenate(predictions))
+    if isinstance(predictions, dict):  # of several outputs
+        np.savez(folder / f"{now.step:07d}.npz", **predictions)
+    else:
+        np.save(folder / f"{now.step:07d}.npy", predictions)
 
 
 @hook

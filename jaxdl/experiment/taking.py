@@ -8,15 +8,26 @@ from typing import Any
 import optax
 
 from jaxdl import objectives, optim
+from jaxdl.augment.own import augmentation
+from jaxdl.augment.several import augmentations
+from jaxdl.data.own import source
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import Family
 from jaxdl.fields.function import FromFunction
+from jaxdl.objectives.own import OwnOfOutput
+from jaxdl.objectives.several import losses
 
 _MAKERS: Mapping[str, Callable[[Any], Any]] = {
+    "data": source,
+    "augmentation": augmentation,
     "objective": objectives.loss,
     "optimizer": optim.optimizer,
     "optimizer.schedule": optim.schedule,
 }
+
+_SEVERAL: Mapping[str, Callable[[Any], Any]] = {"objective": losses, "augmentation": augmentations}
+# Of which kind each is before its own is read.
+_FIRST = {"objective": "softmax_cross_entropy", "augmentation": "images"}
 
 
 def taken(name: str, value: Any, kind: type, family: Family | None, example: str) -> Any:
@@ -34,6 +45,8 @@ def taken(name: str, value: Any, kind: type, family: Family | None, example: str
     """
     if isinstance(value, kind) and not isinstance(value, type):
         return value
+    if isinstance(value, Mapping) and value and name in _SEVERAL:
+        return _SEVERAL[name](value)
     if isinstance(value, str) and family is not None:
         return family.make(value)
     if isinstance(value, type) and issubclass(value, kind):
@@ -49,17 +62,46 @@ def taken(name: str, value: Any, kind: type, family: Family | None, example: str
     raise UserError(f"Experiment({name}=...) must be a part such as {example}, not {brief(value)}.")
 
 
+def start_of_several(path: str, raw: Mapping[str, Any], present: Any = None) -> Any:
+    """Returns losses of several outputs, or augmentations of several inputs, with the names of those in a config.
+
+    Args:
+        path: of the field, which ends with ``objective`` or ``augmentation``.
+        raw: the part in the config.
+        present: what the field holds; that is returned where it has the same names.
+
+    Raises:
+        UserError: the field holds none of them.
+    """
+    field, names = path.rpartition(".")[2], [name for name, value in raw.items() if isinstance(value, Mapping)]
+    if getattr(present, "names", None) == tuple(names):
+        return present
+    if field not in _SEVERAL or not names:
+        raise UserError(f"config: {path} cannot be several: the file is damaged.")
+    return _SEVERAL[field](dict.fromkeys(names, _FIRST[field]))
+
+
 def taken_metrics(value: Any) -> Any:
     """Returns metrics as a tuple of names and metrics of one's own; what is no sequence of such stays as it is.
+
+    Those of several outputs may be a dictionary of the metrics of each.
 
     Raises:
         UserError: a function takes other arguments than outputs and targets.
     """
+    if isinstance(value, Mapping):
+        return tuple(_of_output(output, each) for output, given in value.items() for each in taken_metrics(given))
     if isinstance(value, str) or callable(value):
         value = (value,)
     if not isinstance(value, list | tuple):
         return value
     return tuple(_metric(each) for each in value)
+
+
+def _of_output(output: str, metric: Any) -> str:
+    if isinstance(metric, objectives.OwnMetric):
+        return OwnOfOutput(output, metric)
+    return f"{output}/{metric}"
 
 
 def _metric(value: Any) -> Any:

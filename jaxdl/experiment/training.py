@@ -82,6 +82,20 @@ class Training:
         check=above_zero,
         affects=("result",),
     )
+    min_delta: float = static(
+        0.0,
+        "by how much --watch is to be better than the last value that was, to count for --patience",
+        check=at_least(0),
+        affects=("result",),
+        since="0.3.0",
+    )
+    start_from_epoch: int = static(
+        0,
+        "epochs that do not count for --patience, at the start",
+        check=at_least(0),
+        affects=("result",),
+        since="0.3.0",
+    )
     final: Literal["last", "best"] = static(
         "last",
         "state to test and summarise at the end: after the last epoch, or the best by --watch",
@@ -107,6 +121,21 @@ class Training:
         optional=True,
         check=fraction,
         affects=LOOP,
+        since="0.3.0",
+    )
+    l1: float = traced(
+        0.0,
+        "what the loss of training has in addition, times the sum of the sizes of all weights, without biases and "
+        "scales (Tibshirani 1996); 0: nothing",
+        optional=True,
+        check=at_least(0),
+        since="0.3.0",
+    )
+    l2: float = traced(
+        0.0,
+        "the same, times the sum of their squares, as Keras's regularizer; unlike weight_decay it enters the gradients",
+        optional=True,
+        check=at_least(0),
         since="0.3.0",
     )
     swa: int = static(

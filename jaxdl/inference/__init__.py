@@ -7,6 +7,7 @@ from jaxdl.inference.evaluation import evaluate
 from jaxdl.inference.export import export_program
 from jaxdl.inference.inputs import read_examples, read_spec
 from jaxdl.inference.keras_weights import from_keras
+from jaxdl.inference.named import named_csv
 from jaxdl.inference.pictures import Picture, has_pictures, pictures
 from jaxdl.inference.predictions import counted_steps, predictions_csv, predictions_table
 from jaxdl.inference.predictor import TrainedModel, load_run
@@ -29,6 +30,7 @@ __all__ = [
     "load_program",
     "load_run",
     "model_card",
+    "named_csv",
     "pictures",
     "predictions_csv",
     "predictions_table",

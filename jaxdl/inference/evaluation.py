@@ -108,7 +108,12 @@ class Evaluation:
 
 def _without_statistics(spec: Spec) -> dict[str, Any]:
     """Returns a spec's fields without means and deviations: the model has those of its own train split."""
-    fields = dataclasses.asdict(spec)
+    unknown = {"vocabulary": 0}
+    named = {
+        of: {name: _without_statistics(each) | unknown for name, each in getattr(spec, of)}
+        for of in ("inputs", "targets")
+    }
+    fields = dataclasses.asdict(spec) | named
     return fields | {"target": None, "preprocess": {**fields["preprocess"], "mean": None, "deviation": None}}
 
 

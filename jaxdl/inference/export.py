@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxdl.data.named import full_name
 from jaxdl.errors import UserError
 from jaxdl.inference.predictor import TrainedModel
 from jaxdl.objectives import broadcast_mask
@@ -24,8 +26,9 @@ def export_program(model: TrainedModel) -> bytes:
     It takes inputs (batch, *spec.input_shape) of dtype spec.input_dtype, for any batch, and needs no jaxdl to run:
     ``jax.export.deserialize(data).call(inputs)``. If the data of the training had lengths (`spec.lengths`), it takes
     lengths (batch,) int32 as a second argument, and sequences of any number of steps (`exported` says where not); the
-    predictions of an example with a length that is not from 0 to the number of steps are NaN. It is lowered for the
-    CPU, CUDA and TPU, and returns what `TrainedModel.predict` does.
+    predictions of an example with a length that is not from 0 to the number of steps are NaN. Several inputs are one
+    dictionary, of ``inputs/NAME`` and ``lengths/NAME``, and several outputs are a dictionary by their names. It is
+    lowered for the CPU, CUDA and TPU, and returns what `TrainedModel.predict` does.
 
     Raises:
         UserError: the package that JAX needs to serialise programs is not installed.
@@ -46,7 +49,7 @@ def exported(model: TrainedModel) -> Exported:
     if importlib.util.find_spec("flatbuffers") is None:
         raise UserError("exporting needs one more package: pip install flatbuffers.")
     spec = model.spec
-    if spec.lengths and spec.preprocess.mel is None and spec.trees is None:
+    if spec.lengths and not spec.inputs and spec.preprocess.mel is None and spec.trees is None:
         try:
             return _lowered(model, "batch, time")
         except Exception:  # JAX has many errors for sizes that must be known; one of another cause comes again below
@@ -58,28 +61,39 @@ def _lowered(model: TrainedModel, sizes: str) -> Exported:
     from jax import export
 
     symbols = export.symbolic_shape(sizes)  # in one call: sizes of two calls cannot meet in a program
-    shape = (*symbols, *model.spec.input_shape[len(symbols) - 1 :])
-    inputs = jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(model.spec.input_dtype))
-    lengths = jax.ShapeDtypeStruct(symbols[:1], jnp.int32)
+    given, steps = {}, {}
+    for name, spec in model.spec.inputs or (("", model.spec),):
+        shape = (*symbols, *spec.input_shape[len(symbols) - 1 :])
+        dtype = jax.dtypes.canonicalize_dtype(spec.input_dtype)
+        given[full_name("inputs", name)] = jax.ShapeDtypeStruct(shape, dtype)
+        if spec.lengths:
+            steps[full_name("lengths", name)] = full_name("inputs", name)
+    given |= {name: jax.ShapeDtypeStruct(symbols[:1], jnp.int32) for name in steps}
 
-    def predict(inputs: jax.Array) -> jax.Array:
-        return _at_root(model, model.steps.predict_step(model.state, {"inputs": inputs}), None)
+    def predict(batch: dict[str, jax.Array]) -> Any:
+        predictions = model.steps.predict_step(model.state, batch)
+        predictions = _at_root(model, predictions, batch.get("lengths"))
+        for lengths, inputs in steps.items():
+            possible = (batch[lengths] >= 0) & (batch[lengths] <= batch[inputs].shape[1])
+            predictions = jax.tree.map(functools.partial(_where, possible), predictions)
+        return predictions
 
-    def predict_valid(inputs: jax.Array, lengths: jax.Array) -> jax.Array:
-        predictions = model.steps.predict_step(model.state, {"inputs": inputs, "lengths": lengths})
-        predictions = _at_root(model, predictions, lengths)
-        possible = (lengths >= 0) & (lengths <= inputs.shape[1])
-        return jnp.where(broadcast_mask(possible, predictions.shape), predictions, jnp.nan)
-
-    lower = export.export(jax.jit(predict_valid if model.spec.lengths else predict), platforms=_PLATFORMS)
-    return lower(inputs, lengths) if model.spec.lengths else lower(inputs)
+    if model.spec.inputs:
+        return export.export(jax.jit(predict), platforms=_PLATFORMS)(given)
+    single = jax.jit(lambda *arrays: predict(dict(zip(given, arrays, strict=True))))
+    return export.export(single, platforms=_PLATFORMS)(*given.values())
 
 
-def _at_root(model: TrainedModel, predictions: jax.Array, lengths: jax.Array | None) -> jax.Array:
+def _at_root(model: TrainedModel, predictions: Any, lengths: jax.Array | None) -> Any:
     """Returns what is predicted for each example: of trees with a prediction for each node, those of their roots."""
-    if model.spec.trees is None or not model.spec.target_shape:
+    if model.spec.trees is None or not model.spec.target_shape or model.spec.inputs:
         return predictions
     if lengths is None:
         return predictions[:, -1]
     root = jnp.clip(lengths - 1, 0, predictions.shape[1] - 1).reshape(-1, 1, *[1] * (predictions.ndim - 2))
     return jnp.take_along_axis(predictions, root, 1)[:, 0]
+
+
+def _where(possible: jax.Array, predictions: jax.Array) -> jax.Array:
+    """Returns the predictions of examples whose lengths are possible, and NaN for others."""
+    return jnp.where(broadcast_mask(possible, predictions.shape), predictions, jnp.nan)

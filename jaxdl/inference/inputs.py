@@ -19,6 +19,7 @@ from jaxdl.data.sounds import find_sounds, load_sounds
 from jaxdl.data.tables import suffix
 from jaxdl.errors import UserError
 from jaxdl.inference.forecasts import read_windows
+from jaxdl.inference.named import named_arrays
 from jaxdl.inference.rows import as_rows, is_table, read_rows
 from jaxdl.inference.sounds import as_stored
 from jaxdl.inference.texts import are_texts, as_ids, read_texts
@@ -31,13 +32,13 @@ class Examples(NamedTuple):
 
     Attributes:
         names: one for each example.
-        inputs: (examples, *spec.input_shape) of dtype spec.input_dtype.
-        lengths: (examples,) int32, valid steps of each; None where the data of the training had none.
+        inputs: (examples, *spec.input_shape) of dtype spec.input_dtype; several by name.
+        lengths: (examples,) int32, valid steps of each; None where the data of the training had none; several by name.
     """
 
     names: list[str]
-    inputs: np.ndarray
-    lengths: np.ndarray | None
+    inputs: Any
+    lengths: Any
 
 
 def read_spec(run_dir: Path) -> Spec:
@@ -61,13 +62,19 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
             on a table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored;
             for one that was trained on texts, a file with a text in each line, a table with its column of texts, or a
             folder of files of which each is a text; for one of a series a table of rows in order of time, of which each
-            window that it holds is an example; for one of trees, a file of trees in brackets, one a line.
+            window that it holds is an example; for one of several inputs a ``.npz`` file of them; for one of trees, a
+            file of trees in brackets, one a line.
         spec: describes the data of the training.
         notify: called with lines that say what is ignored or unknown in a table.
 
     Raises:
         UserError: there is no such file, or the model does not take such examples.
     """
+    if spec.inputs:
+        arrays = _read_arrays(path, any_names=True) if path.suffix == ".npz" else {}
+        named = named_arrays(arrays, spec, path)
+        count = min(map(len, named[0].values()))
+        return Examples([f"{path.name}[{index}]" for index in range(count)], named[0], named[1] or None)
     if spec.windows is not None and suffix(path) and not _holds_inputs(path):
         return Examples(*read_windows(path, spec, spec.windows, notify), None)
     if spec.columns and suffix(path) and not _holds_inputs(path):

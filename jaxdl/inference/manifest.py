@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.data.named import full_name
 from jaxdl.inference.predictor import TrainedModel
+from jaxdl.objectives import Objective
 from jaxdl.record.provenance import versions
 from jaxdl.steps.averages import averaged
 
@@ -42,15 +44,19 @@ class Array:
 
 def input_meanings(model: TrainedModel) -> dict[str, str]:
     """Returns the inputs of a program by name, in order, with what they are."""
-    meanings = {"inputs": "examples as stored; all preprocessing is inside"}
-    if model.spec.lengths:
-        meanings["lengths"] = "valid steps of each example, which come first"
-    return meanings
+    meanings: dict[str, str] = {}
+    specs = model.spec.inputs or (("", model.spec),)
+    meanings |= {full_name("inputs", name): "examples as stored; all preprocessing is inside" for name, _ in specs}
+    meanings |= {
+        full_name("lengths", name): "valid steps of each example, which come first"
+        for name, spec in specs
+        if spec.lengths
+    }
+    return dict(sorted(meanings.items())) if model.spec.inputs else meanings  # JAX sorts the keys of a dictionary
 
 
-def output_meaning(model: TrainedModel) -> str:
-    """Returns what predictions are, in one line."""
-    objective = model.experiment.objective
+def output_meaning(objective: Objective) -> str:
+    """Returns what an objective predicts, in one line."""
     if objective.kind == "values":
         return "values in the unit of the targets"
     if objective.kind == "questions":

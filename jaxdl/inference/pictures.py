@@ -84,8 +84,10 @@ def examples_sheet(objective: Objective, spec: Spec, steps: Steps, state: TrainS
     """Returns a picture, as a PNG file, of some test examples: inputs above targets above predictions.
 
     Returns:
-        None if the model's predictions are no pictures.
+        None if the model's predictions are no pictures, or there are several inputs or outputs.
     """
+    if spec.views:
+        return None
     split = dataset.splits["test"]
     batch = {key: jnp.asarray(np.asarray(split[key][:_SHOWN])) for key in ("inputs", "targets")}
     inputs = {"inputs": batch["inputs"]}

@@ -17,13 +17,16 @@ from jaxdl.checkpoint import Checkpoints
 from jaxdl.checkpoint.shared import kept_beside
 from jaxdl.data import Spec
 from jaxdl.data.edges import Edges, brightness_of_edges
+from jaxdl.data.named import full_name
+from jaxdl.data.spec import examples as count_examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
-from jaxdl.experiment.recipe import vocabulary_field
-from jaxdl.fields import replace
+from jaxdl.experiment.fitting import vocabulary_path
+from jaxdl.fields import replace, walk
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
+from jaxdl.inference.named import of_input
 from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config, read_record
@@ -73,32 +76,34 @@ class TrainedModel:
                 Of a model that was trained on texts also a list of texts. Of a model of sounds also floats with full
                 scale 1, such as a list of waves (samples,) at its rate, which are cut where those of train were.
                 Of a model of trees also a list of trees in brackets, with or without labels: ``["(It (is good))"]``.
+                Several inputs are a mapping of their names to what each is.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
-                (`spec.lengths`); None for other data, and for a list.
+                (`spec.lengths`); None for other data, and for a list. Of several inputs a mapping, alike.
             notify: called with lines that say how many rows of a table have a category that train does not have, what
                 is cut or unknown of texts, and that pictures have light and dark exchanged against the training's.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
             those beyond an example's length mean nothing. For trees, the prediction for the root; `steps.predict_step`
-            has those for all nodes.
+            has those for all nodes. Of several outputs a dictionary of these by their names.
 
         Raises:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
                 missing, not needed, or not from 0 to the number of steps.
         """
-        examples, valid = as_batch(inputs, lengths, self.spec, "inputs", notify)
-        self._check_vocabulary(examples, valid)
-        self._notice_exchanged(examples, notify)
-        batch = {"inputs": examples} if valid is None else {"inputs": examples, "lengths": valid}
+        batch = self._batch(inputs, lengths, notify)
+        self._notice_exchanged(batch.get("inputs"), notify)
+        count, valid = count_examples(batch), batch.get("lengths")
         sizes = self.sizes or bucket_sizes(self.experiment.training.eval_batch_size)
-        if not len(examples):
+        if not count:
             one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
-            shape = jax.eval_shape(self.steps.predict_step, self.state, one)
-            return self._of_examples(np.zeros((0, *shape.shape[1:]), shape.dtype), valid)
-        starts = range(0, len(examples), sizes[-1])
+            shapes = jax.eval_shape(self.steps.predict_step, self.state, one)
+            none = jax.tree.map(lambda shape: np.zeros((0, *shape.shape[1:]), shape.dtype), shapes)
+            return self._of_examples(none, valid)
+        starts = range(0, count, sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
-        return self._of_examples(np.concatenate([self._predict_batch(part, sizes) for part in parts]), valid)
+        found = [self._predict_batch(part, sizes) for part in parts]
+        return self._of_examples(jax.tree.map(lambda *each: np.concatenate(each), *found), valid)
 
     def warmed(self, sizes: Sequence[int]) -> TrainedModel:
         """Returns this model with programs for batches of these sizes alone, which are compiled before it returns.
@@ -116,18 +121,33 @@ class TrainedModel:
         if not wanted or not all(isinstance(size, int | np.integer) and size >= 1 for size in wanted):
             raise UserError(f"warm={tuple(sizes)}: give numbers of examples from 1, such as warm=(1, 32).")
         model = dataclasses.replace(self, sizes=wanted)
-        dtype = jax.dtypes.canonicalize_dtype(self.spec.input_dtype)
-        one = {"inputs": np.zeros((1, *self.spec.input_shape), dtype)}
-        if self.spec.lengths:
-            one["lengths"] = np.full(1, self.spec.input_shape[0], np.int32)
+        one: dict[str, np.ndarray] = {}
+        for name, spec in self.spec.inputs or (("", self.spec),):
+            dtype = jax.dtypes.canonicalize_dtype(spec.input_dtype)
+            one[full_name("inputs", name)] = np.zeros((1, *spec.input_shape), dtype)
+            if spec.lengths:
+                one[full_name("lengths", name)] = np.full(1, spec.input_shape[0], np.int32)
         for size in wanted:
             model._predict_batch(one, (size,))
         return model
 
-    def _of_examples(self, predictions: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    def _batch(self, inputs: Any, lengths: Any, notify: Callable[[str], None]) -> dict[str, np.ndarray]:
+        """Returns what is given to `predict` by the names that the steps know, after it is checked."""
+        batch: dict[str, np.ndarray] = {}
+        for name, spec in self.spec.inputs or (("", self.spec),):
+            own = of_input(self.spec, name, inputs, lengths)
+            examples, valid = as_batch(*own, spec, f"inputs[{name!r}]" if name else "inputs", notify)
+            self._check_vocabulary(examples, valid, spec, name)
+            batch[full_name("inputs", name)] = examples
+            if valid is not None:
+                batch[full_name("lengths", name)] = valid
+        return batch
+
+    def _of_examples(self, predictions: Any, lengths: np.ndarray | None) -> np.ndarray:
         """Returns what is predicted for the examples: for trees, what is predicted at their roots."""
         every_node = self.spec.trees is not None and bool(self.spec.target_shape)
-        return at_root(predictions, lengths) if every_node else predictions
+        found: np.ndarray = at_root(predictions, lengths) if every_node else predictions
+        return found
 
     def sample(self, prompt: str, length: int = 500, temperature: float = 1.0, seed: int = 0) -> str:
         """Returns the text that a language model writes after a prompt, without the prompt.
@@ -143,20 +163,20 @@ class TrainedModel:
         """
         return sample(self, prompt, length, temperature, seed)
 
-    def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None) -> None:
+    def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None, spec: Spec, name: str) -> None:
         """Raises `UserError` for an id that the model has no vector for, which would be NaN."""
-        field = vocabulary_field(self.experiment)
-        if self.spec.preprocess.cast != "none" or field is None or field.value is None or not ids.size:
+        path = vocabulary_path(self.spec, name)
+        size = next((field.value for field in walk(self.experiment) if field.path == path), None)
+        if spec.preprocess.cast != "none" or size is None or not ids.size:
             return
-        size = field.value
         counts = np.ones(ids.shape[:1], bool) if lengths is None else np.arange(ids.shape[1]) < lengths[:, None]
         most = int(ids[counts].max(initial=0))
         if most >= size:
             raise UserError(f"inputs have the id {most}, but the model knows {size} ids, from 0 to {size - 1}.")
 
-    def _notice_exchanged(self, inputs: np.ndarray, notify: Callable[[str], None]) -> None:
+    def _notice_exchanged(self, inputs: np.ndarray | None, notify: Callable[[str], None]) -> None:
         """Says that pictures have light and dark exchanged against those of the training."""
-        if self.edges is None or not len(inputs):
+        if self.edges is None or inputs is None or not len(inputs):
             return
         found = self.edges.exchanged(inputs, self.spec)
         if found.any():
@@ -167,16 +187,16 @@ class TrainedModel:
                 f"{theirs:.0%}: exchange them for predictions that mean something.".replace("%", " %")
             )
 
-    def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> np.ndarray:
+    def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> Any:
         """Returns predictions of a batch, filled up to the next of the sizes."""
-        count = len(batch["inputs"])
+        count = count_examples(batch)
         size = next(size for size in sizes if size >= count)
         filled = {
             key: jnp.asarray(np.concatenate([array, np.repeat(array[:1], size - count, axis=0)]))
             for key, array in batch.items()
         }
-        predictions: np.ndarray = on_host(self.steps.predict_step(self.state, filled))
-        return predictions[:count]
+        predictions = on_host(self.steps.predict_step(self.state, filled))
+        return jax.tree.map(lambda array: array[:count], predictions)
 
 
 def bucket_sizes(largest: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxdl.data.named import full_name
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 from jaxdl.files.paths import expanded
@@ -20,6 +21,7 @@ from jaxdl.inference.manifest import Array, input_meanings, manifest, output_mea
 from jaxdl.inference.onnx import onnx_files
 from jaxdl.inference.predictor import TrainedModel
 from jaxdl.inference.weights import weight_files
+from jaxdl.objectives.several import Several
 
 
 def exported_files(model: TrainedModel, kind: str, name: str) -> tuple[bytes, str]:
@@ -72,17 +74,26 @@ class Program:
 
 def program_files(model: TrainedModel) -> tuple[bytes, str]:
     """Returns a model as a serialised program, and the JSON that describes it; see `export_program`."""
-    found = exported(model)
+    found, objective = exported(model), model.experiment.objective
     meanings = input_meanings(model).items()
     inputs = [Array.of(name, aval, meaning) for (name, meaning), aval in zip(meanings, found.in_avals, strict=True)]
-    outputs = [Array.of("predictions", found.out_avals[0], output_meaning(model))]
+    parts = dict(sorted(objective.parts.items())) if isinstance(objective, Several) else {"": objective}
+    outputs = [
+        Array.of(full_name("predictions", name), aval, output_meaning(each))
+        for (name, each), aval in zip(parts.items(), found.out_avals, strict=True)  # JAX sorts a dictionary's keys
+    ]
     others = {
         "platforms": list(found.platforms),
         "calling_convention_version": found.calling_convention_version,
         "reads_with": {"jax": f">={_release(jax.__version__)}", "flatbuffers": ">=24.3"},
-        "runs_as": f"jax.jit(jax.export.deserialize(bytearray(data)).call)({', '.join(input_meanings(model))})",
+        "runs_as": f"jax.jit(jax.export.deserialize(bytearray(data)).call)({_arguments(model)})",
     }
     return bytes(found.serialize()), manifest(model, "stablehlo", inputs, outputs, others)
+
+
+def _arguments(model: TrainedModel) -> str:
+    names = input_meanings(model)
+    return "{" + ", ".join(f'"{name}": ...' for name in names) + "}" if model.spec.inputs else ", ".join(names)
 
 
 def load_program(path: str | os.PathLike[str]) -> Program:

@@ -10,7 +10,16 @@ from flax import linen as nn
 from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.activation import MONOTONE, activation_named, check_activation
-from jaxdl.models.layers import Convolution, Dropout, Normalization, Normalize, output_size
+from jaxdl.models.layers import (
+    Convolution,
+    Dropout,
+    Initializer,
+    Normalization,
+    Normalize,
+    initial_values,
+    initializer_field,
+    output_size,
+)
 
 _POOLS = {"max": ops.max_pool, "average": ops.average_pool}
 
@@ -53,6 +62,7 @@ class CNN(nn.Module):
         "relu", "name of the activation of the hidden layers (see `jaxdl.models.activation`)", check=check_activation
     )
     normalization: Normalization = static("none", "normalisation before each activation")
+    initializer: Initializer = initializer_field()
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -72,7 +82,7 @@ class CNN(nn.Module):
         """
         if lengths is not None:
             raise ValueError("CNN does not read lengths, so padding would count: take RNN, or data without lengths")
-        outputs = output_size(self, self.outputs)
+        outputs, initial = output_size(self, self.outputs), initial_values(self.initializer)
         self._check(inputs)
         # For a monotonically increasing activation f, max f(x) = f(max x). So pooling can come first, and the bias, the
         # activation and their gradients are computed on a quarter of the elements (for windows of 2x2).
@@ -86,7 +96,9 @@ class CNN(nn.Module):
                 size = tuple(n - wide + 1 for n, wide in zip(size, self.kernel, strict=True))
             if number in pool_after:
                 self._check_fits(f"pooling after convolution {number}", self.pool_window, size, inputs)
-            convolution = Convolution(channels, self.kernel, self.padding, name=f"convolution_{number}")
+            convolution = Convolution(
+                channels, self.kernel, self.padding, initializer=self.initializer, name=f"convolution_{number}"
+            )
             pools = number in pool_after
             hidden = convolution(hidden, self.pool_window if pools and early else None)
             hidden = self._activate(hidden, f"normalize_{number}", train)
@@ -96,10 +108,10 @@ class CNN(nn.Module):
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
         hidden = hidden.reshape(hidden.shape[0], -1)
         for number, units in enumerate(self.dense, 1):
-            hidden = nn.Dense(units, name=f"dense_{number}")(hidden)
+            hidden = nn.Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
             hidden = self._activate(hidden, f"normalize_dense_{number}", train)
             hidden = Dropout(self.dense_dropout, name=f"dropout_dense_{number}")(hidden, train)
-        return nn.Dense(outputs, name="output")(hidden)
+        return nn.Dense(outputs, kernel_init=initial, name="output")(hidden)
 
     def _activate(self, hidden: jax.Array, name: str, train: bool) -> jax.Array:
         hidden = Normalize(self.normalization, name=name)(hidden, train)

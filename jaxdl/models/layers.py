@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import typing
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +13,40 @@ from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, enabled, fraction, static, traced
 
 Normalization = Literal["none", "batch", "layer", "group"]
+Initializer = Literal[
+    "lecun_normal", "lecun_uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "orthogonal"
+]
 _MOST_GROUPS = 32
 _SMALLEST_GROUP = 4
 # Added to variances; Flax's defaults.
 EPS_BATCH, EPS = 1e-5, 1e-6
 _KEPT = 0.99
+
+
+def initializer_field(but: str = "") -> Any:
+    """Returns the field of a model that says how its kernels begin.
+
+    Args:
+        but: which of its kernels it is not for.
+    """
+    text = (
+        "distribution of the initial kernels: normal (cut off at two deviations) or uniform, with the variance 1 / "
+        "inputs (LeCun et al. 1998), 2 / (inputs + outputs) (Glorot and Bengio 2010; Keras's default is "
+        "glorot_uniform) or 2 / inputs (He et al. 2015); or orthogonal (Saxe et al. 2014)"
+    )
+    return static("lecun_normal", f"{text}; {but}" if but else text, since="0.3.0")
+
+
+def initial_values(name: str) -> nn.initializers.Initializer:
+    """Returns the function of Flax that makes initial kernels; see `initializer_field`.
+
+    Raises:
+        ValueError: it is not one of `Initializer`.
+    """
+    if name not in typing.get_args(Initializer):
+        raise ValueError(f"initializer={name!r}: must be one of {', '.join(typing.get_args(Initializer))}")
+    made: nn.initializers.Initializer = getattr(nn.initializers, name)()
+    return made
 
 
 @described
@@ -35,6 +65,7 @@ class Convolution(nn.Module):
     gain: float = static(
         1.0, "variance of the initial weights times the number of inputs of an output", check=above_zero
     )
+    initializer: Initializer = initializer_field("other than lecun_normal, gain does not count")
 
     @nn.compact
     def __call__(self, inputs: jax.Array, pool_window: tuple[int, int] | None = None) -> jax.Array:
@@ -46,7 +77,9 @@ class Convolution(nn.Module):
                 with a stride of 1.
         """
         shape = (*self.window, inputs.shape[-1], self.features)
-        initial = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
+        initial = initial_values(self.initializer)
+        if self.initializer == "lecun_normal":
+            initial = nn.initializers.variance_scaling(self.gain, "fan_in", "truncated_normal")
         kernel: jax.Array = self.param("kernel", initial, shape, jnp.float32)
         bias: jax.Array | None = None
         if self.use_bias:

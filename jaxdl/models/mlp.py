@@ -7,7 +7,15 @@ from flax import linen as nn
 
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.activation import activation_named, check_activation
-from jaxdl.models.layers import Dropout, Normalization, Normalize, output_size
+from jaxdl.models.layers import (
+    Dropout,
+    Initializer,
+    Normalization,
+    Normalize,
+    initial_values,
+    initializer_field,
+    output_size,
+)
 
 
 @described
@@ -27,6 +35,7 @@ class MLP(nn.Module):
     dropout: float = traced(
         0.0, "fraction of each hidden layer's activations that are dropped in training", optional=True, check=fraction
     )
+    initializer: Initializer = initializer_field()
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -45,11 +54,11 @@ class MLP(nn.Module):
         """
         if lengths is not None:
             raise ValueError("MLP does not read lengths, so padding would count: take RNN, or data without lengths")
-        outputs = output_size(self, self.outputs)
+        outputs, initial = output_size(self, self.outputs), initial_values(self.initializer)
         hidden = inputs.reshape(inputs.shape[0], -1)
         for number, units in enumerate(self.features, 1):
-            hidden = nn.Dense(units, name=f"dense_{number}")(hidden)
+            hidden = nn.Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
             hidden = Normalize(self.normalization, name=f"normalize_{number}")(hidden, train)
             hidden = activation_named(self.activation)(hidden)
             hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
-        return nn.Dense(outputs, name="output")(hidden)
+        return nn.Dense(outputs, kernel_init=initial, name="output")(hidden)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxdl import ops
-from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
-from jaxdl.models.layers import Dropout, output_size
+from jaxdl.fields import above_zero, at_least, described, enabled, fraction, static, traced
+from jaxdl.models.layers import Dropout, Initializer, initial_values, initializer_field, output_size
 from jaxdl.models.sequence import Attention, Embed, Pooling, pool_time
 from jaxdl.ops.replicated import replicated, whole_rows
 
@@ -24,17 +24,41 @@ CELLS: dict[str, tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]
 }
 
 
+def _reset_after() -> Any:
+    return static(
+        True,
+        "for a GRU: apply the reset gate after the product with the state, as cuDNN does, which is faster; or before "
+        "it, as first published",
+        since="0.3.0",
+    )
+
+
+def _recurrent_dropout() -> Any:
+    return traced(
+        0.0,
+        "fraction of the state that is dropped in training where it enters the gates, the same at each step (Gal and "
+        "Ghahramani 2016, arXiv:1512.05287)",
+        optional=True,
+        check=fraction,
+        since="0.3.0",
+    )
+
+
 @described
 class RecurrentLayer(nn.Module):
     """One recurrence over time; `jaxdl.ops.recurrence` has the equations.
 
     Parameters: ``kernel`` (features, gates * units), ``recurrent_kernel`` (units, gates * units), orthogonal in each
-    gate (Saxe et al. 2014), ``bias`` (gates * units,), and for the GRU ``recurrent_bias`` of the same shape. Blocks are
-    i, f, g, o for the LSTM, whose forget gate starts with bias 1 (Jozefowicz et al. 2015); r, z, n for the GRU.
+    gate (Saxe et al. 2014), ``bias`` (gates * units,), and for the GRU with `reset_after` ``recurrent_bias`` like it.
+    Blocks are i, f, g, o for the LSTM, whose forget gate starts with bias 1 (Jozefowicz et al. 2015); r, z, n for the
+    GRU.
     """
 
     units: int = static(128, "size of the state", check=at_least(1))
     cell: Cell = static("lstm", "kind of the recurrence: simple (tanh), LSTM or GRU")
+    reset_after: bool = _reset_after()
+    recurrent_dropout: float = _recurrent_dropout()
+    initializer: Initializer = initializer_field("recurrent kernels are orthogonal")
 
     @nn.compact
     def weights(self, inputs: jax.Array) -> list[jax.Array]:
@@ -47,26 +71,41 @@ class RecurrentLayer(nn.Module):
         shape = (self.units, gates * self.units)
         initial_bias = _forget_nothing if self.cell == "lstm" else nn.initializers.zeros_init()
         parameters = [
-            self.param("kernel", nn.initializers.lecun_normal(), (inputs.shape[-1], shape[1]), jnp.float32),
+            self.param("kernel", initial_values(self.initializer), (inputs.shape[-1], shape[1]), jnp.float32),
             self.param("recurrent_kernel", _orthogonal_gates, shape, jnp.float32),
             self.param("bias", initial_bias, shape[1:], jnp.float32),
         ]
-        if self.cell == "gru":
+        if self.cell == "gru" and self.reset_after:
             parameters.append(self.param("recurrent_bias", initial_bias, shape[1:], jnp.float32))
         # Gates lie side by side in one axis: where that is divided among devices, the parts belong to different gates,
         # so each device collects the whole.
         return [replicated(parameter) for parameter in nn.dtypes.promote_dtype(inputs, *parameters)[1:]]
 
-    def __call__(self, inputs: jax.Array, lengths: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+    def __call__(
+        self, inputs: jax.Array, lengths: jax.Array | None = None, train: bool = False
+    ) -> tuple[jax.Array, jax.Array]:
         """Returns the state after each step, (batch, time, units), and the final state, (batch, units).
 
         Args:
             inputs: (batch, time, features).
             lengths: (batch,) integers, number of valid steps; None: all are valid.
+            train: whether to drop parts of the state where it enters the gates.
         """
         inputs = whole_rows(inputs)
-        outputs, final = self._kind()[1](inputs, *self.weights(inputs), lengths=lengths)
+        mask = self.recurrent_mask(inputs, train)
+        masked = {} if mask is None else {"recurrent_mask": mask}
+        outputs, final = self._kind()[1](inputs, *self.weights(inputs), lengths=lengths, **masked)
         return whole_rows(outputs), whole_rows(final[0])
+
+    def recurrent_mask(self, inputs: jax.Array, train: bool) -> jax.Array | None:
+        """Returns by what the state is multiplied where it enters the gates, (batch, units); None: by nothing.
+
+        It is the same at each step (Gal and Ghahramani 2016, arXiv:1512.05287).
+        """
+        if not train or not enabled(self.recurrent_dropout):
+            return None
+        ones = jnp.ones((len(inputs), self.units), inputs.dtype)
+        return ops.dropout(ones, self.recurrent_dropout, self.make_rng("dropout"))
 
     def advance(self, inputs: jax.Array, state: tuple[jax.Array, ...]) -> tuple[jax.Array, tuple[jax.Array, ...]]:
         """Returns the state after each step, (batch, time, units), and the whole state after the last one.
@@ -78,7 +117,7 @@ class RecurrentLayer(nn.Module):
         return self._kind()[1](inputs, *self.weights(inputs), initial=state)
 
     def beside(
-        self, other: RecurrentLayer, inputs: jax.Array, lengths: jax.Array | None = None
+        self, other: RecurrentLayer, inputs: jax.Array, lengths: jax.Array | None = None, train: bool = False
     ) -> tuple[jax.Array, jax.Array]:
         """Runs this layer forward and another one of its kind backward.
 
@@ -87,7 +126,11 @@ class RecurrentLayer(nn.Module):
         """
         inputs = whole_rows(inputs)  # along the steps, devices would have to tell each other about each
         weights, of_other = self.weights(inputs), other.weights(inputs)
-        forward, backward = ops.bidirectional(self._kind()[1], inputs, weights, of_other, lengths=lengths)
+        one, two = self.recurrent_mask(inputs, train), other.recurrent_mask(inputs, train)
+        masks = None if one is None or two is None else (one, two)
+        forward, backward = ops.bidirectional(
+            self._kind()[1], inputs, weights, of_other, lengths=lengths, recurrent_masks=masks
+        )
         (outputs, final), (other_outputs, other_final) = forward, backward
         both = jnp.concatenate([outputs, other_outputs], -1), jnp.concatenate([final[0], other_final[0]], -1)
         return whole_rows(both[0]), whole_rows(both[1])
@@ -95,6 +138,8 @@ class RecurrentLayer(nn.Module):
     def _kind(self) -> tuple[int, Callable[..., tuple[jax.Array, tuple[jax.Array, ...]]]]:
         if self.cell not in CELLS:
             raise ValueError(f"cell={self.cell!r}: must be one of {', '.join(CELLS)}")
+        if self.cell == "gru" and not self.reset_after:
+            return 3, ops.gru_reset_before
         return CELLS[self.cell]
 
 
@@ -145,6 +190,9 @@ class RNN(nn.Module):
         "attention the last valid step; mean, max: the mean or the largest value over the valid steps",
         since="0.3.0",
     )
+    reset_after: bool = _reset_after()
+    recurrent_dropout: float = _recurrent_dropout()
+    initializer: Initializer = initializer_field("recurrent kernels are orthogonal")
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -174,7 +222,7 @@ class RNN(nn.Module):
         hidden = self._embedded(inputs).reshape(*inputs.shape[:2], -1)
         last = hidden
         for number, units in enumerate(self.features, 1):
-            hidden, last = self._layer(units, number, hidden, lengths)
+            hidden, last = self._layer(units, number, hidden, lengths, train)
             if number < len(self.features) or self.every_step:
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
         if self.attention:
@@ -185,7 +233,7 @@ class RNN(nn.Module):
             last = pool_time(hidden, lengths, self.pool)
         if not self.every_step:
             hidden = Dropout(self.dropout, name=f"dropout_{len(self.features)}")(last, train)
-        return nn.Dense(outputs, name="output")(hidden)
+        return nn.Dense(outputs, kernel_init=initial_values(self.initializer), name="output")(hidden)
 
     def _embedded(self, inputs: jax.Array) -> jax.Array:
         if not self.embed:
@@ -198,12 +246,13 @@ class RNN(nn.Module):
         return Embed(self.vocabulary, self.embed, name="embed")(inputs)
 
     def _layer(
-        self, units: int, number: int, hidden: jax.Array, lengths: jax.Array | None
+        self, units: int, number: int, hidden: jax.Array, lengths: jax.Array | None, train: bool
     ) -> tuple[jax.Array, jax.Array]:
-        layer = RecurrentLayer(units, self.cell, name=f"forward_{number}")
+        kind = (units, self.cell, self.reset_after, self.recurrent_dropout, self.initializer)
+        layer = RecurrentLayer(*kind, name=f"forward_{number}")
         if not self.bidirectional:
-            return layer(hidden, lengths)
-        return layer.beside(RecurrentLayer(units, self.cell, name=f"backward_{number}"), hidden, lengths)
+            return layer(hidden, lengths, train)
+        return layer.beside(RecurrentLayer(*kind, name=f"backward_{number}"), hidden, lengths, train)
 
 
 def _orthogonal_gates(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:

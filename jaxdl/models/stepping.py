@@ -55,7 +55,8 @@ def advance(model: RNN, params: Mapping[str, Any], inputs: jax.Array, states: St
     hidden = hidden.reshape(*inputs.shape[:2], -1)
     after: list[tuple[jax.Array, ...]] = []
     for number, (units, state) in enumerate(zip(model.features, states, strict=True), 1):
-        layer, weights = RecurrentLayer(units, model.cell), {"params": params[f"forward_{number}"]}
+        layer = RecurrentLayer(units, model.cell, reset_after=model.reset_after)
+        weights = {"params": params[f"forward_{number}"]}
         run: Any = layer.apply(weights, hidden, state, method=RecurrentLayer.advance)
         hidden = run[0]
         after.append(run[1])

@@ -19,6 +19,14 @@ _SMOOTHING = "fraction of the target probability spread evenly over the classes"
 _GAMMA = "power of the probability of being wrong, by which the loss is multiplied; 0: none"
 
 
+_WORDS = {"SoftmaxCrossEntropy": "softmax cross-entropy", "SigmoidCrossEntropy": "sigmoid cross-entropy"}
+
+
+def _called(objective: Objective) -> str:
+    name = type(objective).__name__
+    return _WORDS.get(name, name)
+
+
 class _OfClasses(Objective):
     """One class out of several; outputs are logits."""
 
@@ -28,7 +36,7 @@ class _OfClasses(Objective):
         if not rows or np.allclose(targets.sum(-1), 1, atol=1e-3):
             return None
         return (
-            "softmax cross-entropy needs rows of probabilities that add up to 1; for several yes-no questions take "
+            f"{_called(self)} needs rows of probabilities that add up to 1; for several yes-no questions take "
             "sigmoid_cross_entropy"
         )
 
@@ -112,11 +120,7 @@ class _OfQuestions(Objective):
 
     def problem(self, targets: np.ndarray, rows: bool) -> str | None:
         right = targets.size == 0 or (targets.min() >= 0 and targets.max() <= 1)
-        return (
-            None
-            if right
-            else "sigmoid cross-entropy needs 0, 1 or probabilities; for classes take softmax_cross_entropy"
-        )
+        return None if right else f"{_called(self)} needs 0, 1 or probabilities; for classes take softmax_cross_entropy"
 
     def predictions(self, outputs: ArrayLike) -> jax.Array:
         return jax.nn.sigmoid(losses.without_axis_of_one(outputs))
@@ -173,10 +177,11 @@ class CTC(Objective):
 
     Graves et al. 2006, "Connectionist temporal classification". Outputs are logits for every step, (batch, time,
     classes + 1): the last is the blank. Targets are (batch, steps) labels with ``target_lengths``. The model needs as
-    many steps as the answer, and one more between two equal labels; an answer that does not fit costs about 1e5. There
-    are no metrics but the loss. Predicts probabilities (batch, time, classes + 1).
+    many steps as the answer, and one more between two equal labels; an answer that does not fit costs about 1e5.
+    Predicts probabilities (batch, time, classes + 1).
     """
 
+    kind: ClassVar[Kind] = "answers"
     aligns: ClassVar[bool] = True
 
     def losses(self, outputs: ArrayLike, targets: ArrayLike) -> jax.Array:

@@ -16,6 +16,7 @@ from typing import Literal
 from jaxdl.errors import UserError, unknown
 from jaxdl.objectives import losses
 from jaxdl.objectives.agreement import Agreement, Average, Averaged, balanced_accuracy, cohen_kappa, matthews
+from jaxdl.objectives.answers import LabelErrorRate
 from jaxdl.objectives.calibration import CalibrationError
 from jaxdl.objectives.classes import in_top
 from jaxdl.objectives.measures import (
@@ -34,6 +35,7 @@ from jaxdl.objectives.measures import (
     root,
 )
 from jaxdl.objectives.objectives import (
+    CTC,
     OBJECTIVES,
     Kind,
     MeanSquaredError,
@@ -43,13 +45,20 @@ from jaxdl.objectives.objectives import (
 )
 from jaxdl.objectives.own import FromLoss, OwnMetric
 from jaxdl.objectives.ranking import Ranking, average_precision, precision_recall_area, roc_area
+from jaxdl.objectives.several import OfOutput, Several, metric_of, total_loss
 
 Direction = Literal["minimize", "maximize"]
-_DEFAULTS: Mapping[Kind, str] = {"classes": "accuracy", "questions": "accuracy", "values": "mean_absolute_error"}
+_DEFAULTS: Mapping[Kind, str] = {
+    "classes": "accuracy",
+    "questions": "accuracy",
+    "values": "mean_absolute_error",
+    "answers": "label_error_rate",
+}
 _IN_WORDS: Mapping[Kind | None, str] = {
     "classes": "classes",
     "questions": "answers to yes-or-no questions",
     "values": "numbers",
+    "answers": "answers with steps of their own",
     None: "of a kind that it does not state",
 }
 
@@ -61,13 +70,17 @@ def metric(name: str, objective: Objective | None = None) -> Metric:
     ``f2`` and ``f0.5``.
 
     Args:
-        name: its name, or a metric of one's own.
+        name: its name, or a metric of one's own; of one of several outputs ``OUTPUT/METRIC``.
         objective: what outputs and targets mean; None: the commonest of those that the metric is defined for, such as
             `SoftmaxCrossEntropy`.
 
     Raises:
         UserError: there is no such metric, or it is not defined for the objective.
     """
+    if isinstance(objective, Several):
+        return metric_of(name, objective, metric)
+    if objective is None and not isinstance(name, OwnMetric):
+        name = name.rpartition("/")[2]  # of whichever output
     if isinstance(name, OwnMetric):
         return name.measured(MeanSquaredError() if objective is None else objective.for_evaluation())
     if top := re.fullmatch(r"top_([1-9]\d*)", name):
@@ -100,6 +113,8 @@ def _undefined(name: str, objective: Objective) -> str:
 
 def default_metrics(objective: Objective) -> tuple[str, ...]:
     """Returns the names of the metrics that are measured where a recipe names none: one that fits the targets."""
+    if isinstance(objective, Several):
+        return tuple(f"{output}/{name}" for output, each in objective.parts.items() for name in default_metrics(each))
     return () if objective.kind is None else (_DEFAULTS[objective.kind],)
 
 
@@ -108,20 +123,28 @@ def defined(name: str, objective: Objective) -> bool:
     return objective.kind in metric(name).kinds
 
 
-def check_defined(names: Sequence[str], objective: Objective, outputs: int) -> None:
+def check_defined(names: Sequence[str], objective: Objective, outputs: Mapping[str, int]) -> None:
     """Checks that metrics are defined for an objective, and for a model with that many outputs.
+
+    Args:
+        names: names of the metrics.
+        objective: the objective.
+        outputs: the size of the model's last axis, by the names of several outputs; that of one has an empty name.
 
     Raises:
         UserError: one of them is not.
     """
     for name in names:
-        fewest = metric(name, objective).fewest_outputs
-        if outputs < fewest:
-            raise UserError(f"metrics={name}: the model has {outputs} outputs, but this metric needs {fewest} or more.")
+        found = metric(name, objective)
+        size, fewest = outputs[found.output if isinstance(found, OfOutput) else ""], found.fewest_outputs
+        if size < fewest:
+            raise UserError(f"metrics={name}: the model has {size} outputs, but this metric needs {fewest} or more.")
 
 
 def loss(objective: Objective) -> Metric:
-    """Returns the mean loss as a metric, named ``loss``."""
+    """Returns the mean loss as a metric, named ``loss``; of several outputs, see `TotalLoss`."""
+    if isinstance(objective, Several):
+        return total_loss(objective, loss)
     return Mean("loss", False, (), objective, lambda of, outputs, targets: of.losses(outputs, targets), "loss")
 
 
@@ -138,18 +161,23 @@ def direction(figure: str, among: Sequence[str] = ()) -> Direction | None:
     """
     name = (figure.partition("/")[2] or figure).removeprefix("ema_").removeprefix("swa_")
     known = next((each for each in among if each == name), name)
-    higher_is_better = False if name == "loss" else metric(known).higher_is_better
+    higher_is_better = False if name.rpartition("/")[2] == "loss" else metric(known).higher_is_better
     return None if higher_is_better is None else "maximize" if higher_is_better else "minimize"
 
 
-def training_metrics(names: Sequence[str], objective: Objective) -> list[Mean]:
+def training_metrics(names: Sequence[str], objective: Objective) -> list[Mean | OfOutput]:
     """Returns those of the named metrics that are also measured while training, on the batch of each step.
 
     Raises:
         UserError: one of them is not defined for the objective.
     """
     known = (metric(name, objective) for name in names)
-    return [each for each in known if isinstance(each, Mean) and each.in_training]
+    found: list[Mean | OfOutput] = []
+    for each in known:
+        own = each.metric if isinstance(each, OfOutput) else each
+        if isinstance(own, Mean) and own.in_training and isinstance(each, Mean | OfOutput):
+            found.append(each)
+    return found
 
 
 def check_metrics(names: Sequence[str] | None) -> str | None:
@@ -204,6 +232,7 @@ _METRICS: Mapping[str, Metric] = {
         Agreement("matthews", True, _CHOICES, _SOFTMAX, matthews),
         Agreement("cohen_kappa", True, _CHOICES, _SOFTMAX, cohen_kappa),
         CalibrationError("calibration_error", False, _CHOICES, _SOFTMAX),
+        LabelErrorRate("label_error_rate", False, ("answers",), CTC()),
     )
 }
 _WITH_NUMBERS = ("top_5", "f2")  # examples of the names that have a number in them

@@ -14,8 +14,9 @@ from jax.typing import ArrayLike
 
 from jaxdl import fields
 
-Kind = Literal["classes", "questions", "values"]
-"""What targets are: one class out of several, yes or no to each of some questions, or numbers."""
+Kind = Literal["classes", "questions", "values", "answers"]
+"""What targets are: one class out of several, yes or no to each of some questions, numbers, or classes of other steps
+than those of the outputs."""
 
 
 @dataclass(frozen=True)

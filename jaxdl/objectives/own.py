@@ -19,18 +19,18 @@ from jaxdl.errors import UserError, brief
 from jaxdl.fields.function import Fields, FromFunction, Kind, code_digest, kind_of, place_of
 from jaxdl.objectives import counting, losses
 from jaxdl.objectives.measures import Metric
-from jaxdl.objectives.objectives import (
-    Kind as TargetKind,
-)
-from jaxdl.objectives.objectives import MeanSquaredError, Objective, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from jaxdl.objectives.objectives import CTC, MeanSquaredError, Objective, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from jaxdl.objectives.objectives import Kind as AnyKind
 
 Class = TypeVar("Class", bound=type)
-_LIKE: Mapping[TargetKind, Objective] = {
+TargetKind = Literal["classes", "questions", "values"]
+_LIKE: Mapping[AnyKind, Objective] = {
+    "answers": CTC(),
     "classes": SoftmaxCrossEntropy(),
     "questions": SigmoidCrossEntropy(),
     "values": MeanSquaredError(),
 }
-_ALL_KINDS: tuple[TargetKind, ...] = ("classes", "questions", "values")
+_ALL_KINDS: tuple[AnyKind, ...] = ("classes", "questions", "values", "answers")
 _KIND = "what targets are, which decides what outputs mean and what metrics are defined; none: it follows the data"
 
 
@@ -49,7 +49,7 @@ class FromLoss(FromFunction, Objective):
     def problem(self, targets: np.ndarray, rows: bool) -> str | None:
         return None if self.kind is None else _LIKE[self.kind].problem(targets, rows)
 
-    def of_kind(self, kind: TargetKind) -> Objective:
+    def of_kind(self, kind: AnyKind) -> Objective:
         """Returns the loss for targets of a kind, which has an effect only where the loss names none."""
         return fields.replace(self, {"kind": kind}) if self.kind is None else self
 
@@ -99,7 +99,7 @@ class OwnMetric(str):
     place: str
     code: str
     higher_is_better: bool | None
-    kinds: tuple[TargetKind, ...]
+    kinds: tuple[AnyKind, ...]
 
     def measured(self, objective: Objective) -> Metric:
         """Returns what computes it, for outputs and targets of an objective."""
@@ -107,6 +107,31 @@ class OwnMetric(str):
 
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
         return (), {field.path: field.value for field in fields.own_fields(self)}
+
+
+class OwnOfOutput(OwnMetric):
+    """A metric of one's own of one of several outputs; its name begins with that of the output.
+
+    Attributes:
+        output: the name of the output.
+        metric: the metric.
+    """
+
+    output: str
+    metric: OwnMetric
+
+    def __new__(cls, output: str, metric: OwnMetric) -> OwnOfOutput:
+        made = str.__new__(cls, f"{output}/{metric}")
+        made.output, made.metric = output, metric
+        made.place, made.code = metric.place, metric.code
+        made.higher_is_better, made.kinds = metric.higher_is_better, metric.kinds
+        return made
+
+    def measured(self, objective: Objective) -> Metric:
+        return self.metric.measured(objective)
+
+    def __reduce__(self) -> Any:
+        return OwnOfOutput, (self.output, self.metric)
 
 
 class FromMetric(FromFunction, OwnMetric):
@@ -247,7 +272,7 @@ def _metric(function: Any, higher_is_better: bool | None) -> type:
     return type(function.__name__, (plain, FromClass), about | names | places)
 
 
-def _arrays(kind: TargetKind | None, outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
+def _arrays(kind: AnyKind | None, outputs: ArrayLike, targets: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Returns outputs in float32, and targets of their shape unless these are labels."""
     if kind in ("questions", "values"):
         return losses.aligned(outputs, targets)
@@ -257,7 +282,7 @@ def _arrays(kind: TargetKind | None, outputs: ArrayLike, targets: ArrayLike) -> 
 def _per_element(
     place: str,
     function: Callable[..., Any],
-    kind: TargetKind | None,
+    kind: AnyKind | None,
     outputs: ArrayLike,
     targets: ArrayLike,
     values: Mapping[str, Any],

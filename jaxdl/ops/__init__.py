@@ -16,7 +16,7 @@ from jaxdl.ops.images import (
 )
 from jaxdl.ops.normalization import moments
 from jaxdl.ops.pooling import average_pool, max_pool
-from jaxdl.ops.recurrence import bidirectional, gru, lstm, simple_rnn
+from jaxdl.ops.recurrence import bidirectional, gru, gru_reset_before, lstm, simple_rnn
 from jaxdl.ops.stage import convolution_max_pool
 from jaxdl.ops.tree import Forest, tree_lstm
 
@@ -30,6 +30,7 @@ __all__ = [
     "crop_and_resize_masks",
     "dropout",
     "gru",
+    "gru_reset_before",
     "lstm",
     "max_pool",
     "moments",

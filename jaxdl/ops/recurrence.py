@@ -28,6 +28,7 @@ def simple_rnn(
     lengths: jax.Array | None = None,
     reverse: bool = False,
     initial: State | None = None,
+    recurrent_mask: jax.Array | None = None,
 ) -> tuple[jax.Array, State]:
     """Runs h' = activation(x W + h U + b) (Elman, "Finding structure in time", 1990).
 
@@ -40,6 +41,7 @@ def simple_rnn(
         lengths: (batch,) integers, number of valid steps; None: all are valid.
         reverse: whether to run from the last valid step to the first.
         initial: (h,) before the first step, (batch, units); None: zeros.
+        recurrent_mask: (batch, units), multiplies h where it enters the gates, at every step; None: nothing does.
 
     Returns:
         h after each step, (batch, time, units), in the order of the inputs; and the final state (h,).
@@ -49,7 +51,9 @@ def simple_rnn(
     """
     if activation not in SIMPLE:
         raise ValueError(f"activation={activation!r}: must be 'tanh' or 'relu'")
-    return _run(SIMPLE[activation], inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial)
+    return _run(
+        SIMPLE[activation], inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial, recurrent_mask
+    )
 
 
 def lstm(
@@ -61,6 +65,7 @@ def lstm(
     lengths: jax.Array | None = None,
     reverse: bool = False,
     initial: State | None = None,
+    recurrent_mask: jax.Array | None = None,
 ) -> tuple[jax.Array, State]:
     """Runs a long short-term memory without peepholes (Hochreiter and Schmidhuber 1997; forget gate of Gers et al.
     2000).
@@ -75,11 +80,12 @@ def lstm(
         lengths: (batch,) integers, number of valid steps; None: all are valid.
         reverse: whether to run from the last valid step to the first.
         initial: (h, c) before the first step, each (batch, units); None: zeros.
+        recurrent_mask: (batch, units), multiplies h where it enters the gates, at every step; None: nothing does.
 
     Returns:
         h after each step, (batch, time, units), in the order of the inputs; and the final state (h, c).
     """
-    return _run(LSTM, inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial)
+    return _run(LSTM, inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial, recurrent_mask)
 
 
 def gru(
@@ -92,6 +98,7 @@ def gru(
     lengths: jax.Array | None = None,
     reverse: bool = False,
     initial: State | None = None,
+    recurrent_mask: jax.Array | None = None,
 ) -> tuple[jax.Array, State]:
     """Runs a gated recurrent unit (Cho et al. 2014) in cuDNN's variant, reset after the product (``reset_after`` in
     Keras).
@@ -108,11 +115,61 @@ def gru(
         lengths: (batch,) integers, number of valid steps; None: all are valid.
         reverse: whether to run from the last valid step to the first.
         initial: (h,) before the first step, (batch, units); None: zeros.
+        recurrent_mask: (batch, units), multiplies h where it enters the gates, at every step; None: nothing does.
 
     Returns:
         h after each step, (batch, time, units), in the order of the inputs; and the final state (h,).
     """
-    return _run(GRU, inputs, kernel, recurrent_kernel, bias, recurrent_bias, lengths, reverse, initial)
+    return _run(GRU, inputs, kernel, recurrent_kernel, bias, recurrent_bias, lengths, reverse, initial, recurrent_mask)
+
+
+def gru_reset_before(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    recurrent_kernel: jax.Array,
+    bias: jax.Array,
+    *,
+    lengths: jax.Array | None = None,
+    reverse: bool = False,
+    initial: State | None = None,
+    recurrent_mask: jax.Array | None = None,
+) -> tuple[jax.Array, State]:
+    """Runs a gated recurrent unit as first published (Cho et al. 2014, arXiv:1406.1078v3): reset before the product.
+
+    As `gru`, but with n = tanh(p_n + (r h) U_n) and without d. Its step has two products, one after the other, so that
+    it is a plain scan, which takes longer. (``reset_after=False`` in Keras.)
+
+    Args:
+        inputs: (batch, time, features).
+        kernel: W, (features, 3 * units), blocks r, z, n.
+        recurrent_kernel: U, (units, 3 * units), blocks r, z, n.
+        bias: b, (3 * units,), blocks r, z, n.
+        lengths: (batch,) integers, number of valid steps; None: all are valid.
+        reverse: whether to run from the last valid step to the first.
+        initial: (h,) before the first step, (batch, units); None: zeros.
+        recurrent_mask: (batch, units), multiplies h where it enters the gates, at every step; None: nothing does.
+
+    Returns:
+        h after each step, (batch, time, units), in the order of the inputs; and the final state (h,).
+    """
+    batch, time, _ = inputs.shape
+    units = recurrent_kernel.shape[0]
+    valid = jnp.ones((batch, time), bool) if lengths is None else jnp.arange(time)[None] < lengths[:, None]
+    projected = jnp.where(valid[:, :, None], inputs, 0) @ kernel + bias
+    of_gates, of_candidate = recurrent_kernel[:, : 2 * units], recurrent_kernel[:, 2 * units :]
+
+    def step(h: jax.Array, given: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        p, is_valid = given
+        entering = h if recurrent_mask is None else recurrent_mask.astype(h.dtype) * h
+        gates = p[:, : 2 * units] + entering @ of_gates
+        r, z = jnp.split(jax.nn.sigmoid(gates), 2, -1)
+        n = jnp.tanh(p[:, 2 * units :] + (r * entering) @ of_candidate)
+        after = jnp.where(is_valid[:, None], (1 - z) * n + z * h, h)
+        return after, after
+
+    first = jnp.zeros((batch, units), projected.dtype) if initial is None else initial[0]
+    final, outputs = jax.lax.scan(step, first, (projected.swapaxes(0, 1), valid.T), reverse=reverse)
+    return outputs.swapaxes(0, 1), (final,)
 
 
 def bidirectional(
@@ -122,6 +179,7 @@ def bidirectional(
     backward: Sequence[jax.Array],
     *,
     lengths: jax.Array | None = None,
+    recurrent_masks: tuple[jax.Array, jax.Array] | None = None,
 ) -> tuple[tuple[jax.Array, State], tuple[jax.Array, State]]:
     """Runs one recurrence forward in time and another one backward, together in one loop.
 
@@ -130,18 +188,20 @@ def bidirectional(
     times the time.
 
     Args:
-        run: `lstm`, `gru` or `simple_rnn`.
+        run: `lstm`, `gru`, `gru_reset_before` or `simple_rnn`.
         inputs: (batch, time, features).
         forward: the weights of the first, in the order of the arguments of `run`.
         backward: the weights of the second, of the same shapes.
         lengths: (batch,) integers, number of valid steps; None: all are valid.
+        recurrent_masks: that of each of the two, see `lstm`; None: there are none.
 
     Returns:
         The results of the two calls.
     """
     both = jnp.stack([inputs, _turned(inputs, lengths)])
     weights = [jnp.stack(pair) for pair in zip(forward, backward, strict=True)]
-    outputs, final = jax.vmap(lambda x, w: run(x, *w, lengths=lengths))(both, weights)
+    given = {} if recurrent_masks is None else {"recurrent_mask": jnp.stack(recurrent_masks)}
+    outputs, final = jax.vmap(lambda x, w, masks: run(x, *w, lengths=lengths, **masks))(both, weights, given)
     ahead, back = (tuple(state[direction] for state in final) for direction in (0, 1))
     return (outputs[0], ahead), (_turned(outputs[1], lengths), back)
 
@@ -164,6 +224,7 @@ def _run(
     lengths: jax.Array | None,
     reverse: bool,
     initial: State | None,
+    recurrent_mask: jax.Array | None,
 ) -> tuple[jax.Array, State]:
     batch, time, _ = inputs.shape
     units = recurrent_kernel.shape[0]
@@ -186,6 +247,7 @@ def _run(
         None if recurrent_bias is None else (recurrent_bias * factors)[:, None],
         tuple(state.T for state in initial),
         valid,
+        None if recurrent_mask is None else recurrent_mask.astype(kernel.dtype).T,
     )
     outputs, final = loop(cell, reverse, arrays)
     return outputs.transpose(2, 1, 0), tuple(state.T for state in final)

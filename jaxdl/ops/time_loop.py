@@ -33,6 +33,7 @@ class Arrays(NamedTuple):
         recurrent_bias: (gates * units, 1), or None.
         initial: the state before the first step, each (units, batch).
         valid: (1, time, batch) bool, or None if all steps are valid.
+        mask: (units, batch), by which h is multiplied where it enters the gates; or None.
     """
 
     inputs: jax.Array
@@ -42,6 +43,7 @@ class Arrays(NamedTuple):
     recurrent_bias: jax.Array | None
     initial: State
     valid: jax.Array | None
+    mask: jax.Array | None = None
 
 
 # What the backward pass needs: what the recurrence worked on, h before the first step and after each, and the factors.
@@ -74,7 +76,7 @@ def _steps(cell: Cell, reverse: bool, arrays: Arrays, *, keep: bool) -> tuple[ja
             _rows_at(projected, t, start, count * units) + arrays.bias[start : start + count * units]
             for start, count in zip(starts, cell.parts, strict=True)
         )
-        q = arrays.recurrent_kernel @ state[0]
+        q = arrays.recurrent_kernel @ (state[0] if arrays.mask is None else arrays.mask * state[0])
         following, inner = cell.step(state, p, q if arrays.recurrent_bias is None else q + arrays.recurrent_bias)
         is_valid = None if arrays.valid is None else _at(arrays.valid, t)
         factors = cell.factors(state, following, inner).where(is_valid)
@@ -175,7 +177,8 @@ def _backward(cell: Cell, reverse: bool, residuals: _Residuals, gradients: tuple
             jnp.zeros_like(of) if factor is None else of * _at(factor, t)
             for of, factor in zip(of_state, through, strict=True)
         ]
-        of_before[0] = of_before[0] + turned @ here
+        through_gates = turned @ here
+        of_before[0] = of_before[0] + (through_gates if arrays.mask is None else arrays.mask * through_gates)
         return tuple(of_before), of_gates, of_apart
 
     def body(carry: tuple[Any, State, jax.Array, jax.Array | None], _: None) -> tuple[Any, None]:
@@ -198,7 +201,7 @@ def _of_arrays(
     A row of ones added to the inputs makes the bias's gradient part of the product.
 
     Args:
-        arrays: the arrays of the recurrence.
+        arrays: the arrays of the recurrence; its mask gets no gradient.
         before: h before each step, (units, time, batch).
         of_q: gradients of the gates at the input from h.
         of_apart: (units, time, batch), the gradient of the last gate at its input from the inputs, if it is a different
@@ -206,6 +209,7 @@ def _of_arrays(
         of_initial: gradient of the initial state.
     """
     units = len(before)
+    before = before if arrays.mask is None else arrays.mask[:, None] * before
     ones = jnp.ones_like(before[:1])
     if of_apart is None:
         of_p, of_recurrent_bias = of_q, None

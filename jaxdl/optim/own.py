@@ -12,7 +12,7 @@ import optax
 from jaxdl import fields
 from jaxdl.errors import UserError, brief
 from jaxdl.fields.function import FromFunction, Kind, kind_of
-from jaxdl.optim.optimizers import Optimizer
+from jaxdl.optim.base import Optimizer
 from jaxdl.optim.schedules import Constant, Schedule
 
 _RATE = "size of a step, before the schedule's factor"
@@ -27,9 +27,6 @@ class FromOptimizer(FromFunction, Optimizer):
     """
 
     def of_all(self, total_steps: int) -> optax.GradientTransformation:
-        def chosen(name: str) -> bool:
-            return name not in self.own_names and fields.enabled(getattr(self, name))
-
         if self.weight_decay_on and "weight_decay" in self.own_names:
             raise UserError(
                 f"optimizer.weight_decay_on={self.weight_decay_on}: {self.place} has a weight_decay of its own, and "
@@ -37,10 +34,10 @@ class FromOptimizer(FromFunction, Optimizer):
             )
         decay = optax.add_decayed_weights(-self.learning_rate * self.weight_decay, self.decays)
         changing = not isinstance(self.schedule, Constant) or self.schedule.warmup
+        decays = "weight_decay" not in self.own_names and fields.enabled(self.weight_decay)
         return optax.chain(
-            optax.clip(self.clip_value) if chosen("clip_value") else optax.identity(),
-            optax.clip_by_global_norm(self.clip_norm) if chosen("clip_norm") else optax.identity(),
-            self.descent(decay if chosen("weight_decay") else optax.identity()),
+            *self.clipping(self.own_names),
+            self.descent(decay if decays else optax.identity()),
             optax.scale_by_schedule(self.schedule.factor(total_steps)) if changing else optax.identity(),
         )
 

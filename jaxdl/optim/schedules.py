@@ -7,6 +7,7 @@ batch size. It is static; the learning rate that it multiplies may be traced.
 from __future__ import annotations
 
 import abc
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -26,9 +27,13 @@ class Schedule(abc.ABC):
 
     warmup: float = fields.static(
         0.0,
-        "fraction of all steps over which the factor first rises linearly from 0 to where the schedule "
+        "fraction of all steps over which the factor first rises linearly to where the schedule "
         "starts (Goyal et al. 2017, arXiv:1706.02677), rounded to whole steps, and never all of them",
         check=fields.fraction,
+    )
+    _: dataclasses.KW_ONLY
+    warmup_from: float = fields.static(
+        0.0, "share of that factor from which the warm-up rises", check=fields.fraction, since="0.3.0"
     )
 
     def factor(self, total_steps: int) -> optax.Schedule:
@@ -47,7 +52,8 @@ class Schedule(abc.ABC):
 
         def joined(count: Any) -> Any:
             # after(0) is called here: outside, its result could leak from one traced program into another.
-            rise = optax.linear_schedule(0.0, after(0), warmup_steps)
+            first = self.warmup_from * after(0) if self.warmup_from else 0.0
+            rise = optax.linear_schedule(first, after(0), warmup_steps)
             return optax.join_schedules([rise, after], [warmup_steps])(count)
 
         return joined
@@ -164,6 +170,88 @@ def _along_cosine(begin: float, end: float, share: Any) -> Any:
     return end + (begin - end) * (1 + jnp.cos(jnp.pi * share)) / 2
 
 
+def _share(value: float) -> str | None:
+    return None if 0 < value <= 1 else "must be above 0 and at most 1"
+
+
+@fields.described
+@dataclass(frozen=True)
+class Polynomial(Schedule):
+    """``(1 - share) ** power`` of the way from the full learning rate to `final`; share is that of the steps done."""
+
+    power: float = fields.static(1.0, "exponent; 1 is a straight line", check=fields.above_zero)
+    final: float = fields.static(0.0, "fraction of the learning rate that is left at the end", check=fields.at_least(0))
+
+    def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
+        return optax.polynomial_schedule(1.0, self.final, self.power, total_steps - warmup_steps)
+
+
+@fields.described
+@dataclass(frozen=True)
+class CosineRestarts(Schedule):
+    """Half a cosine down, several times over (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
+
+    cycles: int = fields.static(4, "how many cosines", check=fields.at_least(1))
+    growth: float = fields.static(1.0, "length of a cosine divided by that of the one before", check=fields.above_zero)
+    decay: float = fields.static(1.0, "where a cosine starts as a share of where the one before did", check=_share)
+    final: float = fields.static(
+        0.0, "share of its start that is left at the end of a cosine", check=fields.at_least(0)
+    )
+
+    def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
+        steps = total_steps - warmup_steps
+        parts = [self.growth**number for number in range(min(self.cycles, steps))]
+        ends = [round(steps * sum(parts[: number + 1]) / sum(parts)) for number in range(len(parts))]
+        cosines = [
+            optax.cosine_decay_schedule(self.decay**number, max(1, end - begin), alpha=self.final)
+            for number, (begin, end) in enumerate(itertools.pairwise([0, *ends]))
+        ]
+        return optax.join_schedules(cosines, ends[:-1])
+
+
+@fields.described
+@dataclass(frozen=True)
+class InverseSquareRoot(Schedule):
+    """``sqrt(s / (s + steps since the warm-up))`` (Vaswani et al. 2017, arXiv:1706.03762, section 5.3)."""
+
+    timescale: float | None = fields.static(
+        None, "s, as a fraction of all steps; none: that of the warm-up, as in the paper", check=fields.above_zero
+    )
+
+    def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
+        steps = warmup_steps if self.timescale is None else self.timescale * total_steps
+        scale = max(1.0, float(steps))
+        return lambda count: jnp.sqrt(scale / (scale + jnp.maximum(count, 0)))
+
+
+_LOOP: tuple[fields.Affects, ...] = ("result",)  # the compiled programs do not depend on it
+
+
+@fields.described
+@dataclass(frozen=True)
+class Plateau(Schedule):
+    """The full learning rate, which is cut after each epoch in which ``training.watch`` has not got better for long.
+
+    As Keras's and PyTorch's ``ReduceLROnPlateau``. The metric is known outside the compiled programs alone: the
+    training applies the cut, and `factor` is the warm-up. It is measured as the train metric ``rate_factor``.
+    """
+
+    wait: int = fields.static(
+        10, "epochs without a better --watch after which to cut", check=fields.at_least(1), affects=_LOOP
+    )
+    cut: float = fields.static(0.1, "factor of a cut", check=fields.fraction, affects=_LOOP)
+    margin: float = fields.static(
+        1e-4, "by how much a value is to be better than the best, to count", check=fields.at_least(0), affects=_LOOP
+    )
+    rest: int = fields.static(0, "epochs after a cut that do not count", check=fields.at_least(0), affects=_LOOP)
+    least: float = fields.static(
+        0.0, "fraction of the learning rate below which it is not cut", check=fields.at_least(0), affects=_LOOP
+    )
+
+    def after_warmup(self, warmup_steps: int, total_steps: int) -> optax.Schedule:
+        return optax.constant_schedule(1.0)
+
+
 SCHEDULES = fields.Family(
     "schedule",
     {
@@ -172,5 +260,9 @@ SCHEDULES = fields.Family(
         "exponential": Exponential,
         "piecewise": Piecewise,
         "one_cycle": OneCycle,
+        "polynomial": Polynomial,
+        "cosine_restarts": CosineRestarts,
+        "inverse_square_root": InverseSquareRoot,
+        "plateau": Plateau,
     },
 )

@@ -18,6 +18,21 @@ def with_momentum(momentum: Any, nesterov: bool = False) -> optax.GradientTransf
     return optax.trace(momentum, nesterov) if fields.enabled(momentum) else optax.identity()
 
 
+def clip_each_norm(most: Any) -> optax.GradientTransformation:
+    """Scales the gradient of each array down to a Euclidean norm of at most `most`, which may be traced."""
+
+    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:
+        del params
+
+        def clipped(gradient: jax.Array) -> jax.Array:
+            norm = jnp.sqrt(jnp.sum(jnp.square(gradient)))
+            return gradient * jnp.where(norm > most, most / norm, 1.0).astype(gradient.dtype)
+
+        return jax.tree.map(clipped, updates), state
+
+    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
 class DeviationState(NamedTuple):
     """Running mean and variance of the gradients, each a tree like the parameters."""
 

@@ -6,6 +6,7 @@
 | ``record.json`` | where it came from: see `jaxdl.record.provenance` |
 | ``metrics.jsonl`` | one JSON object a line: ``step``, ``epoch``, ``split``, then the metrics by name |
 | ``events.out.tfevents.*`` | the same numbers for TensorBoard, under the tags ``split/name`` |
+| ``hooks.jsonl``, ``hooks/`` | the calls of hooks, see `jaxdl.record.called` |
 | ``checkpoints/`` | see `jaxdl.checkpoint` |
 | ``summary.json`` | the outcome, written when the run ends |
 | ``pictures.png`` | some test examples and what is predicted for them, where that is a picture |

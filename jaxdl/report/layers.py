@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -90,6 +90,7 @@ def layer_table(
     batch_size: int = 1,
     *,
     optimizer_bytes: int = 0,
+    named: Mapping[str, tuple[Sequence[int], Any]] | None = None,
     **call: Any,
 ) -> LayerTable:
     """Traces a module and returns its table.
@@ -100,22 +101,29 @@ def layer_table(
         input_dtype: dtype of the inputs.
         batch_size: number of examples.
         optimizer_bytes: size of the optimizer's state: ``tree_bytes(jax.eval_shape(optimizer.init, params))``.
+        named: of several inputs the shape and dtype of each by its name, in the place of those above.
         **call: further arguments of the module, such as ``train=True``.
     """
-    inputs = jax.ShapeDtypeStruct((batch_size, *input_shape), input_dtype)
+    shapes = named or {"": (input_shape, input_dtype)}
+    inputs = {name: jax.ShapeDtypeStruct((batch_size, *shape), dtype) for name, (shape, dtype) in shapes.items()}
     key = jax.eval_shape(lambda: jax.random.key(0))
 
-    def init(key: jax.Array, inputs: jax.Array) -> Any:
-        return module.init({"params": key, "dropout": key}, inputs, **call)
+    def given(inputs: Mapping[str, jax.Array]) -> tuple[list[Any], dict[str, Any]]:
+        return ([], dict(inputs)) if named else (list(inputs.values()), {})
 
-    def forward(variables: Any, inputs: jax.Array, key: jax.Array) -> Any:
+    def init(key: jax.Array, inputs: Mapping[str, jax.Array]) -> Any:
+        arrays, by_name = given(inputs)
+        return module.init({"params": key, "dropout": key}, *arrays, **by_name, **call)
+
+    def forward(variables: Any, inputs: Mapping[str, jax.Array], key: jax.Array) -> Any:
         mutable = [name for name in variables if name != "params"]
-        return module.apply(variables, inputs, rngs={"dropout": key}, mutable=mutable, **call)[0]
+        arrays, by_name = given(inputs)
+        return module.apply(variables, *arrays, rngs={"dropout": key}, mutable=mutable, **by_name, **call)[0]
 
     variables = dict(jax.eval_shape(init, key, inputs))
     trace = _Trace()
 
-    def traced_forward(variables: Any, inputs: jax.Array, key: jax.Array) -> Any:
+    def traced_forward(variables: Any, inputs: Mapping[str, jax.Array], key: jax.Array) -> Any:
         with nn.intercept_methods(trace.intercept):
             return forward(variables, inputs, key)
 

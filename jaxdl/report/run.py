@@ -166,7 +166,14 @@ def _of_metrics(
     for tag, value in metrics.items():
         split, _, name = tag.partition("/")
         values.setdefault(name, {})[split] = value
-    return [sections[name](by_split, data, plots) for name, by_split in values.items() if name in sections]
+    parts = []
+    for name, by_split in values.items():
+        output, _, kind = name.rpartition("/")
+        if kind in sections:
+            of_output = _mapping(data.get("class_names_of")).get(output)
+            about = {**data, "class_names": of_output} if of_output else data
+            parts.append(sections[kind](by_split, about, plots))
+    return parts
 
 
 def _record(record: Mapping[str, Any]) -> str:

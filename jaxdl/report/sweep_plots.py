@@ -115,6 +115,32 @@ def slice_plot(title: str, scale: Scale, figures: Sequence[float], best: int, y_
         return svg(figure, title)
 
 
+def front_plot(
+    title: str, points: Sequence[tuple[float, float]], front: Sequence[int], x_label: str, y_label: str
+) -> str:
+    """Returns two figures of each combination over one another; those that none beats are connected.
+
+    Args:
+        title: read out by screen readers.
+        points: the two figures of each combination.
+        front: indices of the combinations that no other one beats.
+        x_label: name of the first figures.
+        y_label: name of the second ones.
+    """
+    with drawing() as Figure:
+        figure = Figure(figsize=(3.6, 2.7), layout="constrained")
+        axes = figure.add_subplot()
+        axes.scatter(
+            [x for x, _ in points], _finite([y for _, y in points]), s=18, color=_OTHERS, alpha=0.6, linewidths=0
+        )
+        best = sorted(points[place] for place in front)
+        axes.plot([x for x, _ in best], [y for _, y in best], marker="o", ms=5, lw=1, color=_BEST)
+        dress(axes)
+        axes.set_xlabel(x_label, **_LABEL)
+        axes.set_ylabel(y_label, **_LABEL)
+        return svg(figure, title)
+
+
 def parallel_coordinates(title: str, scales: Sequence[Scale], quality: Sequence[float], best: int) -> str:
     """Returns one line for each trial through its values; better trials have stronger lines.
 

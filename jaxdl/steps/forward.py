@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from jaxdl.augment import Augmentation
+from jaxdl.augment.several import augmented
 from jaxdl.data import Preprocess, Spec
+from jaxdl.data.named import put_back, view
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.recipe import outputs_for
+from jaxdl.experiment.fitting import objective_of, outputs_for
+from jaxdl.objectives import masked_mean
 from jaxdl.objectives.alignment import ended, only_blank_beyond
 from jaxdl.steps.collections import WRITABLE
-from jaxdl.steps.elements import Batch, element_weights
+from jaxdl.steps.elements import Batch, element_mask, element_weights
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState
 
 # Name of operations in a profile (see `jaxdl.profiling`); everything that makes a batch is under it.
 INPUT_SCOPE = "input_pipeline"
+
+
+class Losses(NamedTuple):
+    """The loss of a batch in training.
+
+    Attributes:
+        loss: () float32.
+        mask: which elements count in metrics, or how much; see `jaxdl.steps.elements`. Several by output.
+        parts: of several outputs the loss of each, () float32, by ``OUTPUT/loss``.
+    """
+
+    loss: jax.Array
+    mask: Any
+    parts: dict[str, jax.Array]
+
+
+class Compared(NamedTuple):
+    """What is compared with outputs in evaluation; several by output.
+
+    Attributes:
+        targets: (batch, ...), in their own unit.
+        standard: the same as the loss compares them with outputs.
+        mask: which elements count, or how much.
+    """
+
+    targets: Any
+    standard: Any
+    mask: Any
 
 
 class Forward:
@@ -49,6 +82,10 @@ class Forward:
         self._target = spec.target if objective.kind == "values" and objective.standardizes else Preprocess()
         if objective.of_inputs:
             self._target = Preprocess(mean=spec.preprocess.mean, deviation=spec.preprocess.deviation)
+        self._of_outputs = {
+            name: Forward(_of_output(experiment, name), dataclasses.replace(each, inputs=()), None, layout)
+            for name, each in spec.targets
+        }
 
     def with_mixed_targets(self, batch: Batch, outputs: int) -> Batch:
         """Mixes the targets where the augmentation has mixed examples."""
@@ -69,26 +106,138 @@ class Forward:
 
     def preprocessed(self, batch: Batch) -> Batch:
         with jax.named_scope(INPUT_SCOPE):
-            return self._spec.preprocess.of_batch(batch)
+            for name, each in self._spec.inputs:
+                batch = put_back(batch, each.preprocess.of_batch(view(batch, name)), name)
+            return batch if self._spec.inputs else self._spec.preprocess.of_batch(batch)
 
-    def apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> jax.Array:
-        """Returns the model's outputs for a preprocessed batch, in float32."""
+    def augmented(self, recipe: Experiment, batch: Batch, key: jax.Array) -> Batch:
+        """Returns a preprocessed batch with random changes."""
+        if self._spec.views:
+            return augmented(recipe.augmentation, Augmentation(), batch, self._spec, key)
+        return recipe.augmentation.apply(batch, self._spec.preprocess, key)
+
+    def with_inputs_in_precision(self, batch: Batch) -> Batch:
+        """Returns a batch with its inputs in the dtype of the computation."""
+        names = [f"inputs/{name}" for name, _ in self._spec.inputs] or ["inputs"]
+        return {**batch, **{name: self.in_precision(batch[name]) for name in names}}
+
+    def called_with(self, batch: Batch) -> tuple[tuple[jax.Array, ...], dict[str, Any]]:
+        """Returns what a model is called with: its inputs in the dtype of the computation, and their lengths.
+
+        Several inputs, and their lengths, go by their names.
+        """
+        if not self._spec.inputs:
+            return (self.in_precision(batch["inputs"]),), {"lengths": batch.get("lengths")}
+        names = [name for name, _ in self._spec.inputs]
+        lengths = {name: batch[f"lengths/{name}"] for name in names if f"lengths/{name}" in batch}
+        return (), {name: self.in_precision(batch[f"inputs/{name}"]) for name in names} | {"lengths": lengths or None}
+
+    def examples(self) -> tuple[tuple[jax.Array, ...], dict[str, Any]]:
+        """Returns what a model is initialised with: one example of zeros of each input."""
+        zeros = {
+            name: jnp.zeros((1, *each.model_shape), each.model_dtype)
+            for name, each in self._spec.inputs or (("", self._spec),)
+        }
+        if not self._spec.inputs:
+            return (zeros[""],), {}
+        steps = {name: each.model_shape[0] for name, each in self._spec.inputs if each.lengths}
+        lengths = {name: jnp.full((1,), count, jnp.int32) for name, count in steps.items()}
+        return (), {**zeros, "lengths": lengths or None}
+
+    def apply(self, recipe: Experiment, state: TrainState, batch: Batch) -> Any:
+        """Returns the model's outputs for a preprocessed batch, in float32; several by name."""
         variables = self.variables(state.params, state.model_state)
         model: Any = recipe.model
         with jax.named_scope(INPUT_SCOPE):
-            inputs = self.in_precision(batch["inputs"])
-        outputs, _ = model.apply(variables, inputs, train=False, lengths=batch.get("lengths"), mutable=WRITABLE)
-        return self.aligned(outputs.astype(jnp.float32), batch)
+            inputs, named = self.called_with(batch)
+        outputs, _ = model.apply(variables, *inputs, train=False, **named, mutable=WRITABLE)
+        return self.wide(outputs, batch)
+
+    def wide(self, outputs: Any, batch: Batch) -> Any:
+        """Returns a model's outputs for a batch in float32, `aligned`.
+
+        Raises:
+            UserError: there are several targets, and the model does not return a dictionary with an output for each.
+        """
+        if not self._of_outputs:
+            return self.aligned(outputs.astype(jnp.float32), self.view(batch))
+        names = list(self._of_outputs)
+        if not isinstance(outputs, Mapping) or set(outputs) != set(names):
+            given = ", ".join(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
+            raise UserError(f"the model must return a dictionary with the outputs {', '.join(names)}, not {given}.")
+        return {
+            name: forward.aligned(outputs[name].astype(jnp.float32), self.view(batch, name))
+            for name, forward in self._of_outputs.items()
+        }
 
     def aligned(self, outputs: jax.Array, batch: Batch) -> jax.Array:
         """Returns the outputs for a batch, in which steps beyond its lengths change no alignment with an answer."""
         return only_blank_beyond(outputs, batch.get("lengths")) if self._experiment.objective.aligns else outputs
+
+    def loss(self, recipe: Experiment, batch: Batch, outputs: Any) -> Losses:
+        """Returns the loss of a batch, and what metrics need.
+
+        Args:
+            recipe: the recipe with the numbers of the step.
+            batch: preprocessed, with targets.
+            outputs: what the model gives for it.
+        """
+        if self._of_outputs:
+            return self._weighted(recipe, batch, outputs)
+        batch = self.view(batch)
+        mixed = self.with_mixed_targets(batch, outputs.shape[-1])
+        losses = recipe.objective.losses(outputs, self.standardized(outputs, mixed["targets"]))
+        mask = element_mask(batch, losses.shape)
+        weights = self.weights(recipe, mixed, mask, losses.shape)
+        return Losses(masked_mean(losses, weights), weights if recipe.weighted_metrics else mask, {})
+
+    def _weighted(self, recipe: Experiment, batch: Batch, outputs: Any) -> Losses:
+        """Returns the weighted sum of the losses of several outputs."""
+        of_each = {
+            name: forward.loss(_of_output(recipe, name), self.view(batch, name), outputs[name])
+            for name, forward in self._of_outputs.items()
+        }
+        weights = recipe.objective.weights  # type: ignore[attr-defined]  # several outputs have several losses
+        loss = jnp.sum(jnp.stack([weights[name] * each.loss for name, each in of_each.items()]))
+        masks = {name: each.mask for name, each in of_each.items()}
+        return Losses(loss, masks, {f"{name}/loss": each.loss for name, each in of_each.items()})
+
+    def view(self, batch: Batch, target: str = "") -> Batch:
+        """Returns the part of a batch that belongs to a target, with the lengths of its input."""
+        return view(batch, self._spec.by_target[target].of_input, target) if self._spec.views else batch
+
+    def targets(self, batch: Batch, outputs: Any) -> Any:
+        """Returns the targets of a batch, those of mixed examples mixed; several by name."""
+        if self._of_outputs:
+            return {name: batch[f"targets/{name}"] for name in self._of_outputs}
+        return self.with_mixed_targets(batch, outputs.shape[-1])["targets"]
+
+    def compared(self, recipe: Experiment, batch: Batch, outputs: Any) -> Compared:
+        """Returns what a loss and metrics compare in evaluation; several by name."""
+        if self._of_outputs:
+            of_each = {
+                name: forward.compared(_of_output(recipe, name), self.view(batch, name), outputs[name])
+                for name, forward in self._of_outputs.items()
+            }
+            return Compared(*({name: each[at] for name, each in of_each.items()} for at in range(3)))
+        batch = self.with_targets(self.view(batch))
+        targets = batch["targets"]
+        standard = self.standardized(outputs, targets)
+        shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
+        mask = element_mask(batch, shape)
+        mask = self.weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
+        return Compared(targets, standard, mask)
 
     def with_targets(self, batch: Batch) -> Batch:
         """Returns a batch with preprocessed inputs and its targets, which for a reconstruction are the inputs.
 
         Where some labels are to be ignored, these are 0, and ``counted`` says which are not.
         """
+        for name, forward in self._of_outputs.items():
+            of_input = dict(self._spec.targets)[name].of_input
+            batch = put_back(batch, forward.with_targets(view(batch, of_input, name)), of_input, name)
+        if self._of_outputs:
+            return batch
         objective, ignored = self._experiment.objective, self._spec.ignore_index
         if objective.of_inputs:
             return {**batch, "targets": self._spec.preprocess.restored(batch["inputs"])}
@@ -107,16 +256,24 @@ class Forward:
             return self._target.standardized(targets[..., None])[..., 0]
         return self._target.standardized(targets)
 
-    def in_unit(self, outputs: jax.Array) -> jax.Array:
+    def in_unit(self, outputs: Any) -> Any:
         """Returns outputs in the unit of the targets."""
+        if self._of_outputs:
+            return {name: forward.in_unit(outputs[name]) for name, forward in self._of_outputs.items()}
         return self._target.restored(outputs)
 
-    def measured(self, outputs: jax.Array) -> jax.Array:
+    def measured(self, outputs: Any) -> Any:
         """Returns what metrics compare with the targets, in their unit."""
+        if self._of_outputs:
+            return {name: forward.measured(outputs[name]) for name, forward in self._of_outputs.items()}
         return self._experiment.objective.measured(self.in_unit(outputs))
 
-    def check_outputs(self, outputs: jax.Array) -> None:
+    def check_outputs(self, outputs: Any) -> None:
         """Raises `UserError` if a model has fewer outputs than classes: JAX would take another one for the missing."""
+        if self._of_outputs:
+            for name, forward in self._of_outputs.items():
+                forward.check_outputs(outputs[name])
+            return
         needed = outputs_for(self._experiment.objective, self._spec)
         if self._spec.class_names and outputs.shape[-1] < needed:
             raise UserError(f"the model has {outputs.shape[-1]} outputs, but these data have {needed} classes.")
@@ -130,3 +287,8 @@ class Forward:
         params = jax.tree.map(cast, params)
         params = params if self._layout is None else self._layout.collected(params)
         return {"params": params, **model_state}
+
+
+def _of_output(recipe: Experiment, name: str) -> Experiment:
+    """Returns a recipe with the objective of one of several outputs."""
+    return dataclasses.replace(recipe, objective=objective_of(recipe.objective, name), metrics=())

@@ -21,7 +21,6 @@ from jaxdl.steps import averages, scaling
 from jaxdl.steps.averages import AVERAGE, prefix_of
 from jaxdl.steps.collections import sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
-from jaxdl.steps.elements import element_mask
 from jaxdl.steps.figures import eval_metrics
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
@@ -45,8 +44,6 @@ class Steps(NamedTuple):
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
-        begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
-            and variables of the model in the place of its own.
         train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, the experiment's
             metrics that are measured in training (`training_metrics`: accuracy), with ``nan="skip"`` or in float16
             also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``.
@@ -55,17 +52,28 @@ class Steps(NamedTuple):
             experiment's own. Of a state with an average of its parameters also those of the average, with ``ema_`` or
             ``swa_`` before their names.
         predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
-            ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one.
+            ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one. Of
+            several outputs they are by name.
+    """
+
+    init_state: Callable[[Any], TrainState]
+    train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
+    eval_step: Callable[..., Sums]
+    predict_step: Callable[[TrainState, Batch], Any]
+
+
+class BesideSteps(NamedTuple):
+    """The pure functions that a training needs before its first step and between epochs, jitted as those of `Steps`.
+
+    Attributes:
+        begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
+            and variables of the model in the place of its own.
         add_to_average: ``(state) -> state``, whose equal average (``training.swa``) has the parameters, too.
         measure_step: ``(state, batch, hparams) -> (state, {})``: with batch statistics of the average measured on one
             more batch, which ``step`` counts, too; the first of them at the end of an epoch.
     """
 
-    init_state: Callable[[Any], TrainState]
     begin_with: Callable[[TrainState, Any, Any], TrainState]
-    train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
-    eval_step: Callable[..., Sums]
-    predict_step: Callable[[TrainState, Batch], jax.Array]
     add_to_average: Callable[[TrainState], TrainState]
     measure_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
 
@@ -130,12 +138,19 @@ def make_steps(
     functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
     return Steps(
         jax.jit(functions.init_state),
-        jax.jit(functions.begin_with),
         jax.jit(functions.train_step),
         jax.jit(functions.eval_step),
         jax.jit(functions.predict_step),
-        jax.jit(functions.add_to_average),
-        jax.jit(functions.measure_step),
+    )
+
+
+def make_beside_steps(
+    experiment: Experiment, spec: Spec, total_steps: int, layout: Layout | None = None
+) -> BesideSteps:
+    """Returns what a training needs beside its steps; the arguments are those of `make_steps`."""
+    functions = _Functions(experiment.for_spec(spec), spec, total_steps, None, layout)
+    return BesideSteps(
+        jax.jit(functions.begin_with), jax.jit(functions.add_to_average), jax.jit(functions.measure_step)
     )
 
 
@@ -172,8 +187,8 @@ class _Functions:
     def init_state(self, seed: Any) -> TrainState:
         key = jax.random.key(seed)
         params_key, dropout_key, state_key = jax.random.split(key, 3)
-        example = jnp.zeros((1, *self._spec.model_shape), self._spec.model_dtype)
-        variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, example)
+        inputs, named = self._forward.examples()
+        variables = self._experiment.model.init({"params": params_key, "dropout": dropout_key}, *inputs, **named)
         params, model_state, _ = split(variables)
         opt_state = self._first_opt_state(params, model_state)
         return TrainState(jnp.zeros((), jnp.int32), params, model_state, opt_state, state_key)
@@ -215,6 +230,7 @@ class _Functions:
             if LOSS_SCALE in others:
                 fine |= others[LOSS_SCALE]["scale"] > scaling.LEAST
             metrics["loss"] = jnp.where(fine, found.loss, jnp.nan)
+        metrics |= found.parts
         outputs = self._forward.measured(found.outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
@@ -262,12 +278,7 @@ class _Functions:
         batch = self._forward.preprocessed(batch)
         outputs = self._forward.apply(recipe, state, batch)
         self._forward.check_outputs(outputs)
-        batch = self._forward.with_targets(batch)
-        targets = batch["targets"]
-        standard = self._forward.standardized(outputs, targets)
-        shape = jax.eval_shape(recipe.objective.losses, outputs, standard).shape
-        mask = element_mask(batch, shape)
-        mask = self._forward.weights(recipe, batch, mask, shape) if recipe.weighted_metrics else mask
+        targets, standard, mask = self._forward.compared(recipe, batch, outputs)
         loss, *figures = eval_metrics(recipe)
         sums = loss.partial(outputs, standard, mask)
         outputs = self._forward.measured(outputs)
@@ -275,7 +286,7 @@ class _Functions:
             sums |= figure.partial(outputs, targets, mask)
         return sums
 
-    def predict_step(self, state: TrainState, batch: Batch) -> jax.Array:
+    def predict_step(self, state: TrainState, batch: Batch) -> Any:
         average = averages.averaged(state)
         state = state if average is None else average
         outputs = self._forward.apply(self._experiment, state, self._forward.preprocessed(batch))
@@ -305,8 +316,8 @@ class _Functions:
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
-            batch = self._forward.with_targets(recipe.augmentation.apply(batch, self._spec.preprocess, key))
-            return {**batch, "inputs": self._forward.in_precision(batch["inputs"])}, dropout_key
+            batch = self._forward.with_targets(self._forward.augmented(recipe, batch, key))
+            return self._forward.with_inputs_in_precision(batch), dropout_key
 
     def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> Differentiated:
         """Returns the loss of a batch as stored, and its gradients."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,12 +14,13 @@ from jaxdl.backend.compiler import without_jit
 from jaxdl.backend.recompute import recomputed
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
-from jaxdl.objectives import broadcast_mask, masked_mean
+from jaxdl.objectives import broadcast_mask
 from jaxdl.objectives.counting import ratio, total
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
 from jaxdl.steps.freezing import frozen_statistics
+from jaxdl.steps.penalty import penalty
 
 
 class Differentiated(NamedTuple):
@@ -32,15 +34,18 @@ class Differentiated(NamedTuple):
         mask: which elements count in metrics, or how much; see `jaxdl.steps.elements`.
         model_state: the model's other variables after the step.
         sown: what the model sowed, by collection.
+        parts: of several outputs the loss of each, () float32, by ``OUTPUT/loss``; their outputs, targets and masks are
+            dictionaries.
     """
 
     loss: jax.Array
     gradients: Any
-    outputs: jax.Array
-    targets: jax.Array
-    mask: jax.Array
+    outputs: Any
+    targets: Any
+    mask: Any
     model_state: Any
     sown: Mapping[str, Any]
+    parts: Mapping[str, jax.Array] = types.MappingProxyType({})
 
 
 def differentiate(
@@ -75,18 +80,14 @@ def differentiate(
 
     def loss_of(params: Any) -> tuple[jax.Array, Any]:
         outputs, after, sown = run_model(forward, recipe, params, model_state, batch, dropout_key)
-        mixed = forward.with_mixed_targets(batch, outputs.shape[-1])
-        losses = recipe.objective.losses(outputs, forward.standardized(outputs, mixed["targets"]))
-        mask = element_mask(batch, losses.shape)
-        weights = forward.weights(recipe, mixed, mask, losses.shape)
-        loss, added = masked_mean(losses, weights), added_loss(sown)
-        loss = loss if added is None else loss + added
-        mask = weights if recipe.weighted_metrics else mask
-        return loss if scale is None else loss * scale, (loss, outputs, mask, after, sown)
+        loss, mask, parts = forward.loss(recipe, batch, outputs)
+        for added in (added_loss(sown), penalty(recipe.training, recipe.optimizer.held(params))):
+            loss = loss if added is None else loss + added
+        return loss if scale is None else loss * scale, (loss, outputs, mask, parts, after, sown)
 
-    gradients, (loss, outputs, mask, after, sown) = jax.grad(loss_of, has_aux=True)(params)
-    targets = forward.with_mixed_targets(batch, outputs.shape[-1])["targets"]
-    return Differentiated(loss, _divided(gradients, scale), outputs, targets, mask, after, sown)
+    gradients, (loss, outputs, mask, parts, after, sown) = jax.grad(loss_of, has_aux=True)(params)
+    targets = forward.targets(batch, outputs)
+    return Differentiated(loss, _divided(gradients, scale), outputs, targets, mask, after, sown, parts)
 
 
 def _in_parts(
@@ -111,7 +112,7 @@ def _in_parts(
 
     losses = jax.eval_shape(losses_of, jax.ShapeDtypeStruct(shape, jnp.float32), of_mixed[0]).shape
     losses = (losses[0] * parts, *losses[1:])
-    mask = element_mask(batch, losses)
+    mask = element_mask(forward.view(batch), losses)
     weights = forward.weights(recipe, mixed, mask, losses)
     of_shares = _apart(_shares(weights, losses), parts)
 
@@ -119,8 +120,9 @@ def _in_parts(
         params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
     ) -> tuple[jax.Array, Any]:
         outputs, after, sown = run_model(forward, recipe, params, model_state, part, key)
-        loss, added = total(losses_of(outputs, targets), shares), added_loss(sown)
-        loss = loss if added is None else loss + added / parts
+        loss = total(losses_of(outputs, targets), shares)
+        for added in (added_loss(sown), penalty(recipe.training, recipe.optimizer.held(params))):
+            loss = loss if added is None else loss + added / parts
         return loss if scale is None else loss * scale, (loss, outputs, after, sown)
 
     def body(carry: tuple[Any, Any, jax.Array], given: Any) -> tuple[tuple[Any, Any, jax.Array], Any]:
@@ -181,16 +183,17 @@ def run_model(
     # A model that answers in several steps reads the true answer in training, and otherwise its own.
     told: dict[str, Any] = {"targets": batch["targets"]} if reads_targets(recipe.model) else {}
 
-    def apply(variables: Any, inputs: jax.Array, told: Any, key: jax.Array) -> Any:
-        return recipe.model.apply(variables, inputs, train=True, **told, rngs={"dropout": key}, mutable=WRITABLE)
+    def apply(variables: Any, inputs: Any, told: Any, key: jax.Array) -> Any:
+        return recipe.model.apply(variables, *inputs, train=True, **told, rngs={"dropout": key}, mutable=WRITABLE)
 
     variables = forward.variables(recipe.optimizer.held(params), model_state)
-    told = {"lengths": batch.get("lengths"), **told}
+    inputs, named = forward.called_with(batch)
+    told = {**named, **told}
     run = functools.partial(recomputed, apply) if recipe.training.remat and not without_jit() else apply
     with frozen_statistics(recipe.optimizer.freeze):
-        outputs, written = run(variables, batch["inputs"], told, dropout_key)
+        outputs, written = run(variables, inputs, told, dropout_key)
     _, after, sown = split(written)
-    outputs = forward.aligned(outputs.astype(jnp.float32), batch)
+    outputs = forward.wide(outputs, batch)
     forward.check_outputs(outputs)
     return outputs, carried(model_state, after), sown
 

@@ -13,7 +13,9 @@ from jaxdl.backend.jaxprs import product_flops
 from jaxdl.backend.liveness import aval_bytes, peak_bytes
 from jaxdl.backend.mesh import devices_of
 from jaxdl.data import Spec
+from jaxdl.data.named import full_name
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.fitting import objective_of
 from jaxdl.steps.functions import hyperparameters, make_steps, state_shapes
 from jaxdl.steps.layout import Layout
 
@@ -27,7 +29,7 @@ class Memory:
         optimizer: the optimizer's state.
         model_state: other variables of the model, such as batch statistics.
         activations: a batch, what the backward pass keeps, the gradients, and all else that one step needs at once.
-        collected: parameters of which this device has a share, and which it collects from the others for a step.
+        collected: copies of the parameters of which this device has a share, as it collects them for a step.
         example: one example as it is stored on the device.
         data: all examples, which lie on each device; None: their number is not known, or they are brought in parts.
         devices: how many devices share the training.
@@ -103,7 +105,7 @@ def predicted_memory(
         optimizer=lying["opt_state"],
         model_state=lying["model_state"],
         activations=max(0, peak - sum(whole.values())),
-        collected=whole["params"] - lying["params"] if layout is not None and layout.shard == "fsdp" else 0,
+        collected=_collected(state.params, layout) if layout is not None and layout.shard == "fsdp" else 0,
         example=example,
         data=None if examples is None else examples * example,
         devices=1 if layout is None else devices_of(layout.axes),
@@ -113,16 +115,25 @@ def predicted_memory(
 
 def batch_shapes(experiment: Experiment, spec: Spec) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes of a batch as stored, which follow from the recipe and what one example is."""
-    size = experiment.training.batch_size
-    targets = jnp.float32 if experiment.objective.kind == "values" else jnp.int32
-    shapes = {
-        "inputs": jax.ShapeDtypeStruct((size, *spec.input_shape), jnp.dtype(spec.input_dtype)),
-        "targets": jax.ShapeDtypeStruct((size, *spec.target_shape), targets),
-    }
-    for name, there in (("lengths", spec.lengths), ("target_lengths", spec.target_lengths)):
-        if there:
-            shapes[name] = jax.ShapeDtypeStruct((size,), jnp.int32)
+    size, shapes = experiment.training.batch_size, dict[str, jax.ShapeDtypeStruct]()
+    for name, each in spec.inputs or (("", spec),):
+        shape = (size, *each.input_shape)
+        shapes[full_name("inputs", name)] = jax.ShapeDtypeStruct(shape, jnp.dtype(each.input_dtype))
+        if each.lengths:
+            shapes[full_name("lengths", name)] = jax.ShapeDtypeStruct((size,), jnp.int32)
+    for name, each in spec.by_target.items():
+        kind = objective_of(experiment.objective, name).kind
+        dtype = jnp.float32 if kind == "values" else jnp.int32
+        shapes[full_name("targets", name)] = jax.ShapeDtypeStruct((size, *each.target_shape), dtype)
+        if each.target_lengths:
+            shapes[full_name("target_lengths", name)] = jax.ShapeDtypeStruct((size,), jnp.int32)
     return shapes
+
+
+def _collected(params: Any, layout: Layout) -> int:
+    """Returns the bytes of those parameters that are divided among devices, when they are whole."""
+    leaves = zip(jax.tree.leaves(params), jax.tree.leaves(layout.of_state(params)), strict=True)
+    return sum(aval_bytes(leaf) for leaf, lies in leaves if not lies.is_fully_replicated)
 
 
 def _bytes(tree: Any, shardings: Any) -> int:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdl.experiment import Experiment
+from jaxdl.fields import replace
 from jaxdl.optim.groups import matches
 from jaxdl.steps.elements import Batch
 from jaxdl.steps.forward import Forward
@@ -41,6 +42,7 @@ def with_batch(
         number: () int32, how many batches were measured before.
     """
     statistics = model_state[BATCH_STATISTICS]
+    recipe = replace(recipe, {"training.remat": False})  # there is no backward pass
 
     def after(statistics: Any) -> Any:
         before = {**model_state, BATCH_STATISTICS: statistics}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
+import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,16 +17,20 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import check_fields
 from jaxdl.files.paths import expanded
 from jaxdl.report.terminal import announce
-from jaxdl.sweeps.definition import Definition, direction_of
+from jaxdl.sweeps.aims import direction_of, direction_of_aim, split_aims
+from jaxdl.sweeps.definition import LEARNING, Definition
 from jaxdl.sweeps.directory import SweepDirectory, continued
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import make_plan
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.axis import Range
+from jaxdl.sweeps.space.cmaes import check_cmaes
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.pairs import read_pairs
+from jaxdl.sweeps.space.reading import enqueued_values, make_space, parse_setting
 from jaxdl.sweeps.space.sampling import grid_values
-from jaxdl.sweeps.space.space import Space, make_space
+from jaxdl.sweeps.space.space import Space
 from jaxdl.sweeps.sweep import Sweep
 from jaxdl.sweeps.trials.schedule import check_values
 from jaxdl.sweeps.trials.table import TABLE, numbers_left
@@ -36,19 +42,22 @@ _MOST_DRAWN = 20_000
 
 def sweep(
     experiment: Experiment,
-    space: Mapping[str, Any],
+    space: Mapping[str, Any] = types.MappingProxyType({}),
     *,
     sweep_dir: Path | str | None = None,
     data_dir: Path | str | None = None,
-    mode: Literal["", "grid", "random", "tpe"] = "",
+    mode: Literal["", "grid", "random", "sobol", "tpe", "cmaes"] = "",
     trials: int = 0,
     sweep_objective: str = "",
     direction: Literal["", "minimize", "maximize"] = "",
-    prune: Literal["none", "asha", "hyperband"] = "none",
+    prune: Literal["none", "median", "asha", "hyperband"] = "none",
     sweep_seed: int = 0,
     execution: Execution | None = None,
     extend: bool = False,
     notify: Callable[[str], None] = announce,
+    sweep_if: str | Callable[[Experiment], bool] | Sequence[str | Callable[[Experiment], bool]] = (),
+    pairs: Path | str | Sequence[Mapping[str, Any]] = "",
+    enqueue: Sequence[Mapping[str, Any]] = (),
     objective: str = "",
 ) -> SweepResults:
     """Trains an experiment many times with different values of some of its fields, and compares the results.
@@ -63,13 +72,17 @@ def sweep(
         data_dir: folder of prepared data sets; None: TFDS's own.
         mode: ``sweep_mode`` of `jaxdl.sweeps.selection.Selection`.
         trials: see `Selection`, also for the next five.
-        sweep_objective: the figure to compare by.
+        sweep_objective: the figure to compare by; further aims behind commas.
         direction: whether smaller or larger values are better.
         prune: how worse trials are stopped early.
         sweep_seed: seed of the values that are drawn.
         execution: where and how trials run.
         extend: add trials to an earlier sweep with fewer.
         notify: called with messages.
+        sweep_if: conditions on each combination as text (see `jaxdl.sweeps.space.conditions`), or functions that return
+            for a trial's experiment whether it may be tried.
+        pairs: combinations of several fields that are tried as they stand, as dictionaries, or the path of a CSV file.
+        enqueue: known settings, as dictionaries, that are tried first; fields that they do not name are drawn.
         objective: refused: the earlier name of `sweep_objective`.
 
     Raises:
@@ -83,7 +96,10 @@ def sweep(
         )
     execution = execution or Execution()
     selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed)
-    definition = make_definition(experiment, make_space(experiment, space), selection, lag=max(1, execution.width()))
+    limits = [sweep_if] if isinstance(sweep_if, str) or callable(sweep_if) else list(sweep_if)
+    rows = pairs if not isinstance(pairs, str | Path) else read_pairs(expanded(pairs)) if pairs else ()
+    made = make_space(experiment, space, limits, rows)
+    definition = make_definition(experiment, made, selection, lag=max(1, execution.width()), enqueue=enqueue)
     results = conduct(
         definition,
         execution,
@@ -131,7 +147,8 @@ def conduct(
     width = _width(execution, definition)
     if left:
         plan = make_plan(definition, cache, left, width, definition.side_by_side or definition.trials)
-        notify(f"{plan.text()}\n  sweep directory: {sweep_dir}")
+        first = f"\n{plan.first_text()}" if dry_run else ""
+        notify(f"{plan.text()}{first}\n  sweep directory: {sweep_dir}")
         width = plan.width
     else:
         notify(f"all {definition.trials} trials of the sweep in {sweep_dir} are finished.")
@@ -167,7 +184,12 @@ def _width(execution: Execution, definition: Definition) -> Width | None:
 
 
 def make_definition(
-    experiment: Experiment, space: Space, selection: Selection | None = None, *, lag: int = 1
+    experiment: Experiment,
+    space: Space,
+    selection: Selection | None = None,
+    *,
+    lag: int = 1,
+    enqueue: Sequence[Mapping[str, Any]] = (),
 ) -> Definition:
     """Returns the definition of a sweep, with defaults for what the selection does not set.
 
@@ -176,6 +198,7 @@ def make_definition(
         space: the fields and their values.
         selection: how trials are chosen and compared; None: all defaults.
         lag: how many trials run at the same time.
+        enqueue: known settings besides those of the selection.
 
     Raises:
         UserError: the arguments contradict each other.
@@ -185,13 +208,15 @@ def make_definition(
     mode = selection.sweep_mode or ("grid" if space.is_finite else "random")
     trials = selection.trials
     if mode == "grid":
-        ranges = [axis for axis in space.axes if isinstance(axis.values, Range)]
+        ranges = [axis for axis in space.axes if not math.isfinite(axis.count)]
         if ranges:
             raise UserError(
-                f"--sweep={ranges[0].path}={ranges[0].spec}: a range has no grid; give a list of values, or "
-                "--sweep_mode=random with --trials=N."
+                f"--sweep={ranges[0].path}={ranges[0].spec}: a range without steps has no grid; give a list of "
+                "values, or --sweep_mode=random with --trials=N."
             )
         most = len(grid_values([space]))
+        if not most:
+            raise UserError(f"--sweep_if: no combination fulfils {' and '.join(limit.text for limit in space.limits)}.")
         if trials > most:
             raise UserError(f"--trials={trials}: the grid has {most} combinations; omit it, or give more values.")
         trials = trials or most
@@ -199,9 +224,11 @@ def make_definition(
         raise UserError(f"--trials={trials}: at most {_MOST_DRAWN:,} trainings are drawn in one sweep; give fewer.")
     if trials < 1:
         raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
-    objective = selection.sweep_objective or experiment.training.watch
+    objective, others = split_aims(selection.sweep_objective or experiment.training.watch)
     own_direction = direction_of(objective, experiment.measured)
-    return Definition(
+    for aim in others:
+        direction_of_aim(aim, experiment.measured)
+    definition = Definition(
         experiment=experiment,
         space=space,
         mode=mode,
@@ -210,5 +237,19 @@ def make_definition(
         direction=selection.direction or own_direction,
         prune=selection.prune,
         sweep_seed=selection.sweep_seed,
-        lag=lag if mode == "tpe" or selection.prune != "none" else 1,
+        lag=lag if mode in LEARNING or selection.prune != "none" else 1,
+        enqueued=_enqueued(space, mode, trials, [*map(parse_setting, selection.enqueue), *enqueue]),
+        others=others,
     )
+    if mode == "cmaes":
+        check_cmaes(definition)
+    return definition
+
+
+def _enqueued(space: Space, mode: str, trials: int, settings: Sequence[Mapping[str, Any]]) -> tuple[Values, ...]:
+    """Returns the known settings of a sweep, checked."""
+    if settings and mode == "grid":
+        raise UserError("--enqueue: a grid tries every combination; give --sweep_mode=random, or put the value first.")
+    if len(settings) > trials:
+        raise UserError(f"--enqueue: {len(settings)} known settings are more than --trials={trials}; give more trials.")
+    return tuple(enqueued_values(space, each) for each in settings)

@@ -6,23 +6,26 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import differences, from_config, to_config
-from jaxdl.fields import walk
-from jaxdl.objectives.metrics import direction
+from jaxdl.fields import show, walk
+from jaxdl.sweeps.aims import Direction, direction_of_aim
 from jaxdl.sweeps.space.axis import Choices
-from jaxdl.sweeps.space.space import Space, make_space
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.reading import enqueued_values, make_space
+from jaxdl.sweeps.space.space import Space
 
-Mode = Literal["grid", "random", "tpe"]
-Prune = Literal["none", "asha", "hyperband"]
-Direction = Literal["minimize", "maximize"]
+Mode = Literal["grid", "random", "sobol", "tpe", "cmaes"]
+Prune = Literal["none", "median", "asha", "hyperband"]
 # The rules too, so that the command of a sweep that was begun under earlier ones finds its directory.
 _NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side", "rules")
-MODES: tuple[Mode, ...] = ("grid", "random", "tpe")
+MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes")
+LEARNING = ("tpe", "cmaes")  # the modes in which results decide about later values
 SEED, EPOCHS = "seed", "training.epochs"
 RULES = 2
 
@@ -46,6 +49,8 @@ class Definition:
         rules: by which rules values are drawn and trials compared, so that a sweep that was begun under earlier ones
             ends under them. 1: each trial is drawn and judged on its own. 2: no combination is drawn twice, and the
             seeds of a combination are judged by their mean.
+        enqueued: known settings, by dotted path, that are tried first; fields that they do not name are drawn.
+        others: further aims, such as ``parameters``; see `jaxdl.sweeps.aims`.
 
     Raises:
         UserError: mode, direction or prune is not one of the possible ones, or the rules are those of a later version.
@@ -63,18 +68,22 @@ class Definition:
     grids: tuple[Space, ...] = ()
     side_by_side: int = 0
     rules: int = RULES
+    enqueued: tuple[Values, ...] = ()
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rules > RULES:
             raise UserError("the sweep was begun by a later version of jaxdl: use that one, or another --sweep_dir.")
         one_of(self.mode, MODES, "sweep mode")
         one_of(self.direction, ("minimize", "maximize"), "direction")
-        one_of(self.prune, ("none", "asha", "hyperband"), "way to prune")
+        one_of(self.prune, ("none", "median", "asha", "hyperband"), "way to prune")
+        if self.others and self.prune != "none":
+            raise UserError(f"--prune={self.prune} judges trials by one figure; give one --sweep_objective.")
 
     @property
     def adaptive(self) -> bool:
         """Whether results of trials decide about later ones."""
-        return self.mode == "tpe" or self.prune != "none"
+        return self.mode in LEARNING or self.prune != "none"
 
     @property
     def judges_seeds_together(self) -> bool:
@@ -86,8 +95,19 @@ class Definition:
         """The seeds for each drawn combination; empty if the seed is drawn, or not varied at all."""
         if self.mode == "grid":
             return ()
-        listed = [axis.values for axis in self.space.axes if axis.path == SEED]
+        listed = [axis.values for axis in self.space.axes if axis.path == SEED and SEED not in self.space.paired]
         return listed[0].values if listed and isinstance(listed[0], Choices) else ()
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Whether smaller or larger values are better, for each aim."""
+        measured = self.experiment.measured
+        return (self.direction, *(direction_of_aim(aim, measured) for aim in self.others))
+
+    def losses(self, figures: Sequence[float | None]) -> list[float]:
+        """Returns a figure for each aim as values to minimise; a missing one is infinite."""
+        ways = zip(figures, self.directions, strict=True)
+        return [math.inf if each is None else each if way == "minimize" else -each for each, way in ways]
 
     def loss(self, figure: float) -> float:
         """Returns a figure as a value to minimise."""
@@ -116,7 +136,19 @@ class Definition:
             "grids": [space.specs() for space in self.grids],
             "side_by_side": self.side_by_side,
             "rules": self.rules,
+            **self._restrictions(),
         }
+
+    def _restrictions(self) -> dict[str, Any]:
+        """Returns what earlier versions did not have, where there is any, so that the names of their sweeps stay."""
+        space = self.space
+        found = {
+            "limits": [limit.text for limit in space.limits],
+            "pairs": [_texts(dict(row)) for row in space.pairs],
+            "enqueued": [_texts(values) for values in self.enqueued],
+            "others": list(self.others),
+        }
+        return {name: value for name, value in found.items() if value}
 
     def digest(self) -> str:
         """Returns 8 hex digits of everything except the number of trials, so that extending a sweep keeps them."""
@@ -124,6 +156,10 @@ class Definition:
         value = {**self.to_json(), "experiment": _without_defaults_of_later_fields(named)}
         value = {key: item for key, item in value.items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {path: show(value) for path, value in values.items()}
 
 
 def _without_defaults_of_later_fields(experiment: Experiment) -> dict[str, Any]:
@@ -148,7 +184,8 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
     """
     try:
         experiment = from_config(value["experiment"], default)
-        space = make_space(experiment, _strings(value["fields"]))
+        limits, pairs = value.get("limits", ()), [_strings(row) for row in value.get("pairs", ())]
+        space = make_space(experiment, _strings(value["fields"]), limits, pairs)
         return Definition(
             experiment=experiment,
             space=space,
@@ -159,9 +196,11 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
             prune=value["prune"],
             sweep_seed=int(value["sweep_seed"]),
             lag=_count(value["lag"]),
-            grids=tuple(make_space(experiment, _strings(specs)) for specs in value["grids"]),
+            grids=tuple(make_space(experiment, _strings(specs), limits, pairs) for specs in value["grids"]),
             side_by_side=_count(value["side_by_side"], least=0),
             rules=_count(value.get("rules", 1)),
+            enqueued=tuple(enqueued_values(space, _strings(each)) for each in value.get("enqueued", ())),
+            others=tuple(map(str, value.get("others", ()))),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the definition of the sweep is damaged ({error!r}): give another --sweep_dir.") from error
@@ -199,6 +238,16 @@ def changes(before: Definition, now: Definition) -> list[str]:
     for path in {**old, **new}:
         if old.get(path) != new.get(path):
             found.append(f"--sweep={path}={new.get(path, 'absent')} (not {old.get(path, 'absent')})")
+    restrictions = [definition._restrictions() for definition in (before, now)]
+    for name, flag in (
+        ("limits", "sweep_if"),
+        ("pairs", "sweep_pairs"),
+        ("enqueued", "enqueue"),
+        ("others", "sweep_objective"),
+    ):
+        one, other = (each.get(name, []) for each in restrictions)
+        if one != other:
+            found.append(f"--{flag} is {_brief(other)} (not {_brief(one)})")
     given = {"sweep_mode": "mode", "sweep_objective": "objective"}
     for name in ("sweep_mode", "sweep_objective", "direction", "prune", "sweep_seed"):
         one, other = (getattr(definition, given.get(name, name)) for definition in (before, now))
@@ -207,24 +256,8 @@ def changes(before: Definition, now: Definition) -> list[str]:
     return found
 
 
-def direction_of(objective: str, measured: Sequence[str] = ()) -> Direction:
-    """Returns whether smaller or larger values of a figure are better.
-
-    Raises:
-        UserError: it cannot be ranked, or it is a figure of the test split, which must not be used for tuning.
-    """
-    split, _, name = objective.partition("/")
-    if split == "test":
-        raise UserError(
-            f"--sweep_objective={objective}: selecting by the test split leaves no data to measure the selected trial; "
-            f"give validation/{name or 'loss'}."
-        )
-    if split not in ("train", "validation") or not name:
-        raise UserError(f"--sweep_objective={objective}: write SPLIT/METRIC, such as validation/accuracy.")
-    better = direction(objective, measured)
-    if better is None:
-        raise UserError(f"--sweep_objective={objective}: {name} cannot be ranked.")
-    return better
+def _brief(values: Sequence[Any]) -> str:
+    return " and ".join(map(str, values[:2])) + f" and {len(values) - 2} more" * (len(values) > 2) or "absent"
 
 
 def extended(before: Definition, now: Definition) -> Definition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | N
         if extend:
             raise UserError(f"--extend: there is no sweep in {path}; give the --sweep_dir of one.")
         return None, now
-    before = read_definition(path, now.experiment)
+    before = _with_functions(read_definition(path, now.experiment), now)
     if extend:
         return before, extended(before, now)
     found = changes(before, now)
@@ -123,6 +124,14 @@ def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | N
             "another --sweep_dir."
         )
     return before, before
+
+
+def _with_functions(before: Definition, now: Definition) -> Definition:
+    """Returns an earlier definition with the functions that restrict its space, which its file cannot hold."""
+    at_hand = {limit.text: limit for limit in now.space.limits}
+    limits = tuple(at_hand.get(limit.text, limit) for limit in before.space.limits)
+    grids = tuple(dataclasses.replace(space, limits=limits) for space in before.grids)
+    return dataclasses.replace(before, space=dataclasses.replace(before.space, limits=limits), grids=grids)
 
 
 def _check_free(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,14 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import data_summary, shortened
 from jaxdl.fields import show, walk
 from jaxdl.report.format import data_used, duration
-from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.aims import COSTS
+from jaxdl.sweeps.definition import LEARNING, Definition
 from jaxdl.sweeps.executors.imports import import_what_trials_need
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width, choose
 from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.consequences import also_changed
-from jaxdl.sweeps.space.space import Values, apply
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.training.cache import Cache
 from jaxdl.training.early_stopping import check_measured
@@ -33,6 +36,7 @@ from jaxdl.training.programs import program_key
 _MEASURED_SECONDS = 0.05
 _MOST_DRAWN = 32
 _MOST_COMPARED = 4
+_MOST_SHOWN = 5
 # Of a larger sweep, so many evenly spread trials stand for all, so that the plan takes seconds.
 _MOST_PLANNED = 1000
 
@@ -47,11 +51,14 @@ class Plan:
         programs: how many train programs are compiled at most; of a very large sweep, by some of its trials.
         data: name of the data.
         step_seconds: time of one train step of the first trial, measured, in seconds. seconds: estimated remaining
-            time, in seconds.
+            time without compiling, in seconds.
         width: how many trials run at the same time, and how many of them in one program.
         streamed: whether examples are brought to the device in parts.
         also: what else differs between trials, by dotted path: all values; see
             `jaxdl.sweeps.space.consequences.also_changed`.
+        compile_seconds: time in which the programs of the first trial were compiled, or read from the cache, in
+            seconds.
+        first: values of the first trials that are left, as far as they do not depend on results.
     """
 
     definition: Definition
@@ -63,6 +70,8 @@ class Plan:
     width: Width
     streamed: bool = False
     also: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    compile_seconds: float = 0.0
+    first: Sequence[Values] = ()
 
     def text(self) -> str:
         """Returns the plan in a few lines."""
@@ -79,15 +88,30 @@ class Plan:
         counted = "at least " * (self.left > _MOST_PLANNED)
         programs = f"{counted}{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
         also = ", ".join(f"{path}={','.join(values)}" for path, values in self.also.items())
+        compiling = self.programs * self.compile_seconds
+        share = f" ({duration(compiling)} of it compiling)" if compiling >= 1 else ""
+        named = zip((definition.objective, *definition.others), definition.directions, strict=True)
+        aims = " and ".join(f"{aim} ({way})" for aim, way in named)
+        limits = " and ".join(limit.text for limit in definition.space.limits)
         return "\n".join(
             [
                 f"sweep of {definition.experiment.name} on {self.data}: {varied}",
+                *([f"  only where {limits}"] if limits else []),
                 *([f"  these also change: {also}"] if also else []),
-                f"  {trials}, compared by {definition.objective} ({definition.direction})",
+                f"  {trials}, compared by {aims}",
                 f"  to compile: {programs}",
-                f"  estimated time: {duration(self.seconds)}, {at_once}, at {self.step_seconds * 1e3:.3g} ms per step "
-                "of a single trial (measured)",
+                f"  estimated time: {duration(self.seconds + compiling)}{share}, {at_once}, at "
+                f"{self.step_seconds * 1e3:.3g} ms per step of a single trial (measured)",
             ]
+        )
+
+    def first_text(self) -> str:
+        """Returns the values of the first trials, a line for each."""
+        lines = [", ".join(f"{path}={show(value)}" for path, value in values.items()) for values in self.first]
+        more = self.left - len(lines)
+        later = "drawn from the results of earlier ones" if self.definition.mode in LEARNING else "others"
+        return "\n".join(
+            ["  first trials:", *(f"    {line}" for line in lines), *([f"    {more} {later}"] * (more > 0))]
         )
 
 
@@ -122,14 +146,17 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     with ThreadPoolExecutor(1) as beside:  # over before steps are measured
         beside.submit(import_what_trials_need)
         for recipe in {program_key(recipe): recipe for recipe in recipes if recipe.data == first.data}.values():
-            check_measured("--sweep_objective", definition.objective, recipe, dataset)
+            for aim in (definition.objective, *(aim for aim in definition.others if aim not in COSTS)):
+                check_measured("--sweep_objective", aim, recipe, dataset)
         for recipe in recipes:
             if recipe.data == first.data:
                 recipe.for_spec(dataset.spec)
         first = first.for_spec(dataset.spec)
-        check_read(definition, _different_programs(definition, values[0], dataset), cache)
+        check_read(definition, _different_programs(definition, _with_each_field(definition, values), dataset), cache)
         trainer = cache.trainer(first)
+        begin = time.perf_counter()
         trainer.compile()
+        compile_seconds = time.perf_counter() - begin
     step_seconds, eval_seconds = measure(trainer)
     if exact:
         recipes = [shortened(apply(definition.experiment, values[number])) for number in _some(left)]
@@ -150,6 +177,8 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         width,
         dataset.streamed,
         _also(definition, [values[number] for number in _some(range(len(values)))]),
+        compile_seconds,
+        [values[number] for number in left[:_MOST_SHOWN] if exact or number < len(definition.enqueued)],
     )
 
 
@@ -196,7 +225,8 @@ def check_read(definition: Definition, recipes: Sequence[Experiment], cache: Cac
         UserError: there is such a field.
     """
     for axis in definition.space.axes:
-        if not any(_is_read(axis, recipe, cache) for recipe in recipes):
+        having = [recipe for recipe in recipes if any(field.path == axis.path for field in walk(recipe))]
+        if having and not any(_is_read(axis, recipe, cache) for recipe in having):
             raise UserError(
                 f"--sweep={axis.path}={axis.spec}: with these other fields, no training reads {axis.path}, "
                 "so all trials would be the same."
@@ -227,17 +257,28 @@ def _ends(axis: Axis) -> list[Any]:
     return [axis.value(axis.values.low), axis.value(axis.values.high)]
 
 
-def _different_programs(definition: Definition, values: Values, dataset: Dataset) -> list[Experiment]:
+def _with_each_field(definition: Definition, trials: Sequence[Values]) -> list[Values]:
+    """Returns the first trial, and for each field that it has no value for the first one that has."""
+    chosen = [trials[0]]
+    for axis in definition.space.axes:
+        if not any(axis.path in values for values in chosen):
+            chosen += itertools.islice((values for values in trials if axis.path in values), 1)
+    return chosen
+
+
+def _different_programs(definition: Definition, trials: Sequence[Values], dataset: Dataset) -> list[Experiment]:
     """Returns recipes with different programs for the data of the first one.
 
-    They are the first trial's recipe, recipes in which one field has its last value, and one in which all have. Whether
+    They are the recipe of each trial, recipes in which one field has its last value, and one in which all have. Whether
     a field is read may depend on another one: Nesterov's momentum on whether there is momentum.
     """
     last = {axis.path: _ends(axis)[-1] for axis in definition.space.axes}
     found: dict[Any, Experiment] = {}
-    for changes in ({}, *({path: value} for path, value in last.items()), last):
-        with contextlib.suppress(UserError, ValueError, TypeError):  # some combinations are not valid
-            recipe = shortened(apply(definition.experiment, {**values, **changes}))
-            found.setdefault(program_key(recipe), recipe)
+    for values in trials:
+        here = {path: value for path, value in last.items() if path in values}
+        for changes in ({}, *({path: value} for path, value in here.items()), here):
+            with contextlib.suppress(UserError, ValueError, TypeError):  # some combinations are not valid
+                recipe = shortened(apply(definition.experiment, {**values, **changes}))
+                found.setdefault(program_key(recipe), recipe)
     first = next(iter(found.values()))
     return [recipe.for_spec(dataset.spec) for recipe in found.values() if recipe.data == first.data]

@@ -31,7 +31,7 @@ def after_epoch(trainer: Trainer, state: TrainState, epoch: int) -> TrainState:
     if epoch < training.epochs - training.swa:
         return state
     step = np.int32(state.step)
-    state = trainer.placed(trainer.programs.steps.add_to_average(state))
+    state = trainer.placed(trainer.programs.beside.add_to_average(state))
     if BATCH_STATISTICS not in state.model_state:
         return state
     order, done, most = trainer.feed.order(epoch), 0, min(trainer.steps_per_epoch, _MOST_BATCHES)

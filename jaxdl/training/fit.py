@@ -27,6 +27,7 @@ from jaxdl.inference import TrainedModel, evaluate, load_run
 from jaxdl.objectives import OBJECTIVES, Objective, loss
 from jaxdl.objectives.objectives import Kind
 from jaxdl.objectives.own import FromLoss
+from jaxdl.objectives.several import losses
 from jaxdl.optim import Optimizer
 from jaxdl.record import read_metrics
 from jaxdl.report.terminal import announce
@@ -111,12 +112,13 @@ def fit(
     *,
     validation: Arrayed | float | None = None,
     test: Arrayed | None = None,
-    loss: str | Objective | Callable[..., Any] | None = None,
+    loss: str | Objective | Callable[..., Any] | Mapping[str, Any] | None = None,
+    loss_weights: Mapping[str, float] | None = None,
     optimizer: str | Optimizer | Callable[..., Any] = "adam",
     epochs: int = 10,
     batch_size: int = 128,
-    metrics: Sequence[Any] | None = None,
-    augmentation: Augmenter | None = None,
+    metrics: Sequence[Any] | Mapping[str, Any] | None = None,
+    augmentation: Augmenter | Mapping[str, Any] | None = None,
     hooks: Sequence[str | Callable[[Moment], object]] = (),
     seed: int = 0,
     name: str = "fit",
@@ -128,12 +130,14 @@ def fit(
 
     Args:
         model: a Linen module, as for `Experiment`, or the name of one of jaxdl's.
-        data: ``(inputs, targets)`` or a mapping, as for a split of `Arrays`.
+        data: ``(inputs, targets)`` or a mapping, as for a split of `Arrays`. Several inputs, and several targets, are a
+            dictionary by their names, and the arguments below that are of one are then dictionaries, too.
         validation: the same for validation; or the fraction of `data` that is split off for it; None: no validation.
         test: the same for the figures at the end; None: those are of validation, or else of the train examples.
         loss: an objective, its name (``mse`` and ``mae`` are short ones), or a function of outputs and targets, see
             `jaxdl.loss`. None: what the targets need, which is said: integers and texts are classes, several columns of
             only 0 and 1 are yes-or-no questions, other numbers are values.
+        loss_weights: of several outputs, how much each loss counts in their sum; 1 where it is not given.
         optimizer: an optimizer, its name, or what else `Experiment` takes.
         epochs: passes over the train examples.
         batch_size: examples in one train step.
@@ -153,8 +157,7 @@ def fit(
     """
     say = _say_nothing if notify is None else notify
     train_on = _named("data", data)
-    kind = _kind(train_on, bool(fields.get("ids")))
-    objective = _objective(loss, kind, say if loss is None else _say_nothing)
+    objective = _objective(loss, loss_weights, train_on, bool(fields.get("ids")), say)
     share = validation if isinstance(validation, float | int) else 0.0
     validating = None if validation is None or isinstance(validation, float | int) else _named("validation", validation)
     if test is None:
@@ -169,7 +172,7 @@ def fit(
         objective=objective,
         optimizer=optimizer,  # type: ignore[arg-type]
         training=Training(epochs=epochs, batch_size=batch_size, **chosen),
-        augmentation=augmentation or Augmentation(),
+        augmentation=augmentation or Augmentation(),  # type: ignore[arg-type]
         metrics=metrics,  # type: ignore[arg-type]
         hooks=hooks,  # type: ignore[arg-type]
         seed=seed,
@@ -200,8 +203,6 @@ def _named(what: str, given: Any) -> dict[str, Any]:
 
 def _kind(data: Mapping[str, Any], ids: bool) -> tuple[Kind, str]:
     """Returns what the targets are, and why."""
-    if "targets" not in data:
-        raise UserError("fit: the data have no targets.")
     given = data["targets"]
     ragged = isinstance(given, list | tuple) and len({np.shape(each)[:1] for each in given}) > 1
     targets = np.concatenate([np.asarray(each) for each in given]) if ragged else np.asarray(given)
@@ -220,11 +221,46 @@ def _kind(data: Mapping[str, Any], ids: bool) -> tuple[Kind, str]:
     return "values", "numbers with a fraction are values to predict"
 
 
-def _objective(given: Any, inferred: tuple[Kind, str], say: Callable[[str], None]) -> Any:
-    """Returns the objective that is meant; one of a user's own function gets the inferred kind."""
-    kind, why = inferred
+def _objective(
+    given: Any, weights: Mapping[str, float] | None, data: Mapping[str, Any], ids: bool, say: Callable[[str], None]
+) -> Any:
+    """Returns the objective that is meant: of several targets one for each, by their names."""
+    if "targets" not in data:
+        raise UserError("fit: the data have no targets.")
+    targets = data["targets"]
+    if not isinstance(targets, Mapping):
+        if weights or isinstance(given, Mapping):
+            raise UserError("fit: losses by name need targets by name: give a dictionary of targets.")
+        return _single(given, {**data, "inputs": _beside(data, targets)}, ids, say, "")
+    if given is not None and not isinstance(given, Mapping):
+        raise UserError(
+            f"fit: there are several targets; give loss={{{', '.join(f'{name!r}: ...' for name in targets)}}}."
+        )
+    for name in given or {}:
+        if name not in targets:
+            raise unknown("target in loss:", name, targets)
+    each = {
+        name: _single((given or {}).get(name), {"inputs": _beside(data, array), "targets": array}, ids, say, name)
+        for name, array in targets.items()
+    }
+    return losses(each, weights)
+
+
+def _beside(data: Mapping[str, Any], targets: Any) -> Any:
+    """Returns the inputs that targets belong to: of several, those that have as many steps, or the first."""
+    inputs = data["inputs"]
+    if not isinstance(inputs, Mapping):
+        return inputs
+    steps = np.shape(targets[0])[:1]
+    alike = [array for array in inputs.values() if steps and np.shape(array[0])[:1] == steps]
+    return next(iter(alike or inputs.values()))
+
+
+def _single(given: Any, data: Mapping[str, Any], ids: bool, say: Callable[[str], None], name: str) -> Any:
+    """Returns the objective of one target; one of a user's own function gets the inferred kind."""
+    kind, why = _kind(data, ids)
     if given is None:
-        say(f"fit: {why}; loss={_LOSSES[kind]}.")
+        say(f"fit: {name + ': ' if name else ''}{why}; loss={_LOSSES[kind]}.")
         return OBJECTIVES.make(_LOSSES[kind])
     if isinstance(given, str):
         return OBJECTIVES.make(_SHORT.get(given, given))

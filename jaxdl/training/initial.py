@@ -28,13 +28,13 @@ from jaxdl.steps.functions import TrainState
 _FIELD, ENTRY = "init_from", "initial"
 _NEAR = 3
 # What may become of an array, in the order of the table.
-_TAKEN, _OTHER, _MISSING, _NOT_CHOSEN, _LEFT = "taken", "another shape", "not in it", "not chosen", "left"
+_TAKEN, _OTHER, _MISSING, _NOT_CHOSEN, _LEFT = "taken", "another shape", "not there", "not chosen", "left"
 _MEANING = {
     _TAKEN: "the run begins with these",
-    _OTHER: "new: another shape there",
-    _MISSING: "new: not there",
-    _NOT_CHOSEN: "new: init_only does not choose them",
-    _LEFT: "there, and not in this model",
+    _OTHER: "these are new",
+    _MISSING: "these are new",
+    _NOT_CHOSEN: "by init_only; these are new",
+    _LEFT: "not in this model",
 }
 
 

@@ -30,6 +30,7 @@ from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
 from jaxdl.training.initial import Initial, initial_weights
+from jaxdl.training.plateau import cut
 from jaxdl.training.programs import Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
@@ -81,6 +82,7 @@ class Trainer:
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
         self._place: Place | None = None
+        self._rate = 1.0  # factor of the learning rate that follows from the epochs so far
         self.begun_with: Initial | None = None
 
     @property
@@ -114,7 +116,7 @@ class Trainer:
         other = copy.copy(self)
         other.experiment = experiment.for_spec(self.spec)
         other.feed = dataclasses.replace(self.feed, seed=experiment.seed)
-        other.compile_seconds = 0.0
+        other.compile_seconds, other._rate = 0.0, 1.0
         other._place, other.begun_with = place, None
         return other
 
@@ -142,7 +144,7 @@ class Trainer:
         state: TrainState = self._program("init")(np.uint32(self.experiment.seed))
         initial = self.initial()
         if initial is not None:
-            state = self.placed(self.programs.steps.begin_with(state, *initial.put(state)))
+            state = self.placed(self.programs.beside.begin_with(state, *initial.put(state)))
         jax.block_until_ready(state)  # see `jaxdl.backend.memory.on_host`
         return state
 
@@ -196,7 +198,7 @@ class Trainer:
             ValueError: `state` is in the middle of an epoch, and `rows` are missing: the epoch's means need them.
         """
         pauses, observer = pauses or NoPauses(), observer or NoObserver()
-        stopping = early_stopping or EarlyStopping()
+        stopping = early_stopping or EarlyStopping.without(self.experiment)
         epochs, steps_per_epoch = self.experiment.training.epochs, self.feed.steps_per_epoch
         first_epoch, done = divmod(int(state.step), steps_per_epoch)
         if done and rows is None:
@@ -204,6 +206,7 @@ class Trainer:
         for epoch in range(first_epoch, epochs):
             if stopping.exhausted:
                 return
+            self._rate = stopping.rate
             self.compile()  # before the clock starts
             before = epoch * steps_per_epoch
             examples = max(0, self.feed.examples_per_epoch - done * self.feed.batch_size)
@@ -233,6 +236,8 @@ class Trainer:
             metrics.stop_clock()
             state = after_epoch(self, state, epoch)
             by_split = {"train": metrics.means()}
+            if stopping.plateau is not None:
+                by_split["train"]["rate_factor"] = self._rate
             if self.feed.data.size("validation"):
                 by_split["validation"] = self.evaluate(state, "validation")
             ended = Epoch(epoch + 1, before + steps_per_epoch, state, by_split, metrics.seconds, examples)
@@ -323,8 +328,11 @@ class Trainer:
         return function(state, self.programs.buckets.shortened(self.feed.batch(int(state.step))), self.hparams())
 
     def hparams(self) -> dict[str, Any]:
-        """Returns the numbers that enter the train step as data; see `jaxdl.steps.functions.hyperparameters`."""
-        return device_hparams(self.experiment)
+        """Returns the numbers that enter the train step as data; see `jaxdl.steps.functions.hyperparameters`.
+
+        The learning rate is that of the present epoch, where it follows from the epochs before.
+        """
+        return cut(device_hparams(self.experiment), self.experiment, self._rate)
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state, and on several devices the shardings; computes nothing."""

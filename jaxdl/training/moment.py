@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from jaxdl.backend.memory import on_host
-from jaxdl.data import Dataset
+from jaxdl.data import Dataset, Split
+from jaxdl.data.stream import blocks
 from jaxdl.errors import UserError, brief
 from jaxdl.inference import TrainedModel
 from jaxdl.steps.functions import Steps, TrainState
@@ -82,11 +83,29 @@ class MomentOf:
         self._state  # noqa: B018  # raises where the moment is over
         return self._model.predict(inputs, lengths)
 
+    def predictions(self, split: str = "validation") -> Any:
+        """Returns what the model predicts now for a whole split."""
+        inputs = [name for name, _ in self.dataset.spec.inputs]
+        of_inputs = ("inputs", "lengths")
+        read = {key: array for key, array in self._split(split).items() if key.partition("/")[0] in of_inputs}
+        found = []
+        for _, part in blocks(read):
+            given = [
+                {name: part[f"{kind}/{name}"] for name in inputs if f"{kind}/{name}" in part} for kind in of_inputs
+            ]
+            named = (given[0], given[1] or None)
+            found.append(self.predict(*(named if inputs else (part["inputs"], part.get("lengths")))))
+        return jax.tree.map(lambda *each: np.concatenate(each), *found)
+
     def evaluate(self, split: str = "validation") -> dict[str, Any]:
         """Returns the loss and the metrics over a whole split, by name."""
-        if split not in self.dataset.splits:
-            raise UserError(f"evaluate({split!r}): the splits are {', '.join(self.dataset.splits)}.")
+        self._split(split)
         return self._trainer.evaluate(self._state, split)
+
+    def _split(self, name: str) -> Split:
+        if name not in self.dataset.splits:
+            raise UserError(f"there is no split {name!r}; the splits are {', '.join(self.dataset.splits)}.")
+        return self.dataset.splits[name]
 
     def log(self, name: str, value: Any) -> None:
         """Records a number, a picture or the values of a histogram under a name."""

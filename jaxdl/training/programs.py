@@ -20,7 +20,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
 from jaxdl.steps.buckets import Buckets, buckets_for
-from jaxdl.steps.functions import Steps, TrainState, make_steps, model_errors, state_shapes
+from jaxdl.steps.functions import Steps, TrainState, make_beside_steps, make_steps, model_errors, state_shapes
 from jaxdl.steps.layout import SMALL, Layout, known, layout_of
 from jaxdl.steps.many import run_train_steps
 from jaxdl.steps.rules import rules_of
@@ -85,6 +85,7 @@ class Programs:
 
     Attributes:
         steps: the pure functions that the programs consist of.
+        beside: those that are used before the first step and between epochs.
         total_steps: train steps of the whole training.
         layout: the argument.
         compiler_options: the options of each compiled program in addition to ``XLA_FLAGS``, by name.
@@ -109,6 +110,7 @@ class Programs:
         self.layout = layout
         self._make_steps = functools.partial(make_steps, experiment, spec, self.total_steps, class_weights)
         self.steps = self._make_steps(layout)
+        self.beside = make_beside_steps(experiment, spec, self.total_steps, layout)
         self.compiler_options: dict[str, dict[str, str]] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
@@ -259,7 +261,7 @@ class Programs:
 
     @property
     def _measuring(self) -> Steps:
-        return self.steps._replace(train_step=self.steps.measure_step)
+        return self.steps._replace(train_step=self.beside.measure_step)
 
     def _trace_train(self, steps: Steps) -> Any:
         run = self._run(steps, stacked=False, layout=self.layout)

@@ -13,8 +13,8 @@ from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import changed_code, differences, from_config
+from jaxdl.experiment.fitting import follows_data
 from jaxdl.experiment.load import shortened
-from jaxdl.experiment.recipe import follows_data
 from jaxdl.fields import Field
 from jaxdl.record import CONFIG, RECORD, SUMMARY, RunDirectory, provenance, read_config, read_record, read_summary
 from jaxdl.training.arithmetic import ARITHMETIC

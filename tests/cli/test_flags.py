@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,19 @@ def test_an_option_of_one_mode_leaves_its_name_to_a_field_in_the_others() -> Non
         assert changed is not None
         assert isinstance(changed.data, jaxdl.Bits)
         assert (changed.data.length, options.length) == expected
+
+
+def test_metrics_and_hooks_of_the_recipe_are_chosen_by_their_names() -> None:
+    @jaxdl.metric
+    def own(outputs, targets):
+        return outputs[..., 0]
+
+    @jaxdl.hook(every="2epochs")
+    def called(now: jaxdl.Moment) -> None: ...
+
+    made = dataclasses.replace(recipe(), metrics=("accuracy", own()), hooks=(called,))
+    arguments = ["--experiment=recipe", "--metrics=own,f1", "--hooks=save_predictions,called(every=2epochs)"]
+    _, found = parse_command_line(arguments, made)
+    assert found is not None and found.metrics is not None
+    assert found.metrics == ("own", "f1") and isinstance(found.metrics[0], jaxdl.objectives.OwnMetric)
+    assert found.hooks == ("save_predictions", called) and found.hooks[1] is called

@@ -39,6 +39,19 @@ def test_a_sweep_ends_with_its_table_and_the_best_command(tmp_path: Path) -> Non
     assert second.stdout.splitlines()[:8] == done.stdout.splitlines()[:8]
 
 
+@pytest.mark.nightly
+@pytest.mark.slow
+def test_trials_side_by_side_each_have_their_devices(tmp_path: Path) -> None:
+    flags = ("--sweep=learning_rate=1e-3,1e-2", "--devices=2", "--shard=fsdp", "--sweep_batch=2", "--sweep_dir=s")
+    done = launch(tmp_path, *flags)
+    assert done.returncode == 0, done.stderr
+    for trial in ("0000", "0001"):
+        record = json.loads((tmp_path / "s" / "trials" / trial / "record.json").read_text())
+        assert record["layout"] == {"devices": 2, "mesh": "data:2", "shard": "fsdp"}
+        assert record["side_by_side"] == 2
+        assert json.loads((tmp_path / "s" / "trials" / trial / "summary.json").read_text())["status"] == "completed"
+
+
 @pytest.mark.slow
 def test_a_failed_trial_gives_status_1_and_stops_if_asked_to(tmp_path: Path) -> None:
     flags = ("--optimizer=sgd", "--sweep=learning_rate=1e30,1e-2", "--sweep_batch=off", "--sweep_dir=s")
@@ -91,6 +104,9 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
         (("--sweep=optimizer=adam,sgd", "--optimizer=sgd"), "the sweep chooses optimizer, so leave it out"),
         (("--sweep=seed=0:2", "--workers=2"), "workers=2 only applies to executor=processes or ray"),
         (("--sweep=eval_batch_size=8,16",), "no result depends on training.eval_batch_size"),
+        (("--sweep=batch_size=8,16", "--sweep_if=batch_size <"), "--sweep_if=batch_size <: it ends too early"),
+        (("--sweep_pairs=none.csv",), "none.csv"),
+        (("--sweep_if=batch_size < 3",), "--sweep_if only applies to sweeps"),
     ],
 )
 def test_what_is_wrong_ends_with_status_2_and_one_line(tmp_path: Path, flags: tuple[str, ...], message: str) -> None:

@@ -33,6 +33,20 @@ def test_a_file_says_what_flags_say(tmp_path: Path) -> None:
     assert "9 trials (random)" in done.stderr
 
 
+def test_conditions_and_known_settings_may_be_one_or_several(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.toml"
+    file.write_text(
+        "sweep_if = 'batch_size < 64, or so'\nenqueue = ['batch_size=8 seed=1', 'batch_size=16']\n"
+        "sweep_pairs = 'pairs.csv'\n"
+    )
+    assert read_sweep_file(file) == {
+        "sweep_if": ("batch_size < 64, or so",),
+        "enqueue": ("batch_size=8 seed=1", "batch_size=16"),
+        "sweep_pairs": "pairs.csv",
+        "sweep": (),
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

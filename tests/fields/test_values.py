@@ -19,7 +19,7 @@ import jaxdl
 from jaxdl import fields
 from jaxdl.cli.flags import parse_command_line
 from jaxdl.errors import UserError
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from tests.experiments.twins import twin
 from tests.fields.examples import Inner, Outer, field
 

@@ -28,7 +28,7 @@ def test_the_average_is_what_is_exported_and_named() -> None:
     model = of_blobs(jaxdl.MLP(features=(2,)), training__ema=0.9)
     found = json.loads(manifest(model, "stablehlo", [], [], {}))
     assert found["parameters"] == "their average"
-    assert output_meaning(model) == "probabilities, in the order of class_names"
+    assert output_meaning(model.experiment.objective) == "probabilities, in the order of class_names"
 
 
 def test_an_array_is_described_from_its_shape() -> None:

@@ -1,5 +1,6 @@
 """Text written by a language model, compared with the whole model over the growing prefix."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 import jaxdl
 from jaxdl.data.texts.coding import TextCoding
 from jaxdl.inference import TrainedModel
+from jaxdl.steps import averages
 from jaxdl.steps.functions import make_steps
+from jaxdl.steps.state import with_others
 
 LETTERS = TextCoding("character", tuple("abcdefgh \n"), 6, following=True)
 WORDS = TextCoding("word", ("the", "film", "end", "\n"), 6, lowercase=True, following=True)
@@ -69,6 +72,17 @@ def test_a_seed_gives_a_text_and_another_one_another():
     one = model.sample("ab", length=20, seed=1)
     assert one == model.sample("ab", length=20, seed=1)
     assert one != model.sample("ab", length=20, seed=2)
+
+
+def test_a_model_with_an_average_of_its_parameters_writes_what_the_average_would():
+    model = model_of(LETTERS)
+    turned = jax.tree.map(lambda leaf: -leaf, model.state.params)
+    first = averages.first_average(model.state.params, {})
+    average = {averages.AVERAGE: averages.following(first, 0.9, turned, {})}
+    with_average = model.state.replace(opt_state=with_others(model.state.opt_state, average))
+    written = dataclasses.replace(model, state=with_average).sample("ab", length=20, temperature=0)
+    assert written == dataclasses.replace(model, state=model.state.replace(params=turned)).sample("ab", 20, 0.0)
+    assert written != model.sample("ab", length=20, temperature=0)
 
 
 def test_draws_follow_the_probabilities_at_the_temperature():

@@ -9,7 +9,7 @@ import pytest
 from flax import linen as nn
 
 from jaxdl.models import CNN, MLP, RNN
-from jaxdl.models.layers import Convolution, Dropout, Normalize
+from jaxdl.models.layers import Convolution, Dropout, Normalize, initial_values
 
 IMAGES = jax.random.normal(jax.random.key(0), (6, 5, 4, 12))
 
@@ -83,6 +83,38 @@ def test_groups_divide_any_number_of_channels_and_hold_more_than_one(channels: i
     outputs = normalized("group", inputs)
     assert outputs.shape == inputs.shape
     assert channels < 2 or bool(normalized("group", inputs[:, 0, 0]).any())
+
+
+@pytest.mark.parametrize(
+    ("name", "variance"),
+    [
+        *(("lecun_normal", 1 / 400), ("lecun_uniform", 1 / 400), ("he_normal", 2 / 400), ("he_uniform", 2 / 400)),
+        *(("glorot_normal", 2 / 500), ("glorot_uniform", 2 / 500)),
+    ],
+)
+def test_initial_kernels_have_the_variance_of_their_name(name: str, variance: float) -> None:
+    kernel = np.asarray(initial_values(name)(jax.random.key(0), (400, 100), jnp.float32))
+    assert kernel.var() == pytest.approx(variance, rel=0.05)
+    assert bool(np.abs(kernel).max() <= np.sqrt(3 * variance) * 1.001) == name.endswith("uniform")
+
+
+def test_an_initializer_is_that_of_all_kernels_of_a_model() -> None:
+    for model, inputs in (
+        (MLP(features=(8,), outputs=3), jnp.zeros((1, 12))),
+        (CNN(features=(8,), pool_after=(), dense=(6,), outputs=3), jnp.zeros((1, 4, 4, 1))),
+        (RNN(features=(8,), outputs=3), jnp.zeros((1, 2, 12))),
+    ):
+        other = model.clone(initializer="orthogonal")
+        params = jax.jit(other.init)(jax.random.key(0), inputs)["params"]
+        for path, kernel in jax.tree_util.tree_leaves_with_path(params):
+            name = path[-1].key
+            if name.endswith("kernel") and not (name == "kernel" and "forward_1" in str(path)):
+                matrix = np.asarray(kernel).reshape(-1, kernel.shape[-1])
+                matrix = matrix[:, :8] if name == "recurrent_kernel" else matrix
+                matrix = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+                np.testing.assert_allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-5)
+    with pytest.raises(ValueError, match="initializer='glorot': must be one of lecun_normal"):
+        MLP(initializer="glorot", outputs=2).init(jax.random.key(0), jnp.zeros((1, 2)))  # type: ignore[arg-type]
 
 
 def test_none_returns_the_inputs_and_has_no_parameters() -> None:

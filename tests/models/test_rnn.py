@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import hypothesis.strategies as st
 import jax
@@ -13,6 +14,8 @@ import pytest
 from hypothesis import given
 
 from jaxdl import RNN
+from jaxdl.models.rnn import RecurrentLayer
+from jaxdl.models.stepping import advance, first_states
 
 INPUTS = jax.random.normal(jax.random.key(0), (3, 5, 2))
 
@@ -131,6 +134,38 @@ def test_dropout_is_in_training_only_and_keeps_the_mean(every_step: bool) -> Non
     draws = draw(jax.random.split(jax.random.key(2), 2000))
     assert float(draws.std(0).min()) > 0
     np.testing.assert_allclose(draws.mean(0), plain, atol=float(6 * draws.std(0).max() / np.sqrt(2000)))
+
+
+def test_recurrent_dropout_is_in_training_only_and_the_same_at_each_step() -> None:
+    layer = RecurrentLayer(64, "gru", recurrent_dropout=0.25)
+    mask: Any = layer.apply({}, INPUTS, True, method="recurrent_mask", rngs={"dropout": jax.random.key(0)})
+    assert mask.shape == (3, 64)
+    np.testing.assert_allclose(np.unique(mask), [0, 4 / 3], rtol=1e-6)
+    assert layer.apply({}, INPUTS, False, method="recurrent_mask") is None
+    model = RNN(features=(4,), cell="lstm", bidirectional=True, recurrent_dropout=0.5, outputs=2)
+    variables = model.init(jax.random.key(0), INPUTS)
+    plain = RNN(features=(4,), cell="lstm", bidirectional=True, outputs=2).apply(variables, INPUTS)
+    run = jax.jit(lambda rate, key: model.clone(recurrent_dropout=rate).apply(variables, INPUTS, train=True, rngs=key))
+    dropped = run(0.5, {"dropout": jax.random.key(1)})
+    np.testing.assert_array_equal(model.apply(variables, INPUTS), plain)
+    assert bool((dropped != plain).any()) and bool((run(0.2, {"dropout": jax.random.key(1)}) != dropped).any())
+    assert run._cache_size() == 1  # type: ignore[attr-defined]
+
+
+def test_a_gru_that_resets_before_has_one_bias_and_steps_alike() -> None:
+    model = RNN(features=(4,), cell="gru", reset_after=False, every_step=True, outputs=2)
+    variables = model.init(jax.random.key(0), INPUTS)
+    assert set(variables["params"]["forward_1"]) == {"kernel", "recurrent_kernel", "bias"}
+    whole: Any = model.apply(variables, INPUTS)
+    states = first_states(model, 3)
+    for step in range(INPUTS.shape[1]):
+        outputs, states = advance(model, variables["params"], INPUTS[:, step : step + 1], states)
+        np.testing.assert_allclose(outputs[:, 0], whole[:, step], rtol=1e-5, atol=1e-6)
+    after = RNN(features=(4,), cell="gru", every_step=True, outputs=2)
+    params: Any = jax.tree.map(lambda leaf: leaf, variables["params"])
+    params["forward_1"] |= {"recurrent_bias": jnp.zeros(12)}
+    other: Any = after.apply({"params": params}, INPUTS)
+    assert float(jnp.abs(other - whole).max()) > 1e-4
 
 
 def test_a_traced_dropout_rate_is_compiled_once() -> None:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxdl.errors import UserError
 from jaxdl.objectives import (
+    CTC,
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -56,10 +57,11 @@ QUESTIONS = [
 ]
 VALUES = ["mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r_squared"]
 VALUES += ["mean_absolute_percentage_error"]
-NAMES = [*CLASSES, *VALUES]
+NAMES = [*CLASSES, *VALUES, "label_error_rate"]
 OBJECTIVES: list[tuple[Objective, list[str]]] = [
     (SoftmaxCrossEntropy(), CLASSES),
     (SigmoidCrossEntropy(), QUESTIONS),
+    (CTC(), ["label_error_rate"]),
     *((objective, VALUES) for objective in (MeanSquaredError(), MeanAbsoluteError(), Huber())),
 ]
 
@@ -90,20 +92,20 @@ def test_each_metric_is_defined_for_its_kinds_of_targets_and_refused_for_others(
 
 def test_a_refusal_names_the_objective_and_the_metrics_that_fit() -> None:
     with pytest.raises(UserError) as refused:
-        check_defined(("r_squared", "accuracy"), MeanSquaredError(), 1)
+        check_defined(("r_squared", "accuracy"), MeanSquaredError(), {"": 1})
     assert str(refused.value) == (
         "metrics=accuracy: not defined for the objective mean_squared_error, whose targets are numbers; "
         "choose from: mean_squared_error, root_mean_squared_error, mean_absolute_error, "
         "mean_absolute_percentage_error, r_squared."
     )
     with pytest.raises(UserError, match="sigmoid_cross_entropy, whose targets are answers .* accuracy, exact_match, "):
-        check_defined(("top_2",), SigmoidCrossEntropy(), 3)
+        check_defined(("top_2",), SigmoidCrossEntropy(), {"": 3})
     with pytest.raises(UserError, match="softmax_cross_entropy, whose targets are classes.* top_5"):
-        check_defined(("mean_squared_error",), SoftmaxCrossEntropy(), 3)
+        check_defined(("mean_squared_error",), SoftmaxCrossEntropy(), {"": 3})
 
 
 def test_the_default_follows_from_the_objective() -> None:
-    defaults = {default_metrics(objective) for objective, _ in OBJECTIVES[2:]}
+    defaults = {default_metrics(objective) for objective, _ in OBJECTIVES[3:]}
     assert defaults == {("mean_absolute_error",)}
     assert default_metrics(SoftmaxCrossEntropy()) == default_metrics(SigmoidCrossEntropy()) == ("accuracy",)
 
@@ -117,9 +119,9 @@ def test_an_objective_that_does_not_say_what_its_targets_are_has_only_its_loss()
 
 
 def test_the_label_cannot_be_among_more_classes_than_there_are() -> None:
-    check_defined(("accuracy", "top_5"), SoftmaxCrossEntropy(), 5)
+    check_defined(("accuracy", "top_5"), SoftmaxCrossEntropy(), {"": 5})
     with pytest.raises(UserError, match="metrics=top_6: the model has 5 outputs, but this metric needs 6 or more"):
-        check_defined(("accuracy", "top_6"), SoftmaxCrossEntropy(), 5)
+        check_defined(("accuracy", "top_6"), SoftmaxCrossEntropy(), {"": 5})
 
 
 def test_better_is_higher_or_lower() -> None:

@@ -21,6 +21,7 @@ CELLS = {
     "relu": (1, 1, partial(ops.simple_rnn, activation="relu")),
     "lstm": (4, 2, ops.lstm),
     "gru": (3, 1, ops.gru),
+    "gru_reset_before": (3, 1, ops.gru_reset_before),
 }
 
 
@@ -28,10 +29,10 @@ def sigmoid(x, np=np):
     return 1 / (1 + np.exp(-x))
 
 
-def plain_step(cell, state, p, recurrent_kernel, recurrent_bias, np=np):
+def plain_step(cell, state, p, recurrent_kernel, recurrent_bias, np=np, mask=1.0):
     """One step as the textbooks write it, for NumPy or for JAX."""
     h = state[0]
-    q = h @ recurrent_kernel
+    q = (mask * h) @ recurrent_kernel
     if cell == "tanh":
         return (np.tanh(p + q),)
     if cell == "relu":
@@ -42,6 +43,8 @@ def plain_step(cell, state, p, recurrent_kernel, recurrent_bias, np=np):
         return sigmoid(o, np) * np.tanh(c), c
     (p_r, p_z, p_n), (q_r, q_z, q_n) = np.split(p, 3, -1), np.split(q + recurrent_bias, 3, -1)
     r, z = sigmoid(p_r + q_r, np), sigmoid(p_z + q_z, np)
+    if cell == "gru_reset_before":
+        q_n, r = (r * mask * h) @ recurrent_kernel[:, -h.shape[-1] :], 1
     n = np.tanh(p_n + r * q_n)
     return ((1 - z) * n + z * h,)
 
@@ -62,13 +65,13 @@ def numpy_loop(cell, parameters, inputs, lengths, reverse, initial):
     return outputs, tuple(np.stack(s) for s in zip(*finals, strict=True))
 
 
-def plain_scan(cell, parameters, inputs, lengths, reverse, initial):
+def plain_scan(cell, parameters, inputs, lengths, reverse, initial, mask=1.0):
     """The recurrence without any of what the package adds: masks by selection, gradients by JAX."""
     kernel, recurrent_kernel, bias, *rest = parameters
 
     def body(state, at_step):
         x, valid = at_step
-        following = plain_step(cell, state, x @ kernel + bias, recurrent_kernel, *(rest or [0.0]), np=jnp)  # type: ignore[misc]
+        following = plain_step(cell, state, x @ kernel + bias, recurrent_kernel, *(rest or [0.0]), jnp, mask)  # type: ignore[misc,call-arg]
         state = tuple(jnp.where(valid[:, None], a, b) for a, b in zip(following, state, strict=True))
         return state, state[0]
 
@@ -162,6 +165,25 @@ def test_not_even_nan_in_the_padding_reaches_results_or_gradients(cell: str) -> 
     compiled = jax.jit(jax.value_and_grad(loss))
     got, expected = compiled(parameters, spoiled), compiled(parameters, inputs)
     jax.tree.map(np.testing.assert_array_equal, got, expected)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_a_mask_is_for_the_state_that_enters_the_gates_alone(cell: str) -> None:
+    run, parameters, inputs, initial = make_case(cell, 3, 5, 2, 4, 5)
+    mask, lengths = jnp.asarray(np.random.default_rng(0).choice([0, 2], (3, 4)), jnp.float32), jnp.array([5, 3, 0])
+
+    def loss(parameters, inputs, initial, own):
+        if own:
+            outputs, final = run(inputs, *parameters, lengths=lengths, initial=initial, recurrent_mask=mask)
+        else:
+            outputs, final = plain_scan(cell, parameters, inputs, lengths, False, initial, mask)
+        return (outputs**2).sum() + sum(state.sum() for state in final)
+
+    got, expected = (
+        jax.jit(jax.value_and_grad(partial(loss, own=own), (0, 1, 2)))(parameters, inputs, initial)
+        for own in (True, False)
+    )
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, expected)
 
 
 @pytest.mark.slow

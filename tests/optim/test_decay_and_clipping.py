@@ -90,6 +90,26 @@ def test_clipping_is_by_value_and_then_by_norm(seed: int, value: float, norm: fl
             np.testing.assert_allclose(update[step], -gradient * min(1, norm / length), rtol=1e-5, atol=1e-7)
 
 
+@given(seed=st.integers(0, 2**32 - 1), each=numbers_between(0.05, 3), share=numbers_between(0.05, 1))
+def test_clipping_of_each_array_and_of_each_unit(seed: int, each: float, share: float) -> None:
+    random = np.random.default_rng(seed)
+    params, gradients = float32(tree(random)), float32(tree(random, STEPS))
+    optimizer = SGD(learning_rate=1.0, clip_each=1.0)
+    updates = compiled(optimizer)({"learning_rate": 1.0, "clip_each": each}, params, gradients)
+    for update, gradient in zip(jax.tree.leaves(updates), jax.tree.leaves(gradients), strict=True):
+        lengths = np.sqrt((gradient.astype(np.float64) ** 2).reshape(STEPS, -1).sum(1))
+        shrunk = gradient * np.minimum(1, each / lengths).reshape(STEPS, *[1] * (gradient.ndim - 1))
+        np.testing.assert_allclose(update, -shrunk, rtol=1e-5, atol=1e-7)
+    # Of the first step alone: it changes the weights.
+    optimizer = SGD(learning_rate=1.0, clip_adaptive=1.0)
+    updates = compiled(optimizer)({"learning_rate": 1.0, "clip_adaptive": share}, params, gradients)
+    for layer, name, axis in (("dense", "kernel", 0), ("dense", "bias", None), ("norm", "scale", None)):
+        weights, gradient = params[layer][name].astype(np.float64), gradients[layer][name][0].astype(np.float64)
+        norms = [np.sqrt((array**2).sum(axis, keepdims=True)) for array in (weights, gradient)]
+        shrunk = gradient * np.minimum(1, share * np.maximum(norms[0], 1e-3) / norms[1])
+        np.testing.assert_allclose(updates[layer][name][0], -shrunk, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS.members)
 def test_what_is_off_is_not_in_the_program(name: str) -> None:
     optimizer = fields.replace(OPTIMIZERS.make(name), {"weight_decay": 0.0})
@@ -100,5 +120,5 @@ def test_what_is_off_is_not_in_the_program(name: str) -> None:
         transformation = optimizer.transformation(STEPS)
         return len(jax.make_jaxpr(transformation.update)(params, transformation.init(params), params).eqns)
 
-    for field in ("weight_decay", "clip_norm", "clip_value"):
+    for field in ("weight_decay", "clip_norm", "clip_value", "clip_each", "clip_adaptive"):
         assert operations(fields.replace(optimizer, {field: 0.1})) > operations(optimizer)

@@ -17,12 +17,17 @@ from jaxdl.optim import (
     OPTIMIZERS,
     SGD,
     Adadelta,
+    Adafactor,
     Adagrad,
     Adam,
+    Adamax,
     AdamW,
+    AMSGrad,
     Lamb,
     Lion,
+    Muon,
     Optimizer,
+    RAdam,
     RMSprop,
 )
 from jaxdl.optim.schedules import Cosine
@@ -48,6 +53,14 @@ VARIANTS = [
     Lamb(),
     Lamb(weight_decay=0.1),
     Lion(weight_decay=0.1),
+    AMSGrad(weight_decay=0.1),
+    Adamax(weight_decay=0.1),
+    RAdam(weight_decay=0.1),
+    Adafactor(weight_decay=0.1),
+    Adafactor(factored_from=2, momentum=0.5),
+    Adafactor(factored_from=2, relative=False, clip_update=0.0),
+    Muon(weight_decay=0.1),
+    Muon(rms=0.0),
 ]
 
 
@@ -60,6 +73,10 @@ NUMBERS = st.fixed_dictionaries(
         "momentum": KEPT,
         "rho": KEPT,
         "decay": KEPT,
+        "decay_rate": KEPT,
+        "clip_update": numbers_between(0.5, 2),
+        "beta": KEPT,
+        "rms": KEPT,
         "b1": KEPT,
         "b2": numbers_between(0.5, 0.99),
         "eps": numbers_between(1e-8, 1e-3),
@@ -156,6 +173,11 @@ def test_defaults_are_those_that_the_docstrings_state() -> None:
         "adamw": 1e-3,
         "lamb": 1e-3,
         "lion": 1e-4,
+        "amsgrad": 1e-3,
+        "adamax": 1e-3,
+        "radam": 1e-3,
+        "adafactor": 1e-2,
+        "muon": 1e-3,
     }
     decays = {name for name in OPTIMIZERS.members if OPTIMIZERS.make(name).weight_decay}
     assert decays == {"adamw"}
@@ -183,6 +205,11 @@ def test_defaults_are_those_that_the_docstrings_state() -> None:
         (Adadelta(), "rho", 1.0),
         (Adadelta(), "eps", 0.0),
         (Adagrad(), "initial_sum", -1.0),
+        (Adafactor(), "factored_from", 1),
+        (Adafactor(), "decay_rate", 1.0),
+        (Muon(), "beta", 1.0),
+        (SGD(), "clip_each", -1.0),
+        (SGD(), "clip_adaptive", -1.0),
     ],
 )
 def test_checks_refuse_bad_values(optimizer: Optimizer, field: str, value: object) -> None:

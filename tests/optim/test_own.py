@@ -106,7 +106,12 @@ def test_its_fields_are_those_of_the_function_and_the_frame() -> None:
     assert hyperparameters(recipe) == {"optimizer.learning_rate": 1e-3, "optimizer.momentum": 0.8}
     config = jaxdl.to_config(recipe)
     assert config["optimizer"]["type"] == "sign_momentum"
-    assert config["optimizer"]["schedule"] == {"type": "inverse_root", "warmup": 0.0, "offset": 3}
+    assert config["optimizer"]["schedule"] == {
+        "type": "inverse_root",
+        "warmup": 0.0,
+        "warmup_from": 0.0,
+        "offset": 3,
+    }
     assert set(config["code"]) == {"optimizer", "optimizer.schedule"}
     default = experiment(optimizer=sign_momentum(schedule=inverse_root()))
     assert jaxdl.from_config(json.loads(json.dumps(config)), default) == recipe

@@ -13,7 +13,19 @@ from hypothesis import given
 
 from jaxdl import fields
 from jaxdl.errors import UserError
-from jaxdl.optim.schedules import SCHEDULES, Constant, Cosine, Exponential, OneCycle, Piecewise, Schedule
+from jaxdl.optim.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Exponential,
+    InverseSquareRoot,
+    OneCycle,
+    Piecewise,
+    Plateau,
+    Polynomial,
+    Schedule,
+)
 
 SHARES = st.floats(0, 0.99)
 LONGEST = 200
@@ -34,9 +46,10 @@ def warmup_steps(share: float, total_steps: int) -> int:
     return min(round(share * total_steps), total_steps - 1)
 
 
-def expected(after: np.ndarray, warmup: int) -> np.ndarray:
-    """A line from 0 to the first factor, then all factors that fit."""
-    return np.concatenate([after[0] * np.arange(warmup) / max(warmup, 1), after])
+def expected(after: np.ndarray, warmup: int, share: float = 0.0) -> np.ndarray:
+    """A line from 0, or a share of it, to the first factor, then all factors that fit."""
+    risen = np.arange(warmup) / max(warmup, 1)
+    return np.concatenate([after[0] * (share + (1 - share) * risen), after])
 
 
 @given(total=TOTALS, warmup=SHARES)
@@ -52,6 +65,47 @@ def test_cosine_falls_along_half_a_cosine(total: int, warmup: float, final: floa
     share = np.arange(total + 1 - steps) / (total - steps)
     after = final + (1 - final) * (1 + np.cos(np.pi * share)) / 2
     np.testing.assert_allclose(factors(Cosine(warmup, final), total), expected(after, steps), atol=1e-6)
+
+
+@given(total=TOTALS, warmup=SHARES, share=SHARES, power=st.sampled_from([0.5, 1.0, 2.0]), final=st.floats(0, 1))
+def test_polynomial_falls_as_a_power_and_a_warmup_may_rise_from_a_share(
+    total: int, warmup: float, share: float, power: float, final: float
+) -> None:
+    steps = warmup_steps(warmup, total)
+    left = 1 - np.arange(total + 1 - steps) / (total - steps)
+    schedule = Polynomial(warmup, power, final, warmup_from=share)
+    np.testing.assert_allclose(
+        factors(schedule, total), expected(final + (1 - final) * left**power, steps, share), rtol=1e-4, atol=1e-5
+    )
+
+
+@given(total=TOTALS, warmup=SHARES, timescale=st.none() | st.floats(0.01, 1))
+def test_inverse_square_root_is_that_of_the_transformer(total: int, warmup: float, timescale: float | None) -> None:
+    steps = warmup_steps(warmup, total)
+    scale = max(1, steps if timescale is None else timescale * total)
+    after = np.sqrt(scale / (scale + np.arange(total + 1 - steps)))
+    np.testing.assert_allclose(factors(InverseSquareRoot(warmup, timescale), total), expected(after, steps), rtol=1e-5)
+    if timescale is None and steps:  # min(step ** -0.5, step * warmup ** -1.5), over its largest value
+        paper = [min(step**-0.5, step * steps**-1.5) * steps**0.5 for step in range(1, total + 1)]
+        np.testing.assert_allclose(factors(InverseSquareRoot(warmup), total)[1:], paper, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("growth", "decay", "final"), [(1.0, 1.0, 0.0), (2.0, 0.5, 0.1)])
+@pytest.mark.parametrize("total", [3, 30, 199])
+def test_cosine_restarts_begin_again_as_those_of_pytorch(total: int, growth: float, decay: float, final: float) -> None:
+    """The formula of ``CosineAnnealingWarmRestarts``, whose cycles grow by ``T_mult``, over whole steps."""
+    lengths = np.array([growth**n for n in range(3)])
+    ends = np.rint(total * np.cumsum(lengths) / lengths.sum()).astype(int)
+    within = []
+    for number, (begin, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        share = np.arange(end - begin) / (end - begin)
+        within.extend(decay**number * (final + (1 - final) * (1 + np.cos(np.pi * share)) / 2))
+    schedule = CosineRestarts(0.0, 3, growth, decay, final)
+    np.testing.assert_allclose(factors(schedule, total)[:-1], within, rtol=1e-4, atol=1e-6)
+
+
+def test_a_plateau_is_flat_in_the_program() -> None:
+    np.testing.assert_allclose(factors(Plateau(warmup=0.5), 4), [0, 0.5, 1, 1, 1])
 
 
 @given(total=TOTALS, warmup=SHARES, rate=st.floats(0.01, 1.5), every=st.floats(0.05, 1), staircase=st.booleans())
@@ -194,6 +248,13 @@ def test_piecewise_refuses_unequal_lists() -> None:
         (OneCycle(), "start", 1.0),
         (OneCycle(), "divisor", 0.0),
         (OneCycle(), "final_divisor", -1.0),
+        (Constant(), "warmup_from", 1.0),
+        (Polynomial(), "power", 0.0),
+        (CosineRestarts(), "cycles", 0),
+        (CosineRestarts(), "decay", 1.5),
+        (InverseSquareRoot(), "timescale", 0.0),
+        (Plateau(), "wait", 0),
+        (Plateau(), "cut", 1.0),
     ],
 )
 def test_checks_refuse_bad_values(schedule: Schedule, field: str, value: object) -> None:

@@ -13,6 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.steps import averages
 from jaxdl.steps.figures import eval_figures
+from jaxdl.steps.functions import make_beside_steps
 from tests.steps.test_functions import SPEC, batch, experiment
 from tests.training.stopped import run, stop_after
 
@@ -43,12 +44,12 @@ def test_an_average_is_float32_and_whole_numbers_are_the_last() -> None:
 
 def test_an_equal_average_is_the_mean_of_its_members_and_before_them_the_parameters() -> None:
     recipe = experiment(**{"training.swa": 1})
-    steps = jaxdl.make_steps(recipe, SPEC, 10)
+    steps, beside = jaxdl.make_steps(recipe, SPEC, 10), make_beside_steps(recipe, SPEC, 10)
     state = steps.init_state(0)
     kernels = []
     for number in range(4):
         if number:
-            state = steps.add_to_average(state)
+            state = beside.add_to_average(state)
             kernels.append(np.asarray(state.params["output"]["kernel"], np.float64))
             state, _ = steps.train_step(state, batch(), jaxdl.hyperparameters(recipe))
         found = averages.averaged(state)

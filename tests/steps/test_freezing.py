@@ -74,3 +74,24 @@ def test_what_is_frozen_is_not_computed() -> None:
         lowered = steps.train_step.lower(steps.init_state(0), batch(), jaxdl.hyperparameters(recipe))  # type: ignore[attr-defined]
         flops.append(str(lowered.as_text()).count("dot_general"))
     assert flops == [5, 3]  # two forward, three backward; only the head's kernel stays
+
+
+def test_a_frozen_network_is_computed_as_in_evaluation_up_to_its_head() -> None:
+    """One step of gradient descent on the head, in NumPy, on activations normalised by the statistics of before."""
+    model = jaxdl.MLP(features=(4,), normalization="batch")
+    recipe = experiment(model=model, optimizer=jaxdl.SGD(learning_rate=0.1, freeze="(?!output).*"))
+    steps, data = jaxdl.make_steps(recipe, SPEC, 10), batch()
+    state = steps.init_state(0)
+    mean, variance = np.linspace(-0.5, 0.5, 4), np.linspace(0.5, 2, 4)
+    kept = {"mean": np.float32(mean), "var": np.float32(variance)}
+    state = state.replace(model_state={"batch_stats": {"normalize_1": {"batch": kept}}})
+    after, _ = steps.train_step(state, data, jaxdl.hyperparameters(recipe))
+    params = jax.tree.map(np.float64, state.params)
+    hidden = data["inputs"].reshape(8, -1) / 255 @ params["dense_1"]["kernel"] + params["dense_1"]["bias"]
+    hidden = np.maximum((hidden - mean) / np.sqrt(variance + 1e-5), 0)
+    logits = hidden @ params["output"]["kernel"] + params["output"]["bias"]
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    off = (p - np.eye(3)[data["targets"]]) / 8
+    np.testing.assert_allclose(
+        after.params["output"]["kernel"], params["output"]["kernel"] - 0.1 * hidden.T @ off, rtol=1e-4, atol=1e-6
+    )

@@ -37,7 +37,7 @@ def test_a_scale_changes_no_gradient() -> None:
         np.testing.assert_array_equal(plain, scaled)
 
 
-SLOW = pytest.mark.slow
+NIGHTLY = (pytest.mark.slow, pytest.mark.nightly)
 PARTS = 4
 SEQUENCES = Spec((6, 2), "float32", Preprocess(), (), 3, ("a", "b", "c"), lengths=True)
 RANDOM = np.random.RandomState(1)
@@ -116,9 +116,9 @@ def of_pixels(target_shape: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
         ({"model": jaxdl.MLP(features=(8,) * 6, dropout=0.3), "training.accumulate": 2}, SPEC, of_images()),
         ({"model": Sowing(), "training.precision": "float16", "training.ema": 0.9}, SPEC, of_images()),
         ({"model": jaxdl.RNN(features=(4, 4, 4), dropout=0.3)}, SEQUENCES, of_sequences()),
-        pytest.param({"model": jaxdl.CNN((4, 4, 4), kernel=(2, 2), dropout=0.3)}, IMAGES, of_pixels(), marks=SLOW),
-        pytest.param({"model": jaxdl.ResNet(depth=8, features=(4, 4, 8))}, IMAGES, of_pixels(), marks=SLOW),
-        pytest.param({"model": jaxdl.UNet((4, 8), None, "batch", 0.3)}, PIXELS, of_pixels((8, 8)), marks=SLOW),
+        pytest.param({"model": jaxdl.CNN((4, 4, 4), kernel=(2, 2), dropout=0.3)}, IMAGES, of_pixels(), marks=NIGHTLY),
+        pytest.param({"model": jaxdl.ResNet(8, (4, 4, 8))}, IMAGES, of_pixels(), marks=pytest.mark.slow),
+        pytest.param({"model": jaxdl.UNet((4, 8), None, "batch", 0.3)}, PIXELS, of_pixels((8, 8)), marks=NIGHTLY),
     ],
     ids=["MLP in parts", "float16 and an average", "RNN", "CNN", "ResNet", "UNet"],
 )

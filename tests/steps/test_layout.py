@@ -125,7 +125,8 @@ def test_any_number_of_devices_trains_as_one(
 ) -> None:
     found = on_devices(name, *LAYOUTS)
     close(found, leave_out=leave_out)
-    near(found, share=0.2)
+    # XLA keeps the memory of both lengths of sentences apart.
+    near(found, share=0.25 if name == "sentiment_lstm" else 0.2)
     assert tuple(told(found[layout]) for layout in ("8", "fsdp", "rules")) == expected
     assert told(found["2"]) == told(found["4"]) == expected[0]
     for part in ("params", "opt_state"):
@@ -137,7 +138,8 @@ def test_any_number_of_devices_trains_as_one(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "losses", "figures", "params"), [("parts", 1e-5, 1e-5, 1e-4), ("float16", 2e-3, 0.05, 0.2)]
+    ("name", "losses", "figures", "params"),
+    [("parts", 1e-5, 1e-5, 1e-4), pytest.param("float16", 2e-3, 0.05, 0.2, marks=pytest.mark.nightly)],
 )
 def test_parts_averages_and_a_scaled_loss_are_the_same_on_any_number_of_devices(
     name: str, losses: float, figures: float, params: float

@@ -32,7 +32,6 @@ def predicted_and_compiled(recipe: jaxdl.Experiment, folder: Path) -> tuple[int,
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("mnist_mlp", {}),
         ("mnist_cnn", {}),
         ("mnist_rnn", {}),
         ("sentiment_lstm", {}),
@@ -40,7 +39,6 @@ def predicted_and_compiled(recipe: jaxdl.Experiment, folder: Path) -> tuple[int,
         ("digits_cnn", {}),
         ("adding_rnn", {}),
         ("spoken_digit_rnn", {}),
-        ("digits_cnn", {"model.normalization": "batch", "training.batch_size": 128}),
         ("digits_cnn", {"training.precision": "bfloat16", "training.batch_size": 128}),
         ("digits_cnn", {"training.accumulate": 4, "training.batch_size": 128}),
         ("digits_mlp", {"model.features": (256,) * 6, "training.batch_size": 1024, "training.remat": True}),
@@ -105,4 +103,6 @@ def test_a_divided_batch_takes_less_on_each_device_and_divided_parameters_too() 
     assert same.flops == divided.flops == one.flops
     assert same.activations < 0.5 * one.activations
     assert divided.parameters < 0.3 * one.parameters
-    assert divided.parameters + divided.collected == one.parameters
+    # Biases and the last kernel have few numbers, and stay whole.
+    assert divided.collected == 4 * (16 * 256 + 256 * 256)
+    assert divided.parameters == one.parameters - divided.collected * 3 / 4

@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 import jaxdl
+from jaxdl.steps.functions import make_beside_steps
 from tests.small import blobs
 from tests.steps.test_functions import SPEC, experiment
 
@@ -37,12 +38,13 @@ def batches(count: int) -> list[dict[str, np.ndarray]]:
 def test_they_are_the_means_of_those_of_the_batches(freeze: str) -> None:
     recipe = experiment(model=Network(), **{"training.swa": 1, "training.epochs": 1, "optimizer.freeze": freeze})
     steps, hparams = jaxdl.make_steps(recipe, SPEC, 10), jaxdl.hyperparameters(recipe)
+    beside = make_beside_steps(recipe, SPEC, 10)
     first = steps.init_state(0)
-    state = steps.add_to_average(steps.train_step(first, batches(1)[0], hparams)[0])
+    state = beside.add_to_average(steps.train_step(first, batches(1)[0], hparams)[0])
     state = state.replace(step=np.int32(10))  # as at the end of the only epoch
     params, own = state.params, state.model_state
     for batch in batches(4):
-        state, metrics = steps.measure_step(state, batch, hparams)
+        state, metrics = beside.measure_step(state, batch, hparams)
         assert metrics == {}
     found = state.opt_state["average"]["model_state"]["batch_stats"]
     assert state.step == 14

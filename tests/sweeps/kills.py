@@ -43,7 +43,10 @@ def table(sweep_dir: Path) -> list[dict[str, str]]:
     """Returns the final table without what depends on the time."""
     with open(sweep_dir / "results.csv") as file:
         rows = list(csv.DictReader(file))
-    return [{key: value for key, value in row.items() if key not in ("seconds", "attempts")} for row in rows]
+    return [
+        {key: value for key, value in row.items() if key not in ("seconds", "examples_per_second", "attempts")}
+        for row in rows
+    ]
 
 
 def run_whole(sweep_dir: Path, flags: Sequence[str] = ()) -> float:

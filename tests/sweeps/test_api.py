@@ -12,7 +12,7 @@ from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from tests.experiments.twins import twin
 from tests.sweeps.small import sweep
 
@@ -34,7 +34,7 @@ def test_what_is_not_given_follows_from_the_rest() -> None:
     ("fields", "given", "message"),
     [
         ({"learning_rate": "log(1e-3,1)"}, {}, "--trials=N"),
-        ({"learning_rate": "log(1e-3,1)"}, {"sweep_mode": "grid"}, "a range has no grid"),
+        ({"learning_rate": "log(1e-3,1)"}, {"sweep_mode": "grid"}, "a range without steps has no grid"),
         ({"seed": "0:3"}, {"trials": 4}, "the grid has 3 combinations"),
         ({"learning_rate": "log(1e-3,1)"}, {"trials": 10**12}, "at most 20,000 trainings"),
         ({"seed": "0:3"}, {"sweep_seed": -1}, "sweep_seed=-1: must be at least 0"),

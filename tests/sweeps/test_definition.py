@@ -11,10 +11,10 @@ import pytest
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
-from jaxdl.sweeps.definition import Definition, changes, direction_of, extended, from_json
+from jaxdl.sweeps.definition import Definition, changes, extended, from_json
 from jaxdl.sweeps.selection import Selection
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.space.sampling import grid_values
-from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from tests.experiments.twins import twin
 
@@ -88,10 +88,6 @@ def test_a_drawn_sweep_is_extended_by_trials_alone() -> None:
         extended(before, define({"learning_rate": "log(1e-2,1)"}, trials=8))
     with pytest.raises(UserError, match="5 trials already"):
         extended(before, dataclasses.replace(before, trials=4))
-
-
-def test_direction_follows_from_the_metric() -> None:
-    assert direction_of("validation/f1") == "maximize" and direction_of("train/loss") == "minimize"
 
 
 @pytest.mark.parametrize(

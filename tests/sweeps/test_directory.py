@@ -12,7 +12,7 @@ from jaxdl.files.locks import InUse
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.directory import SweepDirectory, continued, read_definition
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from tests.experiments.twins import twin
 
 RECIPE = twin("digits_mlp")

@@ -12,7 +12,7 @@ from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
 from jaxdl.sweeps.plan import Plan, make_plan
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.training.cache import Cache
 from tests.experiments.twins import twin
 
@@ -31,6 +31,26 @@ def test_a_plan_reads_as_a_few_lines() -> None:
     assert second == "  4 trials (grid), 1 of them finished, compared by validation/loss (minimize)"
     assert third == "  to compile: 2 train and 2 eval programs"
     assert "1:01" in fourth and "one trial after another" in fourth and "1.25 ms per step" in fourth
+
+
+def test_the_time_has_that_of_compiling_in_it_and_the_first_trials_are_listed() -> None:
+    definition = define({"learning_rate": "1e-3,1e-2", "model.features": "(8),(4)"})
+    first = [{"optimizer.learning_rate": 1e-3, "model.features": (8,)}]
+    plan = Plan(definition, 3, 2, "digits", 0.00125, 1.0, ONE_BY_ONE, compile_seconds=15.0, first=first)
+    assert "estimated time: 0:31 (0:30 of it compiling), one trial after another" in plan.text()
+    assert plan.first_text().splitlines() == [
+        "  first trials:",
+        "    optimizer.learning_rate=0.001, model.features=8",
+        "    2 others",
+    ]
+
+
+def test_conditions_and_all_aims_are_named() -> None:
+    space = make_space(RECIPE, {"batch_size": "8,16,32"}, ["batch_size * 2 <= 32"])
+    definition = make_definition(RECIPE, space, Selection(sweep_objective="validation/loss,parameters"))
+    text = Plan(definition, 2, 1, "digits", 1e-3, 1.0, ONE_BY_ONE).text()
+    assert "  only where batch_size * 2 <= 32\n" in text
+    assert "2 trials (grid), compared by validation/loss (minimize) and parameters (minimize)" in text
 
 
 @pytest.mark.parametrize(

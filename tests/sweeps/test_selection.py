@@ -10,19 +10,20 @@ import pytest
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.fields import check_value, own_fields
-from jaxdl.sweeps import definition
+from jaxdl.sweeps import aims, definition
 from jaxdl.sweeps.selection import Selection
 
 
 def test_python_takes_what_the_flags_take_with_the_same_defaults() -> None:
     parameters = inspect.signature(jaxdl.sweep).parameters
+    names = {"sweep_mode": "mode", "sweep_pairs": "pairs"}
     for field in own_fields(Selection()):
-        assert parameters["mode" if field.path == "sweep_mode" else field.path].default == field.value
+        assert parameters[names.get(field.path, field.path)].default == field.value
 
 
 @pytest.mark.parametrize(
     ("field", "choices"),
-    [("sweep_mode", definition.Mode), ("direction", definition.Direction), ("prune", definition.Prune)],
+    [("sweep_mode", definition.Mode), ("direction", aims.Direction), ("prune", definition.Prune)],
 )
 def test_the_choices_are_those_of_a_sweep_or_left_open(field: str, choices: object) -> None:
     hints = typing.get_type_hints(Selection)

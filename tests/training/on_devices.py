@@ -7,20 +7,24 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
+import jax.export
 import numpy as np
+from flax import linen as nn
 
 jax.config.update("jax_num_cpu_devices", 8)
 
 import jaxdl  # noqa: E402
 from jaxdl.experiment import Experiment  # noqa: E402
+from jaxdl.inference.export import export_program  # noqa: E402
 from jaxdl.record import read_record  # noqa: E402
 from jaxdl.search import lr_find  # noqa: E402
 from jaxdl.training.hooks import Hooks  # noqa: E402
 from jaxdl.training.run import train  # noqa: E402
 from jaxdl.training.stacked import Stacked  # noqa: E402
+from tests.named import recipe as two_inputs  # noqa: E402
 
 RECIPE = jaxdl.Experiment(
     name="devices",
@@ -76,6 +80,52 @@ def streamed(folder: Path, stream: str) -> list[float]:
     return [*losses.tolist(), trainer.evaluate(state, "test")["loss"]]
 
 
+def named(devices: int) -> list[float]:
+    """Returns the losses of the first steps on two inputs and two targets, and the figures of the test split."""
+    trainer = jaxdl.Trainer(jaxdl.replace(two_inputs(), given(devices=devices)), two_inputs().data.load())
+    state, losses = trainer.advance(trainer.init_state(), 7)
+    assert len(jax.tree.leaves(state.params)[0].sharding.device_set) == devices
+    return [*losses.tolist(), *trainer.evaluate(state, "test").values()]
+
+
+class TwoLayers(nn.Module):
+    """The first kernel is divided along its outputs, the second along its inputs, as in Megatron-LM."""
+
+    sharding_axes: ClassVar = {"first/kernel": (None, "model"), "second/kernel": ("model", None)}
+    outputs: int = 10
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        hidden = nn.relu(nn.Dense(128, name="first")(inputs.reshape(len(inputs), -1)))
+        return nn.Dense(self.outputs, name="second")(hidden)
+
+
+def declared(fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns how a model with axes of its own trains, and the shapes of one device's part of its kernels."""
+    recipe = jaxdl.replace(dataclasses.replace(RECIPE, model=TwoLayers()), fields)
+    trainer = jaxdl.Trainer(recipe, recipe.data.load(Path("no folder"), print))
+    state, losses = trainer.advance(trainer.init_state(), 7)
+    kernels = [state.params[name]["kernel"].addressable_shards[0].data.shape for name in ("first", "second")]
+    return {"losses": [*losses.tolist(), trainer.evaluate(state, "test")["loss"]], "kernels": kernels}
+
+
+def of_average(folder: Path) -> dict[str, Any]:
+    """Trains with an average of the parameters in parts on eight devices; returns what is predicted by each way."""
+    summary = train(
+        jaxdl.replace(RECIPE, FSDP | given(ema=0.9, accumulate=2, remat=True)), run_dir=folder, notify=lambda line: None
+    )
+    model, images = jaxdl.load_run(folder), np.linspace(0, 255, 2 * 64).astype(np.uint8).reshape(2, 8, 8, 1)
+    exported = jax.export.deserialize(bytearray(export_program(model)))
+    return {
+        "metrics": {name: value for name, value in summary["metrics"].items() if isinstance(value, float)},
+        "evaluated": jaxdl.evaluate(folder, data_dir=folder, notify=lambda line: None)["metrics"]["test/ema_loss"],
+        "predicted": np.asarray(model.predict(images)).tolist(),
+        "exported": np.asarray(exported.call(images)).tolist(),
+        "raw": np.asarray(jaxdl.load_run(folder, ema=False).predict(images)).tolist(),
+        "report": (folder / "report.html").read_text(),
+    }
+
+
 def side_by_side(fields: dict[str, Any]) -> tuple[dict[str, int], list[list[float]]]:
     """Returns the mesh of a program for two trainings, and the losses of each."""
     trainer = jaxdl.Trainer(jaxdl.replace(RECIPE, fields), RECIPE.data.load(Path("no folder"), print))
@@ -103,8 +153,13 @@ def main(folder: Path) -> None:
         "same": finished(folder / "same", FSDP, FSDP),
         "fewer": finished(folder / "fewer", FSDP, given(mesh="data:2,model:2", shard="rules")),
         "one": finished(folder / "one", FSDP, given(devices=1)),
+        "named": [named(devices) for devices in (1, 4)],
         "memory": streamed(folder, "off"),
         "disk": streamed(folder, "on"),
+        "declared": [
+            declared(given(**fields)) for fields in ({"devices": 1}, {"mesh": "data:2,model:4", "shard": "rules"})
+        ],
+        "of_average": of_average(folder / "average"),
         "lr_find": [
             lr_find(jaxdl.replace(RECIPE, fields), data_dir=folder, steps=40).smoothed.tolist()
             for fields in (given(devices=1), FSDP)

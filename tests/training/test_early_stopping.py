@@ -9,6 +9,7 @@ from jaxdl.errors import UserError
 from jaxdl.training.early_stopping import EarlyStopping, check_measured
 from tests.experiments.twins import twin
 from tests.small import blobs
+from tests.training.test_plateau import LOSSES
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,17 @@ def test_patience_counts_epochs_without_a_better_value() -> None:
         stopping.observe({"validation/loss": value}, 1)
         exhausted.append(stopping.exhausted)
     assert exhausted == [False, False, False, False, True]
+
+
+def test_patience_is_that_of_keras_with_a_least_difference_and_a_start() -> None:
+    """The epoch after which keras 3 stops, EarlyStopping(patience=2, min_delta=..., start_from_epoch=...)."""
+    for options, expected in (({"min_delta": 0.1}, 17), ({"first": 13}, 17), ({}, 17), ({"min_delta": 0.7}, 5)):
+        stopping, epoch = EarlyStopping("train/loss", patience=2, **options), 0
+        while not stopping.exhausted:
+            stopping.observe({"train/loss": LOSSES[epoch]}, epoch)
+            epoch += 1
+        assert epoch == expected, options
+    assert stopping.best == min(LOSSES[:5])  # the best state is the best, by however little
 
 
 def test_figures_of_another_split_are_no_epoch() -> None:

@@ -17,6 +17,7 @@ import pytest
 import jaxdl
 from jaxdl.checkpoint.weights import read_weights
 from jaxdl.errors import UserError
+from jaxdl.steps.functions import make_beside_steps
 from jaxdl.training.initial import Initial, initial_weights
 from tests.checkpoint.test_weights import first_state, write_run
 from tests.steps.test_functions import SPEC, experiment
@@ -119,7 +120,7 @@ def test_the_optimizer_and_the_average_begin_with_what_was_taken(source: Path) -
     recipe = experiment(model=MODEL, init_from=str(source), optimizer=remembers, **{"training.ema": 0.9})
     steps = jaxdl.make_steps(recipe, SPEC, 10)
     state = steps.init_state(0)
-    begun = steps.begin_with(state, *taken(recipe).put(state))
+    begun = make_beside_steps(recipe, SPEC, 10).begin_with(state, *taken(recipe).put(state))
     kernel = np.asarray(begun.params["dense_1"]["kernel"])
     assert not np.array_equal(kernel, state.params["dense_1"]["kernel"])
     average = begun.opt_state["average"]["params"]

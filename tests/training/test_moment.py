@@ -49,7 +49,7 @@ def test_what_cannot_be_logged_is_said(now: MomentOf, value: Any, message: str) 
 def test_it_is_over_when_the_hook_has_returned(now: MomentOf) -> None:
     inputs = blobs().splits["test"]["inputs"]
     assert now.predict(inputs).shape == (33, 3)
-    with pytest.raises(jaxdl.UserError, match="evaluate\\('val'\\): the splits are train, validation, test"):
+    with pytest.raises(jaxdl.UserError, match="there is no split 'val'; the splits are train, validation, test"):
         now.evaluate("val")
     now.end()
     for use in (lambda: now.predict(inputs), lambda: now.params, lambda: now.evaluate("test")):

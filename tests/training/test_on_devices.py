@@ -53,6 +53,10 @@ def test_a_stream_feeds_all_devices_with_the_same_examples(found: dict[str, Any]
     assert found["disk"] == found["memory"]
 
 
+def test_several_inputs_and_targets_give_the_same_figures(found: dict[str, Any]) -> None:
+    np.testing.assert_allclose(found["named"][0], found["named"][1], rtol=1e-5)
+
+
 def test_a_search_of_the_learning_rate_sees_the_same_losses(found: dict[str, Any]) -> None:
     one, eight = found["lr_find"]
     count = min(len(one), len(eight))
@@ -64,3 +68,19 @@ def test_trainings_side_by_side_each_have_their_devices_and_go_as_alone(found: d
     assert mesh == {"training": 2, "data": 4} and alone == {"training": 8}
     np.testing.assert_allclose(divided, expected, rtol=1e-5)
     np.testing.assert_allclose(spread, expected, rtol=1e-5)
+
+
+def test_a_model_is_divided_along_the_axes_that_it_declares_and_trains_as_on_one_device(found: dict[str, Any]) -> None:
+    one, divided = found["declared"]
+    np.testing.assert_allclose(divided["losses"], one["losses"], rtol=1e-5)
+    assert one["kernels"] == [[64, 128], [128, 10]]
+    assert divided["kernels"] == [[64, 32], [32, 10]]
+
+
+def test_the_average_of_divided_parameters_is_evaluated_shown_predicts_and_is_exported(found: dict[str, Any]) -> None:
+    average = found["of_average"]
+    assert average["evaluated"] == pytest.approx(average["metrics"]["test/ema_loss"], rel=1e-4)
+    assert average["metrics"]["test/ema_loss"] != average["metrics"]["test/loss"]
+    np.testing.assert_allclose(average["exported"], average["predicted"], rtol=1e-5, atol=1e-6)
+    assert np.abs(np.subtract(average["raw"], average["predicted"])).max() > 1e-4
+    assert "ema_loss" in average["report"] and "ema_accuracy" in average["report"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdl.data.lengths import pad_alike, pad_answers
+from jaxdl.data.lengths import are_apart, pad_alike, pad_answers, without_axis_of_one
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Data, Notify
 from jaxdl.data.spec import ARRAYS, Dataset, Spec, Split, check_names, examples, fingerprint, split_sha256
@@ -47,7 +47,11 @@ class OfArrays(Data):
         None,
         "factor for the inputs inside the compiled step; none: 1/255 for images of 8 bits, otherwise 1",
     )
-    ids: bool = static(False, "whether integer inputs are ids, such as those of words, which stay integers")
+    ids: bool = static(
+        False,
+        "whether integer inputs are ids, such as those of words, which stay integers; of several inputs, those with "
+        "integers of more than 8 bits",
+    )
     outputs: int | None = static(
         None, "number of classes, or of the model's outputs; none: as many as the targets need", check=above_zero
     )
@@ -66,24 +70,29 @@ class OfArrays(Data):
         Raises:
             UserError: they do not fit each other.
         """
-        if any("lengths" in split for split in splits.values()):
-            pad_alike(splits)
-        if any("target_lengths" in split for split in splits.values()):
-            pad_answers(splits)
+        from jaxdl.data.sources.named_arrays import spec_of_several  # here, since it imports this module
+
         if any("weights" in split for split in splits.values()):
             for split in splits.values():
-                split.setdefault("weights", np.ones(len(split["inputs"]), np.float32))
-        _check_alike(splits)
-        names = _classes(splits)
-        spec = self._spec(splits, names)
+                split.setdefault("weights", np.ones(examples(split), np.float32))
+        spec = self.united(splits) if {"inputs", "targets"} <= splits["train"].keys() else spec_of_several(self, splits)
         return Dataset(
             spec=spec,
             splits=splits,
             requested=self.requested,
             used=self.requested,
             fingerprint=fingerprint(splits["train"], splits.get("test"), splits.get("validation")),
-            train_examples=len(splits["train"]["inputs"]),
+            train_examples=examples(splits["train"]),
         )
+
+    def united(self, splits: dict[str, dict[str, np.ndarray]]) -> Spec:
+        """Pads what has lengths, and numbers classes that are texts, in place; returns the spec."""
+        if any("lengths" in split for split in splits.values()):
+            pad_alike(splits)
+        if any("target_lengths" in split for split in splits.values()):
+            pad_answers(splits)
+        _check_alike(splits)
+        return self._spec(splits, _classes(splits))
 
     def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
         return with_standard_targets(dataset) if self.standardize else dataset
@@ -153,6 +162,10 @@ class Arrays(OfArrays):
     - (examples,) or (examples, values) floating-point numbers: values, for a regression. They are standardised by the
       mean and deviation of train inside the compiled step; predictions and metrics are in their own unit.
 
+    Several inputs or targets are dictionaries by their names: ``({"image": x, "table": t}, y)``. The model is called
+    with the inputs as keyword arguments, and returns a dictionary of outputs where targets have names. ``lengths`` and
+    ``target_lengths`` are then dictionaries, too.
+
     The config of an experiment has only a digest of each split: to resume or evaluate a run, give the arrays again.
 
     Raises:
@@ -217,14 +230,18 @@ def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
     else:
         raise UserError(f"{where}: give a pair (inputs, targets) or a mapping of these names to arrays.")
     check_names(values, where)
+    if any(isinstance(values[key], Mapping) for key in ("inputs", "targets")):
+        from jaxdl.data.sources.named_arrays import split_of_several  # here, since it imports this module
+
+        return split_of_several(where, name, values)
     split: dict[str, np.ndarray] = {}
     for key in ("inputs", "targets"):
         split[key], lengths = _array(f"{name} {key}", values[key])
         if key == "inputs" and split[key].dtype.kind == "U":
             raise UserError(f"{where}: inputs are texts; a model reads numbers, such as ids of words.")
         if key == "targets" and split[key].dtype.kind in "iu":
-            split[key] = _without_axis_of_one(split[key].astype(np.int32), split["inputs"])
-        if lengths is not None and key == "targets" and _are_apart(split, lengths):
+            split[key] = without_axis_of_one(split[key].astype(np.int32), split["inputs"])
+        if lengths is not None and key == "targets" and are_apart(split, lengths):
             split["target_lengths"] = lengths
         elif lengths is not None and "lengths" not in values:
             split.setdefault("lengths", lengths)
@@ -242,24 +259,12 @@ def split_of(where: str, name: str, given: Any) -> dict[str, np.ndarray]:
     return split
 
 
-def _are_apart(split: Split, lengths: np.ndarray) -> bool:
-    """Returns whether the targets of a split have lengths of their own: their steps are not those of the inputs."""
-    inputs, targets = split["inputs"], split["targets"]
-    return inputs.shape[1:2] != targets.shape[1:2] or not np.array_equal(split.get("lengths", lengths), lengths)
-
-
 def _weights(what: str, values: Any) -> np.ndarray:
     """Returns weights in float32; `jaxdl.data.check` checks their shape and values."""
     weights, _ = _array(what, values)
     if weights.dtype.kind == "U":
         raise UserError(f"{what}: weights are numbers, one for each example, not texts.")
     return weights.astype(np.float32)
-
-
-def _without_axis_of_one(labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-    """Returns labels (examples, 1) as (examples,), unless they are those of the one step of each sequence."""
-    one_step = inputs.ndim > 2 and inputs.shape[1] == 1
-    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 and not one_step else labels
 
 
 def _array(what: str, values: Any) -> tuple[np.ndarray, np.ndarray | None]:

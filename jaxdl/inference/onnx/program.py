@@ -20,6 +20,7 @@ from jaxdl.inference.predictor import TrainedModel
 from jaxdl.inference.weights import weights_of
 from jaxdl.models import CNN, MLP, RNN, ResNet
 from jaxdl.objectives import Poisson
+from jaxdl.objectives.several import Several
 from jaxdl.steps.functions import make_steps
 
 FLOAT, INT64 = 1, 7
@@ -50,7 +51,10 @@ def onnx_files(model: TrainedModel) -> tuple[bytes, str]:
         raise UserError(
             f"--format=onnx: onnxruntime's predictions differ from the model's by up to {difference:.3g}; {_OTHERS}."
         )
-    inputs, outputs = _inputs(model), [Array("predictions", "float32", shape, output_meaning(model))]
+    inputs, outputs = (
+        _inputs(model),
+        [Array("predictions", "float32", shape, output_meaning(model.experiment.objective))],
+    )
     versions = {name: importlib.metadata.version(name) for name in ("onnx", "onnxruntime")}
     runs_as = (
         "onnxruntime.InferenceSession(path).run(None, {" + ", ".join(f'"{each.name}": ...' for each in inputs) + "})"
@@ -68,6 +72,8 @@ def onnx_files(model: TrainedModel) -> tuple[bytes, str]:
 def _check_supported(model: TrainedModel) -> None:
     """Raises `UserError` for a part that no file can have yet."""
     network, objective = model.experiment.model, model.experiment.objective
+    if model.spec.inputs or isinstance(objective, Several):
+        raise UserError(f"--format=onnx does not support several inputs or outputs; {_OTHERS}.")
     if type(network) not in (MLP, CNN, ResNet, RNN):
         raise UserError(f"--format=onnx has MLP, CNN, ResNet and RNN, and not {type(network).__name__}; {_OTHERS}.")
     if isinstance(network, RNN) and network.attention:

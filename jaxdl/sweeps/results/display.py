@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jaxdl.errors import printable
 from jaxdl.fields import show
 from jaxdl.report.format import duration, figure
 from jaxdl.report.terminal import LiveArea, Reached, console_of
-from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import group_table
+from jaxdl.sweeps.space.sampling import Key, combination_key
 from jaxdl.sweeps.trials.trial import Trial
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class SweepDisplay:
         self._ended: list[Trial] = []
         self._earlier = 0
         self._running: dict[int, _Running] = {}
-        self._best: Trial | None = None
+        self._combinations: dict[Key, dict[str, Trial]] = {}  # their completed trials, by seed
         self._area = LiveArea(self._rendered, file)
         self._lock = threading.Lock()
 
@@ -127,19 +129,15 @@ class SweepDisplay:
             self._running.pop(trial.number, None)
             self._ended.append(trial)
             self._earlier += earlier
-        if trial.state == "completed" and self._is_best(trial):
-            self._best = trial
+        if trial.completed:
+            same = self._combinations.setdefault(combination_key(trial.values), {})
+            same.setdefault(show(trial.values.get(SEED)), trial)
         if not earlier:
             self.say(self._line(trial))
 
     def say(self, text: str) -> None:
         """Writes a text, above the table if there is one."""
         self._area.say(text)
-
-    def _is_best(self, trial: Trial) -> bool:
-        if self._best is None or self._best.objective is None or trial.objective is None:
-            return True
-        return self._definition.loss(trial.objective) < self._definition.loss(self._best.objective)
 
     def _line(self, trial: Trial) -> str:
         """Returns the line of a finished trial."""
@@ -151,9 +149,18 @@ class SweepDisplay:
         return "  ".join([*parts, self._best_text(), self._counts()])
 
     def _best_text(self) -> str:
-        if self._best is None or self._best.objective is None:
+        """Returns the best combination so far, by the mean over its seeds, of those with the most seeds."""
+
+        def rank(seeds: list[Trial]) -> tuple[int, float]:
+            return -len(seeds), self._definition.loss(_mean(seeds))
+
+        with self._lock:
+            combinations = [list(seeds.values()) for seeds in self._combinations.values()]
+        if not combinations:
             return "no best yet"
-        return f"best {figure(self._best.objective)} (trial {self._best.number})"
+        best = min(combinations, key=rank)
+        over = f" over {len(best)} seeds" if len(best) > 1 else ""
+        return f"best {figure(_mean(best))}{over} (trial {best[0].number})"
 
     def _counts(self) -> str:
         return f"{len(self._ended)}/{self._definition.trials}  {duration(self._seconds_left())} left"
@@ -199,6 +206,33 @@ class SweepDisplay:
         return Group(first, rows, *([Text(f"  and {more} more")] if more > 0 else []))
 
 
+def _mean(trials: Sequence[Trial]) -> float:
+    return statistics.fmean(trial.objective for trial in trials if trial.objective is not None)
+
+
+def _of_the_best(results: SweepResults) -> list[tuple[str, str]]:
+    """Returns labelled lines about the best combination: what it was chosen by, and then its figures on test."""
+    group, best, definition = results.groups[0], results.best, results.definition
+    assert best is not None
+    lines = [("best", f"trial {best.number}: {values_text(best.values)}")]
+    for name in (definition.objective, f"test/{definition.objective.partition('/')[2]}"):
+        if (found := results.mean_of(group, name)) is not None:
+            after = ", measured after the choice" if name.startswith("test/") else ""
+            lines.append(("", f"{name} {spread(*found)}{after}"))
+    if definition.others:
+        aims = " and ".join((definition.objective, *definition.others))
+        numbers = ", ".join(str(each.trials[0]) for each in results.front)
+        lines.append(("front", f"trials {numbers}: no other is better in {aims}"))
+    if results.luck is not None:
+        lines.append(("against luck", results.luck.text()))
+    return lines
+
+
+def spread(mean: float, interval: float | None, seeds: int) -> str:
+    """Returns a mean with its interval of 95 % and the number of seeds."""
+    return f"{figure(mean)}" + (f" ± {figure(interval)} over {seeds} seeds" if interval is not None else "")
+
+
 def print_results(results: SweepResults, command: str, file: TextIO | None = None) -> None:
     """Prints the best combinations over their seeds, how the trials ended, and how to run the best one again.
 
@@ -224,7 +258,7 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
     if failed and failed[0].outcome:
         lines.append(("first failure", f"trial {failed[0].number}: {failed[0].outcome.reason}"))
     if results.best is not None:
-        lines.append(("best", f"trial {results.best.number}: {values_text(results.best.values)}"))
+        lines += _of_the_best(results)
         if command:
             lines.append(("again", command))
     lines.append(("time", f"{results.wall_seconds:.1f} s"))

@@ -14,8 +14,9 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.record import REPORT
 from jaxdl.report.format import duration, figure
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table
-from jaxdl.report.sweep_plots import Scale, curves, heat_map, importances, parallel_coordinates, slice_plot
+from jaxdl.report.sweep_plots import Scale, curves, front_plot, heat_map, importances, parallel_coordinates, slice_plot
 from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.results.display import spread
 from jaxdl.sweeps.results.results import SweepResults, best_command
 from jaxdl.sweeps.results.tables import group_table
 from jaxdl.sweeps.space.axis import Axis, Choices
@@ -58,7 +59,9 @@ def render(results: SweepResults, command: Sequence[str]) -> str:
         _head(results),
         _banner(definition, done),
         _best(results, command),
-        section("Over the seeds", table(head, rows, range(len(head) - 5, len(head) - 1)) if rows else ""),
+        section("Over the seeds", table(head, rows, range(head.index("trials"), len(head) - 1)) if rows else ""),
+        _front(results, used),
+        section("Against luck", f"<p>{escaped(_luck_text(results))}</p>") if done else "",
         _curves(results, used),
         _fields(definition, done, used) if done else "",
         _trials(results),
@@ -95,9 +98,44 @@ def _best(results: SweepResults, command: Sequence[str]) -> str:
     if best is None or best.outcome is None:
         return ""
     facts = {path: show(value) for path, value in {**best.values, **results.also[best.number]}.items()}
-    facts |= {name: figure(value) for name, value in best.outcome.metrics.items()}
+    facts |= {name: _spread(results, name) for name in best.outcome.metrics if not name.startswith("test/")}
+    # Apart from the others, since they had no part in the choice.
+    tested = {name: _spread(results, name) for name in best.outcome.metrics if name.startswith("test/")}
+    facts |= {f"{name}, measured after the choice": text for name, text in tested.items()}
     again = f"<pre>{escaped(best_command(best, command))}</pre>" if command else ""
     return section(f"Best: trial {best.number}", again + pairs({**facts, "measured on": best.outcome.data}))
+
+
+def _spread(results: SweepResults, name: str) -> str:
+    found = results.mean_of(results.groups[0], name)
+    return spread(*found) if found is not None else ""
+
+
+def _luck_text(results: SweepResults) -> str:
+    if results.luck is not None:
+        return results.luck.text()
+    whole = [group for group in results.groups if group.complete]
+    if len(whole) < 2:
+        return "There are no two combinations to compare."
+    return (
+        f"The best of {len(whole)} combinations is better than the others in part by chance. How far is not known, "
+        "since they have one seed each: add --sweep=seed=0:3."
+    )
+
+
+def _front(results: SweepResults, used: str) -> str:
+    """Draws the first aim over each further one; the combinations of the front are connected."""
+    definition = results.definition
+    plots = []
+    for aim in definition.others:
+        shown = [group for group in results.groups if group.mean is not None and aim in group.others]
+        if not shown:
+            continue
+        best = [place for place, group in enumerate(shown) if any(group is each for each in results.front)]
+        points = [(group.others[aim], group.mean) for group in shown if group.mean is not None]
+        title = f"{definition.objective} over {aim} of {len(shown)} combinations, {used}"
+        plots.append(plotted(title, front_plot(title, points, best, aim, definition.objective)))
+    return section("Front", f'<div class="plots">{"".join(plots)}</div>') if plots else ""
 
 
 def _curves(results: SweepResults, used: str) -> str:
@@ -211,7 +249,8 @@ def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tup
     from optuna.trial import create_trial
 
     figures = {trial.objective for trial in done}
-    axes = [axis for axis in definition.space.axes if len({show(trial.values.get(axis.path)) for trial in done}) > 1]
+    everywhere = [axis for axis in definition.space.axes if all(axis.path in trial.values for trial in done)]
+    axes = [axis for axis in everywhere if len({show(trial.values[axis.path]) for trial in done}) > 1]
     if len(done) < _FEWEST_FOR_IMPORTANCE or len(figures) < 2 or not axes:
         return []
     with quiet():

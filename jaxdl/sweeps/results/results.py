@@ -15,11 +15,13 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.paths import expanded
+from jaxdl.sweeps.aims import front
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
+from jaxdl.sweeps.results.luck import Luck, luck
 from jaxdl.sweeps.space.consequences import also_changed
+from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import Key, combination_key, grid_values
-from jaxdl.sweeps.space.space import Values
 from jaxdl.sweeps.trials.schedule import planned_values, with_waiting
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Trial, as_row
@@ -40,6 +42,8 @@ class Group:
         mean: mean of the compared figure, each seed once; None if no trial was completed.
         std: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
         ci95: half the width of the mean's confidence interval of 95 %, from Student's t; None for fewer than two.
+        others: means of the further aims.
+        complete: whether every seed that the combination should have was completed.
     """
 
     values: Mapping[str, Any]
@@ -49,6 +53,8 @@ class Group:
     mean: float | None
     std: float | None
     ci95: float | None
+    others: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    complete: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,20 +128,51 @@ class SweepResults:
         found: dict[Key, list[Trial]] = {}
         for trial in self.trials:
             found.setdefault(combination_key(trial.values), []).append(trial)
-        groups = [_group(trials, self.also[trials[0].number]) for trials in found.values()]
-        wanted = self._seeds()
+        others, wanted = self.definition.others, self._seeds()
+        groups = [
+            _group(trials, self.also[trials[0].number], others, wanted[combination])
+            for combination, trials in found.items()
+        ]
 
         def rank(group: Group) -> tuple[bool, float]:
-            done = {_seed(self.trials[number].values) for number in group.trials}
-            lacks = not wanted[combination_key(dict(group.values))] <= done
-            return lacks, math.inf if group.mean is None else self.definition.loss(group.mean)
+            return not group.complete, math.inf if group.mean is None else self.definition.loss(group.mean)
 
         return sorted(groups, key=rank)
+
+    @functools.cached_property
+    def front(self) -> list[Group]:
+        """The combinations that no other one beats (Pareto), by means over seeds; the first aim's best comes first.
+
+        With one aim it is the best one. A combination with a missing seed is left out.
+        """
+        whole = [group for group in self.groups if group.complete and group.mean is not None]
+        aims = [[group.mean, *(group.others.get(aim) for aim in self.definition.others)] for group in whole]
+        places = front([self.definition.losses(figures) for figures in aims])
+        return [whole[place] for place in (places if self.definition.others else places[:1])]
+
+    @functools.cached_property
+    def luck(self) -> Luck | None:
+        """How far the best lies above the mean by chance alone; None with fewer than two seeds each."""
+        loss = self.definition.loss
+        whole = [group for group in self.groups if group.complete]
+        return luck(
+            [[loss(figure) for n in g.trials if (figure := self.trials[n].objective) is not None] for g in whole]
+        )
+
+    def mean_of(self, group: Group, name: str) -> tuple[float, float | None, int] | None:
+        """Returns the mean of a metric over a combination's seeds, half the width of its interval, and their number.
+
+        The interval is that of 95 %; None where the metric was not measured.
+        """
+        outcomes = [outcome for number in group.trials if (outcome := self.trials[number].outcome) is not None]
+        figures = [each.metrics[name] for each in outcomes if name in each.metrics]
+        return (statistics.fmean(figures), _interval(figures), len(figures)) if figures else None
 
     def _seeds(self) -> dict[Key, set[str]]:
         """Returns for each combination the seeds that it should be run with."""
         definition = self.definition
-        grids = grid_values([*definition.grids, definition.space]) if definition.mode == "grid" else []
+        listed_all = definition.mode == "grid" and definition.space.is_known
+        grids = grid_values([*definition.grids, definition.space]) if listed_all else []
         listed = {show(seed) for seed in definition.seeds}
         seeds: dict[Key, set[str]] = {}
         for values in (*(trial.values for trial in self.trials), *grids):
@@ -169,19 +206,29 @@ def _seed(values: Mapping[str, Any]) -> str:
     return show(values[SEED]) if SEED in values else ""
 
 
-def _group(trials: Sequence[Trial], also: Mapping[str, Any]) -> Group:
+def _group(trials: Sequence[Trial], also: Mapping[str, Any], aims: Sequence[str], wanted: set[str]) -> Group:
     done = [trial for trial in trials if trial.completed]
     by_seed = {_seed(trial.values): trial.objective for trial in done if trial.objective is not None}
     figures = list(by_seed.values())
     std = statistics.stdev(figures) if len(figures) > 1 else None
-    ci95 = None
-    if std is not None:
-        from scipy.special import stdtrit  # the quantile of Student's t, without the second that scipy.stats takes
-
-        ci95 = float(stdtrit(len(figures) - 1, 0.975)) * std / math.sqrt(len(figures))
     values = {path: value for path, value in trials[0].values.items() if path != SEED}
     mean = statistics.fmean(figures) if figures else None
-    return Group(values, also, tuple(trial.number for trial in done), len(trials), mean, std, ci95)
+    others = {}
+    for aim in aims:
+        found = [each for trial in done if trial.outcome and (each := trial.outcome.figure(aim)) is not None]
+        if found and len(found) == len(done):
+            others[aim] = statistics.fmean(found)
+    numbers = tuple(trial.number for trial in done)
+    return Group(values, also, numbers, len(trials), mean, std, _interval(figures), others, wanted <= set(by_seed))
+
+
+def _interval(figures: Sequence[float]) -> float | None:
+    """Returns half the width of the mean's confidence interval of 95 %; None for fewer than two figures."""
+    if len(figures) < 2:
+        return None
+    from scipy.special import stdtrit  # the quantile of Student's t, without the second that scipy.stats takes
+
+    return float(stdtrit(len(figures) - 1, 0.975)) * statistics.stdev(figures) / math.sqrt(len(figures))
 
 
 def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
@@ -193,6 +240,9 @@ def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
         "status": results.status,
         "objective": definition.objective,
         "direction": definition.direction,
+        "others": list(definition.others),
+        "front": [list(group.trials) for group in results.front],
+        "luck": dataclasses.asdict(results.luck) if results.luck else None,
         "trials": {state: results.count(state) for state in ("completed", "pruned", "failed", "running", "waiting")},
         "best": None
         if best is None

@@ -83,13 +83,26 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
     data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
     short = {path: last for last, path in short_names(paths).items()}
     names = [short.get(path, path) for path in paths]
-    head = [*names, "trials", f"{name}, mean", "std", "95 % interval", "measured on"]
+    others = results.definition.others
+    best = {group.trials for group in results.front} if others else set()
+    head = [
+        *names,
+        "trials",
+        f"{name}, mean",
+        "std",
+        "95 % interval",
+        *others,
+        *(["front"] * bool(others)),
+        "measured on",
+    ]
     rows = [
         [
             *(show(values[path]) if path in values else "" for path in paths),
             str(len(group.trials)) if len(group.trials) == group.of else f"{len(group.trials)} of {group.of}",
             *("" if value is None else figure(value) for value in (group.mean, group.std)),
             "" if group.ci95 is None else f"± {figure(group.ci95)}",
+            *(figure(group.others[aim]) if aim in group.others else "" for aim in others),
+            *(["yes" if group.trials in best else ""] * bool(others)),
             data,
         ]
         for group, values in ((group, {**group.values, **group.also}) for group in results.groups)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import types
 import typing
@@ -12,11 +11,14 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.fields import Field, check_value, needed, parse, show, standard, type_name
+from jaxdl.sweeps.space.limits import Limit
+from jaxdl.sweeps.space.ranges import RANGES, Range, read_range
+from jaxdl.sweeps.space.spellings import in_our_words, of_optuna, split
 
-_CALL = re.compile(r"\s*(log|uniform|int|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
+_CALL = re.compile(rf"\s*({'|'.join(RANGES)}|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
 _OTHER_CALL = re.compile(r"\s*[a-z]\w*\s*\(.*\)\s*", re.ASCII | re.DOTALL | re.IGNORECASE)
 _COUNT = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*", re.ASCII)
-_FORMS = "1e-4,1e-3 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(1,8), choice(32,64)"
+_FORMS = "1e-4,1e-3 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(16,256,step=16), choice(32,64)"
 # A range such as 0:1000000000 is a typing mistake and would fill the memory.
 _MOST_VALUES = 10_000
 _MOST_DIGITS = 18
@@ -34,25 +36,6 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Range:
-    """All numbers between two bounds.
-
-    Attributes:
-        low: the smallest.
-        high: the largest.
-        log: whether numbers are drawn evenly in the logarithm.
-        whole: whether numbers are whole.
-        number: the type of the field's numbers; a float field may get whole ones.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-    number: type = float
-
-
-@dataclass(frozen=True)
 class Axis:
     """One field and the values that a sweep gives it.
 
@@ -61,25 +44,50 @@ class Axis:
         spec: the values as a user would write them.
         values: the parsed values.
         listed: whether the field holds a list; a number drawn from a `Range` then becomes a list of one.
+        only_if: the condition under which it is varied at all; None: always.
     """
 
     path: str
     spec: str
     values: Choices | Range
     listed: bool = False
+    only_if: Limit | None = None
 
     @property
     def count(self) -> float:
         """How many values there are; infinite for a range of real numbers."""
         if isinstance(self.values, Choices):
             return len(self.values.values)
-        return int(self.values.high) - int(self.values.low) + 1 if self.values.whole else math.inf
+        return self.values.count
 
     def at(self, place: int) -> Any:
         """Returns one of a finite number of values by its place, 0 to `count` - 1."""
         if isinstance(self.values, Choices):
             return self.values.values[place]
-        return self.value(int(self.values.low) + place)
+        return self.value(self.values.at(place))
+
+    def read(self, value: Any) -> Any:
+        """Returns a value from its text, where it is one; a number that is no text is in the field's type.
+
+        Raises:
+            UserError: the text is none of the field's values.
+        """
+        if isinstance(self.values, Choices):
+            texts = {show(each): each for each in self.values.values}
+            return texts.get(value, value) if isinstance(value, str) else _same_kind(value, self.values.values)
+        try:
+            return self.value(float(value) if not self.values.whole else int(value))
+        except (TypeError, ValueError):
+            raise UserError(f"{self.path}={value}: must be a number of {self.spec}.") from None
+
+    def holds(self, value: Any) -> bool:
+        """Returns whether a value is one of those that the sweep gives the field."""
+        if isinstance(self.values, Choices):
+            return value in self.values.values
+        number = value[0] if self.listed and isinstance(value, tuple) and len(value) == 1 else value
+        if not isinstance(number, int | float) or not self.values.low <= number <= self.values.high:
+            return False
+        return self.values.nearest(number) == number
 
     def value(self, drawn: Any) -> Any:
         """Returns the field's value for a drawn one: a value of `Choices`, or a number of a `Range`."""
@@ -94,7 +102,8 @@ def parse_axis(field: Field, spec: str) -> Axis:
 
     A list (``32,64``; if the field itself is a list, values are in parentheses, ``(64),(128,64)``, and a single number
     is a list of one), whole numbers as in Python's ``range`` (``0:5``, ``0:10:2``, without the end), or a distribution:
-    ``log(LOW,HIGH)``, ``uniform(LOW,HIGH)``, ``int(LOW,HIGH)`` with the end, ``choice(VALUE,...)``.
+    ``log(LOW,HIGH)``, ``uniform(LOW,HIGH)``, ``int(LOW,HIGH)`` with the end, these two also with ``step=STEP``, and
+    ``choice(VALUE,...)``. Other spellings that are clear are taken as well; see `jaxdl.sweeps.space.spellings`.
 
     Args:
         field: the field with its full path.
@@ -103,10 +112,13 @@ def parse_axis(field: Field, spec: str) -> Axis:
     Raises:
         UserError: it is none of these, it is empty, or a value does not fit the field.
     """
+    element = _element(field.type)
+    whole = _number_type(element if element is not None else field.type) is int
+    spec = in_our_words(spec, whole=whole, listed=element is not None)
     call, count = _CALL.fullmatch(spec), _COUNT.fullmatch(spec)
     if call is not None and _closes_last(call[2]):
         name, inside = call[1], call[2]
-        return _list_axis(field, spec, _items(inside)) if name == "choice" else _range_axis(field, spec, name, inside)
+        return _list_axis(field, spec, split(inside)) if name == "choice" else _range_axis(field, spec, name, inside)
     if count is not None:
         if max(map(len, filter(None, count.groups()))) > _MOST_DIGITS:
             raise _wrong(field, spec, "the numbers are too large")
@@ -119,21 +131,41 @@ def parse_axis(field: Field, spec: str) -> Axis:
         return _list_axis(field, spec, map(str, numbers))
     if _OTHER_CALL.fullmatch(spec) is not None and field.type is not str:
         raise _wrong(field, spec, f"write {_FORMS}")
-    return _list_axis(field, spec, _items(spec))
+    return _list_axis(field, spec, split(spec))
 
 
 def axis_of(field: Field, values: Any) -> Axis:
-    """Returns the axis for a value from Python: a text as in `parse_axis`, or an iterable of the field's values.
+    """Returns the axis for a value from Python: a text as in `parse_axis`, one of Optuna's distributions, or an
+    iterable of the field's values.
 
     Raises:
         UserError: a value does not fit the field.
     """
     if isinstance(values, str):
         return parse_axis(field, values)
+    if (spec := of_optuna(values, _shown)) is not None:
+        return parse_axis(field, spec)
     if not isinstance(values, Iterable):
         values = (values,)
     plain = [_plain(value, field.type) for value in values]
     return _checked(field, ",".join(map(_shown, plain)), plain)
+
+
+def value_of(field: Field, value: Any) -> Any:
+    """Returns one value of a field from its text or from Python, checked.
+
+    Raises:
+        UserError: it does not fit the field.
+    """
+    axis = _list_axis(field, value, [value]) if isinstance(value, str) else axis_of(field, [value])
+    return axis.at(0)
+
+
+def _same_kind(value: Any, possible: tuple[Any, ...]) -> Any:
+    """Returns a value from Python as it stands among the possible ones: 64 as (64,) and 1 as 1.0."""
+    one = (value,) if isinstance(possible[0], tuple) and not isinstance(value, tuple | list) else value
+    one = tuple(one) if isinstance(one, list) else one
+    return next((each for each in possible if each == one), one)
 
 
 def _plain(value: Any, annotation: Any) -> Any:
@@ -190,26 +222,12 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
     number = _number_type(element if element is not None else field.type)
     if number is None or field.declaration.family is not None:
         raise _wrong(field, spec, f"{field.path} is {type_name(field.type) or 'a choice'}, not a number; give a list")
-    items = _items(inside)
-    if len(items) != 2:
-        raise _wrong(field, spec, f"write {kind}(LOW,HIGH)")
-    whole = number is int or kind == "int"
-    if number is int and kind == "uniform":
-        raise _wrong(field, spec, f"{field.path} is a whole number; write int({inside})")
     try:
-        low, high = (int(item) if whole else float(item) for item in items)
-    except ValueError:
-        raise _wrong(field, spec, f"write {kind}(LOW,HIGH) with {'whole ' if whole else ''}numbers") from None
-    if not all(math.isfinite(bound) for bound in (low, high) if isinstance(bound, float)):
-        raise _wrong(field, spec, f"write {kind}(LOW,HIGH) with two finite numbers")
-    if whole and max(len(str(abs(bound))) for bound in (low, high)) > _MOST_DIGITS:
-        raise _wrong(field, spec, "the numbers are too large")
-    if low >= high:
-        raise _wrong(field, spec, "the range is empty: the first number must be below the second")
-    if kind == "log" and low <= 0:
-        raise _wrong(field, spec, "a logarithmic range must start above 0")
-    axis = Axis(field.path, spec.strip(), Range(low, high, kind == "log", whole, number), element is not None)
-    for bound in (low, high):
+        values = read_range(kind, split(inside), number)
+    except ValueError as error:
+        raise _wrong(field, spec, str(error)) from None
+    axis = Axis(field.path, spec.strip(), values, element is not None)
+    for bound in (values.low, values.high):
         check_value(field, axis.value(bound))
     return axis
 
@@ -231,18 +249,6 @@ def _without_none(annotation: Any) -> Any:
         kinds = [a for a in typing.get_args(annotation) if a is not types.NoneType]
         return kinds[0] if len(kinds) == 1 else None
     return annotation
-
-
-def _items(text: str) -> list[str]:
-    """Splits at the commas outside parentheses; an empty text has no items."""
-    items, depth, begin = [], 0, 0
-    for place, character in enumerate(text):
-        depth += {"(": 1, ")": -1}.get(character, 0)
-        if character == "," and depth == 0:
-            items.append(text[begin:place].strip())
-            begin = place + 1
-    items.append(text[begin:].strip())
-    return [] if items == [""] else items
 
 
 def _closes_last(inside: str) -> bool:

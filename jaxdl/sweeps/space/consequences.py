@@ -7,7 +7,8 @@ from typing import Any
 
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show, walk
-from jaxdl.sweeps.space.space import Space, Values, apply
+from jaxdl.sweeps.space.limits import Values, leaves
+from jaxdl.sweeps.space.space import Space, apply
 
 
 def also_changed(experiment: Experiment, space: Space, trials: Sequence[Values]) -> list[Values]:
@@ -30,20 +31,8 @@ def also_changed(experiment: Experiment, space: Space, trials: Sequence[Values])
         key = tuple(show(values.get(path)) for path in chosen)
         keys.append(key)
         if key not in found:
-            found[key] = _leaves(apply(experiment, {path: values[path] for path in chosen if path in values}))
+            found[key] = leaves(apply(experiment, {path: values[path] for path in chosen if path in values}))
     every = list(found.values())
     shared = [path for path in (every[0] if every else ()) if all(path in leaves for leaves in every)]
     differ = [path for path in shared if path not in varied and len({show(leaves[path]) for leaves in every}) > 1]
     return [{path: found[key][path] for path in differ} for key in keys]
-
-
-def _leaves(experiment: Experiment) -> dict[str, Any]:
-    """Returns all fields by dotted path; parts by the names of their families' members."""
-    leaves: dict[str, Any] = {}
-    for field in walk(experiment):
-        family = field.declaration.family
-        if family is not None:
-            leaves[field.path] = family.name_of(field.value)
-        elif not field.is_part:
-            leaves[field.path] = field.value
-    return leaves

@@ -7,7 +7,10 @@ twice: with the same seed it gives the same bits again, and a training would be 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+import itertools
+import math
+import types
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +19,11 @@ from jaxdl.errors import UserError
 from jaxdl.fields import show
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.space.axis import Axis, Choices
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.pairs import PAIRS, row_text
 from jaxdl.sweeps.space.shuffle import MOST_LISTED, shuffled
-from jaxdl.sweeps.space.space import Space, Values
+from jaxdl.sweeps.space.sobol import sobol_points
+from jaxdl.sweeps.space.space import Space
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -27,6 +33,10 @@ if TYPE_CHECKING:
 _MOST_COMBINATIONS = 1_000_000
 # How often to draw again in place of a combination that was drawn before.
 _MOST_REDRAWS = 20
+# The same where conditions forbid combinations; of so many draws one is allowed, or they forbid nearly all.
+_MOST_FILTERED_DRAWS = 1000
+# So many quasi-random points are looked at; then what is left of a small space follows in random order.
+_MOST_POINTS = 1 << 17
 
 Key = tuple[tuple[str, str], ...]
 
@@ -54,8 +64,8 @@ def grid_values(spaces: Sequence[Space], *, seeds_together: bool = False) -> lis
     combinations: list[Values] = []
     seen: set[Key] = set()
     for space in spaces:
-        if space.size > _MOST_COMBINATIONS:
-            raise UserError(f"the grid has {space.size:,} combinations; give fewer values, or --sweep_mode=random.")
+        if space.choices > _MOST_COMBINATIONS:
+            raise UserError(f"the grid has {space.choices:,} combinations; give fewer values, or --sweep_mode=random.")
         for values in space.grid(fastest=SEED if seeds_together else ""):
             key = key_of(values)
             if key not in seen:
@@ -65,30 +75,75 @@ def grid_values(spaces: Sequence[Space], *, seeds_together: bool = False) -> lis
 
 
 def drawn_values(definition: Definition) -> list[Values]:
-    """Returns the values of all trials of a random sweep, by number.
+    """Returns the values of all trials of a sweep whose results decide nothing (random, sobol), by number.
 
     If the seed has a list of values, each drawn combination is run with each of them, one after another.
     """
     seeds = definition.seeds
     count = -(-definition.trials // len(seeds)) if seeds else definition.trials
-    space = _drawn_from(definition)
     if definition.rules == 1:
         combinations = [_drawn(definition, number) for number in range(count)]
-    elif space.size <= MOST_LISTED:
-        combinations = [space.at(int(place)) for place in shuffled(space, definition.sweep_seed)[:count]]
     else:
-        combinations = []
-        earlier: set[Key] = set()
-        for number in range(count):
-            combinations.append(_new(definition, number, (), earlier))
-            earlier.add(key_of(combinations[-1]))
-    return [_with_seed(definition, number, each) for number, each in _numbered(combinations, definition)]
+        combinations = _combinations(definition, count)
+    return [with_seed(definition, number, each) for number, each in _numbered(combinations, definition)]
 
 
 def _numbered(combinations: Sequence[Values], definition: Definition) -> Iterator[tuple[int, Values]]:
     of_one = len(definition.seeds) or 1
     for number in range(definition.trials):
         yield number, combinations[number // of_one]
+
+
+def _combinations(definition: Definition, count: int) -> list[Values]:
+    """Returns the combinations of a sweep without results, each once: the known ones first."""
+    space = _drawn_from(definition)
+    found: list[Values] = []
+    earlier: set[Key] = set()
+    order = _order(definition, space)
+    for number in range(count):
+        if number < len(definition.enqueued):
+            values = _enqueued(definition, number, earlier)
+        elif order is not None:
+            values = next((each for each in order if key_of(each) not in earlier), {}) or _none_left(definition, number)
+        else:
+            values = _new(definition, number, (), earlier) or _none_left(definition, number)
+        found.append(values)
+        earlier.add(key_of(values))
+    return found
+
+
+def _order(definition: Definition, space: Space) -> Iterator[Values] | None:
+    """Yields combinations in the order of the sweep; None for a space that is too large to list, drawn at random."""
+    listed = space.choices <= MOST_LISTED
+    if definition.mode == "sobol":
+        points = map(_values_at(space), sobol_points(len(space.dimensions), definition.sweep_seed))
+        spread = (each for each in points if space.allows(each))
+        return itertools.chain(itertools.islice(spread, _MOST_POINTS), _listed(definition, space) if listed else ())
+    return _listed(definition, space) if listed else None
+
+
+def _listed(definition: Definition, space: Space) -> Iterator[Values]:
+    """Yields all combinations of a finite space in random order."""
+    return space.possible(space.chosen_at(int(place)) for place in shuffled(space, definition.sweep_seed))
+
+
+def _values_at(space: Space) -> Callable[[Sequence[float]], Values]:
+    """Returns a function that makes a combination of a point of the unit cube."""
+    dimensions = space.dimensions
+    return lambda point: space.made_of({a.path: _at_fraction(a, u) for a, u in zip(dimensions, point, strict=True)})
+
+
+def _at_fraction(axis: Axis, fraction: float) -> Any:
+    """Returns the value of an axis below which that fraction of it lies."""
+    values = axis.values
+    if isinstance(values, Choices) or (not values.log and math.isfinite(values.count)):
+        return axis.at(int(fraction * axis.count))
+    if not values.log:
+        return axis.value(shortened(axis, values.low + fraction * (values.high - values.low)))
+    edge = 0.5 if values.whole else 0.0  # a whole number stands for the interval around it, as in Optuna
+    low, high = math.log(values.low - edge), math.log(values.high + edge)
+    number = math.exp(low + fraction * (high - low))
+    return axis.value(min(max(round(number), values.low), values.high) if values.whole else shortened(axis, number))
 
 
 def draw(
@@ -104,62 +159,117 @@ def draw(
     """
     combination = number // len(definition.seeds) if definition.seeds else number
     if definition.rules == 1:
-        return _with_seed(definition, number, _drawn(definition, combination, history))
+        return with_seed(definition, number, _drawn(definition, combination, history))
+    return with_seed(definition, number, new_combination(definition, combination, earlier, history))
+
+
+def new_combination(
+    definition: Definition, combination: int, earlier: Collection[Key], history: Sequence[FrozenTrial] = ()
+) -> Values:
+    """Returns a new combination: a known setting, one that the sampler of `draw` suggests, or one of those left.
+
+    Args:
+        definition: the sweep.
+        combination: its number among the combinations.
+        earlier: keys of all combinations with smaller numbers.
+        history: the finished combinations; without them it is drawn at random.
+    """
+    if combination < len(definition.enqueued):
+        return _enqueued(definition, combination, earlier)
     values = _new(definition, combination, history, earlier)
     space = _drawn_from(definition)
-    if key_of(values) in earlier and space.size <= MOST_LISTED:  # few are left, and none of them was suggested
-        order = (space.at(int(place)) for place in shuffled(space, definition.sweep_seed))
-        values = next(each for each in order if key_of(each) not in earlier)
-    return _with_seed(definition, number, values)
+    # Few are left, and none of them was suggested.
+    if (values is None or key_of(values) in earlier) and space.choices <= MOST_LISTED:
+        values = next((each for each in _listed(definition, space) if key_of(each) not in earlier), None)
+    return values or _none_left(definition, combination)
 
 
-def _with_seed(definition: Definition, number: int, combination: Values) -> Values:
+def _none_left(definition: Definition, combination: int) -> Values:
+    texts = " and ".join(limit.text for limit in definition.space.limits)
+    raise UserError(f"--sweep_if: no further combination fulfils {texts}, after {combination} of them; give --trials.")
+
+
+def _enqueued(definition: Definition, combination: int, earlier: Collection[Key]) -> Values:
+    """Returns a known combination; fields that it does not name are drawn at random."""
+    fixed = definition.enqueued[combination]
+    values = _new(definition, combination, (), earlier, fixed)
+    if values is None or key_of(values) in earlier:
+        shown = " ".join(f"{path}={show(value)}" for path, value in fixed.items())
+        raise UserError(f"--enqueue={shown}: it comes before, or no combination with it fulfils the conditions.")
+    return values
+
+
+def with_seed(definition: Definition, number: int, combination: Values) -> Values:
     """Returns the values of a trial with a drawn combination, in the order of the sweep's fields."""
     seeds = definition.seeds
     values = {**combination, SEED: seeds[number % len(seeds)]} if seeds else combination
-    return {axis.path: values[axis.path] for axis in definition.space.axes}
+    return {axis.path: values[axis.path] for axis in definition.space.axes if axis.path in values}
 
 
 def _drawn_from(definition: Definition) -> Space:
     """Returns the space that combinations are drawn from: without a seed that is listed."""
-    return Space(tuple(axis for axis in definition.space.axes if not (definition.seeds and axis.path == SEED)))
+    return definition.space.without(SEED) if definition.seeds else definition.space
 
 
-def _new(definition: Definition, combination: int, history: Sequence[FrozenTrial], earlier: Collection[Key]) -> Values:
-    """Returns a combination that is not among the earlier ones, or the last of many attempts at one."""
-    for attempt in range(_MOST_REDRAWS):
-        values = _drawn(definition, combination, history, attempt)
-        if key_of(values) not in earlier:
-            break
-    return values
+def _new(
+    definition: Definition,
+    combination: int,
+    history: Sequence[FrozenTrial],
+    earlier: Collection[Key],
+    fixed: Mapping[str, Any] = types.MappingProxyType({}),
+) -> Values | None:
+    """Returns a combination that is allowed and not among the earlier ones, or the last allowed one of many attempts.
+
+    None if none of the attempts is allowed.
+    """
+    space = _drawn_from(definition)
+    last = None
+    for attempt in range(_MOST_REDRAWS if space.is_plain else _MOST_FILTERED_DRAWS):
+        values = _drawn(definition, combination, history, attempt, fixed)
+        if space.allows(values):
+            last = values
+            if key_of(values) not in earlier:
+                break
+    return last
 
 
-def _drawn(definition: Definition, combination: int, history: Sequence[FrozenTrial] = (), attempt: int = 0) -> Values:
-    """Returns a combination as Optuna draws it."""
+def _drawn(
+    definition: Definition,
+    combination: int,
+    history: Sequence[FrozenTrial] = (),
+    attempt: int = 0,
+    fixed: Mapping[str, Any] = types.MappingProxyType({}),
+) -> Values:
+    """Returns a combination as Optuna draws it, with some fields fixed; it may not be allowed."""
     import optuna
 
-    axes = _drawn_from(definition).axes
+    space = _drawn_from(definition)
+    axes = space.dimensions
     # A separate generator for each combination: a single one would start again in a process that resumes a sweep.
     entropy = [definition.sweep_seed, combination, *([attempt] if attempt else [])]
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     distributions = {axis.path: distribution(axis) for axis in axes}
-    if definition.mode != "tpe":
+    # TPE suggests nearly the same again where that is not allowed.
+    if definition.mode != "tpe" or attempt >= _MOST_REDRAWS or fixed:
         sampler = optuna.samplers.RandomSampler(seed=seed)
         # As in a study, which would take most of the time, and which this sampler does not look at.
         drawn = {path: sampler.sample_independent(None, None, path, distributions[path]) for path in distributions}  # type: ignore[arg-type]
     else:
         with quiet():
-            study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=definition.direction)
+            tpe = optuna.samplers.TPESampler(seed=seed)
+            study = optuna.create_study(sampler=tpe, directions=definition.directions)
             study.add_trials(list(history))
             drawn = study.ask(distributions).params
-    return {axis.path: from_optuna(axis, _short(axis, drawn[axis.path])) for axis in axes}
+    return space.made_of(
+        {axis.path: from_optuna(axis, shortened(axis, drawn[axis.path])) for axis in axes} | dict(fixed)
+    )
 
 
-def _short(axis: Axis, drawn: Any) -> Any:
+def shortened(axis: Axis, drawn: Any) -> Any:
     """Returns a drawn number with four significant digits: more do not matter, and would have to be read and typed."""
     if isinstance(axis.values, Choices) or not isinstance(drawn, float):
         return drawn
-    return min(max(float(f"{drawn:.4g}"), axis.values.low), axis.values.high)
+    return axis.values.nearest(drawn if axis.values.step else float(f"{drawn:.4g}"))
 
 
 def distribution(axis: Axis) -> BaseDistribution:
@@ -170,12 +280,14 @@ def distribution(axis: Axis) -> BaseDistribution:
     if isinstance(values, Choices):
         return CategoricalDistribution([to_optuna(axis, value) for value in values.values])
     if values.whole:
-        return IntDistribution(int(values.low), int(values.high), log=values.log)
-    return FloatDistribution(values.low, values.high, log=values.log)
+        return IntDistribution(int(values.low), int(values.high), log=values.log, step=int(values.step or 1))
+    return FloatDistribution(values.low, values.high, log=values.log, step=values.step)
 
 
 def to_optuna(axis: Axis, value: Any) -> Any:
     """Returns a value in the types that Optuna stores: a list as text, a list of one drawn number as that number."""
+    if axis.path == PAIRS:
+        return row_text(value)
     if isinstance(axis.values, Choices):
         return f"({show(value)})" if isinstance(value, tuple) else value
     number = value[0] if axis.listed else value

@@ -14,17 +14,17 @@ MOST_LISTED = 1_000_000
 
 
 def shuffled(space: Space, seed: int) -> np.ndarray:
-    """Returns the places (see `Space.at`) of all combinations in random order, (size,) int64.
+    """Returns the places (see `Space.at`) of all choices in random order, (size,) int64.
 
     Each next one is drawn from those that are left, with the probabilities of the axes: a whole number of a logarithmic
     range is the more probable, the smaller it is. That is the order of exponential numbers divided by the
     probabilities (Efraimidis and Spirakis 2006, "Weighted random sampling with a reservoir").
 
     Args:
-        space: at most `MOST_LISTED` combinations.
+        space: at most `MOST_LISTED` choices.
         seed: what the order follows from.
     """
-    weights = functools.reduce(np.multiply.outer, map(_weights, space.axes), np.ones(())).reshape(-1)
+    weights = functools.reduce(np.multiply.outer, map(_weights, space.dimensions), np.ones(())).reshape(-1)
     # Of this generator NumPy guarantees that later versions return the same.
     bits = np.random.SeedSequence(seed).generate_state(weights.size, np.uint64)
     uniform = (bits.astype(np.float64) + 0.5) / 2.0**64

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxdl.errors import UserError, unknown
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields import Field, choose, replace, settable, short_names, walk
-from jaxdl.sweeps.space.axis import Axis, Choices, axis_of
+from jaxdl.fields import replace, walk
+from jaxdl.sweeps.space.axis import Axis, Choices
+from jaxdl.sweeps.space.limits import Limit, Values, with_parts
+from jaxdl.sweeps.space.pairs import PAIRS, Row, joint_axis
 
-Values = dict[str, Any]
+# Of a space with conditions, all combinations are made to count those that are left; that takes 20 microseconds each.
+MOST_FILTERED = 200_000
 
 
 @dataclass(frozen=True)
@@ -21,10 +25,15 @@ class Space:
     """The search space of a sweep.
 
     Attributes:
-        axes: the fields with their values, in the order in which they were given; the last one varies fastest.
+        axes: the fields with their values, in the order in which they were given; the last one varies fastest. Those of
+            the pairs come first.
+        limits: what each combination must fulfil.
+        pairs: combinations of several fields that are tried as they stand; empty: there are none.
     """
 
     axes: tuple[Axis, ...]
+    limits: tuple[Limit, ...] = ()
+    pairs: tuple[Row, ...] = ()
 
     @property
     def is_finite(self) -> bool:
@@ -32,37 +41,112 @@ class Space:
         return all(isinstance(axis.values, Choices) for axis in self.axes)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether every choice of values is one of the combinations, once."""
+        return not self.limits and not self.pairs and all(axis.only_if is None for axis in self.axes)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all functions that restrict it are at hand; those of a sweep that is loaded are not."""
+        return all(limit.test is not None for limit in self.limits)
+
+    @functools.cached_property
+    def paired(self) -> frozenset[str]:
+        """The fields of the pairs."""
+        return frozenset(path for row in self.pairs for path, _ in row)
+
+    @functools.cached_property
+    def dimensions(self) -> tuple[Axis, ...]:
+        """What is drawn independently: the fields, but those of the pairs as one."""
+        single = (axis for axis in self.axes if axis.path not in self.paired)
+        return (*([joint_axis(self.pairs)] if self.pairs else []), *single)
+
+    @property
+    def choices(self) -> float:
+        """How many choices of a value for each dimension there are; infinite with a range of real numbers."""
+        return math.prod(axis.count for axis in self.dimensions)
+
+    @functools.cached_property
     def size(self) -> float:
-        """How many combinations there are; infinite if a field has a range of real numbers."""
-        return math.prod(axis.count for axis in self.axes)
+        """How many combinations there are; infinite with a range of real numbers, and at most, if they are many."""
+        if self.is_plain or self.choices > MOST_FILTERED:
+            return self.choices
+        return sum(1 for _ in self.grid())
 
     def grid(self, fastest: str = "") -> Iterator[Values]:
-        """Yields every combination, as values by dotted path; every field must have a list.
+        """Yields every combination, as values by dotted path; the space must be finite.
 
         Args:
             fastest: the field that varies fastest; empty: the last one.
         """
-        axes = sorted(self.axes, key=lambda axis: axis.path == fastest)
-        lists = [axis.values.values for axis in axes if isinstance(axis.values, Choices)]
-        assert len(lists) == len(axes)
-        for combination in itertools.product(*lists):
-            values = dict(zip((axis.path for axis in axes), combination, strict=True))
-            yield {axis.path: values[axis.path] for axis in self.axes}
+        axes = sorted(self.dimensions, key=lambda axis: axis.path == fastest)
+        paths = [axis.path for axis in axes]
+        lists = [[axis.at(place) for place in range(int(axis.count))] for axis in axes]
+        yield from self.possible(dict(zip(paths, drawn, strict=True)) for drawn in itertools.product(*lists))
 
-    def at(self, place: int) -> Values:
-        """Returns one of the combinations by its place, 0 to `size` - 1; the last field varies fastest.
+    def possible(self, drawn: Iterator[Values]) -> Iterator[Values]:
+        """Yields the combinations of choices for all dimensions; each once, and those that are allowed."""
+        if self.is_plain:
+            yield from map(self.made_of, drawn)
+            return
+        seen: set[tuple[tuple[str, Any], ...]] = set()
+        for each in drawn:
+            values = self.made_of(each)
+            key = tuple(values.items())
+            if key not in seen and self.allows(values):
+                seen.add(key)
+                yield values
 
-        The space must be finite.
-        """
+    def chosen_at(self, place: int) -> Values:
+        """Returns one of the choices of all dimensions by its place, 0 to `choices` - 1; the last varies fastest."""
         values: Values = {}
-        for axis in reversed(self.axes):
+        for axis in reversed(self.dimensions):
             place, each = divmod(place, int(axis.count))
             values[axis.path] = axis.at(each)
-        return {axis.path: values[axis.path] for axis in self.axes}
+        return values
+
+    def at(self, place: int) -> Values:
+        """Returns the combination of `chosen_at`."""
+        return self.made_of(self.chosen_at(place))
+
+    def made_of(self, drawn: Mapping[str, Any]) -> Values:
+        """Returns the combination of a choice for each dimension: without fields whose condition does not hold."""
+        values = {**drawn, **dict(drawn[PAIRS])} if self.pairs else dict(drawn)
+        ordered = {axis.path: values[axis.path] for axis in self.axes if axis.path in values}
+        held = {
+            axis.path: axis.only_if.allows(_without_conditional(self.axes, ordered))
+            for axis in self.axes
+            if axis.only_if is not None
+        }
+        return {path: value for path, value in ordered.items() if held.get(path, True)}
+
+    def chosen_for(self, values: Mapping[str, Any]) -> Values:
+        """Returns a combination as choices for the dimensions that it has: the inverse of `made_of`."""
+        chosen = {axis.path: values[axis.path] for axis in self.dimensions if axis.path in values}
+        if self.pairs:
+            return {PAIRS: next(row for row in self.pairs if _is_row(row, values, self.paired)), **chosen}
+        return chosen
+
+    def allows(self, values: Mapping[str, Any]) -> bool:
+        """Returns whether a combination may be tried."""
+        return all(limit.allows(values) for limit in self.limits)
+
+    def without(self, path: str) -> Space:
+        """Returns the space without one field."""
+        return Space(tuple(axis for axis in self.axes if axis.path != path), self.limits, self.pairs)
 
     def specs(self) -> dict[str, str]:
-        """Returns the values of each field as a user would write them, by dotted path."""
-        return {axis.path: axis.spec for axis in self.axes}
+        """Returns the values of each field as a user would write them, by dotted path; without those of the pairs."""
+        return {axis.path: axis.spec for axis in self.axes if axis.path not in self.paired}
+
+
+def _without_conditional(axes: Sequence[Axis], values: Mapping[str, Any]) -> Values:
+    """Returns the values of the fields that always have one: conditions are on these."""
+    return {axis.path: values[axis.path] for axis in axes if axis.only_if is None and axis.path in values}
+
+
+def _is_row(row: Row, values: Mapping[str, Any], paired: frozenset[str]) -> bool:
+    return dict(row) == {path: values[path] for path in paired if path in values}
 
 
 def apply(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
@@ -71,78 +155,17 @@ def apply(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
     Raises:
         UserError: a chosen part does not have one of the fields.
     """
-    parts = {field.path: field for field in walk(experiment) if field.declaration.family is not None}
-    for path in sorted(values, key=lambda path: path.count(".")):
-        if path in parts and isinstance(values[path], str):
-            experiment = replace(experiment, {path: choose(parts[path], values[path])})
-            parts = {field.path: field for field in walk(experiment) if field.declaration.family is not None}
+    experiment = with_parts(experiment, values)
+    parts = {field.path for field in walk(experiment) if field.declaration.family is not None}
     numbers = {path: value for path, value in values.items() if path not in parts}
     try:
         return replace(experiment, numbers)
     except KeyError as error:
         chosen = ", ".join(f"{path}={values[path]}" for path in values if path in parts)
-        raise UserError(f"--sweep: with {chosen} there is no field {error.args[0]!r} to vary.") from error
-
-
-def make_space(experiment: Experiment, fields: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> Space:
-    """Reads a search space.
-
-    Args:
-        experiment: the recipe that is varied.
-        fields: values of each field, by its dotted path, or by its last name if only one field has it: a text as after
-            ``--sweep=FIELD=`` (see `jaxdl.sweeps.space.axis.parse_axis`), or an iterable of values.
-
-    Raises:
-        UserError: a name or a value is wrong, a field is given twice, or does not change any result.
-    """
-    given = list(fields.items() if isinstance(fields, Mapping) else fields)
-    if not given:
-        raise UserError("a sweep needs a field to vary: give --sweep=FIELD=VALUES.")
-    for name, _ in given:
-        if not isinstance(name, str):
-            raise UserError(f"a sweep varies fields by their names, not {name!r}.")
-    known = _known(experiment)
-    axes: dict[str, Axis] = {}
-    # Parts first: the fields of a part are known only after it is chosen.
-    for name, values in sorted(given, key=lambda item: not _is_part(known, item[0])):
-        field = _named_field(known, name)
-        if field.path in axes:
-            raise UserError(f"--sweep={name}: {field.path} is given twice; give all its values at once.")
-        if not field.affects & {"programs", "data", "result"}:  # the same training again and again
-            raise UserError(f"--sweep={name}: no result depends on {field.path}, so there is nothing to compare.")
-        axes[field.path] = axis = axis_of(field, values)
-        if field.declaration.family is not None and isinstance(axis.values, Choices):
-            known |= _fields_of_choices(experiment, axis)
-    order = [_named_field(known, name).path for name, _ in given]
-    return Space(tuple(axes[path] for path in order))
-
-
-def _known(experiment: Experiment) -> dict[str, Field]:
-    return {field.path: field for field in settable(experiment)}
-
-
-def _fields_of_choices(experiment: Experiment, axis: Axis) -> dict[str, Field]:
-    """Returns the fields that the experiment has with any choice of a part."""
-    assert isinstance(axis.values, Choices)
-    found: dict[str, Field] = {}
-    for name in axis.values.values:
-        found |= _known(apply(experiment, {axis.path: name}))
-    return found
-
-
-def _is_part(known: Mapping[str, Field], name: str) -> bool:
-    return name in known and known[name].declaration.family is not None
-
-
-def _named_field(known: Mapping[str, Field], name: str) -> Field:
-    paths = list(known)
-    path = short_names(paths).get(name, name)
-    if path in known:
-        return known[path]
-    same = [path for path in paths if path.rpartition(".")[2] == name]
-    if same:
-        raise UserError(f"--sweep={name}: write which one: {' or '.join(same)}.")
-    raise unknown("field to vary:", name, [*paths, *short_names(paths)])
+        raise UserError(
+            f"--sweep: with {chosen} there is no field {error.args[0]!r} to vary; where only some have it, write "
+            f"'--sweep={error.args[0]}=VALUES if PART=NAME'."
+        ) from error
 
 
 def parse_flags(flags: Sequence[str]) -> list[tuple[str, str]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import combination_key, distribution, to_optuna
-from jaxdl.sweeps.space.space import Values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class Cohorts:
         """Returns the numbers of the trials of a trial's cohort."""
         return self._all[self._places[number]]
 
+    def at(self, place: int) -> range:
+        """Returns the numbers of the trials of the cohort at a place."""
+        return self._all[place]
+
     def within(self, first: int) -> list[range]:
         """Returns the cohorts of which all trials are among the `first` ones of the sweep."""
         place = self._places[first] if first < len(self._places) else len(self._all)
@@ -70,8 +75,16 @@ def combined(trials: Sequence[Trial]) -> Trial:
     state = next((s for s in ("failed", "pruned") if any(trial.state == s for trial in trials)), "completed")
     objective = statistics.fmean(figures) if figures and state == "completed" else None
     values = {path: value for path, value in trials[0].values.items() if path != SEED}
-    outcome = Outcome(state, objective, curve=mean_curve(outcomes))  # type: ignore[arg-type]
+    seconds = statistics.fmean(outcome.seconds for outcome in outcomes) if outcomes else 0.0
+    means = [_means([getattr(outcome, name) for outcome in outcomes]) for name in ("metrics", "costs")]
+    outcome = Outcome(state, objective, means[0], mean_curve(outcomes), seconds=seconds, costs=means[1])  # type: ignore[arg-type]
     return dataclasses.replace(trials[0], values=values, state=outcome.state, outcome=outcome)
+
+
+def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Returns the mean of each figure that all have."""
+    shared = (name for name in (figures[0] if figures else ()) if all(name in each for each in figures))
+    return {name: statistics.fmean(each[name] for each in figures) for name in shared}
 
 
 def mean_curve(outcomes: Sequence[Outcome]) -> dict[int, float]:
@@ -96,13 +109,17 @@ def in_optunas_terms(trial: Trial, definition: Definition) -> FrozenTrial:
     """
     from optuna.trial import TrialState, create_trial
 
-    axes = [axis for axis in definition.space.axes if not (definition.seeds and axis.path == SEED)]
+    space = definition.space.without(SEED) if definition.seeds else definition.space
+    chosen = space.chosen_for(trial.values)  # without fields whose condition does not hold
+    axes = [axis for axis in space.dimensions if axis.path in chosen]
     assert trial.outcome is not None
-    completed = trial.state == "completed"
+    figures = [trial.objective, *(trial.outcome.figure(aim) for aim in definition.others)]
+    values = [each for each in figures if each is not None and math.isfinite(each)]
+    completed = trial.state == "completed" and len(values) == len(figures)
     return create_trial(
         state=TrialState.COMPLETE if completed else TrialState.PRUNED,
-        value=trial.objective if completed else None,
-        params={axis.path: to_optuna(axis, trial.values[axis.path]) for axis in axes},
+        values=values if completed else None,
+        params={axis.path: to_optuna(axis, chosen[axis.path]) for axis in axes},
         distributions={axis.path: distribution(axis) for axis in axes},
         intermediate_values={} if trial.state == "failed" else dict(trial.outcome.curve),
     )

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.sweeps.definition import Direction, Prune
+from jaxdl.sweeps.aims import Direction
+from jaxdl.sweeps.definition import Prune
 from jaxdl.sweeps.space.sampling import quiet
 from jaxdl.sweeps.trials.trial import Job, Trial
 
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from optuna.trial import Trial as OptunaTrial
 
 _KEPT_OF = 3  # one of so many continues at each rung, as in the papers' experiments
+_FIRST_WHOLE = 5  # so many trials come to their end before others are compared with their median; Optuna's default
 _NAME = "sweep"  # Hyperband deals trials into brackets by the study's name and their numbers
 
 
 def _pruner(prune: Prune, epochs: int) -> BasePruner:
-    from optuna.pruners import HyperbandPruner, NopPruner, SuccessiveHalvingPruner
+    from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 
+    if prune == "median":
+        return MedianPruner(n_startup_trials=_FIRST_WHOLE, n_warmup_steps=0)
     if prune == "asha":
         return SuccessiveHalvingPruner(min_resource=1, reduction_factor=_KEPT_OF)
     if prune == "hyperband":

@@ -140,4 +140,15 @@ def _outcome(job: Job, summary: Mapping[str, Any], seconds: float) -> Outcome:
         summary["params_sha256"],
         data_used(summary["data"]),
         summary["compile_seconds"],
+        _costs(summary),
     )
+
+
+def _costs(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Returns what a training cost, besides its time."""
+    found = {
+        "parameters": summary["parameters"],
+        "steps": summary["step"],
+        "examples_per_second": summary["train_examples_per_second"],
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
-from jaxdl.sweeps.definition import Definition
-from jaxdl.sweeps.space.sampling import Key, combination_key, draw, drawn_values, grid_values
-from jaxdl.sweeps.space.space import Values, apply
+from jaxdl.sweeps.definition import LEARNING, Definition
+from jaxdl.sweeps.space.cmaes import CmaEs
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.sampling import Key, combination_key, draw, drawn_values, grid_values, with_seed
+from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.cohorts import Cohorts, combined, in_optunas_terms, mean_curve
 from jaxdl.sweeps.trials.pruning import Rivals, first_rung_after, is_behind
 from jaxdl.sweeps.trials.table import Table
@@ -26,11 +28,16 @@ _MOST_CHECKED = 1000
 
 
 def planned_values(definition: Definition) -> list[Values] | None:
-    """Returns the values of all trials by number, None if results of earlier trials decide about later ones."""
+    """Returns the values of all trials by number, None if results of earlier trials decide about later ones.
+
+    Also None if a function of Python restricts them that is not at hand.
+    """
+    if not definition.space.is_known:
+        return None
     if definition.mode == "grid":
         together = definition.judges_seeds_together
         return grid_values([*definition.grids, definition.space], seeds_together=together)[: definition.trials]
-    return drawn_values(definition) if definition.mode == "random" else None
+    return None if definition.mode in LEARNING else drawn_values(definition)
 
 
 def with_waiting(trials: Sequence[Trial], planned: Sequence[Values] | None) -> list[Trial]:
@@ -61,6 +68,7 @@ class Schedule:
         self._data_dir = data_dir
         self._command = tuple(command)
         self._rivals: Rivals | None = None
+        self._cmaes: CmaEs | None = None
         planned = planned_values(definition)
         self._cohorts = Cohorts(definition, planned)
         self._finished: list[Trial] = []  # the first combinations of the sweep, each as one trial
@@ -139,14 +147,24 @@ class Schedule:
         return self._finished[: len(cohorts)]
 
     def _draw(self, number: int, known: int) -> Values:
-        """Returns the values of a trial of TPE."""
+        """Returns the values of a trial of TPE or CMA-ES."""
         combinations = self._combinations(known)
         for each in combinations[len(self._history) :]:
             self._history.append(in_optunas_terms(each, self._definition))
         first = self._cohorts.of(number).start
         for cohort in self._cohorts.within(first)[len(self._earlier) :]:
             self._earlier.append(combination_key(self._trials[cohort.start].values))
-        return draw(self._definition, number, self._history[: len(combinations)], frozenset(self._earlier))
+        history = self._history[: len(combinations)]
+        if self._definition.mode != "cmaes":
+            return draw(self._definition, number, history, frozenset(self._earlier))
+        if self._cmaes is None:
+            self._cmaes = CmaEs(self._definition, self._known_combinations)
+        values = self._cmaes.combination(self._cohorts.place(number), history)
+        return with_seed(self._definition, number, values)
+
+    def _known_combinations(self, place: int) -> int:
+        """Returns how many combinations are over when the one at a place begins."""
+        return len(self._cohorts.within(self._known(self._cohorts.at(place).start)))
 
     def take(self, number: int, outcome: Outcome) -> list[Trial]:
         """Records the outcome of a job; returns the trials that are over by it.

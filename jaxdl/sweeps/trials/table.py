@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import distribution, from_optuna, quiet, to_optuna
-from jaxdl.sweeps.space.space import Values
 from jaxdl.sweeps.trials.trial import Outcome, State, Trial
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Table:
         self._check = check
         self._axes = {axis.path: axis for axis in definition.space.axes}
         self._name = definition.experiment.name
-        self._direction = definition.direction
+        self._directions = definition.directions
+        self._others = definition.others
         self._study_id: int | None = None
         with self._errors():
             if path.exists():
@@ -80,7 +82,7 @@ class Table:
         import optuna
 
         storage = _storage(path, self._check)
-        return optuna.create_study(storage=storage, study_name=self._name, direction=self._direction)
+        return optuna.create_study(storage=storage, study_name=self._name, directions=self._directions)
 
     def _widen(self) -> None:
         trials = self._frozen()
@@ -132,7 +134,10 @@ class Table:
         from optuna.trial import TrialState
 
         states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-        value = [outcome.objective] if outcome.state == "completed" and outcome.objective is not None else None
+        value = None
+        if outcome.state == "completed" and outcome.objective is not None:
+            others = [outcome.figure(aim) for aim in self._others]
+            value = [outcome.objective, *(math.nan if each is None else each for each in others)]
         plain = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _LEFT_OUT}
         with self._errors():
             trial_id = self._id(trial.number)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxdl.experiment import Experiment
-from jaxdl.sweeps.space.space import Values
+from jaxdl.sweeps.space.limits import Values
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from jaxdl.sweeps.definition import Direction, Prune
+    from jaxdl.sweeps.aims import Direction
+    from jaxdl.sweeps.definition import Prune
 
 State = Literal["running", "completed", "pruned", "failed"]
 
@@ -62,6 +63,7 @@ class Outcome:
         params_sha256: see `jaxdl.params_sha256`; empty unless it was completed.
         data: name of the data that were used; a stand-in is called one.
         compile_seconds: time spent on compilation, in seconds.
+        costs: ``parameters``, ``steps`` and ``examples_per_second``; empty in tables of earlier versions.
         again: whether another attempt may succeed; not after a divergence, which repeats to the bit.
         ends_sweep: whether the cause, if it does not pass, is the disk and not the trial: it may be full, for example.
             Nothing is recorded then, so that the same command continues once the cause is gone.
@@ -76,8 +78,13 @@ class Outcome:
     params_sha256: str = ""
     data: str = ""
     compile_seconds: float = 0.0
+    costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
     again: bool = False
     ends_sweep: bool = False
+
+    def figure(self, aim: str) -> float | None:
+        """Returns the figure of an aim: one of the metrics, or what the training cost."""
+        return self.seconds if aim == "seconds" else self.costs.get(aim, self.metrics.get(aim))
 
     @property
     def epochs(self) -> int:
@@ -135,6 +142,7 @@ def as_row(trial: Trial, also: Mapping[str, Any] | None = None) -> dict[str, Any
         **(also or {}),
         "value": outcome.objective,
         **outcome.metrics,
+        **outcome.costs,
         "measured_on": outcome.data,
         "run_dir": str(trial_dir(Path(), trial.number)),
         "seconds": outcome.seconds,

@@ -34,6 +34,22 @@ def test_killed_at_random_moments(executor: str, kills: int, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills", KILLS)
+def test_a_search_killed_at_random_moments(kills: int, tmp_path: Path) -> None:
+    flags = [
+        *("--sweep_batch=off", "--sweep_mode=tpe", "--trials=24", "--prune=median"),
+        *("--sweep=batch_size=int(16,64,step=16)", "--sweep_if=learning_rate * batch_size < 1"),
+        "--enqueue=batch_size=48 dropout=0.2",
+    ]
+    seconds = run_whole(tmp_path / "whole", flags)
+    expected = table(tmp_path / "whole")
+    assert len(expected) == 24 and expected[0]["training.batch_size"] == "48"
+    assert all(float(r["optimizer.learning_rate"]) * int(r["training.batch_size"]) < 1 for r in expected)
+    for found in killed_at_random(tmp_path / "killed", flags, seconds, kills, seed=7):
+        assert found == expected
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_no_trial(tmp_path: Path) -> None:
     sweep_dir = tmp_path / "s"
     process = subprocess.Popen(

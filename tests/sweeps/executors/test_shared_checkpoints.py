@@ -27,7 +27,10 @@ def sweep(sweep_dir: Path, batch: Any = 2, space: Any = SPACE, **given: Any) -> 
     recipe, execution = given.pop("recipe", RECIPE), jaxdl.Execution(batch=batch)
     found = jaxdl.sweep(recipe, space, sweep_dir=sweep_dir, execution=execution, notify=lambda text: None, **given)
     assert found.status == "completed" and not (sweep_dir / "programs").exists()
-    return [{name: row[name] for name in row if name not in ("seconds", "attempts")} for row in found.rows]
+    return [
+        {name: row[name] for name in row if name not in ("seconds", "examples_per_second", "attempts")}
+        for row in found.rows
+    ]
 
 
 def copying(function: Callable[..., Any], folder: Path, copies: Path) -> Callable[..., Any]:

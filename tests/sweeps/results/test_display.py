@@ -14,7 +14,7 @@ from jaxdl.report.terminal import Reached
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.results.display import SweepDisplay, print_results
 from jaxdl.sweeps.results.results import SweepResults
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.experiments.twins import twin
 
@@ -39,10 +39,10 @@ def test_each_trial_that_ends_has_a_line_with_the_best_so_far_and_the_time_left(
         display.end(trial(3, None, "failed", "diverged at step 3: \x1b[2J"))
     lines = file.getvalue().splitlines()
     assert lines[0] == (
-        "trial 1 completed  optimizer.learning_rate=0.001 seed=1  validation/accuracy 0.7500  best 0.7500 (trial 1)  "
-        "2/4  1:00 left"
+        "trial 1 completed  optimizer.learning_rate=0.001 seed=1  validation/accuracy 0.7500  best 0.6250 over 2 "
+        "seeds (trial 0)  2/4  1:00 left"
     )
-    assert lines[1].endswith("best 0.7500 (trial 1)  3/4  0:30 left")
+    assert lines[1].endswith("best 0.6500 over 3 seeds (trial 0)  3/4  0:30 left")
     assert "diverged at step 3" in lines[2] and "\x1b" not in file.getvalue()
     assert lines[2].endswith("4/4  0:00 left")
 

@@ -15,7 +15,7 @@ from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.results.report import field_importances, render, write_sweep_report
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.experiments.twins import twin

@@ -21,7 +21,7 @@ from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.sweeps.small import RECIPE, SPACE, sweep
@@ -138,9 +138,8 @@ def test_a_line_of_the_table_that_was_not_finished_is_no_loss(done: jaxdl.SweepR
         table.write_bytes(whole[:left])
         assert jaxdl.load_sweep(copy, RECIPE).status == "running" and table.read_bytes() == whole[:left]
         again = sweep(copy)
-        assert [{**row, "seconds": 0, "attempts": 1} for row in again.rows] == [
-            {**row, "seconds": 0} for row in done.rows
-        ]
+        same = {"seconds": 0, "examples_per_second": 0}
+        assert [{**row, **same, "attempts": 1} for row in again.rows] == [{**row, **same} for row in done.rows]
         assert jaxdl.load_sweep(copy, RECIPE).status == "completed"
 
 

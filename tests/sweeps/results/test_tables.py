@@ -15,7 +15,8 @@ from jaxdl.sweeps.results.display import print_results
 from jaxdl.sweeps.results.report import render
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import csv_text, group_table, latex_table, markdown_table, write_tables
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.selection import Selection
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.sweeps.small import RECIPE
 
@@ -44,6 +45,37 @@ def made(folder: Path) -> SweepResults:
             outcome = Outcome("failed", reason="diverged, at step 7")
         trials.append(Trial(number, values, outcome.state, 1, outcome))  # type: ignore[arg-type]
     return SweepResults(definition, folder, "completed", trials)
+
+
+def test_the_front_is_marked_and_the_best_ones_test_figure_follows_the_choice(tmp_path: Path) -> None:
+    fields = {"model.features": "(8),(16),(32)", "seed": "0:2"}
+    selection = Selection(sweep_objective="validation/accuracy,parameters")
+    definition = make_definition(RECIPE, make_space(RECIPE, fields), selection)
+    accuracy = {(8,): 0.7, (16,): 0.9, (32,): 0.8}
+    trials = []
+    for number, values in enumerate(definition.space.grid()):
+        features, seed = values["model.features"], values["seed"]
+        metrics = {"validation/accuracy": accuracy[features] + seed / 100, "test/accuracy": 0.5 + seed / 10}
+        costs = {"parameters": features[0] * 75.0, "steps": 10.0, "examples_per_second": 1000.0}
+        outcome = Outcome("completed", metrics["validation/accuracy"], metrics, data="digits", costs=costs)
+        trials.append(Trial(number, values, "completed", 1, outcome))
+    results = SweepResults(definition, tmp_path, "completed", trials)
+    # 32 features are beaten by 16, which are better and fewer; 8 are worse, but the fewest.
+    assert [group.values["model.features"] for group in results.front] == [(16,), (8,)]
+    head, rows = group_table(results)
+    assert head[-3:] == ["parameters", "front", "measured on"]
+    assert [row[-3:-1] for row in rows] == [["1,200", "yes"], ["2,400", ""], ["600.0000", "yes"]]
+    text = io.StringIO()
+    print_results(results, "", text)
+    # Student's t for two seeds: 12.706 * 0.00707 / sqrt(2).
+    assert "validation/accuracy 0.9050 ± 0.06353 over 2 seeds" in text.getvalue()
+    assert "test/accuracy 0.5500 ± 0.6353 over 2 seeds, measured after the choice" in text.getvalue()
+    assert "trials 2, 0: no other is better in validation/accuracy and parameters" in text.getvalue()
+    assert "If all 3 combinations were equally good" in text.getvalue()
+    page = render(results, [])
+    assert "Front" in page and "Against luck" in page and "test/accuracy, measured after the choice" in page
+    row = results.rows[0]
+    assert (row["parameters"], row["steps"], row["examples_per_second"]) == (600.0, 10.0, 1000.0)
 
 
 def test_what_is_no_number_stands_as_text_and_what_is_missing_is_empty(tmp_path: Path) -> None:

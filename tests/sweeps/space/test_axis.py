@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from jaxdl.errors import UserError
 from jaxdl.fields import Field, show, walk
-from jaxdl.sweeps.space.axis import Axis, Choices, Range, axis_of, parse_axis
+from jaxdl.sweeps.space.axis import Axis, Choices, axis_of, parse_axis
+from jaxdl.sweeps.space.ranges import Range
 from tests.experiments.twins import twin
 
 FIELDS = {field.path: field for field in walk(twin("mnist_mlp"))}
@@ -54,6 +55,9 @@ def test_lists(path: str, spec: str, values: tuple) -> None:
         ("training.batch_size", "log(16,256)", Range(16, 256, log=True, whole=True, number=int)),
         ("training.patience", "int(1,8)", Range(1, 8, whole=True, number=int)),
         ("model.features", "int(16,64)", Range(16, 64, whole=True, number=int)),
+        ("training.batch_size", "int(16,250,step=16)", Range(16, 240, whole=True, number=int, step=16)),
+        ("optimizer.learning_rate", "uniform(0.1,0.5,step=0.1)", Range(0.1, 0.5, step=0.1)),
+        ("training.batch_size", "int(1,64,log=true)", Range(1, 64, log=True, whole=True, number=int)),
     ],
 )
 def test_distributions(path: str, spec: str, values: Range) -> None:
@@ -85,7 +89,14 @@ def test_a_number_drawn_for_a_list_stands_for_a_list_of_one() -> None:
         ("training.batch_size", "int(1,10000000000000000000000)", "the numbers are too large"),
         ("optimizer.learning_rate", "choice()", "no value"),
         ("optimizer.learning_rate", "Log(1e-4,1e-1)", r"write .* log\(1e-4,1e-1\), uniform\(0,0.5\)"),
-        ("model.features", "loguniform(8,64)", r"write .* int\(1,8\), choice\(32,64\)"),
+        ("model.features", "lognormal(8,64)", r"write .* int\(16,256,step=16\), choice\(32,64\)"),
+        ("training.batch_size", "int(1,8,step=0)", "step=0 must be above 0"),
+        ("training.batch_size", "int(1,8,step=9)", "at most the width of the range"),
+        ("training.batch_size", "int(1,8,step=0.5)", "step=0.5 must be a whole number"),
+        ("training.batch_size", "log(1,8,step=2)", "a logarithmic range has no steps"),
+        ("optimizer.learning_rate", "uniform(0.1,0.5,stop=1)", "'stop' is unknown here"),
+        ("optimizer.learning_rate", "uniform(0.1,0.5,log=perhaps)", "must be true or false"),
+        ("optimizer.learning_rate", "uniform(0.1,0.5,step=nan)", "step=nan must be above 0"),
         ("seed", "5:5", "no value"),
         ("seed", "0:5:0", "never ends"),
         ("seed", "0:1000000000", "too many to list"),

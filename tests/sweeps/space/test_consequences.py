@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import jaxdl
 from jaxdl.sweeps.space.consequences import also_changed
-from jaxdl.sweeps.space.space import Values, make_space
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.reading import make_space
 from tests.experiments.twins import twin
 
 RECIPE = jaxdl.replace(twin("digits_mlp"), {"optimizer": jaxdl.Adam(learning_rate=3e-3, schedule=jaxdl.Cosine())})

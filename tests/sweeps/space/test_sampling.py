@@ -16,6 +16,7 @@ from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.axis import Axis, parse_axis
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.space.sampling import (
     combination_key,
     distribution,
@@ -26,7 +27,6 @@ from jaxdl.sweeps.space.sampling import (
     quiet,
     to_optuna,
 )
-from jaxdl.sweeps.space.space import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from tests.experiments.twins import twin
 

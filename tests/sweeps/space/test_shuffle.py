@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import chisquare
 
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.space.shuffle import shuffled
-from jaxdl.sweeps.space.space import Space, make_space
+from jaxdl.sweeps.space.space import Space
 from tests.experiments.twins import twin
 
 RECIPE = twin("mnist_mlp")

@@ -8,7 +8,8 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
-from jaxdl.sweeps.space.space import apply, make_space, parse_flags
+from jaxdl.sweeps.space.reading import make_space
+from jaxdl.sweeps.space.space import apply, parse_flags
 from tests.experiments.twins import twin
 
 RECIPE = twin("mnist_mlp")

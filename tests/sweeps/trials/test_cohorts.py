@@ -13,7 +13,8 @@ import jaxdl
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import Values, make_space
+from jaxdl.sweeps.space.limits import Values
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.cohorts import Cohorts, combined, in_optunas_terms
 from jaxdl.sweeps.trials.pruning import Pruning
 from jaxdl.sweeps.trials.schedule import Schedule, planned_values

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jaxdl.sweeps.definition import Direction, Prune
+from jaxdl.sweeps.aims import Direction
+from jaxdl.sweeps.definition import Prune
 from jaxdl.sweeps.trials.pruning import Pruning, Rivals
 from jaxdl.sweeps.trials.trial import Job, Outcome, Trial
 from tests.experiments.twins import twin
@@ -32,6 +33,23 @@ def judged(figures: list[float], prune: Prune, direction: Direction, rivals: Any
         if pruning(epoch, {"validation/loss": figure, "validation/accuracy": 0.5}):
             return epoch
     return None
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_median_stops_what_is_worse_than_half_of_the_finished_ones(direction: Direction) -> None:
+    sign = 1 if direction == "minimize" else -1
+    curves = [{epoch: sign * (10.0 * place - epoch) for epoch in range(1, EPOCHS + 1)} for place in range(5)]
+    finished = [
+        Trial(place, {}, "completed", 1, Outcome("completed", curve[EPOCHS], {}, curve))
+        for place, curve in enumerate(curves)
+    ]
+    rivals = Rivals("median", direction, EPOCHS).of(finished)
+    # After the first epoch the five are at -1, 9, 19, 29 and 39: the median is 19.
+    assert judged([sign * 19.5] * EPOCHS, "median", direction, rivals, 5) == 1
+    assert judged([sign * 18.5, sign * 30.0, *[sign * 30.0] * (EPOCHS - 2)], "median", direction, rivals, 5) is not None
+    assert judged([sign * (8.0 - epoch) for epoch in range(EPOCHS)], "median", direction, rivals, 5) is None
+    few = Rivals("median", direction, EPOCHS).of(finished[:4])
+    assert judged([sign * 99.0] * EPOCHS, "median", direction, few, 4) is None
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])

@@ -11,7 +11,7 @@ from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.selection import Selection
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.schedule import Schedule, check_values, planned_values, with_waiting
 from jaxdl.sweeps.trials.table import Table
 from jaxdl.sweeps.trials.trial import Outcome

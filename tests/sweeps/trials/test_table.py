@@ -11,7 +11,7 @@ import pytest
 from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
-from jaxdl.sweeps.space.space import make_space
+from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.table import Table, numbers_left
 from jaxdl.sweeps.trials.trial import Outcome, Trial
 from tests.experiments.twins import twin

@@ -1,0 +1,193 @@
+"""Reads a search space: names of fields, their values, conditions and pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from jaxdl.errors import UserError, unknown
+from jaxdl.experiment import Experiment
+from jaxdl.fields import Field, settable, short_names, show
+from jaxdl.sweeps.space.axis import Axis, Choices, axis_of, value_of
+from jaxdl.sweeps.space.limits import Limit, Settings, condition_limit, function_limit, missing_function
+from jaxdl.sweeps.space.pairs import checked_rows
+from jaxdl.sweeps.space.space import Space, apply
+
+SEED = "seed"
+_CONDITION = re.compile(r"(.*?\S)\s+if\s+(.+)", re.DOTALL)
+
+
+def make_space(
+    experiment: Experiment,
+    fields: Mapping[str, Any] | Sequence[tuple[str, Any]],
+    limits: Sequence[str | Callable[[Experiment], bool]] = (),
+    pairs: Sequence[Mapping[str, Any]] = (),
+) -> Space:
+    """Reads a search space.
+
+    Args:
+        experiment: the recipe that is varied.
+        fields: values of each field, by its dotted path, or by its last name if only one field has it: a text as after
+            ``--sweep=FIELD=`` (see `jaxdl.sweeps.space.axis.parse_axis`), which may end in ``if CONDITION``, or an
+            iterable of values.
+        limits: conditions (see `jaxdl.sweeps.space.conditions`), and functions that return for a trial's experiment
+            whether it may be tried.
+        pairs: combinations of fields that are tried as they stand: values, or their texts, by name.
+
+    Raises:
+        UserError: a name or a value is wrong, a field is given twice, or does not change any result.
+    """
+    given = list(fields.items() if isinstance(fields, Mapping) else fields)
+    if not given and not pairs:
+        raise UserError("a sweep needs a field to vary: give --sweep=FIELD=VALUES.")
+    for name, _ in given:
+        if not isinstance(name, str):
+            raise UserError(f"a sweep varies fields by their names, not {name!r}.")
+    return _Reader(experiment).space(given, limits, checked_rows(pairs) if pairs else [])
+
+
+class _Reader:
+    """Reads one space; it knows the fields of all parts that were chosen so far."""
+
+    def __init__(self, experiment: Experiment):
+        self._experiment = experiment
+        self._known = _fields(experiment)
+        self._settings = Settings(experiment)
+
+    def space(
+        self,
+        given: Sequence[tuple[str, Any]],
+        limits: Sequence[str | Callable[[Experiment], bool]],
+        rows: Sequence[Mapping[str, Any]],
+    ) -> Space:
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        columns = {name: [row[name] for row in rows if name in row] for name in names}
+        axes: dict[str, Axis] = {}
+        conditions: dict[str, str] = {}
+        # Parts first: the fields of a part are known only after it is chosen.
+        for name, values, paired in sorted(
+            [*((name, values, True) for name, values in columns.items()), *((name, v, False) for name, v in given)],
+            key=lambda item: not self._is_part(item[0]),
+        ):
+            field = self._field(name, axes)
+            if isinstance(values, str) and (found := _CONDITION.fullmatch(values)) and field.type is not str:
+                values, conditions[field.path] = found[1], found[2]
+            axis = _column(field, values) if paired else axis_of(field, values)
+            axes[field.path] = axis
+            if field.declaration.family is not None and isinstance(axis.values, Choices):
+                for choice in axis.values.values:
+                    self._known |= _fields(apply(self._experiment, {axis.path: choice}))
+        for path, text in conditions.items():
+            only_if = self._condition(path, text, conditions)
+            axes[path] = dataclasses.replace(axes[path], spec=f"{axes[path].spec} if {text.strip()}", only_if=only_if)
+        order = [self._named(name).path for name in (*names, *(name for name, _ in given))]
+        read = tuple(dict.fromkeys(self._row(row) for row in rows))
+        return Space(tuple(axes[path] for path in order), tuple(map(self._limit, limits)), read)
+
+    def _is_part(self, name: str) -> bool:
+        return name in self._known and self._known[name].declaration.family is not None
+
+    def _field(self, name: str, axes: Mapping[str, Axis]) -> Field:
+        """Returns the field of a name that is to be varied."""
+        field = self._named(name)
+        if field.path in axes:
+            raise UserError(f"--sweep={name}: {field.path} is given twice; give all its values at once.")
+        if not field.affects & {"programs", "data", "result"}:  # each trial would be the same training again and again
+            raise UserError(f"--sweep={name}: no result depends on {field.path}, so there is nothing to compare.")
+        return field
+
+    def _named(self, name: str) -> Field:
+        paths = list(self._known)
+        path = short_names(paths).get(name, name)
+        if path in self._known:
+            return self._known[path]
+        same = [path for path in paths if path.rpartition(".")[2] == name]
+        if same:
+            raise UserError(f"--sweep={name}: write which one: {' or '.join(same)}.")
+        raise unknown("field to vary:", name, [*paths, *short_names(paths)])
+
+    def _row(self, row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        fields = {name: self._named(name) for name in row}
+        return tuple((fields[name].path, value_of(fields[name], value)) for name, value in row.items())
+
+    def _resolve(self, name: str) -> str | None:
+        path = short_names(list(self._known)).get(name, name)
+        if path in self._known:
+            return path
+        if "." in name or any(each.rpartition(".")[2] == name for each in self._known):
+            self._named(name)  # says which fields there are
+        return None
+
+    def _condition(self, path: str, text: str, conditions: Mapping[str, str]) -> Limit:
+        flag = f"--sweep={path}=... if {text}"
+        limit = condition_limit(text, flag, self._settings, self._known, self._resolve)
+        for named in limit.fields:
+            if named in conditions:
+                raise UserError(f"{flag}: {named} has a condition itself; give the whole condition here.")
+        return self._without_seed(flag, limit)
+
+    def _limit(self, given: str | Callable[[Experiment], bool]) -> Limit:
+        if not isinstance(given, str):
+            if not callable(given):
+                raise UserError(f"sweep_if takes conditions as text, and functions of an experiment, not {given!r}.")
+            return function_limit(given, lambda values: apply(self._experiment, values))
+        missing = missing_function(given)
+        flag = f"--sweep_if={given}"
+        return missing or self._without_seed(
+            flag, condition_limit(given, flag, self._settings, self._known, self._resolve)
+        )
+
+    def _without_seed(self, flag: str, limit: Limit) -> Limit:
+        """Returns the limit; each combination runs with every seed, so none may depend on it."""
+        if SEED in limit.fields:
+            raise UserError(f"{flag}: each combination runs with every seed; leave the seed out of the condition.")
+        return limit
+
+
+def _fields(experiment: Experiment) -> dict[str, Field]:
+    return {field.path: field for field in settable(experiment)}
+
+
+def _column(field: Field, values: Iterable[Any]) -> Axis:
+    """Returns the axis of a column of the pairs, with each value once."""
+    return axis_of(field, list(dict.fromkeys(value_of(field, value) for value in values)))
+
+
+def enqueued_values(space: Space, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a known setting by dotted path.
+
+    Args:
+        space: what the sweep varies.
+        given: values, or their texts, of some of its fields by dotted path or last name.
+
+    Raises:
+        UserError: a field is not varied, or not with that value.
+    """
+    axes = {axis.path: axis for axis in space.axes if axis.path not in space.paired}
+    short = short_names(list(axes))
+    found = {}
+    for name, value in given.items():
+        axis = axes.get(short.get(name, name))
+        if axis is None or axis.path == SEED:
+            raise UserError(f"--enqueue: {name} is no field that the sweep draws: {', '.join(axes)}.")
+        read = axis.read(value)
+        if not axis.holds(read):
+            raise UserError(f"--enqueue: {axis.path}={show(read)} is not among {axis.spec}.")
+        found[axis.path] = read
+    if not found:
+        raise UserError("--enqueue: write the values of fields, such as --enqueue='learning_rate=1e-3 batch_size=32'.")
+    return found
+
+
+def parse_setting(text: str) -> dict[str, str]:
+    """Returns the texts of ``learning_rate=1e-3 batch_size=32`` by name.
+
+    Raises:
+        UserError: there is a word without ``=``.
+    """
+    words = [word.partition("=") for word in text.split()]
+    if not words or not all(name and equals and value for name, equals, value in words):
+        raise UserError(f"--enqueue={text}: write --enqueue='learning_rate=1e-3 batch_size=32'.")
+    return {name: value for name, _, value in words}
