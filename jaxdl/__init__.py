@@ -59,7 +59,17 @@ if TYPE_CHECKING:
     from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
     from jaxdl.fields import replace, static, traced
-    from jaxdl.inference import TrainedModel, evaluate, export_program, load_run
+    from jaxdl.inference import (
+        Program,
+        TrainedModel,
+        evaluate,
+        export_program,
+        from_keras,
+        from_torch,
+        load_program,
+        load_run,
+        save_weights,
+    )
     from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         CTC,
@@ -191,6 +201,7 @@ __all__ = [
     "Poisson",
     "Polynomial",
     "Preprocess",
+    "Program",
     "RAdam",
     "RMSprop",
     "Reconstruction",
@@ -237,10 +248,13 @@ __all__ = [
     "find_runs",
     "fit",
     "from_config",
+    "from_keras",
+    "from_torch",
     "hook",
     "hyperparameters",
     "list_experiments",
     "load_experiment",
+    "load_program",
     "load_run",
     "load_sweep",
     "look_at_data",
@@ -254,6 +268,7 @@ __all__ = [
     "pool_time",
     "replace",
     "reproduce",
+    "save_weights",
     "schedule",
     "source",
     "static",
@@ -279,7 +294,8 @@ _NAMES = {
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
     "jaxdl.fields": "replace static traced",
-    "jaxdl.inference": "TrainedModel evaluate export_program load_run",
+    "jaxdl.inference": "Program TrainedModel evaluate export_program from_keras from_torch load_program load_run "
+    "save_weights",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.training.tuning": "Tuner",

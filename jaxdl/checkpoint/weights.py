@@ -1,4 +1,5 @@
-"""The weights of a finished training, by name: those of a run directory, or of a safetensors file."""
+"""The weights of a finished training, by name: those of a run directory, or of a safetensors file, which is also
+written here."""
 
 from __future__ import annotations
 
@@ -58,6 +59,26 @@ def read_weights(path: Path, field: str) -> Weights:
         f"{field}={path}: this is {kind}. Weights are read from a run directory or a {SAFETENSORS} file, never from a "
         "pickle, which executes code."
     )
+
+
+def safetensors_file(trees: Mapping[str, Any], metadata: Mapping[str, str]) -> bytes:
+    """Returns a safetensors file of arrays, which `read_weights` reads with the names that a run has.
+
+    Args:
+        trees: by collection, such as ``params``; the names are the paths joined by points: ``params.dense_1.kernel``.
+        metadata: texts for the file's header.
+
+    Raises:
+        UserError: the package is missing.
+    """
+    try:
+        from safetensors.numpy import save  # here: few need it
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "writing safetensors needs one more package: pip install safetensors, or the extra jaxdl[weights]."
+        ) from error
+    arrays = {name.replace("/", "."): np.ascontiguousarray(array) for name, array in named_leaves(trees).items()}
+    return bytes(save(arrays, dict(metadata)))
 
 
 def _of_run(path: Path) -> Weights:

@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Command] = {
         "predict for images or examples with a finished run",
         "inference:predict",
         needs=("run_dir", "input", "output"),
-        own_options=("input", "output"),
+        own_options=("input", "output", "top_k"),
         of_a_run=True,
     ),
     "sample": Command(
@@ -58,10 +58,10 @@ COMMANDS: Mapping[str, Command] = {
         "list the devices and measure how fast they are; needs no experiment", "devices:look", of_the_machine=True
     ),
     "export": Command(
-        "write a finished run's model as a program that needs no jaxdl",
+        "write a finished run's model as a program that needs no jaxdl, or its weights",
         "inference:export",
         needs=("run_dir", "output"),
-        own_options=("output",),
+        own_options=("output", "format"),
         of_a_run=True,
     ),
     "runs": Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from jaxdl.objectives import SigmoidCrossEntropy
 from jaxdl.objectives.several import Several
 from jaxdl.report.terminal import announce, results_table
 
+# What lies beside an exported file.
+_BESIDE = (".json", ".md")
+
 
 def evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Measures a finished run on its data again and prints the figures."""
@@ -24,13 +28,17 @@ def evaluate(options: Options, experiment: Experiment, arguments: Sequence[str],
 
 
 def predict(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    """Writes a finished run's predictions for the given inputs as CSV."""
+    """Writes a finished run's predictions for the given inputs as a table."""
     run_dir, output = Path(options.run_dir), _output(options)
     names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir), announce)
     model = inference.load_run(run_dir, experiment)
-    predictions: Any = model.predict(inputs, lengths)
+    predictions: Any = model.predict(inputs, lengths, announce)
     objective = model.experiment.objective
     if isinstance(objective, Several):
+        if options.top_k or output.suffix.lower() in (".jsonl", ".parquet"):
+            raise UserError(
+                "predictions of several outputs are written as CSV, with all classes: give --output=FILE.csv."
+            )
         replace_file(output, inference.named_csv(names, predictions, objective, model.spec, lengths))
         print(f"{len(names)} predictions written to {output}")
         return 0
@@ -41,7 +49,8 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
     classes = () if model.experiment.objective.of_inputs else model.spec.class_names
     own = lengths.get(model.spec.of_input) if isinstance(lengths, dict) else lengths
     counted = inference.counted_steps(model.spec, predictions, own)
-    replace_file(output, inference.predictions_csv(names, predictions, classes, exclusive, files, counted))
+    table = inference.predictions_table(names, predictions, classes, exclusive, files, counted, options.top_k)
+    replace_file(output, table.content(output.name))
     beside = f", their pictures to {output.with_name(Path(files[0]).parent.name)}" if files else ""
     print(f"{len(names)} predictions written to {output}{beside}")
     return 0
@@ -71,14 +80,28 @@ def _write_pictures(output: Path, names: Sequence[str], pictures: Sequence[infer
 
 
 def export(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
-    """Writes a finished run's model as a serialised program."""
-    output = _output(options)
-    model = inference.load_run(Path(options.run_dir), experiment)
-    exported = inference.export_program(model)
-    replace_file(output, exported)
-    takes = "inputs, lengths" if model.spec.lengths else "inputs"
-    print(f"{len(exported):,} bytes written to {output}; run it with jax.export.deserialize(data).call({takes})")
+    """Writes a finished run's model as a program or weights, with a description and a model card beside it."""
+    output, run_dir = _output(options), Path(options.run_dir)
+    _check_ending(output, options.format)
+    inference.check_beside(output)
+    model = inference.load_run(run_dir, experiment)
+    content, description = inference.exported_files(model, options.format, output.name)
+    beside = [output.with_suffix(ending) for ending in _BESIDE]
+    replace_file(output, content)
+    replace_file(beside[0], description)
+    replace_file(beside[1], inference.model_card(run_dir, output.name, description))
+    print(f"{len(content):,} bytes written to {output}, its description to {beside[0]}, a model card to {beside[1]}")
+    print(json.loads(description)["runs_as"])
     return 0
+
+
+def _check_ending(output: Path, kind: str) -> None:
+    """Raises `UserError` for a name that says another format, or that of a file which is written beside it."""
+    if output.suffix in _BESIDE:
+        raise UserError(f"--output={output}: a description is written there; give another ending, such as .bin.")
+    says = {".onnx": "onnx", ".safetensors": "safetensors"}.get(output.suffix, kind)
+    if says != kind:
+        raise UserError(f"--output={output} ends like the format {says}; give --format={says}, or another ending.")
 
 
 def _output(options: Options) -> Path:

@@ -77,9 +77,18 @@ class Options:
     )
     output: str = static(
         "",
-        "with --mode=predict: the CSV file to write; with --mode=export: the program's file; with --mode=compare: a "
-        "file that ends in .html, .csv, .md or .tex",
+        "with --mode=predict: the table to write, .csv, .parquet or .jsonl; with --mode=export: the program's file; "
+        "with --mode=compare: a file that ends in .html, .csv, .md or .tex",
         path=True,
+    )
+    format: Literal["stablehlo", "onnx", "safetensors"] = static(
+        "stablehlo",
+        "with --mode=export: stablehlo: a program for JAX; onnx: one for ONNX runtimes; safetensors: the weights",
+    )
+    top_k: int = static(
+        0,
+        "with --mode=predict: write only so many classes of each example, the most probable first; 0: all classes",
+        check=at_least(0),
     )
     runs: tuple[str, ...] = static(
         (),

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+from jaxdl.inference.card import model_card
 from jaxdl.inference.evaluation import evaluate
 from jaxdl.inference.export import export_program
 from jaxdl.inference.inputs import read_examples, read_spec
+from jaxdl.inference.keras_weights import from_keras
 from jaxdl.inference.named import named_csv
 from jaxdl.inference.pictures import Picture, has_pictures, pictures
-from jaxdl.inference.predictions import counted_steps, predictions_csv
+from jaxdl.inference.predictions import counted_steps, predictions_csv, predictions_table
 from jaxdl.inference.predictor import TrainedModel, load_run
+from jaxdl.inference.programs import Program, check_beside, exported_files, load_program
+from jaxdl.inference.torch_weights import from_torch
+from jaxdl.inference.weights import save_weights
 
 __all__ = [
     "Picture",
+    "Program",
     "TrainedModel",
+    "check_beside",
     "counted_steps",
     "evaluate",
     "export_program",
+    "exported_files",
+    "from_keras",
+    "from_torch",
     "has_pictures",
+    "load_program",
     "load_run",
+    "model_card",
     "named_csv",
     "pictures",
     "predictions_csv",
+    "predictions_table",
     "read_examples",
     "read_spec",
+    "save_weights",
 ]

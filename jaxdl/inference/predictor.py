@@ -16,6 +16,7 @@ from jaxdl.backend.memory import on_host
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.checkpoint.shared import kept_beside
 from jaxdl.data import Spec
+from jaxdl.data.edges import Edges, brightness_of_edges
 from jaxdl.data.named import full_name
 from jaxdl.data.spec import examples as count_examples
 from jaxdl.errors import UserError
@@ -28,7 +29,7 @@ from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.inference.named import of_input
 from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
-from jaxdl.record import read_config
+from jaxdl.record import read_config, read_record
 from jaxdl.steps.averages import without_average
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
@@ -42,12 +43,16 @@ class TrainedModel:
         spec: describes one example.
         steps: the pure functions.
         state: the restored state.
+        sizes: the batch sizes of its programs, in rising order; empty: those of `bucket_sizes`.
+        edges: of the training's pictures, by which pictures with light and dark exchanged are noticed; None: not known.
     """
 
     experiment: Experiment
     spec: Spec
     steps: Steps
     state: TrainState
+    sizes: tuple[int, ...] = ()
+    edges: Edges | None = None
 
     def predict(
         self,
@@ -57,8 +62,8 @@ class TrainedModel:
     ) -> np.ndarray:
         """Returns predictions for examples as stored.
 
-        The examples go through `steps.predict_step` in batches of a few sizes, see `bucket_sizes`. Each size is
-        compiled once, at its first use, and reused by every later call of this model. The number of examples in a call
+        The examples go through `steps.predict_step` in batches of a few sizes, see `sizes`. Each size is compiled once,
+        at its first use or by `warmed`, and reused by every later call of this model. The number of examples in a call
         changes a prediction only by rounding: in float32 by less than a relative 1e-4 plus 1e-6.
 
         Args:
@@ -74,8 +79,8 @@ class TrainedModel:
                 Several inputs are a mapping of their names to what each is.
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list. Of several inputs a mapping, alike.
-            notify: called with lines that say how many rows of a table have a category that train does not have, and
-                what is cut or unknown of texts.
+            notify: called with lines that say how many rows of a table have a category that train does not have, what
+                is cut or unknown of texts, and that pictures have light and dark exchanged against the training's.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
@@ -87,8 +92,9 @@ class TrainedModel:
                 missing, not needed, or not from 0 to the number of steps.
         """
         batch = self._batch(inputs, lengths, notify)
+        self._notice_exchanged(batch.get("inputs"), notify)
         count, valid = count_examples(batch), batch.get("lengths")
-        sizes = bucket_sizes(self.experiment.training.eval_batch_size)
+        sizes = self.sizes or bucket_sizes(self.experiment.training.eval_batch_size)
         if not count:
             one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
             shapes = jax.eval_shape(self.steps.predict_step, self.state, one)
@@ -98,6 +104,32 @@ class TrainedModel:
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
         found = [self._predict_batch(part, sizes) for part in parts]
         return self._of_examples(jax.tree.map(lambda *each: np.concatenate(each), *found), valid)
+
+    def warmed(self, sizes: Sequence[int]) -> TrainedModel:
+        """Returns this model with programs for batches of these sizes alone, which are compiled before it returns.
+
+        No later prediction compiles anything, however many examples it has: they are filled up to the next size, and
+        more than the largest are cut into batches of it.
+
+        Args:
+            sizes: numbers of examples, such as (1, 32).
+
+        Raises:
+            UserError: there is no size, or one is below 1.
+        """
+        wanted = tuple(sorted(set(sizes)))
+        if not wanted or not all(isinstance(size, int | np.integer) and size >= 1 for size in wanted):
+            raise UserError(f"warm={tuple(sizes)}: give numbers of examples from 1, such as warm=(1, 32).")
+        model = dataclasses.replace(self, sizes=wanted)
+        one: dict[str, np.ndarray] = {}
+        for name, spec in self.spec.inputs or (("", self.spec),):
+            dtype = jax.dtypes.canonicalize_dtype(spec.input_dtype)
+            one[full_name("inputs", name)] = np.zeros((1, *spec.input_shape), dtype)
+            if spec.lengths:
+                one[full_name("lengths", name)] = np.full(1, spec.input_shape[0], np.int32)
+        for size in wanted:
+            model._predict_batch(one, (size,))
+        return model
 
     def _batch(self, inputs: Any, lengths: Any, notify: Callable[[str], None]) -> dict[str, np.ndarray]:
         """Returns what is given to `predict` by the names that the steps know, after it is checked."""
@@ -142,6 +174,19 @@ class TrainedModel:
         if most >= size:
             raise UserError(f"inputs have the id {most}, but the model knows {size} ids, from 0 to {size - 1}.")
 
+    def _notice_exchanged(self, inputs: np.ndarray | None, notify: Callable[[str], None]) -> None:
+        """Says that pictures have light and dark exchanged against those of the training."""
+        if self.edges is None or inputs is None or not len(inputs):
+            return
+        found = self.edges.exchanged(inputs, self.spec)
+        if found.any():
+            theirs = brightness_of_edges(inputs[found], self.spec).mean()
+            notify(
+                f"{found.sum():,} of {len(inputs):,} pictures (the first is number {found.argmax()}) have light and "
+                f"dark exchanged against the training set, whose edges are {self.edges.mean:.0%} bright and theirs "
+                f"{theirs:.0%}: exchange them for predictions that mean something.".replace("%", " %")
+            )
+
     def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> Any:
         """Returns predictions of a batch, filled up to the next of the sizes."""
         count = count_examples(batch)
@@ -162,7 +207,9 @@ def bucket_sizes(largest: int) -> tuple[int, ...]:
     return (*(2**power for power in range((largest - 1).bit_length())), largest)
 
 
-def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = None, ema: bool = True) -> TrainedModel:
+def load_run(
+    run_dir: str | os.PathLike[str], experiment: Experiment | None = None, ema: bool = True, warm: Sequence[int] = ()
+) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
     Args:
@@ -170,6 +217,8 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
         experiment: the recipe; None: the one of the run's ``config.json``, whose parts must all be jaxdl's own.
         ema: whether to predict by the average of the parameters, where the run has one and ``training.ema`` or
             ``training.swa`` of `experiment` is not 0; otherwise by the parameters themselves.
+        warm: sizes of batches to compile now, such as (1, 32), after which no prediction compiles anything; see
+            `TrainedModel.warmed`. Empty: each size is compiled at its first use.
 
     Raises:
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
@@ -191,7 +240,8 @@ def load_run(run_dir: str | os.PathLike[str], experiment: Experiment | None = No
         state = checkpoints.restore(state_shapes(saved), which)
     if not (ema and experiment.training.averages):
         state = without_average(state)
-    return TrainedModel(experiment, spec, steps, state)
+    model = TrainedModel(experiment, spec, steps, state, edges=Edges.from_record(read_record(run_dir)))
+    return model.warmed(warm) if len(warm) else model
 
 
 def _carried(config: Mapping[str, Any]) -> dict[str, Any]:

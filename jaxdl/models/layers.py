@@ -18,8 +18,8 @@ Initializer = Literal[
 ]
 _MOST_GROUPS = 32
 _SMALLEST_GROUP = 4
-# Flax's defaults.
-_EPS_BATCH, _EPS = 1e-5, 1e-6
+# Added to variances; Flax's defaults.
+EPS_BATCH, EPS = 1e-5, 1e-6
 _KEPT = 0.99
 
 
@@ -132,12 +132,12 @@ class BatchNorm(nn.Module):
         variance = self.variable("batch_stats", "var", jnp.ones, channels, jnp.float32)
         if not train:
             centered = inputs - _last_of(inputs.ndim, mean.value)
-            return _scaled(self, inputs, centered, _last_of(inputs.ndim, variance.value), _EPS_BATCH)
+            return _scaled(self, inputs, centered, _last_of(inputs.ndim, variance.value), EPS_BATCH)
         centered, batch_mean, batch_variance = ops.moments(inputs, tuple(range(inputs.ndim - 1)))
         if not self.is_initializing():
             for running, now in ((mean, batch_mean), (variance, batch_variance)):
                 running.value = _KEPT * running.value + (1 - _KEPT) * now.reshape(channels)
-        return _scaled(self, inputs, centered, batch_variance, _EPS_BATCH)
+        return _scaled(self, inputs, centered, batch_variance, EPS_BATCH)
 
 
 class GroupNorm(nn.Module):
@@ -149,7 +149,7 @@ class GroupNorm(nn.Module):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Returns the shape of `inputs`, (batch, ..., channels)."""
         centered, _, variance = ops.moments(inputs, tuple(range(1, inputs.ndim - 1)), self.groups)
-        return _scaled(self, inputs, centered, variance, _EPS)
+        return _scaled(self, inputs, centered, variance, EPS)
 
 
 class LayerNorm(nn.Module):
@@ -159,7 +159,7 @@ class LayerNorm(nn.Module):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Returns the shape of `inputs`, (batch, ..., channels)."""
         centered, _, variance = ops.moments(inputs, (-1,))
-        return _scaled(self, inputs, centered, variance, _EPS)
+        return _scaled(self, inputs, centered, variance, EPS)
 
 
 def _scaled(module: nn.Module, inputs: jax.Array, centered: jax.Array, variance: jax.Array, eps: float) -> jax.Array:
@@ -208,13 +208,14 @@ class Normalize(nn.Module):
         elif self.kind == "layer":
             normalized = LayerNorm(name="layer")(inputs)
         elif self.kind == "group":
-            normalized = GroupNorm(_groups(inputs.shape[-1]), name="group")(inputs)
+            normalized = GroupNorm(group_count(inputs.shape[-1]), name="group")(inputs)
         else:
             raise ValueError(f"normalization={self.kind!r}: must be one of none, batch, layer, group")
         return normalized
 
 
-def _groups(channels: int) -> int:
+def group_count(channels: int) -> int:
+    """Returns the number of groups of channels that `Normalize` takes."""
     most = max(1, min(_MOST_GROUPS, channels // _SMALLEST_GROUP))
     return max(number for number in range(1, most + 1) if channels % number == 0)
 

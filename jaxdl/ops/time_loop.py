@@ -84,7 +84,7 @@ def _steps(cell: Cell, reverse: bool, arrays: Arrays, *, keep: bool) -> tuple[ja
             following = tuple(jnp.where(is_valid, new, old) for new, old in zip(following, state, strict=True))
         return following, factors
 
-    def body(carry: tuple[Any, State, jax.Array, Factors], _: None) -> tuple[Any, None]:
+    def body(carry: tuple[Any, State, jax.Array, Factors], _: Any) -> tuple[Any, None]:
         t, state, history, kept = carry
         state, factors = step(t, state, kept.gates)
         if keep:
@@ -99,7 +99,9 @@ def _steps(cell: Cell, reverse: bool, arrays: Arrays, *, keep: bool) -> tuple[ja
         # The memory of the product is reused: a step's part of it is not needed later.
         kept = kept._replace(gates=projected)
     carry = (jnp.int32(first), arrays.initial, history, kept)
-    (_, final, history, kept), _ = lax.scan(body, carry, length=time)
+    # A length must be a number: an exported program, which does not know it, counts something of that length.
+    counted = None if isinstance(time, int) else jnp.arange(time)
+    (_, final, history, kept), _ = lax.scan(body, carry, counted, length=time if counted is None else None)
     return history, final, kept
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jaxdl.backend.signals import StopSignals
 from jaxdl.data import default_data_dir
+from jaxdl.data.edges import about_pictures
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.hooks import Moment
@@ -136,7 +137,8 @@ def train(
         unsaid = chosen is not None and chosen.devices == 1
         directory.write_config(to_config(replace(experiment, {DEVICES: None}) if unsaid else experiment))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        write_record(directory, record | about_programs(trainer) | about_tuning(chosen), notify)
+        about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
+        write_record(directory, record | about, notify)
         summary = run.to_end(state, rows)
         if tracing is not None:
             tracing.write(notify)

@@ -89,6 +89,18 @@ def test_an_output_without_its_folder_is_refused_before_the_run_is_read(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("model.onnx", r"model\.onnx ends like the format onnx; give --format=onnx, or another ending"),
+        ("model.json", r"model\.json: a description is written there; give another ending, such as \.bin"),
+    ],
+)
+def test_a_name_that_says_another_format_is_refused(tmp_path: Path, output: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        inference.export(Options(run_dir="no run", output=str(tmp_path / output)), RECIPE, [], 0.0)
+
+
 @pytest.mark.slow
 def test_sequences_are_predicted_and_exported_with_their_lengths(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -106,7 +118,10 @@ def test_sequences_are_predicted_and_exported_with_their_lengths(
     with pytest.raises(UserError, match=r"some\.npy has no lengths, and the model was trained with them"):
         inference.predict(dataclasses.replace(options, input=str(tmp_path / "some.npy")), recipe, [], 0.0)
     inference.export(options, recipe, [], 0.0)
-    assert ".call(inputs, lengths)" in capsys.readouterr().out
+    assert ".call)(inputs, lengths)" in capsys.readouterr().out
+    described = json.loads((tmp_path / "out.json").read_text())
+    assert [each["shape"] for each in described["inputs"]] == [["batch", "time", 2], ["batch"]]
+    assert (tmp_path / "out.md").read_text().startswith("# padded: out\n\n## Use\n\nFormat stablehlo")
     program = jax.export.deserialize(bytearray((tmp_path / "out").read_bytes()))
     np.testing.assert_allclose(program.call(test["inputs"], test["lengths"]), expected, rtol=1e-4)
 

@@ -114,6 +114,7 @@ def test_what_needs_another_package_runs(page: Path, package: str, tmp_path: Pat
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed here: pip install -c constraints.txt -e '.[bench]' brings it")
     chosen = [block for block in blocks(page) if block.package == package or block.language == "yaml"]
+    workspace(tmp_path)
     for block in chosen:
         if block.file:
             write_file(block, tmp_path)

@@ -16,6 +16,7 @@ from flax import linen as nn
 
 import jaxdl
 from jaxdl.errors import UserError
+from tests.exported import of_blobs
 from tests.padded import recurrent, untrained
 from tests.small import blobs
 
@@ -58,7 +59,15 @@ MODELS = [
             jaxdl.CNN(features=(4,), pool_after=(1,), dense=(), normalization="batch"),
             jaxdl.CNN(features=(4,), pool_after=(1,), dense=(), normalization="layer"),
             jaxdl.CNN(features=(4,), pool_after=(1,), dense=(), normalization="group"),
+            jaxdl.CNN(
+                features=(4, 3), pool_after=(1,), dense=(), pool="average", padding="SAME", normalization="group"
+            ),
             jaxdl.RNN(features=(3,)),
+            jaxdl.RNN(features=(3,), attention=1, pool="mean"),
+            jaxdl.ResNet(depth=8, features=(2, 3, 4)),
+            jaxdl.ResNet(depth=8, features=(2, 3, 2), shortcut="B"),
+            jaxdl.UNet(features=(2, 3), normalization="batch"),
+            jaxdl.Autoencoder(features=(3, 2)),
         )
     ),
 ]
@@ -76,6 +85,30 @@ def test_every_built_in_model_is_exported_for_any_batch(recipe: jaxdl.Experiment
     for count in (1, 3):
         expected = steps.predict_step(trained.state, {"inputs": jnp.asarray(inputs[:count])})
         np.testing.assert_allclose(program.call(inputs[:count]), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", [{"training.precision": "bfloat16"}, {"training.ema": 0.9}, {"training.swa": 1}])
+def test_precisions_and_averages_are_exported_as_they_predict(fields: dict[str, object]) -> None:
+    trained = of_blobs(jaxdl.MLP(features=(4,)), **{path.replace(".", "__"): value for path, value in fields.items()})
+    if "training.precision" not in fields:  # an average that is another than the parameters
+        moved = jax.tree.map(lambda leaf: leaf + 1, trained.state.opt_state)
+        trained = dataclasses.replace(trained, state=trained.state.replace(opt_state=moved))
+    program = jax.export.deserialize(bytearray(jaxdl.export_program(trained)))
+    inputs = blobs().splits["test"]["inputs"][:3]
+    np.testing.assert_allclose(program.call(inputs), trained.predict(inputs), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", [{"bidirectional": True, "cell": "lstm", "pool": "max"}, {"attention": 2}])
+def test_time_is_symbolic_where_there_are_lengths(fields: dict[str, object]) -> None:
+    trained = untrained(recurrent(**fields))
+    program = jax.export.deserialize(bytearray(jaxdl.export_program(trained)))
+    assert [str(size) for size in program.in_avals[0].shape] == ["batch", "time", "2"]
+    inputs, lengths = np.random.default_rng(0).normal(size=(3, 7, 2)).astype(np.float32), np.array([7, 2, 5], np.int32)
+    longer = np.concatenate([inputs, np.ones((3, 4, 2), np.float32)], 1)
+    expected = trained.predict(inputs, lengths)
+    np.testing.assert_allclose(program.call(longer, lengths), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -181,3 +181,18 @@ def test_a_checkpoint_of_another_shape_is_refused_by_name(recipe: jaxdl.Experime
     other = jaxdl.replace(recipe, {"model.features": (17,)})
     with pytest.raises(UserError, match=r"params/.*16.*in the checkpoint and .*17.*in the model"):
         jaxdl.load_run(tmp_path / "run", other)
+
+
+def test_a_warm_model_compiles_nothing_for_any_number_of_examples(compiled: list[str]) -> None:
+    model = untrained(recurrent()).warmed((4, 1))
+    assert (model.sizes, len(compiled)) == ((1, 4), 2)
+    inputs = np.random.default_rng(0).normal(size=(11, 7, 2)).astype(np.float32)
+    lengths = np.arange(11) % 8
+    whole = model.predict(inputs, lengths)
+    for count in (1, 2, 4, 5, 11):
+        found = model.predict(inputs[:count], lengths[:count])
+        np.testing.assert_allclose(found, whole[:count], rtol=1e-4, atol=1e-6)
+    assert len(compiled) == 2
+    for sizes in ((0,), (1.5,), ()):
+        with pytest.raises(UserError, match=r"give numbers of examples from 1, such as warm=\(1, 32\)"):
+            model.warmed(sizes)

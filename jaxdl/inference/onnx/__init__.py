@@ -1,0 +1,7 @@
+"""A model as an ONNX file, built layer by layer and compared with the model itself before it is given away."""
+
+from __future__ import annotations
+
+from jaxdl.inference.onnx.program import onnx_files
+
+__all__ = ["onnx_files"]
