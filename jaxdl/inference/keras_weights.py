@@ -79,6 +79,7 @@ def _arrays(layer: Layer, theirs: Any) -> dict[str, np.ndarray]:
         raise UserError(f"{name} is {kind}, and comes where the model has {layer.name}, which is {layer.kind}.")
     if getattr(theirs, "data_format", "channels_last") != "channels_last":
         raise UserError(f"{name} has channels first; build the Keras model with channels last.")
+    _check_convolution(layer, theirs)
     weights = [np.asarray(array) for array in theirs.get_weights()]
     if layer.kind == "embed":
         return {"embedding": weights[0]}
@@ -90,6 +91,25 @@ def _arrays(layer: Layer, theirs: Any) -> dict[str, np.ndarray]:
         arrays = dict(zip(("scale", "bias", "mean", "var"), weights, strict=False))
         return with_epsilon(arrays, layer.kind, theirs.epsilon, EPS_BATCH if layer.kind == "batch" else EPS, name)
     return _recurrent(layer, theirs, weights, name)
+
+
+def _check_convolution(layer: Layer, theirs: Any) -> None:
+    """Raises `UserError` for a convolution that moves or pads otherwise.
+
+    With a stride Keras pads even sizes at the end alone, and convolutions here as without one, on both sides.
+    """
+    if layer.kind != "convolution":
+        return
+    strides, padding = set(theirs.strides), str(theirs.padding).upper()
+    if strides != {layer.stride}:
+        raise UserError(f"{theirs.name} has strides {tuple(theirs.strides)}, and {layer.name} {layer.stride}.")
+    if layer.stride == 1 and padding != layer.padding:
+        raise UserError(f"{theirs.name} has padding={theirs.padding!r}, and {layer.name} {layer.padding}.")
+    if layer.stride > 1 and padding == "SAME" and max(theirs.kernel_size) > 1:
+        raise UserError(
+            f"{theirs.name} pads even sizes otherwise than {layer.name}, since it has a stride: build it with "
+            "padding='valid' behind ZeroPadding2D of half the kernel, such as ZeroPadding2D(1) for 3x3."
+        )
 
 
 def _recurrent(layer: Layer, theirs: Any, weights: list[np.ndarray], name: str) -> dict[str, np.ndarray]:

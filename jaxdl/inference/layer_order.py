@@ -21,7 +21,6 @@ from jaxdl.models.sequence import Embed
 
 _KINDS: dict[type[nn.Module], str] = {
     nn.Dense: "dense",
-    Convolution: "convolution",
     BatchNorm: "batch",
     LayerNorm: "layer",
     GroupNorm: "group",
@@ -37,11 +36,15 @@ class Layer:
         path: names of the modules down to it.
         kind: ``dense``, ``convolution``, ``batch``, ``layer``, ``group``, ``embed``, ``simple``, ``lstm`` or ``gru``.
         channels: of a dense layer that reads flattened images, how many channels they have; 0 of all others.
+        stride: of a convolution.
+        padding: of a convolution, ``SAME`` or ``VALID``.
     """
 
     path: tuple[str, ...]
     kind: str
     channels: int = 0
+    stride: int = 1
+    padding: str = ""
 
     @property
     def name(self) -> str:
@@ -102,13 +105,14 @@ def _kinds(modules: Mapping[tuple[str, ...], nn.Module], example: jax.ShapeDtype
         if isinstance(module, RecurrentLayer):
             yield Layer(path, module.cell)
             channels = 0
+        elif isinstance(module, Convolution):
+            yield Layer(path, "convolution", 0, module.stride, module.padding)
+            channels = module.features
         elif type(module) in _KINDS:
             kind = _KINDS[type(module)]
             yield Layer(path, kind, channels if kind == "dense" else 0)
             if kind == "dense":
                 channels = 0
-            if isinstance(module, Convolution):
-                channels = module.features
 
 
 def filled(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,26 @@ class Program:
         """Names of the classes, in the order of the last axis of predictions."""
         return tuple(self.description.get("class_names", ()))
 
-    def predict(self, inputs: ArrayLike, lengths: ArrayLike | None = None) -> np.ndarray:
-        """Returns predictions for examples as stored; none for no example."""
-        arrays = [np.asarray(inputs), *([] if lengths is None else [np.asarray(lengths, np.int32)])]
-        if not len(arrays[0]):  # a program takes one example or more
-            one = [np.zeros((1, *array.shape[1:]), array.dtype) for array in arrays]
-            return np.asarray(self.call(*one))[:0]
-        return np.asarray(self.call(*arrays))
+    def predict(self, inputs: ArrayLike | Mapping[str, ArrayLike], lengths: ArrayLike | None = None) -> Any:
+        """Returns predictions for examples as stored; none for no example.
+
+        Args:
+            inputs: (examples, ...); of several inputs a mapping of ``inputs/NAME`` and ``lengths/NAME``.
+            lengths: (examples,) valid steps of each, where the description has them.
+
+        Returns:
+            (examples, ...) float32; of several outputs a dictionary by their names.
+        """
+        arguments: list[Any]
+        if isinstance(inputs, Mapping):
+            arguments = [{name: np.asarray(array) for name, array in inputs.items()}]
+        else:
+            arguments = [np.asarray(inputs), *([] if lengths is None else [np.asarray(lengths, np.int32)])]
+        if len(jax.tree.leaves(arguments)[0]):
+            return jax.tree.map(np.asarray, self.call(*arguments))
+        # A program takes one example or more.
+        one = jax.tree.map(lambda array: np.zeros((1, *array.shape[1:]), array.dtype), arguments)
+        return jax.tree.map(lambda array: np.asarray(array)[:0], self.call(*one))
 
 
 def program_files(model: TrainedModel) -> tuple[bytes, str]:

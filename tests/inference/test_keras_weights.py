@@ -13,6 +13,8 @@ from flax import linen as nn
 
 import jaxdl
 from jaxdl.errors import UserError
+from jaxdl.inference.keras_weights import _check_convolution
+from jaxdl.inference.layer_order import fitted, layers_of
 from tests.foreign import IMAGES, SEQUENCES, some, variances
 
 
@@ -41,7 +43,8 @@ class Model:
                 count += 1
             own = {"epsilon": 1e-3} if kind.endswith("Normalization") else {}
             own |= {"reset_after": True} if kind == "GRU" else {}
-            self.layers.append(type(kind, (Weighted,), {})(arrays, **own, **settings))
+            own |= {"strides": (1, 1), "padding": "valid", "kernel_size": (3, 3)} if kind == "Conv2D" else {}
+            self.layers.append(type(kind, (Weighted,), {})(arrays, **(own | settings)))
 
     def two_ways(self) -> Model:
         """Makes one bidirectional layer of the first two."""
@@ -101,6 +104,17 @@ def test_outputs_are_those_of_keras(keras_model: Any, model: nn.Module, inputs: 
     np.testing.assert_allclose(model.apply(variables, inputs), expected, atol=1e-5, rtol=0)
 
 
+def test_a_stride_with_the_padding_of_keras_is_refused() -> None:
+    network = jaxdl.ResNet(depth=8, features=(2, 2, 2), shortcut="B", outputs=2)
+    layers, _ = layers_of(*fitted(network, (8, 8, 1)))
+    strided = next(layer for layer in layers if layer.stride == 2)
+    theirs = Model(("Conv2D", (3, 3, 2, 2)), strides=(2, 2), padding="same").layers[0]
+    with pytest.raises(UserError, match=r"pads even sizes otherwise than stage_2_block_1/convolution_1.*ZeroPadding2D"):
+        _check_convolution(strided, theirs)
+    theirs.padding = "valid"
+    _check_convolution(strided, theirs)
+
+
 def test_what_is_another_function_is_refused() -> None:
     gru = jaxdl.RNN(features=(2,), cell="gru", outputs=2)
     other = Model(GRU, ("Dense", (2, 2), (2,)))
@@ -113,6 +127,9 @@ def test_what_is_another_function_is_refused() -> None:
     with pytest.raises(UserError, match=r"conv2d has channels first"):
         first = Model(CONVOLUTION, ("Dense", (12, 3), (3,)), data_format="channels_first")
         jaxdl.from_keras(first, linear, (6, 6, 2))
+    for settings, message in (({"padding": "same"}, "padding='same', and .* VALID"), ({"strides": (2, 2)}, "strides")):
+        with pytest.raises(UserError, match=message):
+            jaxdl.from_keras(Model(CONVOLUTION, ("Dense", (12, 3), (3,)), **settings), linear, (6, 6, 2))
     layer = jaxdl.MLP(features=(4,), normalization="layer", outputs=2)
     with pytest.raises(UserError, match=r"adds 1e-06 to the variance here and 0\.001 there"):
         jaxdl.from_keras(Model(("Dense", (3, 4), (4,)), ("LayerNormalization", (4,), (4,)), DENSE), layer, (3,))

@@ -13,6 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.cli.inference import predict as predict_mode
 from jaxdl.cli.options import Options
+from jaxdl.inference import exported_files
 from jaxdl.training.hooks import Hooks
 from tests.named import arrays, recipe
 
@@ -60,6 +61,24 @@ def test_an_exported_program_takes_and_gives_dictionaries(run: Path) -> None:
     expected: Any = model.predict(INPUTS)
     for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, rtol=1e-5)
+
+
+def test_an_exported_program_of_several_inputs_is_described_and_read_again(run: Path, tmp_path: Path) -> None:
+    model = jaxdl.load_run(run, recipe(), warm=(2,))
+    content, description = exported_files(model, "stablehlo", "several.bin")
+    (tmp_path / "several.bin").write_bytes(content)
+    (tmp_path / "several.json").write_text(description)
+    program = jaxdl.load_program(tmp_path / "several.bin")
+    given = {f"inputs/{name}": array for name, array in INPUTS.items()}
+    assert [each["name"] for each in program.description["inputs"]] == sorted(given)
+    expected: Any = model.predict(INPUTS)
+    named = [each["name"] for each in program.description["outputs"]]
+    assert named == [f"predictions/{name}" for name in sorted(expected)]
+    found = program.predict(given)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-4)
+    none = program.predict({name: array[:0] for name, array in given.items()})
+    assert {name: array.shape[0] for name, array in none.items()} == dict.fromkeys(expected, 0)
 
 
 def test_the_command_reads_a_file_of_arrays_and_writes_a_table(run: Path, tmp_path: Path) -> None:

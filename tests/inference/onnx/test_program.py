@@ -82,3 +82,9 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs onnx and onnxruntime: pip install 'jaxdl\[onnx\]'"):
         onnx_files(model)
+
+
+def test_several_inputs_are_refused(runtime) -> None:
+    spec = dataclasses.replace(blobs().spec, inputs=(("some", blobs().spec),))
+    with pytest.raises(UserError, match="does not support several inputs or outputs"):
+        onnx_files(jaxdl.TrainedModel(RECIPE, spec, None, None))
