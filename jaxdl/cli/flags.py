@@ -63,8 +63,10 @@ class _FieldParser(flags.ArgumentParser[Any]):
             raise UserError(f"--{self.field.path}={argument}: must be {kind}.") from None
         if self.field.declaration.path and value:
             value = str(expanded(value))
+        if isinstance(value, tuple) and self.field.value:  # perhaps with the user's own metrics or hooks
+            from jaxdl.experiment.config import with_own  # here, so that --list and --help import no JAX
 
-        value = with_own(value, self.field.value)
+            value = with_own(value, self.field.value)
         check_value(self.field, value)
         return value
 
