@@ -41,7 +41,7 @@ class Model:
                 is_variance = kind == "BatchNormalization" and place == 3
                 arrays.append((variances if is_variance else some)(count, shape))
                 count += 1
-            own = {"epsilon": 1e-3} if kind.endswith("Normalization") else {}
+            own: dict[str, Any] = {"epsilon": 1e-3} if kind.endswith("Normalization") else {}
             own |= {"reset_after": True} if kind == "GRU" else {}
             own |= {"strides": (1, 1), "padding": "valid", "kernel_size": (3, 3)} if kind == "Conv2D" else {}
             self.layers.append(type(kind, (Weighted,), {})(arrays, **(own | settings)))
