@@ -6,6 +6,7 @@ import dataclasses
 
 import jax
 
+from jaxdl.backend.interconnect import interconnect
 from jaxdl.backend.memory import device_memory
 from jaxdl.backend.rates import Rates, measured_rates
 
@@ -41,10 +42,12 @@ class Devices:
     Attributes:
         devices: those of all processes.
         rates: of the devices of this process.
+        interconnect: by what these are connected with each other, in words.
     """
 
     devices: tuple[Device, ...]
     rates: Rates
+    interconnect: str
 
 
 def look_at_devices() -> Devices:
@@ -53,7 +56,8 @@ def look_at_devices() -> Devices:
     The rates are kept in the user's cache folder: trainings on the same devices then say which share of the peak they
     reach (``train_flops_share`` in their summary).
     """
-    return Devices(listed_devices(), measured_rates())
+    connected = interconnect(jax.default_backend(), jax.local_device_count(), jax.process_count())
+    return Devices(listed_devices(), measured_rates(), connected)
 
 
 def listed_devices() -> tuple[Device, ...]:

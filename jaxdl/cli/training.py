@@ -12,6 +12,7 @@ from jaxdl.cli.argv import program
 from jaxdl.cli.options import Options
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
+from jaxdl.files.paths import expanded
 from jaxdl.record import new_run_dir
 from jaxdl.report.layers import layer_table, render, tree_bytes
 from jaxdl.report.memory import memory_lines
@@ -83,7 +84,7 @@ def tuner_of(options: Options) -> Tuner | None:
     """Returns what chooses the devices that share a batch; None where it is not chosen."""
     if options.tuning == "off" or options.debug or options.platform not in ("", "cpu"):
         return None
-    return Tuner(None if options.tuning == "auto" else Path(options.tuning))
+    return Tuner(None if options.tuning == "auto" else expanded(options.tuning))
 
 
 def _hooks(options: Options, run_dir: Path) -> Hooks:

@@ -21,7 +21,7 @@ def devices_table(found: Devices) -> Group:
     parts = [_listed(found.devices), _measured(found.rates)]
     sums = found.rates.all_reduces
     if sums:
-        table = _table("sum over the devices", "time", "GB/s")
+        table = _table(f"sum over the devices ({found.interconnect})", "time", "GB/s")
         for each in sums:
             table.add_row(readable_bytes(each.bytes), _time(each.seconds), f"{each.bytes_per_second / _GIGA:,.2f}")
         return Group(*parts, table)

@@ -297,3 +297,30 @@ def test_trials_of_another_arithmetic_are_not_added_to_a_sweep(tmp_path: Path) -
     with pytest.raises(UserError, match=r"another arithmetic of schedule one_cycle\. jaxdl 0\.1\.0 can finish"):
         sweep(tmp_path / "sweep", {"seed": range(2)}, recipe=recipe, extend=True)
     assert not (tmp_path / "sweep" / "trials" / "0001").exists()
+
+
+@pytest.mark.slow
+def test_pairs_known_settings_and_several_aims_from_python(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(RECIPE, {"training.epochs": 1})
+    pairs = [{"batch_size": 16, "dropout": 0.1}, {"batch_size": 16, "dropout": 0.2}]
+    known = [{"learning_rate": 0.01}, {"learning_rate": 0.02}]
+    found = sweep(
+        tmp_path / "s",
+        {"learning_rate": "log(1e-3,1e-1)"},
+        recipe=recipe,
+        mode="sobol",
+        trials=3,
+        pairs=pairs,
+        enqueue=known,
+        sweep_if=["learning_rate > 0.002", lambda experiment: experiment.optimizer.learning_rate < 0.05],
+        sweep_objective="validation/accuracy,parameters",
+    )
+    rates = [trial.values["optimizer.learning_rate"] for trial in found.trials]
+    assert rates[:2] == [0.01, 0.02] and 0.002 < rates[2] < 0.05
+    assert {trial.values["model.dropout"] for trial in found.trials} <= {0.1, 0.2}
+    assert {row["parameters"] for row in found.rows} == {found.rows[0]["parameters"]} and found.front == found.groups[
+        :1
+    ]
+    assert {row["steps"] for row in found.rows} == {found.trials[0].outcome.costs["steps"]}  # type: ignore[union-attr]
+    # Who loads it has no function at hand, and reads what was tried.
+    assert jaxdl.load_sweep(tmp_path / "s", recipe).rows == found.rows

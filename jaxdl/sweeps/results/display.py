@@ -160,7 +160,7 @@ class SweepDisplay:
             return "no best yet"
         best = min(combinations, key=rank)
         over = f" over {len(best)} seeds" if len(best) > 1 else ""
-        return f"best {figure(_mean(best))}{over} (trial {best[0].number})"
+        return f"best {figure(_mean(best))}{over} (trial {min(trial.number for trial in best)})"
 
     def _counts(self) -> str:
         return f"{len(self._ended)}/{self._definition.trials}  {duration(self._seconds_left())} left"
@@ -224,7 +224,7 @@ def _of_the_best(results: SweepResults) -> list[tuple[str, str]]:
         numbers = ", ".join(str(each.trials[0]) for each in results.front)
         lines.append(("front", f"trials {numbers}: no other is better in {aims}"))
     if results.luck is not None:
-        lines.append(("against luck", results.luck.text()))
+        lines.append(("luck", results.luck.text()))
     return lines
 
 
