@@ -34,8 +34,6 @@ def test_gpus_are_connected_as_the_driver_says(
     tool = tmp_path / "nvidia-smi"
     printing = f'while IFS= read -r line; do echo "$line"; done <{tmp_path}/printed'
     tool.write_text(f'#!/bin/sh\n[ "$*" = "topo -m" ] && {printing}\n')
-        f'#!/bin/sh\n[ "$*" = "topo -m" ] && while IFS= read -r l; do echo "$l"; done <{tmp_path}/printed\n'
-    )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert interconnect("gpu", 2, 1) == expected
