@@ -14,7 +14,6 @@ from jaxdl.cli.argv import Token, spelled_out, tokens
 from jaxdl.cli.hydra import refuse_hydra
 from jaxdl.cli.options import Options, make_options, option_fields, option_switches, reserved_names
 from jaxdl.errors import UserError, nearest
-from jaxdl.experiment.config import with_own
 from jaxdl.fields import (
     Field,
     check_value,
@@ -64,6 +63,7 @@ class _FieldParser(flags.ArgumentParser[Any]):
             raise UserError(f"--{self.field.path}={argument}: must be {kind}.") from None
         if self.field.declaration.path and value:
             value = str(expanded(value))
+
         value = with_own(value, self.field.value)
         check_value(self.field, value)
         return value
