@@ -183,5 +183,8 @@ def _slab(array: jax.Array, step: Any, batch: int) -> jax.Array:
 
 def _put(array: jax.Array, value: jax.Array, step: Any, batch: int | None = None) -> jax.Array:
     """Returns the array with the rows from a step on replaced."""
-    place = (step * (len(value) if batch is None else batch), jnp.int32(0))
+    rows = value.shape[0] if batch is None else batch
+    if not isinstance(rows, int):  # in an exported program, which does not know it
+        rows = jnp.asarray(rows, jnp.int32)
+    place = (step * rows, jnp.int32(0))
     return lax.dynamic_update_slice(array, value.astype(array.dtype), place)

@@ -7,9 +7,10 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _NUMBERED = re.compile(r"events\.out\.tfevents\.([0-9]+)")
 
@@ -67,6 +68,8 @@ class EventFile:
 
     def write_histogram(self, step: int, tag: str, values: np.ndarray) -> None:
         """Appends the histogram of values, (number,), in thirty bins, and flushes it; those not finite do not count."""
+        import numpy as np  # here, so that runs are listed without it
+
         values = values[np.isfinite(values)].astype(np.float64)
         counts, edges = np.histogram(values, bins=30)
         histogram = self._histogram(

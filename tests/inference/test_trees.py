@@ -6,6 +6,7 @@ import csv
 import dataclasses
 from pathlib import Path
 
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -56,6 +57,17 @@ def test_a_prediction_is_that_of_the_root(model: jaxdl.TrainedModel) -> None:
     batch = {name: jnp.asarray(split[name]) for name in ("inputs", "lengths")}
     every = model.steps.predict_step(model.state, batch)
     np.testing.assert_allclose(found, every[np.arange(len(texts)), split["lengths"] - 1], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_an_exported_program_predicts_the_root_too(model: jaxdl.TrainedModel) -> None:
+    split = model.experiment.data.load(Path()).splits["test"]
+    program = jax.export.deserialize(bytearray(jaxdl.export_program(model)))
+    lengths = split["lengths"].astype(np.int32)
+    expected = model.predict(split["inputs"], lengths)
+    np.testing.assert_allclose(program.call(split["inputs"], lengths), expected, rtol=1e-4, atol=1e-6)
+    lengths[0] = split["inputs"].shape[1] + 1
+    assert np.isnan(program.call(split["inputs"], lengths)[0]).all()
 
 
 def test_labels_do_not_count_and_may_be_left_out(model: jaxdl.TrainedModel) -> None:

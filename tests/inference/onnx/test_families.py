@@ -25,7 +25,9 @@ onnxruntime = pytest.importorskip("onnxruntime")
         pytest.param(
             jaxdl.CNN(features=(4,), pool_after=(1,), dense=(), kernel=(2, 3), padding="SAME"), marks=pytest.mark.slow
         ),
-        pytest.param(jaxdl.CNN(features=(4, 3), pool_after=None, pool_window=(2, 1)), marks=pytest.mark.slow),
+        pytest.param(
+            jaxdl.CNN(features=(4, 3), pool_after=None, pool_window=(2, 1), padding="SAME"), marks=pytest.mark.slow
+        ),
         pytest.param(jaxdl.ResNet(depth=8, features=(2, 4, 4)), marks=pytest.mark.slow),
         pytest.param(jaxdl.ResNet(depth=14, features=(2, 4, 3), shortcut="B"), marks=pytest.mark.slow),
     ],
