@@ -65,10 +65,10 @@ def test_a_training_that_fails_ends_with_status_1(
 
 @pytest.mark.slow
 def test_a_small_set_is_killed_again_and_again_to_the_same_bits(tmp_path: Path) -> None:
-    given = ["--kinds=arrays", "--gigabytes=0.05", "--batch_size=16", "--step_ms=60", "--rounds=1", "--kills=3"]
+    given = ["--kinds=arrays", "--gigabytes=0.05", "--batch_size=16", "--step_ms=60", "--rounds=1", "--kills=2"]
     assert streams.main([*given, f"--folder={tmp_path}", f"--output={tmp_path}/a.json"]) == 0
     [figures] = json.loads((tmp_path / "a.json").read_text())["sets"]
-    assert figures["kind"] == "arrays" and figures["different"] == [] and sum(figures["kills"].values()) == 3
+    assert figures["kind"] == "arrays" and figures["different"] == [] and sum(figures["kills"].values()) == 2
     assert figures["peak_gigabytes"] < 1.5 and figures["milliseconds_per_step"] >= 60
     assert not list(tmp_path.glob("jaxdl-*"))
 

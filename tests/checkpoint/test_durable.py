@@ -69,7 +69,7 @@ def test_after_a_power_failure_the_last_certain_checkpoint_comes_back(
 def test_after_any_power_failure_the_last_certain_checkpoint_comes_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check(tmp_path, monkeypatch, most=1_000)
+    check(tmp_path, monkeypatch, most=400)
 
 
 def test_a_checkpoint_whose_arrays_were_not_put_together_is_not_kept(
