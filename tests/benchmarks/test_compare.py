@@ -193,6 +193,7 @@ def test_a_slow_peer_is_run_twice_and_the_others_in_each_round(tmp_path: Path) -
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_comparison_measures_each_framework_in_each_round(tmp_path: Path) -> None:
     finished = compare(
         "--workloads=tiny",
