@@ -98,7 +98,7 @@ def test_a_signal_at_the_end_leaves_a_whole_run_and_is_not_lost(
         time.sleep(0.01)
         write_report(*arguments, **options)
 
-    monkeypatch.setattr("jaxdl.training.run.write_report", interrupted)
+    monkeypatch.setattr("jaxdl.training.one_run.write_report", interrupted)
     with pytest.raises(Terminated):
         jaxdl.train(recipe, run_dir=tmp_path, data_dir=tmp_path)
     assert read_summary(tmp_path)["status"] == "completed"
