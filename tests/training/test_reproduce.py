@@ -80,13 +80,13 @@ def train_and_die(run_dir: Path, functions: str, number: int = 0, moment: str = 
 
 
 def evenly(calls: int) -> list[tuple[int, str]]:
-    """Returns sixteen moments from after the first of so many calls to before the last."""
-    return [(1 + round(kill * (calls - 1) / 15), ("after", "before")[kill % 2]) for kill in range(16)]
+    """Returns eight moments from after the first of so many calls to before the last."""
+    return [(1 + round(kill * (calls - 1) / 7), ("after", "before")[kill % 2]) for kill in range(8)]
 
 
 def at_the_end(calls: int) -> list[tuple[int, str]]:
-    """Returns the moments after the last eight of so many calls."""
-    return [(number, "after") for number in range(calls - 7, calls + 1)]
+    """Returns the moments after the last five of so many calls."""
+    return [(number, "after") for number in range(calls - 4, calls + 1)]
 
 
 @pytest.mark.slow
