@@ -75,9 +75,9 @@ def test_polynomial_falls_as_a_power_and_a_warmup_may_rise_from_a_share(
     left = 1 - np.arange(total + 1 - steps) / (total - steps)
     schedule = Polynomial(warmup, power, final, warmup_from=share)
     # Near the end optax's 1 - share is a rounding error in float32, about 6e-8, and its root is not small.
-    close = {"rtol": 1e-4, "atol": 1e-5 if power >= 1 else 5e-4}
+    close = 1e-5 if power >= 1 else 5e-4
     np.testing.assert_allclose(
-        factors(schedule, total), expected(final + (1 - final) * left**power, steps, share), **close
+        factors(schedule, total), expected(final + (1 - final) * left**power, steps, share), rtol=1e-4, atol=close
     )
 
 
