@@ -37,7 +37,7 @@ from jaxdl.training.resuming import (
 )
 from jaxdl.training.saving import Saving
 from jaxdl.training.summary import Summary
-from jaxdl.training.tuning import DEVICES, Tuner
+from jaxdl.training.tuning import DEVICES, Chosen, Tuner
 
 
 def train(
@@ -110,9 +110,7 @@ def train(
             if hooks.signals is None:
                 cleanup.enter_context(signals)
             chosen = tuner.choose(experiment, cache.trainer, directory.path) if tuner is not None else None
-            if chosen is not None:
-                cache.free([replace(experiment, {DEVICES: each}) for each in chosen.seconds if each != chosen.devices])
-                experiment = replace(experiment, {DEVICES: chosen.devices})
+            experiment = _on_devices(experiment, chosen, cache)
             stopping = EarlyStopping.of(experiment, dataset)
             trainer = cache.trainer(experiment, place_of=str(directory.path))
             cleanup.callback(trainer.close)
@@ -133,9 +131,7 @@ def train(
         except BaseException:
             directory.discard_if_new()
             raise
-        # One device is what a run has wherever nothing is said, so that its recipe can be taken to any machine.
-        unsaid = chosen is not None and chosen.devices == 1
-        directory.write_config(to_config(replace(experiment, {DEVICES: None}) if unsaid else experiment))
+        directory.write_config(to_config(_as_recorded(experiment, chosen)))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
         about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
         write_record(directory, record | about, notify)
@@ -145,6 +141,19 @@ def train(
     if hooks.signals is None:
         signals.raise_received()  # it came too late to stop this training, but what follows should still stop
     return summary
+
+
+def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> Experiment:
+    """Returns the recipe with the devices that were chosen for it, and frees the programs of the others."""
+    if chosen is None:
+        return experiment
+    cache.free([replace(experiment, {DEVICES: each}) for each in chosen.seconds if each != chosen.devices])
+    return replace(experiment, {DEVICES: chosen.devices})
+
+
+def _as_recorded(experiment: Experiment, chosen: Chosen | None) -> Experiment:
+    """Returns the recipe without a choice of one device: a run has one wherever nothing is said, on any machine."""
+    return replace(experiment, {DEVICES: None}) if chosen is not None and chosen.devices == 1 else experiment
 
 
 def _say_nothing(text: str) -> None:

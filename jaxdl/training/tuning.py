@@ -167,7 +167,7 @@ def _pinned(file: Path, counts: Sequence[int]) -> Chosen:
         devices = int(devices)
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise UserError(
-            f"--tuning={file} has no choice ({brief_cause(problem)}): give the directory of a run that was tuned, auto "
+            f"--tuning={file} has no choice ({_cause(problem)}): give the directory of a run that was tuned, auto "
             "or off."
         ) from None
     if devices not in counts:
@@ -178,7 +178,7 @@ def _pinned(file: Path, counts: Sequence[int]) -> Chosen:
     return Chosen(devices, {}, f"from {file}")
 
 
-def brief_cause(problem: Exception) -> str:
+def _cause(problem: Exception) -> str:
     """Returns why a file cannot be used, in few words."""
     return problem.strerror or "unreadable" if isinstance(problem, OSError) else "not the record of such a run"
 
