@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -22,13 +24,14 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jaxdl  # noqa: E402
+from tests.browser import chromium  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what prepares and reads whole original data sets."""
+    """Marks as slow what prepares and reads whole original data sets, or opens pages in a browser."""
     for item in items:
-        if "real_data" in getattr(item, "fixturenames", ()):
+        if {"real_data", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
@@ -39,6 +42,13 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("compares with original archives: set JAXDL_TEST_DATA to a folder with mnist/*.gz")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium (`tests.browser` opens pages in it); tests that need it are skipped on machines without."""
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
