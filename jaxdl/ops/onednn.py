@@ -22,7 +22,7 @@ from jaxdl.ops.window import Sizes, Window
 
 SOURCE = Path(__file__).with_suffix(".cc")
 _NAMES = "jaxdl_outputs", "jaxdl_inputs", "jaxdl_kernel", "jaxdl_pooled", "jaxdl_pooled_inputs", "jaxdl_pooled_kernel"
-# What a convolution gives a thread at a time before pooling; with its inputs and its kernel it fits a second-level cache.
+# What a convolution gives a thread at a time before pooling; with inputs and kernel it fits a second-level cache.
 _BLOCK_BYTES = 2**18
 # A kernel's gradient is added up once for each block: the block's result is to have this many times its numbers.
 _MOST_KERNEL = 4
