@@ -9,9 +9,8 @@ import numpy as np
 
 from jaxdl.objectives.classes import class_figures, occurring
 from jaxdl.report.format import amount, data_used, figure, is_number
-from jaxdl.report.model import wide
-from jaxdl.report.page import plotted, section, table, titled
 from jaxdl.report.matrices import confusion_matrix
+from jaxdl.report.page import plotted, section, table, titled, wide
 
 
 def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:

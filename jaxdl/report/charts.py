@@ -9,6 +9,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
 
 from jaxdl.report.format import figure
 from jaxdl.report.page import escaped, table
@@ -20,7 +21,18 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _LETTER, _ROW = 460, 280, 54, 14, 38, 6
 # More points would not be seen, and would make the page large.
 _MOST_POINTS, _FEW_POINTS, _MOST_ROWS = 600, 40, 30
 
+_INK, _DASHES = "var(--ink)", ' stroke-dasharray="4 3"'
+
 Points = tuple[Sequence[float], Sequence[float]]
+
+
+class _Line(TypedDict):
+    """A line of a chart, as its script reads it; None is a gap."""
+
+    name: str
+    colour: str
+    x: list[float]
+    y: list[float | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +66,7 @@ def line_chart(title: str, series: Mapping[str, Points], look: Look = Look(), *,
         look: how it is drawn.
         values: whether its values are in a table that can be unfolded; not where the page has them in another one.
     """
-    lines = [
+    lines: list[_Line] = [
         {"name": name, "colour": _colour(name, number), "x": xs, "y": ys}
         for number, (name, (xs, ys)) in enumerate((name, thinned(*points)) for name, points in series.items())
     ]
@@ -106,12 +118,12 @@ def ticks(low: float, high: float, most: int = 5, whole: bool = False) -> list[f
     return [float(f"{number * step:.10g}") for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def bounds(lines: Iterable[Mapping[str, Sequence[float | None]]], look: Look) -> tuple[float, float, float, float]:
+def bounds(lines: Iterable[_Line], look: Look) -> tuple[float, float, float, float]:
     """Returns the least and the largest position and value that a chart shows, with a little room round the values."""
     if look.span is not None:
         return (*look.span, *look.span)
     points = [(x, y) for line in lines for x, y in zip(line["x"], line["y"], strict=True) if y is not None]
-    xs, ys = [x for x, _ in points if x is not None] or [0.0, 1.0], [y for _, y in points] or [0.0, 1.0]
+    xs, ys = [x for x, _ in points] or [0.0, 1.0], [y for _, y in points] or [0.0, 1.0]
     if look.reference is not None:
         ys = [*ys, look.reference[1]]
     if look.diagonal:
@@ -139,10 +151,10 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _legend(lines: Sequence[Mapping[str, object]], look: Look) -> list[tuple[float, int, str, str]]:
+def _legend(lines: Sequence[_Line], look: Look) -> list[tuple[float, int, str, str]]:
     """Returns the place, the row, the name and the colour of each entry of the legend."""
-    names = [(str(line["name"]), str(line["colour"])) for line in lines]
-    names += [(look.reference[0], "var(--ink)")] if look.reference is not None else []
+    names = [(line["name"], line["colour"]) for line in lines]
+    names += [(look.reference[0], _INK)] if look.reference is not None else []
     found, x, row = [], float(_LEFT), 0
     for name, colour in names:
         shown = name if len(name) <= 40 else name[:39] + "…"
@@ -154,73 +166,100 @@ def _legend(lines: Sequence[Mapping[str, object]], look: Look) -> list[tuple[flo
     return found
 
 
-def _area(lines: Sequence[Mapping[str, object]], look: Look) -> list[float]:
+def _area(lines: Sequence[_Line], look: Look) -> tuple[float, float, float, float]:
     """Returns left, top, width and height of what lies between the axes."""
     top = 10 + _ROW * (1 + max(row for _, row, *_ in _legend(lines, look)))
-    return [_LEFT, top, _WIDTH - _LEFT - _RIGHT, _HEIGHT - top - _BOTTOM]
+    return _LEFT, top, _WIDTH - _LEFT - _RIGHT, _HEIGHT - top - _BOTTOM
 
 
-def _drawn(title: str, lines: Sequence[Mapping[str, object]], look: Look) -> str:
-    left, top, width, height = _area(lines, look)
-    west, east, low, high = bounds(lines, look)  # type: ignore[arg-type]
+@dataclasses.dataclass(frozen=True)
+class _Frame:
+    """Where positions and values lie in the drawing: the area between the axes, and what its sides stand for."""
 
-    def at_x(value: float) -> float:
-        return round(left + (value - west) / (east - west) * width, 1)
+    left: float
+    top: float
+    width: float
+    height: float
+    west: float
+    east: float
+    low: float
+    high: float
 
-    def at_y(value: float) -> float:
-        return round(top + (high - value) / (high - low) * height, 1)
+    def x(self, value: float) -> float:
+        return round(self.left + (value - self.west) / (self.east - self.west) * self.width, 1)
 
-    marks = []
+    def y(self, value: float) -> float:
+        return round(self.top + (self.high - value) / (self.high - self.low) * self.height, 1)
+
+
+def _drawn(title: str, lines: Sequence[_Line], look: Look) -> str:
+    frame = _Frame(*_area(lines, look), *bounds(lines, look))
+    middle = frame.left + frame.width / 2, frame.top + frame.height / 2
+    names = f'<text x="{middle[0]}" y="{_HEIGHT - 4}" text-anchor="middle">{escaped(look.x_label)}</text>'
+    if look.y_label:
+        place = f'transform="translate(12 {middle[1]}) rotate(-90)"'
+        names += f'<text {place} text-anchor="middle">{escaped(look.y_label)}</text>'
+    plot = "".join(_line(line, frame, look) for line in lines) + _levels(frame, look)
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(title)}">{_entries(lines, look)}'
+        f'{_axes(frame, look)}{names}<g class="plot">{plot}</g></svg>'
+    )
+
+
+def _entries(lines: Sequence[_Line], look: Look) -> str:
+    """Draws the legend."""
+    drawn = []
     for x, row, name, colour in _legend(lines, look):
         y = 10 + _ROW * row
-        dash = ' stroke-dasharray="4 3"' if colour == "var(--ink)" else ""
-        marks.append(f'<line x1="{x}" x2="{x + 14}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2.5"{dash}/>')
-        marks.append(f'<text x="{x + 18}" y="{y + 4}">{escaped(name)}</text>')
-    y_axis = "".join(
-        f'<line class="grid" x1="{left}" x2="{left + width}" y1="{at_y(each)}" y2="{at_y(each)}"/>'
-        f'<text class="tick" x="{left - 6}" y="{at_y(each) + 4}" text-anchor="end">{label_of(each)}</text>'
-        for each in ticks(low, high)
+        dash = _DASHES if colour == _INK else ""
+        drawn.append(f'<line x1="{x}" x2="{x + 14}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2.5"{dash}/>')
+        drawn.append(f'<text x="{x + 18}" y="{y + 4}">{escaped(name)}</text>')
+    return "".join(drawn)
+
+
+def _axes(frame: _Frame, look: Look) -> str:
+    left, right, top, bottom = frame.left, frame.left + frame.width, frame.top, frame.top + frame.height
+    xs = "".join(
+        f'<line class="grid" x1="{frame.x(each)}" x2="{frame.x(each)}" y1="{top}" y2="{bottom}"/>'
+        f'<text class="tick" x="{frame.x(each)}" y="{bottom + 16}" text-anchor="middle">{label_of(each)}</text>'
+        for each in ticks(frame.west, frame.east, 6, look.whole)
     )
-    x_axis = "".join(
-        f'<line class="grid" x1="{at_x(each)}" x2="{at_x(each)}" y1="{top}" y2="{top + height}"/>'
-        f'<text class="tick" x="{at_x(each)}" y="{top + height + 16}" text-anchor="middle">{label_of(each)}</text>'
-        for each in ticks(west, east, 6, look.whole)
+    ys = "".join(
+        f'<line class="grid" x1="{left}" x2="{right}" y1="{frame.y(each)}" y2="{frame.y(each)}"/>'
+        f'<text class="tick" x="{left - 6}" y="{frame.y(each) + 4}" text-anchor="end">{label_of(each)}</text>'
+        for each in ticks(frame.low, frame.high)
     )
-    plot = "".join(_line(line, at_x, at_y, look) for line in lines)
+    return f'<g class="x">{xs}</g><g class="y">{ys}</g>'
+
+
+def _levels(frame: _Frame, look: Look) -> str:
+    """Draws the level to compare with, and the line on which value and position are equal."""
+    drawn = ""
     if look.reference is not None:
-        y = at_y(look.reference[1])
-        plot += f'<line x1="{left}" x2="{left + width}" y1="{y}" y2="{y}" stroke="var(--ink)" stroke-dasharray="4 3"/>'
+        y = frame.y(look.reference[1])
+        drawn += f'<line x1="{frame.left}" x2="{frame.left + frame.width}" y1="{y}" y2="{y}" stroke="{_INK}"{_DASHES}/>'
     if look.diagonal:
-        ends = max(west, low), min(east, high)
-        plot += (
-            f'<line x1="{at_x(ends[0])}" y1="{at_y(ends[0])}" x2="{at_x(ends[1])}" y2="{at_y(ends[1])}" '
-            'stroke="var(--ink)" stroke-dasharray="4 3"/>'
-        )
-    names = f'<text x="{left + width / 2}" y="{_HEIGHT - 4}" text-anchor="middle">{escaped(look.x_label)}</text>'
-    if look.y_label:
-        names += (
-            f'<text transform="translate(12 {top + height / 2}) rotate(-90)" text-anchor="middle">'
-            f"{escaped(look.y_label)}</text>"
-        )
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(title)}">{"".join(marks)}'
-        f'<g class="x">{x_axis}</g><g class="y">{y_axis}</g>{names}<g class="plot">{plot}</g></svg>'
-    )
+        ends = [(frame.x(each), frame.y(each)) for each in (max(frame.west, frame.low), min(frame.east, frame.high))]
+        (x1, y1), (x2, y2) = ends
+        drawn += f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{_INK}"{_DASHES}/>'
+    return drawn
 
 
-def _line(line: Mapping[str, object], at_x, at_y, look: Look) -> str:  # type: ignore[no-untyped-def]
-    points = list(zip(line["x"], line["y"], strict=True))  # type: ignore[call-overload]
+def _line(line: _Line, frame: _Frame, look: Look) -> str:
+    points = list(zip(line["x"], line["y"], strict=True))
     drawn = ""
     if not look.scattered:
         path, pen = [], "M"
         for x, y in points:
             if y is not None:
-                path.append(f"{pen}{at_x(x)} {at_y(y)}")
+                path.append(f"{pen}{frame.x(x)} {frame.y(y)}")
             pen = "M" if y is None else "L"
         drawn = f'<path d="{"".join(path)}" fill="none" stroke="{line["colour"]}" stroke-width="1.8"/>'
     if look.scattered or len(points) <= _FEW_POINTS:
         drawn += "".join(
-            f'<circle cx="{at_x(x)}" cy="{at_y(y)}" r="2.4" fill="{line["colour"]}"/>' for x, y in points if y is not None
+            f'<circle cx="{frame.x(x)}" cy="{frame.y(y)}" r="2.4" fill="{line["colour"]}"/>'
+            for x, y in points
+            if y is not None
         )
     return drawn
 

@@ -10,7 +10,9 @@ from typing import Any
 from jaxdl.report.format import is_number
 
 # Such as "test accuracy 0.9916 (median; 0.9861 to 0.9944)", and " and r_squared 0.480 (0.457 to 0.491)" after it.
-_FIGURE = re.compile(r"(?:test|and) ([a-z_][\w ]*?) ([\d.,]*\d)(?: degrees)? \((?:median; )?([\d.,]*\d) to ([\d.,]*\d)[,)]")
+_FIGURE = re.compile(
+    r"(?:test|and) ([a-z_][\w ]*?) ([\d.,]*\d)(?: degrees)? \((?:median; )?([\d.,]*\d) to ([\d.,]*\d)[,)]"
+)
 _BEGIN = re.compile(r"^Expected\b", re.MULTILINE)
 
 
@@ -36,7 +38,7 @@ def expected_text(docstring: str) -> str:
 
 
 def expectations(text: str) -> list[Expectation]:
-    """Returns the figures that a text names in the form of the experiments that come with jaxdl; none in another form."""
+    """Returns the figures that a text names as the experiments of jaxdl do; none in another form."""
     return [
         Expectation(name.replace(" ", "_"), *(float(number.replace(",", "")) for number in numbers))
         for name, *numbers in _FIGURE.findall(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from jaxdl.report.page import escaped
 _MOST_NAMED = 30
 _LONGEST_NAME, _LETTER = 18, 6.6
 _SHADE = (37, 99, 235)
+_DARK = 0.55  # cells of a darker shade have numbers in the colour of the page
 
 
 def confusion_matrix(title: str, counts: Sequence[Sequence[float]], class_names: Sequence[str] = ()) -> str:
@@ -37,37 +39,65 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[float]], class_names:
     widest = max(map(len, names)) * _LETTER
     upright = max(map(len, names)) <= 3
     numbers = max((len(amount(value)) for value in matrix.flat), default=1)
-    cell = max(26.0, numbers * 6.8 + 8, min(60.0, 160 / classes))
-    left, top = 26 + widest, 24 + (16 if upright else widest + 6)
-    width, height = left + columns * cell + 4, top + classes * cell + 4
+    grid = _Grid(
+        cell=max(26.0, numbers * 6.8 + 8, min(60.0, 160 / classes)),
+        left=26 + widest,
+        top=24 + (16 if upright else widest + 6),
+        rows=classes,
+        columns=columns,
+    )
+    width, height = grid.left + columns * grid.cell + 4, grid.top + classes * grid.cell + 4
+    return _svg(title, width, height, _names(grid, names, upright) + _cells(grid, matrix, shares) + _lines(grid))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Grid:
+    """Where the cells lie: their side, the corner of the first one, and how many there are."""
+
+    cell: float
+    left: float
+    top: float
+    rows: int
+    columns: int
+
+
+def _names(grid: _Grid, names: Sequence[str], upright: bool) -> str:
+    cell, left, top = grid.cell, grid.left, grid.top
+    down = f"translate(12 {top + grid.rows * cell / 2:.1f}) rotate(-90)"
     parts = [
-        f'<text x="{left + columns * cell / 2:.1f}" y="13" text-anchor="middle">predicted class</text>',
-        f'<text transform="translate(12 {top + classes * cell / 2:.1f}) rotate(-90)" text-anchor="middle">true class</text>',
+        f'<text x="{left + grid.columns * cell / 2:.1f}" y="13" text-anchor="middle">predicted class</text>',
+        f'<text transform="{down}" text-anchor="middle">true class</text>',
     ]
     for place, name in enumerate(names):
-        middle = (place + 0.5) * cell
-        turn = "" if upright else f' transform="rotate(-90 {left + middle + 4:.1f} {top - 6:.1f})"'
-        anchor = "middle" if upright else "start"
-        x = left + middle + (0 if upright else 4)
-        parts.append(f'<text x="{x:.1f}" y="{top - 6:.1f}" text-anchor="{anchor}"{turn}>{escaped(name)}</text>')
-        if place < classes:
-            parts.append(f'<text x="{left - 6:.1f}" y="{top + middle + 4:.1f}" text-anchor="end">{escaped(name)}</text>')
+        middle, text = (place + 0.5) * cell, escaped(name)
+        x, y = left + middle + (0 if upright else 4), top - 6
+        turn = ' text-anchor="middle"' if upright else f' transform="rotate(-90 {x:.1f} {y:.1f})"'
+        parts.append(f'<text x="{x:.1f}" y="{y:.1f}"{turn}>{text}</text>')
+        if place < grid.rows:
+            parts.append(f'<text x="{left - 6:.1f}" y="{top + middle + 4:.1f}" text-anchor="end">{text}</text>')
+    return "".join(parts)
+
+
+def _cells(grid: _Grid, matrix: np.ndarray, shares: np.ndarray) -> str:
+    parts, cell = [], grid.cell
     for row, column in zip(*np.nonzero(matrix), strict=True):
-        x, y, shade = left + column * cell, top + row * cell, 0.85 * shares[row, column] ** 0.5
-        ink = ' style="fill: var(--page)"' if shade > 0.45 else ""
+        x, y, shade = grid.left + column * cell, grid.top + row * cell, 0.85 * shares[row, column] ** 0.5
+        ink = ' style="fill: var(--page)"' if shade > _DARK else ""
         parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}" fill="var(--train)" '
             f'fill-opacity="{shade:.2f}"/><text x="{x + cell / 2:.1f}" y="{y + cell / 2 + 4:.1f}" '
             f'text-anchor="middle"{ink}>{amount(matrix[row, column])}</text>'
         )
-    for place in range(max(classes, columns) + 1):
-        if place <= columns:
-            x = left + place * cell
-            parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{top + classes * cell:.1f}"/>')
-        if place <= classes:
-            y = top + place * cell
-            parts.append(f'<line class="grid" x1="{left:.1f}" x2="{left + columns * cell:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
-    return _svg(title, width, height, "".join(parts))
+    return "".join(parts)
+
+
+def _lines(grid: _Grid) -> str:
+    right, bottom = grid.left + grid.columns * grid.cell, grid.top + grid.rows * grid.cell
+    xs = [grid.left + n * grid.cell for n in range(grid.columns + 1)]
+    ys = [grid.top + n * grid.cell for n in range(grid.rows + 1)]
+    lines = [f'x1="{x:.1f}" x2="{x:.1f}" y1="{grid.top:.1f}" y2="{bottom:.1f}"' for x in xs]
+    lines += [f'x1="{grid.left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"' for y in ys]
+    return "".join(f'<line class="grid" {each}/>' for each in lines)
 
 
 def _unnamed(title: str, shares: np.ndarray) -> str:

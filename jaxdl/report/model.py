@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxdl.report.colours import class_colours
 from jaxdl.report.charts import Look, line_chart
+from jaxdl.report.colours import class_colours
 from jaxdl.report.format import figure, readable_bytes
-from jaxdl.report.page import escaped, plotted, section, table, titled
+from jaxdl.report.page import escaped, plotted, section, table, titled, wide
 
 _MOST_KEYS = 24
 Inspection = Mapping[str, Any]
@@ -41,10 +41,16 @@ def predictions_sections(found: Inspection, used: str, class_names: Sequence[str
     if "probability" in str(found.get("measure")):
         worst = "Most certain mistakes"
     note = f"Of {of_examples}"
-    note += "." if numbers else f", {int(found['mistakes']):,} have a mistake." if found["mistakes"] else " none is wrong."
+    note += (
+        "." if numbers else f", {int(found['mistakes']):,} have a mistake." if found["mistakes"] else " none is wrong."
+    )
     parts.append(section(worst, _group(found.get("worst"), titled(worst, used), note, found, used)))
     chosen = f"Chosen without regard to whether they are right, from {of_examples}."
-    parts.append(section("Random predictions", _group(found.get("random"), titled("Random predictions", used), chosen, found, used)))
+    parts.append(
+        section(
+            "Random predictions", _group(found.get("random"), titled("Random predictions", used), chosen, found, used)
+        )
+    )
     return parts
 
 
@@ -63,7 +69,9 @@ def model_sections(found: Inspection, used: str, plots: bool = True) -> list[str
     if found.get("traces"):
         example = f'<div class="examples broad">{_inputs(found.get("example"))}</div>'
         drawn = "".join(_trace(each, used) for each in found["traces"])
-        parts.append(section("Hidden states", f"{_note('States over the steps of this test example:')}{example}{drawn}"))
+        parts.append(
+            section("Hidden states", f"{_note('States over the steps of this test example:')}{example}{drawn}")
+        )
     return parts
 
 
@@ -96,22 +104,24 @@ def _calibration(found: Inspection, used: str, of_examples: str) -> str:
     series = {"share that is right": ([sure for _, sure, _ in bins], [right for *_, right in bins])}
     look = Look(x_label="certainty", y_label="share that is right", whole=False, diagonal=True, span=(0.0, 1.0))
     rows = [
-        [f"{number / 10:.1f} to {(number + 1) / 10:.1f}", f"{int(count):,}", figure(float(sure)), figure(float(right)), used]
+        [
+            f"{number / 10:.1f} to {(number + 1) / 10:.1f}",
+            f"{int(count):,}",
+            figure(float(sure)),
+            figure(float(right)),
+            used,
+        ]
         for number, (count, sure, right) in enumerate(found["calibration"])
         if count
     ]
     head = ["certainty", "examples", "mean certainty", "share right", "measured on"]
     note = (
-        f"Of {of_examples}. On the dashed line, what is predicted with a certainty of 80 % is right in 80 of 100 cases; "
+        f"Of {of_examples}. On the dashed line, 80 of 100 predictions with a certainty of 80 % are right; "
         f"below it the model is too sure. Expected calibration error over these bins: {figure(error)}."
     )
     chart = line_chart(titled("calibration on test", used), series, look, values=False)
-    return f'{_note(note)}<div class="alone">{chart}</div>{wide(table(head, rows, range(1, 4)), "values of the calibration")}'
-
-
-def wide(content: str, name: str) -> str:
-    """Returns a table that scrolls within itself where the page is narrow; reachable by keyboard."""
-    return f'<div class="wide" tabindex="0" role="region" aria-label="{escaped(name)}">{content}</div>'
+    values = wide(table(head, rows, range(1, 4)), "values of the calibration")
+    return f'{_note(note)}<div class="alone">{chart}</div>{values}'
 
 
 def _group(examples: Any, title: str, note: str, found: Inspection, used: str) -> str:
@@ -180,14 +190,18 @@ def _shown(shown: Mapping[str, Any], truth: str, predicted: str) -> str:
     parts = []
     pictures = shown.get("pictures") or []
     for name, png in pictures:
-        words = ", ".join(filter(None, [str(name), f"right: {truth}" if truth else "", f"predicted: {predicted}" if predicted else ""]))
+        words = ", ".join(
+            filter(
+                None, [str(name), f"right: {truth}" if truth else "", f"predicted: {predicted}" if predicted else ""]
+            )
+        )
         parts.append(f'<img src="data:image/png;base64,{escaped(png)}" alt="{escaped(words)}">')
         if len(pictures) > 1 or name != "input":
             parts.append(f'<p class="kind">{escaped(name)}</p>')
     if "tokens" in shown:
         unknown = set(shown.get("unknown") or ())
         tokens = (
-            f'<span{" class=unknown title=unknown" if place in unknown else ""}>{escaped(token)}</span>'
+            f"<span{' class=unknown title=unknown' if place in unknown else ''}>{escaped(token)}</span>"
             for place, token in enumerate(shown["tokens"])
         )
         more = f" and {int(shown['more']):,} more" if shown.get("more") else ""
@@ -235,7 +249,13 @@ def _curves(curves: Sequence[Sequence[Any]], ahead: Any) -> str:
 
 def _layers(layers: Mapping[str, Any]) -> str:
     rows = [
-        [path, kind, "(" + ", ".join(map(str, shape)) + ")" + (f" x {calls}" if calls > 1 else ""), f"{own:,}", f"{adds:,}"]
+        [
+            path,
+            kind,
+            "(" + ", ".join(map(str, shape)) + ")" + (f" x {calls}" if calls > 1 else ""),
+            f"{own:,}",
+            f"{adds:,}",
+        ]
         for path, kind, shape, calls, own, adds in layers["rows"]
     ]
     parameters, adds = (sum(int(row[place]) for row in layers["rows"]) for place in (4, 5))
@@ -251,9 +271,17 @@ def _layers(layers: Mapping[str, Any]) -> str:
 def _filters(found: Mapping[str, Any]) -> str:
     height, width, channels, count = found["shape"]
     shown = "" if found["shown"] == count else f", the first {found['shown']}"
-    colours = "each channel is a colour" if channels == 3 else f"blue: {figure(-found['most'])}, white: 0, red: {figure(found['most'])}"
+    colours = (
+        "each channel is a colour"
+        if channels == 3
+        else f"blue: {figure(-found['most'])}, white: 0, red: {figure(found['most'])}"
+    )
     title = f"{found['layer']}: {count} filters of {height} by {width}{shown}"
     return _image(title, found["png"], f"{colours}; one scale for all", "small")
+
+
+def _two_sided(most: float) -> str:
+    return f"blue: {figure(-most)}, white: 0, red: {figure(most)}"
 
 
 def _sheet(found: Mapping[str, Any], used: str, what: str, scale: str) -> str:
@@ -266,7 +294,7 @@ def _sheet(found: Mapping[str, Any], used: str, what: str, scale: str) -> str:
 def _trace(found: Mapping[str, Any], used: str) -> str:
     shown = "" if found["shown"] == found["units"] else f", the first {found['shown']}"
     title = titled(f"{found['layer']}: {found['units']} units{shown} over {found['steps']} steps", used)
-    scale = f"time from left to right, a row for each unit; blue: {figure(-found['most'])}, white: 0, red: {figure(found['most'])}"
+    scale = f"time from left to right, a row for each unit; {_two_sided(found['most'])}"
     places = range(1, int(found["steps"]) + 1)
     series = {name: (places, values) for name, values in found["curves"].items()}
     chart = line_chart(titled(f"{found['layer']}: the units that change most", used), series, Look("step", "state"))

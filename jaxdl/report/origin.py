@@ -28,16 +28,23 @@ def again_section(record: Mapping[str, Any], run_dir: Path) -> str:
         f"{start} --config={shlex.quote(str(run_dir / CONFIG))}",
         f"{start} --mode=reproduce --run_dir={shlex.quote(str(run_dir))}",
     ]
-    notes = ["The line with --config trains the same recipe in a new folder; the last one trains it again and compares the bits."]
+    notes = [
+        "The line with --config trains the same recipe in a new folder; the last one trains it again and compares bits."
+    ]
     if git.get("dirty"):
         notes.append("The working tree had changes: apply the diff under Machine and versions after the checkout.")
     if not command:
         notes.append("It was started from Python.")
-    return section("Run it again", f'<pre class="command" tabindex="0">{escaped(chr(10).join(lines))}</pre>') + f'<p class="note">{escaped(" ".join(notes))}</p>'
+    return (
+        section("Run it again", f'<pre class="command" tabindex="0">{escaped(chr(10).join(lines))}</pre>')
+        + f'<p class="note">{escaped(" ".join(notes))}</p>'
+    )
 
 
 def _shell(command: list[str]) -> str:
-    text = " ".join(part if part.startswith("--") and part == shlex.quote(part) else shlex.quote(part) for part in command)
+    text = " ".join(
+        part if part.startswith("--") and part == shlex.quote(part) else shlex.quote(part) for part in command
+    )
     return text if text.startswith("python") else f"python {text}"
 
 
@@ -53,14 +60,16 @@ def machine_section(record: Mapping[str, Any]) -> str:
     command = " ".join(map(str, record.get("command") or ()))
     versions = " ".join(f"{name} {value}" for name, value in mapping(record.get("versions")).items())
     cpu = mapping(record.get("cpu"))
-    devices = [f"{each.get('count')} x {each.get('kind')}" for each in record.get("devices") or () if isinstance(each, Mapping)]
+    devices = [
+        f"{each.get('count')} x {each.get('kind')}" for each in record.get("devices") or () if isinstance(each, Mapping)
+    ]
     brief = {"started": record.get("started_utc"), "processor": cpu.get("model"), "devices": ", ".join(devices),
              "versions": versions}  # fmt: skip
     parts = [f"<p>Started as <code>{escaped(command)}</code></p>" if command else "",
              pairs({name: value for name, value in brief.items() if value}),
              folded("the whole record", pairs(flat(shown)))]  # fmt: skip
     if git.get("diff"):
-        parts.append(f"<details><summary>git diff</summary><pre tabindex=\"0\">{escaped(git['diff'])}</pre></details>")
+        parts.append(f'<details><summary>git diff</summary><pre tabindex="0">{escaped(git["diff"])}</pre></details>')
     return section("Machine and versions", "".join(parts))
 
 

@@ -80,6 +80,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[
     return f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
 
 
+def wide(content: str, name: str) -> str:
+    """Returns a table that scrolls within itself where the page is narrow; reachable by keyboard."""
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escaped(name)}">{content}</div>'
+
+
 def pairs(values: Mapping[str, Any]) -> str:
     """Returns a table of names and values."""
     rows = (f'<tr><th>{escaped(k)}</th><td class="value">{escaped(in_words(v))}</td></tr>' for k, v in values.items())

@@ -27,9 +27,9 @@ from jaxdl.record import (
 from jaxdl.report.curves import curves_section
 from jaxdl.report.expected import compared
 from jaxdl.report.format import baseline_facts, data_used, duration, figure, is_number, split_metrics
-from jaxdl.report.model import model_sections, predictions_sections, wide
+from jaxdl.report.model import model_sections, predictions_sections
 from jaxdl.report.origin import again_section, flat, folded, machine_section, mapping
-from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled
+from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled, wide
 
 # Takes a metric's values by split, the summary's ``data``, and whether to draw plots; returns a part of the page, empty
 # if there is nothing to show.
@@ -67,9 +67,7 @@ def write_report(
     return path
 
 
-def render(
-    run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True, running: bool = False
-) -> str:
+def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True, running: bool = False) -> str:
     """Returns the page; parts that a run has not written, since it ended early, are left out.
 
     See `write_report`.
@@ -147,14 +145,18 @@ def _trouble(summary: Mapping[str, Any], running: bool) -> str:
         said.append(f"It failed: {summary['error']}")
     divergence = mapping(summary.get("divergence"))
     if divergence:
-        said.append("It diverged: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in divergence.items()))
+        said.append(
+            "It diverged: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in divergence.items())
+        )
     return "".join(f'<p class="error">{escaped(each)}</p>' for each in said)
 
 
 def _highlights(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], used: str) -> str:
     """Returns the few numbers that one looks for first."""
     metrics = mapping(summary.get("metrics"))
-    shown = [(name, figure(value), used) for name, value in metrics.items() if name.startswith("test/") and is_number(value)]
+    shown = [
+        (name, figure(value), used) for name, value in metrics.items() if name.startswith("test/") and is_number(value)
+    ]
     if not shown and lines:  # before the test, the last values
         latest = {f"{line.get('split')}/{name}": value for line in lines for name, value in line.items()
                   if name not in ("step", "epoch", "split") and is_number(value)}  # fmt: skip
@@ -162,7 +164,9 @@ def _highlights(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], 
     facts = [(name.replace("/", " ").replace("_", " "), value, on) for name, value, on in shown[:6]]
     return (
         '<dl class="facts">'
-        + "".join(f"<div><dt>{escaped(name)}, {escaped(on)}</dt><dd>{escaped(value)}</dd></div>" for name, value, on in facts)
+        + "".join(
+            f"<div><dt>{escaped(name)}, {escaped(on)}</dt><dd>{escaped(value)}</dd></div>" for name, value, on in facts
+        )
         + "</dl>"
         if facts
         else ""
@@ -206,10 +210,23 @@ def _expected(summary: Mapping[str, Any], recipe: Mapping[str, Any], used: str) 
     data, rows = mapping(summary.get("data")), []
     for each, value in [] if data.get("substituted") else compared(text, mapping(summary.get("metrics"))):
         where = "within" if each.least <= value <= each.most else "below" if value < each.least else "above"
-        rows.append([f"test {each.metric}", figure(value), figure(each.median), f"{figure(each.least)} to {figure(each.most)}", where, used])
-    head = ["figure", "this run", "expected (median)", "seen over seeds", "", "measured on"]
+        rows.append(
+            [
+                f"test {each.metric}",
+                figure(value),
+                figure(each.median),
+                f"{figure(each.least)} to {figure(each.most)}",
+                where,
+                used,
+            ]
+        )
+    head = ["figure", "this run", "expected (median)", "seen over seeds", "this run is", "measured on"]
     shown = wide(table(head, rows, numbers=range(1, 3)), "against what is expected") if rows else ""
-    aside = "what the recipe expects of its own data; this run had others" if data.get("substituted") else "what the recipe expects"
+    aside = (
+        "what the recipe expects of its own data; this run had others"
+        if data.get("substituted")
+        else "what the recipe expects"
+    )
     changed = recipe.get("changed")
     more = f" This run changed {changed}." if changed else ""
     return f'<p></p>{shown}<p class="note">{escaped(aside.capitalize())}: {escaped(text)}{escaped(more)}</p>'
@@ -257,9 +274,15 @@ def _of_model(
     names = [str(name) for name in data.get("class_names") or ()]
     try:
         parts = [*predictions_sections(found, used, names, plots), *model_sections(found, used, plots)]
-        if found.get("confusion") and "confusion" in sections and "test/confusion" not in mapping(summary.get("metrics")):
+        if (
+            found.get("confusion")
+            and "confusion" in sections
+            and "test/confusion" not in mapping(summary.get("metrics"))
+        ):
             seen = f"test, {found['looked_at']:,} of {found['of']:,} examples"
             parts = [sections["confusion"]({seen: found["confusion"]}, data, plots), *parts]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{run_dir / INSPECTION} is damaged ({error}): remove it, and the report is without it.") from error
+        raise UserError(
+            f"{run_dir / INSPECTION} is damaged ({error}): remove it, and the report is without it."
+        ) from error
     return [*parts, _pictures(run_dir, used)]

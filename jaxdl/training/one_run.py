@@ -32,7 +32,6 @@ from jaxdl.training.loop import Trainer
 from jaxdl.training.saving import Saving, SavingPauses
 from jaxdl.training.summary import Status, Summary, make_summary
 
-
 # A train step takes about three times the operations of a prediction: one pass forward, and two for the gradients.
 _STEP_PASSES = 3
 
@@ -201,11 +200,11 @@ class OneRun:
         return state
 
     def _learning_rate(self, epoch: Epoch) -> float | None:
-        """Returns the learning rate of the last step of an epoch; None where an optimizer of one's own has it inside."""
+        """Returns the learning rate of an epoch's last step; None where an optimizer of one's own has it inside."""
         if not any(field.path == "learning_rate" for field in own_fields(self.experiment.optimizer)):
             return None
         rate = self.experiment.optimizer.learning_rate_at(epoch.step - 1, self.trainer.total_steps)
-        return float(rate) * epoch.metrics["train"].get("rate_factor", 1.0)
+        return float(rate) * float(epoch.metrics["train"].get("rate_factor", 1.0))
 
     def _call_hooks(self, point: Epoch | Pause) -> bool:
         """Calls the hooks that are due; returns whether one of them ends the training. Saves where one fails."""

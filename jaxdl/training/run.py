@@ -79,8 +79,8 @@ def train(
         cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
         hooks: functions that are called between steps, in addition to those of the recipe, see `jaxdl.hook`; a function
             alone is called after each epoch. (Or `jaxdl.training.hooks.Hooks`: what shows the progress, and the like.)
-        about_recipe: ``expected``, what its author expects of the recipe, and ``changed``, what differs from it, for the
-            report; None: nothing is known.
+        about_recipe: for the report ``expected``, what its author expects of the recipe, and ``changed``, what differs
+            from it; None: nothing is known.
         tuner: chooses how many devices of the CPU share a batch; None: the recipe says so.
 
     Returns:

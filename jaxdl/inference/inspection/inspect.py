@@ -11,7 +11,7 @@ import numpy as np
 from flax import linen as nn
 from flax.traverse_util import flatten_dict
 
-from jaxdl.backend.compiler import compiled_together, traced
+from jaxdl.backend.compiler import compiled_quickly, traced
 from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset, Spec, examples
 from jaxdl.data.trees.facts import root_targets
@@ -19,7 +19,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.inference.inspection.inside import activations, filters, traces
 from jaxdl.inference.inspection.judged import Judged, calibration, counts_of, judge, labels_of
 from jaxdl.inference.inspection.shown import Shown, png, scaled_inputs, show_inputs
-from jaxdl.inference.pictures import has_pictures, pictures
+from jaxdl.inference.pictures import Picture, has_pictures, pictures
 from jaxdl.inference.predictions import counted_steps
 from jaxdl.inference.trees import at_root
 from jaxdl.objectives import Objective
@@ -59,7 +59,7 @@ def inspect_model(
         layout: where the parameters lie on several devices; None: there is one.
     """
     spec = dataset.spec
-    found: dict[str, Any] = {"layers": _layers(experiment, spec)}
+    found: dict[str, Any] = {"layers": _layers(experiment, spec, state)}
     if spec.views or experiment.objective.kind is None:  # of several inputs and outputs only the layers are shown
         return found
     average = averages.averaged(state)
@@ -78,9 +78,12 @@ def inspect_model(
     return found | _predictions(experiment, spec, batch, predictions, examples(dataset.splits["test"]))
 
 
-def _layers(experiment: Experiment, spec: Spec) -> dict[str, Any]:
+def _layers(experiment: Experiment, spec: Spec, state: TrainState) -> dict[str, Any]:
     named = {name: (each.model_shape, each.model_dtype) for name, each in spec.inputs}
-    table = layer_table(experiment.model, spec.model_shape, spec.model_dtype, 1, named=named, train=False, kept=False)
+    variables = {"params": state.params, **state.model_state}
+    table = layer_table(
+        experiment.model, spec.model_shape, spec.model_dtype, named=named, variables=variables, kept=False, train=False
+    )
     rows = [
         [each.path, each.type, list(each.output_shape[1:]), each.calls, each.parameters, each.multiply_adds]
         for each in table.layers
@@ -106,9 +109,9 @@ def _chosen(dataset: Dataset, flops: float) -> Batch:
 def _predicted(
     experiment: Experiment, spec: Spec, state: TrainState, batch: Batch, layout: Layout | None
 ) -> tuple[np.ndarray, dict[tuple[str, ...], np.ndarray], np.ndarray | None]:
-    """Returns predictions; by the path of each module what it returns for the first example; and spectrograms of sounds.
+    """Returns predictions, what modules return for the first example by their paths, and spectrograms of sounds.
 
-    All come from one program, since compiling takes longer than running it.
+    All come from one program, since compiling takes longer than running.
     """
     forward = Forward(experiment, spec, None, layout)
     size = min(experiment.training.eval_batch_size, len(batch["numbers"]))
@@ -134,7 +137,7 @@ def _predicted(
     places = [np.minimum(np.arange(start, start + size), count - 1) for start in range(0, count, size)]
     names = [name for name in ("inputs", "lengths") if name in batch]
     parts = [{name: jnp.asarray(batch[name][each]) for name in names} for each in places]
-    ((program, _),) = compiled_together([traced(look, state, parts[0])], once=[0])
+    program = compiled_quickly(traced(look, state, parts[0]))
     found = [on_host(program(state, part)) for part in parts]
     predictions, captured, spectrograms = zip(*found, strict=True)
     joined = None if spec.preprocess.mel is None else np.concatenate(spectrograms)[:count]
@@ -142,7 +145,7 @@ def _predicted(
 
 
 def _is_shown(module: nn.Module, method: str) -> bool:
-    """Returns whether what a module returns may be shown: of pictures all, and of sequences the states of recurrences."""
+    """Returns whether what a module returns may be shown: also what a recurrence of two directions returns."""
     return method == "beside" or (method == "__call__" and type(module).__name__ not in _NO_STATES)
 
 
@@ -151,9 +154,9 @@ def _of_first(written: Mapping[str, Any], size: int) -> dict[tuple[str, ...], ja
     kept: dict[tuple[str, ...], jax.Array] = {}
     for path, value in flatten_dict(written).items():
         leaves = jax.tree.leaves(value)
-        if path[:-1] and path[-1] in ("__call__", "beside") and leaves:
-            if leaves[0].ndim in (3, 4) and leaves[0].shape[0] == size:
-                kept[path[:-1]] = leaves[0][:1]
+        of_module = len(path) > 1 and path[-1] in ("__call__", "beside")  # and not the model's own result
+        if of_module and leaves and leaves[0].ndim in (3, 4) and leaves[0].shape[0] == size:
+            kept[path[:-1]] = leaves[0][:1]
     return kept
 
 
@@ -221,7 +224,9 @@ def _examples(
         _add_pictures(objective, shown, predictions[places], targets[places])
     if spec.windows is not None:
         for each, place in zip(shown, places, strict=True):
-            each["ahead"] = [[float(f"{float(v):.5g}") for v in np.reshape(of[place], -1)] for of in (targets, predictions)]
+            each["ahead"] = [
+                [float(f"{float(v):.5g}") for v in np.reshape(of[place], -1)] for of in (targets, predictions)
+            ]
     found = []
     for each, place in zip(shown, places, strict=True):
         certainty = None if judged.certainty is None else float(judged.certainty[place])
@@ -235,11 +240,11 @@ def _add_pictures(objective: Objective, shown: list[Shown], predictions: np.ndar
     """Adds to pictures what is predicted for them, and what is right, where these are pictures too."""
     found = pictures(objective, predictions)
     if objective.of_inputs:
-        right = [None] * len(found)
+        right: list[Picture | None] = [None] * len(found)
     elif targets.shape == predictions.shape or objective.kind != "classes":
-        right = pictures(objective, targets.astype(np.float32))
+        right = [*pictures(objective, targets.astype(np.float32))]
     else:
-        right = pictures(objective, np.eye(predictions.shape[-1], dtype=np.float32)[targets])
+        right = [*pictures(objective, np.eye(predictions.shape[-1], dtype=np.float32)[targets])]
     for each, predicted, target in zip(shown, found, right, strict=True):
         if target is not None:
             each["pictures"].append(["right", png(target.colours())])

@@ -94,7 +94,9 @@ def _of_steps(predictions: np.ndarray, labels: np.ndarray, spec: Spec, counted: 
 
 
 def _written(labels: np.ndarray, names: Sequence[str]) -> str:
-    return " ".join(_named(names, each) for each in labels[:_MOST_STEPS]) + (" ..." if len(labels) > _MOST_STEPS else "")
+    return " ".join(_named(names, each) for each in labels[:_MOST_STEPS]) + (
+        " ..." if len(labels) > _MOST_STEPS else ""
+    )
 
 
 def _of_questions(predictions: np.ndarray, targets: np.ndarray, names: Sequence[str]) -> Judged:
@@ -129,11 +131,11 @@ def _numbers(row: np.ndarray) -> str:
 
 
 def _named(names: Sequence[str], number: int | np.integer) -> str:
-    return names[number] if 0 <= number < len(names) else str(int(number))
+    return names[int(number)] if 0 <= number < len(names) else str(int(number))
 
 
 def calibration(certainty: np.ndarray, right: np.ndarray) -> list[list[float]]:
-    """Returns for each of ten bins of equal width how many predictions it has, their mean certainty, and how many are right.
+    """Returns how many predictions lie in each of ten bins of certainty, their mean certainty, and how many are right.
 
     Args:
         certainty: (examples,) probabilities of what is predicted.
@@ -146,11 +148,12 @@ def calibration(certainty: np.ndarray, right: np.ndarray) -> list[list[float]]:
     places = np.clip(np.ceil(certainty * _BINS) - 1, 0, _BINS - 1).astype(int)
     counts = np.bincount(places, minlength=_BINS)
     sums = [np.bincount(places, each, _BINS) / np.maximum(counts, 1) for each in (certainty, right.astype(np.float64))]
-    return np.stack([counts, *sums], 1).tolist()
+    bins: list[list[float]] = np.stack([counts, *sums], 1).tolist()
+    return bins
 
 
 def counts_of(predictions: np.ndarray, labels: np.ndarray) -> list[list[int]]:
-    """Returns how often each true class (rows) is predicted as each class (columns); labels out of range are left out."""
+    """Returns how often each true class (rows) is predicted as each class (columns), without labels out of range."""
     classes = predictions.shape[1]
     fine = (labels >= 0) & (labels < classes)
     pairs = labels[fine].astype(int) * classes + predictions[fine].argmax(1)

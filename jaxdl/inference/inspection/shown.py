@@ -26,8 +26,8 @@ def show_inputs(spec: Spec, batch: Mapping[str, np.ndarray]) -> list[Shown]:
 
     Args:
         spec: describes the data.
-        batch: ``inputs`` (examples, ...) as stored, ``lengths`` where there are some, and of sounds that the model reads
-            as spectrograms these as ``spectrograms`` (examples, frames, bands).
+        batch: ``inputs`` (examples, ...) as stored, ``lengths`` where there are some, and for sounds that the model
+            reads as spectrograms these, ``spectrograms`` (examples, frames, bands).
 
     Returns:
         ``pictures``: names and PNG files in base64; ``tokens``: texts, and which of them are ``unknown``; ``text``;
