@@ -13,6 +13,7 @@ from jaxdl.report.format import is_number
 _FIGURE = re.compile(
     r"(?:test|and) ([a-z_][\w ]*?) ([\d.,]*\d)(?: degrees)? \((?:median; )?([\d.,]*\d) to ([\d.,]*\d)[,)]"
 )
+_NAMES = {"mean intersection over union": "mean_iou"}
 _BEGIN = re.compile(r"^Expected\b", re.MULTILINE)
 
 
@@ -23,12 +24,19 @@ class Expectation:
     Attributes:
         metric: its name, as in the summary.
         median, least, most: over several seeds.
+        digits: how many decimals they are given with.
     """
 
     metric: str
     median: float
     least: float
     most: float
+    digits: int
+
+    def verdict(self, value: float) -> str:
+        """Returns where a measured value lies, rounded as the expected ones are: ``within``, ``below`` or ``above``."""
+        rounded = round(value, self.digits)
+        return "below" if rounded < self.least else "above" if rounded > self.most else "within"
 
 
 def expected_text(docstring: str) -> str:
@@ -40,7 +48,11 @@ def expected_text(docstring: str) -> str:
 def expectations(text: str) -> list[Expectation]:
     """Returns the figures that a text names as the experiments of jaxdl do; none in another form."""
     return [
-        Expectation(name.replace(" ", "_"), *(float(number.replace(",", "")) for number in numbers))
+        Expectation(
+            _NAMES.get(name, name.replace(" ", "_")),
+            *(float(number.replace(",", "")) for number in numbers),
+            digits=max(len(number.partition(".")[2]) for number in numbers),
+        )
         for name, *numbers in _FIGURE.findall(text)
     ]
 

@@ -209,27 +209,14 @@ def _expected(summary: Mapping[str, Any], recipe: Mapping[str, Any], used: str) 
         return ""
     data, rows = mapping(summary.get("data")), []
     for each, value in [] if data.get("substituted") else compared(text, mapping(summary.get("metrics"))):
-        where = "within" if each.least <= value <= each.most else "below" if value < each.least else "above"
-        rows.append(
-            [
-                f"test {each.metric}",
-                figure(value),
-                figure(each.median),
-                f"{figure(each.least)} to {figure(each.most)}",
-                where,
-                used,
-            ]
-        )
+        seen = f"{figure(each.least)} to {figure(each.most)}"
+        rows.append([f"test {each.metric}", figure(value), figure(each.median), seen, each.verdict(value), used])
     head = ["figure", "this run", "expected (median)", "seen over seeds", "this run is", "measured on"]
     shown = wide(table(head, rows, numbers=range(1, 3)), "against what is expected") if rows else ""
-    aside = (
-        "what the recipe expects of its own data; this run had others"
-        if data.get("substituted")
-        else "what the recipe expects"
-    )
+    aside = "From the recipe, of its own data (this run had others)" if data.get("substituted") else "From the recipe"
     changed = recipe.get("changed")
     more = f" This run changed {changed}." if changed else ""
-    return f'<p></p>{shown}<p class="note">{escaped(aside.capitalize())}: {escaped(text)}{escaped(more)}</p>'
+    return f'<p></p>{shown}<p class="note">{aside}: {escaped(text)}{escaped(more)}</p>'
 
 
 def _pictures(run_dir: Path, used: str) -> str:

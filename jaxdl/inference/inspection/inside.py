@@ -17,6 +17,8 @@ _GAP = 0.8  # the gray between pictures
 # From the least to the largest number: blue, white in the middle, and red.
 _BELOW, _ABOVE = np.array([33, 102, 172]) / 255, np.array([178, 24, 43]) / 255
 
+Path = tuple[str, ...]
+
 
 def filters(spec: Spec, params: Any) -> dict[str, Any] | None:
     """Returns the kernels of the first convolution that reads the inputs, as one picture; None where there is none.
@@ -48,13 +50,13 @@ def _drawn(name: str, kernel: np.ndarray) -> dict[str, Any]:
     }
 
 
-def activations(captured: Mapping[tuple[str, ...], np.ndarray]) -> list[dict[str, Any]]:
+def activations(captured: Mapping[Path, np.ndarray]) -> list[dict[str, Any]]:
     """Returns what layers make of one picture: a sheet with a picture for each channel, of up to four layers.
 
     Args:
         captured: (1, ...) by the path of each module, in the order of their calls.
     """
-    maps = {path: array[0] for path, array in captured.items() if array.ndim == 4 and min(array.shape[1:3]) > 1}
+    maps = _distinct({path: each for path, each in captured.items() if each.ndim == 4 and min(each.shape[1:3]) > 1})
     found = []
     for path, array in _spread(maps):
         each = np.moveaxis(np.asarray(array, np.float32), -1, 0)[:_MOST_MAPS]
@@ -73,7 +75,7 @@ def activations(captured: Mapping[tuple[str, ...], np.ndarray]) -> list[dict[str
     return found
 
 
-def traces(captured: Mapping[tuple[str, ...], np.ndarray], steps: int, valid: int) -> list[dict[str, Any]]:
+def traces(captured: Mapping[Path, np.ndarray], steps: int, valid: int) -> list[dict[str, Any]]:
     """Returns the states of recurrent layers over the steps of one example, as a picture and as curves.
 
     Args:
@@ -81,7 +83,7 @@ def traces(captured: Mapping[tuple[str, ...], np.ndarray], steps: int, valid: in
         steps: of an example, as the model reads it.
         valid: how many of them count.
     """
-    states = {path: array[0] for path, array in captured.items() if array.ndim == 3 and array.shape[1] == steps > 1}
+    states = _distinct({path: each for path, each in captured.items() if each.ndim == 3 and each.shape[1] == steps > 1})
     found = []
     for path, array in _spread(states):
         shown = np.asarray(array, np.float32)[: min(valid, _MOST_STEPS)]
@@ -103,7 +105,16 @@ def traces(captured: Mapping[tuple[str, ...], np.ndarray], steps: int, valid: in
     return found
 
 
-def _spread(layers: Mapping[tuple[str, ...], np.ndarray]) -> list[tuple[tuple[str, ...], np.ndarray]]:
+def _distinct(captured: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
+    """Returns what is captured of the only example, without what equals the result before it, as dropout's does."""
+    found: dict[Path, np.ndarray] = {}
+    for path, array in captured.items():
+        if not any(np.array_equal(array[0], other) for other in found.values()):
+            found[path] = array[0]
+    return found
+
+
+def _spread(layers: Mapping[Path, np.ndarray]) -> list[tuple[Path, np.ndarray]]:
     """Returns some of the layers, evenly spread from the first to the last."""
     places = np.unique(np.linspace(0, len(layers) - 1, min(_MOST_LAYERS, len(layers))).round().astype(int))
     items = list(layers.items())

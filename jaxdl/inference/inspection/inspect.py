@@ -37,7 +37,7 @@ _SHOWN = 12
 _MOST_CLASSES = 100
 
 # Modules whose results over the steps of a sequence are no states.
-_NO_STATES = ("Dense", "Dropout", "Embed")
+_NO_STATES = ("Dense", "Embed")
 
 Batch = dict[str, np.ndarray]
 
@@ -146,7 +146,7 @@ def _predicted(
 
 def _is_shown(module: nn.Module, method: str) -> bool:
     """Returns whether what a module returns may be shown: also what a recurrence of two directions returns."""
-    return method == "beside" or (method == "__call__" and type(module).__name__ not in _NO_STATES)
+    return method in ("__call__", "beside") and type(module).__name__ not in _NO_STATES
 
 
 def _of_first(written: Mapping[str, Any], size: int) -> dict[tuple[str, ...], jax.Array]:
