@@ -17,13 +17,12 @@ _MOST_KEYS = 24
 Inspection = Mapping[str, Any]
 
 
-def predictions_sections(found: Inspection, used: str, class_names: Sequence[str], plots: bool = True) -> list[str]:
+def predictions_sections(found: Inspection, used: str, plots: bool = True) -> list[str]:
     """Returns sections on the predictions for single test examples.
 
     Args:
         found: the content of ``inspection.json``.
         used: name of the data, to be shown beside every figure.
-        class_names: names of the classes.
         plots: whether to draw plots.
     """
     if not found.get("looked_at"):
@@ -303,4 +302,4 @@ def _trace(found: Mapping[str, Any], used: str) -> str:
 
 def _image(title: str, png: str, note: str, kind: str = "") -> str:
     drawn = f'<img src="data:image/png;base64,{escaped(png)}" alt="{escaped(title)}; {escaped(note)}">'
-    return plotted(title, drawn).replace("<figure>", f'<figure class="{kind or "sheet"}">') + _note(note)
+    return plotted(title, drawn, kind or "sheet") + _note(note)

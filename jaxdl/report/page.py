@@ -53,9 +53,10 @@ def _beside(name: str) -> str:
     return importlib.resources.files("jaxdl.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def plotted(title: str, drawing: str) -> str:
-    """Returns a plot with its title."""
-    return f"<figure><figcaption>{escaped(title)}</figcaption>{drawing}</figure>"
+def plotted(title: str, drawing: str, kind: str = "") -> str:
+    """Returns a plot with its title; `kind` is its class in the style sheet."""
+    named = f' class="{kind}"' if kind else ""
+    return f"<figure{named}><figcaption>{escaped(title)}</figcaption>{drawing}</figure>"
 
 
 def titled(name: str, used: str) -> str:

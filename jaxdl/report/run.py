@@ -258,9 +258,8 @@ def _of_model(
     if not (run_dir / INSPECTION).exists() or summary.get("status") != "completed":
         return [_pictures(run_dir, used)]
     found = read_inspection(run_dir)
-    names = [str(name) for name in data.get("class_names") or ()]
     try:
-        parts = [*predictions_sections(found, used, names, plots), *model_sections(found, used, plots)]
+        parts = [*predictions_sections(found, used, plots), *model_sections(found, used, plots)]
         if (
             found.get("confusion")
             and "confusion" in sections
