@@ -55,7 +55,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def read_inspection(path: Path) -> dict[str, Any]:
     """Reads ``inspection.json`` of the run directory `path`; raises as `read_config` does."""
-    return read_file(expanded(path), INSPECTION)
+    found: dict[str, Any] = _with_numbers(read_file(expanded(path), INSPECTION))
+    return found
+
+
+def _with_numbers(value: Any) -> Any:
+    """Returns a tree with numbers that are not finite in the place of their names."""
+    if isinstance(value, dict):
+        return {name: _with_numbers(item) for name, item in value.items()}
+    return [_with_numbers(item) for item in value] if isinstance(value, list) else number(value)
 
 
 def read_progress(path: Path) -> list[dict[str, Any]]:

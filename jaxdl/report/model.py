@@ -5,6 +5,7 @@ It is made from ``inspection.json``, which `jaxdl.inference.inspection` writes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -223,7 +224,7 @@ def _curves(curves: Sequence[Sequence[Any]], ahead: Any) -> str:
     right, forecast = ([float(v) for v in each] for each in ahead) if ahead else ([], [])
     steps = max(len(values) for _, values in curves)
     together = [float(v) for _, values in curves[:_MOST_CURVES] for v in values] + right + forecast
-    finite = [v for v in together if v == v and abs(v) != float("inf")] or [0.0]
+    finite = [v for v in together if math.isfinite(v)] or [0.0]
     low, high = min(finite), max(finite)
 
     def at(place: float, value: float) -> tuple[float, float]:
@@ -232,10 +233,11 @@ def _curves(curves: Sequence[Sequence[Any]], ahead: Any) -> str:
 
     drawn = []
     for number, (_, values) in enumerate(curves[:_MOST_CURVES]):
-        path = " ".join("{:.1f},{:.1f}".format(*at(place, float(value))) for place, value in enumerate(values))
+        known = [(place, float(value)) for place, value in enumerate(values) if math.isfinite(float(value))]
+        path = " ".join("{:.1f},{:.1f}".format(*at(place, value)) for place, value in known)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="var(--{_STROKES[number]})" stroke-width="1.5"/>')
     for values, colour, radius in ((right, "ink", 4.5), (forecast, "validation", 3.0)):
-        for place, value in enumerate(values):
+        for place, value in enumerate(values) if all(map(math.isfinite, values)) else ():
             x, y = at(steps + place, value)
             drawn.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="var(--{colour})"/>')
     names = ", ".join(str(name) for name, _ in curves[:_MOST_CURVES])

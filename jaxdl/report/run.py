@@ -271,4 +271,4 @@ def _of_model(
         raise UserError(
             f"{run_dir / INSPECTION} is damaged ({error}): remove it, and the report is without it."
         ) from error
-    return [*parts, _pictures(run_dir, used)]
+    return parts if found.get("random") else [*parts, _pictures(run_dir, used)]
