@@ -208,10 +208,10 @@
       const half = { "+": (east - west) / 4, "=": (east - west) / 4, "-": east - west }[event.key];
       if (event.key in moves) this.read(moves[event.key]);
       else if (half) {
-        const range = [middle - half, middle + half];
+        const from = Math.max(this.places[0], Math.min(middle - half, this.places[last] - 2 * half));
+        const range = [from, from + 2 * half];
         const inside = this.places.filter((each) => each >= range[0] && each <= range[1]);
-        const all = range[0] <= this.places[0] && range[1] >= this.places[last];
-        if (all) this.zoom(null);
+        if (range[1] >= this.places[last] && from <= this.places[0]) this.zoom(null);
         else if (inside.length > 1) this.zoom(range);
       } else if (event.key === "0" || event.key === "Escape") this.zoom(null);
       else return;

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxdl.backend import compiler
-from jaxdl.backend.compiler import add_xla_flags, compiled_quickly, compiler_options, traced
+from jaxdl.backend.compiler import add_xla_flags, compiled_quickly, compiler_options
 
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 
@@ -135,5 +135,5 @@ def test_barriers_are_kept_where_a_gradient_computes_again(
 
 def test_a_program_that_is_only_looked_at_computes_the_same() -> None:
     matrix = np.random.default_rng(0).normal(size=(5, 5)).astype(np.float32)
-    program = compiled_quickly(traced(lambda x: jnp.tanh(x @ x), matrix))
+    program = compiled_quickly(compiler.traced(lambda x: jnp.tanh(x @ x), matrix))
     np.testing.assert_allclose(program(matrix), np.tanh(matrix @ matrix), rtol=1e-4, atol=1e-5)

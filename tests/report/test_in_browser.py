@@ -24,7 +24,7 @@ RECIPES = {
         jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=1e-2), QUICK, metrics=("accuracy", "confusion"),
     ),
     "series": jaxdl.Experiment(
-        "series", jaxdl.Series(path="no such file", window=8), jaxdl.RNN(features=(8,), cell="gru"),
+        "series", jaxdl.Series("no such file", window=8, fallback="embedded"), jaxdl.RNN(features=(8,), cell="gru"),
         jaxdl.MeanSquaredError(), jaxdl.Adam(learning_rate=1e-2), dataclasses.replace(QUICK, epochs=1),
     ),
     "table": jaxdl.Experiment(
@@ -102,7 +102,7 @@ def test_a_chart_is_pointed_at_dragged_over_and_drawn_on_a_log_scale(browser: An
         chart = page.locator("figure.chart").first
         chart.scroll_into_view_if_needed()
         box = chart.locator("svg").bounding_box()
-        left, middle = box["x"] + box["width"] * 0.15, box["y"] + box["height"] / 2
+        left, middle = box["x"] + box["width"] * 0.11, box["y"] + box["height"] / 2
         page.mouse.move(left, middle)
         assert chart.locator("output").inner_text().startswith("epoch 1 ·")
         page.mouse.down()

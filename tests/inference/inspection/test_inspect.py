@@ -58,7 +58,7 @@ def jaxdl_leaves(model: jaxdl.TrainedModel) -> list[Any]:
 @pytest.mark.slow
 def test_states_of_both_directions_are_traced_up_to_the_length(tmp_path: Path) -> None:
     recipe = jaxdl.Experiment(
-        "text", jaxdl.Text(path="no such folder"), jaxdl.RNN(features=(5,), embed=4, bidirectional=True),
+        "text", jaxdl.Text("reviews", fallback="embedded"), jaxdl.RNN(features=(5,), embed=4, bidirectional=True),
         jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=1e-2), QUICK,
     )  # fmt: skip
     _, dataset, found = trained(tmp_path, recipe)
@@ -71,7 +71,7 @@ def test_states_of_both_directions_are_traced_up_to_the_length(tmp_path: Path) -
 @pytest.mark.slow
 def test_forecasts_are_in_order_of_time_and_in_the_unit_of_the_series(tmp_path: Path) -> None:
     recipe = jaxdl.Experiment(
-        "series", jaxdl.Series(path="no such file", window=8), jaxdl.RNN(features=(4,), cell="gru"),
+        "series", jaxdl.Series("no such file", window=8, fallback="embedded"), jaxdl.RNN(features=(4,), cell="gru"),
         jaxdl.MeanSquaredError(), jaxdl.Adam(learning_rate=1e-2), QUICK,
     )  # fmt: skip
     model, dataset, found = trained(tmp_path, recipe)
