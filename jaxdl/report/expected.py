@@ -47,14 +47,12 @@ def expected_text(docstring: str) -> str:
 
 def expectations(text: str) -> list[Expectation]:
     """Returns the figures that a text names as the experiments of jaxdl do; none in another form."""
-    return [
-        Expectation(
-            _NAMES.get(name, name.replace(" ", "_")),
-            *(float(number.replace(",", "")) for number in numbers),
-            digits=max(len(number.partition(".")[2]) for number in numbers),
-        )
-        for name, *numbers in _FIGURE.findall(text)
-    ]
+    found = []
+    for name, *numbers in _FIGURE.findall(text):
+        median, least, most = (float(number.replace(",", "")) for number in numbers)
+        digits = max(len(number.partition(".")[2]) for number in numbers)
+        found.append(Expectation(_NAMES.get(name, name.replace(" ", "_")), median, least, most, digits))
+    return found
 
 
 def compared(text: str, metrics: Mapping[str, Any]) -> list[tuple[Expectation, float]]:
