@@ -67,6 +67,12 @@ COMMANDS: Mapping[str, Command] = {
     "runs": Command(
         "list runs, with --filter and --sort", "runs:list_runs", own_options=("runs", "filter", "sort"), of_runs=True
     ),
+    "report": Command(
+        "write the report of a run again, also of one that is running, was stopped or failed",
+        "reporting:report",
+        needs=("run_dir",),
+        of_runs=True,
+    ),
     "compare": Command(
         "compare the runs of --runs: means over seeds, differences, what differs; as a page with --output=FILE.html",
         "comparing:compare_runs",

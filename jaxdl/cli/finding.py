@@ -62,6 +62,20 @@ def find_experiment(asked: Options, folders: Sequence[Path]) -> Experiment | Non
     return _named(asked.experiment, folders)
 
 
+def docstring(name: str, folders: Sequence[Path]) -> str:
+    """Returns the docstring of the file of an experiment; empty where it has none. The file is parsed, not executed.
+
+    Args:
+        name: the value of ``--experiment``.
+        folders: where experiments are searched by name, in this order.
+    """
+    from jaxdl.experiment.registry import docstring_of
+
+    if _is_file(name):
+        return docstring_of(Path(f"{name.partition('.py')[0]}.py"))
+    return next((docstring_of(path) for folder in folders if (path := folder / f"{name}.py").is_file()), "")
+
+
 def _named(name: str, folders: Sequence[Path]) -> Experiment:
     from jaxdl.errors import unknown
     from jaxdl.experiment.registry import has_experiment, list_experiments, load_experiment, load_experiment_file

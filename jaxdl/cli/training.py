@@ -9,11 +9,13 @@ import jax
 
 from jaxdl.backend.memory import device_memory
 from jaxdl.cli.argv import program
-from jaxdl.cli.options import Options
+from jaxdl.cli.finding import docstring, folders_of, shipped_folder
+from jaxdl.cli.options import Options, option_fields
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
 from jaxdl.files.paths import expanded
 from jaxdl.record import new_run_dir
+from jaxdl.report.expected import expected_text
 from jaxdl.report.layers import layer_table, render, tree_bytes
 from jaxdl.report.memory import memory_lines
 from jaxdl.report.terminal import announce, console_of, results_table
@@ -45,6 +47,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
             accept_changed_data=options.accept_changed_data,
             hooks=_hooks(options, run_dir),
             tuner=tuner_of(options),
+            about_recipe=_about_recipe(options, experiment, arguments),
         )
     except KeyboardInterrupt:
         announce(
@@ -64,6 +67,15 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         )
         return 1
     return 0
+
+
+def _about_recipe(options: Options, experiment: Experiment, arguments: Sequence[str]) -> dict[str, str]:
+    """Returns what the author of the recipe expects of it, and which fields the command changed."""
+    name = options.experiment or experiment.name
+    expected = expected_text(docstring(name, folders_of(shipped_folder())))
+    own = {field.partition("=")[0].removeprefix("--") for field in arguments} - {*option_fields()}
+    changed = [each for each in arguments if each.startswith("--") and each.partition("=")[0].removeprefix("--") in own]
+    return {"expected": expected, "changed": " ".join(changed)} if expected else {}
 
 
 def _run_dir(options: Options, experiment: Experiment) -> Path:

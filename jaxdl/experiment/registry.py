@@ -38,10 +38,18 @@ def has_experiment(name: str, directory: Path) -> bool:
 
 def _first_line(path: Path) -> str:
     try:
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        return docstring_of(path).partition("\n")[0]
     except (SyntaxError, UnicodeDecodeError):
         return "(does not parse)"
-    return (docstring or "").partition("\n")[0]
+
+
+def docstring_of(path: Path) -> str:
+    """Returns the docstring of a file of Python, empty where it has none; the file is parsed, not executed.
+
+    Raises:
+        SyntaxError, UnicodeDecodeError: it does not parse.
+    """
+    return ast.get_docstring(ast.parse(expanded(path).read_text(encoding="utf-8"))) or ""
 
 
 def load_experiment(name: str, directory: Path) -> Experiment:

@@ -70,6 +70,21 @@ class FolderLock:
             os.close(descriptor)
 
 
+def is_locked(folder: Path) -> bool:
+    """Returns whether a process has locked a folder; nothing is written."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(descriptor: int, folder: str, flag: str) -> None:
     """Takes the lock and writes this process's id into it."""
     try:

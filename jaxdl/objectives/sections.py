@@ -9,8 +9,8 @@ import numpy as np
 
 from jaxdl.objectives.classes import class_figures, occurring
 from jaxdl.report.format import amount, data_used, figure, is_number
-from jaxdl.report.page import plotted, section, table, titled
-from jaxdl.report.plots import confusion_matrix
+from jaxdl.report.matrices import confusion_matrix
+from jaxdl.report.page import plotted, section, table, titled, wide
 
 
 def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: bool) -> str:
@@ -32,11 +32,10 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
         if not _is_matrix(counts):
             continue
         names = _names(data, len(counts))
-        if plots:
-            title = titled(f"{split} confusion", used)
-            parts.append(plotted(title, confusion_matrix(title, counts, names)))
-        parts.append(_per_class(np.asarray(counts, np.float64), names, used))
-    return section("Classes", "".join(parts))
+        title = titled(f"{split} confusion", used)
+        drawn = plotted(title, confusion_matrix(title, counts, names)) if plots else ""
+        parts.append(f"<div>{drawn}{_per_class(np.asarray(counts, np.float64), names, split, used)}</div>")
+    return section("Classes", f'<div class="plots">{"".join(parts)}</div>' if parts else "")
 
 
 def questions_section(values: Mapping[str, Any], data: Mapping[str, Any]) -> str:
@@ -68,14 +67,15 @@ def _names(data: Mapping[str, Any], count: int) -> list[str]:
 _FIGURES = ("precision", "recall", "f1")
 
 
-def _per_class(counts: np.ndarray, names: Sequence[str], used: str) -> str:
+def _per_class(counts: np.ndarray, names: Sequence[str], split: str, used: str) -> str:
     """Returns a table of precision, recall and F1 of each class; a class that does not occur has none."""
     actual, figures, known = counts.sum(axis=1), class_figures(counts), occurring(counts)
     rows = [
         [name, amount(actual[n]), *(figure(float(figures[key][n])) if known[n] else "" for key in _FIGURES), used]
         for n, name in enumerate(names)
     ]
-    return table(["class", "examples", "precision", "recall", "F1", "measured on"], rows, numbers=range(1, 5))
+    head = ["class", "examples", "precision", "recall", "F1", "measured on"]
+    return wide(table(head, rows, numbers=range(1, 5)), f"figures of each class, {split}")
 
 
 def _per_question(counts: np.ndarray, names: Sequence[str]) -> str:

@@ -6,21 +6,27 @@ from jaxdl.record.directory import RunDirectory, new_run_dir
 from jaxdl.record.encoding import json_text
 from jaxdl.record.reading import (
     CONFIG,
+    INSPECTION,
     METRICS,
     PICTURES,
+    PROGRESS,
     RECORD,
     REPORT,
     SUMMARY,
     read_config,
+    read_inspection,
     read_metrics,
+    read_progress,
     read_record,
     read_summary,
 )
 
 __all__ = [
     "CONFIG",
+    "INSPECTION",
     "METRICS",
     "PICTURES",
+    "PROGRESS",
     "RECORD",
     "REPORT",
     "SUMMARY",
@@ -28,7 +34,9 @@ __all__ = [
     "json_text",
     "new_run_dir",
     "read_config",
+    "read_inspection",
     "read_metrics",
+    "read_progress",
     "read_record",
     "read_summary",
 ]

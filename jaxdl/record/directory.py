@@ -10,6 +10,8 @@
 | ``checkpoints/`` | see `jaxdl.checkpoint` |
 | ``summary.json`` | the outcome, written when the run ends |
 | ``pictures.png`` | some test examples and what is predicted for them, where that is a picture |
+| ``inspection.json`` | what the report shows of the trained model, see `jaxdl.inference.inspection` |
+| ``progress.jsonl`` | a line for each epoch: its time, the examples per second, and the learning rate at its end |
 | ``report.html`` | see `jaxdl.report` |
 
 The JSON files are written as `jaxdl.record.encoding` says.
@@ -30,7 +32,17 @@ from jaxdl.errors import UserError
 from jaxdl.files.atomic import append_line, create_folder, flush_to_disk, named_cause, replace_file, sync_folder
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record.encoding import json_text, number, plain
-from jaxdl.record.reading import CONFIG, METRICS, PICTURES, RECORD, REPORT, SUMMARY, read_file
+from jaxdl.record.reading import (
+    CONFIG,
+    INSPECTION,
+    METRICS,
+    PICTURES,
+    PROGRESS,
+    RECORD,
+    REPORT,
+    SUMMARY,
+    read_file,
+)
 from jaxdl.record.tensorboard import EventFile
 
 
@@ -109,6 +121,17 @@ class RunDirectory:
         """Writes ``pictures.png``."""
         self._check_held()
         replace_file(self.path / PICTURES, png)
+
+    def write_inspection(self, inspection: Mapping[str, Any]) -> None:
+        """Writes ``inspection.json``."""
+        self._check_held()
+        replace_file(self.path / INSPECTION, json.dumps(plain(inspection), allow_nan=False) + "\n")
+
+    def log_progress(self, step: int, epoch: int, facts: Mapping[str, float]) -> None:
+        """Appends a line on an epoch to ``progress.jsonl``; what depends on the machine is not in ``metrics.jsonl``."""
+        self._check_held()
+        line = json.dumps({"step": int(step), "epoch": int(epoch), **plain(facts)}, allow_nan=False)
+        append_line(self.path / PROGRESS, line.encode() + b"\n")
 
     def discard_report(self) -> None:
         """Removes ``report.html`` if it exists."""

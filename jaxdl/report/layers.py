@@ -91,6 +91,8 @@ def layer_table(
     *,
     optimizer_bytes: int = 0,
     named: Mapping[str, tuple[Sequence[int], Any]] | None = None,
+    variables: Mapping[str, Any] | None = None,
+    kept: bool = True,
     **call: Any,
 ) -> LayerTable:
     """Traces a module and returns its table.
@@ -102,6 +104,9 @@ def layer_table(
         batch_size: number of examples.
         optimizer_bytes: size of the optimizer's state: ``tree_bytes(jax.eval_shape(optimizer.init, params))``.
         named: of several inputs the shape and dtype of each by its name, in the place of those above.
+        variables: the module's own, where they are known; None: their shapes are found by tracing its first call.
+        kept: whether to follow what the forward pass keeps for the gradients; otherwise ``activation_bytes`` is 0, and
+            the table takes less time.
         **call: further arguments of the module, such as ``train=True``.
     """
     shapes = named or {"": (input_shape, input_dtype)}
@@ -120,7 +125,7 @@ def layer_table(
         arrays, by_name = given(inputs)
         return module.apply(variables, *arrays, rngs={"dropout": key}, mutable=mutable, **by_name, **call)[0]
 
-    variables = dict(jax.eval_shape(init, key, inputs))
+    variables = dict(jax.eval_shape(init if variables is None else lambda *_: dict(variables or {}), key, inputs))
     trace = _Trace()
 
     def traced_forward(variables: Any, inputs: Mapping[str, jax.Array], key: jax.Array) -> Any:
@@ -135,7 +140,7 @@ def layer_table(
         parameter_bytes=tree_bytes(params),
         state_bytes=tree_bytes(variables),
         optimizer_bytes=optimizer_bytes,
-        activation_bytes=_kept_bytes(forward, params, variables, inputs, key),
+        activation_bytes=_kept_bytes(forward, params, variables, inputs, key) if kept else 0,
     )
 
 

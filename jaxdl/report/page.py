@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib.resources
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,18 +27,36 @@ pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: a
 """
 
 
-def page(title: str, sections: Iterable[str]) -> str:
-    """Returns a complete page; empty sections are left out."""
+def page(title: str, sections: Iterable[str], *, interactive: bool = False) -> str:
+    """Returns a complete page; empty sections are left out.
+
+    Args:
+        title: of the page.
+        sections: its content.
+        interactive: whether it has figures to point at and to save, see ``figures.js``.
+    """
+    style, script = _STYLE, ""
+    if interactive:
+        style += _beside("figures.css")
+        script = f"<script>{_beside('figures.js')}</script>"
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, sections)) + "\n</body></html>\n"
+        f"<style>{style}</style></head>\n<body>\n<main>\n"
+        + "\n".join(filter(None, sections))
+        + f"\n</main>\n{script}</body></html>\n"
     )
 
 
-def plotted(title: str, drawing: str) -> str:
-    """Returns a plot with its title."""
-    return f"<figure><figcaption>{escaped(title)}</figcaption>{drawing}</figure>"
+def _beside(name: str) -> str:
+    """Returns the text of a file that lies beside this one."""
+    return importlib.resources.files("jaxdl.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def plotted(title: str, drawing: str, kind: str = "") -> str:
+    """Returns a plot with its title; `kind` is its class in the style sheet."""
+    named = f' class="{kind}"' if kind else ""
+    return f"<figure{named}><figcaption>{escaped(title)}</figcaption>{drawing}</figure>"
 
 
 def titled(name: str, used: str) -> str:
@@ -60,6 +79,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[
 
     body = "".join(f"<tr>{cells('td', row)}</tr>\n" for row in rows)
     return f"<table><thead><tr>{cells('th', head)}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def wide(content: str, name: str) -> str:
+    """Returns a table that scrolls within itself where the page is narrow; reachable by keyboard."""
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escaped(name)}">{content}</div>'
 
 
 def pairs(values: Mapping[str, Any]) -> str:

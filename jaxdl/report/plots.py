@@ -13,12 +13,8 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from jaxdl.report.format import amount
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,85 +32,7 @@ _PAGE = {
     SERIES["test"]: "var(--test)",
     OTHER: "var(--other)",
 }
-# With more classes, the confusion matrix has no numbers and names: they would not be readable.
-_MOST_NAMED = 30
 _LONGEST_NAME = 24
-
-
-def learning_curve(
-    title: str,
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    *,
-    x_label: str = "epoch",
-    reference: tuple[str, float] | None = None,
-) -> str:
-    """Returns a plot of one metric.
-
-    Args:
-        title: read out by screen readers; the page shows it above.
-        series: for each split, the positions on the x axis and the values; a value that is not finite leaves a gap.
-        x_label: what the positions are.
-        reference: name and value of a level to compare with, such as the smallest loss that can be reached.
-    """
-    with drawing() as Figure:
-        figure = Figure(figsize=(4.6, 2.7), layout="constrained")
-        axes = figure.add_subplot()
-        for split, (positions, values) in series.items():
-            finite = [value if np.isfinite(value) else np.nan for value in values]
-            marker = "o" if len(finite) <= 40 else ""
-            colour = SERIES.get(split, OTHER)
-            axes.plot(list(positions), finite, color=colour, label=_entry(split), marker=marker, markersize=3, lw=1.6)
-        if reference is not None:
-            axes.axhline(reference[1], color=INK, lw=1, ls="--", label=_entry(reference[0]))
-        axes.set_xlabel(x_label, fontsize=9, color=INK, parse_math=False)
-        whole_numbers(axes)
-        dress(axes)
-        legend = axes.legend(fontsize=8, frameon=False, labelcolor=INK)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-        return svg(figure, title)
-
-
-def confusion_matrix(title: str, counts: Sequence[Sequence[float]], class_names: Sequence[str] = ()) -> str:
-    """Returns a heat map of a confusion matrix, shaded by the fraction of each true class.
-
-    Args:
-        title: read out by screen readers; the page shows it above.
-        counts: (classes, classes) numbers of examples, or sums of weights, by true class (rows) and predicted class
-            (columns), or with one more column for outputs with NaN.
-        class_names: names of the classes; without them, their numbers are shown.
-    """
-    matrix = np.asarray(counts, dtype=np.float64)
-    classes = len(matrix)
-    sums = matrix.sum(axis=1, keepdims=True)
-    shares = matrix / np.where(sums > 0, sums, 1)
-    named = classes <= _MOST_NAMED
-    names = list(class_names) if len(class_names) == classes else [str(n) for n in range(classes)]
-    names = [shortened_name(name) for name in names]
-    with drawing() as Figure:
-        side = 1.4 + (0.36 * classes + 0.09 * max(map(len, names)) if named else 4.4)
-        figure = Figure(figsize=(side, side), layout="constrained")
-        axes = figure.add_subplot()
-        # A transparent ink of one colour is readable on a light page and on a dark one.
-        shading = np.zeros((*matrix.shape, 4))
-        shading[..., :3] = np.array([37, 99, 235]) / 255
-        shading[..., 3] = 0.85 * shares**0.5
-        axes.imshow(shading, interpolation="nearest")
-        if named:
-            ticks: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
-            columns = names + ["NaN"] * (matrix.shape[1] - classes)
-            axes.set_xticks(range(len(columns)), columns, rotation=90 if max(map(len, columns)) > 2 else 0, **ticks)
-            axes.set_yticks(range(classes), names, **ticks)
-            for row, column in zip(*np.nonzero(matrix), strict=True):
-                number = amount(matrix[row, column]).replace(",", "")
-                axes.text(column, row, number, ha="center", va="center", fontsize=7, color=INK)
-        axes.set_xlabel("predicted class", fontsize=9, color=INK)
-        axes.set_ylabel("true class", fontsize=9, color=INK)
-        dress(axes, grid=False)
-        return svg(figure, title)
-
-
-# Used for the plots of a run and those of a sweep.
 
 
 def quiet_about_its_folder() -> None:
@@ -166,11 +84,6 @@ def dress(axes: Axes, grid: bool = True) -> None:
 def shortened_name(name: str) -> str:
     """Shortens a name to leave room for the plot; the page's tables show all of it."""
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-
-
-def _entry(label: str) -> str:
-    """Returns a label for the legend; Matplotlib would leave out one that begins with an underscore."""
-    return f" {shortened_name(label)}" if label.startswith("_") else shortened_name(label)
 
 
 def svg(figure: Figure, title: str) -> str:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file
-from jaxdl.record import CONFIG, PICTURES, RECORD, REPORT, SUMMARY, read_config, read_metrics, read_record, read_summary
-from jaxdl.report.format import baseline_facts, data_used, duration, figure, split_metrics
-from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled
+from jaxdl.record import (
+    CONFIG,
+    INSPECTION,
+    PICTURES,
+    RECORD,
+    REPORT,
+    SUMMARY,
+    read_config,
+    read_inspection,
+    read_metrics,
+    read_progress,
+    read_record,
+    read_summary,
+)
+from jaxdl.report.curves import curves_section
+from jaxdl.report.expected import compared
+from jaxdl.report.format import baseline_facts, data_used, duration, figure, is_number, split_metrics
+from jaxdl.report.model import model_sections, predictions_sections
+from jaxdl.report.origin import again_section, flat, folded, machine_section, mapping
+from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled, wide
 
 # Takes a metric's values by split, the summary's ``data``, and whether to draw plots; returns a part of the page, empty
 # if there is nothing to show.
@@ -25,9 +43,12 @@ _SUMMARY_LINES = (
     ("train_examples_per_second", "examples per second in training", "{:,.0f}"),
     ("params_sha256", "SHA-256 of the parameters", "{}"),
 )
+_TITLE = re.compile(r"<h2>(.*?)</h2>")
 
 
-def write_report(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True) -> Path:
+def write_report(
+    run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True, running: bool = False
+) -> Path:
     """Writes ``report.html`` into a run directory and returns its path.
 
     Args:
@@ -35,17 +56,18 @@ def write_report(run_dir: Path, sections: Mapping[str, MetricSection], *, plots:
         sections: what is shown of a metric in addition to its numbers, by the metric's name:
             `jaxdl.objectives.REPORT_SECTIONS`.
         plots: whether to draw plots; without them, the figures are only in tables.
+        running: whether a process is still at it; the page then says so.
 
     Raises:
         UserError: there is no run, or a file of it is damaged.
     """
     run_dir = Path(run_dir)
     path = run_dir / REPORT
-    replace_file(path, render(run_dir, sections, plots=plots))
+    replace_file(path, render(run_dir, sections, plots=plots, running=running))
     return path
 
 
-def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True) -> str:
+def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool = True, running: bool = False) -> str:
     """Returns the page; parts that a run has not written, since it ended early, are left out.
 
     See `write_report`.
@@ -61,29 +83,94 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
     summary = read_summary(run_dir) if (run_dir / SUMMARY).exists() else {}
     lines = read_metrics(run_dir) if (run_dir / CONFIG).exists() else []
     name = str(summary.get("experiment") or config.get("name") or run_dir.name)
-    data = _mapping(summary.get("data"))
+    data = mapping(summary.get("data"))
     used = data_used(data) if data else ""
     parts = [
-        _head(name, summary, run_dir),
+        _head(name, summary, run_dir, running),
         _banner(data),
-        _results(summary, used),
-        _curves(lines, data, used, record.get("steps_per_epoch")) if plots else "",
-        *_of_metrics(_mapping(summary.get("metrics")), data, sections, plots),
-        _pictures(run_dir, used),
-        section("Data", pairs(_flat(data))),
-        section("Configuration", pairs(_flat(config))),
-        _record(record),
+        _trouble(summary, running),
+        _highlights(summary, lines, used),
+        _results(summary, mapping(record.get("recipe")), used),
+        again_section(record, run_dir),
+        curves_section(lines, read_progress(run_dir), data, used, record.get("steps_per_epoch")) if plots else "",
+        *_of_metrics(mapping(summary.get("metrics")), data, sections, plots),
+        *_of_model(run_dir, summary, data, sections, used, plots),
+        section("Data", pairs(flat(data))),
+        section("Configuration", folded("every field of the recipe", pairs(flat(config)))),
+        machine_section(record),
     ]
-    return page(name, parts)
+    return page(name, _with_contents(list(filter(None, parts))), interactive=plots)
 
 
-def _head(name: str, summary: Mapping[str, Any], run_dir: Path) -> str:
-    status = summary.get("status", "not ended")
+def _with_contents(parts: list[str]) -> list[str]:
+    """Returns the parts with links to each titled one at the top."""
+    titles: list[str] = []
+
+    def marked(found: re.Match[str]) -> str:
+        titles.append(found[1])
+        return f'<span id="part-{len(titles)}"></span>{found[0]}'
+
+    content = [_TITLE.sub(marked, part) for part in parts]
+    links = "".join(f'<a href="#part-{number}">{title}</a>' for number, title in enumerate(titles, 1))
+    contents = f'<nav aria-label="contents">{links}</nav>' if len(titles) > 1 else ""
+    return [content[0], contents, *content[1:]]
+
+
+def _head(name: str, summary: Mapping[str, Any], run_dir: Path, running: bool) -> str:
+    status = "running" if running else summary.get("status", "not ended")
     seconds = summary.get("wall_seconds")
-    took = f", {duration(seconds)} ({seconds:.1f} s)" if isinstance(seconds, int | float) else ""
+    took = f", {duration(seconds)} ({seconds:.1f} s)" if isinstance(seconds, int | float) and not running else ""
     compiling = summary.get("compile_seconds")
     took += f", {compiling:.1f} s of it compiling" if took and isinstance(compiling, int | float) else ""
     return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took} &middot; {escaped(run_dir)}</p>'
+
+
+def _banner(data: Mapping[str, Any]) -> str:
+    if not data.get("substituted"):
+        return ""
+    requested, used = escaped(data.get("requested")), escaped(data.get("used"))
+    return f'<p class="banner">Not measured on {requested}: the stand-in {used} was used instead.</p>'
+
+
+def _trouble(summary: Mapping[str, Any], running: bool) -> str:
+    """Says why a run did not come to its end."""
+    said = []
+    if running:
+        said.append("This run is not over: the page shows how far it was when it was written.")
+    elif not summary:
+        said.append("This run has not ended, and no process is at it: the same command with --run_dir goes on.")
+    elif summary.get("status") == "preempted":
+        said.append("This run was stopped before its end: the same command with --run_dir goes on.")
+    if summary.get("error"):
+        said.append(f"It failed: {summary['error']}")
+    divergence = mapping(summary.get("divergence"))
+    if divergence:
+        said.append(
+            "It diverged: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in divergence.items())
+        )
+    return "".join(f'<p class="error">{escaped(each)}</p>' for each in said)
+
+
+def _highlights(summary: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], used: str) -> str:
+    """Returns the few numbers that one looks for first."""
+    metrics = mapping(summary.get("metrics"))
+    shown = [
+        (name, figure(value), used) for name, value in metrics.items() if name.startswith("test/") and is_number(value)
+    ]
+    if not shown and lines:  # before the test, the last values
+        latest = {f"{line.get('split')}/{name}": value for line in lines for name, value in line.items()
+                  if name not in ("step", "epoch", "split") and is_number(value)}  # fmt: skip
+        shown = [(name, figure(value), used or "so far") for name, value in latest.items()]
+    facts = [(name.replace("/", " ").replace("_", " "), value, on) for name, value, on in shown[:6]]
+    return (
+        '<dl class="facts">'
+        + "".join(
+            f"<div><dt>{escaped(name)}, {escaped(on)}</dt><dd>{escaped(value)}</dd></div>" for name, value, on in facts
+        )
+        + "</dl>"
+        if facts
+        else ""
+    )
 
 
 def _formatted(form: str, value: Any) -> str:
@@ -94,59 +181,42 @@ def _formatted(form: str, value: Any) -> str:
         return str(value)
 
 
-def _banner(data: Mapping[str, Any]) -> str:
-    if not data.get("substituted"):
-        return ""
-    requested, used = escaped(data.get("requested")), escaped(data.get("used"))
-    return f'<p class="banner">Not measured on {requested}: the stand-in {used} was used instead.</p>'
-
-
-def _results(summary: Mapping[str, Any], used: str) -> str:
-    splits, by_metric = split_metrics(_mapping(summary.get("metrics")))
+def _results(summary: Mapping[str, Any], recipe: Mapping[str, Any], used: str) -> str:
+    splits, by_metric = split_metrics(mapping(summary.get("metrics")))
     rows = [
         [name, *(figure(values[split]) if split in values else "" for split in splits), used]
         for name, values in by_metric.items()
     ]
-    measured = table(["metric", *splits, "measured on"], rows, numbers=range(1, len(splits) + 1)) if rows else ""
+    head = ["metric", *splits, "measured on"]
+    measured = wide(table(head, rows, numbers=range(1, len(splits) + 1)), "results") if rows else ""
     facts = {
         label: _formatted(form, summary[key])
         for key, label, form in _SUMMARY_LINES
         if isinstance(summary.get(key), int | float | str)
     }
-    best = _mapping(summary.get("data")).get("best_loss")
+    best = mapping(summary.get("data")).get("best_loss")
     if isinstance(best, int | float):
         facts["smallest loss that any model can reach"] = figure(best)
-    for name, values in baseline_facts(_mapping(summary.get("data"))).items():
+    for name, values in baseline_facts(mapping(summary.get("data"))).items():
         facts[f"baseline: {name}"] = values
-    return section("Results", measured + (f"<p></p>{pairs(facts)}" if facts else ""))
+    return section("Results", measured + _expected(summary, recipe, used) + (f"<p></p>{pairs(facts)}" if facts else ""))
 
 
-def _curves(lines: Sequence[Mapping[str, Any]], data: Mapping[str, Any], used: str, per_epoch: Any) -> str:
-    """Draws the curve of each metric of train and validation, the loss first, and of what hooks logged.
-
-    Hooks log in the middle of an epoch, too: `per_epoch` is its number of steps, where the record has it.
-    """
-    series: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
-    for line in lines:
-        split = str(line.get("split"))
-        for name, value in line.items():
-            if name in ("step", "epoch", "split") or split == "test" or not isinstance(value, int | float):
-                continue
-            positions, values = series.setdefault(name, {}).setdefault(split, ([], []))
-            within = split == "hooks" and isinstance(per_epoch, int) and per_epoch and isinstance(line.get("step"), int)
-            positions.append(line["step"] / per_epoch if within else line.get("epoch", 0))
-            values.append(value)
-    if not series:
+def _expected(summary: Mapping[str, Any], recipe: Mapping[str, Any], used: str) -> str:
+    """Returns what the recipe's author expects, beside what was measured where it is of the same data."""
+    text = str(recipe.get("expected") or "")
+    if not text:
         return ""
-    from jaxdl.report.plots import learning_curve
-
-    best = data.get("best_loss")
-    plots = []
-    for name in sorted(series, key=lambda name: (name != "loss", name)):
-        reference = ("best possible", float(best)) if name == "loss" and isinstance(best, int | float) else None
-        title = titled(name, used)
-        plots.append(plotted(title, learning_curve(title, series[name], reference=reference)))
-    return section("Learning curves", f'<div class="plots">{"".join(plots)}</div>')
+    data, rows = mapping(summary.get("data")), []
+    for each, value in [] if data.get("substituted") else compared(text, mapping(summary.get("metrics"))):
+        seen = f"{figure(each.least)} to {figure(each.most)}"
+        rows.append([f"test {each.metric}", figure(value), figure(each.median), seen, each.verdict(value), used])
+    head = ["figure", "this run", "expected (median)", "seen over seeds", "this run is", "measured on"]
+    shown = wide(table(head, rows, numbers=range(1, 3)), "against what is expected") if rows else ""
+    aside = "From the recipe, of its own data (this run had others)" if data.get("substituted") else "From the recipe"
+    changed = recipe.get("changed")
+    more = f" This run changed {changed}." if changed else ""
+    return f'<p></p>{shown}<p class="note">{aside}: {escaped(text)}{escaped(more)}</p>'
 
 
 def _pictures(run_dir: Path, used: str) -> str:
@@ -170,36 +240,35 @@ def _of_metrics(
     for name, by_split in values.items():
         output, _, kind = name.rpartition("/")
         if kind in sections:
-            of_output = _mapping(data.get("class_names_of")).get(output)
+            of_output = mapping(data.get("class_names_of")).get(output)
             about = {**data, "class_names": of_output} if of_output else data
             parts.append(sections[kind](by_split, about, plots))
     return parts
 
 
-def _record(record: Mapping[str, Any]) -> str:
-    if not record:
-        return ""
-    git = _mapping(record.get("git"))
-    shown = {key: value for key, value in record.items() if key not in ("git", "command")}
-    shown |= {f"git.{key}": value for key, value in git.items() if key != "diff"}
-    command = " ".join(map(str, record.get("command") or ()))
-    parts = [f"<pre>{escaped(command)}</pre>" if command else "", pairs(_flat(shown))]
-    if git.get("diff"):
-        parts.append(f"<details><summary>git diff</summary><pre>{escaped(git['diff'])}</pre></details>")
-    return section("Record", "".join(parts))
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns a tree of mappings with dotted paths as keys; a part's type is under the part's own name."""
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        path = f"{prefix}{key}"
-        if isinstance(item, Mapping):
-            flat |= _flat(item, path + ".")
-        else:
-            flat[prefix.rstrip(".") if key == "type" and prefix else path] = item
-    return flat
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _of_model(
+    run_dir: Path,
+    summary: Mapping[str, Any],
+    data: Mapping[str, Any],
+    sections: Mapping[str, MetricSection],
+    used: str,
+    plots: bool,
+) -> list[str]:
+    """Returns what was looked at in the trained model, where the run came that far."""
+    if not (run_dir / INSPECTION).exists() or summary.get("status") != "completed":
+        return [_pictures(run_dir, used)]
+    found = read_inspection(run_dir)
+    try:
+        parts = [*predictions_sections(found, used, plots), *model_sections(found, used, plots)]
+        if (
+            found.get("confusion")
+            and "confusion" in sections
+            and "test/confusion" not in mapping(summary.get("metrics"))
+        ):
+            seen = f"test, {found['looked_at']:,} of {found['of']:,} examples"
+            parts = [sections["confusion"]({seen: found["confusion"]}, data, plots), *parts]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{run_dir / INSPECTION} is damaged ({error}): remove it, and the report is without it."
+        ) from error
+    return parts if found.get("random") else [*parts, _pictures(run_dir, used)]

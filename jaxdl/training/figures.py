@@ -50,13 +50,24 @@ class Figures:
                 figures |= self.note(line["split"], {name: line[name] for name in line if name not in _PLACE})
             yield epoch, line["step"], figures
 
-    def take(self, epoch: Epoch) -> None:
-        """Logs the figures of a finished epoch."""
+    def take(self, epoch: Epoch, learning_rate: float | None = None) -> None:
+        """Logs the figures of a finished epoch, and how long it took.
+
+        Args:
+            epoch: the epoch.
+            learning_rate: of its last step, where that is known.
+        """
         self.epoch, self.step = epoch.number, epoch.step
         self.train_seconds += epoch.train_seconds
         self.train_examples += epoch.examples
         for split, metrics in epoch.metrics.items():
             self.log(split, metrics)
+        facts = {"train_seconds": epoch.train_seconds}
+        if epoch.train_seconds:
+            facts["examples_per_second"] = epoch.examples / epoch.train_seconds
+        if learning_rate is not None:
+            facts["learning_rate"] = learning_rate
+        self.directory.log_progress(self.step, self.epoch, facts)
 
     def log(self, split: str, metrics: Metrics) -> None:
         """Logs the metrics of a split, after the present step."""

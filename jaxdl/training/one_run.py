@@ -12,7 +12,9 @@ from typing import Any
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.data import Dataset
+from jaxdl.fields import own_fields
 from jaxdl.fields.interval import Interval
+from jaxdl.inference.inspection.inspect import inspect_model
 from jaxdl.inference.pictures import examples_sheet
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, RunDirectory
@@ -29,6 +31,9 @@ from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
 from jaxdl.training.saving import Saving, SavingPauses
 from jaxdl.training.summary import Status, Summary, make_summary
+
+# A train step takes about three times the operations of a prediction: one pass forward, and two for the gradients.
+_STEP_PASSES = 3
 
 
 class GivenUp(Exception):
@@ -107,7 +112,7 @@ class OneRun:
                 if not stopped:
                     self.saving.settle()
             with contextlib.suppress(Exception):
-                self._conclude("preempted" if stopped else "failed")
+                self._conclude("preempted" if stopped else "failed", None if stopped else error)
             raise
         return self._conclude(status)
 
@@ -126,7 +131,7 @@ class OneRun:
             self.saving.checkpoints.wait()  # a run is completed only when its last state is on the disk
         return "completed"
 
-    def _conclude(self, status: Status) -> Summary:
+    def _conclude(self, status: Status, error: BaseException | None = None) -> Summary:
         try:
             self.calls.close()
             self.saving.checkpoints.close()
@@ -143,6 +148,7 @@ class OneRun:
                 wall_seconds=time.perf_counter() - self.begin,
                 seconds_in_hooks=self.calls.seconds,
                 stopped=self.calls.stopped,
+                error=None if error is None else f"{type(error).__name__}: {' '.join(str(error).split())}",
             )
             self.directory.discard_report()  # a process killed after the next line must not leave an outdated report
             self.directory.write_summary(summary)
@@ -172,7 +178,7 @@ class OneRun:
                 state, self.figures.step = point.state, point.step
                 over = False
                 if isinstance(point, Epoch):
-                    self.figures.take(point)
+                    self.figures.take(point, self._learning_rate(point))
                     if point.is_best:
                         self.saving.keep_best(point, self.figures.numbers)
                     self._ask_to_give_up(point.number)
@@ -192,6 +198,13 @@ class OneRun:
         if self.given_up:
             raise GivenUp
         return state
+
+    def _learning_rate(self, epoch: Epoch) -> float | None:
+        """Returns the learning rate of an epoch's last step; None where an optimizer of one's own has it inside."""
+        if not any(field.path == "learning_rate" for field in own_fields(self.experiment.optimizer)):
+            return None
+        rate = self.experiment.optimizer.learning_rate_at(epoch.step - 1, self.trainer.total_steps)
+        return float(rate) * float(epoch.metrics["train"].get("rate_factor", 1.0))
 
     def _call_hooks(self, point: Epoch | Pause) -> bool:
         """Calls the hooks that are due; returns whether one of them ends the training. Saves where one fails."""
@@ -251,7 +264,17 @@ class OneRun:
         self.figures.log("test", metrics)
         self._check_finite({"test": metrics})
         if self.hooks.plots:
+            self._inspect(state)
             steps, spec = self.trainer.programs.steps, self.trainer.spec
             sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
             if sheet is not None:
                 self.directory.write_pictures(sheet)
+
+    def _inspect(self, state: TrainState) -> None:
+        """Looks at the model for the report, which must never cost the run: a model of one's own may do anything."""
+        flops = sum(self.trainer.programs.step_flops.values()) / self.experiment.training.batch_size / _STEP_PASSES
+        try:
+            found = inspect_model(self.experiment, self.dataset, state, flops, self.trainer.layout)
+            self.directory.write_inspection(found)
+        except Exception as error:
+            self.notify(f"the report does not show the model: {type(error).__name__}: {' '.join(str(error).split())}")

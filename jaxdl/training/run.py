@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jaxdl.backend.signals import StopSignals
@@ -53,6 +53,7 @@ def train(
     cache: Cache | None = None,
     hooks: Hooks | Sequence[str | Callable[[Moment], object]] | None = None,
     tuner: Tuner | None = None,
+    about_recipe: Mapping[str, str] | None = None,
 ) -> Summary:
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
@@ -78,6 +79,8 @@ def train(
         cache: data and compiled programs of earlier trainings in this process, from the same `data_dir`.
         hooks: functions that are called between steps, in addition to those of the recipe, see `jaxdl.hook`; a function
             alone is called after each epoch. (Or `jaxdl.training.hooks.Hooks`: what shows the progress, and the like.)
+        about_recipe: for the report ``expected``, what its author expects of the recipe, and ``changed``, what differs
+            from it; None: nothing is known.
         tuner: chooses how many devices of the CPU share a batch; None: the recipe says so.
 
     Returns:
@@ -134,6 +137,7 @@ def train(
         directory.write_config(to_config(_as_recorded(experiment, chosen)))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
         about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
+        about |= {"recipe": dict(about_recipe)} if about_recipe else {}
         write_record(directory, record | about, notify)
         summary = run.to_end(state, rows)
         if tracing is not None:

@@ -35,7 +35,8 @@ class Summary(TypedDict):
     brought to it in parts. ``train_flops_per_second`` counts the operations that the train steps' products and
     convolutions ask for, see `jaxdl.backend.jaxprs.product_flops`; ``train_flops_share`` is their share of the peak
     that `jaxdl.look_at_devices` measured on this machine, None where it was not measured. ``stopped`` says which hook
-    ended the training, and why; None: none did. ``seconds_in_hooks`` is no part of the examples per second.
+    ended the training, and why; None: none did. ``seconds_in_hooks`` is no part of the examples per second. ``error``
+    names what a run with the status ``failed`` failed by.
     """
 
     experiment: str
@@ -57,6 +58,7 @@ class Summary(TypedDict):
     seconds_waiting_for_examples: float
     seconds_in_hooks: float
     stopped: str | None
+    error: str | None
     parameters: int
     params_sha256: str
 
@@ -79,6 +81,7 @@ def make_summary(
     wall_seconds: float,
     seconds_in_hooks: float = 0.0,
     stopped: str | None = None,
+    error: str | None = None,
 ) -> Summary:
     """Returns the summary of a training that ended.
 
@@ -94,6 +97,7 @@ def make_summary(
         wall_seconds: from the start until now.
         seconds_in_hooks: in the hooks of the recipe.
         stopped: which of them ended the training, and why.
+        error: what a failed one failed by, in one line.
     """
     last_step, last_epoch = figures.trained or (figures.step, figures.epoch)
     return {
@@ -115,6 +119,7 @@ def make_summary(
         "seconds_waiting_for_examples": trainer.feed.waited,
         "seconds_in_hooks": seconds_in_hooks,
         "stopped": stopped,
+        "error": error,
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(trainer.state_shapes().params)),
         "params_sha256": params_sha256,
     }

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxdl.backend import compiler
-from jaxdl.backend.compiler import add_xla_flags, compiler_options
+from jaxdl.backend.compiler import add_xla_flags, compiled_quickly, compiler_options
 
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 
@@ -131,3 +131,9 @@ def test_barriers_are_kept_where_a_gradient_computes_again(
     again = jax.checkpoint(jnp.sin)
     assert options(jax.jit(jax.grad(again))) == ({"xla_disable_hlo_passes": "cse_barrier_expander"} if given else {})
     assert options(again) == options(jax.grad(jnp.sin)) == {}
+
+
+def test_a_program_that_is_only_looked_at_computes_the_same() -> None:
+    matrix = np.random.default_rng(0).normal(size=(5, 5)).astype(np.float32)
+    program = compiled_quickly(compiler.traced(lambda x: jnp.tanh(x @ x), matrix))
+    np.testing.assert_allclose(program(matrix), np.tanh(matrix @ matrix), rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import jaxdl
-from jaxdl.cli.finding import find_experiment, folders_of, list_text
+from jaxdl.cli.finding import docstring, find_experiment, folders_of, list_text
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 
@@ -135,3 +135,12 @@ def test_a_run_of_a_model_of_ones_own_is_read_with_the_file_that_defines_it(tmp_
     other = write(tmp_path, "other")
     with pytest.raises(UserError, match=r"has a run of 'own', and .*other\.py defines 'other'"):
         find_experiment(Options(mode="eval", run_dir=run_dir, experiment=str(other)), [])
+
+
+def test_the_docstring_is_that_of_the_file_that_would_be_used(tmp_path: Path) -> None:
+    own, shipped = tmp_path / "own", tmp_path / "shipped"
+    file = write(own, "one")
+    write(shipped, "one").write_text('"""Another."""')
+    write(shipped, "two")
+    assert [docstring(name, [own, shipped]) for name in ("one", "two", "three")] == ["Recipe one.", "Recipe two.", ""]
+    assert docstring(str(file), []) == docstring(f"{file}:one", []) == "Recipe one."

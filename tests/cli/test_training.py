@@ -190,3 +190,15 @@ def test_a_whole_training_runs_without_jit(tmp_path: Path, flag: str, monkeypatc
     assert record["jax_settings"]["jax_disable_jit"] is True
     again = launch(tmp_path, "--mode=eval", "--run_dir=run", *options)
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.slow
+def test_the_record_has_what_the_recipe_expects_and_what_the_command_changed(tmp_path: Path) -> None:
+    done = launch(tmp_path, *QUICK, "--run_dir=run")
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((tmp_path / "run" / "record.json").read_text())["recipe"]
+    assert recipe["expected"].startswith("Expected: test accuracy")
+    changed = [flag for flag in QUICK if not flag.startswith("--experiment")]
+    assert recipe["changed"] == " ".join(changed)
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert "From the recipe: Expected: test accuracy" in text and f"This run changed {recipe['changed']}." in text

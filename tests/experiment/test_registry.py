@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxdl.errors import UserError
-from jaxdl.experiment.registry import has_experiment, list_experiments, load_experiment
+from jaxdl.experiment.registry import docstring_of, has_experiment, list_experiments, load_experiment
 
 FILE = '''"""A file. {line}"""
 {before}
@@ -60,3 +60,10 @@ def test_an_experiment_is_there_if_the_folder_has_its_file(tmp_path: Path) -> No
     for name in ("two", "../one", "", "_hidden"):
         assert not has_experiment(name, tmp_path / "experiments")
         assert not has_experiment(name, tmp_path)
+
+
+def test_a_docstring_is_read_without_running_the_file(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text('"""Says it.\n\nExpected: much.\n"""\nraise RuntimeError\n')
+    (tmp_path / "silent.py").write_text("raise RuntimeError\n")
+    assert docstring_of(tmp_path / "loud.py") == "Says it.\n\nExpected: much."
+    assert docstring_of(tmp_path / "silent.py") == ""

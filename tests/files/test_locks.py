@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jaxdl.errors import UserError
-from jaxdl.files.locks import LOCK, FolderLock, InUse
+from jaxdl.files.locks import LOCK, FolderLock, InUse, is_locked
 
 HOLDING = """
 import sys, time
@@ -98,3 +98,12 @@ def test_a_disk_that_does_not_answer_is_no_removal(tmp_path: Path, monkeypatch: 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"cannot create the run directory {tmp_path / 'none'}: "):
         lock(tmp_path / "none")
+
+
+def test_whether_a_folder_is_locked_is_seen_without_locking_it(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path) and list(tmp_path.iterdir()) == []
+    held = lock(tmp_path)
+    assert is_locked(tmp_path) and is_locked(tmp_path)
+    held.release()
+    assert not is_locked(tmp_path)
+    lock(tmp_path).release()

@@ -14,7 +14,15 @@ import pytest
 
 import jaxdl.errors
 from jaxdl.errors import UserError
-from jaxdl.record import RunDirectory, read_config, read_metrics, read_record, read_summary
+from jaxdl.record import (
+    RunDirectory,
+    read_config,
+    read_inspection,
+    read_metrics,
+    read_progress,
+    read_record,
+    read_summary,
+)
 
 ROOT = Path(jaxdl.errors.__file__).parents[1]
 
@@ -90,3 +98,25 @@ def test_a_place_without_a_run_is_named(tmp_path: Path) -> None:
     assert read_metrics(tmp_path) == []
     with pytest.raises(UserError, match=r"summary\.json is missing: the run has not got that far"):
         read_summary(tmp_path)
+
+
+def test_progress_is_read_by_epoch_and_the_last_line_of_one_counts(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.write_config({"name": "x"})
+        assert read_progress(tmp_path) == []
+        for epoch, rate in ((1, 0.5), (2, 0.4), (2, 0.25)):  # the second was trained again after a stop
+            run.log_progress(10 * epoch, epoch, {"train_seconds": np.float32(2), "learning_rate": rate})
+        with open(tmp_path / "progress.jsonl", "a") as file:
+            file.write('{"step": 30, "ep')  # as a killed process leaves it
+    assert read_progress(tmp_path) == [
+        {"step": 10, "epoch": 1, "train_seconds": 2.0, "learning_rate": 0.5},
+        {"step": 20, "epoch": 2, "train_seconds": 2.0, "learning_rate": 0.25},
+    ]
+
+
+def test_what_was_seen_in_a_model_is_read_back_with_numbers_that_are_not_finite(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.write_inspection({"pairs": [[1.0, float("nan")]], "worst": {"wrong": float("inf"), "truth": "a"}})
+    found = read_inspection(tmp_path)
+    assert found["pairs"][0][0] == 1.0 and np.isnan(found["pairs"][0][1])
+    assert found["worst"] == {"wrong": float("inf"), "truth": "a"}

@@ -184,3 +184,12 @@ def test_a_recurrent_model_has_one_row_for_all_steps_of_a_layer() -> None:
     layer = table.layers[0]
     assert (layer.output_shape, layer.calls, layer.output_bytes) == ((2, 5, 8), 1, 2 * 5 * 8 * 4)
     assert layer.multiply_adds == 5 * (4 + 8) * 4 * 8
+
+
+def test_of_known_variables_the_table_is_the_same_without_what_is_kept_for_gradients() -> None:
+    model = Convolutional()
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+    whole = layer_table(model, (28, 28, 1), train=False)
+    quick = layer_table(model, (28, 28, 1), variables=variables, kept=False, train=False)
+    assert quick.layers == whole.layers and quick.parameter_bytes == whole.parameter_bytes
+    assert quick.activation_bytes == 0 < whole.activation_bytes

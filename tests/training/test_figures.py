@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jaxdl.record import RunDirectory, read_metrics
+from jaxdl.record import RunDirectory, read_metrics, read_progress
 from jaxdl.training.epoch import Epoch
 from jaxdl.training.figures import Figures
 
@@ -50,3 +50,14 @@ def test_a_resumed_run_takes_back_what_was_logged_one_epoch_after_the_other(tmp_
     assert found[1][2] == epoch(2, 4.0).figures == after.latest == before.latest
     assert str(found[0][2]["train/loss"]) == "nan"
     assert len(read_metrics(tmp_path / "run")) == 4  # nothing is logged twice
+
+
+def test_an_epoch_leaves_its_time_its_speed_and_its_learning_rate(tmp_path: Path) -> None:
+    with RunDirectory.create(tmp_path, "x") as run:
+        run.write_config({"name": "x"})
+        figures = Figures(run)
+        figures.take(epoch(1, 1.0), 0.5)
+        figures.take(epoch(2, 1.0))
+    first, second = read_progress(tmp_path)
+    assert first == {"step": 10, "epoch": 1, "train_seconds": 2.0, "examples_per_second": 15.0, "learning_rate": 0.5}
+    assert "learning_rate" not in second

@@ -1,0 +1,63 @@
+"""Examples are shown as what they are: pictures, tokens, sounds, rows, curves."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from jaxdl.data import Preprocess, Spec
+from jaxdl.data.spec import Column
+from jaxdl.data.texts.coding import TextCoding
+from jaxdl.inference.inspection.shown import png, show_inputs
+
+
+def opened(text: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+
+
+def test_a_picture_is_shown_with_the_brightness_that_the_model_sees() -> None:
+    spec = Spec((2, 3, 1), "uint8", Preprocess(scale=1 / 16), (), 10)
+    stored = np.arange(6, dtype=np.uint8).reshape(1, 2, 3, 1) * 3
+    ((name, picture),) = show_inputs(spec, {"inputs": stored})[0]["pictures"]
+    assert name == "input"
+    np.testing.assert_array_equal(opened(picture), np.rint(stored[0, ..., 0] / 16 * 255))
+
+
+def test_a_large_picture_is_made_smaller_and_keeps_its_form() -> None:
+    assert opened(png(np.zeros((300, 600, 3), np.uint8))).shape == (48, 96, 3)
+
+
+def test_a_text_is_shown_by_its_tokens_of_which_unknown_ones_are_marked() -> None:
+    coding = TextCoding("word", ("good", "bad"), 4)
+    spec = Spec((4,), "uint8", Preprocess(cast="none"), (), 2, coding=coding, lengths=True)
+    shown = show_inputs(spec, {"inputs": np.array([[2, 1, 3, 0]], np.uint8), "lengths": np.array([3])})
+    assert shown == [{"tokens": ["good", "<unknown>", "bad"], "unknown": [1], "more": 0}]
+
+
+def test_a_row_has_the_names_and_the_values_that_its_table_had() -> None:
+    columns = (Column("age"), Column("colour", ("red", "blue")), Column("size", None, True))
+    spec = Spec((5,), "float32", Preprocess(), (), 2, columns=columns)
+    rows = np.array([[31.5, 0, 1, 2, 0], [np.nan, 0, 0, 0, 1]], np.float32)
+    assert [each["row"] for each in show_inputs(spec, {"inputs": rows})] == [
+        [["age", "31.5"], ["colour", "blue"], ["size", "2"]],
+        [["age", "missing"], ["colour", "another"], ["size", "missing"]],
+    ]
+
+
+def test_a_sound_is_shown_as_its_spectrogram_or_its_wave_with_its_length() -> None:
+    spec = Spec((1000,), "int16", Preprocess(scale=1 / 32768), (), 2, rate=2000, lengths=True)
+    inputs = (20000 * np.sin(np.arange(1000)))[None].astype(np.int16)
+    ((name, picture),) = show_inputs(spec, {"inputs": inputs, "lengths": np.array([500])})[0]["pictures"]
+    drawn = opened(picture)
+    assert name == "wave, 0.25 s"
+    assert (drawn[:, : drawn.shape[1] // 2] < 100).any() and (drawn[:, drawn.shape[1] // 2 + 1 :] == 255).all()
+
+
+def test_a_sequence_of_numbers_is_shown_as_curves_up_to_its_length() -> None:
+    spec = Spec((4, 2), "float32", Preprocess(), (), 1, lengths=True)
+    inputs = np.arange(8, dtype=np.float32).reshape(1, 4, 2)
+    shown = show_inputs(spec, {"inputs": inputs, "lengths": np.array([3])})
+    assert shown[0]["curves"] == [["input 1", [0, 2, 4]], ["input 2", [1, 3, 5]]]
