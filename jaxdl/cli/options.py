@@ -104,7 +104,8 @@ class Options:
         (), "with --mode=compare: names of figures, such as test/accuracy; none: all on test"
     )
     baseline: str = static(
-        "", "with --mode=compare: a run with whose recipe the others are compared; the first", path=True
+        "",
+        "with --mode=compare: with what the others are compared: a run directory, or a recipe by its name; the first",
     )
     prompt: str = static("", "with --mode=sample: the text to begin with")
     length: int = static(

@@ -7,9 +7,9 @@ import functools
 import glob
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxdl.errors import UserError
 from jaxdl.files.paths import expanded
@@ -21,17 +21,38 @@ UNFINISHED = "unfinished"
 _OF_A_RUN = frozenset({"checkpoints", "profile"})
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One run directory. What it has not written yet is missing here, too.
+class Imported(NamedTuple):
+    """What was read from the files of another tool, in the place of those of a run directory.
 
     Attributes:
-        path: the directory.
+        tool: its name, such as ``mlflow``.
+        config: fields of the recipe by dotted path.
+        history: figures while it trained, as the lines of ``metrics.jsonl``.
+    """
+
+    tool: str
+    config: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run directory, or a run of another tool. What it has not written yet is missing here, too.
+
+    Attributes:
+        path: the directory; of another tool's run the place of its files, with the run's name where they hold several.
         summary: the content of ``summary.json``; empty before the run has ended for the first time.
+        imported: what was read from another tool's files; None for a run directory.
     """
 
     path: Path
     summary: Mapping[str, Any]
+    imported: Imported | None = None
+
+    @property
+    def tool(self) -> str:
+        """The name of the tool that wrote it."""
+        return self.imported.tool if self.imported else "jaxdl"
 
     @property
     def status(self) -> str:
@@ -48,23 +69,28 @@ class Run:
         if "metrics" in self.summary:
             found = self.summary["metrics"]
             return {name: number(value) for name, value in found.items()} if isinstance(found, Mapping) else {}
+        last = {line["split"]: line for line in self.history if isinstance(line.get("split"), str)}
+        return {f"{split}/{name}": line[name] for split, line in last.items() for name in line if name not in BESIDE}
+
+    @functools.cached_property
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        """The figures while it trained, the lines of ``metrics.jsonl``: ``step``, ``epoch``, ``split``, the figures."""
+        if self.imported:
+            return self.imported.history
         try:
-            lines = read_metrics(self.path)
+            return read_metrics(self.path)
         except UserError:  # a line that is just being written
-            return {}
-        last = {line["split"]: line for line in lines if isinstance(line.get("split"), str)}
-        beside = ("split", "step", "epoch")
-        return {f"{split}/{name}": line[name] for split, line in last.items() for name in line if name not in beside}
+            return ()
 
     @functools.cached_property
     def config(self) -> Mapping[str, Any]:
         """The recipe's fields by dotted path; a part's own path has its name, such as ``optimizer: adam``."""
-        return dict(_flat(_read(self.path / CONFIG)))
+        return self.imported.config if self.imported else dict(_flat(_read(self.path / CONFIG)))
 
     @functools.cached_property
     def record(self) -> Mapping[str, Any]:
         """Where the run comes from: command, commit, versions, devices."""
-        return _read(self.path / RECORD)
+        return {} if self.imported else _read(self.path / RECORD)
 
     @property
     def seed(self) -> Any:
@@ -75,7 +101,7 @@ class Run:
         """What a run is found by beside its metrics and fields: how far it is, how long it took, and its data."""
         data = self.summary.get("data")
         found = {name: self.summary[name] for name in _NUMBERS if name in self.summary}
-        found |= {"experiment": self.experiment, "status": self.status, "run": str(self.path)}
+        found |= {"experiment": self.experiment, "status": self.status, "run": str(self.path), "tool": self.tool}
         if isinstance(data, Mapping):
             found |= {"used": data.get("used"), "substituted": data.get("substituted")}
         return found
@@ -88,7 +114,7 @@ class Run:
         """
         if name in self.facts:
             return self.facts[name]
-        if "/" in name:
+        if "/" in name or (self.imported and name in self.metrics):
             return self.metrics.get(name)
         if name in self.config:
             return self.config[name]
@@ -98,6 +124,8 @@ class Run:
         return self.config[same[0]] if same else None
 
 
+# What a line of ``metrics.jsonl`` has beside its figures.
+BESIDE = frozenset({"split", "step", "epoch"})
 _NUMBERS = ("step", "epoch", "parameters", "wall_seconds", "compile_seconds", "train_examples_per_second")
 
 

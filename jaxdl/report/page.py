@@ -26,12 +26,12 @@ pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: a
 """
 
 
-def page(title: str, sections: Iterable[str]) -> str:
-    """Returns a complete page; empty sections are left out."""
+def page(title: str, sections: Iterable[str], style: str = "") -> str:
+    """Returns a complete page; empty sections are left out. `style` is further CSS."""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, sections)) + "\n</body></html>\n"
+        f"<style>{_STYLE}{style}</style></head>\n<body>\n" + "\n".join(filter(None, sections)) + "\n</body></html>\n"
     )
 
 
