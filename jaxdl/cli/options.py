@@ -92,16 +92,18 @@ class Options:
     )
     runs: tuple[str, ...] = static(
         (),
-        "with --mode=runs or compare: run directories, sweeps, folders with runs, or patterns such as runs/mnist_*; "
-        "none: the folder runs",
+        "with --mode=runs, compare or follow: run directories, sweeps, folders with runs, or patterns such as "
+        "runs/mnist_*; none: the folder runs",
     )
     filter: str = static(
         "",
-        "with --mode=runs or compare: conditions such as 'experiment=mnist_cnn test/accuracy>0.99 learning_rate<=1e-3'",
+        "with --mode=runs, compare or follow: conditions such as 'experiment=mnist_cnn test/accuracy>0.99 "
+        "learning_rate<=1e-3'",
     )
     sort: str = static("", "with --mode=runs: a figure, fact or field to sort by; -NAME sorts from high to low")
     figures: tuple[str, ...] = static(
-        (), "with --mode=compare: names of figures, such as test/accuracy; none: all on test"
+        (),
+        "with --mode=compare or follow: names of figures, such as test/accuracy; none: all on test, or on validation",
     )
     baseline: str = static(
         "",

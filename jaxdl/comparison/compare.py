@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.comparison.runs import Run, differing_fields, find_runs
+from jaxdl.comparison.runs import Run, data_frame, differing_fields, find_runs
 from jaxdl.comparison.statistics import Difference, Estimate, difference, estimate
 from jaxdl.errors import UserError, did_you_mean
 from jaxdl.fields import show
@@ -99,11 +99,7 @@ class Comparison:
         Raises:
             UserError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError("to_pandas() needs pandas: pip install pandas, or use the rows as they are.") from None
-        return pandas.DataFrame(self.rows).set_index("recipe")
+        return data_frame(self.rows, "recipe")
 
     @property
     def stand_ins(self) -> list[str]:

@@ -9,12 +9,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxdl.errors import UserError
 from jaxdl.files.paths import expanded
 from jaxdl.record import CONFIG, RECORD, SUMMARY, read_metrics
 from jaxdl.record.encoding import number
+from jaxdl.report.format import is_number
+
+if TYPE_CHECKING:
+    import pandas
 
 UNFINISHED = "unfinished"
 # Folders of a run directory, in which there are no other runs.
@@ -85,7 +89,11 @@ class Run:
     @functools.cached_property
     def config(self) -> Mapping[str, Any]:
         """The recipe's fields by dotted path; a part's own path has its name, such as ``optimizer: adam``."""
-        return self.imported.config if self.imported else dict(_flat(_read(self.path / CONFIG)))
+        if self.imported:
+            return self.imported.config
+        found: dict[str, Any] = {}
+        _flatten(_read(self.path / CONFIG), "", found)
+        return found
 
     @functools.cached_property
     def record(self) -> Mapping[str, Any]:
@@ -118,7 +126,8 @@ class Run:
             return self.metrics.get(name)
         if name in self.config:
             return self.config[name]
-        same = [path for path in self.config if path.rpartition(".")[2] == name]
+        ending = f".{name}"
+        same = [path for path in self.config if path.endswith(ending)]
         if len(same) > 1:
             raise UserError(f"{name} is ambiguous: write {' or '.join(same)}.")
         return self.config[same[0]] if same else None
@@ -129,7 +138,60 @@ BESIDE = frozenset({"split", "step", "epoch"})
 _NUMBERS = ("step", "epoch", "parameters", "wall_seconds", "compile_seconds", "train_examples_per_second")
 
 
-def find_runs(*places: str | os.PathLike[str]) -> list[Run]:
+class Runs(list[Run]):
+    """Runs as a list, which can be narrowed down, sorted, and made a table."""
+
+    def where(self, conditions: str) -> Runs:
+        """Returns those for which conditions hold, such as ``"experiment=mnist_cnn test/accuracy>0.99"``.
+
+        Raises:
+            UserError: they are no conditions, or no run has anything of a name.
+        """
+        from jaxdl.comparison.filters import chosen, parse_conditions
+
+        return Runs(chosen(self, parse_conditions(conditions)))
+
+    def sorted_by(self, name: str) -> Runs:
+        """Returns them sorted by a fact, a figure or a field; ``-NAME`` sorts from high to low.
+
+        Raises:
+            UserError: no run has anything of that name.
+        """
+        from jaxdl.comparison.filters import in_order
+
+        return Runs(in_order(self, name))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A flat row for each run: its facts, its figures that are numbers, and its fields by their paths."""
+        return [
+            {**run.facts, **{k: v for k, v in run.metrics.items() if is_number(v)}, **_beside(run.config, run.facts)}
+            for run in self
+        ]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Returns the rows as a data frame.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        return data_frame(self.rows, "run")
+
+
+def data_frame(rows: Sequence[Mapping[str, Any]], index: str) -> pandas.DataFrame:
+    """Returns rows as a data frame; raises `UserError` where pandas is not installed."""
+    try:
+        import pandas
+    except ImportError:
+        raise UserError("to_pandas() needs pandas: pip install pandas, or use the rows as they are.") from None
+    return pandas.DataFrame(rows).set_index(index)
+
+
+def _beside(config: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in config.items() if path not in facts}
+
+
+def find_runs(*places: str | os.PathLike[str]) -> Runs:
     """Finds runs.
 
     Args:
@@ -148,7 +210,7 @@ def find_runs(*places: str | os.PathLike[str]) -> list[Run]:
         if not paths:
             raise UserError(f"there is no run in {place} (no folder with a {CONFIG}).")
         found |= {path: Run(path, _read(path / SUMMARY)) for path in paths if path not in found}
-    return list(found.values())
+    return Runs(found.values())
 
 
 def _matching(place: str) -> list[Path]:
@@ -186,14 +248,18 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(value: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
+    """Puts the fields of a configuration into `found` by their paths; called for thousands of them."""
     for name, item in value.items():
+        kind = type(item)
         if name == "type" and path:
-            yield path.removesuffix("."), item
-        elif isinstance(item, Mapping):
-            yield from _flat(item, f"{path}{name}.")
+            found[path[:-1]] = item
+        elif kind is dict:
+            _flatten(item, f"{path}{name}.", found)
+        elif kind is list:
+            found[f"{path}{name}"] = tuple(item)
         else:
-            yield f"{path}{name}", tuple(item) if isinstance(item, list) else number(item)
+            found[f"{path}{name}"] = number(item) if kind is str else item
 
 
 def differing_fields(runs: Iterable[Run]) -> list[str]:
