@@ -123,6 +123,7 @@ if TYPE_CHECKING:
         Polynomial,
         Schedule,
     )
+    from jaxdl.record.trackers.tracker import TrackedRun, Tracker
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
     from jaxdl.sweeps.executors.execution import Execution
@@ -229,6 +230,8 @@ __all__ = [
     "Text",
     "TextAugmentation",
     "Tfds",
+    "TrackedRun",
+    "Tracker",
     "TrainState",
     "TrainedModel",
     "Trainer",
@@ -317,6 +320,7 @@ _NAMES = {
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine CosineRestarts Exponential InverseSquareRoot OneCycle Piecewise "
     "Plateau Polynomial Schedule",
+    "jaxdl.record.trackers.tracker": "TrackedRun Tracker",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaxdl.errors import UserError
 from jaxdl.files.paths import expanded
 from jaxdl.record import CONFIG, RECORD, SUMMARY, read_metrics
-from jaxdl.record.encoding import number
+from jaxdl.record.encoding import flattened, number
 from jaxdl.report.format import is_number
 
 if TYPE_CHECKING:
@@ -89,11 +89,7 @@ class Run:
     @functools.cached_property
     def config(self) -> Mapping[str, Any]:
         """The recipe's fields by dotted path; a part's own path has its name, such as ``optimizer: adam``."""
-        if self.imported:
-            return self.imported.config
-        found: dict[str, Any] = {}
-        _flatten(_read(self.path / CONFIG), "", found)
-        return found
+        return self.imported.config if self.imported else flattened(_read(self.path / CONFIG))
 
     @functools.cached_property
     def record(self) -> Mapping[str, Any]:
@@ -246,20 +242,6 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _flatten(value: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
-    """Puts the fields of a configuration into `found` by their paths; called for thousands of them."""
-    for name, item in value.items():
-        kind = type(item)
-        if name == "type" and path:
-            found[path[:-1]] = item
-        elif kind is dict:
-            _flatten(item, f"{path}{name}.", found)
-        elif kind is list:
-            found[f"{path}{name}"] = tuple(item)
-        else:
-            found[f"{path}{name}"] = number(item) if kind is str else item
 
 
 def differing_fields(runs: Iterable[Run]) -> list[str]:

@@ -254,4 +254,4 @@ class OneRun:
             steps, spec = self.trainer.programs.steps, self.trainer.spec
             sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
             if sheet is not None:
-                self.directory.write_pictures(sheet)
+                self.directory.write_pictures(self.figures.step, sheet)
