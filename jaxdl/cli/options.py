@@ -62,6 +62,11 @@ class Options:
         "5min, 600s; it says where it stands, and the same command goes on; by default it waits",
         check=_check_time,
     )
+    on_end: str = static(
+        "",
+        "program with arguments that is run when the training or the sweep has ended, however it ended; "
+        "JAXDL_RUN_DIR or JAXDL_SWEEP_DIR, JAXDL_EXPERIMENT and JAXDL_STATUS are in its environment; no shell reads it",
+    )
     tuning: str = static(
         "auto",
         "how many devices of the CPU share a batch, which is quicker for some models: auto: measured in a moment "

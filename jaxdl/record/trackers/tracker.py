@@ -113,4 +113,4 @@ def maker(tracker: str) -> Callable[[], Tracker]:
     module, factory, needs, extra = SHIPPED[tracker]
     if importlib.util.find_spec(needs) is None:
         raise UserError(f"--tracker={tracker} needs the package {needs}: pip install 'jaxdl[{extra}]'.")
-    return lambda: getattr(importlib.import_module(module), factory)()  # type: ignore[no-any-return]
+    return lambda: getattr(importlib.import_module(module), factory)()
