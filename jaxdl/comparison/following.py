@@ -93,7 +93,7 @@ class Following:
 
     def __init__(self, *places: str | os.PathLike[str], wanted: Callable[[Run], bool] = lambda run: True):
         self._places, self._wanted = places, wanted
-        found = [Followed(run) for run in find_runs(*places) if wanted(run)]
+        found = [Followed(run) for run in find_runs(*places) if run.imported is None and wanted(run)]
         self._seen = {each.run.path for each in found}
         self.runs = [each for each in found if each.status == RUNNING] or (found if len(found) == 1 else [])
         self.not_running = len(found) - len(self.runs)
@@ -102,7 +102,7 @@ class Following:
     def look(self) -> list[Followed]:
         """Reads what is new; returns the runs that have logged anything."""
         for run in self._found():
-            if run.path not in self._seen and self._wanted(run):
+            if run.path not in self._seen and run.imported is None and self._wanted(run):
                 self._seen.add(run.path)
                 self.runs.append(Followed(run))
         return [each for each in self.runs if each.look()]

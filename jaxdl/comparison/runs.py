@@ -7,7 +7,8 @@ import functools
 import glob
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 UNFINISHED = "unfinished"
 # Folders of a run directory, in which there are no other runs.
 _OF_A_RUN = frozenset({"checkpoints", "profile"})
+# Files in which other tools keep runs.
+_FILES_OF_RUNS = frozenset({".wandb", ".db"})
+_OF_OTHER_TOOLS = re.compile(
+    r"events\.out\.tfevents\.|^meta\.yaml$|\.wandb$|\.db$|^(train|training|val|valid|validation|eval|test)$"
+)
 
 
 class Imported(NamedTuple):
@@ -188,11 +194,12 @@ def _beside(config: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, An
 
 
 def find_runs(*places: str | os.PathLike[str]) -> Runs:
-    """Finds runs.
+    """Finds runs, also those of other tools (see `jaxdl.comparison.importers`).
 
     Args:
         *places: run directories, sweep directories, folders with runs at any depth, or patterns such as
-            ``runs/*/2026*`` and ``runs/**``; none: the folder ``runs``.
+            ``runs/*/2026*`` and ``runs/**``; folders of TensorBoard's event files, MLflow's ``mlruns``, the folder
+            ``wandb``, and databases of MLflow and trackio (``mlflow.db``); none: the folder ``runs``.
 
     Returns:
         Each run once, in the order of the places, below a place sorted by path.
@@ -202,37 +209,62 @@ def find_runs(*places: str | os.PathLike[str]) -> Runs:
     """
     found: dict[Path, Run] = {}
     for place in places or ("runs",):
-        paths = [path for folder in _matching(os.fspath(place)) for path in _below(folder)]
-        if not paths:
-            raise UserError(f"there is no run in {place} (no folder with a {CONFIG}).")
-        found |= {path: Run(path, _read(path / SUMMARY)) for path in paths if path not in found}
+        runs = [run for path in _matching(os.fspath(place)) for run in _at(path)]
+        if not runs:
+            raise UserError(f"there is no run in {place} (no folder with a {CONFIG}, and no files of another tool).")
+        for run in runs:
+            found.setdefault(run.path, run)
     return Runs(found.values())
 
 
 def _matching(place: str) -> list[Path]:
     path = expanded(place)
-    if path.is_dir():
-        return [path]
     if path.name == CONFIG and path.is_file():
         return [path.parent]
-    folders = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if os.path.isdir(each)]
-    if not folders:
+    if path.exists():
+        return [path]
+    found = [Path(each) for each in sorted(glob.glob(str(path), recursive=True))]
+    found = [each for each in found if each.is_dir() or each.suffix in _FILES_OF_RUNS]
+    if not found:
         raise UserError(f"there is no folder {place}; give run directories, folders with runs, or patterns.")
-    return folders
+    return found
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Yields the run directories in a folder, which may be one itself, sorted."""
+def _at(path: Path) -> Iterator[Run]:
+    """Yields the runs at a place, which may be a run directory, a folder with some, or a file of another tool."""
+    if path.is_dir():
+        yield from _below(path)
+    elif path.suffix in _FILES_OF_RUNS:
+        from jaxdl.comparison.importers.finding import runs_of_file
+
+        yield from runs_of_file(path)
+
+
+def _below(folder: Path) -> Iterator[Run]:
+    """Yields the runs in a folder, which may be a run directory itself, sorted."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return
-    if any(entry.name == CONFIG for entry in entries):
-        yield folder
+    names = {entry.name for entry in entries}
+    if CONFIG in names:
+        yield Run(folder, _read(folder / SUMMARY))
         return
+    imported, taken = _of_other_tools(folder, names)
+    yield from imported
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and entry.name not in _OF_A_RUN and not entry.name.startswith("."):
+        passed_over = entry.name in _OF_A_RUN or entry.name in taken or entry.name.startswith(".")
+        if not passed_over and entry.is_dir(follow_symlinks=False):
             yield from _below(Path(entry.path))
+
+
+def _of_other_tools(folder: Path, names: Set[str]) -> tuple[list[Run], Collection[str]]:
+    """Returns the runs of other tools in a folder, and those of its subfolders that are theirs, too."""
+    if not any(_OF_OTHER_TOOLS.search(name) for name in names):  # of thousands of folders none has any
+        return [], ()
+    from jaxdl.comparison.importers.finding import runs_of_other_tools
+
+    return runs_of_other_tools(folder, names)
 
 
 def _read(file: Path) -> dict[str, Any]:
