@@ -32,9 +32,9 @@ _PLACES = ("--run_dir", "--data_dir", "--quiet")
 _HEAD = """\
 # Gallery
 
-Every experiment that comes with jaxdl, as it ran: its command, where its recipe is from, what is expected of it, and what was measured.
-`python -m benchmarks.gallery` makes this page of recorded runs and of the files in `experiments/`. Times are those of the whole command, with
-compilation, on a machine that other work shared.
+Every experiment that comes with jaxdl, as it ran: its command, where its recipe is from, what is expected of it, and
+what was measured. `python -m benchmarks.gallery` makes this page of recorded runs and of the files in `experiments/`.
+Times are those of the whole command, with compilation, on a machine that other work shared.
 """
 
 
@@ -137,7 +137,8 @@ def page(files: Sequence[Path], folder: Path = RECORDED) -> tuple[str, dict[str,
 
 
 def _section(name: str, said: Mapping[str, str], runs: Sequence[Mapping[str, Any]], is_drawn: bool) -> str:
-    lines = [f"## {name}", "", said["title"], "", f"`{runs[0]['command'] if runs else said['command'].removeprefix('python ')}`", ""]
+    command = runs[0]["command"] if runs else said["command"].removeprefix("python ")
+    lines = [f"## {name}", "", said["title"], "", f"`{command}`", ""]
     lines += [said[part] + "\n" for part in ("Recipe", "Expected") if part in said]
     if not runs:
         return "\n".join([*lines, "Measured: not yet, in this gallery.", ""])
@@ -145,7 +146,8 @@ def _section(name: str, said: Mapping[str, str], runs: Sequence[Mapping[str, Any
         lines += [f"**Measured on a stand-in, {run['data']}: not comparable with what is expected.**", ""]
         break
     lines += ["| measured | |", "|---|---|"]
-    lines += [f"| {metric} | {_over_seeds([run['figures'][metric] for run in runs])} |" for metric in runs[0]["figures"]]
+    for metric in runs[0]["figures"]:
+        lines.append(f"| {metric} | {_over_seeds([run['figures'][metric] for run in runs])} |")
     seeds = ", ".join(str(run["seed"]) for run in runs)
     seconds = statistics.median(run["wall_seconds"] for run in runs)
     speed = statistics.median(run["train_examples_per_second"] for run in runs)

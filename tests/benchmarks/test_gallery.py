@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import jaxdl
-from benchmarks import gallery
 from benchmarks.gallery import CURVES, PAGE, RECORDED, add, command_of, experiments, page, paragraphs
 from tests.comparison.made import made
 
@@ -72,4 +71,5 @@ def test_a_stand_in_is_named_and_what_is_not_completed_is_refused(tmp_path: Path
     assert "**Measured on a stand-in, digits (stand-in for mnist): not comparable" in text and curves == {}
     with pytest.raises(SystemExit, match="is preempted: only completed"):
         add(jaxdl.find_runs(made(tmp_path / "b", status="preempted")), tmp_path / "recorded")
-    assert gallery.page([tmp_path / "digits.py"], tmp_path / "none")[0].endswith("Measured: not yet, in this gallery.\n")
+    text, _ = page([tmp_path / "digits.py"], tmp_path / "none")
+    assert text.endswith("Measured: not yet, in this gallery.\n")

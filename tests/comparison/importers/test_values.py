@@ -53,7 +53,7 @@ def test_a_run_has_lines_by_step_and_split_and_the_last_figures() -> None:
         {"step": 2, "split": "train", "loss": 1.0, "epoch": 1},
     ]
     assert run.metrics["train/loss"] == 1.0 and math.isnan(run.metrics["test/accuracy"])
-    assert run.facts | {"run": ""} == {
+    assert {**run.facts, "run": ""} == {
         "experiment": "e",
         "status": "completed",
         "run": "",
