@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,10 @@ def test_what_its_library_wrote_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     assert give("wandb", tmp_path / "run") == []
+    until = time.monotonic() + 120
+    while "unfinished" in (statuses := [run.status for run in jaxdl.find_runs(tmp_path / "wandb")]):
+        assert time.monotonic() < until, statuses  # its own process writes the end a moment later
+        time.sleep(0.2)
     first, second = jaxdl.find_runs(tmp_path / "wandb")
     assert (first.experiment, first.status, second.status) == ("digits", "failed", "completed")
     assert second.config["optimizer.learning_rate"] == 0.001 and second.seed == 3
