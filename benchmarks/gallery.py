@@ -14,6 +14,7 @@ import argparse
 import ast
 import json
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ PAGE, CURVES = ROOT / "docs" / "gallery.md", ROOT / "docs" / "_static" / "galler
 _MOST_POINTS = 60
 # Of a command line, what says where files of this machine lie.
 _PLACES = ("--run_dir", "--data_dir", "--quiet")
+_FOLDER = re.compile(r"(?<=:)/\S*/")  # of a data set that is named by its place
 _HEAD = """\
 # Gallery
 
@@ -50,7 +52,7 @@ def recorded(run: Run) -> dict[str, Any]:
     return {
         "command": command_of(record["command"]),
         "seed": run.seed,
-        "data": data_used(summary["data"]),
+        "data": _FOLDER.sub("", data_used(summary["data"])),
         "substituted": bool(summary["data"]["substituted"]),
         "figures": {k: v for k, v in run.metrics.items() if k.startswith("test/") and is_number(v)},
         "parameters": summary["parameters"],

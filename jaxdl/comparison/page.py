@@ -16,7 +16,10 @@ _STYLE = """
 h3 { font-size: .95rem; margin: 1.4rem 0 .3rem; } .note { color: var(--soft); font-size: .9rem; }
 .wide { overflow-x: auto; } .wide table { min-width: 60%; } th[scope=row] { font-weight: 400; }
 .wide td { overflow-wrap: normal; }
-.wide .number { white-space: nowrap; } .baseline th[scope=row]::after { content: " (baseline)"; color: var(--soft); }
+.wide .number { white-space: nowrap; }
+.wide th.number { white-space: normal; }
+.wide th[scope=row] { overflow-wrap: anywhere; min-width: 9.5rem; }
+.baseline th[scope=row]::after { content: " (baseline)"; color: var(--soft); }
 .controls { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center; }
 .controls select { max-width: 16rem; } select, button { font: inherit; }
 .chart { touch-action: pan-y; user-select: none; } .chart svg { display: block; }
@@ -27,10 +30,12 @@ h3 { font-size: .95rem; margin: 1.4rem 0 .3rem; } .note { color: var(--soft); fo
 .tick { fill: var(--ink); font-size: 12px; } .grid { stroke: var(--line); }
 .mean, .run { fill: none; stroke-width: 1.8; }
 .run { opacity: .45; } .band { opacity: .18; } .cursor { stroke: var(--soft); stroke-dasharray: 3 3; }
-.drag { fill: var(--train); opacity: .15; } .interval { display: block; } .interval line { stroke: var(--ink); }
+.drag { fill: var(--train); opacity: .15; } .interval { display: block; max-width: none; }
+.interval line { stroke: var(--ink); }
 .interval circle { fill: var(--ink); } .interval .base { stroke: var(--soft); stroke-dasharray: 3 3; }
 summary { cursor: pointer; } @media print { .controls { display: none; } }
 """
+_MOST_OPEN = 20  # runs that are listed without being asked for
 _INTERVAL_WIDTH, _INTERVAL_HEIGHT = 180, 18  # of the drawing beside a mean, in pixels
 
 
@@ -137,6 +142,7 @@ def _drawn(each: Estimate, low: float, high: float, base: Estimate | None) -> st
         parts.append(f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{middle}" y2="{middle}"></line>')
     parts.append(f'<circle cx="{place(each.mean):.1f}" cy="{middle}" r="3.5"></circle>')
     size = f'width="{_INTERVAL_WIDTH}" height="{_INTERVAL_HEIGHT}"'
+    size += f' viewBox="0 0 {_INTERVAL_WIDTH} {_INTERVAL_HEIGHT}"'
     return f'<svg class="interval" {size} aria-hidden="true">{"".join(parts)}</svg>'
 
 
@@ -144,9 +150,11 @@ def _differences(comparison: Comparison) -> str:
     paths = list(dict.fromkeys(path for group in comparison.groups for path in group.values))
     if not paths:
         return "<p>The runs differ in nothing but their seeds.</p>"
-    names = [group.name for group in comparison.groups]
-    rows = [[path, *(_shown(group, path) for group in comparison.groups)] for path in paths]
-    return _wide(table(["field", *names], rows), "Fields that differ between the recipes")
+    rows = [[group.name, *(_shown(group, path) for path in paths)] for group in comparison.groups]
+    head = ["recipe", *paths]
+    if len(paths) > len(rows):  # a page is longer than it is wide
+        head, *rows = map(list, zip(head, *rows, strict=True))
+    return _wide(table(head, rows), "Fields that differ between the recipes")
 
 
 def _shown(group: Group, path: str) -> str:
@@ -182,7 +190,9 @@ def _costs(comparison: Comparison) -> str:
 def _runs(comparison: Comparison) -> str:
     rows = [[group.name, _seed(run.seed), str(run.path)] for group in comparison.groups for run in group.runs]
     rows += [[f"left out: {run.status}", _seed(run.seed), str(run.path)] for run in comparison.left_out]
-    return _wide(table(["recipe", "seed", "place"], rows), "Runs")
+    found = _wide(table(["recipe", "seed", "place"], rows), "Runs")
+    many = len(rows) > _MOST_OPEN
+    return f"<details><summary>{_many(len(rows), 'run')}</summary>{found}</details>" if many else found
 
 
 def _seed(seed: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,7 @@ def test_the_page_in_docs_is_made_of_what_was_recorded() -> None:
 def test_no_path_of_a_machine_is_recorded() -> None:
     for file in RECORDED.glob("*.json"):
         for run in json.loads(file.read_text()):
-            assert not any(word.startswith("/") or ":/" in word for word in run["command"].replace("=", " ").split())
-            assert run["machine"] and "JAX" in page(experiments())[0]
+            assert run["machine"] and not re.search(r"(?<![\w:/])/\w|:/", json.dumps(run))
 
 
 def test_a_command_has_no_paths() -> None:

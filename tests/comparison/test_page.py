@@ -69,3 +69,15 @@ def test_in_a_browser_everyone_can_use_it(tmp_path: Path, browser: Any, width: i
         page.wait_for_selector(".chart svg")
         page.get_by_text("1 figure").click()
         assert not too_wide(page) and not barriers(page)
+
+
+def test_in_a_browser_an_interval_is_drawn_whole(tmp_path: Path, browser: Any) -> None:
+    with opened(browser, made_page(tmp_path), width=400) as page:
+        size = page.locator(".interval").first.bounding_box()
+        assert (size["width"], size["height"]) == (180, 18)
+
+
+def test_many_runs_are_listed_when_asked_for(tmp_path: Path) -> None:
+    for seed in range(21):
+        made(tmp_path / str(seed), seed=seed)
+    assert "<details><summary>21 runs</summary>" in html_text(jaxdl.compare(tmp_path))
