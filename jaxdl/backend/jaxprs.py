@@ -59,6 +59,16 @@ def convolves(jaxpr: core.Jaxpr) -> bool:
     return False
 
 
+def calls_native(jaxpr: core.Jaxpr, dtype: str) -> bool:
+    """Returns whether a native operation is called with arrays of a dtype."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "ffi_call" and any(str(each.aval.dtype) == dtype for each in equation.invars):  # type: ignore[attr-defined]
+            return True
+        if any(calls_native(inner, dtype) for inner in inner_programs(equation.params)):
+            return True
+    return False
+
+
 def computes_again(jaxpr: core.Jaxpr) -> bool:
     """Returns whether a traced gradient computes a part of the forward pass again, as with `jax.checkpoint`."""
     for equation in jaxpr.eqns:

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <memory>
 #include <utility>
@@ -93,10 +94,9 @@ void Take(Plan& plan, const Description& made, memory::desc inputs, memory::desc
   plan.scratch = made.scratchpad_desc();
 }
 
-Plan& PlanOf(Pass pass, const Shape& shape, Type type, Type kernel_type, int threads) {
+Plan& PlanOf(Pass pass, const Shape& shape, Type type, Type kernel_type) {
   static thread_local std::map<std::vector<int64_t>, std::unique_ptr<Plan>> plans;
-  std::vector<int64_t> key{static_cast<int64_t>(pass), static_cast<int64_t>(type), static_cast<int64_t>(kernel_type),
-                           threads};
+  std::vector<int64_t> key{static_cast<int64_t>(pass), static_cast<int64_t>(type), static_cast<int64_t>(kernel_type)};
   for (const auto* each : {&shape.inputs, &shape.kernel, &shape.outputs, &shape.strides, &shape.holes, &shape.before,
                            &shape.after})
     key.insert(key.end(), each->begin(), each->end());
@@ -224,31 +224,28 @@ void Spread(const Tiles tiles, const T* gradient, const uint8_t* places, T* imag
     }
 }
 
-// Calls `function` for each image, on several threads.
-template <class Function>
-void ForImages(int64_t images, Function function) {
-#pragma omp parallel for schedule(static)
-  for (int64_t image = 0; image < images; image++) function(image);
-}
-
-void PoolImages(Type type, const Tiles& tiles, int64_t images, void* from, void* greatest, uint8_t* places) {
-  ForImages(images, [&](int64_t image) {
-    const int64_t at = image * tiles.image(), to = image * tiles.pooled();
-    if (type == Type::f32)
-      Pool(tiles, static_cast<float*>(from) + at, static_cast<float*>(greatest) + to, places + to);
-    else
-      Pool(tiles, static_cast<uint16_t*>(from) + at, static_cast<uint16_t*>(greatest) + to, places + to);
-  });
-}
-
-void SpreadImages(Type type, const Tiles& tiles, int64_t images, void* gradient, const uint8_t* places, void* to) {
-  ForImages(images, [&](int64_t image) {
-    const int64_t at = image * tiles.pooled(), there = image * tiles.image();
-    if (type == Type::f32)
-      Spread(tiles, static_cast<float*>(gradient) + at, places + at, static_cast<float*>(to) + there);
-    else
-      Spread(tiles, static_cast<uint16_t*>(gradient) + at, places + at, static_cast<uint16_t*>(to) + there);
-  });
+// Calls `body(thread, first, last)` on several threads, each with its own share of the images or blocks: oneDNN then
+// computes on one thread, and threads meet once an operation instead of several times a convolution.
+template <class Body>
+void InShares(int64_t count, int64_t threads, Body body) {
+  threads = std::max<int64_t>(1, std::min(count, threads));
+  if (threads == 1) {
+    omp_set_num_threads(1);
+    return body(0, int64_t{0}, count);
+  }
+  std::exception_ptr problem;
+#pragma omp parallel num_threads(static_cast<int>(threads))
+  {
+    omp_set_num_threads(1);
+    const int64_t thread = omp_get_thread_num(), all = omp_get_num_threads();
+    try {
+      body(thread, count * thread / all, count * (thread + 1) / all);
+    } catch (...) {
+#pragma omp critical
+      problem = std::current_exception();
+    }
+  }
+  if (problem) std::rethrow_exception(problem);
 }
 
 // Part `image` of an array whose first axis are images.
@@ -258,9 +255,8 @@ char* ImageOf(const Buffer& buffer, int64_t image) {
 }
 
 template <class Body>
-ffi::Error Guarded(int64_t threads, Body body) {
+ffi::Error Guarded(Body body) {
   try {
-    omp_set_num_threads(static_cast<int>(threads));
     body();
   } catch (const dnnl::error& error) {
     return ffi::Error(ffi::ErrorCode::kInternal, error.what());
@@ -270,32 +266,69 @@ ffi::Error Guarded(int64_t threads, Body body) {
   return ffi::Error::Success();
 }
 
+// The gradients of the kernel that the threads found for their own examples, in the layout of the plan.
+class KernelSums {
+ public:
+  explicit KernelSums(int64_t threads) : parts_(threads, nullptr) {}
+
+  // Returns room for the sum of a thread, which is not cleared.
+  float* Of(int64_t thread, Plan& plan) {
+    if (thread == 0) plan_ = &plan;
+    return parts_[thread] = reinterpret_cast<float*>(RoomFor(Room::kSum, plan.kernel.get_size()));
+  }
+  static void Add(float* sum, const float* part, size_t count) {
+    for (size_t i = 0; i < count; i++) sum[i] += part[i];
+  }
+  // Writes the sum of all threads, in their order, as a plain kernel.
+  void Write(void* kernel) {
+    const size_t bytes = plan_->kernel.get_size();
+    for (size_t thread = 1; thread < parts_.size(); thread++)
+      if (parts_[thread] != nullptr) Add(parts_[0], parts_[thread], bytes / sizeof(float));
+    if (plan_->reorders)
+      Reorder(*plan_, plan_->kernel, parts_[0], plan_->plain_kernel, kernel);
+    else
+      std::memcpy(kernel, parts_[0], bytes);
+  }
+
+ private:
+  Plan* plan_ = nullptr;
+  std::vector<float*> parts_;
+};
+
 ffi::Error Outputs(Buffer x, Buffer k, Output y, Sizes window, int64_t threads) {
-  return Guarded(threads, [&] {
+  return Guarded([&] {
     const auto sizes = y->dimensions();
-    const Shape shape(x.dimensions(), k.dimensions(), sizes[1], sizes[2], window, sizes[0]);
-    Plan& plan = PlanOf(Pass::kOutputs, shape, TypeOf(x), TypeOf(x), threads);
-    Run(Pass::kOutputs, plan, x.untyped_data(), InOwnLayout(plan, k.untyped_data()), y->untyped_data());
+    InShares(sizes[0], threads, [&](int64_t, int64_t first, int64_t last) {
+      const Shape shape(x.dimensions(), k.dimensions(), sizes[1], sizes[2], window, last - first);
+      Plan& plan = PlanOf(Pass::kOutputs, shape, TypeOf(x), TypeOf(x));
+      Run(Pass::kOutputs, plan, ImageOf(x, first), InOwnLayout(plan, k.untyped_data()), ImageOf(*y, first));
+    });
   });
 }
 
 ffi::Error Inputs(Buffer k, Buffer y, Output x, Sizes window, int64_t threads) {
-  return Guarded(threads, [&] {
+  return Guarded([&] {
     const auto sizes = y.dimensions();
-    const Shape shape(x->dimensions(), k.dimensions(), sizes[1], sizes[2], window, sizes[0]);
-    Plan& plan = PlanOf(Pass::kInputs, shape, TypeOf(y), TypeOf(y), threads);
-    Run(Pass::kInputs, plan, x->untyped_data(), InOwnLayout(plan, k.untyped_data()), y.untyped_data());
+    InShares(sizes[0], threads, [&](int64_t, int64_t first, int64_t last) {
+      const Shape shape(x->dimensions(), k.dimensions(), sizes[1], sizes[2], window, last - first);
+      Plan& plan = PlanOf(Pass::kInputs, shape, TypeOf(y), TypeOf(y));
+      Run(Pass::kInputs, plan, ImageOf(*x, first), InOwnLayout(plan, k.untyped_data()), ImageOf(y, first));
+    });
   });
 }
 
 ffi::Error Kernel(Buffer x, Buffer y, Output k, Sizes window, int64_t threads) {
-  return Guarded(threads, [&] {
+  return Guarded([&] {
     const auto sizes = y.dimensions();
-    const Shape shape(x.dimensions(), k->dimensions(), sizes[1], sizes[2], window, sizes[0]);
-    Plan& plan = PlanOf(Pass::kKernel, shape, TypeOf(x), Type::f32, threads);
-    void* own = plan.reorders ? RoomFor(Room::kKernel, plan.kernel.get_size()) : k->untyped_data();
-    Run(Pass::kKernel, plan, x.untyped_data(), own, y.untyped_data());
-    if (plan.reorders) Reorder(plan, plan.kernel, own, plan.plain_kernel, k->untyped_data());
+    // Equal shares, since the sums must have one layout.
+    while (sizes[0] % threads != 0) threads--;
+    KernelSums sums(threads);
+    InShares(sizes[0], threads, [&](int64_t thread, int64_t first, int64_t last) {
+      const Shape shape(x.dimensions(), k->dimensions(), sizes[1], sizes[2], window, last - first);
+      Plan& plan = PlanOf(Pass::kKernel, shape, TypeOf(x), Type::f32);
+      Run(Pass::kKernel, plan, ImageOf(x, first), sums.Of(thread, plan), ImageOf(y, first));
+    });
+    sums.Write(k->untyped_data());
   });
 }
 
@@ -304,74 +337,94 @@ ffi::Error Kernel(Buffer x, Buffer y, Output k, Sizes window, int64_t threads) {
 struct Stage {
   Tiles tiles;
   Sizes x, k, window;
-  int64_t images, block;
+  int64_t block, threads;
   Type type;
-  int threads;
 
   Plan& PlanFor(Pass pass) const {
     const Shape shape(x, k, tiles.height, tiles.width, window, block);
-    return PlanOf(pass, shape, type, pass == Pass::kKernel ? Type::f32 : type, threads);
+    return PlanOf(pass, shape, type, pass == Pass::kKernel ? Type::f32 : type);
   }
   char* Result() const { return RoomFor(Room::kImages, block * tiles.image() * BytesOf(type)); }
-  template <class Body>
-  void ForBlocks(Body body) const {
-    for (int64_t first = 0; first < images; first += block) body(first);
+
+  // Calls `body(thread, first image of a block, whether it is the thread's first)` for each block.
+  template <class Begin, class Body>
+  void ForBlocks(Pass pass, Begin begin, Body body) const {
+    InShares(x[0] / block, threads, [&](int64_t thread, int64_t first, int64_t last) {
+      Plan& plan = PlanFor(pass);
+      void* kernel = begin(thread, plan);
+      for (int64_t each = first; each < last; each++) body(plan, kernel, each * block, each == first);
+    });
+  }
+  // The gradient of the convolution's result for a block.
+  void* SpreadBlock(const Buffer& gradient, const Buffer& places, int64_t first) const {
+    char* result = Result();
+    for (int64_t image = 0; image < block; image++) {
+      const auto* place = reinterpret_cast<const uint8_t*>(ImageOf(places, first + image));
+      if (type == Type::f32)
+        Spread(tiles, reinterpret_cast<float*>(ImageOf(gradient, first + image)), place,
+               reinterpret_cast<float*>(result) + image * tiles.image());
+      else
+        Spread(tiles, reinterpret_cast<uint16_t*>(ImageOf(gradient, first + image)), place,
+               reinterpret_cast<uint16_t*>(result) + image * tiles.image());
+    }
+    return result;
+  }
+  void PoolBlock(const Buffer& greatest, const Buffer& places, int64_t first) const {
+    for (int64_t image = 0; image < block; image++) {
+      auto* place = reinterpret_cast<uint8_t*>(ImageOf(places, first + image));
+      if (type == Type::f32)
+        Pool(tiles, reinterpret_cast<float*>(Result()) + image * tiles.image(),
+             reinterpret_cast<float*>(ImageOf(greatest, first + image)), place);
+      else
+        Pool(tiles, reinterpret_cast<uint16_t*>(Result()) + image * tiles.image(),
+             reinterpret_cast<uint16_t*>(ImageOf(greatest, first + image)), place);
+    }
   }
 };
 
 ffi::Error Pooled(Buffer x, Buffer k, Output greatest, Output places, Sizes window, Sizes size, Sizes pool,
                   int64_t block, int64_t threads) {
-  return Guarded(threads, [&] {
+  return Guarded([&] {
     const Tiles tiles{size[0], size[1], k.dimensions()[3], pool[0], pool[1]};
-    const Stage stage{tiles, x.dimensions(), k.dimensions(), window, x.dimensions()[0], block, TypeOf(x),
-                      static_cast<int>(threads)};
-    Plan& plan = stage.PlanFor(Pass::kOutputs);
-    void* kernel = InOwnLayout(plan, k.untyped_data());
-    stage.ForBlocks([&](int64_t first) {
-      Run(Pass::kOutputs, plan, ImageOf(x, first), kernel, stage.Result());
-      PoolImages(stage.type, tiles, block, stage.Result(), ImageOf(*greatest, first),
-                 reinterpret_cast<uint8_t*>(ImageOf(*places, first)));
-    });
+    const Stage stage{tiles, x.dimensions(), k.dimensions(), window, block, threads, TypeOf(x)};
+    stage.ForBlocks(
+        Pass::kOutputs, [&](int64_t, Plan& plan) { return InOwnLayout(plan, k.untyped_data()); },
+        [&](Plan& plan, void* kernel, int64_t first, bool) {
+          Run(Pass::kOutputs, plan, ImageOf(x, first), kernel, stage.Result());
+          stage.PoolBlock(*greatest, *places, first);
+        });
   });
 }
 
 ffi::Error PooledInputs(Buffer k, Buffer places, Buffer gradient, Output x, Sizes window, Sizes size, Sizes pool,
                         int64_t block, int64_t threads) {
-  return Guarded(threads, [&] {
+  return Guarded([&] {
     const Tiles tiles{size[0], size[1], k.dimensions()[3], pool[0], pool[1]};
-    const Stage stage{tiles, x->dimensions(), k.dimensions(), window, x->dimensions()[0], block, TypeOf(gradient),
-                      static_cast<int>(threads)};
-    Plan& plan = stage.PlanFor(Pass::kInputs);
-    void* kernel = InOwnLayout(plan, k.untyped_data());
-    stage.ForBlocks([&](int64_t first) {
-      SpreadImages(stage.type, tiles, block, ImageOf(gradient, first),
-                   reinterpret_cast<uint8_t*>(ImageOf(places, first)), stage.Result());
-      Run(Pass::kInputs, plan, ImageOf(*x, first), kernel, stage.Result());
-    });
+    const Stage stage{tiles, x->dimensions(), k.dimensions(), window, block, threads, TypeOf(gradient)};
+    stage.ForBlocks(
+        Pass::kInputs, [&](int64_t, Plan& plan) { return InOwnLayout(plan, k.untyped_data()); },
+        [&](Plan& plan, void* kernel, int64_t first, bool) {
+          Run(Pass::kInputs, plan, ImageOf(*x, first), kernel, stage.SpreadBlock(gradient, places, first));
+        });
   });
 }
 
 ffi::Error PooledKernel(Buffer x, Buffer places, Buffer gradient, Output k, Sizes window, Sizes size, Sizes pool,
                         int64_t block, int64_t threads) {
-  return Guarded(threads, [&] {
+  return Guarded([&] {
     const Tiles tiles{size[0], size[1], k->dimensions()[3], pool[0], pool[1]};
-    const Stage stage{tiles, x.dimensions(), k->dimensions(), window, x.dimensions()[0], block, TypeOf(gradient),
-                      static_cast<int>(threads)};
-    Plan& plan = stage.PlanFor(Pass::kKernel);
-    const size_t bytes = plan.kernel.get_size(), count = bytes / sizeof(float);
-    float* sum = reinterpret_cast<float*>(RoomFor(Room::kSum, bytes));
-    stage.ForBlocks([&](int64_t first) {
-      float* part = first ? reinterpret_cast<float*>(RoomFor(Room::kKernel, bytes)) : sum;
-      SpreadImages(stage.type, tiles, block, ImageOf(gradient, first),
-                   reinterpret_cast<uint8_t*>(ImageOf(places, first)), stage.Result());
-      Run(Pass::kKernel, plan, ImageOf(x, first), part, stage.Result());
-      if (first)
-        for (size_t i = 0; i < count; i++) sum[i] += part[i];
-    });
-    if (plan.reorders)
-      Reorder(plan, plan.kernel, sum, plan.plain_kernel, k->untyped_data());
-    else
-      std::memcpy(k->untyped_data(), sum, bytes);
+    const Stage stage{tiles, x.dimensions(), k->dimensions(), window, block, threads, TypeOf(gradient)};
+    KernelSums sums(std::max<int64_t>(threads, 1));
+    stage.ForBlocks(
+        Pass::kKernel, [&](int64_t thread, Plan& plan) { return sums.Of(thread, plan); },
+        [&](Plan& plan, void* sum, int64_t first, bool is_first) {
+          const size_t bytes = plan.kernel.get_size();
+          void* part = is_first ? sum : RoomFor(Room::kKernel, bytes);
+          Run(Pass::kKernel, plan, ImageOf(x, first), part, stage.SpreadBlock(gradient, places, first));
+          if (!is_first)
+            KernelSums::Add(static_cast<float*>(sum), static_cast<float*>(part), bytes / sizeof(float));
+        });
+    sums.Write(k->untyped_data());
   });
 }
 

@@ -22,7 +22,7 @@ from jaxdl.ops.window import Sizes, Window
 
 SOURCE = Path(__file__).with_suffix(".cc")
 _NAMES = "jaxdl_outputs", "jaxdl_inputs", "jaxdl_kernel", "jaxdl_pooled", "jaxdl_pooled_inputs", "jaxdl_pooled_kernel"
-# What a convolution gives a thread before pooling; with its inputs and its kernel it fits a second-level cache.
+# What a convolution gives a thread at a time before pooling; with inputs and kernel it fits a second-level cache.
 _BLOCK_BYTES = 2**18
 # A kernel's gradient is added up once for each block: the block's result is to have this many times its numbers.
 _MOST_KERNEL = 4
@@ -155,13 +155,13 @@ def _stage(
         sums: whether a kernel's gradient is added up.
     """
     image = math.prod(size) * kernel[-1]
-    wanted = max(threads, threads * _BLOCK_BYTES // (image * jnp.dtype(dtype).itemsize))
+    wanted = max(1, _BLOCK_BYTES // (image * jnp.dtype(dtype).itemsize))
     if sums:
         wanted = max(wanted, -(-_MOST_KERNEL * math.prod(kernel) // image))
     return {
         "size": np.array(size, np.int64),
         "pool": np.array(pool, np.int64),
-        "block": np.int64(_block(batch, wanted)),
+        "block": np.int64(_block(batch, min(wanted, -(-batch // threads)))),
         "threads": np.int64(threads),
     }
 

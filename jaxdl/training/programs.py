@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.extend import core
 
-from jaxdl.backend.compiler import compiled_together, traced, without_jit
+from jaxdl.backend.compiler import Options, compiled_together, traced, without_jit
 from jaxdl.backend.jaxprs import convolves, is_read, product_flops
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
@@ -112,7 +112,7 @@ class Programs:
         self._make_steps = functools.partial(make_steps, experiment, spec, self.total_steps, class_weights)
         self.steps = self._make_steps(layout)
         self.beside = make_beside_steps(experiment, spec, self.total_steps, layout)
-        self.compiler_options: dict[str, dict[str, str]] = {}
+        self.compiler_options: dict[str, Options] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
         self._lock = threading.RLock()  # trainings in other threads may share the programs
