@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from jaxdl.backend.settings import configure
     from jaxdl.checkpoint.digest import params_sha256
     from jaxdl.comparison.compare import Comparison, compare
-    from jaxdl.comparison.runs import Run, find_runs
+    from jaxdl.comparison.following import follow
+    from jaxdl.comparison.runs import Run, Runs, find_runs
     from jaxdl.data import (
         Adding,
         Addition,
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
         Polynomial,
         Schedule,
     )
+    from jaxdl.record.trackers.tracker import TrackedRun, Tracker
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
     from jaxdl.sweeps.executors.execution import Execution
@@ -207,6 +209,7 @@ __all__ = [
     "Reconstruction",
     "ResNet",
     "Run",
+    "Runs",
     "Schedule",
     "Seq2Seq",
     "Series",
@@ -227,6 +230,8 @@ __all__ = [
     "Text",
     "TextAugmentation",
     "Tfds",
+    "TrackedRun",
+    "Tracker",
     "TrainState",
     "TrainedModel",
     "Trainer",
@@ -247,6 +252,7 @@ __all__ = [
     "export_program",
     "find_runs",
     "fit",
+    "follow",
     "from_config",
     "from_keras",
     "from_torch",
@@ -284,7 +290,8 @@ _NAMES = {
     "jaxdl.augment.several": "augmentations",
     "jaxdl.checkpoint.digest": "params_sha256",
     "jaxdl.comparison.compare": "Comparison compare",
-    "jaxdl.comparison.runs": "Run find_runs",
+    "jaxdl.comparison.following": "follow",
+    "jaxdl.comparison.runs": "Run Runs find_runs",
     "jaxdl.experiment.config": "from_config to_config",
     "jaxdl.data": "Adding Addition ArrayFile Arrays Audio Bits BreastCancer CopyMemory Data Dataset Diabetes Digits "
     "Folder Iris Parity Preprocess Series Shapes Sine Spec SpokenDigit Subtraction Table Text Tfds Trees Vowels Wine "
@@ -313,6 +320,7 @@ _NAMES = {
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine CosineRestarts Exponential InverseSquareRoot OneCycle Piecewise "
     "Plateau Polynomial Schedule",
+    "jaxdl.record.trackers.tracker": "TrackedRun Tracker",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",

@@ -24,6 +24,7 @@ _HEADINGS = {
     "objectives": "Losses and metrics",
     "optim": "Optimizers and schedules",
     "inference": "Finished runs",
+    "comparison": "Comparing runs",
     "sweeps": "Sweeps",
     "fields": "Fields",
     "checkpoint": "Digests",

@@ -9,7 +9,7 @@ from jaxdl.errors import UserError
 
 def check_options(options: Options) -> None:
     """Raises `UserError` for options that do not apply to the command, and for missing ones that it needs."""
-    for name in ("resume", "max_time", "hang_after"):
+    for name in ("resume", "max_time", "hang_after", "on_end"):
         if getattr(options, name) and options.mode != "train":
             raise UserError(f"--{name} is for trainings: it does not work with --mode={options.mode}.")
     if options.resume and (options.run_dir or options.is_sweep):

@@ -80,6 +80,12 @@ COMMANDS: Mapping[str, Command] = {
         own_options=("runs", "filter", "figures", "baseline", "output"),
         of_runs=True,
     ),
+    "follow": Command(
+        "show what the running runs of --runs log, until they end",
+        "following:follow_runs",
+        own_options=("runs", "filter", "figures"),
+        of_runs=True,
+    ),
     "reproduce": Command(
         "train a finished run again and compare the bits", "proofs:reproduce", needs=("run_dir",), of_a_run=True
     ),

@@ -62,6 +62,11 @@ class Options:
         "5min, 600s; it says where it stands, and the same command goes on; by default it waits",
         check=_check_time,
     )
+    on_end: str = static(
+        "",
+        "program with arguments that is run when the training or the sweep has ended, however it ended; "
+        "JAXDL_RUN_DIR or JAXDL_SWEEP_DIR, JAXDL_EXPERIMENT and JAXDL_STATUS are in its environment; no shell reads it",
+    )
     tuning: str = static(
         "auto",
         "how a CPU computes, that is how many of its devices share a batch, and with the extra native whether oneDNN "
@@ -93,19 +98,22 @@ class Options:
     )
     runs: tuple[str, ...] = static(
         (),
-        "with --mode=runs or compare: run directories, sweeps, folders with runs, or patterns such as runs/mnist_*; "
-        "none: the folder runs",
+        "with --mode=runs, compare or follow: run directories, sweeps, folders with runs, or patterns such as "
+        "runs/mnist_*; none: the folder runs",
     )
     filter: str = static(
         "",
-        "with --mode=runs or compare: conditions such as 'experiment=mnist_cnn test/accuracy>0.99 learning_rate<=1e-3'",
+        "with --mode=runs, compare or follow: conditions such as 'experiment=mnist_cnn test/accuracy>0.99 "
+        "learning_rate<=1e-3'",
     )
     sort: str = static("", "with --mode=runs: a figure, fact or field to sort by; -NAME sorts from high to low")
     figures: tuple[str, ...] = static(
-        (), "with --mode=compare: names of figures, such as test/accuracy; none: all on test"
+        (),
+        "with --mode=compare or follow: names of figures, such as test/accuracy; none: all on test, or on validation",
     )
     baseline: str = static(
-        "", "with --mode=compare: a run with whose recipe the others are compared; the first", path=True
+        "",
+        "with --mode=compare: with what the others are compared: a run directory, or a recipe by its name; the first",
     )
     prompt: str = static("", "with --mode=sample: the text to begin with")
     length: int = static(

@@ -9,13 +9,14 @@ from pathlib import Path
 from jaxdl.backend.mesh import devices_of, named_axes
 from jaxdl.cli.argv import program, spelled_out, tokens, without
 from jaxdl.cli.flags import flag_names
+from jaxdl.cli.on_end import run_on_end
 from jaxdl.cli.options import Options, option_switches, sweep_options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import settable
 from jaxdl.files.paths import expanded
 from jaxdl.report.terminal import announce
-from jaxdl.sweeps.api import conduct, make_definition
+from jaxdl.sweeps.api import conduct, default_sweep_dir, make_definition
 from jaxdl.sweeps.results.display import print_results
 from jaxdl.sweeps.results.results import best_command
 from jaxdl.sweeps.space.pairs import read_pairs
@@ -48,21 +49,31 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
     definition = make_definition(experiment, space, selection, lag=max(1, execution.width()))
     _check_not_given(experiment, space, arguments)
     command = [*program(), *_without_sweep(arguments, experiment, space)]
-    results = conduct(
-        definition,
-        execution,
-        sweep_dir=Path(options.sweep_dir) if options.sweep_dir else None,
-        data_dir=Path(options.data_folder),
-        command=command,
-        extend=options.extend,
-        dry_run=options.dry_run,
-        notify=_say_nothing if options.quiet and not options.dry_run else announce,
-    )
-    if results is None:
-        return 0
-    best = results.best
-    print_results(results, best_command(best, command) if best else "")
-    return 1 if results.failed or best is None else 0
+    sweep_dir = Path(options.sweep_dir) if options.sweep_dir else default_sweep_dir(definition)
+    status = "failed"
+    try:
+        results = conduct(
+            definition,
+            execution,
+            sweep_dir=sweep_dir,
+            data_dir=Path(options.data_folder),
+            command=command,
+            extend=options.extend,
+            dry_run=options.dry_run,
+            notify=_say_nothing if options.quiet and not options.dry_run else announce,
+        )
+        if results is None:
+            return 0
+        best = results.best
+        print_results(results, best_command(best, command) if best else "")
+        status = "failed" if results.failed or best is None else "completed"
+        return 0 if status == "completed" else 1
+    except KeyboardInterrupt:
+        status = "preempted"
+        raise
+    finally:
+        if sweep_dir.exists() and not options.dry_run:
+            run_on_end(options.on_end, sweep_dir=sweep_dir, status=status)
 
 
 def _say_nothing(text: str) -> None:
@@ -93,4 +104,4 @@ def _without_sweep(arguments: Sequence[str], experiment: Experiment, space: Spac
     booleans = {field.path for field in settable(experiment) if field.type is bool}
     switches = option_switches() | {name for name, path in names.items() if path in booleans}
     found = tokens(spelled_out(arguments), switches)
-    return without(found, {"sweep", "sweep_file", "max_time", "quiet", *sweep_options(), *swept}, switches)
+    return without(found, {"sweep", "sweep_file", "max_time", "quiet", "on_end", *sweep_options(), *swept}, switches)

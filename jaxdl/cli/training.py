@@ -10,6 +10,7 @@ import jax
 from jaxdl.backend.memory import device_memory
 from jaxdl.cli.argv import program
 from jaxdl.cli.finding import docstring, folders_of, shipped_folder
+from jaxdl.cli.on_end import check_on_end, run_on_end
 from jaxdl.cli.options import Options, option_fields
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
@@ -32,9 +33,20 @@ from jaxdl.training.tuning import Tuner
 
 def train(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Trains an experiment, or a sweep over variants of it; returns the exit status."""
+    if options.on_end:
+        check_on_end(options.on_end)
     if options.is_sweep:
         return _sweep(options, experiment, arguments)
     run_dir = _run_dir(options, experiment)
+    try:
+        return _train_once(options, experiment, arguments, begin, run_dir)
+    finally:
+        if run_dir.exists():
+            run_on_end(options.on_end, run_dir=run_dir)
+
+
+def _train_once(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float, run_dir: Path) -> int:
+    """Trains, and prints the results; returns the exit status."""
     try:
         summary = train_experiment(
             experiment,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.comparison.runs import Run, differing_fields, find_runs
+from jaxdl.comparison.runs import Run, data_frame, differing_fields, find_runs
 from jaxdl.comparison.statistics import Difference, Estimate, difference, estimate
 from jaxdl.errors import UserError, did_you_mean
 from jaxdl.fields import show
@@ -36,13 +37,23 @@ class Group:
     values: Mapping[str, Any]
     runs: tuple[Run, ...]
 
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are."""
+        return len({_seed(run) for run in self.runs})
+
     def by_seed(self, metric: str) -> dict[Any, float]:
         """Returns a figure by seed; of several runs with one seed the mean."""
         found: dict[Any, list[float]] = {}
         for run in self.runs:
             if is_number(run.metrics.get(metric)):
-                found.setdefault(run.seed, []).append(float(run.metrics[metric]))
+                found.setdefault(_seed(run), []).append(float(run.metrics[metric]))
         return {seed: statistics.fmean(values) for seed, values in found.items()}
+
+    def median(self, fact: str) -> float | None:
+        """Returns the median over the runs of a number of their summaries, such as ``wall_seconds``; None without."""
+        values = [run.summary[fact] for run in self.runs if is_number(run.summary.get(fact))]
+        return statistics.median(values) if values else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +63,14 @@ class Comparison:
     Attributes:
         groups: the recipes.
         metrics: names of the compared figures, such as ``test/accuracy``.
+        further: names of the other figures that runs have; empty where the compared ones were chosen by name.
         baseline: number of the group with which the others are compared.
         left_out: runs that are not completed.
     """
 
     groups: Sequence[Group]
     metrics: Sequence[str]
+    further: Sequence[str]
     baseline: int
     left_out: Sequence[Run]
 
@@ -86,11 +99,7 @@ class Comparison:
         Raises:
             UserError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError("to_pandas() needs pandas: pip install pandas, or use the rows as they are.") from None
-        return pandas.DataFrame(self.rows).set_index("recipe")
+        return data_frame(self.rows, "recipe")
 
     @property
     def stand_ins(self) -> list[str]:
@@ -105,7 +114,7 @@ class Comparison:
     @property
     def caution(self) -> str:
         """What the number of seeds allows to conclude; empty where each recipe has enough."""
-        fewest = min(len({run.seed for run in group.runs}) for group in self.groups)
+        fewest = min(group.seeds for group in self.groups)
         if fewest >= _FEW_SEEDS:
             return ""
         if fewest == 1:
@@ -113,20 +122,28 @@ class Comparison:
                 "A recipe has one seed: nothing here says whether a difference is more than chance. Train each with "
                 f"{_FEW_SEEDS} or more (--sweep=seed=0:{_FEW_SEEDS})."
             )
+        so_few = (
+            "with two, the interval is 12.7 times the standard error of the mean, and even a large difference is "
+            "seldom told from chance"
+            if fewest == 2
+            else "intervals are wide, p-values are rough, and one more seed may turn the order round"
+        )
         return (
-            f"A recipe has {fewest} seeds: intervals are wide, p-values are rough, and one more seed may turn the "
-            f"order round. Train each with {_FEW_SEEDS} or more (--sweep=seed=0:{_FEW_SEEDS})."
+            f"A recipe has {fewest} seeds: {so_few}. Train each with {_FEW_SEEDS} or more "
+            f"(--sweep=seed=0:{_FEW_SEEDS})."
         )
 
     def _row(self, group: Group) -> dict[str, Any]:
-        row: dict[str, Any] = {"recipe": group.name, "seeds": len({run.seed for run in group.runs})}
+        row: dict[str, Any] = {"recipe": group.name, "seeds": group.seeds}
         row |= group.values
-        for metric in self.metrics:
+        for metric in (*self.metrics, *self.further):
             mean, against = self.estimate(group, metric), self.difference(group, metric)
             row[metric] = mean.mean if mean else None
             row[f"{metric} ci95"] = mean.half if mean else None
             row[f"{metric} difference"] = against.mean if against else None
+            row[f"{metric} difference ci95"] = against.half if against else None
             row[f"{metric} p"] = against.p if against else None
+            row[f"{metric} pairs"] = against.seeds if against else None
         return row
 
 
@@ -140,8 +157,8 @@ def compare(
     Args:
         *places: as for `jaxdl.find_runs`; sweeps are their trials.
         metrics: names of the figures, such as ``test/accuracy``; none: all figures on test, or else on validation.
-        baseline: a run directory, or another of the places, with runs of one recipe, with which the others are
-            compared; None: the recipe of the first run.
+        baseline: with what the others are compared: the name of a recipe, or a run directory or another place with runs
+            of one recipe; None: the recipe of the first run.
 
     Raises:
         UserError: there is no completed run, no run has a figure, or the baseline is none of the recipes.
@@ -151,54 +168,82 @@ def compare(
     if not done:
         raise UserError(f"none of the {len(found)} runs is completed, so there is nothing to compare.")
     groups = _groups(done)
-    return Comparison(
-        groups, _metrics(done, metrics), _baseline(groups, baseline), [run for run in found if run not in done]
-    )
+    shown, further = _metrics(done, metrics)
+    left_out = [run for run in found if run.status != "completed"]
+    return Comparison(groups, shown, further, _baseline(groups, baseline), left_out)
+
+
+def _seed(run: Run) -> Any:
+    """Returns a run's seed; a run of another tool that names none has one of its own."""
+    return str(run.path) if run.seed is None else run.seed
 
 
 def _groups(runs: Sequence[Run]) -> list[Group]:
-    differing = [path for path in differing_fields(runs) if not path.startswith(_BESIDE)]
-    by_values: dict[str, list[Run]] = {}
+    """Sorts runs into recipes, in the order of their first runs.
+
+    Fields are compared among the runs of one experiment: two experiments differ in most of them, and their names say
+    it.
+    """
+    by_origin: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        by_values.setdefault(repr([run.config.get(path) for path in differing]), []).append(run)
+        by_origin.setdefault((run.experiment, run.tool), []).append(run)
+    origins = Counter(experiment for experiment, _ in by_origin)
+    everywhere = [path for path in differing_fields(runs) if not path.startswith(_BESIDE)]
     groups = []
-    for same in by_values.values():
-        values = {path: same[0].config[path] for path in differing if path in same[0].config}
-        groups.append(Group(_name(same[0], values, differing), values, tuple(same)))
-    return groups
+    for (experiment, tool), same in by_origin.items():
+        head = [experiment] if len(origins) > 1 else []
+        head += [f"({tool})"] if origins[experiment] > 1 else []
+        differing = [path for path in differing_fields(same) if not path.startswith(_BESIDE)]
+        by_values: dict[str, list[Run]] = {}
+        for run in same:
+            by_values.setdefault(repr([run.config.get(path) for path in differing]), []).append(run)
+        for equal in by_values.values():
+            first = equal[0]
+            values = {path: first.config[path] for path in everywhere if path in first.config}
+            name = " ".join([*head, *_said({path: values[path] for path in differing if path in values}, differing)])
+            groups.append(Group(name or experiment, values, tuple(equal)))
+    order = {run.path: number for number, run in enumerate(runs)}
+    return sorted(groups, key=lambda group: order[group.runs[0].path])
 
 
-def _name(run: Run, values: Mapping[str, Any], differing: Sequence[str]) -> str:
-    """Names a recipe by its differing fields: by their last names where these are different ones."""
+def _said(values: Mapping[str, Any], differing: Sequence[str]) -> list[str]:
+    """Returns the differing fields of a recipe as text: by their last names where these are different ones."""
     last = [path.rpartition(".")[2] for path in differing]
     said = []
     for path, value in values.items():
         short = path.rpartition(".")[2]
         # The parts themselves come first, and their fields are those that others do not have.
-        said.append(show(value) if path == "name" else f"{short if last.count(short) == 1 else path}={show(value)}")
-    return " ".join(said) or run.experiment
+        said.append(f"{short if last.count(short) == 1 else path}={show(value)}")
+    return said
 
 
-def _metrics(runs: Sequence[Run], wanted: Sequence[str]) -> tuple[str, ...]:
+def _metrics(runs: Sequence[Run], wanted: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the names of the figures to compare, and of the others."""
     known = dict.fromkeys(name for run in runs for name, value in run.metrics.items() if is_number(value))
     for name in wanted:
         if name not in known:
             raise UserError(f"no run has the figure {name!r}.{did_you_mean(name, known)}")
     if wanted:
-        return tuple(wanted)
-    for split in ("test", "validation"):
-        found = tuple(name for name in known if name.startswith(f"{split}/"))
+        return tuple(wanted), ()
+    for split in ("test", "validation", ""):
+        found = tuple(name for name in known if name.startswith(split and f"{split}/"))
         if found:
-            return found
-    raise UserError("no run has a figure on test or validation.")
+            return found, tuple(name for name in known if name not in found)
+    raise UserError("no run has a figure.")
 
 
 def _baseline(groups: Sequence[Group], baseline: str | os.PathLike[str] | None) -> int:
     if baseline is None:
         return 0
+    names = [group.name for group in groups]
+    if baseline in names:
+        return names.index(str(baseline))
     paths = {run.path.resolve() for run in find_runs(baseline)}
     having = [number for number, group in enumerate(groups) if any(run.path.resolve() in paths for run in group.runs)]
     if len(having) != 1:
         what = "is none of the compared runs" if not having else "has runs of several recipes"
-        raise UserError(f"--baseline={os.fspath(baseline)} {what}; give a run directory of one of them.")
+        raise UserError(
+            f"--baseline={os.fspath(baseline)} {what}; give a run directory of one of them, or its name: "
+            f"{', '.join(names)}."
+        )
     return having[0]

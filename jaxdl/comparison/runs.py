@@ -7,31 +7,62 @@ import functools
 import glob
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxdl.errors import UserError
 from jaxdl.files.paths import expanded
 from jaxdl.record import CONFIG, RECORD, SUMMARY, read_metrics
-from jaxdl.record.encoding import number
+from jaxdl.record.encoding import flattened, number
+from jaxdl.report.format import is_number
+
+if TYPE_CHECKING:
+    import pandas
 
 UNFINISHED = "unfinished"
 # Folders of a run directory, in which there are no other runs.
 _OF_A_RUN = frozenset({"checkpoints", "profile"})
+# Files in which other tools keep runs.
+_FILES_OF_RUNS = frozenset({".wandb", ".db"})
+_OF_OTHER_TOOLS = re.compile(
+    r"events\.out\.tfevents\.|^meta\.yaml$|\.wandb$|\.db$|^(train|training|val|valid|validation|eval|test)$"
+)
+
+
+class Imported(NamedTuple):
+    """What was read from the files of another tool, in the place of those of a run directory.
+
+    Attributes:
+        tool: its name, such as ``mlflow``.
+        config: fields of the recipe by dotted path.
+        history: figures while it trained, as the lines of ``metrics.jsonl``.
+    """
+
+    tool: str
+    config: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run directory. What it has not written yet is missing here, too.
+    """One run directory, or a run of another tool. What it has not written yet is missing here, too.
 
     Attributes:
-        path: the directory.
+        path: the directory; of another tool's run the place of its files, with the run's name where they hold several.
         summary: the content of ``summary.json``; empty before the run has ended for the first time.
+        imported: what was read from another tool's files; None for a run directory.
     """
 
     path: Path
     summary: Mapping[str, Any]
+    imported: Imported | None = None
+
+    @property
+    def tool(self) -> str:
+        """The name of the tool that wrote it."""
+        return self.imported.tool if self.imported else "jaxdl"
 
     @property
     def status(self) -> str:
@@ -48,23 +79,28 @@ class Run:
         if "metrics" in self.summary:
             found = self.summary["metrics"]
             return {name: number(value) for name, value in found.items()} if isinstance(found, Mapping) else {}
+        last = {line["split"]: line for line in self.history if isinstance(line.get("split"), str)}
+        return {f"{split}/{name}": line[name] for split, line in last.items() for name in line if name not in BESIDE}
+
+    @functools.cached_property
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        """The figures while it trained, the lines of ``metrics.jsonl``: ``step``, ``epoch``, ``split``, the figures."""
+        if self.imported:
+            return self.imported.history
         try:
-            lines = read_metrics(self.path)
+            return read_metrics(self.path)
         except UserError:  # a line that is just being written
-            return {}
-        last = {line["split"]: line for line in lines if isinstance(line.get("split"), str)}
-        beside = ("split", "step", "epoch")
-        return {f"{split}/{name}": line[name] for split, line in last.items() for name in line if name not in beside}
+            return ()
 
     @functools.cached_property
     def config(self) -> Mapping[str, Any]:
         """The recipe's fields by dotted path; a part's own path has its name, such as ``optimizer: adam``."""
-        return dict(_flat(_read(self.path / CONFIG)))
+        return self.imported.config if self.imported else flattened(_read(self.path / CONFIG))
 
     @functools.cached_property
     def record(self) -> Mapping[str, Any]:
         """Where the run comes from: command, commit, versions, devices."""
-        return _read(self.path / RECORD)
+        return {} if self.imported else _read(self.path / RECORD)
 
     @property
     def seed(self) -> Any:
@@ -75,7 +111,7 @@ class Run:
         """What a run is found by beside its metrics and fields: how far it is, how long it took, and its data."""
         data = self.summary.get("data")
         found = {name: self.summary[name] for name in _NUMBERS if name in self.summary}
-        found |= {"experiment": self.experiment, "status": self.status, "run": str(self.path)}
+        found |= {"experiment": self.experiment, "status": self.status, "run": str(self.path), "tool": self.tool}
         if isinstance(data, Mapping):
             found |= {"used": data.get("used"), "substituted": data.get("substituted")}
         return found
@@ -88,25 +124,82 @@ class Run:
         """
         if name in self.facts:
             return self.facts[name]
-        if "/" in name:
+        if "/" in name or (self.imported and name in self.metrics):
             return self.metrics.get(name)
         if name in self.config:
             return self.config[name]
-        same = [path for path in self.config if path.rpartition(".")[2] == name]
+        ending = f".{name}"
+        same = [path for path in self.config if path.endswith(ending)]
         if len(same) > 1:
             raise UserError(f"{name} is ambiguous: write {' or '.join(same)}.")
         return self.config[same[0]] if same else None
 
 
+# What a line of ``metrics.jsonl`` has beside its figures.
+BESIDE = frozenset({"split", "step", "epoch"})
 _NUMBERS = ("step", "epoch", "parameters", "wall_seconds", "compile_seconds", "train_examples_per_second")
 
 
-def find_runs(*places: str | os.PathLike[str]) -> list[Run]:
-    """Finds runs.
+class Runs(list[Run]):
+    """Runs as a list, which can be narrowed down, sorted, and made a table."""
+
+    def where(self, conditions: str) -> Runs:
+        """Returns those for which conditions hold, such as ``"experiment=mnist_cnn test/accuracy>0.99"``.
+
+        Raises:
+            UserError: they are no conditions, or no run has anything of a name.
+        """
+        from jaxdl.comparison.filters import chosen, parse_conditions
+
+        return Runs(chosen(self, parse_conditions(conditions)))
+
+    def sorted_by(self, name: str) -> Runs:
+        """Returns them sorted by a fact, a figure or a field; ``-NAME`` sorts from high to low.
+
+        Raises:
+            UserError: no run has anything of that name.
+        """
+        from jaxdl.comparison.filters import in_order
+
+        return Runs(in_order(self, name))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A flat row for each run: its facts, its figures that are numbers, and its fields by their paths."""
+        return [
+            {**run.facts, **{k: v for k, v in run.metrics.items() if is_number(v)}, **_beside(run.config, run.facts)}
+            for run in self
+        ]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Returns the rows as a data frame.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        return data_frame(self.rows, "run")
+
+
+def data_frame(rows: Sequence[Mapping[str, Any]], index: str) -> pandas.DataFrame:
+    """Returns rows as a data frame; raises `UserError` where pandas is not installed."""
+    try:
+        import pandas
+    except ImportError:
+        raise UserError("to_pandas() needs pandas: pip install pandas, or use the rows as they are.") from None
+    return pandas.DataFrame(rows).set_index(index)
+
+
+def _beside(config: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in config.items() if path not in facts}
+
+
+def find_runs(*places: str | os.PathLike[str]) -> Runs:
+    """Finds runs, also those of other tools (see `jaxdl.comparison.importers`).
 
     Args:
         *places: run directories, sweep directories, folders with runs at any depth, or patterns such as
-            ``runs/*/2026*`` and ``runs/**``; none: the folder ``runs``.
+            ``runs/*/2026*`` and ``runs/**``; folders of TensorBoard's event files, MLflow's ``mlruns``, the folder
+            ``wandb``, and databases of MLflow and trackio (``mlflow.db``); none: the folder ``runs``.
 
     Returns:
         Each run once, in the order of the places, below a place sorted by path.
@@ -116,37 +209,62 @@ def find_runs(*places: str | os.PathLike[str]) -> list[Run]:
     """
     found: dict[Path, Run] = {}
     for place in places or ("runs",):
-        paths = [path for folder in _matching(os.fspath(place)) for path in _below(folder)]
-        if not paths:
-            raise UserError(f"there is no run in {place} (no folder with a {CONFIG}).")
-        found |= {path: Run(path, _read(path / SUMMARY)) for path in paths if path not in found}
-    return list(found.values())
+        runs = [run for path in _matching(os.fspath(place)) for run in _at(path)]
+        if not runs:
+            raise UserError(f"there is no run in {place} (no folder with a {CONFIG}, and no files of another tool).")
+        for run in runs:
+            found.setdefault(run.path, run)
+    return Runs(found.values())
 
 
 def _matching(place: str) -> list[Path]:
     path = expanded(place)
-    if path.is_dir():
-        return [path]
     if path.name == CONFIG and path.is_file():
         return [path.parent]
-    folders = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if os.path.isdir(each)]
-    if not folders:
+    if path.exists():
+        return [path]
+    found = [Path(each) for each in sorted(glob.glob(str(path), recursive=True))]
+    found = [each for each in found if each.is_dir() or each.suffix in _FILES_OF_RUNS]
+    if not found:
         raise UserError(f"there is no folder {place}; give run directories, folders with runs, or patterns.")
-    return folders
+    return found
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    """Yields the run directories in a folder, which may be one itself, sorted."""
+def _at(path: Path) -> Iterator[Run]:
+    """Yields the runs at a place, which may be a run directory, a folder with some, or a file of another tool."""
+    if path.is_dir():
+        yield from _below(path)
+    elif path.suffix in _FILES_OF_RUNS:
+        from jaxdl.comparison.importers.finding import runs_of_file
+
+        yield from runs_of_file(path)
+
+
+def _below(folder: Path) -> Iterator[Run]:
+    """Yields the runs in a folder, which may be a run directory itself, sorted."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return
-    if any(entry.name == CONFIG for entry in entries):
-        yield folder
+    names = {entry.name for entry in entries}
+    if CONFIG in names:
+        yield Run(folder, _read(folder / SUMMARY))
         return
+    imported, taken = _of_other_tools(folder, names)
+    yield from imported
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and entry.name not in _OF_A_RUN and not entry.name.startswith("."):
+        passed_over = entry.name in _OF_A_RUN or entry.name in taken or entry.name.startswith(".")
+        if not passed_over and entry.is_dir(follow_symlinks=False):
             yield from _below(Path(entry.path))
+
+
+def _of_other_tools(folder: Path, names: Set[str]) -> tuple[list[Run], Collection[str]]:
+    """Returns the runs of other tools in a folder, and those of its subfolders that are theirs, too."""
+    if not any(_OF_OTHER_TOOLS.search(name) for name in names):  # of thousands of folders none has any
+        return [], ()
+    from jaxdl.comparison.importers.finding import runs_of_other_tools
+
+    return runs_of_other_tools(folder, names)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -156,16 +274,6 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for name, item in value.items():
-        if name == "type" and path:
-            yield path.removesuffix("."), item
-        elif isinstance(item, Mapping):
-            yield from _flat(item, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", tuple(item) if isinstance(item, list) else number(item)
 
 
 def differing_fields(runs: Iterable[Run]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scipy.special import stdtr, stdtrit
 
-_LEVEL = 0.95
+LEVEL = 0.95
 
 
 class Estimate(NamedTuple):
@@ -63,4 +63,4 @@ def _half(values: Sequence[float]) -> float | None:
     count = len(values)
     if count < 2 or not all(map(math.isfinite, values)):
         return None
-    return float(stdtrit(count - 1, (1 + _LEVEL) / 2)) * statistics.stdev(values) / math.sqrt(count)
+    return float(stdtrit(count - 1, (1 + LEVEL) / 2)) * statistics.stdev(values) / math.sqrt(count)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +24,12 @@ _LATEX = {
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$"},
 }
+_MINUS = re.compile(r"(?<![\w.-])-(?=[\d.])")
 
 
 def cells(comparison: Comparison, group: Group) -> list[str]:
     """Returns a recipe's row as text: its name, its seeds, and each figure with its interval and difference."""
-    row = [group.name, str(len({run.seed for run in group.runs}))]
+    row = [group.name, str(group.seeds)]
     for metric in comparison.metrics:
         mean, against = comparison.estimate(group, metric), comparison.difference(group, metric)
         if mean is None:
@@ -35,7 +38,8 @@ def cells(comparison: Comparison, group: Group) -> list[str]:
         text = figure(mean.mean) + (f" ± {figure(mean.half)}" if mean.half is not None else "")
         if against is not None:
             p = "" if against.p is None else f", p = {against.p:.2g}"
-            text += f" ({'+' if against.mean >= 0 else ''}{figure(against.mean)}{p})"
+            seeds = "" if against.seeds == group.seeds else f", {against.seeds} in common"
+            text += f" ({'+' if against.mean >= 0 else ''}{figure(against.mean)}{p}{seeds})"
         row.append(text)
     return row
 
@@ -46,12 +50,17 @@ def head(comparison: Comparison) -> list[str]:
 
 
 def legend(comparison: Comparison) -> str:
-    """Returns what the numbers of a table mean, in one or two sentences."""
+    """Returns what the numbers of a table mean, and what the number of seeds allows to conclude."""
+    return " ".join(filter(None, [_meaning(comparison), comparison.caution]))
+
+
+def _meaning(comparison: Comparison) -> str:
     base = comparison.groups[comparison.baseline].name
     text = "Means over seeds ± half of the 95 % interval (Student's t)."
     if len(comparison.groups) > 1:
-        text += f" In brackets: the difference from {base} over common seeds, and the p-value of the paired t-test."
-    return " ".join(filter(None, [text, comparison.caution]))
+        text += f" In brackets: the difference from {base} over common seeds, and the p-value of the paired t-test"
+        text += " (each test by itself; not corrected for their number)." if len(comparison.groups) > 2 else "."
+    return text
 
 
 def terminal_table(comparison: Comparison) -> Table:
@@ -92,33 +101,55 @@ def markdown_text(comparison: Comparison) -> str:
 
 
 def latex_text(comparison: Comparison) -> str:
-    """Returns the table in LaTeX, which needs no package."""
+    r"""Returns the table in LaTeX, which needs no package: for ``\input``, and a document of one page by itself."""
 
     def line(row: Sequence[str]) -> str:
-        return " & ".join("".join(_LATEX.get(sign, sign) for sign in cell) for cell in row) + r" \\"
+        return " & ".join(map(_latex, row)) + r" \\"
 
     columns = head(comparison)
-    note = "".join(_LATEX.get(sign, sign) for sign in legend(comparison))
     return "\n".join(
         [
-            f"% {' '.join(legend(comparison).split())}",
+            f"% {' '.join(printable(legend(comparison)).encode('ascii', 'replace').decode().split())}",
+            # \@classoptionslist is \relax until a document class is loaded.
+            r"\let\jaxdlend\relax",
+            r"\expandafter\ifx\csname @classoptionslist\endcsname\relax",
+            r"  \def\jaxdlend{\end{document}}\documentclass{article}\begin{document}\pagestyle{empty}\noindent",
+            r"\fi",
             rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
             r"\hline",
             line(columns),
             r"\hline",
             *(line(cells(comparison, group)) for group in comparison.groups),
             r"\hline",
-            rf"\multicolumn{{{len(columns)}}}{{p{{0.9\linewidth}}}}{{\footnotesize {note}}}",
+            rf"\multicolumn{{{len(columns)}}}{{p{{0.9\linewidth}}}}{{\footnotesize {_latex(legend(comparison))}}}",
             r"\end{tabular}",
+            r"\jaxdlend",
             "",
         ]
     )
 
 
+def _latex(text: str) -> str:
+    """Returns a text for LaTeX; signs that it does not know without further packages become the nearest ASCII."""
+    found = []
+    for sign in text:
+        if sign in _LATEX or sign.isascii():
+            found.append(_LATEX.get(sign, sign if sign.isprintable() else " "))
+        else:
+            found.append(unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode() or "?")
+    return _MINUS.sub("$-$", "".join(found))
+
+
 def html_text(comparison: Comparison) -> str:
     """Returns the comparison as a self-contained page."""
-    rows = [cells(comparison, group) for group in comparison.groups]
-    return comparison_page(comparison, head(comparison), rows, legend(comparison))
+    text = "Means over seeds, and half of their 95 % intervals (Student's t); the drawings show both on one scale."
+    if len(comparison.groups) > 1:
+        base = comparison.groups[comparison.baseline].name
+        text += (
+            f" Differences are from {base} over the seeds in common, with their 95 % intervals; p is the p-value of "
+        )
+        text += "the paired t-test, each by itself and not corrected for the number of tests."
+    return comparison_page(comparison, text)
 
 
 _WRITERS: Mapping[str, Callable[[Comparison], str]] = {

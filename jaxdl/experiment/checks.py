@@ -53,3 +53,7 @@ def mesh(value: str | None) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def trackers(value: tuple[str, ...]) -> str | None:
+    return None if len(set(value)) == len(value) else "names a tracker twice"

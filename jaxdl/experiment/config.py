@@ -19,6 +19,7 @@ from jaxdl.fields.named import SEVERAL
 from jaxdl.objectives.metrics import defined
 from jaxdl.objectives.own import OwnMetric
 from jaxdl.objectives.several import Several, with_kinds
+from jaxdl.record.trackers.tracker import OwnTracker
 
 _TYPE = "type"
 _CODE = "code"
@@ -175,7 +176,7 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
 
 
 def with_own(names: Any, default: Any) -> Any:
-    """Returns a tuple of names in which those of the user's own metrics and hooks are these themselves.
+    """Returns a tuple of names in which those of the user's own metrics, hooks and trackers are these themselves.
 
     Args:
         names: the names, of a config or a flag; anything else is returned as it is.
@@ -183,7 +184,7 @@ def with_own(names: Any, default: Any) -> Any:
     """
     if not isinstance(names, tuple) or not isinstance(default, tuple):
         return names
-    own = {str(each): each for each in default if isinstance(each, OwnMetric | Hook)}
+    own = {str(each): each for each in default if isinstance(each, OwnMetric | Hook | OwnTracker)}
     return tuple(own.get(each, each) if isinstance(each, str) else each for each in names)
 
 

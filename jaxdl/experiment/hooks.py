@@ -60,7 +60,8 @@ class Moment(Protocol):
             name: its name; it is shown as ``hooks/NAME``.
             value: a number, which goes to ``metrics.jsonl``, the summary, the report and TensorBoard; or for
                 TensorBoard alone a picture, (height, width) or (height, width, 1 or 3 or 4), uint8 or floats in [0, 1],
-                or values of one axis, of which it shows the histogram.
+                values of one axis, of which it shows the histogram, or a text in Markdown. Trackers are given all of
+                them.
 
         Raises:
             UserError: it is none of these.

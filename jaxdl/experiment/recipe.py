@@ -35,6 +35,7 @@ from jaxdl.objectives.several import with_kinds
 from jaxdl.optim import OPTIMIZERS, Optimizer
 from jaxdl.optim.groups import expression
 from jaxdl.optim.schedules import SCHEDULES, Schedule
+from jaxdl.record.trackers.tracker import taken_trackers
 
 
 @described
@@ -105,6 +106,14 @@ class Experiment:
         affects=(),
         since="0.3.0",
     )
+    tracker: tuple[str, ...] = static(
+        (),
+        "tools that are given the run's figures while it trains, see docs/trackers.md: mlflow, wandb, aim, trackio, or "
+        "a class of your own; TensorBoard's files are written in any case",
+        check=checks.trackers,
+        affects=(),
+        since="0.3.0",
+    )
 
     def __post_init__(self) -> None:
         """Takes names, kinds of parts and functions for the parts that are meant by them; see `taken`."""
@@ -122,6 +131,7 @@ class Experiment:
         if isinstance(self.init_from, os.PathLike):
             object.__setattr__(self, "init_from", os.fspath(self.init_from))
         object.__setattr__(self, "hooks", taken_hooks(self.hooks))
+        object.__setattr__(self, "tracker", taken_trackers(self.tracker))
 
     @property
     def measured(self) -> tuple[str, ...]:

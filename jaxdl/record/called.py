@@ -52,11 +52,20 @@ class Called:
     def write_array(self, step: int, name: str, array: np.ndarray) -> None:
         """Gives TensorBoard a picture, uint8 of two or three axes, or the histogram of values of one axis."""
         with named_cause(self._events_dir, "write TensorBoard events to"):
-            if self._events is None:
-                create_folder(self._events_dir)
-                self._events = EventFile(self._events_dir)
-            write = self._events.write_histogram if array.ndim == 1 else self._events.write_picture
+            events = self._opened()
+            write = events.write_histogram if array.ndim == 1 else events.write_picture
             write(step, name, array)
+
+    def _opened(self) -> EventFile:
+        if self._events is None:
+            create_folder(self._events_dir)
+            self._events = EventFile(self._events_dir)
+        return self._events
+
+    def write_text(self, step: int, name: str, text: str) -> None:
+        """Gives TensorBoard a text, which it shows as Markdown."""
+        with named_cause(self._events_dir, "write TensorBoard events to"):
+            self._opened().write_text(step, name, text)
 
     def close(self) -> None:
         """Closes the event file; a second call does nothing."""

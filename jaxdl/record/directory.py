@@ -9,6 +9,7 @@
 | ``hooks.jsonl``, ``hooks/`` | the calls of hooks, see `jaxdl.record.called` |
 | ``checkpoints/`` | see `jaxdl.checkpoint` |
 | ``summary.json`` | the outcome, written when the run ends |
+| ``trackers/`` | what other tools were given, see `jaxdl.record.trackers.sending` |
 | ``pictures.png`` | some test examples and what is predicted for them, where that is a picture |
 | ``inspection.json`` | what the report shows of the trained model, see `jaxdl.inference.inspection` |
 | ``progress.jsonl`` | a line for each epoch: its time, the examples per second, and the learning rate at its end |
@@ -26,12 +27,12 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import append_line, create_folder, flush_to_disk, named_cause, replace_file, sync_folder
 from jaxdl.files.locks import LOCK, FolderLock
-from jaxdl.record.encoding import json_text, number, plain
+from jaxdl.record.encoding import flattened, json_text, number, plain
 from jaxdl.record.reading import (
     CONFIG,
     INSPECTION,
@@ -44,6 +45,9 @@ from jaxdl.record.reading import (
     read_file,
 )
 from jaxdl.record.tensorboard import EventFile
+
+if TYPE_CHECKING:
+    from jaxdl.record.trackers.sending import Sending
 
 
 def new_run_dir(root: Path, experiment: str) -> Path:
@@ -68,6 +72,9 @@ class RunDirectory:
         self._created = tuple(created)  # folders that did not exist before, innermost first
         self._events: EventFile | None = None
         self._last_good_step: int | None = None
+        self._recipe: Mapping[str, Any] = {}
+        self._trackers: Sequence[Sending] = ()
+        self._ended: Mapping[str, Any] = {}  # the summary that was written last
         self._has_synced_name = False  # of metrics.jsonl, in this process
         # Of metrics.jsonl, as this process read or wrote it.
         content = self._metrics()
@@ -105,7 +112,12 @@ class RunDirectory:
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Writes ``config.json``; its ``name`` is what `create` compares."""
         self._check_held()
+        self._recipe = flattened(config)
         replace_file(self.path / CONFIG, json_text(config))
+
+    def track(self, trackers: Sequence[Sending]) -> None:
+        """Gives trackers what is recorded from now on; `close` ends them."""
+        self._trackers = trackers
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Writes ``record.json``."""
@@ -116,11 +128,19 @@ class RunDirectory:
         """Writes ``summary.json``."""
         self._check_held()
         replace_file(self.path / SUMMARY, json_text(summary))
+        self._ended = summary
 
-    def write_pictures(self, png: bytes) -> None:
-        """Writes ``pictures.png``."""
+    def write_pictures(self, step: int, png: bytes) -> None:
+        """Writes ``pictures.png``, and gives it to TensorBoard."""
         self._check_held()
         replace_file(self.path / PICTURES, png)
+        with named_cause(self.path, "write TensorBoard events to"):
+            self._open_events().write_png(step, "test/examples", png)
+
+    def show(self, step: int, name: str, value: Any) -> None:
+        """Gives the trackers a picture, (height, width[, channels]) uint8, values of one axis, or a text."""
+        for tracker in self._trackers:
+            tracker.show(step, name, value)
 
     def write_inspection(self, inspection: Mapping[str, Any]) -> None:
         """Writes ``inspection.json``."""
@@ -165,9 +185,15 @@ class RunDirectory:
         tags = {f"{split}/{name}": number(value) for name, value in figures.items()}
         numbers = {tag: float(value) for tag, value in tags.items() if isinstance(value, int | float)}
         with named_cause(self.path, "write TensorBoard events to"):
-            if self._events is None:
-                self._events = EventFile(self.path, self._last_good_step)
-            self._events.write(int(step), numbers)
+            self._open_events().write(int(step), numbers)
+        for tracker in self._trackers:
+            tracker.log(int(step), int(epoch), split, numbers)
+
+    def _open_events(self) -> EventFile:
+        if self._events is None:
+            self._events = EventFile(self.path, self._last_good_step)
+            self._events.write_recipe(self._last_good_step or 0, self.path.name, self._recipe)
+        return self._events
 
     def mark(self) -> dict[str, Any]:
         """Returns the size and digest of ``metrics.jsonl`` now, for `rewind`."""
@@ -242,10 +268,15 @@ class RunDirectory:
         if self._lock is None:
             return
         lock, self._lock = self._lock, None
+        status, trackers, self._trackers = str(self._ended.get("status", "failed")), self._trackers, ()
         try:
             if self._events is not None:
                 with named_cause(self.path, "write TensorBoard events to"):
+                    self._events.write_end(int(self._ended.get("step", 0)), status)
                     self._events.close()
+            figures = {k: v for k, v in self._ended.get("metrics", {}).items() if isinstance(v, int | float)}
+            for tracker in trackers:
+                tracker.close(status, figures)
         finally:
             lock.release()
 

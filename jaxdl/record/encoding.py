@@ -41,6 +41,26 @@ def number(value: Any) -> Any:
     return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
 
 
+def flattened(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a configuration by dotted path; a part's own path has its name, such as ``optimizer``."""
+    found: dict[str, Any] = {}
+    _flatten(config, "", found)
+    return found
+
+
+def _flatten(value: Mapping[str, Any], path: str, found: dict[str, Any]) -> None:
+    for name, item in value.items():  # of thousands of configurations
+        kind = type(item)
+        if name == "type" and path:
+            found[path[:-1]] = item
+        elif kind is dict:
+            _flatten(item, f"{path}{name}.", found)
+        elif kind is list:
+            found[f"{path}{name}"] = tuple(item)
+        else:
+            found[f"{path}{name}"] = number(item) if kind is str else item
+
+
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Returns the content of a JSON object, for `json.loads`; of two values of one name, Python's own takes the last.
 

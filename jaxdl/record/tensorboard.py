@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from jaxdl.fields import show
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +40,7 @@ class EventFile:
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._event, self._summary, self._histogram = event_pb2.Event, summary_pb2.Summary, HistogramProto
+        self._metadata = summary_pb2.SummaryMetadata
         # TensorBoard reads the files in the order of their names, so they are numbered; the clock may be wrong.
         # One more than the largest number: after a file was removed, the count would be the number of an existing file.
         names = (_NUMBERED.match(path.name) for path in folder.iterdir())
@@ -52,6 +56,52 @@ class EventFile:
         """Appends one event with all the numbers, by tag, and flushes it."""
         values = [self._summary.Value(tag=tag, simple_value=number) for tag, number in numbers.items()]
         self._put(step=step, summary=self._summary(value=values))
+        self._file.flush()
+
+    def write_recipe(self, step: int, name: str, config: Mapping[str, Any]) -> None:
+        """Appends the fields of a recipe, by dotted path: as a text, and for the plugin of hyperparameters."""
+        from tensorboard.plugins.hparams import plugin_data_pb2
+
+        rows = [f"| {path} | {_cell(value)} |" for path, value in config.items()]
+        self.write_text(step, "recipe", "\n".join(["| field | value |", "|---|---|", *rows]))
+        started = plugin_data_pb2.SessionStartInfo(group_name=name, start_time_secs=time.time())
+        for path, value in config.items():
+            kind = "bool_value" if isinstance(value, bool) else "number_value"
+            # The table of the plugin leaves out a number that is not finite.
+            is_number = isinstance(value, int | float) and math.isfinite(value)
+            setattr(started.hparams[path], kind if is_number else "string_value", value if is_number else _cell(value))
+        data = plugin_data_pb2.HParamsPluginData(session_start_info=started)
+        self._put_tensor(step, "_hparams_/session_start_info", "hparams", data.SerializeToString())
+
+    def write_end(self, step: int, status: str) -> None:
+        """Appends the end of the run for the plugin of hyperparameters."""
+        from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+        known = api_pb2.STATUS_SUCCESS if status == "completed" else api_pb2.STATUS_FAILURE
+        ended = plugin_data_pb2.SessionEndInfo(status=known, end_time_secs=time.time())
+        data = plugin_data_pb2.HParamsPluginData(session_end_info=ended)
+        self._put_tensor(step, "_hparams_/session_end_info", "hparams", data.SerializeToString())
+
+    def write_text(self, step: int, tag: str, text: str) -> None:
+        """Appends a text, which is shown as Markdown, and flushes it."""
+        self._put_tensor(step, tag, "text", b"", [text.encode()])
+
+    def _put_tensor(self, step: int, tag: str, plugin: str, content: bytes, texts: Sequence[bytes] = ()) -> None:
+        from tensorboard.compat.proto.tensor_pb2 import TensorProto
+        from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
+
+        about = self._metadata(plugin_data=self._metadata.PluginData(plugin_name=plugin, content=content))
+        tensor = TensorProto(dtype=DT_STRING, string_val=texts) if texts else TensorProto(dtype=DT_FLOAT)
+        tensor.tensor_shape.dim.add(size=len(texts))
+        value = self._summary.Value(tag=tag, metadata=about, tensor=tensor)
+        self._put(step=step, summary=self._summary(value=[value]))
+        self._file.flush()
+
+    def write_png(self, step: int, tag: str, png: bytes) -> None:
+        """Appends a picture that is a PNG file, and flushes it."""
+        width, height = (int.from_bytes(png[place : place + 4], "big") for place in (16, 20))
+        image = self._summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        self._put(step=step, summary=self._summary(value=[self._summary.Value(tag=tag, image=image)]))
         self._file.flush()
 
     def write_picture(self, step: int, tag: str, picture: np.ndarray) -> None:
@@ -90,3 +140,8 @@ class EventFile:
 
     def _put(self, **fields: Any) -> None:
         self._file.write(self._event(wall_time=time.time(), **fields).SerializeToString())
+
+
+def _cell(value: Any) -> str:
+    """Returns a value as it is written in a flag, for a table in Markdown."""
+    return show(value).replace("|", "\\|").replace("\n", " ")

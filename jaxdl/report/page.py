@@ -27,15 +27,16 @@ pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: a
 """
 
 
-def page(title: str, sections: Iterable[str], *, interactive: bool = False) -> str:
+def page(title: str, sections: Iterable[str], style: str = "", *, interactive: bool = False) -> str:
     """Returns a complete page; empty sections are left out.
 
     Args:
         title: of the page.
         sections: its content.
+        style: further CSS.
         interactive: whether it has figures to point at and to save, see ``figures.js``.
     """
-    style, script = _STYLE, ""
+    style, script = _STYLE + style, ""
     if interactive:
         style += _beside("figures.css")
         script = f"<script>{_beside('figures.js')}</script>"

@@ -113,6 +113,11 @@ def sweep(
     return results
 
 
+def default_sweep_dir(definition: Definition) -> Path:
+    """Returns where a sweep lies that names no folder."""
+    return Path("runs") / definition.experiment.name / f"sweep-{definition.digest()}"
+
+
 def conduct(
     definition: Definition,
     execution: Execution,
@@ -137,8 +142,7 @@ def conduct(
         notify: called with messages.
     """
     begin = time.perf_counter()
-    name = definition.experiment.name
-    sweep_dir = sweep_dir or Path("runs") / name / f"sweep-{definition.digest()}"
+    sweep_dir = sweep_dir or default_sweep_dir(definition)
     before, definition = continued(sweep_dir, definition, extend)
     _check_trials(definition)
     check_values(definition)

@@ -152,7 +152,7 @@ class Definition:
 
     def digest(self) -> str:
         """Returns 8 hex digits of everything except the number of trials, so that extending a sweep keeps them."""
-        named = dataclasses.replace(self.experiment, metrics=self.experiment.measured)
+        named = dataclasses.replace(self.experiment, metrics=self.experiment.measured, tracker=())
         value = {**self.to_json(), "experiment": _without_defaults_of_later_fields(named)}
         value = {key: item for key, item in value.items() if key not in _NOT_IN_DIGEST}
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
@@ -233,7 +233,8 @@ def changes(before: Definition, now: Definition) -> list[str]:
 
     The number of trials and how many run at the same time are left out: an earlier sweep keeps its own.
     """
-    found = differences(now.experiment, before.experiment)
+    tracker = now.experiment.tracker  # who is told of the trainings does not change them
+    found = differences(now.experiment, dataclasses.replace(before.experiment, tracker=tracker))
     old, new = before.space.specs(), now.space.specs()
     for path in {**old, **new}:
         if old.get(path) != new.get(path):

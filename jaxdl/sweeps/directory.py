@@ -113,6 +113,9 @@ def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | N
             raise UserError(f"--extend: there is no sweep in {path}; give the --sweep_dir of one.")
         return None, now
     before = _with_functions(read_definition(path, now.experiment), now)
+    before = dataclasses.replace(
+        before, experiment=dataclasses.replace(before.experiment, tracker=now.experiment.tracker)
+    )
     if extend:
         return before, extended(before, now)
     found = changes(before, now)

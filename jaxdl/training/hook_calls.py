@@ -129,6 +129,10 @@ class HookCalls:
             now.end()
         for name, array in now.arrays.items():
             self._called.write_array(now.step, name, array)
+            self._directory.show(now.step, f"{HOOKS}/{name}", array)
+        for name, text in now.texts.items():
+            self._called.write_text(now.step, name, text)
+            self._directory.show(now.step, f"{HOOKS}/{name}", text)
         self._called.write(hook.name, now.step, now.numbers, now.reason)
         return now.numbers
 

@@ -34,6 +34,7 @@ class MomentOf:
     Attributes:
         numbers: what the hook logged, by name.
         arrays: pictures, (height, width[, channels]) uint8, and values, (number,), that it logged, by name.
+        texts: texts that it logged, by name.
         reason: why it asked to stop; None: it did not.
     """
 
@@ -51,6 +52,7 @@ class MomentOf:
         self.run_dir, self.dataset = run_dir, dataset
         self.numbers: dict[str, float | int] = {}
         self.arrays: dict[str, np.ndarray] = {}
+        self.texts: dict[str, str] = {}
         self.reason: str | None = None
         self._trainer, self._steps = trainer, steps
         self._now: TrainState | None = state
@@ -108,7 +110,10 @@ class MomentOf:
         return self.dataset.splits[name]
 
     def log(self, name: str, value: Any) -> None:
-        """Records a number, a picture or the values of a histogram under a name."""
+        """Records a number, a picture, the values of a histogram or a text under a name."""
+        if isinstance(value, str):
+            self.texts[name] = str(value)
+            return
         array = np.asarray(value)
         numbers = array.dtype.kind in "biuf"
         if numbers and not array.ndim:
@@ -119,8 +124,8 @@ class MomentOf:
             self.arrays[name] = array if array.dtype == np.uint8 else _as_bytes(name, array)
         else:
             raise UserError(
-                f"log({name!r}): give a number, values of one axis, or a picture (height, width[, channels]), not "
-                f"{brief(value)}."
+                f"log({name!r}): give a number, values of one axis, a picture (height, width[, channels]), or a text, "
+                f"not {brief(value)}."
             )
 
     def stop(self, reason: str) -> None:

@@ -268,7 +268,7 @@ class OneRun:
             steps, spec = self.trainer.programs.steps, self.trainer.spec
             sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
             if sheet is not None:
-                self.directory.write_pictures(sheet)
+                self.directory.write_pictures(self.figures.step, sheet)
 
     def _inspect(self, state: TrainState) -> None:
         """Looks at the model for the report, which must never cost the run: a model of one's own may do anything."""

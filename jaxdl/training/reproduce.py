@@ -144,6 +144,7 @@ def reproduce(
     initial = initial_weights(fitted, state_shapes(make_steps(fitted, spec, total_steps=1)))
     if initial is not None:
         check_same_source(original, initial)
+    experiment = dataclasses.replace(experiment, tracker=())  # it is no run of its own for them
     train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
     conditions = provenance.differences(read_record(original), read_record(run_dir))
     return Reproduction(run_dir, compare(original, run_dir), conditions)

@@ -37,6 +37,7 @@ from jaxdl.training.resuming import (
 )
 from jaxdl.training.saving import Saving
 from jaxdl.training.summary import Summary
+from jaxdl.training.tracking import begun, trackers_of
 from jaxdl.training.tuning import DEVICES, Chosen, Tuner
 
 
@@ -91,6 +92,7 @@ def train(
     """
     begin = time.perf_counter() if begin is None else begin
     hooks, experiment = with_hooks(shortened(experiment), hooks)
+    trackers = trackers_of(experiment)
     run_dir = new_run_dir(Path("runs"), experiment.name) if run_dir is None else expanded(run_dir)
     notify = notify or _say_nothing
     cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
@@ -139,6 +141,7 @@ def train(
         about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
         about |= {"recipe": dict(about_recipe)} if about_recipe else {}
         write_record(directory, record | about, notify)
+        directory.track(begun(trackers, experiment, directory.path, notify))
         summary = run.to_end(state, rows)
         if tracing is not None:
             tracing.write(notify)

@@ -70,15 +70,27 @@ def test_parts_and_other_experiments_are_named_too(tmp_path: Path) -> None:
     assert [group.name for group in jaxdl.compare(tmp_path).groups] == ["model=mlp", "model=own width=3"]
 
 
+def test_experiments_are_named_and_within_them_what_differs(tmp_path: Path) -> None:
+    made(tmp_path / "a", name="first")
+    made(tmp_path / "b", name="first", changes={"model": {"dropout": 0.5}})
+    made(tmp_path / "c", name="second", changes={"optimizer": {"learning_rate": 0.1}})
+    found = jaxdl.compare(tmp_path)
+    assert [group.name for group in found.groups] == ["first dropout=0.0", "first dropout=0.5", "second"]
+    assert found.groups[2].values["optimizer.learning_rate"] == 0.1
+    assert jaxdl.compare(tmp_path, baseline="second").baseline == 2
+
+
 def test_few_seeds_are_said_and_so_are_stand_ins(tmp_path: Path) -> None:
     used = {"requested": "mnist", "used": "digits", "substituted": True}
     for seed in range(2):
         made(tmp_path / str(seed), seed=seed, data=used)
     found = jaxdl.compare(tmp_path)
-    assert found.caution.startswith("A recipe has 2 seeds: intervals are wide")
+    assert found.caution.startswith("A recipe has 2 seeds: with two, the interval is 12.7 times")
     assert found.stand_ins == ["digits: measured on digits (stand-in for mnist)"]
     assert jaxdl.compare(tmp_path / "0").caution.startswith("A recipe has one seed: nothing here says")
-    for seed in range(2, 5):
+    made(tmp_path / "2", seed=2)
+    assert jaxdl.compare(tmp_path).caution.startswith("A recipe has 3 seeds: intervals are wide")
+    for seed in range(3, 5):
         made(tmp_path / str(seed), seed=seed)
     assert jaxdl.compare(tmp_path).caution == ""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,34 @@ def test_the_kind_of_a_file_follows_from_its_ending(found: jaxdl.Comparison, tmp
     assert (tmp_path / "out.html").read_text().startswith("<!DOCTYPE html>")
     with pytest.raises(jaxdl.UserError, match=r"the ending must be one of \.html, \.csv, \.md, \.tex"):
         write(found, tmp_path / "out.xls")
+
+
+def test_further_figures_are_in_the_csv_and_pairs_are_counted(tmp_path: Path) -> None:
+    for seed in range(3):
+        made(tmp_path / f"a{seed}", seed=seed)
+        made(tmp_path / f"b{seed}", seed=seed + 1, accuracy=0.95, changes={"model": {"dropout": 0.5}})
+    found = jaxdl.compare(tmp_path)
+    write(found, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open() as file:
+        _, second = csv.DictReader(file)
+    assert float(second["validation/accuracy"]) == pytest.approx(0.85) and second["test/accuracy pairs"] == "2"
+    assert ", 2 in common)" in cells(found, found.groups[1])[2]
+
+
+@pytest.mark.slow
+def test_latex_compiles_by_itself_and_as_a_part_of_a_document(tmp_path: Path) -> None:
+    program = shutil.which("pdflatex")
+    if program is None:
+        pytest.skip("no LaTeX here (Debian: apt-get install texlive-latex-base)")
+    for seed, (one, other) in enumerate([(0.95, 0.90), (0.94, 0.92)]):
+        odd = '50%_&_{x} ~^\\ <|> "# ü → 中 -0.5'
+        made(tmp_path / f"a{seed}", accuracy=one, seed=seed)
+        made(tmp_path / f"b{seed}", accuracy=other, seed=seed, changes={"data": {"path_": odd}})
+    write(jaxdl.compare(tmp_path), tmp_path / "table.tex")
+    paper = r"\documentclass{article}\begin{document}before \input{table} after\end{document}"
+    (tmp_path / "paper.tex").write_text(paper)
+    for name in ("table", "paper"):
+        given = [program, "-halt-on-error", "-interaction=nonstopmode", name]
+        done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Output written" in done.stdout

@@ -55,6 +55,7 @@ def test_nothing_depends_on_the_name_the_devices_the_hooks_or_where_the_data_are
         "data.mirror",
         "data.stream",
         "hooks",
+        "tracker",
         "training.devices",
         "training.mesh",
         "training.shard",

@@ -35,7 +35,7 @@ def test_numbers_pictures_and_values_are_told_apart(now: MomentOf) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("text", "log\\('it'\\): give a number, values of one axis, or a picture"),
+        (["text"], "log\\('it'\\): give a number, values of one axis, a picture"),
         (np.zeros((2, 3, 5)), "not ndarray of float64 and shape \\(2, 3, 5\\)"),
         (np.full((2, 2), 1.5), "must have values from 0 to 1"),
         (np.full((2, 2), np.nan), "must have values from 0 to 1"),
