@@ -74,7 +74,8 @@ def _are_pictures(spec: Spec) -> bool:
 def brightness_of_edges(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     """Returns the mean of the outermost pixels of each picture, (examples,) from 0 to 1."""
     numbers = inputs.reshape(len(inputs), -1).take(_edge_numbers(spec.input_shape), 1)
-    return np.clip(numbers.mean(1, dtype=np.float64) * spec.preprocess.scale, 0, 1)
+    mean: np.ndarray = numbers.mean(1, dtype=np.float64)
+    return np.clip(mean * spec.preprocess.scale, 0, 1)
 
 
 @functools.cache

@@ -91,11 +91,10 @@ class TrainedModel:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
                 missing, not needed, or not from 0 to the number of steps.
         """
-        return self.predict_checked(self.checked(inputs, lengths, notify))
+        found: np.ndarray = self.predict_checked(self.checked(inputs, lengths, notify))
+        return found
 
-    def checked(
-        self, inputs: Any, lengths: Any = None, notify: Callable[[str], None] = print
-    ) -> dict[str, np.ndarray]:
+    def checked(self, inputs: Any, lengths: Any = None, notify: Callable[[str], None] = print) -> dict[str, np.ndarray]:
         """Returns what is given to `predict` by the names that the steps know, after it is checked.
 
         Arguments and errors are those of `predict`; (examples, ...) each. Batches of several callers, joined along
@@ -204,20 +203,20 @@ class TrainedModel:
         """Returns predictions of a batch, filled up to the next of the sizes."""
         count = count_examples(batch)
         missing = next(size for size in sizes if size >= count) - count
-        if not missing:
-            return on_host(self.steps.predict_step(self._predicting, batch))
-        filled = {
-            key: np.concatenate([array, np.broadcast_to(array[:1], (missing, *array.shape[1:]))])
-            for key, array in batch.items()
-        }
+        filled: Any = batch if not missing else {key: _filled(array, missing) for key, array in batch.items()}
         predictions = on_host(self.steps.predict_step(self._predicting, filled))
-        return jax.tree.map(lambda array: array[:count], predictions)
+        return jax.tree.map(lambda array: array[:count], predictions) if missing else predictions
 
     @functools.cached_property
     def _predicting(self) -> TrainState:
         """The part of the state that predictions need: each array of an argument costs time in every call."""
         average = averaged(self.state)
         return (self.state if average is None else average).replace(opt_state=())
+
+
+def _filled(array: np.ndarray, missing: int) -> np.ndarray:
+    """Returns (examples, ...) with so many more examples, which are the first one again."""
+    return np.concatenate([array, np.broadcast_to(array[:1], (missing, *array.shape[1:]))])
 
 
 def bucket_sizes(largest: int) -> tuple[int, ...]:
