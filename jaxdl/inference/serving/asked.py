@@ -68,22 +68,23 @@ def read_request(media_type: str, body: bytes, model: TrainedModel, limits: Limi
     """
     spec, notes = model.spec, list[str]()
     if media_type not in media_types(spec):
-        raise Refused(
-            415, f"the content is {media_type or 'of no stated type'}; send {' or '.join(media_types(spec))}."
-        )
+        taken = " or ".join(media_types(spec))
+        raise Refused(415, f"the content is {media_type or 'of no stated type'}; send {taken}.")
     if not body:
         raise Refused(400, "the request has no body.")
+    inputs: Any
+    lengths: Any = None
     top_k = 0
     try:
         if media_type in PICTURES:
-            inputs, lengths = stored_picture(body, spec, limits.decoded)[None], None
+            inputs = stored_picture(body, spec, limits.decoded)[None]
         elif media_type in SOUNDS:
             wave = quantized(sound_in(body, "the sound", spec.rate, limits.decoded), spec.preprocess.scale)
             say_cut([wave], spec, notes.append)
             arrays = packed([wave], spec.input_shape[0], spec.preprocess.scale)
             inputs, lengths = arrays["inputs"], arrays["lengths"]
         elif media_type == TEXT:
-            inputs, lengths = [_text(body)], None
+            inputs = [_text(body)]
         else:
             inputs, lengths, top_k = _of_json(body, spec)
         return Asked(model.checked(inputs, lengths, notes.append), top_k, notes)
@@ -129,7 +130,10 @@ def _of_json(body: bytes, spec: Spec) -> tuple[Any, Any, int]:
 
 
 def _lengths(given: Any) -> Any:
-    return None if given is None else np.asarray(given)
+    try:
+        return None if given is None else np.asarray(given)
+    except (ValueError, TypeError, OverflowError):
+        raise Refused(400, "lengths must be a list of whole numbers, one for each example.") from None
 
 
 def _values(given: Any, lengths: Any, spec: Spec, name: str) -> Any:
@@ -176,13 +180,11 @@ def _columns(given: Any, spec: Spec, name: str) -> Mapping[str, Sequence[Any]]:
         return given
     if not isinstance(given, list) or not all(isinstance(row, dict) for row in given):
         raise Refused(400, f"{name} must be a list of rows, each an object of values by the names of the columns.")
-    names = dict.fromkeys(key for row in given for key in row)  # in the order in which they come
-    missing = [column.name for column in spec.columns if column.name not in names]
-    return (
-        {each: [row.get(each) for row in given] for each in (*names, *(missing if names else ()))}
-        if given
-        else {column.name: [] for column in spec.columns}
-    )
+    # In the order in which they come; what no row has is missing of all.
+    names = dict.fromkeys(key for row in given for key in row)
+    if not given:
+        names = dict.fromkeys(column.name for column in spec.columns)
+    return {each: [row.get(each) for row in given] for each in names}
 
 
 def _shape(spec: Spec) -> str:

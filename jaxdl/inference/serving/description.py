@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-import jaxdl
 from jaxdl.data import Spec
 from jaxdl.inference.manifest import output_meaning
 from jaxdl.inference.predictor import TrainedModel
@@ -15,6 +14,7 @@ from jaxdl.inference.serving.answers import class_names
 from jaxdl.inference.serving.asked import JSON, media_types, takes_pictures
 from jaxdl.inference.serving.limits import Limits
 from jaxdl.objectives.several import Several
+from jaxdl.record.provenance import versions
 
 # From this size on digits are drawn with a margin, as those of MNIST are; smaller ones fill their picture.
 _WITH_MARGIN = 16
@@ -112,7 +112,7 @@ def openapi(model: TrainedModel, limits: Limits) -> dict[str, Any]:
     error = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
     return {
         "openapi": "3.1.0",
-        "info": {"title": model.experiment.name, "version": jaxdl.__version__, "description": about},
+        "info": {"title": model.experiment.name, "version": versions()["jaxdl"], "description": about},
         "paths": {
             "/predict": {
                 "post": {

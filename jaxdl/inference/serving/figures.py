@@ -24,12 +24,8 @@ class Figures:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
-        self._requests = Counter(
-            "jaxdl_requests",
-            "Requests for predictions, by the status of the answer",
-            ["status"],
-            registry=self._registry,
-        )
+        about = "Requests for predictions, by the status of the answer"
+        self._requests = Counter("jaxdl_requests", about, ["status"], registry=self._registry)
         self._seconds = Histogram(
             "jaxdl_request_seconds",
             "From the head of a request for predictions to its answer",

@@ -89,7 +89,7 @@ def serve(
         lines = [f"Serving on {address}"]
         if not local:
             lines.append("This is not the loopback address: whoever reaches this machine can use the model.")
-        server = server_of(app, limits, local, lambda: [notify(line) for line in lines])
+        server = server_of(app, limits, local, lambda: notify("\n".join(lines)))
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server.run(sockets=[listener])
     finally:
