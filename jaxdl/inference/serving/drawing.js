@@ -2,7 +2,7 @@
 // MNIST are (LeCun et al. 1998): the longer side fills the picture but for a margin, and the centre of mass of the ink
 // is the picture's centre.
 
-const PEN = 18; // pixels
+const PEN = 22; // pixels
 const STEP = 7; // pixels that an arrow key moves the pen
 
 export class Drawing {
