@@ -53,7 +53,9 @@ class Edges(NamedTuple):
         if self.deviation > _MOST_DEVIATION or abs(self.mean - 0.5) < _FROM_MIDDLE:
             return np.zeros(len(inputs), bool)
         edges, near = brightness_of_edges(inputs, spec), 3 * self.deviation + _TOLERANCE
-        across = np.sign(edges - 0.5) != np.sign(self.mean - 0.5)
+        across: np.ndarray = (edges > 0.5) != (self.mean > 0.5)
+        if not across.any():
+            return across
         found: np.ndarray = across & (np.abs(1 - edges - self.mean) <= near) & (np.abs(edges - self.mean) > near)
         return found
 
@@ -74,8 +76,8 @@ def _are_pictures(spec: Spec) -> bool:
 def brightness_of_edges(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     """Returns the mean of the outermost pixels of each picture, (examples,) from 0 to 1."""
     numbers = inputs.reshape(len(inputs), -1).take(_edge_numbers(spec.input_shape), 1)
-    mean: np.ndarray = numbers.mean(1, dtype=np.float64)
-    return np.clip(mean * spec.preprocess.scale, 0, 1)
+    brightness: np.ndarray = numbers.mean(1, dtype=np.float64) * spec.preprocess.scale
+    return np.minimum(np.maximum(brightness, 0), 1)
 
 
 @functools.cache
