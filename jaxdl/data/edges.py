@@ -76,7 +76,8 @@ def _are_pictures(spec: Spec) -> bool:
 def brightness_of_edges(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     """Returns the mean of the outermost pixels of each picture, (examples,) from 0 to 1."""
     numbers = inputs.reshape(len(inputs), -1).take(_edge_numbers(spec.input_shape), 1)
-    brightness: np.ndarray = numbers.mean(1, dtype=np.float64) * spec.preprocess.scale
+    # Not `mean`: it takes twice the time, of which a small model has little.
+    brightness: np.ndarray = np.add.reduce(numbers, 1, np.float64) * (spec.preprocess.scale / numbers.shape[1])
     return np.minimum(np.maximum(brightness, 0), 1)
 
 

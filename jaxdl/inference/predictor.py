@@ -222,7 +222,7 @@ class TrainedModel:
 
 @functools.lru_cache(maxsize=16)
 def _without_state(step: Callable[[TrainState, Any], Any]) -> Callable[..., Any]:
-    """Returns a compiled ``predict_step(params, model_state, batch)``, which takes less time to call than `step` itself.
+    """Returns a compiled ``predict_step(params, model_state, batch)``, which is quicker to call than `step`.
 
     Each array of an argument costs time in every call, and a dataclass more than a dictionary.
     """

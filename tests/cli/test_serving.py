@@ -65,7 +65,7 @@ def test_a_signal_ends_it_after_the_requests_that_have_begun(folder: Path, numbe
 
 @pytest.mark.slow
 def test_limits_are_flags_and_a_port_in_use_is_a_line(folder: Path) -> None:
-    with serving(folder, "--max_body=300", "--max_seconds=0.5", "--max_batch=2") as (_, port):
+    with serving(folder, "--max_body=300", "--max_seconds=2", "--max_batch=2") as (_, port):
         assert predicted(port, {"inputs": [[0] * 64]}).status == 200
         assert predicted(port, {"inputs": [[0] * 64] * 3}).status == 413
         with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:

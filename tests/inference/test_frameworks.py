@@ -72,7 +72,7 @@ def test_keras_images(keras: Any) -> None:
 
 
 def keras_resnet(keras: Any, padding: str) -> tuple[Any, list[Any]]:
-    """Returns the network of `jaxdl.ResNet(depth=8, features=(2, 3, 4), shortcut="B")`, and its layers in that order."""
+    """Returns the network of `jaxdl.ResNet(depth=8, features=(2, 3, 4), shortcut="B")`, and its layers in order."""
     layers, made = keras.layers, list[Any]()
 
     def convolution(x: Any, features: int, size: int, stride: int) -> Any:

@@ -17,7 +17,7 @@ from jaxdl.data.edges import Edges
 from tests.served import ask, predicted, said_to, served
 from tests.serving_models import of_pictures
 
-LIMITS = jaxdl.Limits(body=20_000, seconds=1.0, waiting=50)
+LIMITS = jaxdl.Limits(body=20_000, seconds=2.5, waiting=50)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_slow_clients_are_refused_and_no_one_waits_for_them(port: int) -> None:
     with concurrent.futures.ThreadPoolExecutor(len(beginnings)) as pool:
         slow = pool.map(lambda part: said_to(port, part), beginnings)
         quick = [predicted(port, {"inputs": [[0] * 16]}).status for _ in range(20)]
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 2.5
         found = list(slow)
     assert quick == [200] * 20
     assert [answer[:12] for answer in found] == [b"HTTP/1.1 408"] * len(beginnings)
