@@ -78,7 +78,8 @@ def brightness_of_edges(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     numbers = inputs.reshape(len(inputs), -1).take(_edge_numbers(spec.input_shape), 1)
     # Not `mean`: it takes twice the time, of which a small model has little.
     brightness: np.ndarray = np.add.reduce(numbers, 1, np.float64) * (spec.preprocess.scale / numbers.shape[1])
-    return np.minimum(np.maximum(brightness, 0), 1)
+    bounded: np.ndarray = np.minimum(np.maximum(brightness, 0), 1)
+    return bounded
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from jaxdl.inference.serving.answers import answers, class_names
 from jaxdl.inference.serving.limits import Refused
 from tests.serving_models import PICTURES, of_pictures, of_rows, of_spec
 
-ROWS = np.float32([[0.2, 0.5, 0.3], [0.1, np.nan, 0.2]])
+ROWS = np.array([[0.2, 0.5, 0.3], [0.1, np.nan, 0.2]], np.float32)
 
 
 def test_a_class_has_its_probability_and_those_of_the_others() -> None:

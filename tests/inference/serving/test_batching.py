@@ -98,7 +98,7 @@ def test_a_batch_that_fails_is_an_error_of_its_requests_alone() -> None:
     device = Device()
     batcher = device.batcher(largest=1)
 
-    async def both() -> list[Any]:
+    async def both() -> tuple[Any, Any]:
         return await asyncio.gather(batcher.predict(numbers(-1)), batcher.predict(numbers(2)), return_exceptions=True)
 
     failed, fine = asyncio.run(both())

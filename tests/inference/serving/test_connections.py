@@ -15,7 +15,7 @@ def test_heads_are_short_come_in_time_and_name_this_machine() -> None:
     with served(of_pictures(), jaxdl.Limits(seconds=1.5)) as port:
         begin = time.monotonic()
         assert said_to(port).startswith(b"HTTP/1.1 408")
-        assert 1.4 < time.monotonic() - begin
+        assert time.monotonic() - begin > 1.4
         long = said_to(port, b"GET /health HTTP/1.1\r\nhost: localhost\r\nx: " + 70_000 * b"x")
         assert long.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
         assert ask(port, "GET", "/health", host="example.org").status == 400
