@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         load_run,
         save_weights,
     )
+    from jaxdl.inference.serving import Limits, serve, serving_app
     from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
     from jaxdl.objectives import (
         CTC,
@@ -186,6 +187,7 @@ __all__ = [
     "Iris",
     "KLDivergence",
     "Lamb",
+    "Limits",
     "Lion",
     "LogCosh",
     "MeanAbsoluteError",
@@ -276,6 +278,8 @@ __all__ = [
     "reproduce",
     "save_weights",
     "schedule",
+    "serve",
+    "serving_app",
     "source",
     "static",
     "sweep",
@@ -303,6 +307,7 @@ _NAMES = {
     "jaxdl.fields": "replace static traced",
     "jaxdl.inference": "Program TrainedModel evaluate export_program from_keras from_torch load_program load_run "
     "save_weights",
+    "jaxdl.inference.serving": "Limits serve serving_app",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.training.tuning": "Tuner",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 
 T = TypeVar("T")
 
@@ -25,6 +26,8 @@ def on_host(tree: Any) -> Any:
     JAX's CPU backend (jaxlib 0.10 and 0.12) waits forever when an array of a program that ran out of memory is copied.
     Waiting for the array first raises the error.
     """
+    if hasattr(tree, "block_until_ready"):  # an array; the tools for trees take longer than a small model
+        return np.asarray(tree.block_until_ready())
     return jax.device_get(jax.block_until_ready(tree))
 
 

@@ -64,6 +64,13 @@ COMMANDS: Mapping[str, Command] = {
         own_options=("output", "format"),
         of_a_run=True,
     ),
+    "serve": Command(
+        "answer requests for predictions over HTTP with a finished run, with a page to try it on",
+        "serving:serve",
+        needs=("run_dir",),
+        own_options=("host", "port", "max_batch", "max_body", "max_seconds"),
+        of_a_run=True,
+    ),
     "runs": Command(
         "list runs, with --filter and --sort", "runs:list_runs", own_options=("runs", "filter", "sort"), of_runs=True
     ),

@@ -24,6 +24,10 @@ def _check_lr_steps(steps: int) -> str | None:
     return None if 20 <= steps <= 100_000 else "must be from 20 to 100000"
 
 
+def _check_port(port: int) -> str | None:
+    return None if 0 <= port <= 65535 else "must be from 0 to 65535"
+
+
 def _check_time(value: str) -> str | None:
     try:
         every = Interval.parse(value) if value else None
@@ -123,6 +127,15 @@ class Options:
         1.0,
         "with --mode=sample: below 1 what is probable becomes more probable; 0: always the most probable",
         check=at_least(0),
+    )
+    host: str = static(
+        "127.0.0.1", "with --mode=serve: the address to listen on; the default is reached from this machine alone"
+    )
+    port: int = static(8080, "with --mode=serve: the port to listen on; 0: a free one", check=_check_port)
+    max_batch: int = static(64, "with --mode=serve: how many examples are predicted together", check=at_least(1))
+    max_body: int = static(10_000_000, "with --mode=serve: bytes that one request may have", check=at_least(1))
+    max_seconds: float = static(
+        30.0, "with --mode=serve: how long a request may take to arrive, and then its answer", check=above_zero
     )
     profile: bool = static(False, "trace a part of the training into RUN_DIR/profile; print where a step's time goes")
     debug: bool = static(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -52,7 +53,9 @@ class Edges(NamedTuple):
         if self.deviation > _MOST_DEVIATION or abs(self.mean - 0.5) < _FROM_MIDDLE:
             return np.zeros(len(inputs), bool)
         edges, near = brightness_of_edges(inputs, spec), 3 * self.deviation + _TOLERANCE
-        across = np.sign(edges - 0.5) != np.sign(self.mean - 0.5)
+        across: np.ndarray = (edges > 0.5) != (self.mean > 0.5)
+        if not across.any():
+            return across
         found: np.ndarray = across & (np.abs(1 - edges - self.mean) <= near) & (np.abs(edges - self.mean) > near)
         return found
 
@@ -72,7 +75,16 @@ def _are_pictures(spec: Spec) -> bool:
 
 def brightness_of_edges(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     """Returns the mean of the outermost pixels of each picture, (examples,) from 0 to 1."""
-    edge = np.ones(spec.input_shape[:2], bool)
+    numbers = inputs.reshape(len(inputs), -1).take(_edge_numbers(spec.input_shape), 1)
+    # Not `mean`: it takes twice the time, of which a small model has little.
+    brightness: np.ndarray = np.add.reduce(numbers, 1, np.float64) * (spec.preprocess.scale / numbers.shape[1])
+    bounded: np.ndarray = np.minimum(np.maximum(brightness, 0), 1)
+    return bounded
+
+
+@functools.cache
+def _edge_numbers(shape: tuple[int, ...]) -> np.ndarray:
+    """Returns which numbers of a flattened picture are its outermost pixels."""
+    edge = np.ones(shape, bool)
     edge[1:-1, 1:-1] = False
-    scaled = inputs[:, edge].reshape(len(inputs), -1).astype(np.float64) * spec.preprocess.scale
-    return np.asarray(np.clip(scaled.mean(1), 0, 1))
+    return np.flatnonzero(edge)

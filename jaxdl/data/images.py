@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ MODES = {1: "L", 3: "RGB"}  # Pillow's name for each number of channels
 _EIGHT_BITS = frozenset({"1", "L", "P", "PA", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 # Folders and files that systems leave beside a user's own; those whose names start with a dot come on top.
 _FOREIGN = frozenset({"__macosx", "@eadir", "$recycle.bin", "thumbs.db", "ehthumbs.db", "desktop.ini"})
+_SAFE_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 _JPEG = ("JPEG", "MPO")  # the second: with several frames, as of some phones
 _ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # EXIF's tag, and its values that swap width and height
 _TIFF_PHOTOMETRIC, _TIFF_BITS, _WHITE_IS_ZERO = 262, 258, 0
@@ -95,7 +97,49 @@ def stored_image(path: Path, spec: Spec) -> np.ndarray:
     Raises:
         UserError: as for `load_image`.
     """
-    pixels = _pixels(path, spec.input_shape, spec.fit)
+    return _stored(_pixels(path, spec.input_shape, spec.fit), spec)
+
+
+class TooLarge(UserError):
+    """A picture or a sound that has more numbers, once it is decoded, than its reader takes."""
+
+
+def stored_picture(content: bytes, spec: Spec, most: int) -> np.ndarray:
+    """Reads a picture that is not trusted, as `stored_image` reads a file.
+
+    Args:
+        content: of a PNG, JPEG, GIF, BMP or WebP file; Pillow's other formats, of which one starts a program, are not
+            tried.
+        spec: describes the data of the training.
+        most: pixels that are decoded.
+
+    Returns:
+        spec.input_shape of dtype spec.input_dtype.
+
+    Raises:
+        TooLarge: it has more pixels.
+        UserError: as for `load_image`.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    _check_white(spec)
+    try:
+        with Image.open(io.BytesIO(content), formats=_SAFE_FORMATS) as file:
+            width, height = file.size
+            if width * height > most:
+                raise TooLarge(f"the picture has {width:,} x {height:,} pixels; the limit is {most:,} in all.")
+            return _stored(drawn(file, "the picture", spec.input_shape, spec.fit), spec)
+    except UserError:
+        raise
+    except Image.DecompressionBombError:
+        raise TooLarge(f"the picture has more than {most:,} pixels, which is the limit.") from None
+    except UnidentifiedImageError:
+        raise UserError(f"the picture is none of {', '.join(_SAFE_FORMATS)}, or is damaged.") from None
+    except Exception as problem:  # Pillow's decoders raise almost any type on damaged files
+        raise UserError(f"the picture cannot be read, it may be damaged ({problem}).") from None
+
+
+def _stored(pixels: np.ndarray, spec: Spec) -> np.ndarray:
     if pixels.dtype == spec.input_dtype and spec.preprocess.scale == 1 / 255:
         return pixels
     return spec.preprocess.stored(pixels.astype(np.float64) / 255, spec.input_dtype)

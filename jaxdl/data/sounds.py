@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaxdl.data.decoding import fill
-from jaxdl.data.images import find_files
+from jaxdl.data.images import TooLarge, find_files
 from jaxdl.data.spec import Spec
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
@@ -26,6 +27,7 @@ EXTENSIONS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 )
 STORED = np.int16
+_SAFE_BEGINNINGS = (b"RIFF", b"fLaC", b"OggS")
 FULL_SCALE = 32768  # the number that stands for 1 in 16 bits, as in WAV files
 _NOT_KNOWN = 0xFFFFFFF0  # sizes from here on say that the writer, such as a stream, did not know it
 
@@ -78,34 +80,74 @@ def load_sound(path: Path, rate: int) -> np.ndarray:
             number; or a package is not installed. The message names it.
     """
     with _opened(path) as file:
-        # As floats: libsndfile does not scale floats to whole numbers, so that these would be all 0.
-        samples, expected, of_file = file.read(dtype="float32", always_2d=True), file.frames, file.samplerate
+        return _wave(file, str(path), rate)
+
+
+def sound_in(content: bytes, name: str, rate: int, most: int) -> np.ndarray:
+    """Reads a sound that is not trusted, as `load_sound` reads a file.
+
+    Args:
+        content: of a WAV, FLAC or OGG file; what else libsndfile reads is refused.
+        name: what it is called in messages.
+        rate: samples a second to bring it to.
+        most: numbers that are decoded, those of all channels.
+
+    Returns:
+        (samples,) float32; full scale is 1.
+
+    Raises:
+        TooLarge: it has more numbers.
+        UserError: as for `load_sound`.
+    """
+    if content[:4] not in _SAFE_BEGINNINGS:
+        raise UserError(f"{name} is no WAV, FLAC or OGG file.")
+    problem = _cut_short(io.BytesIO(content))
+    if problem:
+        raise UserError(f"{name}: {problem}.")
+    with _readable(io.BytesIO(content), name) as file:
+        numbers = file.frames * file.channels
+        # At a higher rate there are more of them; a header may say any rate.
+        if numbers > most or numbers * rate > most * file.samplerate:
+            raise TooLarge(f"{name} has {numbers:,} numbers at {file.samplerate:,} Hz; the limit is {most:,}.")
+        return _wave(file, name, rate)
+
+
+def _wave(file: Any, name: str, rate: int) -> np.ndarray:
+    """Returns the samples of an opened sound at a rate, as `load_sound` does."""
+    # As floats: libsndfile does not scale floats to whole numbers, so that these would be all 0.
+    samples, expected = file.read(dtype="float32", always_2d=True), file.frames
     if len(samples) < expected:
-        raise UserError(f"{path}: the sound is cut short: {len(samples):,} samples in the place of {expected:,}.")
+        raise UserError(f"{name}: the sound is cut short: {len(samples):,} samples in the place of {expected:,}.")
     wave: np.ndarray = samples[:, 0] if samples.shape[1] == 1 else samples.mean(1)
     finite = np.isfinite(wave)
     if not finite.all():
-        raise UserError(f"{path}: sample {int(np.argmin(finite)):,} is {wave[np.argmin(finite)]}, no finite number.")
-    return resampled(wave, of_file, rate)
+        raise UserError(f"{name}: sample {int(np.argmin(finite)):,} is {wave[np.argmin(finite)]}, no finite number.")
+    return resampled(wave, file.samplerate, rate)
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Yields an opened `soundfile.SoundFile` with one sample or more; its errors become those of `load_sound`."""
-    soundfile = library("soundfile")
     with named_cause(path, "read"), open(path, "rb") as content:
         problem = _cut_short(content)
     if problem:
         raise UserError(f"{path}: {problem}.")
+    with _readable(str(path), str(path)) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _readable(source: str | BinaryIO, name: str) -> Iterator[Any]:
+    soundfile = library("soundfile")
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(source) as file:
             if file.frames < 1 or file.samplerate < 1:
-                raise UserError(f"{path}: the sound has {file.frames} samples at {file.samplerate} Hz.")
+                raise UserError(f"{name}: the sound has {file.frames} samples at {file.samplerate} Hz.")
             yield file
     except soundfile.LibsndfileError as error:
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
         raise UserError(
-            f"{path}: this is no sound file that libsndfile can read, or it is damaged ({reason})."
+            f"{name}: this is no sound file that libsndfile can read, or it is damaged ({reason})."
         ) from error
 
 

@@ -41,7 +41,8 @@ def from_keras(
     default there and 1e-5 here, is made good in the running variance.
 
     Args:
-        keras_model: a built Keras 3 model with ``layers``, channels last.
+        keras_model: a built Keras 3 model with ``layers``, channels last; or anything that has these layers, in the
+            order in which this model computes them. Keras lists those of branches, as in a residual network, by depth.
         model: a model whose sizes are set, or an experiment, whose data say them.
         input_shape: of one example, such as (28, 28, 1); needed for a model.
         ids: whether inputs are ids.

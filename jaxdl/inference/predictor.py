@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -30,7 +31,7 @@ from jaxdl.inference.named import of_input
 from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config, read_record
-from jaxdl.steps.averages import without_average
+from jaxdl.steps.averages import averaged, without_average
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
 
@@ -91,15 +92,37 @@ class TrainedModel:
             UserError: the inputs have another shape or kind of numbers than the data of the training; or lengths are
                 missing, not needed, or not from 0 to the number of steps.
         """
-        batch = self._batch(inputs, lengths, notify)
+        found: np.ndarray = self.predict_checked(self.checked(inputs, lengths, notify))
+        return found
+
+    def checked(self, inputs: Any, lengths: Any = None, notify: Callable[[str], None] = print) -> dict[str, np.ndarray]:
+        """Returns what is given to `predict` by the names that the steps know, after it is checked.
+
+        Arguments and errors are those of `predict`; (examples, ...) each. Batches of several callers, joined along
+        their first axis, are a batch for `predict_checked`.
+        """
+        batch: dict[str, np.ndarray] = {}
+        for name, spec in self.spec.inputs or (("", self.spec),):
+            own = of_input(self.spec, name, inputs, lengths)
+            examples, valid = as_batch(*own, spec, f"inputs[{name!r}]" if name else "inputs", notify)
+            self._check_vocabulary(examples, valid, spec, name)
+            batch[full_name("inputs", name)] = examples
+            if valid is not None:
+                batch[full_name("lengths", name)] = valid
         self._notice_exchanged(batch.get("inputs"), notify)
+        return batch
+
+    def predict_checked(self, batch: Mapping[str, np.ndarray]) -> Any:
+        """Returns predictions for what `checked` returned, as `predict` does."""
         count, valid = count_examples(batch), batch.get("lengths")
         sizes = self.sizes or bucket_sizes(self.experiment.training.eval_batch_size)
         if not count:
             one = {key: jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype) for key, array in batch.items()}
-            shapes = jax.eval_shape(self.steps.predict_step, self.state, one)
+            shapes = jax.eval_shape(self._program, *self._variables, one)
             none = jax.tree.map(lambda shape: np.zeros((0, *shape.shape[1:]), shape.dtype), shapes)
             return self._of_examples(none, valid)
+        if count <= sizes[-1]:
+            return self._of_examples(self._predict_batch(batch, sizes), valid)
         starts = range(0, count, sizes[-1])
         parts = ({key: array[start : start + sizes[-1]] for key, array in batch.items()} for start in starts)
         found = [self._predict_batch(part, sizes) for part in parts]
@@ -131,18 +154,6 @@ class TrainedModel:
             model._predict_batch(one, (size,))
         return model
 
-    def _batch(self, inputs: Any, lengths: Any, notify: Callable[[str], None]) -> dict[str, np.ndarray]:
-        """Returns what is given to `predict` by the names that the steps know, after it is checked."""
-        batch: dict[str, np.ndarray] = {}
-        for name, spec in self.spec.inputs or (("", self.spec),):
-            own = of_input(self.spec, name, inputs, lengths)
-            examples, valid = as_batch(*own, spec, f"inputs[{name!r}]" if name else "inputs", notify)
-            self._check_vocabulary(examples, valid, spec, name)
-            batch[full_name("inputs", name)] = examples
-            if valid is not None:
-                batch[full_name("lengths", name)] = valid
-        return batch
-
     def _of_examples(self, predictions: Any, lengths: np.ndarray | None) -> np.ndarray:
         """Returns what is predicted for the examples: for trees, what is predicted at their roots."""
         every_node = self.spec.trees is not None and bool(self.spec.target_shape)
@@ -165,9 +176,11 @@ class TrainedModel:
 
     def _check_vocabulary(self, ids: np.ndarray, lengths: np.ndarray | None, spec: Spec, name: str) -> None:
         """Raises `UserError` for an id that the model has no vector for, which would be NaN."""
+        if spec.preprocess.cast != "none" or not ids.size:
+            return
         path = vocabulary_path(self.spec, name)
         size = next((field.value for field in walk(self.experiment) if field.path == path), None)
-        if spec.preprocess.cast != "none" or size is None or not ids.size:
+        if size is None:
             return
         counts = np.ones(ids.shape[:1], bool) if lengths is None else np.arange(ids.shape[1]) < lengths[:, None]
         most = int(ids[counts].max(initial=0))
@@ -190,13 +203,40 @@ class TrainedModel:
     def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> Any:
         """Returns predictions of a batch, filled up to the next of the sizes."""
         count = count_examples(batch)
-        size = next(size for size in sizes if size >= count)
-        filled = {
-            key: jnp.asarray(np.concatenate([array, np.repeat(array[:1], size - count, axis=0)]))
-            for key, array in batch.items()
-        }
-        predictions = on_host(self.steps.predict_step(self.state, filled))
-        return jax.tree.map(lambda array: array[:count], predictions)
+        missing = next(size for size in sizes if size >= count) - count
+        filled: Any = batch if not missing else {key: _filled(array, missing) for key, array in batch.items()}
+        predictions = on_host(self._program(*self._variables, filled))
+        return jax.tree.map(lambda array: array[:count], predictions) if missing else predictions
+
+    @functools.cached_property
+    def _program(self) -> Callable[..., Any]:
+        return _without_state(self.steps.predict_step)
+
+    @functools.cached_property
+    def _variables(self) -> tuple[Any, Any]:
+        """The parameters and other variables that predict: those of the average, where there is one."""
+        average = averaged(self.state)
+        state = self.state if average is None else average
+        return state.params, state.model_state
+
+
+@functools.lru_cache(maxsize=16)
+def _without_state(step: Callable[[TrainState, Any], Any]) -> Callable[..., Any]:
+    """Returns a compiled ``predict_step(params, model_state, batch)``, which is quicker to call than `step`.
+
+    Each array of an argument costs time in every call, and a dataclass more than a dictionary.
+    """
+
+    def predict_step(params: Any, model_state: Any, batch: Any) -> Any:
+        # Predictions depend on nothing else of a state.
+        return step(TrainState(jnp.zeros((), jnp.int32), params, model_state, (), jax.random.key(0)), batch)
+
+    return jax.jit(predict_step)
+
+
+def _filled(array: np.ndarray, missing: int) -> np.ndarray:
+    """Returns (examples, ...) with so many more examples, which are the first one again."""
+    return np.concatenate([array, np.broadcast_to(array[:1], (missing, *array.shape[1:]))])
 
 
 def bucket_sizes(largest: int) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tests.docs.background import beside
 from tests.docs.pages import ROOT, Block
 
 _NOWHERE = "http://127.0.0.1:9/"  # where nobody answers, so that no test waits for a download
@@ -54,7 +55,8 @@ def write_file(block: Block, folder: Path) -> None:
 
 def launch_arguments(words: list[str]) -> list[str] | None:
     """Returns what stands behind ``python launch.py``; None for another command."""
-    return words[2:] if words[1:2] == ["launch.py"] and Path(words[0]).name == "python" else None
+    launched = words[1:2] == ["launch.py"] and Path(words[0]).name == "python"
+    return [word for word in words[2:] if word != "&"] if launched else None
 
 
 def unparsed(commands: list[list[str]], folder: Path) -> str:
@@ -78,6 +80,8 @@ def run(words: list[str], folder: Path) -> tuple[int, str]:
     take up to hours: their command line is parsed. A command of which nothing is known here is an error.
     """
     program, arguments = Path(words[0]).name, words[1:]
+    if words[-1] == "&" or program in ("curl", "kill"):
+        return beside(words, folder, environment(folder))
     if (launched := launch_arguments(words)) is not None:
         return _python([*["launch.py"], *quick(launched)], folder)
     if program == "python" and arguments[0].endswith(".py"):
