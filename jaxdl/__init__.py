@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from jaxdl.experiment.hooks import Hook, Moment, hook
     from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
-    from jaxdl.fields import replace, static, traced
+    from jaxdl.fields import static, traced
+    from jaxdl.fields.replacing import replace
     from jaxdl.inference import (
         Program,
         TrainedModel,
@@ -293,7 +294,8 @@ _NAMES = {
     "jaxdl.data.own": "source",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
-    "jaxdl.fields": "replace static traced",
+    "jaxdl.fields": "static traced",
+    "jaxdl.fields.replacing": "replace",
     "jaxdl.inference": "Program TrainedModel evaluate export_program from_keras from_torch load_program load_run "
     "save_weights",
     "jaxdl.training.epoch": "Epoch Pause",
