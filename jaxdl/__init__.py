@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         save_weights,
     )
     from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
+    from jaxdl.models.own import model
     from jaxdl.objectives import (
         CTC,
         CosineSimilarity,
@@ -264,6 +265,7 @@ __all__ = [
     "losses",
     "make_steps",
     "metric",
+    "model",
     "optimizer",
     "params_sha256",
     "pool_time",
@@ -302,6 +304,7 @@ _NAMES = {
     "jaxdl.training.loop": "Trainer",
     "jaxdl.training.tuning": "Tuner",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
+    "jaxdl.models.own": "model",
     "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",

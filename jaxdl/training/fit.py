@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from flax import linen as nn
@@ -23,7 +23,7 @@ from jaxdl.experiment.hooks import Moment
 from jaxdl.fields.replacing import replace
 from jaxdl.files.locks import LOCK
 from jaxdl.files.paths import expanded
-from jaxdl.inference import TrainedModel, evaluate, load_run
+from jaxdl.inference import TrainedModel, evaluate, load_run, write_exported
 from jaxdl.objectives import OBJECTIVES, Objective, loss
 from jaxdl.objectives.objectives import Kind
 from jaxdl.objectives.own import FromLoss
@@ -105,9 +105,20 @@ class Fit:
         shutil.copytree(self.run_dir, target, ignore=shutil.ignore_patterns(LOCK))
         return target
 
+    def export(
+        self, path: str | os.PathLike[str], format: Literal["stablehlo", "onnx", "safetensors"] = "stablehlo"
+    ) -> Path:
+        """Writes the model for other programs, as ``--mode=export``: `jaxdl.load_program` reads a ``stablehlo``.
+
+        Raises:
+            UserError: a package is missing, the format does not support the model, or the name is of another format.
+        """
+        write_exported(self.model, self.run_dir, expanded(path), format)
+        return expanded(path)
+
 
 def fit(
-    model: nn.Module | str,
+    model: nn.Module | Callable[..., Any] | str,
     data: Arrayed,
     *,
     validation: Arrayed | float | None = None,
@@ -129,7 +140,7 @@ def fit(
     """Trains a model on arrays, as `train` trains an experiment.
 
     Args:
-        model: a Linen module, as for `Experiment`, or the name of one of jaxdl's.
+        model: a Linen module, the name of one of jaxdl's, or a function as for `jaxdl.model`.
         data: ``(inputs, targets)``, ``(inputs, targets, weights)`` or a mapping, as for a split of `Arrays`. Several
             inputs, and several targets, are a dictionary by their names, and the arguments below that are of one are
             then dictionaries, too.
