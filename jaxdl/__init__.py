@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         loss,
         metric,
     )
+    from jaxdl.objectives.answers import ctc_decode
     from jaxdl.objectives.several import losses
     from jaxdl.optim import (
         SGD,
@@ -244,6 +245,7 @@ __all__ = [
     "augmentations",
     "compare",
     "configure",
+    "ctc_decode",
     "default_data_dir",
     "evaluate",
     "export_program",
@@ -308,6 +310,7 @@ _NAMES = {
     "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
+    "jaxdl.objectives.answers": "ctc_decode",
     "jaxdl.objectives.several": "losses",
     "jaxdl.optim": "AMSGrad Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Muon Optimizer RAdam RMSprop SGD "
     "optimizer schedule",
