@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     from jaxdl.experiment.hooks import Hook, Moment, hook
     from jaxdl.experiment.looking import look_at_data
     from jaxdl.experiment.registry import list_experiments, load_experiment
-    from jaxdl.fields import replace, static, traced
+    from jaxdl.fields import static, traced
+    from jaxdl.fields.replacing import replace
     from jaxdl.inference import (
         Program,
         TrainedModel,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     )
     from jaxdl.inference.serving import Limits, serve, serving_app
     from jaxdl.models import CNN, MLP, RNN, Attention, Autoencoder, Embed, ResNet, Seq2Seq, TreeLSTM, UNet, pool_time
+    from jaxdl.models.own import model
     from jaxdl.objectives import (
         CTC,
         CosineSimilarity,
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
         loss,
         metric,
     )
+    from jaxdl.objectives.answers import ctc_decode
     from jaxdl.objectives.several import losses
     from jaxdl.optim import (
         SGD,
@@ -249,6 +252,7 @@ __all__ = [
     "augmentations",
     "compare",
     "configure",
+    "ctc_decode",
     "default_data_dir",
     "evaluate",
     "export_program",
@@ -271,6 +275,7 @@ __all__ = [
     "losses",
     "make_steps",
     "metric",
+    "model",
     "optimizer",
     "params_sha256",
     "pool_time",
@@ -304,7 +309,8 @@ _NAMES = {
     "jaxdl.data.own": "source",
     "jaxdl.errors": "UserError",
     "jaxdl.experiment": "Checkpointing Experiment Training",
-    "jaxdl.fields": "replace static traced",
+    "jaxdl.fields": "static traced",
+    "jaxdl.fields.replacing": "replace",
     "jaxdl.inference": "Program TrainedModel evaluate export_program from_keras from_torch load_program load_run "
     "save_weights",
     "jaxdl.inference.serving": "Limits serve serving_app",
@@ -312,9 +318,11 @@ _NAMES = {
     "jaxdl.training.loop": "Trainer",
     "jaxdl.training.tuning": "Tuner",
     "jaxdl.models": "Attention Autoencoder CNN Embed MLP ResNet RNN Seq2Seq TreeLSTM UNet pool_time",
+    "jaxdl.models.own": "model",
     "jaxdl.objectives": "CTC CosineSimilarity Focal Hinge Huber KLDivergence LogCosh MeanAbsoluteError "
     "MeanSquaredError MulticlassHinge Objective Poisson Reconstruction SigmoidCrossEntropy SigmoidFocal "
     "SoftmaxCrossEntropy loss metric",
+    "jaxdl.objectives.answers": "ctc_decode",
     "jaxdl.objectives.several": "losses",
     "jaxdl.optim": "AMSGrad Adadelta Adafactor Adagrad Adam AdamW Adamax Lamb Lion Muon Optimizer RAdam RMSprop SGD "
     "optimizer schedule",

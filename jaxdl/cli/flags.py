@@ -19,6 +19,7 @@ from jaxdl.fields import (
     check_value,
     choose,
     needed,
+    no_field,
     parse,
     replace,
     settable,
@@ -254,11 +255,7 @@ def _given(values: flags.FlagValues, names: Mapping[str, str]) -> dict[str, Any]
 
 
 def _unknown_flag(name: str, fields: Mapping[str, Field]) -> UserError:
-    same = [path for path in fields if path.rpartition(".")[2] == name]
-    if same:
-        return UserError(f"--{name} is ambiguous: write {' or '.join('--' + path for path in same)}.")
-    meant = nearest(name, flag_names(fields))
-    return UserError(f"unknown flag --{name}.{f' Did you mean --{meant}?' if meant else ''} See --help.")
+    return no_field(name, flag_names(fields), "flag", "--", "See --help.")
 
 
 def _check_decided(options: Options, peeked: Options) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,6 @@ from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.objectives import SigmoidCrossEntropy
 from jaxdl.objectives.several import Several
 from jaxdl.report.terminal import announce, results_table
-
-# What lies beside an exported file.
-_BESIDE = (".json", ".md")
 
 
 def evaluate(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
@@ -82,26 +78,10 @@ def _write_pictures(output: Path, names: Sequence[str], pictures: Sequence[infer
 def export(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Writes a finished run's model as a program or weights, with a description and a model card beside it."""
     output, run_dir = _output(options), Path(options.run_dir)
-    _check_ending(output, options.format)
-    inference.check_beside(output)
+    inference.check_output(output, options.format)
     model = inference.load_run(run_dir, experiment)
-    content, description = inference.exported_files(model, options.format, output.name)
-    beside = [output.with_suffix(ending) for ending in _BESIDE]
-    replace_file(output, content)
-    replace_file(beside[0], description)
-    replace_file(beside[1], inference.model_card(run_dir, output.name, description))
-    print(f"{len(content):,} bytes written to {output}, its description to {beside[0]}, a model card to {beside[1]}")
-    print(json.loads(description)["runs_as"])
+    print(inference.write_exported(model, run_dir, output, options.format))
     return 0
-
-
-def _check_ending(output: Path, kind: str) -> None:
-    """Raises `UserError` for a name that says another format, or that of a file which is written beside it."""
-    if output.suffix in _BESIDE:
-        raise UserError(f"--output={output}: a description is written there; give another ending, such as .bin.")
-    says = {".onnx": "onnx", ".safetensors": "safetensors"}.get(output.suffix, kind)
-    if says != kind:
-        raise UserError(f"--output={output} ends like the format {says}; give --format={says}, or another ending.")
 
 
 def _output(options: Options) -> Path:

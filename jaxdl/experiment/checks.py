@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from jaxdl.backend.mesh import parse_mesh
 from jaxdl.fields.interval import Interval
@@ -39,6 +41,13 @@ def interval(value: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def listed_weights(value: Any) -> Any:
+    """Returns weights by class, such as ``{0: 1.0, 1: 5.0}``, as a tuple; 1 for those that are left out."""
+    if not isinstance(value, Mapping) or not all(isinstance(each, int) and each >= 0 for each in value):
+        return tuple(value) if isinstance(value, list) else value
+    return tuple(float(value.get(number, 1.0)) for number in range(max(value, default=-1) + 1))
 
 
 def class_weight(value: tuple[float, ...] | str | None) -> str | None:

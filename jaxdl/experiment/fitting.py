@@ -129,8 +129,3 @@ def check_names(experiment: Experiment, spec: Spec) -> None:
     check_several(experiment.augmentation, Augmentation(), spec)
     if objective.of_inputs:
         raise UserError("a reconstruction needs a single input.")
-    training = experiment.training
-    if targets and training.accumulate > 1:
-        raise UserError(f"training.accumulate={training.accumulate}: there are several targets; leave it out.")
-    if targets and training.class_weight is not None:
-        raise UserError("training.class_weight: there are several targets; give the data an array of weights.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from jaxdl.data import Dataset, Notify, Split, examples
 from jaxdl.data.named import of_view
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment.recipe import Experiment
-from jaxdl.experiment.weights import class_weights
+from jaxdl.experiment.weights import ClassWeights, class_weights
 from jaxdl.fields import replace
 from jaxdl.objectives.several import Several
 
@@ -156,9 +157,13 @@ def data_summary(dataset: Dataset, experiment: Experiment) -> dict[str, Any]:
         "class_names": [] if dataset.spec.targets else list(dataset.spec.class_names),
         "fingerprint": dataset.fingerprint,
         **({"class_names_of": of_targets} if (of_targets := _class_names_of(dataset)) else {}),
-        **({} if weights is None else {"class_weight": list(weights)}),
+        **({} if weights is None else {"class_weight": _listed(weights)}),
         **({"baselines": baselines} if (baselines := _baselines(dataset, experiment)) else {}),
     }
+
+
+def _listed(weights: ClassWeights) -> Any:
+    return {name: list(each) for name, each in weights.items()} if isinstance(weights, Mapping) else list(weights)
 
 
 def _class_names_of(dataset: Dataset) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from jaxdl.data.own import source
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import Family
 from jaxdl.fields.function import FromFunction
+from jaxdl.models.own import model
 from jaxdl.objectives.own import OwnOfOutput
 from jaxdl.objectives.several import losses
 
@@ -23,6 +24,7 @@ _MAKERS: Mapping[str, Callable[[Any], Any]] = {
     "objective": objectives.loss,
     "optimizer": optim.optimizer,
     "optimizer.schedule": optim.schedule,
+    "model": model,
 }
 
 _SEVERAL: Mapping[str, Callable[[Any], Any]] = {"objective": losses, "augmentation": augmentations}

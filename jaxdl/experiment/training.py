@@ -205,6 +205,7 @@ class Training:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precision", checks.PRECISIONS.get(str(self.precision), self.precision))
+        object.__setattr__(self, "class_weight", checks.listed_weights(self.class_weight))
 
     @property
     def averages(self) -> Literal["", "ema", "swa"]:

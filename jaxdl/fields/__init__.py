@@ -15,7 +15,7 @@ from jaxdl.fields.declare import (
     traced,
 )
 from jaxdl.fields.describe import described
-from jaxdl.fields.names import choose, settable, short_names
+from jaxdl.fields.names import choose, no_field, settable, short_names
 from jaxdl.fields.tree import Field, own_fields, replace, traced_values, walk
 from jaxdl.fields.values import check_fields, check_value, needed, parse, show, standard, type_name
 
@@ -33,6 +33,7 @@ __all__ = [
     "enabled",
     "fraction",
     "needed",
+    "no_field",
     "own_fields",
     "parse",
     "part",

@@ -95,49 +95,76 @@ def kind_of(
         UserError: the function does not take `arguments` by position and all others with a default.
     """
     name, place = getattr(function, "__name__", type(function).__name__), place_of(function)
-    try:
-        signature = inspect.signature(function, eval_str=True)
-    except (NameError, AttributeError, TypeError):  # of a name that is only imported for type checkers
-        signature = inspect.signature(function)
+    signature = signature_of(function)
     parameters = list(signature.parameters.values())
     first, others = parameters[: len(arguments)], parameters[len(arguments) :]
     if len(first) < len(arguments) or any(p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in first):
         raise UserError(f"{place} must take ({', '.join(arguments)}) and keyword arguments, not {signature}.")
-    own = list(_own_fields(others, name, place, arguments, traces))
-    defaults = {name: field.default for name, _, field in own if KEY in getattr(_default(others, name), "metadata", {})}
-    plain = functools.wraps(function)(functools.partial(function, **defaults)) if defaults else function
+    for parameter in others:
+        if parameter.default is parameter.empty:
+            raise UserError(
+                f"{place}: the argument {parameter.name} needs a default, which is the default of its field; it is "
+                f"called with ({', '.join(arguments)})."
+            )
+    own = list(fields_of(others, name, traces))
     made = dataclasses.make_dataclass(
         name,
         [*fields, *own],
         bases=(base,) if issubclass(base, FromFunction) else (FromFunction, base),
         frozen=True,
         eq=not issubclass(base, str),
-        namespace={
-            "__doc__": inspect.getdoc(function),
-            "__module__": getattr(function, "__module__", __name__),
-            "__qualname__": getattr(function, "__qualname__", name),
-            "function": staticmethod(plain),
-            "place": place,
-            "code": code_digest(function),
-            "own_names": tuple(name for name, *_ in own),
-            **namespace,
-        },
+        namespace={**about(function, others, own), **namespace},
     )
     # `make_dataclass` of Python 3.11 ignores the module given above, which pickling needs.
     made.__module__ = getattr(function, "__module__", __name__)
     return made
 
 
-def _own_fields(
-    parameters: Sequence[inspect.Parameter], name: str, place: str, arguments: Sequence[str], traces: bool
-) -> Iterator[tuple[str, Any, Any]]:
-    """Yields name, type and declaration of the field of each keyword argument."""
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Returns the signature of a function, with its annotations as types where that is possible."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except (NameError, AttributeError, TypeError):  # of a name that is only imported for type checkers
+        return inspect.signature(function)
+
+
+def about(
+    function: Callable[..., Any], parameters: Sequence[inspect.Parameter], own: Sequence[tuple[str, Any, Any]]
+) -> dict[str, Any]:
+    """Returns the attributes of a class that is made from a function, see `FromFunction`.
+
+    Args:
+        function: the function.
+        parameters: its keyword arguments.
+        own: their fields, see `fields_of`.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    defaults = {
+        name: field.default for name, _, field in own if KEY in getattr(_default(parameters, name), "metadata", {})
+    }
+    plain = functools.wraps(function)(functools.partial(function, **defaults)) if defaults else function
+    return {
+        "__doc__": inspect.getdoc(function),
+        "__module__": getattr(function, "__module__", __name__),
+        "__qualname__": getattr(function, "__qualname__", name),
+        "function": staticmethod(plain),
+        "place": place_of(function),
+        "code": code_digest(function),
+        "own_names": tuple(name for name, *_ in own),
+    }
+
+
+def fields_of(
+    parameters: Sequence[inspect.Parameter], name: str, traces: bool
+) -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
+    """Yields name, type and declaration of the field of each keyword argument that a config can hold.
+
+    Args:
+        parameters: the arguments, with defaults.
+        name: that of the function, for the help.
+        traces: whether floats are traced.
+    """
     for parameter in parameters:
-        if parameter.default is parameter.empty:
-            raise UserError(
-                f"{place}: the argument {parameter.name} needs a default, which is the default of its field; it is "
-                f"called with ({', '.join(arguments)})."
-            )
         declared = _field(parameter, name, traces)
         if declared is not None:
             yield parameter.name, *declared

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from jaxdl.errors import UserError, nearest
 from jaxdl.fields.tree import Field, replace, walk
 
 
@@ -28,6 +29,25 @@ def short_names(paths: Sequence[str], reserved: Collection[str] = ()) -> dict[st
     counts = Counter(path.rpartition(".")[2] for path in paths)
     shorts = {path.rpartition(".")[2]: path for path in paths}
     return {name: path for name, path in shorts.items() if counts[name] == 1 and name not in reserved}
+
+
+def no_field(name: str, names: Mapping[str, str], noun: str = "field", mark: str = "", more: str = "") -> UserError:
+    """Returns the error for a name that no field has, or that is the last name of several.
+
+    Args:
+        name: what the user wrote.
+        names: the paths by all names that are understood: the paths themselves, and the last names of just one.
+        noun: what a field is called in the message.
+        mark: what stands before a name there, such as ``--``.
+        more: the end of the message for an unknown name; empty: all names.
+    """
+    same = [path for path in dict.fromkeys(names.values()) if path.rpartition(".")[2] == name]
+    if len(same) > 1:
+        return UserError(f"{mark}{name} is ambiguous: write {' or '.join(mark + path for path in same)}.")
+    meant = nearest(name, names)
+    asked = f" Did you mean {mark}{meant}?" if meant else ""
+    more = more or f"Choose from: {', '.join(sorted(names))}."
+    return UserError(f"unknown {noun} {mark}{name}.{asked} {more}")
 
 
 def choose(field: Field, name: str) -> Any:

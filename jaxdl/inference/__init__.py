@@ -5,13 +5,14 @@ from __future__ import annotations
 from jaxdl.inference.card import model_card
 from jaxdl.inference.evaluation import evaluate
 from jaxdl.inference.export import export_program
+from jaxdl.inference.exporting import check_output, write_exported
 from jaxdl.inference.inputs import read_examples, read_spec
 from jaxdl.inference.keras_weights import from_keras
 from jaxdl.inference.named import named_csv
 from jaxdl.inference.pictures import Picture, has_pictures, pictures
 from jaxdl.inference.predictions import counted_steps, predictions_csv, predictions_table
 from jaxdl.inference.predictor import TrainedModel, load_run
-from jaxdl.inference.programs import Program, check_beside, exported_files, load_program
+from jaxdl.inference.programs import Program, load_program
 from jaxdl.inference.torch_weights import from_torch
 from jaxdl.inference.weights import save_weights
 
@@ -19,11 +20,10 @@ __all__ = [
     "Picture",
     "Program",
     "TrainedModel",
-    "check_beside",
+    "check_output",
     "counted_steps",
     "evaluate",
     "export_program",
-    "exported_files",
     "from_keras",
     "from_torch",
     "has_pictures",
@@ -37,4 +37,5 @@ __all__ = [
     "read_examples",
     "read_spec",
     "save_weights",
+    "write_exported",
 ]

@@ -36,6 +36,28 @@ class LabelErrorRate(Metric):
         return {self.name: float(errors / labels) if labels else math.nan}
 
 
+def ctc_decode(probabilities: ArrayLike, lengths: ArrayLike | None = None) -> list[np.ndarray]:
+    """Returns the answers of a model that was trained with `CTC`, by best path decoding (Graves et al. 2006).
+
+    Each step says its likeliest class; repeated ones count once, and blanks are left out.
+
+    Args:
+        probabilities: (examples, time, classes + 1), what the model predicts, or its outputs; the last class is the
+            blank.
+        lengths: (examples,) integers, the valid steps of each; None: all.
+
+    Returns:
+        For each example its labels, (steps,) int64.
+    """
+    best = np.asarray(probabilities).argmax(-1)
+    blank = np.shape(probabilities)[-1] - 1
+    if lengths is not None:
+        best = np.where(np.arange(best.shape[1]) < np.asarray(lengths)[:, None], best, blank)
+    before = np.concatenate([np.full_like(best[:, :1], blank), best[:, :-1]], 1)
+    kept = (best != blank) & (best != before)
+    return [row[said] for row, said in zip(best, kept, strict=True)]
+
+
 def edit_distances(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """Returns Levenshtein's distance between each right answer and the one that is read from the likeliest classes.
 

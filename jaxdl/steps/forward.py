@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,8 +16,10 @@ from jaxdl.data.named import put_back, view
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.fitting import objective_of, outputs_for
-from jaxdl.objectives import masked_mean
+from jaxdl.experiment.weights import ClassWeights, weights_of_targets
+from jaxdl.objectives import broadcast_mask, masked_mean
 from jaxdl.objectives.alignment import ended, only_blank_beyond
+from jaxdl.objectives.counting import ratio, total
 from jaxdl.ops.library import computed_by
 from jaxdl.steps.collections import WRITABLE
 from jaxdl.steps.elements import Batch, element_mask, element_weights
@@ -40,6 +42,20 @@ class Losses(NamedTuple):
     loss: jax.Array
     mask: Any
     parts: dict[str, jax.Array]
+
+
+class Shares(NamedTuple):
+    """What is needed to compute the loss of a batch part by part; several by output.
+
+    Attributes:
+        targets: (batch, ...), those of mixed examples mixed.
+        shares: (batch, ...) float32, by how much each loss enters their mean; their sum is 1, or 0 if none counts.
+        mask: which elements count in metrics, or how much.
+    """
+
+    targets: Any
+    shares: Any
+    mask: Any
 
 
 class Compared(NamedTuple):
@@ -70,7 +86,7 @@ class Forward:
         self,
         experiment: Experiment,
         spec: Spec,
-        class_weights: Sequence[float] | None,
+        class_weights: ClassWeights | None,
         layout: Layout | None = None,
     ):
         self._layout = layout
@@ -83,8 +99,9 @@ class Forward:
         self._target = spec.target if objective.kind == "values" and objective.standardizes else Preprocess()
         if objective.of_inputs:
             self._target = Preprocess(mean=spec.preprocess.mean, deviation=spec.preprocess.deviation)
+        of_targets = weights_of_targets(experiment, spec, class_weights)
         self._of_outputs = {
-            name: Forward(_of_output(experiment, name), dataclasses.replace(each, inputs=()), None, layout)
+            name: Forward(_of_output(experiment, name), dataclasses.replace(each, inputs=()), of_targets[name], layout)
             for name, each in spec.targets
         }
 
@@ -97,13 +114,13 @@ class Forward:
 
     def weights(self, recipe: Experiment, batch: Batch, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         """Returns how much each element counts in the loss of training."""
-        given = self._class_weights if self._class_weights is not None else recipe.training.class_weight
+        given: Any = self._class_weights if self._class_weights is not None else recipe.training.class_weight
         if isinstance(given, str):
             raise UserError(
                 f"training.class_weight={given}: its numbers follow from the data, from which jaxdl.Trainer takes "
                 "them; give a number for each class."
             )
-        return element_weights(batch, mask, shape, given)
+        return element_weights(batch, mask, shape, given or None)
 
     def preprocessed(self, batch: Batch) -> Batch:
         with jax.named_scope(INPUT_SCOPE):
@@ -199,10 +216,46 @@ class Forward:
             name: forward.loss(_of_output(recipe, name), self.view(batch, name), outputs[name])
             for name, forward in self._of_outputs.items()
         }
+        loss, parts = self._sum(recipe, {name: each.loss for name, each in of_each.items()})
+        return Losses(loss, {name: each.mask for name, each in of_each.items()}, parts)
+
+    def shares(self, recipe: Experiment, batch: Batch, outputs: Any) -> Shares:
+        """Returns by how much each loss of a batch enters their mean.
+
+        Args:
+            recipe: the recipe with the numbers of the step.
+            batch: preprocessed, with targets.
+            outputs: shapes and dtypes of what the model gives for it.
+        """
+        if self._of_outputs:
+            of_each = {
+                name: forward.shares(_of_output(recipe, name), self.view(batch, name), outputs[name])
+                for name, forward in self._of_outputs.items()
+            }
+            return Shares(*({name: each[at] for name, each in of_each.items()} for at in range(3)))
+        mixed = self.with_mixed_targets(self.view(batch), outputs.shape[-1])
+        losses = lambda outputs, targets: recipe.objective.losses(outputs, self.standardized(outputs, targets))  # noqa: E731
+        shape = jax.eval_shape(losses, outputs, mixed["targets"]).shape
+        mask = element_mask(mixed, shape)
+        weights = self.weights(recipe, mixed, mask, shape)
+        broad = broadcast_mask(weights, shape).astype(jnp.float32)
+        return Shares(mixed["targets"], ratio(broad, broad.sum()), weights if recipe.weighted_metrics else mask)
+
+    def summed(self, recipe: Experiment, outputs: Any, targets: Any, shares: Any) -> tuple[jax.Array, dict[str, Any]]:
+        """Returns the sum of losses times their `shares`; of several outputs weighted, and that of each by its name."""
+        if not self._of_outputs:
+            return total(recipe.objective.losses(outputs, self.standardized(outputs, targets)), shares), {}
+        of_each = {
+            name: forward.summed(_of_output(recipe, name), outputs[name], targets[name], shares[name])[0]
+            for name, forward in self._of_outputs.items()
+        }
+        return self._sum(recipe, of_each)
+
+    def _sum(self, recipe: Experiment, losses: Mapping[str, jax.Array]) -> tuple[jax.Array, dict[str, Any]]:
+        """Returns the weighted sum of the losses of several outputs, and each by the name of its figure."""
         weights = recipe.objective.weights  # type: ignore[attr-defined]  # several outputs have several losses
-        loss = jnp.sum(jnp.stack([weights[name] * each.loss for name, each in of_each.items()]))
-        masks = {name: each.mask for name, each in of_each.items()}
-        return Losses(loss, masks, {f"{name}/loss": each.loss for name, each in of_each.items()})
+        loss = jnp.sum(jnp.stack([weights[name] * each for name, each in losses.items()]))
+        return loss, {f"{name}/loss": each for name, each in losses.items()}
 
     def view(self, batch: Batch, target: str = "") -> Batch:
         """Returns the part of a batch that belongs to a target, with the lengths of its input."""

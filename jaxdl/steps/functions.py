@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.weights import ClassWeights
 from jaxdl.fields import enabled, replace, traced_values
 from jaxdl.objectives.metrics import training_metrics
 from jaxdl.steps import averages, scaling
@@ -122,7 +123,7 @@ def make_steps(
     experiment: Experiment,
     spec: Spec,
     total_steps: int,
-    class_weights: Sequence[float] | None = None,
+    class_weights: ClassWeights | None = None,
     layout: Layout | None = None,
 ) -> Steps:
     """Returns the pure step functions of an experiment on data of the given spec.
@@ -155,7 +156,7 @@ def make_beside_steps(
 
 
 def make_loss_and_gradients(
-    experiment: Experiment, spec: Spec, total_steps: int, class_weights: Sequence[float] | None = None
+    experiment: Experiment, spec: Spec, total_steps: int, class_weights: ClassWeights | None = None
 ) -> Callable[[TrainState, Batch, Hyperparameters], tuple[jax.Array, Any]]:
     """Returns ``(state, batch, hparams) -> (loss, gradients)``, jitted: the gradients of a train step, before clipping.
 
@@ -176,7 +177,7 @@ class _Functions:
         experiment: Experiment,
         spec: Spec,
         total_steps: int,
-        class_weights: Sequence[float] | None,
+        class_weights: ClassWeights | None,
         layout: Layout | None = None,
     ):
         self._experiment = experiment

@@ -14,11 +14,9 @@ from jaxdl.backend.compiler import without_jit
 from jaxdl.backend.recompute import recomputed
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
-from jaxdl.objectives import broadcast_mask
-from jaxdl.objectives.counting import ratio, total
 from jaxdl.ops.library import computed_by
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
-from jaxdl.steps.elements import Batch, element_mask
+from jaxdl.steps.elements import Batch
 from jaxdl.steps.forward import Forward
 from jaxdl.steps.freezing import frozen_statistics
 from jaxdl.steps.penalty import penalty
@@ -104,47 +102,41 @@ def _in_parts(
     parts = recipe.training.accumulate
     of_parts = {name: _apart(array, parts) for name, array in batch.items()}
     one = {name: array[0] for name, array in of_parts.items()}
-    shape = jax.eval_shape(lambda: run_model(forward, recipe, params, model_state, one, dropout_key)[0]).shape
-    mixed = forward.with_mixed_targets(batch, shape[-1])
-    of_mixed = _apart(mixed["targets"], parts)
-
-    def losses_of(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return recipe.objective.losses(outputs, forward.standardized(outputs, targets))
-
-    losses = jax.eval_shape(losses_of, jax.ShapeDtypeStruct(shape, jnp.float32), of_mixed[0]).shape
-    losses = (losses[0] * parts, *losses[1:])
-    mask = element_mask(forward.view(batch), losses)
-    weights = forward.weights(recipe, mixed, mask, losses)
-    of_shares = _apart(_shares(weights, losses), parts)
+    outputs = jax.eval_shape(lambda: run_model(forward, recipe, params, model_state, one, dropout_key)[0])
+    whole = jax.tree.map(
+        lambda each: jax.ShapeDtypeStruct((each.shape[0] * parts, *each.shape[1:]), each.dtype), outputs
+    )
+    targets, shares, mask = forward.shares(recipe, batch, whole)
+    of_targets, of_shares = (jax.tree.map(lambda array: _apart(array, parts), each) for each in (targets, shares))
 
     def loss_of(
-        params: Any, model_state: Any, part: Batch, targets: jax.Array, shares: jax.Array, key: jax.Array
+        params: Any, model_state: Any, part: Batch, targets: Any, shares: Any, key: jax.Array
     ) -> tuple[jax.Array, Any]:
         outputs, after, sown = run_model(forward, recipe, params, model_state, part, key)
-        loss = total(losses_of(outputs, targets), shares)
+        loss, of_outputs = forward.summed(recipe, outputs, targets, shares)
         for added in (added_loss(sown), penalty(recipe.training, recipe.optimizer.held(params))):
             loss = loss if added is None else loss + added / parts
-        return loss if scale is None else loss * scale, (loss, outputs, after, sown)
+        return loss if scale is None else loss * scale, (loss, outputs, of_outputs, after, sown)
 
     def body(carry: tuple[Any, Any, jax.Array], given: Any) -> tuple[tuple[Any, Any, jax.Array], Any]:
         model_state, sums, loss_sum = carry
         number, part, targets, shares = given
         key = jax.random.fold_in(dropout_key, number)
-        gradients, (loss, outputs, after, sown) = jax.grad(loss_of, has_aux=True)(
+        gradients, (loss, outputs, of_outputs, after, sown) = jax.grad(loss_of, has_aux=True)(
             params, model_state, part, targets, shares, key
         )
         sums = jax.tree.map(lambda sum, gradient: sum + gradient.astype(sum.dtype), sums, gradients)
-        return (after, sums, loss_sum + loss), (outputs, sown)
+        return (after, sums, loss_sum + loss), (outputs, of_outputs, sown)
 
     wide = lambda param: jnp.zeros(param.shape, jnp.promote_types(param.dtype, jnp.float32))  # noqa: E731
     zeros = jax.tree.map(wide, params), jnp.zeros((), jnp.float32)
-    given = jnp.arange(parts), of_parts, of_mixed, of_shares
-    (after, gradients, loss), (outputs, sown) = jax.lax.scan(body, (model_state, *zeros), given)
+    given = jnp.arange(parts), of_parts, of_targets, of_shares
+    (after, gradients, loss), (outputs, of_outputs, sown) = jax.lax.scan(body, (model_state, *zeros), given)
     gradients = jax.tree.map(lambda sum, param: sum.astype(param.dtype), gradients, params)
-    outputs = _together(outputs)
+    outputs = jax.tree.map(_together, outputs)
+    losses = {name: each.sum() for name, each in of_outputs.items()}
     sown = jax.tree.map(lambda values: values.astype(jnp.float32).mean(0), sown)
-    mask = weights if recipe.weighted_metrics else mask
-    return Differentiated(loss, _divided(gradients, scale), outputs, mixed["targets"], mask, after, sown)
+    return Differentiated(loss, _divided(gradients, scale), outputs, targets, mask, after, sown, losses)
 
 
 def _apart(array: jax.Array, parts: int) -> jax.Array:
@@ -155,17 +147,6 @@ def _apart(array: jax.Array, parts: int) -> jax.Array:
 def _together(array: jax.Array) -> jax.Array:
     """Undoes `_apart`."""
     return array.swapaxes(0, 1).reshape(-1, *array.shape[2:])
-
-
-def _shares(weights: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Returns by how much each loss of a batch enters their mean, `shape` float32; the sum is 1, or 0 if none counts.
-
-    Args:
-        weights: see `jaxdl.objectives.masked_mean`.
-        shape: shape of the losses.
-    """
-    weights = broadcast_mask(weights, shape).astype(jnp.float32)
-    return ratio(weights, weights.sum())
 
 
 def run_model(

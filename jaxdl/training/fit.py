@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from flax import linen as nn
@@ -20,10 +20,10 @@ from jaxdl.data import Arrays
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment, Training
 from jaxdl.experiment.hooks import Moment
-from jaxdl.fields import replace, settable, short_names
+from jaxdl.fields.replacing import replace
 from jaxdl.files.locks import LOCK
 from jaxdl.files.paths import expanded
-from jaxdl.inference import TrainedModel, evaluate, load_run
+from jaxdl.inference import TrainedModel, evaluate, load_run, write_exported
 from jaxdl.objectives import OBJECTIVES, Objective, loss
 from jaxdl.objectives.objectives import Kind
 from jaxdl.objectives.own import FromLoss
@@ -34,7 +34,7 @@ from jaxdl.report.terminal import announce
 from jaxdl.training.run import train
 from jaxdl.training.summary import Summary
 
-Arrayed = tuple[Any, Any] | Mapping[str, Any]
+Arrayed = tuple[Any, Any] | tuple[Any, Any, Any] | Mapping[str, Any]
 _LOSSES: Mapping[Kind, str] = {
     "classes": "softmax_cross_entropy",
     "questions": "sigmoid_cross_entropy",
@@ -105,9 +105,20 @@ class Fit:
         shutil.copytree(self.run_dir, target, ignore=shutil.ignore_patterns(LOCK))
         return target
 
+    def export(
+        self, path: str | os.PathLike[str], format: Literal["stablehlo", "onnx", "safetensors"] = "stablehlo"
+    ) -> Path:
+        """Writes the model for other programs, as ``--mode=export``: `jaxdl.load_program` reads a ``stablehlo``.
+
+        Raises:
+            UserError: a package is missing, the format does not support the model, or the name is of another format.
+        """
+        write_exported(self.model, self.run_dir, expanded(path), format)
+        return expanded(path)
+
 
 def fit(
-    model: nn.Module | str,
+    model: nn.Module | Callable[..., Any] | str,
     data: Arrayed,
     *,
     validation: Arrayed | float | None = None,
@@ -129,9 +140,10 @@ def fit(
     """Trains a model on arrays, as `train` trains an experiment.
 
     Args:
-        model: a Linen module, as for `Experiment`, or the name of one of jaxdl's.
-        data: ``(inputs, targets)`` or a mapping, as for a split of `Arrays`. Several inputs, and several targets, are a
-            dictionary by their names, and the arguments below that are of one are then dictionaries, too.
+        model: a Linen module, the name of one of jaxdl's, or a function as for `jaxdl.model`.
+        data: ``(inputs, targets)``, ``(inputs, targets, weights)`` or a mapping, as for a split of `Arrays`. Several
+            inputs, and several targets, are a dictionary by their names, and the arguments below that are of one are
+            then dictionaries, too.
         validation: the same for validation; or the fraction of `data` that is split off for it; None: no validation.
         test: the same for the figures at the end; None: those are of validation, or else of the train examples.
         loss: an objective, its name (``mse`` and ``mae`` are short ones), or a function of outputs and targets, see
@@ -148,8 +160,8 @@ def fit(
         name: of the experiment.
         run_dir: folder for the run, in which a training that was stopped goes on; None: a temporary one.
         notify: called with messages; None: nothing is shown.
-        **fields: any other field of the experiment by its last name or path, as a flag has it: ``learning_rate=1e-2``,
-            ``patience=3``, ``class_weight="balanced"``, ``init_from="runs/a"``, ``freeze="dense_1"``.
+        **fields: any other field of the experiment, as for `jaxdl.replace`: by its last name, as a flag has it, or its
+            path: ``learning_rate=1e-2``, ``schedule="cosine"``, ``patience=3``, ``class_weight="balanced"``.
 
     Raises:
         UserError: the arrays, the model and the parts do not fit each other, a field has no such name, or the training
@@ -160,10 +172,11 @@ def fit(
     objective = _objective(loss, loss_weights, train_on, bool(fields.get("ids")), say)
     share = validation if isinstance(validation, float | int) else 0.0
     validating = None if validation is None or isinstance(validation, float | int) else _named("validation", validation)
-    if test is None:
-        test = validating or train_on
+    testing = None if test is None else _named("test", test)
+    if testing is None:
+        testing = validating or train_on
         say(f"fit: without test= the test figures are those of {'validation' if validating else 'the train examples'}.")
-    source = Arrays(train=train_on, test=test, validate_on=validating or "", validation=share)
+    source = Arrays(train=train_on, test=testing, validate_on=validating or "", validation=share)
     chosen: dict[str, Any] = {} if validating or share else {"watch": "train/loss"}
     experiment = Experiment(
         name=name,
@@ -177,7 +190,7 @@ def fit(
         hooks=hooks,  # type: ignore[arg-type]
         seed=seed,
     )
-    experiment = replace(experiment, _paths(experiment, fields))
+    experiment = replace(experiment, fields)
     folder = tempfile.TemporaryDirectory(prefix="jaxdl-fit-") if run_dir is None else None
     path = Path(folder.name) / "run" if folder is not None else expanded(run_dir or "")
     summary = train(experiment, run_dir=path, notify=notify)
@@ -196,9 +209,12 @@ def _say_nothing(text: str) -> None:
 def _named(what: str, given: Any) -> dict[str, Any]:
     if isinstance(given, Mapping):
         return dict(given)
-    if isinstance(given, tuple | list) and len(given) == 2:
-        return {"inputs": given[0], "targets": given[1]}
-    raise UserError(f"fit: {what} must be (inputs, targets) or a mapping of these names, not {brief(given)}.")
+    if isinstance(given, tuple | list) and len(given) in (2, 3):
+        return dict(zip(("inputs", "targets", "weights"), given, strict=False))
+    raise UserError(
+        f"fit: {what} must be (inputs, targets), (inputs, targets, weights) or a mapping of these names, not "
+        f"{brief(given)}."
+    )
 
 
 def _kind(data: Mapping[str, Any], ids: bool) -> tuple[Kind, str]:
@@ -269,17 +285,3 @@ def _single(given: Any, data: Mapping[str, Any], ids: bool, say: Callable[[str],
     elif callable(given) and not isinstance(given, Objective | type):
         given = loss(given)()
     return given.of_kind(kind) if isinstance(given, FromLoss) else given
-
-
-def _paths(experiment: Experiment, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns values by the paths of their fields.
-
-    Raises:
-        UserError: there is no field of that name.
-    """
-    paths = [field.path for field in settable(experiment)]
-    names = short_names(paths) | {path: path for path in paths}
-    for name in values:
-        if name not in names:
-            raise unknown("argument of fit", name, names)
-    return {names[name]: value for name, value in values.items()}

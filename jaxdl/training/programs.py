@@ -18,6 +18,7 @@ from jaxdl.backend.jaxprs import convolves, is_read, product_flops
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.weights import ClassWeights
 from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
 from jaxdl.steps.buckets import Buckets, buckets_for
@@ -100,7 +101,7 @@ class Programs:
         experiment: Experiment,
         spec: Spec,
         feed: AnyFeed,
-        class_weights: Sequence[float] | None = None,
+        class_weights: ClassWeights | None = None,
         layout: Layout | None = None,
     ):
         self.total_steps = feed.steps_per_epoch * experiment.training.epochs

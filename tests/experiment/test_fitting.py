@@ -56,8 +56,7 @@ def test_each_input_of_ids_has_its_vocabulary() -> None:
             "several targets \\(shade, size\\); give a loss for each",
         ),
         ({"objective": {"shade": "softmax_cross_entropy"}}, "target without a loss: 'size'"),
-        ({"training": jaxdl.Training(accumulate=2, batch_size=16)}, "accumulate=2: there are several targets"),
-        ({"training": jaxdl.Training(class_weight="balanced")}, "class_weight: there are several targets"),
+        ({"augmentation": {"image": jaxdl.Augmentation(mixup=0.2)}}, "several inputs or targets are not mixed"),
         ({"augmentation": jaxdl.Augmentation(shift=1)}, "there are several inputs"),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+import jaxdl
 from jaxdl.objectives import CTC
 from jaxdl.objectives.answers import edit_distances
 from jaxdl.objectives.metrics import default_metrics, metric
@@ -28,6 +29,16 @@ def distance(one: list[int], other: list[int]) -> int:
 def read(path: np.ndarray, blank: int) -> list[int]:
     """What the likeliest class of each step says: repeated ones once, without blanks."""
     return [int(a) for a, b in zip(path, [blank, *path[:-1]], strict=True) if a not in (b, blank)]
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_answers_are_read_from_the_likeliest_classes(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    outputs, lengths = random.normal(size=(5, 9, 4)), random.integers(1, 10, 5)
+    for given_lengths in (None, lengths):
+        counts = [9] * 5 if given_lengths is None else lengths
+        expected = [read(path[:count], 3) for path, count in zip(outputs.argmax(-1), counts, strict=True)]
+        assert [answer.tolist() for answer in jaxdl.ctc_decode(outputs, given_lengths)] == expected
 
 
 @given(seed=st.integers(0, 2**32 - 1))

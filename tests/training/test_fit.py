@@ -86,8 +86,14 @@ def test_bare_functions_are_taken_as_loss_and_metric() -> None:
     assert set(own.history) >= {"validation/squares", "validation/mean_absolute_error", "validation/loss"}
 
 
+def test_weights_are_a_third_array() -> None:
+    weights = np.where(LABELS == 1, 1.0, 0.0)
+    result = jaxdl.fit(MODEL, (X, LABELS, weights), epochs=20, batch_size=32, learning_rate=0.03, notify=None)
+    assert (result.predict(X).argmax(1) == 1).all(), "what has no weight is not learnt"
+
+
 def test_mistakes_are_named() -> None:
-    with pytest.raises(jaxdl.UserError, match="unknown argument of fit 'learnin_rate'. Did you mean 'learning_rate'"):
+    with pytest.raises(jaxdl.UserError, match="unknown field learnin_rate. Did you mean learning_rate"):
         fitted(LABELS, learnin_rate=1.0)
     with pytest.raises(jaxdl.UserError, match="unknown objective 'msee'"):
         fitted(X.sum(1), loss="msee")

@@ -14,6 +14,7 @@ import pytest
 from flax import linen as nn
 
 import jaxdl
+from jaxdl.experiment.weights import class_weights
 from jaxdl.record import read_metrics
 from jaxdl.training.cache import Cache
 from jaxdl.training.hooks import Hooks
@@ -98,6 +99,36 @@ def test_trainings_side_by_side_take_the_weights_of_losses_as_data(tmp_path: Pat
 def test_examples_brought_in_parts_give_the_same_bits(cache: Cache, tmp_path: Path) -> None:
     in_parts = train(jaxdl.replace(recipe(), {"data.stream": "on"}), tmp_path / "parts")
     assert in_parts["params_sha256"] == train(recipe(), tmp_path / "whole", cache)["params_sha256"]
+
+
+def test_a_batch_in_parts_gives_what_the_whole_batch_gives(cache: Cache, tmp_path: Path) -> None:
+    whole = train(recipe(), tmp_path / "whole", cache)["metrics"]
+    in_parts = train(recipe(accumulate=4), tmp_path / "parts")["metrics"]
+    assert in_parts == pytest.approx(whole, rel=1e-4)
+    train_lines = [read_metrics(tmp_path / name)[0] for name in ("whole", "parts")]
+    assert train_lines[1]["size/loss"] == pytest.approx(train_lines[0]["size/loss"], rel=1e-4)
+
+
+def test_classes_of_one_of_several_targets_are_weighed(tmp_path: Path) -> None:
+    summary = train(recipe(epochs=1, class_weight="balanced"), tmp_path / "balanced")
+    counts = np.unique(arrays(90)[1]["shade"], return_counts=True)[1]
+    assert summary["data"]["class_weight"]["shade"] == pytest.approx(90 / (3 * counts))
+    one = recipe(epochs=20, class_weight=(1.0, 1.0, 0.0))
+    train(one, tmp_path / "run")
+    shades = jaxdl.load_run(tmp_path / "run", one).predict(arrays(90)[0])["shade"]  # type: ignore[call-overload]
+    assert set(shades.argmax(1)) == {0, 1}, "a class without a weight is not learnt"
+    two = jaxdl.losses({"shade": "softmax_cross_entropy", "size": "softmax_cross_entropy"})
+    both = {"shade": arrays(90)[1]["shade"], "size": arrays(90)[1]["shade"]}
+    data = jaxdl.Arrays(train=(arrays(90)[0], both), test=(arrays(90)[0], both), validation=0.0)
+    for changed, message in (
+        (dataclasses.replace(one, objective=two, data=data), "several targets have classes .shade, size."),
+        (
+            dataclasses.replace(one, objective={"shade": "sigmoid_cross_entropy", "size": "mean_squared_error"}),
+            "no target has classes",
+        ),
+    ):
+        with pytest.raises(jaxdl.UserError, match=message):
+            class_weights(changed, changed.data.load())
 
 
 def test_one_statement_says_what_each_target_is(tmp_path: Path) -> None:

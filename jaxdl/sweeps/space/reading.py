@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from jaxdl.errors import UserError, unknown
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields import Field, settable, short_names, show
+from jaxdl.fields import Field, no_field, settable, short_names, show
 from jaxdl.sweeps.space.axis import Axis, Choices, axis_of, value_of
 from jaxdl.sweeps.space.limits import Limit, Settings, condition_limit, function_limit, missing_function
 from jaxdl.sweeps.space.pairs import checked_rows
@@ -100,13 +100,10 @@ class _Reader:
 
     def _named(self, name: str) -> Field:
         paths = list(self._known)
-        path = short_names(paths).get(name, name)
-        if path in self._known:
-            return self._known[path]
-        same = [path for path in paths if path.rpartition(".")[2] == name]
-        if same:
-            raise UserError(f"--sweep={name}: write which one: {' or '.join(same)}.")
-        raise unknown("field to vary:", name, [*paths, *short_names(paths)])
+        names = short_names(paths) | {path: path for path in paths}
+        if name not in names:
+            raise no_field(name, names)
+        return self._known[names[name]]
 
     def _row(self, row: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
         fields = {name: self._named(name) for name in row}
