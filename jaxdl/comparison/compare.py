@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdl.comparison.runs import Run, differing_fields, find_runs
 from jaxdl.comparison.statistics import Difference, Estimate, difference, estimate
-from jaxdl.errors import UserError, did_you_mean
+from jaxdl.errors import UserError, did_you_mean, needed
 from jaxdl.fields import show
 from jaxdl.report.format import data_used, is_number
 
@@ -86,10 +86,7 @@ class Comparison:
         Raises:
             UserError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError("to_pandas() needs pandas: pip install pandas, or use the rows as they are.") from None
+        pandas = needed("pandas", "tables", "to_pandas()", "use the rows as they are")
         return pandas.DataFrame(self.rows).set_index("recipe")
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.errors import UserError
+from jaxdl.errors import check_installed, needed
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.paths import expanded
@@ -91,13 +91,7 @@ class SweepResults:
         Raises:
             UserError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError(
-                "to_pandas() needs pandas, which is not installed: pip install pandas, or use the rows as they are "
-                "(results.rows)."
-            ) from None
+        pandas = needed("pandas", "tables", "to_pandas()", "use the rows as they are (results.rows)")
         return pandas.DataFrame(self.rows).set_index("trial")
 
     @functools.cached_property
@@ -192,8 +186,9 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
         experiment: the recipe of the sweep's experiment, as its file defines it.
 
     Raises:
-        UserError: there is no sweep, it belongs to another experiment, or a file is damaged.
+        UserError: there is no sweep, it belongs to another experiment, a file is damaged, or a package is missing.
     """
+    check_installed(["optuna"], "sweep", "reading a sweep")
     sweep_dir = expanded(sweep_dir)
     definition = read_definition(sweep_dir, experiment)
     trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), planned_values(definition))
