@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from jaxdl.sweeps.api import sweep
     from jaxdl.sweeps.executors.execution import Execution
     from jaxdl.sweeps.results.results import SweepResults, load_sweep
+    from jaxdl.training.divergence import Diverged
     from jaxdl.training.epoch import Epoch, Pause
     from jaxdl.training.fit import Fit, fit
     from jaxdl.training.loop import Trainer
@@ -169,6 +170,7 @@ __all__ = [
     "Dataset",
     "Diabetes",
     "Digits",
+    "Diverged",
     "Embed",
     "Epoch",
     "Execution",
@@ -296,6 +298,7 @@ _NAMES = {
     "jaxdl.fields": "replace static traced",
     "jaxdl.inference": "Program TrainedModel evaluate export_program from_keras from_torch load_program load_run "
     "save_weights",
+    "jaxdl.training.divergence": "Diverged",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.training.tuning": "Tuner",

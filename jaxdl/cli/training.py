@@ -24,7 +24,7 @@ from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import layout_with_rules
 from jaxdl.training.resuming import newest_unfinished
-from jaxdl.training.run import train as train_experiment
+from jaxdl.training.run import run_training
 from jaxdl.training.tuning import Tuner
 
 
@@ -34,7 +34,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         return _sweep(options, experiment, arguments)
     run_dir = _run_dir(options, experiment)
     try:
-        summary = train_experiment(
+        summary = run_training(
             experiment,
             run_dir=run_dir,
             data_dir=Path(options.data_folder),

@@ -35,6 +35,7 @@ from jaxdl.objectives.several import with_kinds
 from jaxdl.optim import OPTIMIZERS, Optimizer
 from jaxdl.optim.groups import expression
 from jaxdl.optim.schedules import SCHEDULES, Schedule
+from jaxdl.report.notebook import framed
 
 
 @described
@@ -122,6 +123,12 @@ class Experiment:
         if isinstance(self.init_from, os.PathLike):
             object.__setattr__(self, "init_from", os.fspath(self.init_from))
         object.__setattr__(self, "hooks", taken_hooks(self.hooks))
+
+    def _repr_html_(self) -> str:
+        """Returns the recipe as a notebook shows it: what is set, and under it all fields."""
+        from jaxdl.experiment.shown import recipe_sections  # here, since it imports this module
+
+        return framed(recipe_sections(self))
 
     @property
     def measured(self) -> tuple[str, ...]:

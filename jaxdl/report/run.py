@@ -77,13 +77,33 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
     return page(name, parts)
 
 
-def _head(name: str, summary: Mapping[str, Any], run_dir: Path) -> str:
+def summary_sections(summary: Mapping[str, Any], run_dir: Path | None = None) -> list[str]:
+    """Returns the parts of a page that tell the outcome of a run, without its settings.
+
+    Args:
+        summary: the content of ``summary.json``.
+        run_dir: the run directory, whose learning curves are then shown, too.
+
+    Raises:
+        UserError: a file of the run is damaged.
+    """
+    data = _mapping(summary.get("data"))
+    used = data_used(data) if data else ""
+    parts = [_head(str(summary.get("experiment")), summary, run_dir), _banner(data), _results(summary, used)]
+    if run_dir is not None:
+        record = read_record(run_dir) if (run_dir / RECORD).exists() else {}
+        parts.append(_curves(read_metrics(run_dir), data, used, record.get("steps_per_epoch")))
+    return parts
+
+
+def _head(name: str, summary: Mapping[str, Any], run_dir: Path | None) -> str:
     status = summary.get("status", "not ended")
     seconds = summary.get("wall_seconds")
     took = f", {duration(seconds)} ({seconds:.1f} s)" if isinstance(seconds, int | float) else ""
     compiling = summary.get("compile_seconds")
     took += f", {compiling:.1f} s of it compiling" if took and isinstance(compiling, int | float) else ""
-    return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took} &middot; {escaped(run_dir)}</p>'
+    where = f" &middot; {escaped(run_dir)}" if run_dir is not None else ""
+    return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took}{where}</p>'
 
 
 def _formatted(form: str, value: Any) -> str:

@@ -16,6 +16,7 @@ from jaxdl.errors import UserError, check_installed
 from jaxdl.experiment import Experiment
 from jaxdl.fields import check_fields
 from jaxdl.files.paths import expanded
+from jaxdl.report.notebook import quiet_about_its_bars
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.aims import direction_of, direction_of_aim, split_aims
 from jaxdl.sweeps.definition import LEARNING, Definition
@@ -204,6 +205,7 @@ def make_definition(
         UserError: the arguments contradict each other, or a package is missing.
     """
     check_installed(["optuna", "cloudpickle"], "sweep", "a sweep")
+    quiet_about_its_bars()
     selection = selection or Selection()
     check_fields(selection)
     mode = selection.sweep_mode or ("grid" if space.is_finite else "random")

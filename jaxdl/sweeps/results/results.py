@@ -15,6 +15,7 @@ from jaxdl.errors import check_installed, needed
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.paths import expanded
+from jaxdl.report.notebook import framed
 from jaxdl.sweeps.aims import front
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
@@ -28,6 +29,7 @@ from jaxdl.sweeps.trials.trial import Trial, as_row
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,25 @@ class SweepResults:
     trials: Sequence[Trial]
     wall_seconds: float = 0.0
     compiled: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """Returns the best combination, all of them and the learning curves, as a notebook shows them."""
+        from jaxdl.sweeps.results.report import outcome_sections  # here, since it imports this module
+
+        return framed(outcome_sections(self))
+
+    def plot(self, *fields: str) -> Figure:
+        """Returns the compared figure over the values of each field as a Matplotlib figure, a dot for each trial.
+
+        Args:
+            fields: which ones, by path or last name; none: all but the seed.
+
+        Raises:
+            UserError: the sweep does not vary such a field, or no trial was completed.
+        """
+        from jaxdl.sweeps.results.report import fields_over
+
+        return fields_over(self, fields)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
