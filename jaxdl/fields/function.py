@@ -8,10 +8,12 @@ defaults, are its fields. A whole float is traced and anything else is static, u
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import inspect
+import sys
 import textwrap
 import types
 import typing
@@ -194,20 +196,44 @@ def place_of(function: Any) -> str:
 def code_digest(function: Any) -> str:
     """Returns a digest of the source of a function or class; comments, docstrings and layout do not count.
 
-    Where there is no source, as at Python's prompt, it is empty.
+    Functions, classes and constants of the same module that it names count, too, and what these name. Where there is no
+    source, as at Python's prompt, it is empty.
     """
+    sources: dict[str, str] = {}
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        _add_sources(function, sources)
     except (OSError, TypeError, SyntaxError):  # the lines of a lambda may be only a piece of a statement
         return _code_object_digest(function)
+    own, *others = sources.values()
+    return hashlib.sha256("\n".join([own, *sorted(others)]).encode()).hexdigest()[:16]
+
+
+def _add_sources(function: Any, sources: dict[str, str]) -> None:
+    """Adds the source of a function or class and of what it names, by name."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             if node.body and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant):
                 node.body = node.body[1:]
             node.decorator_list = []
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    sources[getattr(function, "__name__", "")] = ast.unparse(tree)
+    module = getattr(function, "__module__", None)
+    known = getattr(function, "__globals__", None) or vars(sys.modules.get(module or "", types))
+    for name in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & known.keys()):
+        part = inspect.isclass(known[name]) and issubclass(known[name], FromFunction)
+        value = inspect.unwrap(known[name].function if part else known[name])
+        if name in sources:
+            continue
+        if _is_plain(type(value)) or (isinstance(value, tuple) and _type_of(value)):
+            sources[name] = f"{name} = {value!r}"
+        elif (inspect.isroutine(value) or inspect.isclass(value)) and getattr(value, "__module__", None) == module:
+            with contextlib.suppress(OSError, TypeError, SyntaxError):
+                _add_sources(value, sources)
 
 
 def _code_object_digest(function: Any) -> str:
+    if inspect.isclass(function):  # Python finds no class that a cell of a notebook defines, but its methods
+        methods = {name: code_digest(each) for name, each in vars(function).items() if inspect.isfunction(each)}
+        return hashlib.sha256(repr(methods).encode()).hexdigest()[:16]
     code = getattr(function, "__code__", None)
     return hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()[:16] if code is not None else ""

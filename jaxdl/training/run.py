@@ -30,6 +30,7 @@ from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
 from jaxdl.training.one_run import OneRun
 from jaxdl.training.resuming import (
+    about_own_parts,
     about_programs,
     about_tuning,
     check_same_data,
@@ -188,7 +189,7 @@ def run_training(
             raise
         directory.write_config(to_config(_as_recorded(experiment, chosen)))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
+        about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen) | about_own_parts(experiment)
         write_record(directory, record | about, notify)
         summary = run.to_end(state, rows)
         if tracing is not None:
