@@ -77,10 +77,10 @@ def _is_own(value: Any) -> bool:
 def _own_code(experiment: Experiment) -> dict[str, str]:
     """Returns the digests of the source of the parts that are the user's own, by what they are for."""
     parts = {field.path: field.value for field in walk(experiment) if _is_own(field.value)}
-    code = {path: each.code if isinstance(each, FromFunction) else code_digest(type(each)) for path, each in parts.items()}
+    code = {
+        path: each.code if isinstance(each, FromFunction) else code_digest(type(each)) for path, each in parts.items()
+    }
     return code | {f"metrics.{each}": each.code for each in experiment.measured if isinstance(each, OwnMetric)}
-
-
 
 
 def changed_code(config: Mapping[str, Any], experiment: Experiment) -> list[str]:
