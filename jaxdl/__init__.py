@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from jaxdl.sweeps.api import sweep
     from jaxdl.sweeps.executors.execution import Execution
     from jaxdl.sweeps.results.results import SweepResults, load_sweep
+    from jaxdl.training.divergence import Diverged
     from jaxdl.training.epoch import Epoch, Pause
     from jaxdl.training.fit import Fit, fit
     from jaxdl.training.loop import Trainer
@@ -175,6 +176,7 @@ __all__ = [
     "Dataset",
     "Diabetes",
     "Digits",
+    "Diverged",
     "Embed",
     "Epoch",
     "Execution",
@@ -314,6 +316,7 @@ _NAMES = {
     "jaxdl.inference": "Program TrainedModel evaluate export_program from_keras from_torch load_program load_run "
     "save_weights",
     "jaxdl.inference.serving": "Limits serve serving_app",
+    "jaxdl.training.divergence": "Diverged",
     "jaxdl.training.epoch": "Epoch Pause",
     "jaxdl.training.loop": "Trainer",
     "jaxdl.training.tuning": "Tuner",

@@ -1,10 +1,32 @@
-"""The one exception for mistakes that the user can correct."""
+"""The one exception for mistakes that the user can correct, such as a package that is not installed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 _LONGEST = 200  # characters of a value in a message
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "aim": ("aim",),
+    "export": ("flatbuffers",),
+    "onnx": ("onnx", "onnxruntime"),
+    "pictures": ("simplejpeg",),
+    "mlflow": ("mlflow",),
+    "ray": ("ray", "optuna", "cloudpickle", "cmaes"),
+    "serve": ("starlette", "uvicorn", "httptools", "orjson", "prometheus_client"),
+    "sound": ("soundfile", "soxr"),
+    "sweep": ("optuna", "cloudpickle", "cmaes"),
+    "tables": ("pandas",),
+    "text": ("tokenizers",),
+    "tf": ("tensorflow",),
+    "trackio": ("trackio",),
+    "wandb": ("wandb",),
+    "weights": ("safetensors",),
+}
+"""The packages of each extra of ``pyproject.toml`` that code imports: named as the modules that they bring."""
 
 
 def printable(text: str) -> str:
@@ -30,6 +52,56 @@ class UserError(Exception):
 
     def __init__(self, message: str):
         super().__init__(printable(message))
+
+
+def missing(extra: str, what: str, otherwise: str = "", problem: object = None) -> UserError:
+    """Returns the error for packages that are not installed: one line with the command that brings them.
+
+    The command names the packages, and not jaxdl: on the public index, that name is another project's.
+
+    Args:
+        extra: the extra that they belong to, one of `EXTRAS`.
+        what: what needs them, such as ``a sweep``.
+        otherwise: what else can be done, as a half sentence; empty: nothing.
+        problem: what importing one of them said, where it is there and does not work.
+    """
+    packages = EXTRAS[extra]
+    absent = [name for name in packages if importlib.util.find_spec(name) is None]
+    cause = f" ({problem})" if problem is not None and not absent else ""
+    one = f"the package {packages[0]}" if len(packages) == 1 else f"the packages {_listed(packages)}"
+    or_else = f", or {otherwise}" if otherwise else ""
+    return UserError(
+        f"{what} needs {one}{cause}: pip install {' '.join(absent or packages)} (jaxdl's extra {extra!r}){or_else}."
+    )
+
+
+def needed(module: str, extra: str, what: str, otherwise: str = "") -> Any:
+    """Imports a module of an extra; the rest of a package is then there, too.
+
+    Args:
+        module: its full name.
+        extra: the extra that it belongs to, one of `EXTRAS`.
+        what: what needs it, such as ``a sweep``.
+        otherwise: what else can be done, as a half sentence; empty: nothing.
+
+    Raises:
+        UserError: it is not installed, or lacks a library of its own.
+    """
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as problem:  # the second: a shared library is not found
+        raise missing(extra, what, otherwise, problem) from problem
+
+
+def check_installed(modules: Iterable[str], extra: str, what: str, otherwise: str = "") -> None:
+    """Raises the `UserError` of `needed` for modules that are not there, without importing them."""
+    if any(importlib.util.find_spec(module) is None for module in modules):
+        raise missing(extra, what, otherwise)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def nearest(given: str, possible: Iterable[str]) -> str | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jaxdl.cli.flags import parse_command_line
-from jaxdl.errors import UserError, brief, did_you_mean, nearest, printable, unknown
+from jaxdl.errors import EXTRAS, UserError, brief, check_installed, did_you_mean, nearest, needed, printable, unknown
 from jaxdl.models.activation import ACTIVATIONS
 from jaxdl.objectives import OBJECTIVES
 from jaxdl.optim import OPTIMIZERS
@@ -73,3 +78,32 @@ def test_an_array_is_named_by_its_shape_and_a_long_value_is_cut() -> None:
     assert brief(np.zeros((500, 2), np.float32)) == "ndarray of float32 and shape (500, 2)"
     assert brief([1, "a"]) == "[1, 'a']"
     assert brief("x" * 500) == "'" + "x" * 196 + "..."
+
+
+def test_the_extras_are_those_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    named = {name: {re.split(r"[<>=]", package)[0] for package in extras[name]} for name in EXTRAS}
+    assert named == {name: set(packages) for name, packages in EXTRAS.items()}
+    core = {re.split(r"[<>=]", package)[0] for package in project["dependencies"]}
+    assert core.isdisjoint(package for packages in EXTRAS.values() for package in packages)
+    renamed = {"audio": "sound", "subword": "text", "cmaes": "sweep"}
+    assert {old: extras[old] for old in renamed} == {old: extras[new] for old, new in renamed.items()}
+
+
+def test_a_package_that_is_absent_or_broken_is_named_with_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    said = r"^a sweep needs the packages optuna, cloudpickle and cmaes: pip install optuna \(jaxdl's extra 'sweep'\)\.$"
+    with pytest.raises(UserError, match=said):
+        check_installed(["cloudpickle", "optuna"], "sweep", "a sweep")
+    check_installed(["cloudpickle"], "sweep", "a sweep")
+    assert needed("cloudpickle", "sweep", "a sweep").dumps
+    (tmp_path / "soxr.py").write_text("raise OSError('no libsoxr.so')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "soxr", raising=False)
+    monkeypatch.setattr("jaxdl.errors.EXTRAS", {"sound": ("soxr",)})
+    said = r"^x needs the package soxr \(no libsoxr\.so\): pip install soxr .*, or give y\.$"
+    with pytest.raises(UserError, match=said):
+        needed("soxr", "sound", "x", "give y")

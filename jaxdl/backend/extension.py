@@ -127,7 +127,9 @@ def _file_of(package: str, ending: str) -> Path:
     try:
         files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError:
-        raise NotBuilt(f"{package} is not installed: pip install 'jaxdl[native]'") from None
+        raise NotBuilt(
+            f"{package} is not installed: pip install {_LIBRARY} {_HEADERS} (jaxdl's extra 'native')"
+        ) from None
     for file in files:
         if str(file).endswith(ending):
             return Path(str(file.locate())).resolve()

@@ -122,6 +122,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._in_kernel = "ipykernel" in sys.modules
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -136,7 +137,9 @@ class StopSignals:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.received = number
         for each in self._before:
-            signal.signal(each, signal.SIG_DFL)
+            # A second press of a notebook's stop button must not end the kernel.
+            spared = self._in_kernel and each == signal.SIGINT
+            signal.signal(each, signal.default_int_handler if spared else signal.SIG_DFL)
         # The progress bar hides the cursor; a second signal would end the process without showing it again. Written
         # without Python's own buffer, which may be in use when the signal arrives.
         cursor = _SHOW_CURSOR if sys.stderr is not None and sys.stderr.isatty() else ""

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxdl.checkpoint.checkpoints import Checkpoints
 from jaxdl.checkpoint.digest import named_leaves
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, needed
 from jaxdl.files.atomic import named_cause
 from jaxdl.record import CONFIG, read_config
 
@@ -71,12 +71,7 @@ def safetensors_file(trees: Mapping[str, Any], metadata: Mapping[str, str]) -> b
     Raises:
         UserError: the package is missing.
     """
-    try:
-        from safetensors.numpy import save  # here: few need it
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "writing safetensors needs one more package: pip install safetensors, or the extra jaxdl[weights]."
-        ) from error
+    save = needed("safetensors.numpy", "weights", "writing safetensors").save
     arrays = {name.replace("/", "."): np.ascontiguousarray(array) for name, array in named_leaves(trees).items()}
     return bytes(save(arrays, dict(metadata)))
 
@@ -100,12 +95,7 @@ def _average(opt_state: Any) -> Mapping[str, Any] | None:
 
 
 def _of_file(path: Path, field: str) -> Weights:
-    try:
-        from safetensors.numpy import load_file  # here: few trainings need it
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{field}={path}: reading it needs one more package: pip install safetensors, or the extra jaxdl[weights]."
-        ) from error
+    load_file = needed("safetensors.numpy", "weights", f"reading {field}={path}").load_file
     with named_cause(path, "read"):
         try:
             arrays = load_file(path)

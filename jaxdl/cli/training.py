@@ -27,7 +27,7 @@ from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import layout_with_rules
 from jaxdl.training.resuming import newest_unfinished
-from jaxdl.training.run import train as train_experiment
+from jaxdl.training.run import run_training
 from jaxdl.training.tuning import Tuner
 
 
@@ -48,7 +48,7 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
 def _train_once(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float, run_dir: Path) -> int:
     """Trains, and prints the results; returns the exit status."""
     try:
-        summary = train_experiment(
+        summary = run_training(
             experiment,
             run_dir=run_dir,
             data_dir=Path(options.data_folder),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, S
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, needed
 from jaxdl.files.paths import expanded
 from jaxdl.record import CONFIG, RECORD, SUMMARY, read_metrics
 from jaxdl.record.encoding import flattened, number
@@ -182,11 +182,8 @@ class Runs(list[Run]):
 
 def data_frame(rows: Sequence[Mapping[str, Any]], index: str) -> pandas.DataFrame:
     """Returns rows as a data frame; raises `UserError` where pandas is not installed."""
-    try:
-        import pandas
-    except ImportError:
-        raise UserError("to_pandas() needs pandas: pip install pandas, or use the rows as they are.") from None
-    return pandas.DataFrame(rows).set_index(index)
+    frame: pandas.DataFrame = needed("pandas", "tables", "to_pandas()", "use the rows as they are").DataFrame(rows)
+    return frame.set_index(index)
 
 
 def _beside(config: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """Reads sound files: one function for all that use them, so that a model hears a sound as it was trained on it.
 
-Needs the packages of the extra ``audio``: soundfile, and soxr where a sound has another rate than the model.
+Needs the packages of the extra ``sound``: soundfile, and soxr where a sound has another rate than the model.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 from jaxdl.data.decoding import fill
 from jaxdl.data.images import TooLarge, find_files
 from jaxdl.data.spec import Spec
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, needed
 from jaxdl.files.atomic import named_cause
 
 EXTENSIONS = frozenset(
@@ -234,15 +233,13 @@ def say_cut(waves: Sequence[np.ndarray], spec: Spec, notify: Callable[[str], Non
 
 
 def library(name: str) -> ModuleType:
-    """Returns a package of the extra ``audio``.
+    """Returns a package of the extra ``sound``.
 
     Raises:
         UserError: it is not installed, or lacks its own library.
     """
-    try:
-        return importlib.import_module(name)
-    except (ImportError, OSError) as problem:  # the second: libsndfile is not found
-        raise UserError(f"sounds need the package {name} ({problem}): pip install 'jaxdl[audio]'.") from problem
+    module: ModuleType = needed(name, "sound", "reading sounds")
+    return module
 
 
 def _cut_short(file: BinaryIO) -> str | None:

@@ -14,7 +14,7 @@ from jaxdl.experiment.hooks import Hook
 from jaxdl.experiment.taking import start_of_several
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
-from jaxdl.fields.function import FromFunction
+from jaxdl.fields.function import FromFunction, code_digest, place_of
 from jaxdl.fields.named import SEVERAL
 from jaxdl.objectives.metrics import defined
 from jaxdl.objectives.own import OwnMetric
@@ -23,12 +23,13 @@ from jaxdl.record.trackers.tracker import OwnTracker
 
 _TYPE = "type"
 _CODE = "code"
+_LIBRARIES = ("jaxdl", "flax", "optax")
 
 
 def to_config(value: Any) -> dict[str, Any]:
     """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``.
 
-    Parts that are functions of the user's have, at the top under ``"code"``, a digest of their source.
+    Parts that are functions and classes of the user's have, at the top under ``"code"``, a digest of their source.
 
     Raises:
         UserError: a field holds what has no JSON form, such as an array or a function.
@@ -47,20 +48,50 @@ def to_config(value: Any) -> dict[str, Any]:
     return config
 
 
+def own_parts(experiment: Experiment) -> dict[str, str]:
+    """Returns the parts, metrics and hooks that are the user's own functions and classes, by what they are for.
+
+    Each is named with its file and line, such as ``focal (own.py:12)``.
+    """
+    parts = {field.path: field.value for field in walk(experiment) if _is_own(field.value)}
+    parts |= {f"metrics.{each}": each for each in experiment.measured if isinstance(each, OwnMetric)}
+    parts |= {f"hooks.{each.name}": each for each in experiment.hooks if isinstance(each, Hook) and _is_own_hook(each)}
+    return {path: _place(part) for path, part in parts.items()}
+
+
+def _is_own_hook(hook: Hook) -> bool:
+    return getattr(hook.function, "__module__", "").partition(".")[0] not in _LIBRARIES
+
+
+def _place(part: Any) -> str:
+    place: str = part.place if isinstance(part, FromFunction | OwnMetric | Hook) else place_of(type(part))
+    return place
+
+
+def _is_own(value: Any) -> bool:
+    """Returns whether a part is a function or a class of the user's, and of no library's."""
+    if isinstance(value, FromFunction) or not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return isinstance(value, FromFunction)
+    return type(value).__module__.partition(".")[0] not in _LIBRARIES
+
+
 def _own_code(experiment: Experiment) -> dict[str, str]:
-    """Returns the digests of the source of the parts that are functions of the user's, by what they are for."""
-    parts = {field.path: field.value.code for field in walk(experiment) if isinstance(field.value, FromFunction)}
-    return parts | {f"metrics.{each}": each.code for each in experiment.measured if isinstance(each, OwnMetric)}
+    """Returns the digests of the source of the parts that are the user's own, by what they are for."""
+    parts = {field.path: field.value for field in walk(experiment) if _is_own(field.value)}
+    code = {
+        path: each.code if isinstance(each, FromFunction) else code_digest(type(each)) for path, each in parts.items()
+    }
+    return code | {f"metrics.{each}": each.code for each in experiment.measured if isinstance(each, OwnMetric)}
 
 
 def changed_code(config: Mapping[str, Any], experiment: Experiment) -> list[str]:
-    """Returns, with their places, the functions of an experiment whose source is not that of the run of a config."""
+    """Returns, with their places, the own parts of an experiment whose source is not that of the run of a config."""
     before, now = config.get(_CODE), _own_code(experiment)
     if not isinstance(before, Mapping):
         return []
     parts = {field.path: field.value for field in walk(experiment)}
     parts |= {f"metrics.{each}": each for each in experiment.measured}
-    return [parts[path].place for path in now if path in before and before[path] != now[path]]
+    return [_place(parts[path]) for path in now if path in before and before[path] != now[path]]
 
 
 def _plain(value: Any, name: str) -> Any:

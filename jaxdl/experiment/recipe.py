@@ -36,6 +36,7 @@ from jaxdl.optim import OPTIMIZERS, Optimizer
 from jaxdl.optim.groups import expression
 from jaxdl.optim.schedules import SCHEDULES, Schedule
 from jaxdl.record.trackers.tracker import taken_trackers
+from jaxdl.report.notebook import framed
 
 
 @described
@@ -132,6 +133,12 @@ class Experiment:
             object.__setattr__(self, "init_from", os.fspath(self.init_from))
         object.__setattr__(self, "hooks", taken_hooks(self.hooks))
         object.__setattr__(self, "tracker", taken_trackers(self.tracker))
+
+    def _repr_html_(self) -> str:
+        """Returns the recipe as a notebook shows it: what is set, and under it all fields."""
+        from jaxdl.experiment.shown import recipe_sections  # here, since it imports this module
+
+        return framed(recipe_sections(self))
 
     @property
     def measured(self) -> tuple[str, ...]:

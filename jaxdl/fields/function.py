@@ -8,6 +8,7 @@ defaults, are its fields. A whole float is traced and anything else is static, u
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -212,27 +213,84 @@ def place_of(function: Any) -> str:
     """Returns the name of a function or class with its file and line, such as ``focal (own.py:12)``."""
     name = getattr(function, "__name__", type(function).__name__)
     try:
-        file, line = inspect.getsourcefile(function), inspect.getsourcelines(function)[1]
-    except (OSError, TypeError):
+        where = _a_method(function) if inspect.isclass(function) else function
+        file, line = inspect.getsourcefile(where), inspect.getsourcelines(where)[1]
+        line = _definition(function).lineno if inspect.isclass(function) else line
+    except (OSError, TypeError, SyntaxError):
         return str(name)
     return f"{name} ({Path(file).name}:{line})" if file else str(name)
+
+
+def _a_method(kind: type) -> Any:
+    """Returns a function that a class defines.
+
+    By it the class is found in its file; Python itself looks for the module, which a recipe's file is not.
+
+    Raises:
+        TypeError: it defines none.
+    """
+    for value in vars(kind).values():
+        function = inspect.unwrap(value.fget if isinstance(value, property) and value.fget else value)
+        if inspect.isfunction(function) and function.__qualname__.startswith(f"{kind.__qualname__}."):
+            return function
+    raise TypeError(f"{kind.__name__} defines no function")
+
+
+def _definition(function: Any) -> Any:
+    """Returns the syntax tree of a function or class.
+
+    Raises:
+        OSError: the source is not known.
+        SyntaxError: the lines of a lambda are only a piece of a statement.
+        TypeError: it is neither, or a class without functions.
+    """
+    if not inspect.isclass(function):
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    method = _a_method(function)
+    lines, _ = inspect.findsource(method)
+    at = method.__code__.co_firstlineno
+    for node in ast.walk(ast.parse("".join(lines))):
+        if isinstance(node, ast.ClassDef) and node.name == function.__name__ and node.lineno <= at <= node.end_lineno:
+            return node
+    raise OSError(f"{function.__name__} is not in its file")
 
 
 def code_digest(function: Any) -> str:
     """Returns a digest of the source of a function or class; comments, docstrings and layout do not count.
 
-    Where there is no source, as at Python's prompt, it is empty.
+    Functions, classes and constants of the same module that it names count, too, and what these name. Where there is no
+    source, as at Python's prompt, it is empty.
     """
+    sources: dict[str, str] = {}
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        _add_sources(function, sources)
     except (OSError, TypeError, SyntaxError):  # the lines of a lambda may be only a piece of a statement
         return _code_object_digest(function)
+    own, *others = sources.values()
+    return hashlib.sha256("\n".join([own, *sorted(others)]).encode()).hexdigest()[:16]
+
+
+def _add_sources(function: Any, sources: dict[str, str]) -> None:
+    """Adds the source of a function or class and of what it names, by name."""
+    tree = _definition(function)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             if node.body and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant):
                 node.body = node.body[1:]
             node.decorator_list = []
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    sources[getattr(function, "__name__", "")] = ast.unparse(tree)
+    module = getattr(function, "__module__", None)
+    known = getattr(_a_method(function) if inspect.isclass(function) else function, "__globals__", {})
+    for name in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & known.keys()):
+        part = inspect.isclass(known[name]) and issubclass(known[name], FromFunction)
+        value = inspect.unwrap(known[name].function if part else known[name])
+        if name in sources:
+            continue
+        if _is_plain(type(value)) or (isinstance(value, tuple) and _type_of(value)):
+            sources[name] = f"{name} = {value!r}"
+        elif (inspect.isroutine(value) or inspect.isclass(value)) and getattr(value, "__module__", None) == module:
+            with contextlib.suppress(OSError, TypeError, SyntaxError):
+                _add_sources(value, sources)
 
 
 def _code_object_digest(function: Any) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxdl.data.named import full_name
-from jaxdl.errors import UserError
+from jaxdl.errors import check_installed
 from jaxdl.inference.predictor import TrainedModel
 from jaxdl.objectives import broadcast_mask
 
@@ -46,8 +45,7 @@ def exported(model: TrainedModel) -> Exported:
     Raises:
         UserError: as `export_program`.
     """
-    if importlib.util.find_spec("flatbuffers") is None:
-        raise UserError("exporting needs one more package: pip install flatbuffers.")
+    check_installed(["flatbuffers"], "export", "exporting")
     spec = model.spec
     if spec.lengths and not spec.inputs and spec.preprocess.mel is None and spec.trees is None:
         try:

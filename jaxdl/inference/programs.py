@@ -14,7 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdl.data.named import full_name
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, missing
 from jaxdl.files.atomic import named_cause
 from jaxdl.files.paths import expanded
 from jaxdl.inference.export import exported
@@ -133,7 +133,7 @@ def load_program(path: str | os.PathLike[str]) -> Program:
 
         found = export.deserialize(bytearray(data))
     except ModuleNotFoundError as error:
-        raise UserError("reading a program needs one more package: pip install flatbuffers.") from error
+        raise missing("export", "reading a program") from error
     except Exception as error:
         raise UserError(f"{path} is no program of --mode=export, or is damaged ({_brief(error)}).") from error
     return Program(description, jax.jit(found.call))

@@ -116,13 +116,35 @@ def _with_contents(parts: list[str]) -> list[str]:
     return [content[0], contents, *content[1:]]
 
 
-def _head(name: str, summary: Mapping[str, Any], run_dir: Path, running: bool) -> str:
+def summary_sections(summary: Mapping[str, Any], run_dir: Path | None = None) -> list[str]:
+    """Returns the parts of a page that tell the outcome of a run, without its settings.
+
+    Args:
+        summary: the content of ``summary.json``.
+        run_dir: the run directory, whose learning curves are then shown, too.
+
+    Raises:
+        UserError: a file of the run is damaged.
+    """
+    data = mapping(summary.get("data"))
+    used = data_used(data) if data else ""
+    record = read_record(run_dir) if run_dir is not None and (run_dir / RECORD).exists() else {}
+    recipe = mapping(record.get("recipe"))
+    parts = [_head(str(summary.get("experiment")), summary, run_dir), _banner(data), _results(summary, recipe, used)]
+    if run_dir is not None:
+        lines, steps = read_metrics(run_dir), record.get("steps_per_epoch")
+        parts.append(curves_section(lines, read_progress(run_dir), data, used, steps))
+    return parts
+
+
+def _head(name: str, summary: Mapping[str, Any], run_dir: Path | None, running: bool = False) -> str:
     status = "running" if running else summary.get("status", "not ended")
     seconds = summary.get("wall_seconds")
     took = f", {duration(seconds)} ({seconds:.1f} s)" if isinstance(seconds, int | float) and not running else ""
     compiling = summary.get("compile_seconds")
     took += f", {compiling:.1f} s of it compiling" if took and isinstance(compiling, int | float) else ""
-    return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took} &middot; {escaped(run_dir)}</p>'
+    where = f" &middot; {escaped(run_dir)}" if run_dir is not None else ""
+    return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took}{where}</p>'
 
 
 def _banner(data: Mapping[str, Any]) -> str:

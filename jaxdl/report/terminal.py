@@ -1,4 +1,4 @@
-"""What a run shows in the terminal: its progress while it trains, and a short table at its end.
+"""What a run shows in the terminal: lines that are kept up to date while it trains, and a short table at its end.
 
 Progress and messages go to stderr, results to stdout, so that ``> results.txt`` saves the results and still shows the
 rest. Names and texts that come from data are shown literally: markup and terminal commands in them have no effect.
@@ -8,48 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jaxdl.errors import UserError, printable
-from jaxdl.report.format import baseline_facts, data_used, duration, figure, figures, split_metrics
+from jaxdl.report.format import baseline_facts, data_used, figure, split_metrics
+from jaxdl.report.notebook import CellArea, framed, in_notebook, preformatted
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group, RenderableType
+    from rich.console import Console, RenderableType
     from rich.live import Live
     from rich.table import Table
-
-
-class Reached(NamedTuple):
-    """The progress of a training.
-
-    Attributes:
-        step: number of train steps done.
-        epoch: the running epoch, 1 for the first; at the end of an epoch, its number.
-        metrics: figures by name for each split, such as ``{"train": {"loss": 0.5}}``.
-        examples_per_second: the speed of the train steps; None if there is no new measurement.
-    """
-
-    step: int
-    epoch: int
-    metrics: Mapping[str, Mapping[str, Any]]
-    examples_per_second: float | None = None
-
-
-class Display(Protocol):
-    """Shows the progress of a training, such as `Progress`."""
-
-    def update(self, reached: Reached) -> None:
-        """Shows the progress within an epoch; the figures are those of ``train``."""
-
-    def end_epoch(self, reached: Reached) -> None:
-        """Shows that an epoch has ended."""
 
 
 def drop(stream: Any) -> None:
@@ -95,6 +68,10 @@ def console_of(stream: TextIO | None = None) -> Console:
     return Strict(file=sys.stdout if stream is None else stream, highlight=False)
 
 
+def _messages() -> TextIO:
+    return sys.stdout if in_notebook() else sys.stderr
+
+
 class LiveArea:
     """The lowest lines of a terminal, kept up to date, with lines of text above them; a context manager.
 
@@ -102,13 +79,22 @@ class LiveArea:
 
     Args:
         rendered: returns what to show now; called four times a second from a separate thread.
-        file: where to write; None means stderr.
+        file: where to write; None means stderr, and in a notebook the cell's own output.
+        in_cell: returns what a notebook shows, as HTML and as text; None: what a terminal shows.
     """
 
-    def __init__(self, rendered: Callable[[], RenderableType], file: TextIO | None = None):
+    def __init__(
+        self,
+        rendered: Callable[[], RenderableType],
+        file: TextIO | None = None,
+        in_cell: Callable[[], tuple[str, str]] | None = None,
+    ):
         self._rendered = rendered
-        self._file = sys.stderr if file is None else file
+        self._in_cell = in_cell or self._as_in_terminal
+        self._cell = CellArea(self._in_cell) if file is None and in_notebook() else None
+        self._file = _messages() if file is None else file
         self._live: Live | None = None
+        self._entered = False
 
     def say(self, text: str) -> None:
         """Writes a text, above the area if there is one."""
@@ -121,7 +107,26 @@ class LiveArea:
 
                 self._live.console.print(Text(shown), soft_wrap=True)
 
+    def line(self, text: str) -> None:
+        """Writes a line about the progress, which an area in a notebook shows itself."""
+        if self._cell is not None and self._entered:
+            self._cell.refresh(now=True)
+        else:
+            self.say(text)
+
+    def refresh(self) -> None:
+        """Says that something has changed; a terminal looks by itself."""
+        if self._cell is not None and self._entered:
+            self._cell.refresh()
+
+    def _as_in_terminal(self) -> tuple[str, str]:
+        return framed([preformatted(self._rendered())]), ""
+
     def __enter__(self) -> LiveArea:
+        self._entered = True
+        if self._cell is not None:
+            self._cell.refresh(now=True)
+            return self
         from rich.live import Live
 
         console = console_of(self._file)
@@ -140,115 +145,13 @@ class LiveArea:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._cell is not None and self._entered:
+            self._cell.refresh(now=True)
+        self._entered = False
         live, self._live = self._live, None
         if live is not None:
             with _unimportant(self._file):
                 live.stop()
-
-
-class Progress:
-    """Shows the progress of a training; a `Display` and a context manager.
-
-    A terminal shows one line for each finished epoch and a progress bar below; elsewhere (a pipe, a file, CI) there are
-    only the lines.
-
-    Args:
-        experiment: its name.
-        epochs: how many epochs the whole training has.
-        steps: how many train steps the whole training has.
-        first_step: number of train steps done before this process started.
-        file: where to write; None means stderr.
-        notify: called with the line of each epoch instead of writing it; there is no bar then.
-        clock: returns seconds; for tests.
-    """
-
-    def __init__(
-        self,
-        experiment: str,
-        epochs: int,
-        steps: int,
-        *,
-        first_step: int = 0,
-        file: TextIO | None = None,
-        notify: Callable[[str], None] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ):
-        self._name = printable(experiment)
-        self._epochs = epochs
-        self._steps = steps
-        self._step, self._epoch = first_step, 0
-        self._shown = "compiling"
-        self._clock = clock
-        self._began = clock()
-        # The remaining time is estimated from the speed since the first report: the time before it is mostly
-        # compilation.
-        self._pace_from: tuple[int, float] | None = None
-        self._examples_per_second: float | None = None
-        self._area = LiveArea(self._rendered, file)
-        self._notify = notify
-
-    def update(self, reached: Reached) -> None:
-        """Shows the progress; the figures in the bar are those of ``train``."""
-        self._advance(reached)
-        self._shown = figures(reached.metrics["train"])
-
-    def end_epoch(self, reached: Reached) -> None:
-        """Writes the line of a finished epoch."""
-        self._advance(reached)
-        parts = [f"{printable(split)} {shown}" for split, of in reached.metrics.items() if (shown := figures(of))]
-        # Short enough for one line of most terminals; the bar shows the rest.
-        line = [f"epoch {reached.epoch}/{self._epochs}", *parts, self._pace(), self._times()[1]]
-        self.say("  ".join(part for part in line if part))
-
-    def say(self, text: str) -> None:
-        """Writes a text, above the bar if there is one."""
-        (self._notify or self._area.say)(text)
-
-    def __enter__(self) -> Progress:
-        self._began = self._clock()
-        if self._notify is None:
-            self._area.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._area.__exit__(*exception)
-
-    def _rendered(self) -> Group:
-        """Returns the current bar."""
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        bar = ProgressBar(total=max(1, self._steps), completed=self._step, width=20)
-        counts = f"epoch {self._epoch}/{self._epochs}  step {self._step}/{self._steps}"
-        first = Table.grid(padding=(0, 2))
-        first.add_row(Text(self._name, style="bold"), bar, Text(counts), *map(Text, self._times()))
-        return Group(first, Text(f"  {self._shown}  {self._pace()}", no_wrap=True, overflow="ellipsis"))
-
-    def _advance(self, reached: Reached) -> None:
-        self._step, self._epoch = reached.step, reached.epoch
-        pace = reached.examples_per_second
-        if pace is not None and math.isfinite(pace):
-            self._examples_per_second = pace
-        if self._pace_from is None:
-            self._pace_from = (reached.step, self._clock())
-
-    def _pace(self) -> str:
-        return "" if self._examples_per_second is None else f"{self._examples_per_second:,.0f} examples/s"
-
-    def _times(self) -> tuple[str, str]:
-        return duration(self._clock() - self._began), f"{duration(self._seconds_left())} left"
-
-    def _seconds_left(self) -> float:
-        """Estimates the seconds until the last step; nan before there is a measurement."""
-        if self._step >= self._steps:
-            return 0.0
-        if self._pace_from is None:
-            return math.nan
-        first_step, first_time = self._pace_from
-        done, seconds = self._step - first_step, self._clock() - first_time
-        return (self._steps - self._step) * seconds / done if done > 0 else math.nan
 
 
 def results_table(summary: Mapping[str, Any], run_dir: Path, file: TextIO | None = None) -> None:
@@ -318,10 +221,10 @@ def announce(text: str, file: TextIO | None = None) -> None:
 
     Args:
         text: one or more lines.
-        file: where to write; None means stderr.
+        file: where to write; None means stderr, and in a notebook stdout, since it shows all of stderr as errors.
     """
     lines = [printable(line) for line in text.splitlines()]
-    stream = sys.stderr if file is None else file
+    stream = _messages() if file is None else file
     with _unimportant(stream):
         print("\n".join(lines), file=stream, flush=True)
 

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from jaxdl.backend.cores import accelerators
 from jaxdl.data import default_data_dir
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, check_installed
 from jaxdl.experiment import Experiment
 from jaxdl.fields import check_fields
 from jaxdl.files.paths import expanded
+from jaxdl.report.notebook import quiet_about_its_bars
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.aims import direction_of, direction_of_aim, split_aims
 from jaxdl.sweeps.definition import LEARNING, Definition
@@ -205,8 +206,10 @@ def make_definition(
         enqueue: known settings besides those of the selection.
 
     Raises:
-        UserError: the arguments contradict each other.
+        UserError: the arguments contradict each other, or a package is missing.
     """
+    check_installed(["optuna", "cloudpickle"], "sweep", "a sweep")
+    quiet_about_its_bars()
     selection = selection or Selection()
     check_fields(selection)
     mode = selection.sweep_mode or ("grid" if space.is_finite else "random")

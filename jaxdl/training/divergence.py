@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdl.errors import UserError
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.loop import Trainer
 
@@ -46,6 +48,34 @@ class Divergence:
             f"diverged at step {self.step + 1:,}: no longer finite: {listed} (learning rate {self.learning_rate:.3g}, "
             f"train loss {self.loss:.4g})"
         )
+
+
+class Diverged(UserError):
+    """A training diverged: its numbers are no longer finite, and the recipe says to stop then.
+
+    Attributes:
+        step: the first step with such numbers, 1 for the first of the training.
+        first: what was not finite, in the order of computation, such as ``train loss``.
+        learning_rate: of that step, with the schedule's factor.
+        summary: the content of ``summary.json``.
+        run_dir: the run directory, with the last good checkpoint.
+        folder: what removes a temporary run directory, with this error.
+    """
+
+    folder: object = None
+
+    def __init__(self, summary: Mapping[str, Any], run_dir: Path):
+        found = Divergence.of_summary(summary["divergence"])
+        super().__init__(
+            f"{found.message()}. Lower learning_rate, clip with clip_norm=1.0, or skip such updates with "
+            f'nan="skip"; jaxdl.configure(debug=True) names the line of the model that gives NaN. The last good '
+            f"checkpoint, if there is one, is in {run_dir}."
+        )
+        self.step = found.step + 1
+        self.first = found.first
+        self.learning_rate = found.learning_rate
+        self.summary = summary
+        self.run_dir = run_dir
 
 
 def all_finite(tree: Any) -> bool:

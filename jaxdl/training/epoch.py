@@ -24,7 +24,7 @@ FEWEST_STEPS_PER_CALL = 4
 _MOST_STEPS_AT_FIRST = 64
 
 
-class Diverged(Exception):
+class NotFinite(Exception):
     """A number of the training is not finite, and the recipe says to stop in this case.
 
     Attributes:

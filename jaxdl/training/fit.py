@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from flax import linen as nn
 
 from jaxdl.augment import Augmentation
 from jaxdl.augment.augmenter import Augmenter
-from jaxdl.data import Arrays
+from jaxdl.data import Arrays, default_data_dir
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment, Training
+from jaxdl.experiment.config import to_config
 from jaxdl.experiment.hooks import Moment
 from jaxdl.fields.replacing import replace
 from jaxdl.files.locks import LOCK
@@ -30,9 +32,16 @@ from jaxdl.objectives.own import FromLoss
 from jaxdl.objectives.several import losses
 from jaxdl.optim import Optimizer
 from jaxdl.record import read_metrics
+from jaxdl.report.figures import curves_figure
+from jaxdl.report.notebook import framed
+from jaxdl.report.run import summary_sections
 from jaxdl.report.terminal import announce
+from jaxdl.training.divergence import Diverged
 from jaxdl.training.run import train
 from jaxdl.training.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Arrayed = tuple[Any, Any] | tuple[Any, Any, Any] | Mapping[str, Any]
 _LOSSES: Mapping[Kind, str] = {
@@ -57,6 +66,29 @@ class Fit:
     run_dir: Path
     summary: Summary
     _folder: tempfile.TemporaryDirectory[str] | None = dataclasses.field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        """Returns the outcome and the learning curves, as a notebook shows them."""
+        return framed(summary_sections(self.summary, self.run_dir))
+
+    def plot(self, *metrics: str) -> Figure:
+        """Returns the learning curves as a Matplotlib figure, a plot for each metric.
+
+        Args:
+            metrics: which ones, such as ``"loss"``; none: all.
+
+        Raises:
+            UserError: there is no such metric.
+        """
+        curves: dict[str, dict[str, list[float]]] = {}
+        for name, values in self.history.items():
+            split, _, metric = name.partition("/")
+            curves.setdefault(metric, {})[split] = values
+        for metric in metrics:
+            if metric not in curves:
+                raise unknown("metric", metric, curves)
+        chosen = metrics or sorted(curves, key=lambda metric: (metric != "loss", metric))
+        return curves_figure({metric: curves[metric] for metric in chosen})
 
     @functools.cached_property
     def history(self) -> dict[str, list[float]]:
@@ -158,14 +190,15 @@ def fit(
         hooks: functions that are called between steps, see `jaxdl.hook`; a function alone is called after each epoch.
         seed: of everything random.
         name: of the experiment.
-        run_dir: folder for the run, in which a training that was stopped goes on; None: a temporary one.
+        run_dir: folder for the run, in which a training that was stopped goes on; None: a temporary one, in which one
+            that was stopped goes on, too, where the same process calls `fit` with the same again.
         notify: called with messages; None: nothing is shown.
         **fields: any other field of the experiment, as for `jaxdl.replace`: by its last name, as a flag has it, or its
             path: ``learning_rate=1e-2``, ``schedule="cosine"``, ``patience=3``, ``class_weight="balanced"``.
 
     Raises:
-        UserError: the arrays, the model and the parts do not fit each other, a field has no such name, or the training
-            diverged.
+        Diverged: a number is no longer finite, and the recipe says to stop then.
+        UserError: the arrays, the model and the parts do not fit each other, or a field has no such name.
     """
     say = _say_nothing if notify is None else notify
     train_on = _named("data", data)
@@ -191,15 +224,37 @@ def fit(
         seed=seed,
     )
     experiment = replace(experiment, fields)
-    folder = tempfile.TemporaryDirectory(prefix="jaxdl-fit-") if run_dir is None else None
+    folder = _folder_of(experiment, say) if run_dir is None else None
     path = Path(folder.name) / "run" if folder is not None else expanded(run_dir or "")
-    summary = train(experiment, run_dir=path, notify=notify)
-    if summary["status"] != "completed":
-        raise UserError(
-            f"the training {summary['status']} at step {summary['last_step']} ({summary['divergence']}): lower the "
-            "learning_rate, or give clip_norm=1.0."
-        )
+    try:
+        summary = train(experiment, run_dir=path, notify=notify)
+    except Diverged as error:
+        error.folder = folder
+        raise
+    except KeyboardInterrupt:
+        if folder is not None:
+            _STOPPED[_identity(experiment)] = folder
+        raise
     return Fit(experiment, path, summary, folder)
+
+
+# The temporary folders of trainings that were stopped in this process, each with what was trained.
+_STOPPED: dict[str, tempfile.TemporaryDirectory[str]] = {}
+
+
+def _folder_of(experiment: Experiment, say: Callable[[str], None]) -> tempfile.TemporaryDirectory[str]:
+    """Returns the temporary folder of the same training, where it was stopped, or a new one."""
+    stopped = _STOPPED.pop(_identity(experiment), None) if _STOPPED else None
+    if stopped is None:
+        return tempfile.TemporaryDirectory(prefix="jaxdl-fit-")
+    say("fit: goes on with the same training, which was stopped.")
+    return stopped
+
+
+def _identity(experiment: Experiment) -> str:
+    """Returns what tells a training from another: its recipe, with the code of own parts, and its data."""
+    found = experiment.data.load(default_data_dir(), _say_nothing)
+    return json.dumps(to_config(experiment.for_spec(found.spec))) + found.fingerprint
 
 
 def _say_nothing(text: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jaxdl.backend.signals import StopSignals
-from jaxdl.report.terminal import Display
+from jaxdl.report.progress import Display
 from jaxdl.steps.functions import TrainState
 
 Metrics = dict[str, Any]

@@ -27,7 +27,7 @@ from jaxdl.inference.evaluation import device_hparams
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.averaging import after_epoch
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.epoch import Diverged, Epoch, EpochMetrics, Pace, Pause, Rows
+from jaxdl.training.epoch import Epoch, EpochMetrics, NotFinite, Pace, Pause, Rows
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
 from jaxdl.training.initial import Initial, initial_weights
 from jaxdl.training.plateau import cut
@@ -194,7 +194,7 @@ class Trainer:
             observer: observes each call of the train program.
 
         Raises:
-            Diverged: a train loss is not a finite number, and the recipe says to stop then.
+            NotFinite: a train loss is not a finite number, and the recipe says to stop then.
             ValueError: `state` is in the middle of an epoch, and `rows` are missing: the epoch's means need them.
         """
         pauses, observer = pauses or NoPauses(), observer or NoObserver()
@@ -255,7 +255,7 @@ class Trainer:
             seconds = metrics.read(called, results)
         wrong = metrics.first_not_finite(called)
         if wrong is not None and self.experiment.training.nan == "stop":
-            raise Diverged(before + wrong + 1, "train loss")
+            raise NotFinite(before + wrong + 1, "train loss")
         if on_progress is not None:
             rate = steps * self.feed.batch_size / seconds
             on_progress(before + called.stop, epoch + 1, metrics.means(called), rate)

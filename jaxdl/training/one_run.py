@@ -18,12 +18,13 @@ from jaxdl.inference.inspection.inspect import inspect_model
 from jaxdl.inference.pictures import examples_sheet
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, RunDirectory
+from jaxdl.report.progress import Progress, Reached
 from jaxdl.report.run import write_report
-from jaxdl.report.terminal import Progress, Reached, announce
+from jaxdl.report.terminal import announce
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.epoch import Diverged, Epoch, Pause, Rows
+from jaxdl.training.epoch import Epoch, NotFinite, Pause, Rows
 from jaxdl.training.figures import Figures
 from jaxdl.training.hook_calls import HookCalls, HookFailed
 from jaxdl.training.hooks import AnyPauses, Hooks, Metrics, Profiler
@@ -120,7 +121,7 @@ class OneRun:
         """Trains and tests; returns the status for the summary."""
         try:
             self._test(self._final(self._train(state, rows)))
-        except Diverged as error:
+        except NotFinite as error:
             self.divergence = self._locate(error)
             self.saving.settle()
             return "diverged"
@@ -234,9 +235,9 @@ class OneRun:
     def _check_finite(self, by_split: dict[str, Metrics]) -> None:
         for split, metrics in by_split.items():
             if self.experiment.training.nan == "stop" and not math.isfinite(metrics["loss"]):
-                raise Diverged(self.figures.step, f"{split} loss")
+                raise NotFinite(self.figures.step, f"{split} loss")
 
-    def _locate(self, error: Diverged) -> Divergence:
+    def _locate(self, error: NotFinite) -> Divergence:
         """Finds the first step whose numbers are not finite, by training again from the last checkpoint."""
         self.notify(f"{error}. Looking for the step at which it began ...")
         saved = self.saving.resume(self.trainer, self.notify)

@@ -129,7 +129,7 @@ def reproduce(
         UserError: the original is not finished, this version trains with another arithmetic, the weights that it began
             with have changed, or `jaxdl.train` raises it.
     """
-    from jaxdl.training.run import train
+    from jaxdl.training.run import run_training
 
     original, run_dir = expanded(original), expanded(run_dir)
     if experiment is None:
@@ -145,7 +145,7 @@ def reproduce(
     if initial is not None:
         check_same_source(original, initial)
     experiment = dataclasses.replace(experiment, tracker=())  # it is no run of its own for them
-    train(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
+    run_training(experiment, run_dir=run_dir, data_dir=data_dir, arguments=arguments, notify=notify)
     conditions = provenance.differences(read_record(original), read_record(run_dir))
     return Reproduction(run_dir, compare(original, run_dir), conditions)
 

@@ -12,7 +12,7 @@ import jax
 from jaxdl.data import Dataset, examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.config import changed_code, differences, from_config
+from jaxdl.experiment.config import changed_code, differences, from_config, own_parts
 from jaxdl.experiment.fitting import follows_data
 from jaxdl.experiment.load import shortened
 from jaxdl.fields import Field
@@ -134,6 +134,12 @@ def about_programs(trainer: Trainer) -> dict[str, Any]:
         **({} if trainer.layout is None else {"layout": trainer.layout.described()}),
         **({} if initial is None else {ENTRY: initial.record()}),
     }
+
+
+def about_own_parts(experiment: Experiment) -> dict[str, Any]:
+    """Returns what a record says of the functions and classes of the user's own: where each of them is."""
+    own = own_parts(experiment)
+    return {"own_parts": own} if own else {}
 
 
 def about_tuning(chosen: Chosen | None) -> dict[str, Any]:

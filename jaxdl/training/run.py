@@ -18,25 +18,29 @@ from jaxdl.fields import replace
 from jaxdl.files.paths import expanded
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
+from jaxdl.report.notebook import in_notebook, quiet_about_its_bars
 from jaxdl.report.run import write_report
 from jaxdl.report.terminal import announce
 from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
+from jaxdl.training.divergence import Diverged
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.hook_calls import with_hooks
 from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
 from jaxdl.training.one_run import OneRun
 from jaxdl.training.resuming import (
+    about_own_parts,
     about_programs,
     about_tuning,
     check_same_data,
     earlier_summary,
+    newest_unfinished,
     reopen,
     write_record,
 )
 from jaxdl.training.saving import Saving
-from jaxdl.training.summary import Summary
+from jaxdl.training.summary import Summary, shown
 from jaxdl.training.tracking import begun, trackers_of
 from jaxdl.training.tuning import DEVICES, Chosen, Tuner
 
@@ -67,12 +71,13 @@ def train(
     Args:
         experiment: the recipe.
         run_dir: a new folder, or the directory of a run of the same recipe; None: a new one,
-            ``runs/NAME/<UTC time>-<6 hex digits>``. A finished run is not changed, unless the recipe has more epochs:
+            ``runs/NAME/<UTC time>-<6 hex digits>``, or in a notebook that of the newest unfinished run of the recipe,
+            so that running a cell again goes on. A finished run is not changed, unless the recipe has more epochs:
             then it goes on, to the bits of one that was that long from the start (see `jaxdl.training.longer`).
         data_dir: folder of prepared data sets and original archives; None: TFDS's own.
         arguments: the command line, for the record.
         notify: called with messages; one that is given is also called with a line for each epoch, and no bar is shown.
-            None: nothing is shown. By default messages and a bar go to stderr.
+            None: nothing is shown. By default messages and a bar go to stderr, or to the cell.
         begin: `time.perf_counter` at the start, for ``wall_seconds`` and for ``seconds_to_first_step``, which ends when
             the metrics of the first call of the train program are on the host.
         profiler: makes the profiler of a part of the training, such as `jaxdl.profiling.Profiler`; None: no profile.
@@ -85,15 +90,68 @@ def train(
         tuner: chooses how many devices of the CPU share a batch; None: the recipe says so.
 
     Returns:
-        The content of ``summary.json``.
+        The content of ``summary.json``, which a notebook shows as a table.
 
     Raises:
+        Diverged: a number is no longer finite, and the recipe says to stop then.
         UserError: the data cannot be loaded or do not fit the model, or the folder holds something else or is in use.
     """
+    quiet_about_its_bars()
+    run_dir = _run_dir(experiment, notify) if run_dir is None else expanded(run_dir)
+    try:
+        summary = run_training(
+            experiment,
+            run_dir=run_dir,
+            data_dir=data_dir,
+            arguments=arguments,
+            notify=notify,
+            begin=begin,
+            profiler=profiler,
+            accept_changed_data=accept_changed_data,
+            cache=cache,
+            hooks=hooks,
+            tuner=tuner,
+            about_recipe=about_recipe,
+        )
+    except KeyboardInterrupt:
+        if in_notebook() and notify is not None:
+            notify(f"stopped, and saved in {run_dir}: run the cell again to go on.")
+        raise
+    if summary["status"] == "diverged":
+        raise Diverged(summary, run_dir)
+    return shown(summary)
+
+
+def _run_dir(experiment: Experiment, notify: Callable[[str], None] | None) -> Path:
+    """Returns a new run directory, or in a notebook that of the run that is to go on."""
+    runs = Path("runs")
+    unfinished = newest_unfinished(runs, shortened(experiment)) if in_notebook() else None
+    if unfinished is None:
+        return new_run_dir(runs, experiment.name)
+    if notify is not None:
+        notify(f"resuming {unfinished}; run_dir= begins another run.")
+    return unfinished
+
+
+def run_training(
+    experiment: Experiment,
+    *,
+    run_dir: Path,
+    data_dir: Path | str | None = None,
+    arguments: Sequence[str] = (),
+    notify: Callable[[str], None] | None = announce,
+    begin: float | None = None,
+    profiler: Callable[[Path, Trainer], Profiler] | None = None,
+    accept_changed_data: bool = False,
+    cache: Cache | None = None,
+    hooks: Hooks | Sequence[str | Callable[[Moment], object]] | None = None,
+    tuner: Tuner | None = None,
+    about_recipe: Mapping[str, str] | None = None,
+) -> Summary:
+    """Does what `train` does in a run directory; returns the summary of a training that diverged, too."""
     begin = time.perf_counter() if begin is None else begin
     hooks, experiment = with_hooks(shortened(experiment), hooks)
     trackers = trackers_of(experiment)
-    run_dir = new_run_dir(Path("runs"), experiment.name) if run_dir is None else expanded(run_dir)
     notify = notify or _say_nothing
     cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
     signals = hooks.signals or StopSignals()
@@ -138,7 +196,7 @@ def train(
             raise
         directory.write_config(to_config(_as_recorded(experiment, chosen)))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
+        about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen) | about_own_parts(experiment)
         about |= {"recipe": dict(about_recipe)} if about_recipe else {}
         write_record(directory, record | about, notify)
         directory.track(begun(trackers, experiment, directory.path, notify))

@@ -19,7 +19,7 @@ from jaxdl.record import CONFIG, RunDirectory, provenance
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.divergence import all_finite
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.epoch import Diverged, Epoch, Pause
+from jaxdl.training.epoch import Epoch, NotFinite, Pause
 from jaxdl.training.hooks import Place
 from jaxdl.training.loop import Trainer
 
@@ -165,11 +165,11 @@ class Saving:
             is_last: whether the training ends here, so that it gets checkpoints of its own.
 
         Raises:
-            Diverged: a parameter is not finite, and the recipe says to stop in this case.
+            NotFinite: a parameter is not finite, and the recipe says to stop in this case.
             UserError: this or an earlier checkpoint cannot be written.
         """
         if self._experiment.training.nan == "stop" and not all_finite(point.state.params):
-            raise Diverged(point.step, "parameters")
+            raise NotFinite(point.step, "parameters")
         self._run.sync()  # the lines of metrics that a checkpoint refers to must be on the disk before it
         # Within an epoch the figures belong to an earlier state, so this one cannot be the best.
         rows, figures = (point.rows, {}) if isinstance(point, Pause) else (None, self._ranked(figures))

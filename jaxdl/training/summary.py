@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 import jax
 
@@ -11,6 +11,8 @@ from jaxdl.backend.mesh import devices_of
 from jaxdl.backend.rates import known_rates, share_of_peak
 from jaxdl.data import Dataset
 from jaxdl.experiment.load import data_summary
+from jaxdl.report.notebook import framed
+from jaxdl.report.run import summary_sections
 from jaxdl.training.divergence import Divergence
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.figures import Figures
@@ -61,6 +63,18 @@ class Summary(TypedDict):
     error: str | None
     parameters: int
     params_sha256: str
+
+
+class _Shown(dict[str, Any]):
+    """A summary that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return framed(summary_sections(self))
+
+
+def shown(summary: Summary) -> Summary:
+    """Returns a summary that a notebook shows as a table."""
+    return cast(Summary, _Shown(summary))
 
 
 class _Achieved(TypedDict):

@@ -132,5 +132,5 @@ def test_sounds_are_read_for_a_model_as_it_was_trained(tmp_path):
 def test_a_package_that_is_not_installed_is_named_with_the_extra(tmp_path, monkeypatch, name):
     write_wav(tmp_path / "a.wav", tone(), 16000)
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(UserError, match=rf"{name}.*pip install 'jaxdl\[audio\]'"):
+    with pytest.raises(UserError, match=rf"reading sounds needs .*: pip install {name} \(jaxdl's extra 'sound'\)\.$"):
         load_sound(tmp_path / "a.wav", 8000)

@@ -21,7 +21,20 @@ from jaxdl.training.divergence import Divergence, all_finite, locate
 
 
 def run(recipe: jaxdl.Experiment, run_dir: Path, **changes: Any) -> Any:
-    return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=run_dir, data_dir=run_dir, notify=lambda line: None)
+    """Returns the summary, also that of a training that diverged."""
+    try:
+        return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=run_dir, data_dir=run_dir, notify=lambda line: None)
+    except jaxdl.Diverged as error:
+        assert (error.summary["status"], error.run_dir) == ("diverged", run_dir)
+        found = error.summary["divergence"]
+        assert (error.step, error.first, error.learning_rate) == (
+            found["step"] + 1,
+            tuple(found["first"]),
+            found["learning_rate"],
+        )
+        assert f"diverged at step {error.step:,}: no longer finite: {error.first[0]}" in str(error)
+        assert "Lower learning_rate" in str(error) and str(run_dir) in str(error)
+        return error.summary
 
 
 class Breaks(nn.Module):

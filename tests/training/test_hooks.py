@@ -10,7 +10,7 @@ import pytest
 
 import jaxdl
 from jaxdl.record import read_metrics
-from jaxdl.report.terminal import Reached
+from jaxdl.report.progress import Reached
 from jaxdl.training.hooks import Hooks, NoObserver, NoPauses
 from tests.small import blobs
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import jaxdl
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.epoch import Diverged, Pause
+from jaxdl.training.epoch import NotFinite, Pause
 from jaxdl.training.feed import epoch_order
 from jaxdl.training.hooks import OnProgress
 from tests.small import blobs
@@ -223,7 +223,7 @@ def test_the_first_loss_that_is_not_finite_ends_the_training_at_its_step() -> No
     trainer = jaxdl.Trainer(recipe, blobs())
     _, losses = trainer.advance(trainer.init_state(), 12)
     first = int(np.flatnonzero(~np.isfinite(losses))[0]) + 1
-    with pytest.raises(Diverged, match=f"not finite at step {first}: train loss") as caught:
+    with pytest.raises(NotFinite, match=f"not finite at step {first}: train loss") as caught:
         list(trainer.train(trainer.init_state()))
     assert (caught.value.step, caught.value.what) == (first, "train loss")
 

@@ -14,7 +14,11 @@ from jaxdl.record import read_metrics, read_summary
 
 
 def run(recipe: jaxdl.Experiment, tmp_path: Path, **changes: object) -> Any:
-    return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=tmp_path / "run", data_dir=tmp_path)
+    """Returns the summary, also that of a training that diverged."""
+    try:
+        return jaxdl.train(jaxdl.replace(recipe, changes), run_dir=tmp_path / "run", data_dir=tmp_path)
+    except jaxdl.Diverged as error:
+        return error.summary
 
 
 def test_the_best_checkpoint_is_kept_beside_the_last(recipe: jaxdl.Experiment, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.fields.interval import Interval
 from jaxdl.record import RunDirectory
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.epoch import Diverged, Epoch, Pause
+from jaxdl.training.epoch import Epoch, NotFinite, Pause
 from jaxdl.training.saving import Saving, SavingPauses
 from tests.small import blobs
 
@@ -119,7 +119,7 @@ def test_parameters_that_are_not_finite_are_not_saved_unless_the_recipe_ignores_
     with RunDirectory.create(tmp_path / "run", "saved") as run:
         saving = Saving(run, jaxdl.replace(trainer.experiment, {"training.nan": nan}), EarlyStopping())
         if nan == "stop":
-            with pytest.raises(Diverged, match="not finite at step 4: parameters"):
+            with pytest.raises(NotFinite, match="not finite at step 4: parameters"):
                 saving.save(epoch, 2, {})
             assert saving.checkpoints.steps() == []
         else:

@@ -34,7 +34,7 @@ class Audio(OfSounds, OwnFiles):
     (examples,); a model sees log-mel spectrograms, (examples, frames, bands), or the samples. Targets are (examples,)
     int32 classes. Decoded sounds are kept in the user's cache folder, and decoded again when a file changes.
 
-    Needs ``pip install 'jaxdl[audio]'``.
+    Needs soundfile and soxr, the extra ``sound``.
     """
 
     path: str = static("sounds", "the folder", path=True)

@@ -22,7 +22,7 @@ class OfTexts(Data):
     level: Literal["auto", "byte", "character", "word", "subword"] = static(
         "auto",
         "the unit of which a text is a sequence: bytes of UTF-8, characters, words with the other signs between them, "
-        "or parts of words, which the tokenizers library learns from train (pip install 'jaxdl[subword]'); auto: "
+        "or parts of words, which the tokenizers library learns from train (the extra text); auto: "
         "words, and characters where the targets are the units that follow",
         since="0.3.0",
     )

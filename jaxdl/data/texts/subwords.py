@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
 from typing import Any
 
 from jaxdl.data.texts.coding import SPECIAL
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, check_installed
 
 FEWEST = 256 + len(SPECIAL)
 """The smallest vocabulary: every byte has an id of its own, so that any text can be coded."""
@@ -62,8 +61,4 @@ def tokenizer_of(subwords: str) -> Any:
 
 
 def _check_installed() -> None:
-    if importlib.util.find_spec("tokenizers") is None:
-        raise UserError(
-            "subwords need one more package: pip install 'jaxdl[subword]'. --data.level=word or "
-            "--data.level=character needs none."
-        )
+    check_installed(["tokenizers"], "text", "--data.level=subword", "give --data.level=word or --data.level=character")

@@ -7,13 +7,12 @@ import io
 import os
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jaxdl.data.tfds.archives import Archive, manual_dir
 from jaxdl.data.tfds.names import parsed
-from jaxdl.errors import UserError, did_you_mean, unknown
+from jaxdl.errors import UserError, check_installed, did_you_mean, unknown
 
 # TFDS's packages of sets that it imports one after the other, until one cannot be imported.
 _PACKAGES = """question_answering ranking recommendation robotics robomimic structured summarization text
@@ -107,11 +106,7 @@ def check_tensorflow(name: str) -> None:
     Raises:
         UserError: it is not.
     """
-    if find_spec("tensorflow") is None:
-        raise UserError(
-            f"{name} is not prepared, and tensorflow-datasets needs TensorFlow to prepare it: pip install 'jaxdl[tf]', "
-            "then run again."
-        )
+    check_installed(["tensorflow"], "tf", f"{name} is not prepared; preparing it with TensorFlow Datasets")
 
 
 def prepare_with_tensorflow(builder: Any, name: str, data_dir: Path) -> None:

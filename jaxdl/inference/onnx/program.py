@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxdl.data import Preprocess, Spec
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, check_installed
 from jaxdl.fields import replace
 from jaxdl.inference.manifest import Array, input_meanings, manifest, output_meaning
 from jaxdl.inference.onnx.families import cnn, mlp, resnet
@@ -41,9 +40,7 @@ def onnx_files(model: TrainedModel) -> tuple[bytes, str]:
         UserError: a package is missing; the model, its preprocessing or its objective is not supported; or onnxruntime
             does not get the model's predictions.
     """
-    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"--format=onnx needs {' and '.join(missing)}: pip install 'jaxdl[onnx]'.")
+    check_installed(["onnx", "onnxruntime"], "onnx", "--format=onnx")
     _check_supported(model)
     data, shape = _built(model)
     difference = _difference(model, data)

@@ -10,15 +10,13 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jaxdl.errors import UserError
+from jaxdl.errors import EXTRAS, UserError, missing
 from jaxdl.experiment import Experiment
 from jaxdl.inference.predictor import TrainedModel, bucket_sizes, load_run
 from jaxdl.inference.serving.limits import Limits
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-
-_PACKAGES = ("starlette", "uvicorn", "httptools", "orjson", "prometheus_client")
 
 
 def serving_app(
@@ -42,9 +40,8 @@ def serving_app(
     Raises:
         UserError: a package of the extra ``serve`` is missing, or as for `jaxdl.load_run`.
     """
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"serving needs the packages {', '.join(missing)}: pip install 'jaxdl[serve]'.")
+    if any(importlib.util.find_spec(name) is None for name in EXTRAS["serve"]):
+        raise missing("serve", "serving")
     if max_batch < 1:
         raise UserError(f"max_batch={max_batch}: give a number of examples from 1.")
     from jaxdl.inference.serving.app import make_app

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from jaxdl.errors import UserError, unknown
+from jaxdl.errors import UserError, missing, unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,5 +112,5 @@ def maker(tracker: str) -> Callable[[], Tracker]:
         raise unknown("tracker", tracker, SHIPPED)
     module, factory, needs, extra = SHIPPED[tracker]
     if importlib.util.find_spec(needs) is None:
-        raise UserError(f"--tracker={tracker} needs the package {needs}: pip install 'jaxdl[{extra}]'.")
+        raise missing(extra, f"--tracker={tracker}")
     return lambda: getattr(importlib.import_module(module), factory)()

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, Self
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
 from jaxdl.experiment.load import shortened
-from jaxdl.report.terminal import Display
+from jaxdl.report.progress import Display
 from jaxdl.sweeps.trials.runner import run_trial
 from jaxdl.sweeps.trials.trial import Job, Outcome
 from jaxdl.training.cache import Cache

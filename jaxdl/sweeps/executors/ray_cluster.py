@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from jaxdl.backend.signals import StopSignals
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, needed
 from jaxdl.sweeps.executors.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, import_path
 from jaxdl.sweeps.trials.trial import Job, Outcome
 
@@ -23,11 +23,7 @@ _SECONDS_TO_ANSWER = 10.0
 
 
 def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError("--executor=ray needs Ray: pip install ray.") from error
-    return ray
+    return needed("ray", "ray", "--executor=ray", "give --executor=processes")
 
 
 def connect(address: str) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jaxdl.errors import printable
 from jaxdl.fields import show
 from jaxdl.report.format import duration, figure
-from jaxdl.report.terminal import LiveArea, Reached, console_of
+from jaxdl.report.progress import Reached
+from jaxdl.report.terminal import LiveArea, console_of
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import group_table
@@ -71,7 +72,8 @@ class _Running:
 class SweepDisplay:
     """Shows the progress of a sweep; a context manager.
 
-    A terminal shows one line for each finished trial and a live table below; elsewhere there are only the lines.
+    A terminal shows one line for each finished trial and a live table below, a notebook only the table; elsewhere there
+    are only the lines.
 
     Args:
         definition: the sweep.
@@ -113,6 +115,7 @@ class SweepDisplay:
             running = self._running.get(number)
             if running is not None:
                 running.text, running.done = text, done
+        self._area.refresh()
 
     def of(self, number: int) -> TrialDisplay:
         """Returns the display of a trial that has started."""
@@ -133,7 +136,7 @@ class SweepDisplay:
             same = self._combinations.setdefault(combination_key(trial.values), {})
             same.setdefault(show(trial.values.get(SEED)), trial)
         if not earlier:
-            self.say(self._line(trial))
+            self._area.line(self._line(trial))
 
     def say(self, text: str) -> None:
         """Writes a text, above the table if there is one."""

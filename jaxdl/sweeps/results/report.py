@@ -6,12 +6,15 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxdl.errors import UserError, unknown
 from jaxdl.fields import show
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import REPORT
+from jaxdl.report.figures import fields_figure
 from jaxdl.report.format import duration, figure
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table
 from jaxdl.report.sweep_plots import Scale, curves, front_plot, heat_map, importances, parallel_coordinates, slice_plot
@@ -24,6 +27,10 @@ from jaxdl.sweeps.space.sampling import quiet, to_optuna
 from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.trial import Trial
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_ROWS = 12  # in a notebook
 # A range is divided into this many parts for the heat map.
 _PARTS = 6
 # fANOVA needs at least this many trials; with fewer, its fractions are random.
@@ -68,6 +75,38 @@ def render(results: SweepResults, command: Sequence[str]) -> str:
         section("Definition", pairs(_definition(definition))),
     ]
     return page(f"sweep of {definition.experiment.name}", sections)
+
+
+def outcome_sections(results: SweepResults) -> list[str]:
+    """Returns the parts of the page that tell the outcome: the best, all combinations, and the learning curves."""
+    done = [trial for trial in results.trials if trial.completed]
+    used = ", ".join(sorted({trial.outcome.data for trial in done if trial.outcome}))
+    head, rows = group_table(results)
+    return [
+        _head(results),
+        _banner(results.definition, done),
+        _best(results, ()),
+        table(head, rows[:_MOST_ROWS], range(head.index("trials"), len(head) - 1)) if rows else "",
+        f"<p>and {len(rows) - _MOST_ROWS} more</p>" if len(rows) > _MOST_ROWS else "",
+        _curves(results, used),
+    ]
+
+
+def fields_over(results: SweepResults, names: Sequence[str] = ()) -> Figure:
+    """Draws the figure over fields; see `SweepResults.plot`."""
+    definition = results.definition
+    done = [trial for trial in results.trials if trial.completed and trial.objective is not None]
+    if not done:
+        raise UserError("no trial of the sweep was completed: there is nothing to draw.")
+    axes = {axis.path: axis for axis in definition.space.axes if all(axis.path in trial.values for trial in done)}
+    by_name = {path.rpartition(".")[2]: path for path in axes} | {path: path for path in axes}
+    for name in names:
+        if name not in by_name:
+            raise unknown("field of the sweep", name, by_name)
+    paths = [by_name[name] for name in names] or [path for path in axes if path != SEED] or list(axes)
+    figures = [float(trial.objective or 0.0) for trial in done]
+    best = int(np.argmax(_quality(definition, np.array(figures))))
+    return fields_figure([_scale(axes[path], done) for path in paths], figures, best, definition.objective)
 
 
 def _head(results: SweepResults) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.errors import UserError
+from jaxdl.errors import check_installed, needed
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.paths import expanded
+from jaxdl.report.notebook import framed
 from jaxdl.sweeps.aims import front
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.directory import read_definition
@@ -28,6 +29,7 @@ from jaxdl.sweeps.trials.trial import Trial, as_row
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,25 @@ class SweepResults:
     wall_seconds: float = 0.0
     compiled: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        """Returns the best combination, all of them and the learning curves, as a notebook shows them."""
+        from jaxdl.sweeps.results.report import outcome_sections  # here, since it imports this module
+
+        return framed(outcome_sections(self))
+
+    def plot(self, *fields: str) -> Figure:
+        """Returns the compared figure over the values of each field as a Matplotlib figure, a dot for each trial.
+
+        Args:
+            fields: which ones, by path or last name; none: all but the seed.
+
+        Raises:
+            UserError: the sweep does not vary such a field, or no trial was completed.
+        """
+        from jaxdl.sweeps.results.report import fields_over
+
+        return fields_over(self, fields)
+
     @property
     def rows(self) -> list[dict[str, Any]]:
         """One flat row for each trial, with the same keys: ready for ``pandas.DataFrame(results.rows)``."""
@@ -91,13 +112,7 @@ class SweepResults:
         Raises:
             UserError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UserError(
-                "to_pandas() needs pandas, which is not installed: pip install pandas, or use the rows as they are "
-                "(results.rows)."
-            ) from None
+        pandas = needed("pandas", "tables", "to_pandas()", "use the rows as they are (results.rows)")
         return pandas.DataFrame(self.rows).set_index("trial")
 
     @functools.cached_property
@@ -192,8 +207,9 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
         experiment: the recipe of the sweep's experiment, as its file defines it.
 
     Raises:
-        UserError: there is no sweep, it belongs to another experiment, or a file is damaged.
+        UserError: there is no sweep, it belongs to another experiment, a file is damaged, or a package is missing.
     """
+    check_installed(["optuna"], "sweep", "reading a sweep")
     sweep_dir = expanded(sweep_dir)
     definition = read_definition(sweep_dir, experiment)
     trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), planned_values(definition))

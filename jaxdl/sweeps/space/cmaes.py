@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, check_installed
 from jaxdl.sweeps.definition import SEED, Definition
 from jaxdl.sweeps.space.axis import Choices
 from jaxdl.sweeps.space.limits import Values
@@ -32,8 +31,7 @@ def check_cmaes(definition: Definition) -> None:
         raise UserError("--sweep_mode=cmaes needs two ranges of numbers or more; give them, or --sweep_mode=tpe.")
     if definition.others:
         raise UserError("--sweep_mode=cmaes has one aim; give one --sweep_objective, or --sweep_mode=tpe.")
-    if importlib.util.find_spec("cmaes") is None:
-        raise UserError("--sweep_mode=cmaes needs the package cmaes: pip install 'jaxdl[cmaes]', or --sweep_mode=tpe.")
+    check_installed(["cmaes"], "sweep", "--sweep_mode=cmaes", "give --sweep_mode=tpe")
 
 
 class CmaEs:

@@ -19,13 +19,13 @@ from jaxdl.files.atomic import replace_file, way_out
 from jaxdl.files.locks import InUse
 from jaxdl.record import read_metrics
 from jaxdl.report.format import data_used
-from jaxdl.report.terminal import Display
+from jaxdl.report.progress import Display
 from jaxdl.sweeps.trials.pruning import Pruning
 from jaxdl.sweeps.trials.trial import Job, Outcome, State
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Divergence
 from jaxdl.training.hooks import Hooks
-from jaxdl.training.run import train
+from jaxdl.training.run import run_training
 from jaxdl.training.summary import Summary
 
 OUT_OF_MEMORY = "out of memory"
@@ -90,7 +90,7 @@ def _train(job: Job, cache: Cache, hooks: Hooks, notify: Callable[[str], None]) 
     given_up = time.monotonic() + _SECONDS_OF_PATIENCE
     while True:
         try:
-            return train(
+            return run_training(
                 job.experiment,
                 run_dir=job.run_dir,
                 data_dir=job.data_dir,

@@ -66,7 +66,7 @@ def test_trackio_keeps_its_figures_as_json(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_trackio_wrote_is_read(tmp_path: Path) -> None:
-    pytest.importorskip("trackio", reason="trackio: pip install 'jaxdl[trackio]'")
+    pytest.importorskip("trackio", reason="trackio: extra trackio")
     code = (
         "from pathlib import Path; from tests.record.trackers.given import give\n"
         f"assert give('trackio', Path({str(tmp_path / 'run')!r})) == []"

@@ -38,7 +38,7 @@ def test_a_folder_is_read_without_the_library(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("store", ["files", "database"])
 def test_what_its_library_wrote_is_read(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("mlflow", reason="MLflow: pip install 'jaxdl[mlflow]'")
+    pytest.importorskip("mlflow", reason="MLflow: extra mlflow")
     place = tmp_path / ("mlruns" if store == "files" else "mlflow.db")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", place.as_uri() if store == "files" else f"sqlite:///{place}")

@@ -91,7 +91,7 @@ def test_what_is_damaged_or_not_yet_written_ends_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_its_library_wrote_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb", reason="Weights & Biases: pip install 'jaxdl[wandb]'")
+    pytest.importorskip("wandb", reason="Weights & Biases: extra wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     assert give("wandb", tmp_path / "run") == []

@@ -26,5 +26,5 @@ def test_a_vocabulary_smaller_than_the_bytes_is_refused():
 
 def test_without_the_library_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(jaxdl.UserError, match=r"pip install 'jaxdl\[subword\]'"):
+    with pytest.raises(jaxdl.UserError, match=r"subword needs the package tokenizers: pip install tokenizers"):
         learned(["a"], 300)

@@ -310,7 +310,9 @@ def test_an_unknown_name_is_an_error(tmp_path):
 @pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
 @pytest.mark.parametrize("name", ["svhn_cropped", "cats_vs_dogs"])
 def test_sets_of_other_formats_need_the_extra(tmp_path, name):
-    with pytest.raises(UserError, match=rf"^{name} is not prepared, .*needs TensorFlow.*pip install 'jaxdl\[tf\]'"):
+    with pytest.raises(
+        UserError, match=rf"^{name} is not prepared; .* needs the package tensorflow: pip install tensorflow"
+    ):
         obtain(get(name, tmp_path, choice=Choice(size=(64, 64))))
 
 

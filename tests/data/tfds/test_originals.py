@@ -180,7 +180,7 @@ def imdb_archive(path):
     write_tar(path, {name: f"about {name} ".encode() for name in (*names, "aclImdb/train/unsup/0_0.txt")})
 
 
-@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install 'jaxdl[tf]'")
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install tensorflow")
 @pytest.mark.parametrize(
     ("name", "write"),
     [

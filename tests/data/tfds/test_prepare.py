@@ -50,12 +50,12 @@ def test_a_set_is_published_whole_or_not_at_all(tmp_path):
 @pytest.mark.skipif(find_spec("tensorflow") is not None, reason="TensorFlow is installed here")
 def test_without_tensorflow_other_sets_name_the_extra():
     with pytest.raises(
-        UserError, match=r"svhn is not prepared, and .* needs TensorFlow to prepare it: pip install 'jaxdl\[tf\]'"
+        UserError, match=r"svhn is not prepared; preparing it .* needs the package tensorflow: pip install tensorflow"
     ):
         prepare.check_tensorflow("svhn")
 
 
-@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install 'jaxdl[tf]'")
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed: pip install tensorflow")
 def test_a_builder_of_ones_own_is_prepared_through_tensorflow_by_its_name(tmp_path):
     import tensorflow_datasets as tfds
 

@@ -32,7 +32,7 @@ def test_a_port_in_use_is_named_before_the_run_is_read(tmp_path: Path) -> None:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "orjson" else find(name))
-    with pytest.raises(UserError, match=r"serving needs the packages orjson: pip install 'jaxdl\[serve\]'"):
+    with pytest.raises(UserError, match=r"serving needs the packages .*: pip install orjson \(jaxdl's extra 'serve'\)"):
         jaxdl.serving_app("runs/none")
     with pytest.raises(UserError, match="orjson"):
         jaxdl.serve("runs/none", port=0)

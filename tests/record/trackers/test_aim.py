@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_run_is_there_with_its_recipe_figures_and_pictures(tmp_path: Path) -> None:
-    aim = pytest.importorskip("aim", reason="Aim: pip install 'jaxdl[aim]'")
+    aim = pytest.importorskip("aim", reason="Aim: extra aim")
     aim.Repo.from_path(str(tmp_path), init=True)
     environment = os.environ | {"AIM_REPO": str(tmp_path), "PYTHONPATH": str(ROOT)}
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def test_a_run_is_there_with_its_parameters_figures_and_files(
     store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client_module = pytest.importorskip("mlflow.tracking", reason="MLflow: pip install 'jaxdl[mlflow]'")
+    client_module = pytest.importorskip("mlflow.tracking", reason="MLflow: extra mlflow")
     address = (tmp_path / "mlruns").as_uri() if store == "files" else f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)

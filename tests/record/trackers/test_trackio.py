@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_run_is_there_and_nothing_is_printed_to_stdout(tmp_path: Path) -> None:
-    pytest.importorskip("trackio", reason="trackio: pip install 'jaxdl[trackio]'")
+    pytest.importorskip("trackio", reason="trackio: extra trackio")
     # In a process of its own: the folder is read when the library is imported.
     code = (
         "from pathlib import Path; from tests.record.trackers.given import give\n"

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_run_is_written_offline_and_resumed_under_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb", reason="Weights & Biases: pip install 'jaxdl[wandb]'")
+    pytest.importorskip("wandb", reason="Weights & Biases: extra wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     assert give("wandb", tmp_path / "run") == []

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import jaxdl
-from jaxdl.report.terminal import Reached
+from jaxdl.report.progress import Reached
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.results.display import SweepDisplay, print_results
 from jaxdl.sweeps.results.results import SweepResults

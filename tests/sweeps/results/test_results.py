@@ -172,5 +172,5 @@ def test_a_sweep_whose_folder_was_made_anew_by_another_leaves_it_alone(tmp_path:
 
 def test_without_pandas_the_message_says_what_to_do(done: jaxdl.SweepResults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UserError, match=r"needs pandas, which is not installed: pip install pandas"):
+    with pytest.raises(UserError, match=r"needs the package pandas: pip install pandas .*, or use the rows"):
         done.to_pandas()
