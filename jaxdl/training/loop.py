@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxdl.backend.memory import on_host
 from jaxdl.backend.mesh import one_at_a_time
-from jaxdl.data import Dataset
+from jaxdl.data import Dataset, Spec
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
 from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident
@@ -36,6 +36,8 @@ from jaxdl.training.streamed import feed_of
 
 # What a call of the train program gives: the state, the metrics, and how many steps it runs.
 Called = tuple[TrainState, dict[str, Any], int]
+# One of several folds: what describes its examples, and which these are.
+Fold = tuple[Spec, Resident]
 
 
 class Trainer:
@@ -104,7 +106,7 @@ class Trainer:
         """Its place in a program that several trainings share; None: it has its own."""
         return self._place
 
-    def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
+    def variant(self, experiment: Experiment, place: Place | None = None, fold: Fold | None = None) -> Trainer:
         """Returns the trainer of a recipe that differs in traced fields alone; both share data and programs.
 
         A program that one of them compiles is compiled for all. The recipes may also save and stop in different ways.
@@ -112,10 +114,14 @@ class Trainer:
         Args:
             experiment: a recipe with the same `jaxdl.training.programs.program_key`.
             place: its place in a program that several trainings share, until `close`.
+            fold: describes one example of a fold of the same examples, and says which these are; None: the same ones.
         """
         other = copy.copy(self)
-        other.experiment = experiment.for_spec(self.spec)
-        other.feed = dataclasses.replace(self.feed, seed=experiment.seed)
+        if fold is not None:
+            other.spec, data = fold
+            other.feed = dataclasses.replace(self.feed, data=data if self.layout is None else data.on(self.layout.everywhere))
+        other.experiment = experiment.for_spec(other.spec)
+        other.feed = dataclasses.replace(other.feed, seed=experiment.seed)
         other.compile_seconds, other._rate = 0.0, 1.0
         other._place, other.begun_with = place, None
         return other
@@ -294,7 +300,8 @@ class Trainer:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         program = self._program("eval")
         with self.watch(f"evaluation on {split}"):
-            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split)
+            of = self.feed.data if isinstance(self.feed.data, Resident) else None
+            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split, of)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
         """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
@@ -332,7 +339,8 @@ class Trainer:
 
         The learning rate is that of the present epoch, where it follows from the epochs before.
         """
-        return cut(device_hparams(self.experiment), self.experiment, self._rate)
+        numbers = device_hparams(self.experiment) | dict(self.feed.data.statistics)
+        return cut(numbers, self.experiment, self._rate)
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state, and on several devices the shardings; computes nothing."""
