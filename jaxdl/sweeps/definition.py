@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,9 @@ Prune = Literal["none", "median", "asha", "hyperband"]
 _NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side", "rules")
 MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes")
 LEARNING = ("tpe", "cmaes")  # the modes in which results decide about later values
-SEED, EPOCHS = "seed", "training.epochs"
+SEED, FOLD, EPOCHS = "seed", "data.fold", "training.epochs"
+# Trials that differ in nothing else are one combination, which is compared with others by its mean.
+REPEATED = (SEED, FOLD)
 RULES = 2
 
 
@@ -90,13 +93,24 @@ class Definition:
         """Whether trials that differ only in their seed are compared with others as one, by their mean."""
         return self.rules > 1 and self.adaptive
 
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds for each drawn combination; empty if the seed is drawn, or not varied at all."""
-        if self.mode == "grid":
+    @functools.cached_property
+    def repeats(self) -> tuple[Values, ...]:
+        """The seeds and folds for each drawn combination; empty if these are drawn, or not varied at all."""
+        if self.mode == "grid" or not self._listed:
             return ()
-        listed = [axis.values for axis in self.space.axes if axis.path == SEED and SEED not in self.space.paired]
-        return listed[0].values if listed and isinstance(listed[0], Choices) else ()
+        values = [[(path, value) for value in values] for path, values in self._listed.items()]
+        return tuple(map(dict, itertools.product(*values)))
+
+    @functools.cached_property
+    def drawn_space(self) -> Space:
+        """What combinations are drawn from: the space without what each is repeated with."""
+        return functools.reduce(Space.without, self._listed, self.space) if self.repeats else self.space
+
+    @property
+    def _listed(self) -> dict[str, tuple[Any, ...]]:
+        """The values of those fields that combinations are repeated with, which are listed."""
+        axes = [axis for axis in self.space.axes if axis.path in REPEATED and axis.path not in self.space.paired]
+        return {axis.path: axis.values.values for axis in axes if isinstance(axis.values, Choices)}
 
     @property
     def directions(self) -> tuple[Direction, ...]:

@@ -24,6 +24,7 @@ from jaxdl.sweeps.executors.executor import Executor, Inline
 from jaxdl.sweeps.executors.imports import import_what_reports_need
 from jaxdl.sweeps.executors.side_by_side import Width
 from jaxdl.sweeps.results.display import SweepDisplay
+from jaxdl.sweeps.results.out_of_fold import write_out_of_fold
 from jaxdl.sweeps.results.report import write_sweep_report
 from jaxdl.sweeps.results.results import SweepResults, summary
 from jaxdl.sweeps.results.tables import write_rows, write_tables
@@ -206,6 +207,7 @@ class Sweep:
             with named_cause(programs, "remove"):  # each trial has checkpoints of its own
                 shutil.rmtree(programs)
         write_tables(results)
+        write_out_of_fold(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))
         write_sweep_report(results, self.command)
         return results

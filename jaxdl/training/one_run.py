@@ -24,6 +24,7 @@ from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, Pause, Rows
 from jaxdl.training.figures import Figures
 from jaxdl.training.hook_calls import HookCalls, HookFailed
+from jaxdl.training.held_out import write_held_out
 from jaxdl.training.hooks import AnyPauses, Hooks, Metrics, Profiler
 from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
@@ -250,6 +251,8 @@ class OneRun:
         metrics = self.trainer.evaluate(state, "test")
         self.figures.log("test", metrics)
         self._check_finite({"test": metrics})
+        if self.dataset.rows is not None:
+            write_held_out(self.directory.path, self.trainer, self.dataset, state)
         if self.hooks.plots:
             steps, spec = self.trainer.programs.steps, self.trainer.spec
             sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)

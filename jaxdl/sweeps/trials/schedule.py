@@ -129,8 +129,8 @@ class Schedule:
 
         The number is the same for all seeds of one combination, so that they draw the same combination.
         """
-        seeds = self._definition.seeds
-        first = number - number % len(seeds) if seeds else self._cohorts.of(number).start
+        repeats = self._definition.repeats
+        first = number - number % len(repeats) if repeats else self._cohorts.of(number).start
         return max(0, first - self._definition.lag + 1)
 
     def _are_over(self, known: int) -> bool:
