@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import types
 import math
 import threading
 import time
+import types
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any

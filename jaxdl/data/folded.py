@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from jaxdl.data.folds import NEVER
-from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.data.spec import Dataset, Spec, Split, examples
 
+# One of several folds: what describes its examples, and which these are.
+Fold = tuple[Spec, Resident]
 # The parts of a spec that have means and deviations of a fold's train.
 _STANDARD = ("preprocess", "target")
+PREFIX = "data/"  # of their names among the numbers that enter the programs; no field has such a path
 
 
 def shared(datasets: Sequence[Dataset]) -> list[Resident] | None:
@@ -105,7 +107,7 @@ def _without_statistics(spec: Spec) -> Spec:
 
     Several inputs or targets keep theirs: each has a spec of its own, which the programs take as it is.
     """
-    plain = {
+    plain: dict[str, Any] = {
         name: dataclasses.replace(each, mean=(0.0,) * len(each.mean), deviation=(1.0,) * len(each.deviation))
         for name in _STANDARD
         for each in [getattr(spec, name)]
@@ -125,9 +127,6 @@ def _statistics(spec: Spec) -> dict[str, np.ndarray]:
     return found
 
 
-PREFIX = "data/"  # no field has such a path
-
-
 def parted(hparams: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the numbers of a recipe's fields, and the means and deviations of a fold."""
     numbers = {path: value for path, value in hparams.items() if not path.startswith(PREFIX)}
@@ -141,7 +140,7 @@ def with_statistics(spec: Spec, statistics: Mapping[str, Any]) -> Spec:
         spec: describes one example.
         statistics: what `parted` found of a fold.
     """
-    changes: dict[str, Preprocess] = {}
+    changes: dict[str, Any] = {}
     for name in _STANDARD:
         if f"{PREFIX}{name}.mean" in statistics:
             given = tuple(statistics[f"{PREFIX}{name}.{what}"] for what in ("mean", "deviation"))

@@ -16,6 +16,7 @@ from jaxdl.data.folds import Rows, assigned, rows_of
 from jaxdl.data.spec import Dataset, Spec, Split, check_names, examples
 from jaxdl.data.splits import CUT_BY, By, cut_off, taken
 from jaxdl.data.stream import is_large, is_large_for_device
+from jaxdl.errors import UserError
 from jaxdl.fields import at_least, described, fraction, static
 from jaxdl.files.paths import expanded
 
@@ -98,6 +99,8 @@ class Data(abc.ABC):
                 said.add(text)
                 notify(text)
 
+        if problem := _check_folds(self.folds):
+            raise UserError(f"data.folds={self.folds}: {problem}.")
         numbers = range(self.folds)
         if self.cuts_itself:
             return [dataclasses.replace(self, fold=fold).load(data_dir, once) for fold in numbers]
@@ -175,7 +178,8 @@ class Data(abc.ABC):
         if not given:
             chosen = cut_off(decisive, self.test_share, by)
             test, left = (train, left[chosen]), left[~chosen]
-        if by == "example" and dataset.spec.class_names and not dataset.spec.target_shape:
+        targets = train.get("targets")
+        if by == "example" and targets is not None and targets.ndim == 1 and targets.dtype.kind in "iub":
             by = "class"
         found = assigned({key: array[left] for key, array in decisive.items()}, self.folds, by)
         rows = Rows(*(left[part] for part in rows_of(found, fold, by)))

@@ -83,7 +83,7 @@ class Evaluation:
         experiment: Experiment,
         state: TrainState,
         split: str,
-        of: Resident | None = None,
+        of: Resident | InParts | None = None,
     ) -> dict[str, Any]:
         """Returns the loss and the experiment's metrics over a split, by name.
 
@@ -96,12 +96,12 @@ class Evaluation:
         """
         data = of or self._data
         hparams = device_hparams(experiment) | dict(data.statistics)
-        if isinstance(self._data, InParts):
-            batches = (self._batch_size, self._most_batches)
-            partials = partials_of_chunks(program, self._data, split, *batches, state, hparams)
+        if isinstance(data, InParts):
+            sizes = (self._batch_size, self._most_batches)
+            partials = partials_of_chunks(program, data, split, *sizes, state, hparams)
         else:
             start, stop = (np.int32(bound) for bound in data.ranges[split])
-            partials = on_host(program(state, self._data.arrays, hparams, start, stop))
+            partials = on_host(program(state, data.arrays, hparams, start, stop))
         batches = -(-data.size(split) // self._batch_size)
         partials = jax.tree.map(lambda values: values[:batches], partials)
         return eval_figures(experiment, partials)

@@ -15,7 +15,7 @@ from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields import enabled, replace, traced_values
+from jaxdl.fields import enabled, traced_values
 from jaxdl.objectives.metrics import training_metrics
 from jaxdl.steps import averages, scaling
 from jaxdl.steps.averages import AVERAGE, prefix_of
@@ -322,9 +322,7 @@ class _Functions:
             batch = forward.with_targets(forward.augmented(recipe, batch, key))
             return forward.with_inputs_in_precision(batch), dropout_key
 
-    def _differentiate(
-        self, recipe: Experiment, forward: Forward, state: TrainState, batch: Batch
-    ) -> Differentiated:
+    def _differentiate(self, recipe: Experiment, forward: Forward, state: TrainState, batch: Batch) -> Differentiated:
         """Returns the loss of a batch as stored, and its gradients."""
         batch, dropout_key = self._augmented(recipe, forward, state, batch)
         _, others = parted(state.opt_state)

@@ -44,12 +44,12 @@ def write_held_out(run_dir: Path, trainer: Trainer, dataset: Dataset, state: Tra
         rows = np.minimum(np.arange(first, first + size), count - 1)
         batch = {key: array[rows] for key, array in split.items() if key.partition("/")[0] in ("inputs", "lengths")}
         made = on_host(predict(trainer.placed(state), batch, hparams))
-        found.append(jax.tree.map(lambda each, kept=min(size, count - first): each[:kept], made))
-    predictions = jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+        found.append(made)
+    predictions = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)
     arrays = {"examples": dataset.rows.validation, **_named("predictions", predictions)}
     arrays |= {key: array for key, array in split.items() if key.partition("/")[0] in ("targets", "lengths")}
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
     replace_file(run_dir / HELD_OUT, buffer.getvalue())
 
 
@@ -63,7 +63,9 @@ def read_held_out(run_dir: Path) -> dict[str, np.ndarray]:
         with np.load(run_dir / HELD_OUT, allow_pickle=False) as file:
             return dict(file)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{run_dir / HELD_OUT} cannot be read ({type(error).__name__}): train the fold again.") from error
+        raise UserError(
+            f"{run_dir / HELD_OUT} cannot be read ({type(error).__name__}): train the fold again."
+        ) from error
 
 
 def _named(kind: str, arrays: Any) -> dict[str, np.ndarray]:

@@ -16,8 +16,9 @@ import numpy as np
 
 from jaxdl.backend.memory import on_host
 from jaxdl.backend.mesh import one_at_a_time
-from jaxdl.data import Dataset, Spec
+from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.folded import Fold
 from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
@@ -34,10 +35,7 @@ from jaxdl.training.plateau import cut
 from jaxdl.training.programs import Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
-# What a call of the train program gives: the state, the metrics, and how many steps it runs.
-Called = tuple[TrainState, dict[str, Any], int]
-# One of several folds: what describes its examples, and which these are.
-Fold = tuple[Spec, Resident]
+Called = tuple[TrainState, dict[str, Any], int]  # what a call of the train program gives, and how many steps it runs
 
 
 class Trainer:
@@ -93,7 +91,6 @@ class Trainer:
 
     @property
     def total_steps(self) -> int:
-        """Train steps of the whole training."""
         return self.programs.total_steps
 
     @property
@@ -114,16 +111,15 @@ class Trainer:
         Args:
             experiment: a recipe with the same `jaxdl.training.programs.program_key`.
             place: its place in a program that several trainings share, until `close`.
-            fold: describes one example of a fold of the same examples, and says which these are; None: the same ones.
+            fold: a fold of the same examples; None: the same ones.
         """
         other = copy.copy(self)
+        changes: dict[str, Any] = {"seed": experiment.seed}
         if fold is not None:
             other.spec, data = fold
-            other.feed = dataclasses.replace(self.feed, data=data if self.layout is None else data.on(self.layout.everywhere))
-        other.experiment = experiment.for_spec(other.spec)
-        other.feed = dataclasses.replace(other.feed, seed=experiment.seed)
-        other.compile_seconds, other._rate = 0.0, 1.0
-        other._place, other.begun_with = place, None
+            changes["data"] = data if self.layout is None else data.on(self.layout.everywhere)
+        other.experiment, other.feed = experiment.for_spec(other.spec), dataclasses.replace(self.feed, **changes)
+        other.compile_seconds, other._rate, other._place, other.begun_with = 0.0, 1.0, place, None
         return other
 
     def close(self) -> None:
@@ -192,7 +188,7 @@ class Trainer:
 
         Args:
             state: where to continue from; its memory is given up to the training.
-            rows: of the `Pause` that gave `state`; needed where `state` is in the middle of an epoch.
+            rows: of the `Pause` that gave `state`; needed where it is in the middle of an epoch.
             pauses: when to pause within an epoch; None: never.
             early_stopping: tracks the epochs, and may end the training; None: no early stopping.
             on_progress: called about every two seconds with the step, the epoch (from 1), the train metrics
@@ -300,8 +296,7 @@ class Trainer:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         program = self._program("eval")
         with self.watch(f"evaluation on {split}"):
-            of = self.feed.data if isinstance(self.feed.data, Resident) else None
-            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split, of)
+            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split, self.feed.data)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
         """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
@@ -339,8 +334,7 @@ class Trainer:
 
         The learning rate is that of the present epoch, where it follows from the epochs before.
         """
-        numbers = device_hparams(self.experiment) | dict(self.feed.data.statistics)
-        return cut(numbers, self.experiment, self._rate)
+        return cut(device_hparams(self.experiment) | dict(self.feed.data.statistics), self.experiment, self._rate)
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state, and on several devices the shardings; computes nothing."""

@@ -23,8 +23,8 @@ from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Diverged, Epoch, Pause, Rows
 from jaxdl.training.figures import Figures
-from jaxdl.training.hook_calls import HookCalls, HookFailed
 from jaxdl.training.held_out import write_held_out
+from jaxdl.training.hook_calls import HookCalls, HookFailed
 from jaxdl.training.hooks import AnyPauses, Hooks, Metrics, Profiler
 from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer

@@ -29,9 +29,9 @@ def make_space(
 
     Args:
         experiment: the recipe that is varied.
-        fields: values of each field (those of the fold are added where the recipe has folds), by its dotted path, or by its last name if only one field has it: a text as after
+        fields: values of each field, by its dotted path, or by its last name if only one field has it: a text as after
             ``--sweep=FIELD=`` (see `jaxdl.sweeps.space.axis.parse_axis`), which may end in ``if CONDITION``, or an
-            iterable of values.
+            iterable of values. Where the recipe has folds, these are added.
         limits: conditions (see `jaxdl.sweeps.space.conditions`), and functions that return for a trial's experiment
             whether it may be tried.
         pairs: combinations of fields that are tried as they stand: values, or their texts, by name.
