@@ -35,9 +35,10 @@ from jaxdl.steps.many import run_eval_steps
 _WORDS = {"input_shape": "shape", "input_dtype": "dtype"}
 
 
-def device_hparams(experiment: Experiment) -> dict[str, Any]:
-    """Returns the numbers that enter the compiled programs as data, by path."""
-    return {path: np.float32(value) for path, value in hyperparameters(experiment).items()}
+def device_hparams(experiment: Experiment, of: Resident | InParts | None = None) -> dict[str, Any]:
+    """Returns the numbers that enter the compiled programs as data, by path, with the statistics of a fold, if any."""
+    numbers = {path: np.float32(value) for path, value in hyperparameters(experiment).items()}
+    return numbers if of is None else numbers | dict(of.statistics)
 
 
 class Evaluation:
@@ -84,6 +85,7 @@ class Evaluation:
         state: TrainState,
         split: str,
         of: Resident | InParts | None = None,
+        numbers: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Returns the loss and the experiment's metrics over a split, by name.
 
@@ -93,9 +95,10 @@ class Evaluation:
             state: what to evaluate.
             split: name of the split.
             of: which of several folds of the data; None: there is one.
+            numbers: those that enter the program as data, where they are at hand.
         """
         data = of or self._data
-        hparams = device_hparams(experiment) | dict(data.statistics)
+        hparams = numbers if numbers is not None else device_hparams(experiment, data)
         if isinstance(data, InParts):
             sizes = (self._batch_size, self._most_batches)
             partials = partials_of_chunks(program, data, split, *sizes, state, hparams)

@@ -78,6 +78,7 @@ class Trainer:
         )
         self._class_weights = class_weights(self.experiment, dataset)
         self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights, self.layout)
+        self._numbers = device_hparams(self.experiment, self.feed.data)
         self.compile_seconds = 0.0
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
@@ -119,14 +120,12 @@ class Trainer:
             other.spec, data = fold
             changes["data"] = data if self.layout is None else data.on(self.layout.everywhere)
         other.experiment, other.feed = experiment.for_spec(other.spec), dataclasses.replace(self.feed, **changes)
+        other._numbers = device_hparams(other.experiment, other.feed.data)
         other.compile_seconds, other._rate, other._place, other.begun_with = 0.0, 1.0, place, None
         return other
 
     def close(self) -> None:
-        """Leaves a shared program, which the other trainings then go on with, and reads no more examples ahead.
-
-        May be called twice.
-        """
+        """Leaves a shared program, which others go on with, and reads no more examples ahead. May be called twice."""
         self.feed.close()
         place, self._place = self._place, None
         if place is not None:
@@ -184,7 +183,7 @@ class Trainer:
         on_progress: OnProgress | None = None,
         observer: Observer | None = None,
     ) -> Iterator[Epoch | Pause]:
-        """Continues training from `state` to the last epoch; yields after each epoch, and when `pauses` asks for it.
+        """Continues training to the last epoch; yields after each epoch, and when `pauses` asks for it.
 
         Args:
             state: where to continue from; its memory is given up to the training.
@@ -296,7 +295,8 @@ class Trainer:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         program = self._program("eval")
         with self.watch(f"evaluation on {split}"):
-            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split, self.feed.data)
+            figures, of = self.programs.evaluation.figures, (self.feed.data, self._numbers)
+            return figures(program, self.experiment, self.placed(state), split, *of)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
         """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
@@ -305,8 +305,7 @@ class Trainer:
             state: the first state; its memory is reused.
             count: how many steps, at least 1, and not beyond the last step of the training.
 
-        Returns:
-            The state after them, and the loss of each, (count,) float32.
+        Returns: the state after them, and the loss of each, (count,) float32.
         """
         losses = []
         while count:
@@ -334,7 +333,7 @@ class Trainer:
 
         The learning rate is that of the present epoch, where it follows from the epochs before.
         """
-        return cut(device_hparams(self.experiment) | dict(self.feed.data.statistics), self.experiment, self._rate)
+        return cut(self._numbers, self.experiment, self._rate)
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state, and on several devices the shardings; computes nothing."""

@@ -107,7 +107,7 @@ class Programs:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self._experiment = experiment
         self._feed = feed
-        self._hparams = device_hparams(experiment) | dict(feed.data.statistics)
+        self._hparams = device_hparams(experiment, feed.data)
         self.layout = layout
         self._make_steps = functools.partial(make_steps, experiment, spec, self.total_steps, class_weights)
         self.steps = self._make_steps(layout)

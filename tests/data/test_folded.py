@@ -13,6 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.data import Dataset
 from jaxdl.data.folded import shared
+from jaxdl.data.resident import Resident
 from jaxdl.training.cache import Cache
 from jaxdl.training.loop import Trainer
 
@@ -83,8 +84,9 @@ def test_statistics_of_another_fold_give_other_figures() -> None:
     other = cache.trainer(recipe(0)).feed.data.statistics
     assert any(not np.array_equal(other[name], value) for name, value in trainer.feed.data.statistics.items())
     before = trainer.evaluate(trainer.init_state(), "validation")
-    wrong = cache.trainer(recipe(1))
-    wrong.feed = dataclasses.replace(wrong.feed, data=dataclasses.replace(wrong.feed.data, statistics=other))  # type: ignore[type-var]
+    assert isinstance(trainer.feed.data, Resident)
+    data = dataclasses.replace(trainer.feed.data, statistics=other)
+    wrong = trainer.variant(recipe(1), fold=(trainer.spec, data))
     assert wrong.evaluate(wrong.init_state(), "validation")["loss"] != pytest.approx(before["loss"], rel=1e-6)
 
 
