@@ -50,7 +50,7 @@ def sweep(
     trials: int = 0,
     sweep_objective: str = "",
     direction: Literal["", "minimize", "maximize"] = "",
-    prune: Literal["none", "median", "asha", "hyperband"] = "none",
+    prune: Literal["none", "median", "asha", "halving", "hyperband"] = "none",
     sweep_seed: int = 0,
     execution: Execution | None = None,
     extend: bool = False,

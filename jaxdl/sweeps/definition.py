@@ -22,7 +22,7 @@ from jaxdl.sweeps.space.reading import enqueued_values, make_space
 from jaxdl.sweeps.space.space import Space
 
 Mode = Literal["grid", "random", "sobol", "tpe", "cmaes"]
-Prune = Literal["none", "median", "asha", "hyperband"]
+Prune = Literal["none", "median", "asha", "halving", "hyperband"]
 # The rules too, so that the command of a sweep that was begun under earlier ones finds its directory.
 _NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side", "rules")
 MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes")
@@ -30,7 +30,7 @@ LEARNING = ("tpe", "cmaes")  # the modes in which results decide about later val
 SEED, FOLD, EPOCHS = "seed", "data.fold", "training.epochs"
 # Trials that differ in nothing else are one combination, which is compared with others by its mean.
 REPEATED = (SEED, FOLD)
-RULES = 2
+RULES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Definition:
         side_by_side: how many trials are trained in one program; the last bits depend on it; 0: not yet chosen.
         rules: by which rules values are drawn and trials compared, so that a sweep that was begun under earlier ones
             ends under them. 1: each trial is drawn and judged on its own. 2: no combination is drawn twice, and the
-            seeds of a combination are judged by their mean.
+            seeds of a combination are judged by their mean. 3: Hyperband compares combinations at the same epoch,
+            where values do not depend on results.
         enqueued: known settings, by dotted path, that are tried first; fields that they do not name are drawn.
         others: further aims, such as ``parameters``; see `jaxdl.sweeps.aims`.
 
@@ -79,14 +80,25 @@ class Definition:
             raise UserError("the sweep was begun by a later version of jaxdl: use that one, or another --sweep_dir.")
         one_of(self.mode, MODES, "sweep mode")
         one_of(self.direction, ("minimize", "maximize"), "direction")
-        one_of(self.prune, ("none", "median", "asha", "hyperband"), "way to prune")
+        one_of(self.prune, ("none", "median", "asha", "halving", "hyperband"), "way to prune")
         if self.others and self.prune != "none":
             raise UserError(f"--prune={self.prune} judges trials by one figure; give one --sweep_objective.")
+        if self.prune == "halving" and self.mode in LEARNING:
+            raise UserError(
+                f"--prune=halving compares combinations that begin together, and --sweep_mode={self.mode} draws each "
+                "from the earlier ones; give --prune=asha, or --sweep_mode=random."
+            )
 
     @property
     def adaptive(self) -> bool:
         """Whether results of trials decide about later ones."""
         return self.mode in LEARNING or self.prune != "none"
+
+    @property
+    def compares_at_rungs(self) -> bool:
+        """Whether combinations of one bracket wait for one another at each rung; see `jaxdl.sweeps.trials.halving`."""
+        halving = self.prune == "halving" or (self.prune == "hyperband" and self.rules > 2)
+        return halving and self.mode not in LEARNING
 
     @property
     def judges_seeds_together(self) -> bool:

@@ -30,11 +30,12 @@ class Selection:
     direction: Literal["", "minimize", "maximize"] = static(
         "", "whether smaller or larger values of that figure are better; by default known from its name"
     )
-    prune: Literal["none", "median", "asha", "hyperband"] = static(
+    prune: Literal["none", "median", "asha", "halving", "hyperband"] = static(
         "none",
         "how worse trials are stopped early: not at all, where they are worse than the median of the earlier ones, by "
-        "asynchronous successive halving (Li et al. 2020, arXiv:1810.05934), or by Hyperband (Li et al. 2018, "
-        "arXiv:1603.06560)",
+        "asynchronous successive halving (Li et al. 2020, arXiv:1810.05934), by successive halving, which compares all "
+        "combinations at the same epochs (Jamieson and Talwalkar 2016, arXiv:1502.07943), or by Hyperband (Li et al. "
+        "2018, arXiv:1603.06560)",
     )
     sweep_seed: int = static(0, "seed of the values that are drawn", check=at_least(0), affects=())
     sweep_if: tuple[str, ...] = static(

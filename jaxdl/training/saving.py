@@ -212,4 +212,5 @@ class Saving:
 @jax.jit
 def _copied(state: TrainState) -> TrainState:
     """Returns a copy of a state, made in one program: array by array it took 7 ms of the 20 ms of a short epoch."""
-    return jax.tree.map(jnp.copy, state)
+    copied: TrainState = jax.tree.map(jnp.copy, state)
+    return copied

@@ -44,6 +44,11 @@ class Cohorts:
         """Whether there is a cohort of several trials."""
         return len(self._all) < len(self._places)
 
+    @property
+    def count(self) -> int:
+        """How many cohorts there are."""
+        return len(self._all)
+
     def place(self, number: int) -> int:
         """Returns the place of a trial's cohort among all."""
         return self._places[number]
