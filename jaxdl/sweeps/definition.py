@@ -21,11 +21,11 @@ from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.reading import enqueued_values, make_space
 from jaxdl.sweeps.space.space import Space
 
-Mode = Literal["grid", "random", "sobol", "tpe", "cmaes"]
+Mode = Literal["grid", "random", "sobol", "tpe", "cmaes", "pbt"]
 Prune = Literal["none", "median", "asha", "halving", "hyperband"]
 # The rules too, so that the command of a sweep that was begun under earlier ones finds its directory.
 _NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side", "rules")
-MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes")
+MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes", "pbt")
 LEARNING = ("tpe", "cmaes")  # the modes in which results decide about later values
 SEED, FOLD, EPOCHS = "seed", "data.fold", "training.epochs"
 # Trials that differ in nothing else are one combination, which is compared with others by its mean.
@@ -55,6 +55,7 @@ class Definition:
             where values do not depend on results.
         enqueued: known settings, by dotted path, that are tried first; fields that they do not name are drawn.
         others: further aims, such as ``parameters``; see `jaxdl.sweeps.aims`.
+        exchange_every: after how many epochs members of a population are exchanged; 0 in other modes.
 
     Raises:
         UserError: mode, direction or prune is not one of the possible ones, or the rules are those of a later version.
@@ -74,6 +75,7 @@ class Definition:
     rules: int = RULES
     enqueued: tuple[Values, ...] = ()
     others: tuple[str, ...] = ()
+    exchange_every: int = 0
 
     def __post_init__(self) -> None:
         if self.rules > RULES:
@@ -108,7 +110,7 @@ class Definition:
     @functools.cached_property
     def repeats(self) -> tuple[Values, ...]:
         """The seeds and folds for each drawn combination; empty if these are drawn, or not varied at all."""
-        if self.mode == "grid" or not self._listed:
+        if self.mode in ("grid", "pbt") or not self._listed:
             return ()
         values = [[(path, value) for value in values] for path, values in self._listed.items()]
         return tuple(map(dict, itertools.product(*values)))
@@ -173,6 +175,7 @@ class Definition:
             "pairs": [_texts(dict(row)) for row in space.pairs],
             "enqueued": [_texts(values) for values in self.enqueued],
             "others": list(self.others),
+            "exchange_every": self.exchange_every,
         }
         return {name: value for name, value in found.items() if value}
 
@@ -227,6 +230,7 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
             rules=_count(value.get("rules", 1)),
             enqueued=tuple(enqueued_values(space, _strings(each)) for each in value.get("enqueued", ())),
             others=tuple(map(str, value.get("others", ()))),
+            exchange_every=_count(value.get("exchange_every", 0), least=0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the definition of the sweep is damaged ({error!r}): give another --sweep_dir.") from error
@@ -270,8 +274,9 @@ def changes(before: Definition, now: Definition) -> list[str]:
         ("pairs", "sweep_pairs"),
         ("enqueued", "enqueue"),
         ("others", "sweep_objective"),
+        ("exchange_every", "exchange_every"),
     ):
-        one, other = (each.get(name, []) for each in restrictions)
+        one, other = (_listed(each.get(name, [])) for each in restrictions)
         if one != other:
             found.append(f"--{flag} is {_brief(other)} (not {_brief(one)})")
     given = {"sweep_mode": "mode", "sweep_objective": "objective"}
@@ -280,6 +285,10 @@ def changes(before: Definition, now: Definition) -> list[str]:
         if one != other:
             found.append(f"{name}={other} (not {one})")
     return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _brief(values: Sequence[Any]) -> str:

@@ -59,6 +59,7 @@ class Trainer:
         pace: how many steps a call of the train program runs; all variants share it.
         watch: watches each call of a program, and the reading of what it gives.
         begun_with: what `initial` returned, once it was asked for.
+        exchanged: the state to go on with after an epoch, in the place of its own; None: its own.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
@@ -83,6 +84,7 @@ class Trainer:
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
         self._place: Place | None = None
+        self.exchanged: TrainState | None = None
         self._rate = 1.0  # factor of the learning rate that follows from the epochs so far
         self.begun_with: Initial | None = None
 
@@ -116,6 +118,7 @@ class Trainer:
         """
         other = copy.copy(self)
         changes: dict[str, Any] = {"seed": experiment.seed}
+        other.exchanged = None
         if fold is not None:
             other.spec, data = fold
             changes["data"] = data if self.layout is None else data.on(self.layout.everywhere)
@@ -123,6 +126,11 @@ class Trainer:
         other._numbers = device_hparams(other.experiment, other.feed.data)
         other.compile_seconds, other._rate, other._place, other.begun_with = 0.0, 1.0, place, None
         return other
+
+    def vary(self, experiment: Experiment) -> None:
+        """Goes on with the numbers of a recipe that differs in traced fields alone."""
+        self.experiment = experiment.for_spec(self.spec)
+        self._numbers = device_hparams(self.experiment, self.feed.data)
 
     def close(self) -> None:
         """Leaves a shared program, which others go on with, and reads no more examples ahead. May be called twice."""
@@ -245,6 +253,8 @@ class Trainer:
             is_best = stopping.observe(ended.figures, ended.step)
             is_last = ended.number == epochs or stopping.exhausted
             yield dataclasses.replace(ended, is_best=is_best, is_last=is_last)
+            if self.exchanged is not None:
+                state, self.exchanged = self.exchanged, None
             rows, done = None, 0
 
     def _read(
@@ -276,16 +286,9 @@ class Trainer:
         return *self._program("train")(state, arrays, order, self.hparams(), *bounds), steps
 
     def measure(self, state: TrainState, order: Any, first: int, steps: int) -> tuple[TrainState, int]:
-        """Measures batch statistics of the average on batches of an epoch; see `jaxdl.training.averaging`.
+        """Measures batch statistics of the average on batches of an epoch; see `call` and `jaxdl.training.averaging`.
 
-        Args:
-            state: its memory is reused.
-            order: of the epoch.
-            first: number in the epoch of the first batch.
-            steps: how many to measure at most.
-
-        Returns:
-            The state, whose ``step`` counts the batches, too, and the number of the next one.
+        Returns the state, whose ``step`` counts the batches, too, and the number of the next one.
         """
         arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
         state = self.placed(state)
@@ -299,13 +302,9 @@ class Trainer:
             return figures(program, self.experiment, self.placed(state), split, *of)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
-        """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
+        """Runs `count` train steps with the same bits as in `train`: no validation, no pause, no check.
 
-        Args:
-            state: the first state; its memory is reused.
-            count: how many steps, at least 1, and not beyond the last step of the training.
-
-        Returns: the state after them, and the loss of each, (count,) float32.
+        Returns the state after them, and the loss of each, (count,) float32. The memory of `state` is reused.
         """
         losses = []
         while count:

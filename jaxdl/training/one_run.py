@@ -155,6 +155,9 @@ class OneRun:
             raise GivenUp
         if self.calls.resume(state, rows):
             return state
+        exchange = self.hooks.exchange
+        if exchange is not None:
+            self.trainer.vary(exchange.experiment(self.figures.step // self.trainer.steps_per_epoch))
         steps_left = self.trainer.total_steps - self.figures.step
         every = Interval.parse(self.experiment.checkpoint.every)
         pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals, self.trainer.place)
@@ -182,7 +185,10 @@ class OneRun:
                     self._check_finite(point.metrics)
                     over = point.is_last or self.given_up
                 over |= self._call_hooks(point)
-                if over or pauses.due(point.step):
+                exchanged = isinstance(point, Epoch) and exchange is not None and exchange.due(point.number)
+                if exchanged and not over:
+                    point = self._exchange(point)
+                if over or exchanged or pauses.due(point.step):
                     self._save(point, is_last=over)
                     pauses.saved(point.step)
                 if self.signals.received is not None:
@@ -193,6 +199,15 @@ class OneRun:
         if self.given_up:
             raise GivenUp
         return state
+
+    def _exchange(self, point: Epoch | Pause) -> Epoch | Pause:
+        """Goes on with what a population decides after an epoch; all members are saved after it, as one."""
+        assert self.hooks.exchange is not None
+        epoch = self.figures.epoch
+        state = self.hooks.exchange.state(epoch, point.state, self.figures.numbers)
+        self.trainer.exchanged = state
+        self.trainer.vary(self.hooks.exchange.experiment(epoch))
+        return dataclasses.replace(point, state=state)
 
     def _call_hooks(self, point: Epoch | Pause) -> bool:
         """Calls the hooks that are due; returns whether one of them ends the training. Saves where one fails."""

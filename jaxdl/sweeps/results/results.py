@@ -22,6 +22,7 @@ from jaxdl.sweeps.results.luck import Luck, luck
 from jaxdl.sweeps.space.consequences import also_changed
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import Key, combination_key, grid_values
+from jaxdl.sweeps.trials.population import read_schedule
 from jaxdl.sweeps.trials.schedule import planned_values, with_waiting
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Trial, as_row
@@ -212,6 +213,15 @@ class SweepResults:
         for values in (*(trial.values for trial in self.trials), *grids):
             seeds.setdefault(combination_key(values), set(listed)).add(_repeat(values))
         return seeds
+
+    @functools.cached_property
+    def schedule(self) -> list[dict[str, Any]]:
+        """What was decided in a population, in the order of the epochs; empty without one.
+
+        For each exchange ``epoch``, ``figures`` of all members, and ``members``: by the number of each that was
+        replaced ``from`` which one, and its new ``values``.
+        """
+        return read_schedule(self.sweep_dir)
 
     def count(self, state: str) -> int:
         """Returns how many trials are in a state."""
