@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     )
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
+    from jaxdl.sweeps.asking import Asked, Search
     from jaxdl.sweeps.executors.execution import Execution
     from jaxdl.sweeps.results.results import SweepResults, load_sweep
     from jaxdl.training.epoch import Epoch, Pause
@@ -151,6 +152,7 @@ __all__ = [
     "Addition",
     "ArrayFile",
     "Arrays",
+    "Asked",
     "Attention",
     "Audio",
     "AudioAugmentation",
@@ -208,6 +210,7 @@ __all__ = [
     "ResNet",
     "Run",
     "Schedule",
+    "Search",
     "Seq2Seq",
     "Series",
     "SeriesAugmentation",
@@ -315,6 +318,7 @@ _NAMES = {
     "Plateau Polynomial Schedule",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
+    "jaxdl.sweeps.asking": "Asked Search",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",
     "jaxdl.sweeps.executors.execution": "Execution",
     "jaxdl.training.fit": "Fit fit",
