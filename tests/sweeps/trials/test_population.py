@@ -24,7 +24,7 @@ from jaxdl.sweeps.trials.schedule import planned_values
 from tests.sweeps.kills import killed_at_random, run_whole, table
 from tests.sweeps.small import RECIPE, sweep
 
-SPACE = {"learning_rate": "log(1e-5,1e-1)", "dropout": "uniform(0.05,0.5)", "smoothing": "0.01,0.02,0.05,0.1"}
+SPACE = {"learning_rate": "log(1e-5,1e-1)", "dropout": "uniform(0.05,0.5)", "label_smoothing": "0.01,0.02,0.05,0.1"}
 FLAGS = (
     "--experiment=digits_mlp",
     "--epochs=8",
@@ -78,7 +78,7 @@ def test_the_worst_goes_on_from_the_best_with_values_near_its_own(tmp_path: Path
         near = [min(max(best[path] * factor, axis.values.low), axis.values.high) for factor in (0.8, 1.2)]  # type: ignore[union-attr]
         assert any(now[path] == pytest.approx(each, rel=1e-3) for each in near)
     listed = [0.01, 0.02, 0.05, 0.1]
-    assert abs(listed.index(now["objective.smoothing"]) - listed.index(best["objective.smoothing"])) <= 1
+    assert abs(listed.index(now["objective.label_smoothing"]) - listed.index(best["objective.label_smoothing"])) <= 1
     assert made.values(2, 2) == best, "the others keep theirs"
     assert made.values(1, 1) == (planned_values(definition) or [])[1], "and had their own before"
 
