@@ -3,14 +3,14 @@
     python -m benchmarks.search_race --seconds=600 --seeds=3 --python=optuna-torch=PATH
     python -m benchmarks.search_race --seconds=20 --seeds=1 --retrained=1   # a short form, to see that it works
 
-The recipe is digits_mlp with AdamW, 30 epochs; its space has six fields (`SPACE`). Each search has the same time for the
-whole command, with the start of Python and all compilation, and searches from another seed in each round; they run in
-turns. Optuna samples with TPE, prunes with ASHA, and trains in PyTorch on tensors in memory, one trial after another,
-with as many threads as there are cores. jaxdl is one command; ``--search`` are its flags.
+The recipe is digits_mlp with AdamW, 30 epochs; its space has six fields. Each search has the same time for the whole
+command, with the start of Python and all compilation, and another seed in each round; they run in turns. Optuna samples
+with TPE, prunes with ASHA, and trains in PyTorch on tensors in memory, one trial after another, with as many threads as
+there are cores. jaxdl is one command; ``--search`` are its flags.
 
 The winner at the end is trained again with fresh seeds (``--retrained``, 5), and its mean accuracy on test is what the
-race is about: the best of many on validation is also the luckiest. A curve has a point for each new best, and the number
-of settings tried so far. Writes search_race.json.
+race is about: the best of many on validation is also the luckiest. A curve has a point for each new best, and the
+number of settings tried so far. Writes search_race.json.
 
 Exit status: 0; 1 if a search failed; 2 for bad input.
 """
@@ -133,7 +133,8 @@ def race(racer: str, python: str, options: Any, seed: int) -> dict[str, Any]:
             trials = jaxdl_search(options, seed, folder)
         else:
             trials = torch_worker(python, folder, f"--seconds={options.seconds}", f"--seed={seed}")
-        whole = [trial for trial in trials if trial["seconds"] <= options.seconds and trial["values"].get("whole", True)]
+        within = [trial for trial in trials if trial["seconds"] <= options.seconds]
+        whole = [trial for trial in within if trial["values"].get("whole", True)]
         best = max(whole, key=lambda trial: trial["figure"], default=None)
         tested: list[float] = []
         if best is not None and options.retrained:
@@ -147,7 +148,7 @@ def race(racer: str, python: str, options: Any, seed: int) -> dict[str, Any]:
         "racer": racer,
         "seed": seed,
         "curve": curve(whole, options.seconds),
-        "tried": sum(trial["seconds"] <= options.seconds for trial in trials),
+        "tried": len(within),
         "completed": len(whole),
         "test": tested,
     }
@@ -158,7 +159,7 @@ def main(arguments: list[str]) -> int:
     parser = parser_of(__doc__, "runs/benchmarks/search_race.json")
     parser.add_argument("--seconds", type=float, default=600.0, help="time of each search (600)")
     parser.add_argument("--seeds", type=int, default=3, help="how many rounds, each from another seed (3)")
-    parser.add_argument("--retrained", type=int, default=5, help="fresh seeds of the winner; 0: it is not trained again")
+    parser.add_argument("--retrained", type=int, default=5, help="fresh seeds of the winner; 0: none")
     parser.add_argument("--racers", default=",".join(RACERS))
     parser.add_argument("--search", default=SEARCH, help=f"flags of jaxdl's search ({SEARCH})")
     options = parser.parse_args(arguments)

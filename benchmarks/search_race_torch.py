@@ -6,6 +6,7 @@ It needs only NumPy, Optuna and PyTorch. The space is here, so that this module 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import sys
@@ -27,7 +28,7 @@ def train(splits: Any, values: Any, seed: int, report: Any = lambda epoch, accur
     inputs, targets = splits["train"]
     sizes = [64, *map(int, values["model.features"].strip("()").split(",")), 10]
     layers: list[Any] = []
-    for wide, narrow in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for wide, narrow in itertools.pairwise(sizes[:-1]):
         layers += [torch.nn.Linear(wide, narrow), torch.nn.ReLU(), torch.nn.Dropout(values["dropout"])]
     network = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-2], 10))
     size = int(values["batch_size"])

@@ -136,7 +136,9 @@ class Search:
         if isinstance(figure, Mapping):
             metrics = figure.get("metrics", figure)
             if self._definition.objective not in metrics and figure.get("status", "completed") == "completed":
-                raise UserError(f"tell: the summary has no {self._definition.objective}, by which settings are compared.")
+                raise UserError(
+                    f"tell: the summary has no {self._definition.objective}, by which settings are compared."
+                )
             figure = metrics.get(self._definition.objective)
         if figure is not None and not isinstance(figure, numbers.Real):
             raise UserError(f"tell: a number, the summary of a training or None, not {brief(figure)}.")
@@ -153,4 +155,3 @@ class Search:
             return self._cmaes.combination(number, history[: len(first)])
         earlier = frozenset(key_of(trial.values) for trial in self._trials)
         return draw(self._definition, number, history, earlier)
-

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import jaxdl
 from benchmarks.search_race import curve, reached, space_flags, text_of
 from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.space.space import parse_flags
 from tests.experiments.twins import twin
-
-import jaxdl
 
 TRIALS = [
     {"seconds": 9.0, "figure": 0.97, "values": {}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -15,7 +16,7 @@ from jaxdl.sweeps.space.limits import Limit
 from jaxdl.sweeps.space.ranges import RANGES, Range, read_range
 from jaxdl.sweeps.space.spellings import in_our_words, of_optuna, split
 
-_CALL = re.compile(rf"\s*({'|'.join(RANGES)}|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
+_CALL = re.compile(rf"\s*({'|'.join(RANGES)}|choice|repeat)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
 _OTHER_CALL = re.compile(r"\s*[a-z]\w*\s*\(.*\)\s*", re.ASCII | re.DOTALL | re.IGNORECASE)
 _COUNT = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*", re.ASCII)
 _TIMES = re.compile(r"\s*int\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)\s*", re.ASCII)

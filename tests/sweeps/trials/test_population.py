@@ -1,4 +1,4 @@
-"""Population-based training: who takes over from whom, with which values, and the same bits however often it is killed."""
+"""Population-based training: who takes over from whom, with which values, and the same bits after any kills."""
 
 from __future__ import annotations
 
