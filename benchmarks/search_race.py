@@ -18,6 +18,7 @@ Exit status: 0; 1 if a search failed; 2 for bad input.
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import shlex
@@ -169,7 +170,7 @@ def main(arguments: list[str]) -> int:
     turns = Turns(parser, options.python, RACERS)
     runs: list[Mapping[str, Any]] = []
     for seed in range(options.seeds):
-        found = turns.round(seed + 1, lambda racer, python, seed=seed: race(racer, python, options, seed), only=racers)
+        found = turns.round(seed + 1, functools.partial(race, options=options, seed=seed), only=racers)
         runs += found.values()
         for run in found.values():
             print(text_of(run))

@@ -31,6 +31,7 @@ SEED, FOLD, EPOCHS = "seed", "data.fold", "training.epochs"
 # Trials that differ in nothing else are one combination, which is compared with others by its mean.
 REPEATED = (SEED, FOLD)
 RULES = 3
+SCHEDULE = "schedule.json"  # of a population, in the sweep directory
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,14 +26,13 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.atomic import replace_file
 from jaxdl.steps.functions import TrainState
-from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.definition import SCHEDULE, Definition
 from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import shortened
 from jaxdl.sweeps.space.space import apply
 from jaxdl.training.programs import program_key
 
-SCHEDULE = "schedule.json"
 _SHARE = 0.2  # of the members that are replaced, and of those that they are replaced by
 _FACTORS = (0.8, 1.2)
 _MOST_DRAWS = 20

@@ -16,10 +16,10 @@ import jaxdl
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
-from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.definition import SCHEDULE, Definition
 from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.reading import make_space
-from jaxdl.sweeps.trials.population import SCHEDULE, MemberLeft, Population, read_schedule
+from jaxdl.sweeps.trials.population import MemberLeft, Population, read_schedule
 from jaxdl.sweeps.trials.schedule import planned_values
 from tests.sweeps.kills import killed_at_random, run_whole, table
 from tests.sweeps.small import RECIPE, sweep
