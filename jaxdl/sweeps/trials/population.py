@@ -23,7 +23,7 @@ import numpy as np
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.load import shortened
+from jaxdl.experiment.load import shortened as shortened_run
 from jaxdl.fields import show
 from jaxdl.files.atomic import replace_file
 from jaxdl.steps.functions import TrainState
@@ -71,12 +71,12 @@ class Population:
 
     def due(self, epoch: int) -> bool:
         """Returns whether members are exchanged after so many epochs; not after the last one."""
-        epochs = shortened(self._definition.experiment).training.epochs
+        epochs = shortened_run(self._definition.experiment).training.epochs
         return epoch % self._definition.exchange_every == 0 and 0 < epoch < epochs
 
     def experiment(self, member: int, epoch: int) -> Experiment:
         """Returns the recipe with the values that a member has after so many epochs and the exchange there."""
-        return shortened(apply(self._definition.experiment, self.values(member, epoch)))
+        return shortened_run(apply(self._definition.experiment, self.values(member, epoch)))
 
     def values(self, member: int, epoch: int) -> Values:
         """Returns the values of a member after so many epochs and the exchange there."""
