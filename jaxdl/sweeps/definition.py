@@ -303,6 +303,9 @@ def extended(before: Definition, now: Definition) -> Definition:
         UserError: more than the number of trials has changed; only a grid may also get more values.
     """
     same = now
+    if before.compares_at_rungs or before.mode == "pbt":
+        how = f"--prune={before.prune}" if before.compares_at_rungs else "--sweep_mode=pbt"
+        raise UserError(f"--extend: with {how} all trials are compared with one another; give another --sweep_dir.")
     if now.mode == before.mode == "grid":
         here = list(now.space.grid())
         lost = [values for values in before.space.grid() if values not in here]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 import tempfile
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.sweeps.api import make_definition
-from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.definition import Definition, extended
 from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.halving import Bracket, brackets_of, survivors
@@ -121,6 +122,12 @@ def test_halving_with_values_that_depend_on_results_is_refused() -> None:
     space = make_space(RECIPE, {"learning_rate": "log(1e-4,1)"})
     with pytest.raises(UserError, match="give --prune=asha, or --sweep_mode=random"):
         make_definition(RECIPE, space, Selection("tpe", 9, prune="halving"))
+
+
+def test_trials_that_are_compared_with_one_another_get_no_further_ones() -> None:
+    definition = define("halving", 9)
+    with pytest.raises(UserError, match="--extend: with --prune=halving all trials are compared"):
+        extended(definition, dataclasses.replace(definition, trials=12))
 
 
 @pytest.mark.slow
