@@ -128,7 +128,7 @@ def run(task: Task, recorder: Recorder) -> None:
     # As the command does: a few steps are timed with one device of the CPU and with several, once for a machine.
     chosen = jaxdl.Tuner().choose(experiment.for_spec(dataset.spec), lambda each: jaxdl.Trainer(each, dataset))
     if chosen is not None:
-        experiment = jaxdl.replace(experiment, {"training.devices": chosen.devices})
+        experiment = chosen.form.of(experiment)
     trainer = jaxdl.Trainer(experiment, dataset)
     recorder.parameters = sum(leaf.size for leaf in jax.tree.leaves(trainer.state_shapes().params))
     recorder.library = "jax"

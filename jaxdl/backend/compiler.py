@@ -12,7 +12,9 @@ import jaxlib.version
 from jax.extend import core
 
 from jaxdl.backend.cores import usable_cores
-from jaxdl.backend.jaxprs import computes_again, multiplies_in_loops
+from jaxdl.backend.jaxprs import calls_native, computes_again, multiplies_in_loops
+
+Options = dict[str, str | bool]
 
 # On the CPU, XLA's own convolution (Eigen) is up to six times faster than YNNPACK's, and its own matrix product is 1.6
 # times as fast at the sizes of a recurrence; YNNPACK's sums are kept.
@@ -30,9 +32,12 @@ _YNNPACK_PRODUCTS = {
 # Before jaxlib 0.12, on the CPU, XLA removes the barriers between the forward pass and what `jax.checkpoint` computes
 # again too early, sees that both are the same, and keeps it all: the memory is then that without it.
 _KEEP_BARRIERS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
+# On jaxlib 0.12, what oneDNN's own calls take over of a program in bfloat16: its products, on processors with AMX. Its
+# convolutions are native operations then; this is not for programs without, of which some become very slow.
+_ONEDNN_PRODUCTS: Options = {"xla_cpu_experimental_onednn_custom_call": True}
 # A program that runs once, for a moment, is not worth much optimisation: that of initial parameters then compiles in a
 # half to a tenth of the time.
-_ONCE = {"xla_backend_optimization_level": "1"}
+_ONCE: Options = {"xla_backend_optimization_level": "1"}
 # Loops inside the loop over steps are loops over time.
 _STEPS_AND_TIME = 2
 
@@ -46,7 +51,7 @@ def add_xla_flags() -> None:
     os.environ["XLA_FLAGS"] = " ".join([*present.split(), *missing])
 
 
-def compiler_options(program: core.Jaxpr) -> dict[str, str]:
+def compiler_options(program: core.Jaxpr) -> Options:
     """Returns the options for compiling one program, in addition to the flags of `add_xla_flags`.
 
     Args:
@@ -64,7 +69,8 @@ def compiler_options(program: core.Jaxpr) -> dict[str, str]:
     flags = os.environ.get("XLA_FLAGS", "").split()
     if version < (0, 12) or not all(flag in flags for flag in _CPU_FLAGS):
         return {}
-    return {} if multiplies_in_loops(program, _STEPS_AND_TIME) else dict(_YNNPACK_PRODUCTS)
+    chosen: Options = {} if multiplies_in_loops(program, _STEPS_AND_TIME) else dict(_YNNPACK_PRODUCTS)
+    return chosen | (_ONEDNN_PRODUCTS if calls_native(program, "bfloat16") else {})
 
 
 def traced(
@@ -84,12 +90,12 @@ def traced(
     return jax.jit(function, donate_argnums=donate_argnums, **said).trace(*arguments)
 
 
-def compiled(traced: Any) -> tuple[Any, dict[str, str]]:
+def compiled(traced: Any) -> tuple[Any, Options]:
     """Compiles what `traced` returned; returns the program and the options of `compiler_options`."""
     return compiled_together([traced])[0]
 
 
-def compiled_together(programs: Sequence[Any], once: Collection[int] = ()) -> list[tuple[Any, dict[str, str]]]:
+def compiled_together(programs: Sequence[Any], once: Collection[int] = ()) -> list[tuple[Any, Options]]:
     """Compiles several programs side by side, on as many threads as there are cores; the first ones begin first.
 
     Args:

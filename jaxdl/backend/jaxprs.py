@@ -49,6 +49,26 @@ def multiplies_in_loops(jaxpr: core.Jaxpr, depth: int) -> bool:
     return False
 
 
+def convolves(jaxpr: core.Jaxpr) -> bool:
+    """Returns whether there is a convolution of images."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated" and len(equation.outvars[0].aval.shape) == 4:  # type: ignore[attr-defined]
+            return True
+        if any(map(convolves, inner_programs(equation.params))):
+            return True
+    return False
+
+
+def calls_native(jaxpr: core.Jaxpr, dtype: str) -> bool:
+    """Returns whether a native operation is called with arrays of a dtype."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "ffi_call" and any(str(each.aval.dtype) == dtype for each in equation.invars):  # type: ignore[attr-defined]
+            return True
+        if any(calls_native(inner, dtype) for inner in inner_programs(equation.params)):
+            return True
+    return False
+
+
 def computes_again(jaxpr: core.Jaxpr) -> bool:
     """Returns whether a traced gradient computes a part of the forward pass again, as with `jax.checkpoint`."""
     for equation in jaxpr.eqns:

@@ -105,13 +105,13 @@ def _experiment_of_run(run_dir: Path, asked: Options, folders: Sequence[Path]) -
 
 
 def _without_tuning(experiment: Experiment, run_dir: Path) -> Experiment:
-    """Returns the recipe of a run without what was measured on the run's machine: how many devices share a batch."""
+    """Returns the recipe of a run without what was measured on the run's machine: its devices and library."""
     from jaxdl.fields import replace
     from jaxdl.record import CONFIG, RECORD, read_record
 
     folder = run_dir.parent if run_dir.name == CONFIG else run_dir
     tuned = (folder / RECORD).exists() and "tuning" in read_record(folder)
-    return replace(experiment, {"training.devices": None}) if tuned else experiment
+    return replace(experiment, {"training.devices": None, "training.library": "xla"}) if tuned else experiment
 
 
 def list_text(folders: Sequence[Path]) -> str:

@@ -175,6 +175,14 @@ class Training:
         affects=(),
         since="0.3.0",
     )
+    library: Literal["xla", "onednn"] = static(
+        "xla",
+        "what computes convolutions of images on a CPU: xla, the compiler's own operations; or onednn, operations that "
+        "are built on this machine at their first use (they need the extra native and a C++ compiler); results do not "
+        "depend on it, up to rounding",
+        affects=("programs",),
+        since="0.3.0",
+    )
     mesh: str | None = static(
         None,
         "the same by the axes of a mesh, such as data:4,model:2: batches are divided along data, and with shard=rules "

@@ -227,6 +227,7 @@ def load_run(
     run_dir = expanded(run_dir)
     spec = read_spec(run_dir)
     experiment = (from_config(read_config(run_dir)) if experiment is None else experiment).for_spec(spec)
+    experiment = replace(experiment, {"training.library": "xla"})  # predictions are the same on any machine
     steps = make_steps(experiment, spec, total_steps=1)
     saved = make_steps(replace(experiment, _carried(read_config(run_dir))), spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final

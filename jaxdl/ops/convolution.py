@@ -7,7 +7,7 @@ transposes around them.
 
 `lax.platform_dependent` selects the form for the CPU or JAX's own when a program is lowered, so that tracing starts no
 backend and an exported program has the right form for each platform. It is inside the gradient rule, so first-order
-gradients do not differentiate through it.
+gradients do not differentiate through it. On the CPU oneDNN can compute all three instead (`jaxdl.ops.library`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxdl.ops import onednn
+from jaxdl.ops.library import Library, chosen, threads
 from jaxdl.ops.window import Sizes, Window, dilated_size, padding_pairs, per_dimension
 
 _MOST_PATCH_ELEMENTS = 9
@@ -66,7 +68,7 @@ def convolution(
     window = Window(steps, padding_pairs(inputs.shape[1:-1], reach, steps, padding), holes)
     if groups != 1 or 0 in window.outputs(inputs.shape[1:-1], kernel.shape[:spatial]):
         return _library(inputs, kernel, window, groups=groups)
-    return canonical(inputs, kernel, window)
+    return canonical(inputs, kernel, window, chosen())
 
 
 def _library(
@@ -102,38 +104,42 @@ def _cut(padding: tuple[int, int], length: int) -> tuple[int, int]:
     return padding if length + sum(cut) < 0 else cut
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def canonical(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def canonical(inputs: jax.Array, kernel: jax.Array, window: Window, library: Library = "xla") -> jax.Array:
     """`convolution` without groups and with at least one output; the settings are already checked."""
-    one, product = partial(_forward, window=window), partial(_forward_product, window=window)
+    one, product = partial(_forward, window=window, library=library), partial(_forward_product, window=window)
     return _vectorized(one, product, kernel_at=1)(inputs, kernel)
 
 
-def _forward(inputs: jax.Array, kernel: jax.Array, window: Window) -> jax.Array:
-    library = partial(_library, window=window)
+def _forward(inputs: jax.Array, kernel: jax.Array, window: Window, library: Library) -> jax.Array:
+    own = partial(_library, window=window)
+    if library == "onednn" and onednn.takes(inputs, kernel, window):
+        native = partial(onednn.outputs, window=window, threads=threads())
+        computed: jax.Array = lax.platform_dependent(inputs, kernel, cpu=native, default=own)
+        return computed
     # Patches of one channel, no larger than the outputs; kernels of 5x5 are no faster as a product.
     if inputs.shape[-1] == 1 and 1 < math.prod(kernel.shape[:-2]) <= min(_MOST_PATCH_ELEMENTS, kernel.shape[-1]):
         product = partial(_forward_product, window=window)
-        outputs: jax.Array = lax.platform_dependent(inputs, kernel, cpu=product, default=library)
+        outputs: jax.Array = lax.platform_dependent(inputs, kernel, cpu=product, default=own)
         return outputs
-    return library(inputs, kernel)
+    return own(inputs, kernel)
 
 
 def _canonical_forward(
-    inputs: jax.Array, kernel: jax.Array, window: Window
+    inputs: jax.Array, kernel: jax.Array, window: Window, library: Library
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return canonical(inputs, kernel, window), (inputs, kernel)
+    return canonical(inputs, kernel, window, library), (inputs, kernel)
 
 
 def canonical_backward(
-    window: Window, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+    window: Window, library: Library, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Returns the gradients of inputs and kernel from the outputs' gradient; `residuals` are inputs and kernel."""
     inputs, kernel = residuals
     # Two functions, so that a gradient that is not used is left out of the program.
     return (
-        input_gradient(kernel, gradient, inputs.shape[1:-1], window),
-        kernel_gradient(inputs, gradient, kernel.shape[:-2], window),
+        input_gradient(kernel, gradient, inputs.shape[1:-1], window, library),
+        kernel_gradient(inputs, gradient, kernel.shape[:-2], window, library),
     )
 
 
@@ -143,8 +149,8 @@ canonical.defvjp(_canonical_forward, canonical_backward)
 # Both gradients are linear in each argument, so their own gradients are again convolutions or these functions.
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window, library: Library) -> jax.Array:
     """Returns the gradient of the inputs, of spatial size `size`, from the outputs' gradient."""
 
     def inputs_of(kernel: jax.Array, gradient: jax.Array) -> jax.ShapeDtypeStruct:
@@ -157,6 +163,8 @@ def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: 
 
     def one(kernel: jax.Array, gradient: jax.Array) -> jax.Array:
         turned = partial(_turned_convolution, size=size, window=window)
+        if library == "onednn" and onednn.takes(gradient, kernel, window):
+            turned = partial(onednn.input_gradient, size=size, window=window, threads=threads())
         of_inputs: jax.Array = lax.platform_dependent(kernel, gradient, cpu=turned, default=own)
         return of_inputs
 
@@ -169,8 +177,8 @@ def input_gradient(kernel: jax.Array, gradient: jax.Array, size: Sizes, window: 
     return _vectorized(one, product, kernel_at=0)(kernel, gradient)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window) -> jax.Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window, library: Library) -> jax.Array:
     """Returns the gradient of the kernel, of spatial size `size`, from the outputs' gradient."""
     shape = jax.ShapeDtypeStruct((*size, inputs.shape[-1], gradient.shape[-1]), gradient.dtype)
 
@@ -181,6 +189,8 @@ def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window:
 
     def one(inputs: jax.Array, gradient: jax.Array) -> jax.Array:
         convolved = partial(_convolution_over_batch, size=size, window=window)
+        if library == "onednn" and onednn.takes(inputs, gradient, window):
+            convolved = partial(onednn.kernel_gradient, size=size, window=window, threads=threads())
         of_kernel: jax.Array = lax.platform_dependent(inputs, gradient, cpu=convolved, default=own)
         return of_kernel
 
@@ -193,29 +203,31 @@ def kernel_gradient(inputs: jax.Array, gradient: jax.Array, size: Sizes, window:
 
 
 def _input_gradient_forward(
-    kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window
+    kernel: jax.Array, gradient: jax.Array, size: Sizes, window: Window, library: Library
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return input_gradient(kernel, gradient, size, window), (kernel, gradient)
+    return input_gradient(kernel, gradient, size, window, library), (kernel, gradient)
 
 
 def _input_gradient_backward(
-    size: Sizes, window: Window, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
+    size: Sizes, window: Window, library: Library, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     kernel, gradient = residuals
-    return kernel_gradient(cotangent, gradient, kernel.shape[:-2], window), canonical(cotangent, kernel, window)
+    of_kernel = kernel_gradient(cotangent, gradient, kernel.shape[:-2], window, library)
+    return of_kernel, canonical(cotangent, kernel, window, library)
 
 
 def _kernel_gradient_forward(
-    inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window
+    inputs: jax.Array, gradient: jax.Array, size: Sizes, window: Window, library: Library
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return kernel_gradient(inputs, gradient, size, window), (inputs, gradient)
+    return kernel_gradient(inputs, gradient, size, window, library), (inputs, gradient)
 
 
 def _kernel_gradient_backward(
-    size: Sizes, window: Window, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
+    size: Sizes, window: Window, library: Library, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     inputs, gradient = residuals
-    return input_gradient(cotangent, gradient, inputs.shape[1:-1], window), canonical(inputs, cotangent, window)
+    of_inputs = input_gradient(cotangent, gradient, inputs.shape[1:-1], window, library)
+    return of_inputs, canonical(inputs, cotangent, window, library)
 
 
 input_gradient.defvjp(_input_gradient_forward, _input_gradient_backward)

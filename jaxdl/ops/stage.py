@@ -9,16 +9,18 @@ the cache. A train step of convolution and pooling takes 0.35 to 0.8 times as lo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from jaxdl.backend.cores import machine_cores
-from jaxdl.ops import pooling
+from jaxdl.ops import onednn, pooling
 from jaxdl.ops.convolution import canonical, canonical_backward, convolution
+from jaxdl.ops.library import Library, chosen, threads
 from jaxdl.ops.replicated import of_each_share
 from jaxdl.ops.window import Sizes, Window, padding_pairs, per_dimension
 
@@ -61,7 +63,7 @@ def convolution_max_pool(
     outputs = move.outputs(inputs.shape[1:-1], reach)
     if any(n < wide for n, wide in zip(outputs, sizes, strict=True)):
         return pooling.max_pool(convolution(inputs, kernel, padding=padding), sizes)
-    return _stage(inputs, kernel, move, sizes)
+    return _stage(inputs, kernel, move, sizes, chosen())
 
 
 def _images_at_a_time(batch: int, image_bytes: int) -> int:
@@ -75,12 +77,14 @@ def _images_at_a_time(batch: int, image_bytes: int) -> int:
 _Residuals = tuple[jax.Array, jax.Array, jax.Array]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _stage(inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes) -> jax.Array:
-    return _forward(inputs, kernel, move, window)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _stage(inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes, library: Library) -> jax.Array:
+    return _forward(inputs, kernel, move, window, library)[0]
 
 
-def _forward(inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes) -> tuple[jax.Array, _Residuals]:
+def _forward(
+    inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes, library: Library
+) -> tuple[jax.Array, _Residuals]:
     def block(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
         elements = pooling.window_elements(canonical(inputs, kernel, move), window, window)
         return pooling.maximum(elements), pooling.place_of_maximum(elements)
@@ -93,20 +97,27 @@ def _forward(inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes) 
         pooled, places = (array.reshape(len(inputs), *array.shape[2:]) for array in results)
         return pooled, places
 
+    if library == "onednn" and onednn.takes(inputs, kernel, move):
+        pooled, places = _native_forward(inputs, kernel, move, window, threads())
+        return pooled, (inputs, kernel, places)
     run = partial(lax.platform_dependent, cpu=in_blocks, default=block)
     pooled, places = of_each_share(run, (inputs, kernel), (True, False), (True, True))
     return pooled, (inputs, kernel, places)
 
 
-def _backward(move: Window, window: Sizes, residuals: _Residuals, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _backward(
+    move: Window, window: Sizes, library: Library, residuals: _Residuals, gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     inputs, kernel, places = residuals
+    if library == "onednn" and onednn.takes(inputs, kernel, move):
+        return _native_backward(inputs, kernel, places, gradient, move, window, threads())
     outputs = move.outputs(inputs.shape[1:-1], kernel.shape[:-2])
 
     def block(
         inputs: jax.Array, kernel: jax.Array, places: jax.Array, gradient: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         spread = pooling.spread_tiles(places, gradient, window, window, outputs)
-        return canonical_backward(move, (inputs, kernel), spread)
+        return canonical_backward(move, "xla", (inputs, kernel), spread)
 
     def in_blocks(
         inputs: jax.Array, kernel: jax.Array, places: jax.Array, gradient: jax.Array
@@ -128,6 +139,83 @@ def _backward(move: Window, window: Sizes, residuals: _Residuals, gradient: jax.
     arrays = inputs, kernel, places, gradient
     of_inputs, of_kernel = of_each_share(run, arrays, (True, False, True, True), (True, False))
     return of_inputs, of_kernel
+
+
+# Native operations have no derivative of their own. For that of a derivative, which few losses need, XLA's form serves.
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+def _native_forward(
+    inputs: jax.Array, kernel: jax.Array, move: Window, window: Sizes, threads: int
+) -> tuple[jax.Array, jax.Array]:
+    native = partial(onednn.pooled, window=move, pool=window, threads=threads)
+    of_shares = lambda *arrays: of_each_share(native, arrays, (True, False), (True, True))  # noqa: E731
+    pooled, places = lax.platform_dependent(inputs, kernel, cpu=of_shares, default=_plain(move, window))
+    return pooled, places
+
+
+def _plain(move: Window, window: Sizes) -> Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    def plain(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+        pooled, (_, _, places) = _forward(inputs, kernel, move, window, "xla")
+        return pooled, places
+
+    return plain
+
+
+@_native_forward.defjvp
+def _native_forward_derivative(
+    move: Window, window: Sizes, threads: int, arrays: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    return jax.jvp(_plain(move, window), arrays, tangents)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(4, 5, 6))
+def _native_backward(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    places: jax.Array,
+    gradient: jax.Array,
+    move: Window,
+    window: Sizes,
+    threads: int,
+) -> tuple[jax.Array, jax.Array]:
+    size, of_window = inputs.shape[1:-1], kernel.shape[:-2]
+    given: Callable[..., Any] = partial(dict, window=move, pool=window, threads=threads)
+
+    # Two functions, so that a gradient that is not used is left out of the program.
+    def of_inputs(kernel: jax.Array, places: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+        return (onednn.pooled_input_gradient(kernel, places, gradient, **given(size=size)),)
+
+    def of_kernel(inputs: jax.Array, places: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+        return (onednn.pooled_kernel_gradient(inputs, places, gradient, **given(size=of_window)),)
+
+    def native(
+        inputs: jax.Array, kernel: jax.Array, places: jax.Array, gradient: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        (first,) = of_each_share(of_inputs, (kernel, places, gradient), (False, True, True), (True,))
+        (second,) = of_each_share(of_kernel, (inputs, places, gradient), (True, True, True), (False,))
+        return first, second
+
+    both: tuple[jax.Array, jax.Array] = lax.platform_dependent(
+        inputs, kernel, places, gradient, cpu=native, default=_plain_backward(move, window)
+    )
+    return both
+
+
+def _plain_backward(move: Window, window: Sizes) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    def plain(
+        inputs: jax.Array, kernel: jax.Array, places: jax.Array, gradient: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        return _backward(move, window, "xla", (inputs, kernel, places), gradient)
+
+    return plain
+
+
+@_native_backward.defjvp
+def _native_backward_derivative(
+    move: Window, window: Sizes, threads: int, arrays: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    return jax.jvp(_plain_backward(move, window), arrays, tangents)
 
 
 def _blocks(inputs: jax.Array, kernel: jax.Array, move: Window) -> jax.Array:

@@ -20,6 +20,7 @@ from jaxdl.experiment.fitting import objective_of, outputs_for
 from jaxdl.fields import replace
 from jaxdl.objectives import masked_mean
 from jaxdl.objectives.alignment import ended, only_blank_beyond
+from jaxdl.ops.library import computed_by
 from jaxdl.steps.collections import WRITABLE
 from jaxdl.steps.elements import Batch, element_mask, element_weights
 from jaxdl.steps.layout import Layout
@@ -160,7 +161,8 @@ class Forward:
         model: Any = recipe.model
         with jax.named_scope(INPUT_SCOPE):
             inputs, named = self.called_with(batch)
-        outputs, _ = model.apply(variables, *inputs, train=False, **named, mutable=WRITABLE)
+        with computed_by(recipe.training.library):
+            outputs, _ = model.apply(variables, *inputs, train=False, **named, mutable=WRITABLE)
         return self.wide(outputs, batch)
 
     def wide(self, outputs: Any, batch: Batch) -> Any:

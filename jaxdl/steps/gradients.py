@@ -16,6 +16,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
 from jaxdl.objectives import broadcast_mask
 from jaxdl.objectives.counting import ratio, total
+from jaxdl.ops.library import computed_by
 from jaxdl.steps.collections import WRITABLE, added_loss, carried, split
 from jaxdl.steps.elements import Batch, element_mask
 from jaxdl.steps.forward import Forward
@@ -190,7 +191,7 @@ def run_model(
     inputs, named = forward.called_with(batch)
     told = {**named, **told}
     run = functools.partial(recomputed, apply) if recipe.training.remat and not without_jit() else apply
-    with frozen_statistics(recipe.optimizer.freeze):
+    with frozen_statistics(recipe.optimizer.freeze), computed_by(recipe.training.library):
         outputs, written = run(variables, inputs, told, dropout_key)
     _, after, sown = split(written)
     outputs = forward.wide(outputs, batch)

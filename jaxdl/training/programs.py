@@ -11,9 +11,10 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.extend import core
 
-from jaxdl.backend.compiler import compiled_together, traced, without_jit
-from jaxdl.backend.jaxprs import is_read, product_flops
+from jaxdl.backend.compiler import Options, compiled_together, traced, without_jit
+from jaxdl.backend.jaxprs import convolves, is_read, product_flops
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -112,7 +113,7 @@ class Programs:
         self._make_steps = functools.partial(make_steps, experiment, spec, self.total_steps, class_weights)
         self.steps = self._make_steps(layout)
         self.beside = make_beside_steps(experiment, spec, self.total_steps, layout)
-        self.compiler_options: dict[str, dict[str, str]] = {}
+        self.compiler_options: dict[str, Options] = {}
         self._compiled: dict[str, Any] = {}
         self._traced: dict[tuple[str, bool], Any] = {}
         self._lock = threading.RLock()  # trainings in other threads may share the programs
@@ -188,9 +189,19 @@ class Programs:
 
         See `jaxdl.backend.jaxprs.product_flops`. Sequences count at their full length, also where batches are cut.
         """
+        return product_flops(self._step)
+
+    @property
+    def convolves(self) -> bool:
+        """Whether a train step has a convolution of images."""
+        return convolves(self._step)
+
+    @functools.cached_property
+    def _step(self) -> core.Jaxpr:
         arguments = (self.state_shapes, self._batch_shapes(), self._hparams)
         with jax.disable_jit(False), known(self.layout):
-            return product_flops(jax.make_jaxpr(self.steps.train_step)(*arguments).jaxpr)
+            traced: core.Jaxpr = jax.make_jaxpr(self.steps.train_step)(*arguments).jaxpr
+        return traced
 
     def memory_needed(self) -> int:
         """Returns the bytes of device memory that the train program needs in addition to the data; compiles it.

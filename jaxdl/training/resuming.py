@@ -141,7 +141,7 @@ def about_tuning(chosen: Chosen | None) -> dict[str, Any]:
     if chosen is None:
         return {}
     kind = jax.devices()[0].device_kind
-    devices = [{"platform": "cpu", "kind": kind, "count": chosen.devices}]
+    devices = [{"platform": "cpu", "kind": kind, "count": chosen.form.devices}]
     return {"devices": devices, "tuning": chosen.described()}
 
 

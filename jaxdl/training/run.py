@@ -109,7 +109,7 @@ def train(
             check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
-            chosen = tuner.choose(experiment, cache.trainer, directory.path) if tuner is not None else None
+            chosen = tuner.choose(experiment, cache.trainer, directory.path, notify) if tuner is not None else None
             experiment = _on_devices(experiment, chosen, cache)
             stopping = EarlyStopping.of(experiment, dataset)
             trainer = cache.trainer(experiment, place_of=str(directory.path))
@@ -144,16 +144,16 @@ def train(
 
 
 def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> Experiment:
-    """Returns the recipe with the devices that were chosen for it, and frees the programs of the others."""
+    """Returns the recipe with the form that was chosen for it, and frees the programs of the others."""
     if chosen is None:
         return experiment
-    cache.free([replace(experiment, {DEVICES: each}) for each in chosen.seconds if each != chosen.devices])
-    return replace(experiment, {DEVICES: chosen.devices})
+    cache.free([form.of(experiment) for form in chosen.seconds if form != chosen.form])
+    return chosen.form.of(experiment)
 
 
 def _as_recorded(experiment: Experiment, chosen: Chosen | None) -> Experiment:
     """Returns the recipe without a choice of one device: a run has one wherever nothing is said, on any machine."""
-    return replace(experiment, {DEVICES: None}) if chosen is not None and chosen.devices == 1 else experiment
+    return replace(experiment, {DEVICES: None}) if chosen is not None and chosen.form.devices == 1 else experiment
 
 
 def _say_nothing(text: str) -> None:

@@ -1,8 +1,9 @@
-"""How many devices of a CPU share a batch, found by timing a few train steps on the machine itself.
+"""How a CPU computes a train step: how many devices share a batch, and what computes convolutions; both are measured.
 
 XLA runs much of a train step on one core: small products, concatenations, random bits, the optimizer. Where a batch is
 divided among as many CPU devices as there are cores, each core does its share of all of that. Whether this gains more
-than the devices lose by waiting for each other depends on processor, jaxlib and model; so it is measured.
+than the devices lose by waiting for each other depends on processor, jaxlib and model, and so does what oneDNN's
+convolutions gain; so a few steps of each are timed on the machine itself.
 """
 
 from __future__ import annotations
@@ -30,72 +31,106 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
 from jaxdl.fields import replace
 from jaxdl.files.atomic import replace_file
+from jaxdl.ops.library import Library, can_be_built, is_built, library_of, why_not
 from jaxdl.record import CONFIG, RECORD, read_config
 from jaxdl.training.feed import Feed
 from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import program_key
 
-DEVICES = "training.devices"
-# Several devices must be this much faster, or it is one: that needs less memory.
+DEVICES, LIBRARY = "training.devices", "training.library"
+# Any other form must be this much faster than one device with XLA's own operations, which needs the least memory.
 _GAIN = 1.05
 _ROUNDS, _SECONDS = 3, 0.08  # how often each is timed, and for about how long
 # Operations a second of one core with AVX2, roughly: by it a training is judged to be worth measuring before it.
 _RATE = 5e10
-Measure = Callable[[Mapping[int, Trainer]], dict[int, float]]
+# How much longer a training must take where the native operations are not built yet, which takes some ten seconds.
+_BUILDING = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """One way to compute a train step on a CPU: `devices` that share each batch, and the `library` of convolutions."""
+
+    devices: int
+    library: Library = "xla"
+
+    def __str__(self) -> str:
+        return str(self.devices) if self.library == "xla" else f"{self.devices} {self.library}"
+
+    @classmethod
+    def parse(cls, text: str) -> Form:
+        """Returns what `str` made a text of.
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        devices, _, library = text.partition(" ")
+        return cls(int(devices), library_of(library or "xla"))
+
+    def of(self, experiment: Experiment) -> Experiment:
+        """Returns a recipe that is computed so."""
+        return replace(experiment, {DEVICES: self.devices, LIBRARY: self.library})
+
+
+Measure = Callable[[Mapping[Form, Trainer]], dict[Form, float]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """How many devices share a batch, and why.
+    """How the train steps of a run are computed, and why.
 
     Attributes:
-        devices: their number.
-        seconds: the time of a train step by number of devices, as measured, now or in an earlier training; empty: none
-            was.
+        form: the choice.
+        seconds: the time of a train step by form, as measured, now or in an earlier training; empty: none was.
         reason: ``measured``, ``measured before``, ``the run's own``, ``from FILE``, or why nothing was measured.
     """
 
-    devices: int
-    seconds: Mapping[int, float]
+    form: Form
+    seconds: Mapping[Form, float]
     reason: str
 
     def described(self) -> dict[str, Any]:
         """Returns what the record of a run says of it."""
-        return {"devices": self.devices, "step_seconds": _as_text(self.seconds), "reason": self.reason}
+        return {
+            "devices": self.form.devices,
+            "library": self.form.library,
+            "step_seconds": _as_text(self.seconds),
+            "reason": self.reason,
+        }
 
     def message(self) -> str:
         """Returns a line for the user about what was measured."""
-        times = ", ".join(f"{devices}: {1e3 * each:.3g} ms" for devices, each in sorted(self.seconds.items()))
-        return f"a train step by devices of the CPU: {times}; so {self.devices} (--tuning=off: always one)"
+        times = ", ".join(f"{form}: {1e3 * each:.3g} ms" for form, each in self.seconds.items())
+        return f"a train step by devices of the CPU: {times}; so {self.form} (--tuning=off: always 1)"
 
 
-def measure(trainers: Mapping[int, Trainer]) -> dict[int, float]:
-    """Returns the time of one train step in seconds by number of devices, the median of rounds in turns.
+def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
+    """Returns the time of one train step in seconds by form, the median of rounds in turns.
 
     Args:
-        trainers: of the same training, by number of devices.
+        trainers: of the same training, by form.
     """
     with ThreadPoolExecutor(len(trainers)) as pool:
         list(pool.map(lambda trainer: trainer.programs.compile(["init", "train"]), trainers.values()))
-    seconds: dict[int, list[float]] = {devices: [] for devices in trainers}
-    states = {devices: trainer.advance(trainer.init_state(), 1)[0] for devices, trainer in trainers.items()}
+    seconds: dict[Form, list[float]] = {form: [] for form in trainers}
+    states = {form: trainer.advance(trainer.init_state(), 1)[0] for form, trainer in trainers.items()}
     count = 1
     for number in range(_ROUNDS + 1):
-        for devices, trainer in trainers.items():
-            left = trainer.steps_per_epoch - int(states[devices].step) % trainer.steps_per_epoch
+        for form, trainer in trainers.items():
+            left = trainer.steps_per_epoch - int(states[form].step) % trainer.steps_per_epoch
             steps = min(count, left)
             begin = time.perf_counter()
-            states[devices] = trainer.advance(states[devices], steps)[0]
+            states[form] = trainer.advance(states[form], steps)[0]
             if number:
-                seconds[devices].append((time.perf_counter() - begin) / steps)
+                seconds[form].append((time.perf_counter() - begin) / steps)
             else:  # the first round finds out how many steps take long enough
                 count = max(count, math.ceil(_SECONDS / (time.perf_counter() - begin)))
-    return {devices: statistics.median(each) for devices, each in seconds.items()}
+    return {form: statistics.median(each) for form, each in seconds.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Tuner:
-    """Chooses how many devices of the CPU share a batch, where neither the recipe nor the user says so.
+    """Chooses how the CPU computes train steps, where neither the recipe nor the user says how many devices do.
 
     Attributes:
         pinned: a run's ``record.json``, of which the choice is taken; None: it is measured, once for a machine.
@@ -109,7 +144,11 @@ class Tuner:
     measure: Measure = measure
 
     def choose(
-        self, experiment: Experiment, trainer_of: Callable[[Experiment], Trainer], run_dir: Path | None = None
+        self,
+        experiment: Experiment,
+        trainer_of: Callable[[Experiment], Trainer],
+        run_dir: Path | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> Chosen | None:
         """Returns the choice for a training; None where it is not for us to choose.
 
@@ -117,6 +156,7 @@ class Tuner:
             experiment: the recipe, fitted to its data.
             trainer_of: makes the trainer of such a recipe with a number of devices.
             run_dir: of the training; an unfinished run in it keeps its choice.
+            notify: told of what takes long.
 
         Raises:
             UserError: `pinned` has no choice, or one that this machine or batch does not allow.
@@ -124,29 +164,46 @@ class Tuner:
         axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
         if axes is not None or devices_are_set() or without_jit() or jax.default_backend() != "cpu":
             return None
-        counts = _counts(experiment.training.batch_size)
+        counts, library = _counts(experiment.training.batch_size), experiment.training.library
         if run_dir is not None and (run_dir / CONFIG).exists():
-            before = from_config(read_config(run_dir), experiment).training.devices
-            return Chosen(before or 1, {}, "the run's own")
+            before = from_config(read_config(run_dir), experiment).training
+            return Chosen(Form(before.devices or 1, before.library), {}, "the run's own")
         if self.pinned is not None:
             return _pinned(self.pinned, counts)
-        if len(counts) == 1 or experiment.training.shard != "replicated":
-            return Chosen(1, {}, "there is one device that divides the batch")
-        first = trainer_of(replace(experiment, {DEVICES: 1}))
+        if experiment.training.shard != "replicated":
+            return Chosen(Form(1, library), {}, "the parameters are divided")
+        plain = Form(1, library)
+        first = trainer_of(plain.of(experiment))
         if not isinstance(first.feed, Feed):
-            return Chosen(1, {}, "the examples are streamed")
+            return Chosen(plain, {}, "the examples are streamed")
         step = sum(first.programs.step_flops.values()) / _RATE
         if step * first.total_steps < self.worth or step < self.worth * 1e-5:
-            return Chosen(1, {}, "the training, or a step of it, is too short")
-        key: list[Any] = [processor_identity(), len(usable_cores()), jaxlib.version.__version__, counts]
+            return Chosen(plain, {}, "the training, or a step of it, is too short")
+        forms = [Form(count, library) for count in counts]
+        if library == "xla" and first.programs.convolves:
+            is_long = step * first.total_steps >= _BUILDING * self.worth
+            forms += [Form(count, "onednn") for count in counts if _native(is_long, notify)]
+        if len(forms) == 1:
+            return Chosen(plain, {}, "there is one device that divides the batch")
+        key: list[Any] = [processor_identity(), len(usable_cores()), jaxlib.version.__version__, list(map(str, forms))]
         key += [program_key(first.experiment), first.programs.step_flops, str(first.spec)]
         file = _file(json.dumps(key))
-        seconds, reason = _kept(file, counts), "measured before"
+        seconds, reason = _kept(file, forms), "measured before"
         if seconds is None:
-            others = {count: trainer_of(replace(experiment, {DEVICES: count})) for count in counts[1:]}
-            seconds, reason = self.measure({1: first, **others}), "measured"
+            trainers = {form: first if form == plain else trainer_of(form.of(experiment)) for form in forms}
+            seconds, reason = self.measure(trainers), "measured"
             _keep(file, seconds)
-        return Chosen(_best(seconds), seconds, reason)
+        return Chosen(_best(seconds, plain), seconds, reason)
+
+
+def _native(is_long: bool, notify: Callable[[str], None] | None) -> bool:
+    """Returns whether native operations can be had; builds them before a long training."""
+    if not is_built():
+        if not is_long or not can_be_built():
+            return False
+        if notify is not None:
+            notify("building convolutions for this processor (oneDNN), once; it takes about ten seconds")
+    return why_not() is None
 
 
 def _counts(batch_size: int) -> list[int]:
@@ -155,27 +212,27 @@ def _counts(batch_size: int) -> list[int]:
     return [count for count in (2**power for power in range(most.bit_length())) if batch_size % count == 0]
 
 
-def _best(seconds: Mapping[int, float]) -> int:
-    fastest = min(seconds, key=lambda count: (seconds[count], count))
-    return fastest if seconds[fastest] * _GAIN <= seconds[1] else 1
+def _best(seconds: Mapping[Form, float], plain: Form) -> Form:
+    fastest = min(seconds, key=lambda form: (seconds[form], form.devices, form != plain))
+    return fastest if seconds[fastest] * _GAIN <= seconds[plain] else plain
 
 
 def _pinned(file: Path, counts: Sequence[int]) -> Chosen:
     file = file / RECORD if file.is_dir() else file
     try:
-        devices = json.loads(file.read_text(encoding="utf-8"))["tuning"]["devices"]
-        devices = int(devices)
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+        tuned = json.loads(file.read_text(encoding="utf-8"))["tuning"]
+        form = Form(int(tuned["devices"]), library_of(tuned.get("library", "xla")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise UserError(
             f"--tuning={file} has no choice ({_cause(problem)}): give the directory of a run that was tuned, auto "
             "or off."
         ) from None
-    if devices not in counts:
+    if form.devices not in counts:
         raise UserError(
-            f"--tuning={file} chose {devices} devices, which do not divide the batch or are more than there are here "
-            f"(possible: {', '.join(map(str, counts))}); give auto or off."
+            f"--tuning={file} chose {form.devices} devices, which do not divide the batch or are more than there are "
+            f"here (possible: {', '.join(map(str, counts))}); give auto or off."
         )
-    return Chosen(devices, {}, f"from {file}")
+    return Chosen(form, {}, f"from {file}")
 
 
 def _cause(problem: Exception) -> str:
@@ -190,16 +247,17 @@ def _file(key: str) -> Path | None:
         return None
 
 
-def _kept(file: Path | None, counts: Sequence[int]) -> dict[int, float] | None:
+def _kept(file: Path | None, forms: Sequence[Form]) -> dict[Form, float] | None:
     """Returns what was measured in an earlier training; None where nothing was, or what is kept is damaged."""
     try:
-        found = {int(count): float(each) for count, each in json.loads(file.read_text()).items()} if file else {}
+        kept = json.loads(file.read_text()).items() if file else ()
+        found = {Form.parse(name): float(each) for name, each in kept}
     except (OSError, ValueError, TypeError, AttributeError):
         return None
-    return found if sorted(found) == list(counts) and all(0 < each < math.inf for each in found.values()) else None
+    return found if set(found) == set(forms) and all(0 < each < math.inf for each in found.values()) else None
 
 
-def _keep(file: Path | None, seconds: Mapping[int, float]) -> None:
+def _keep(file: Path | None, seconds: Mapping[Form, float]) -> None:
     if file is None:
         return
     try:
@@ -209,5 +267,5 @@ def _keep(file: Path | None, seconds: Mapping[int, float]) -> None:
         pass
 
 
-def _as_text(seconds: Mapping[int, float]) -> dict[str, float]:
-    return {str(count): each for count, each in sorted(seconds.items())}
+def _as_text(seconds: Mapping[Form, float]) -> dict[str, float]:
+    return {str(form): each for form, each in seconds.items()}

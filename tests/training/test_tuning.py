@@ -1,4 +1,4 @@
-"""How many devices of the CPU share a batch is chosen by timing steps, once, and belongs to the run."""
+"""How a CPU computes train steps is chosen by timing some, once, and belongs to the run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
+from jaxdl.ops.library import can_be_built
 from jaxdl.training.cache import Cache
 from jaxdl.training.tuning import Tuner
 
@@ -34,8 +35,8 @@ times = []
 
 def faked(seconds):
     def measured(trainers):
-        times.append(sorted(trainers))
-        return dict(zip(sorted(trainers), seconds))
+        times.append(list(map(str, trainers)))
+        return dict(zip(trainers, seconds))
     return measured
 
 def train(name, tuner, recipe=recipe):
@@ -43,10 +44,12 @@ def train(name, tuner, recipe=recipe):
     record = json.loads((folder / name / "record.json").read_text())
     config = json.loads((folder / name / "config.json").read_text())
     return {"tuning": record.get("tuning"), "layout": record.get("layout"), "devices": record["devices"],
-            "in_config": config["training"]["devices"], "loss": summary["metrics"]["test/loss"],
+            "in_config": config["training"]["devices"], "library": config["training"]["library"],
+            "loss": summary["metrics"]["test/loss"],
             "calls": len(times)}
 
 always = dict(worth=0.0)
+pictures = jaxdl.replace(recipe, {"model": jaxdl.CNN(features=(8,), pool_after=(1,), dense=())})
 found = {
     "short": train("short", Tuner()),
     "two": train("two", Tuner(measure=faked([1.0, 0.5]), **always)),
@@ -55,9 +58,11 @@ found = {
     "odd": train("odd", Tuner(measure=faked([1.0, 0.5]), **always), jaxdl.replace(recipe, {"training.batch_size": 63})),
     "one": train("one", Tuner(measure=faked([1, 0.97]), **always), jaxdl.replace(recipe, {"training.batch_size": 32})),
     "pinned": train("pinned", Tuner(pinned=folder / "one")),
+    "native": train("native", Tuner(measure=faked([1.0, 0.9, 0.8, 0.5]), **always), pictures),
+    "native again": train("again", Tuner(pinned=folder / "native"), pictures),
     "really": train("really", Tuner(**always), jaxdl.replace(recipe, {"training.batch_size": 128})),
 }
-print(json.dumps(found))
+print(json.dumps({"found": found, "tried": times}))
 """
 
 
@@ -67,8 +72,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "XDG_CACHE_HOME": str(folder)}
     done = subprocess.run([sys.executable, "-c", CODE, folder], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
-    return found
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found["found"] | {"tried": found["tried"]}
 
 
 def count(each: dict[str, Any]) -> int:
@@ -80,7 +85,8 @@ def count(each: dict[str, Any]) -> int:
 def test_devices_that_are_faster_share_the_batch_and_the_run_says_so(found):
     assert count(found["two"]) == 2
     assert found["two"]["in_config"] == 2
-    assert found["two"]["tuning"] == {"devices": 2, "step_seconds": {"1": 1.0, "2": 0.5}, "reason": "measured"}
+    seconds = {"1": 1.0, "2": 0.5}
+    assert found["two"]["tuning"] == {"devices": 2, "library": "xla", "step_seconds": seconds, "reason": "measured"}
     assert found["two"]["loss"] == pytest.approx(found["short"]["loss"], rel=1e-4)
 
 
@@ -103,6 +109,17 @@ def test_nothing_is_measured_where_it_cannot_gain_or_is_known(found, name, reaso
     assert found[name]["tuning"]["step_seconds"] == {}
 
 
+@pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
+def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
+    assert ["1", "2", "1 onednn", "2 onednn"] in found["tried"]
+    assert count(found["native"]) == 2
+    assert found["native"]["library"] == found["native"]["tuning"]["library"] == "onednn"
+    again = found["native again"]
+    assert (again["library"], again["tuning"]["reason"][:5]) == ("onednn", "from ")
+    assert again["loss"] == found["native"]["loss"]
+    assert {each["library"] for name, each in found.items() if name in ("two", "kept", "one", "short")} == {"xla"}
+
+
 def test_devices_that_the_recipe_names_are_not_chosen(found):
     assert found["named"]["tuning"] is None
     assert found["named"]["in_config"] == 1
@@ -110,7 +127,7 @@ def test_devices_that_the_recipe_names_are_not_chosen(found):
 
 def test_steps_are_really_timed(found):
     seconds = found["really"]["tuning"]["step_seconds"]
-    assert sorted(seconds) == ["1", "2"]
+    assert list(seconds) == ["1", "2"]
     assert all(0 < each < 10 for each in seconds.values())
     fastest = "2" if seconds["2"] * 1.05 <= seconds["1"] else "1"
     assert count(found["really"]) == int(fastest)
@@ -122,6 +139,7 @@ def test_steps_are_really_timed(found):
         (None, "No such file"),
         ("{}", "not the record of such a run"),
         ('{"tuning": {"devices": "many"}}', "not the record of such a run"),
+        ('{"tuning": {"devices": 1, "library": "mkl"}}', "not the record of such a run"),
         ('{"tuning": {"devices": 3}}', "chose 3 devices.*possible: 1"),
     ],
 )
@@ -138,4 +156,4 @@ def test_a_run_that_is_resumed_keeps_its_choice(recipe, tmp_path):
     assert before["status"] == "completed"
     chosen = Tuner(tmp_path / "nothing").choose(recipe, Cache(tmp_path, print).trainer, tmp_path / "run")
     assert chosen is not None
-    assert (chosen.devices, chosen.reason) == (1, "the run's own")
+    assert (chosen.form.devices, chosen.reason) == (1, "the run's own")

@@ -192,7 +192,7 @@ def _difference(model: TrainedModel, data: bytes) -> float:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    experiment = replace(model.experiment, {"training.precision": "float32"})
+    experiment = replace(model.experiment, {"training.precision": "float32", "training.library": "xla"})
     steps = make_steps(experiment, model.spec, total_steps=1)
     most = 0.0
     for count in (1, 5):
