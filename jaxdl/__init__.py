@@ -130,6 +130,7 @@ if TYPE_CHECKING:
     from jaxdl.record.trackers.tracker import TrackedRun, Tracker
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
+    from jaxdl.sweeps.asking import Asked, Search
     from jaxdl.sweeps.executors.execution import Execution
     from jaxdl.sweeps.results.results import SweepResults, load_sweep
     from jaxdl.training.divergence import Diverged
@@ -158,6 +159,7 @@ __all__ = [
     "Addition",
     "ArrayFile",
     "Arrays",
+    "Asked",
     "Attention",
     "Audio",
     "AudioAugmentation",
@@ -218,6 +220,7 @@ __all__ = [
     "Run",
     "Runs",
     "Schedule",
+    "Search",
     "Seq2Seq",
     "Series",
     "SeriesAugmentation",
@@ -339,6 +342,7 @@ _NAMES = {
     "jaxdl.record.trackers.tracker": "TrackedRun Tracker",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",
+    "jaxdl.sweeps.asking": "Asked Search",
     "jaxdl.sweeps.results.results": "SweepResults load_sweep",
     "jaxdl.sweeps.executors.execution": "Execution",
     "jaxdl.training.fit": "Fit fit",

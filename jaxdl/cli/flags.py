@@ -141,7 +141,10 @@ def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) 
         options = {name: field for name, field in options.items() if name not in taken}
     fields = {name: dataclasses.replace(field, path=name) for name, field in options.items()} | fields
     given = _parse(fields, spelled, mode)
-    values = make_options(_with_sweep_file({name: given[name] for name in given if name in options}))
+    given_options = _with_sweep_file({name: given[name] for name in given if name in options})
+    if experiment is not None and mode == "train":
+        given_options |= _all_folds(given, experiment, given_options)
+    values = make_options(given_options)
     _check_decided(values, peek(arguments))
     changes = {path: value for path, value in given.items() if path not in options}
     if experiment is None:
@@ -155,6 +158,13 @@ def parse_command_line(arguments: Sequence[str], experiment: Experiment | None) 
     for path, value in changes.items():
         check_value(fields[path], value)
     return values, replace(experiment, changes)
+
+
+def _all_folds(given: Mapping[str, Any], experiment: Experiment, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the option that trains every fold, where a recipe has folds and names none, and is not swept anyway."""
+    folds, fold = (given.get(f"data.{name}", getattr(experiment.data, name)) for name in ("folds", "fold"))
+    swept = any(options.get(name) for name in ("sweep", "sweep_file", "sweep_pairs"))
+    return {"sweep": (f"data.fold=0:{folds}",)} if folds and fold is None and not swept else {}
 
 
 def refuse_misspelt_experiment(arguments: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import copy
 import math
 import threading
 import time
+import types
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -33,9 +34,13 @@ class InParts:
     Attributes:
         ranges: index of the first example of each split and one past its last, by name, as if all lay in one array.
         sharding: the devices that each chunk is brought to; None: the default device.
+        selected, visits, statistics: as of `jaxdl.data.resident.Resident`; folds are never brought in parts.
     """
 
     sharding: Any = None
+    selected: None = None
+    visits = 0
+    statistics: Mapping[str, np.ndarray] = types.MappingProxyType({})
 
     def __init__(self, dataset: Dataset):
         self._splits = {name: by_length(name, split) for name, split in dataset.splits.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,7 +98,8 @@ class Preprocess:
     def standardized(self, scaled: jax.Array) -> jax.Array:
         """Returns ``(scaled - mean) / deviation`` for the result of `scaled`, and with `fill` 0 in the place of NaN."""
         if self.mean:
-            scaled = (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.deviation, np.float32)
+            mean, deviation = self._statistics()
+            scaled = (scaled - mean) / deviation
         if not self.fill:
             return scaled
         import jax.numpy as jnp
@@ -110,7 +112,21 @@ class Preprocess:
         """Returns the numbers for which `standardized` returns the given ones."""
         if not self.mean:
             return standardized
-        return standardized * np.asarray(self.deviation, np.float32) + np.asarray(self.mean, np.float32)
+        mean, deviation = self._statistics()
+        restored: jax.Array = standardized * deviation + mean
+        return restored
+
+    def _statistics(self) -> tuple[Any, Any]:
+        return np.asarray(self.mean, np.float32), np.asarray(self.deviation, np.float32)
+
+    def standardization(self) -> Preprocess:
+        """Returns its last part alone, which subtracts the mean and divides by the deviation."""
+        return Preprocess(mean=self.mean, deviation=self.deviation)
+
+    def given(self, mean: Any, deviation: Any) -> Preprocess:
+        """Returns the same with a mean and a deviation that are arrays, also traced ones, of the same sizes."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(Preprocess)}
+        return _Given(**fields, arrays=(mean, deviation))
 
     def dtype(self, stored: str) -> str:
         """Returns the dtype of the model's inputs, for inputs stored in the dtype `stored`."""
@@ -125,3 +141,16 @@ class Preprocess:
         """
         values = scaled / self.scale
         return (np.rint(values) if np.dtype(dtype).kind in "iu" else values).astype(dtype)
+
+
+@dataclass(frozen=True)
+class _Given(Preprocess):
+    """A `Preprocess` whose mean and deviation are arguments of the compiled program."""
+
+    arrays: tuple[Any, Any] = (None, None)
+
+    def _statistics(self) -> tuple[Any, Any]:
+        return self.arrays
+
+    def standardization(self) -> Preprocess:
+        return super().standardization().given(*self.arrays)

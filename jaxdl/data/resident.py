@@ -21,18 +21,25 @@ class Resident:
         arrays: ``inputs`` (examples, ...), ``targets`` (examples, ...) and the like, as stored.
         ranges: index of the first example of each split and one past its last, by name.
         sharding: the devices that each have all of it; None: the default device.
+        selected: positions of the examples to train on, (examples,) int32, of one of several folds; None: all of train.
+        visits: how many examples an epoch visits; 0: as many as there are to train on. Folds all take the same number,
+            so that they are equally many steps: those of the largest, while smaller ones begin again.
+        statistics: means and deviations of a fold, which enter the programs as data; see `jaxdl.data.folded`.
     """
 
     arrays: dict[str, jax.Array]
     ranges: Mapping[str, tuple[int, int]]
     sharding: Any = None
-    _copies: dict[Any, Resident] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    selected: np.ndarray | None = None
+    visits: int = 0
+    statistics: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    _copies: dict[Any, dict[str, jax.Array]] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def on(self, sharding: Any) -> Resident:
         """Returns the data on the devices of a sharding; they are copied once, to where they do not lie already."""
         if sharding not in self._copies:
-            self._copies[sharding] = Resident(jax.device_put(self.arrays, sharding), self.ranges, sharding)
-        return self._copies[sharding]
+            self._copies[sharding] = jax.device_put(self.arrays, sharding)
+        return dataclasses.replace(self, arrays=self._copies[sharding], sharding=sharding)
 
     def size(self, split: str) -> int:
         """Returns the number of examples in a split, 0 if there is no such split."""

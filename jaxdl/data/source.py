@@ -12,10 +12,12 @@ from typing import Literal
 import numpy as np
 
 from jaxdl.data.check import checked
+from jaxdl.data.folds import Rows, assigned, rows_of
 from jaxdl.data.spec import Dataset, Spec, Split, check_names, examples
 from jaxdl.data.splits import CUT_BY, By, cut_off, taken
 from jaxdl.data.stream import is_large, is_large_for_device
-from jaxdl.fields import described, fraction, static
+from jaxdl.errors import UserError
+from jaxdl.fields import at_least, described, fraction, static
 from jaxdl.files.paths import expanded
 
 Notify = Callable[[str], None]
@@ -24,6 +26,10 @@ Notify = Callable[[str], None]
 def default_data_dir() -> Path:
     """Returns TFDS's own default folder, ``$TFDS_DATA_DIR`` or ``~/tensorflow_datasets``, without importing TFDS."""
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def _check_folds(value: int) -> str | None:
+    return None if value == 0 or value >= 2 else "must be 0, or at least 2"
 
 
 @described
@@ -45,6 +51,20 @@ class Data(abc.ABC):
         affects=(),
         since="0.3.0",
     )
+    folds: int = static(
+        0,
+        "cross-validation: into how many folds train is cut, each of which validates a training on the others: of the "
+        "same share of each class, of whole groups, or of a series one after another in time; 0: none",
+        check=_check_folds,
+        since="0.3.0",
+    )
+    fold: int | None = static(
+        None,
+        "which fold validates, from 0; none: each in turn, which is a sweep",
+        check=at_least(0),
+        affects=("result",),
+        since="0.3.0",
+    )
 
     def load(self, data_dir: Path | str | None = None, notify: Notify = print) -> Dataset:
         """Loads the set with its splits train, validation (unless its fraction is 0) and test.
@@ -58,10 +78,44 @@ class Data(abc.ABC):
             UserError: the set is not available (the message says what was tried and what to do), or its numbers cannot
                 be trained on: see `jaxdl.data.check`.
         """
-        dataset = self.read(default_data_dir() if data_dir is None else expanded(data_dir), notify)
+        dataset = self._read(default_data_dir() if data_dir is None else expanded(data_dir), notify)
+        if self.folds and self.fold is None:
+            raise UserError(
+                f"data.folds={self.folds}: a single training needs --data.fold=N, from 0 to {self.folds - 1}; without "
+                "it, --mode=train and jaxdl.sweep train one model for each fold."
+            )
+        return self._finished(dataset, self.fold, notify)
+
+    def load_folds(self, data_dir: Path, notify: Notify = print) -> list[Dataset]:
+        """Loads what `load` gives for each fold; the source is read once.
+
+        Raises:
+            UserError: as `load`; or the examples are read while a model is trained.
+        """
+        said: set[str] = set()
+
+        def once(text: str) -> None:
+            if text not in said:
+                said.add(text)
+                notify(text)
+
+        if problem := _check_folds(self.folds):
+            raise UserError(f"data.folds={self.folds}: {problem}.")
+        numbers = range(self.folds)
+        if self.cuts_itself:
+            return [dataclasses.replace(self, fold=fold).load(data_dir, once) for fold in numbers]
+        dataset = self._read(data_dir, once)
+        return [self._finished(dataset, fold, once) for fold in numbers]
+
+    def _read(self, data_dir: Path, notify: Notify) -> Dataset:
+        dataset = self.read(data_dir, notify)
         for name, split in dataset.splits.items():
             check_names(split, f"the {name} split of {dataset.used}")
-        dataset = self._cut(checked(dataset, notify))
+        return checked(dataset, notify)
+
+    def _finished(self, dataset: Dataset, fold: int | None, notify: Notify) -> Dataset:
+        """Returns what was read with all its splits, and what follows from them."""
+        dataset = self._cut(dataset) if fold is None or dataset.rows is not None else self._folded(dataset, fold)
         dataset = self.fitted(dataset, notify) if "train" in dataset.splits else dataset
         return self._in_parts(dataset, notify)
 
@@ -73,6 +127,11 @@ class Data(abc.ABC):
         """Returns the set with the choice whether it is brought to the device in parts, and says where it is."""
         size = sum(array.nbytes for split in dataset.splits.values() for array in split.values())
         asked = self.stream == "on" or (self.stream == "auto" and is_large_for_device(size))
+        if self.folds and (dataset.streamed or asked):
+            raise UserError(
+                f"data.folds={self.folds}: folds are chosen among examples on the device, and those of {dataset.used} "
+                "are read in parts: give --data.stream=off, or --data.validation=SHARE instead of folds."
+            )
         if not dataset.streamed and not asked:
             return dataset
         where = "read from disk" if dataset.streamed else "brought to the device"
@@ -101,6 +160,36 @@ class Data(abc.ABC):
         parts = {"train": (train, left if len(left) < examples(train) else None)}
         parts |= {name: cut.get(name) or given[name] for name in ("validation", "test")}
         return dataclasses.replace(dataset, splits=taken(parts))
+
+    def _folded(self, dataset: Dataset, fold: int) -> Dataset:
+        """Returns the set with one fold of train for validation, after test is cut from it where there is none.
+
+        A validation split of the source's own is part of the examples that are dealt out.
+        """
+        if fold >= self.folds:
+            raise UserError(f"data.fold={fold}: the folds are 0 to {self.folds - 1}.")
+        train, by = dataset.splits["train"], self.cut_by(dataset.spec)
+        if "validation" in dataset.splits:
+            own = dataset.splits["validation"]
+            train = {key: np.concatenate([array, own[key]]) for key, array in train.items() if key in own}
+        left, given = np.arange(examples(train)), dataset.splits.get("test", {})
+        test = (given, None) if given else (train, left[:0])
+        decisive = {key: array for key, array in train.items() if key.partition("/")[0] in CUT_BY}
+        if not given:
+            chosen = cut_off(decisive, self.test_share, by)
+            test, left = (train, left[chosen]), left[~chosen]
+        targets = train.get("targets")
+        if by == "example" and targets is not None and targets.ndim == 1 and targets.dtype.kind in "iub":
+            by = "class"
+        found = assigned({key: array[left] for key, array in decisive.items()}, self.folds, by)
+        rows = Rows(*(left[part] for part in rows_of(found, fold, by)))
+        parts = {"train": (train, rows.train), "validation": (train, rows.validation), "test": test}
+        return dataclasses.replace(dataset, splits=taken(parts), train_examples=len(left), rows=rows)
+
+    @property
+    def cuts_itself(self) -> bool:
+        """Whether `read` cuts train into folds itself, since what an example is depends on where it is cut."""
+        return False
 
     @property
     def test_share(self) -> float:

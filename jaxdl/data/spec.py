@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from jaxdl.data.texts.coding import TextCoding
 from jaxdl.data.times import Unit
 from jaxdl.data.trees.encoding import TreeFormat
 from jaxdl.errors import UserError
+
+if TYPE_CHECKING:
+    from jaxdl.data.folds import Rows
 
 Split = Mapping[str, np.ndarray]
 # The arrays that a split may have; training reads no others.
@@ -216,6 +219,8 @@ class Dataset:
         baselines: figures of forecasts that need no model, by their name: values by ``SPLIT/METRIC``.
         in_parts: whether examples are brought to the device in parts while a model is trained, instead of all before.
             Those that are read from disk always are.
+        rows: which examples of the source train and validation are, where they are one of several folds; None: they are
+            not.
 
     Raises:
         UserError: a length is no integer from 0 to the number of steps, or only some splits have lengths, or weights.
@@ -230,6 +235,7 @@ class Dataset:
     passes: int = 1
     baselines: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     in_parts: bool = False
+    rows: Rows | None = None
 
     def __post_init__(self) -> None:
         if self.spec.views:

@@ -54,7 +54,7 @@ def cut_off(split: Split, share: float, by: By = "example") -> np.ndarray:
         return _of_classes(split["targets"], share, size)
     elif by == "time":
         return np.arange(count) >= count - size
-    return np.isin(np.arange(count), _order(count)[:size])
+    return np.isin(np.arange(count), shuffled_examples(count)[:size])
 
 
 def taken(parts: Mapping[str, tuple[Split, np.ndarray | None]]) -> dict[str, Split]:
@@ -80,7 +80,8 @@ def taken(parts: Mapping[str, tuple[Split, np.ndarray | None]]) -> dict[str, Spl
     return dict(splits)
 
 
-def _order(count: int) -> np.ndarray:
+def shuffled_examples(count: int) -> np.ndarray:
+    """Returns the numbers of examples in a random order that is always the same, (count,)."""
     # RandomState, because NumPy never changes its stream; that of Generator.permutation may change between versions.
     return np.random.RandomState(_SEED).permutation(count)
 
@@ -89,14 +90,14 @@ def _of_groups(groups: np.ndarray, size: int) -> np.ndarray:
     """Marks whole groups in a random order until they have `size` examples; one group is always left."""
     _, numbers = np.unique(groups, return_inverse=True)
     counts = np.bincount(numbers)
-    order = _order(len(counts))
+    order = shuffled_examples(len(counts))
     taken = 1 + int(np.searchsorted(np.cumsum(counts[order]), size))
     return np.isin(numbers, order[: min(taken, len(counts) - 1)])
 
 
 def _of_classes(labels: np.ndarray, share: float, size: int) -> np.ndarray:
     """Marks the share of each class; if that is less than one example of every class, `size` of all."""
-    order = _order(len(labels))
+    order = shuffled_examples(len(labels))
     chosen = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         members = order[labels[order] == label]

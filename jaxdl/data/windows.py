@@ -101,7 +101,9 @@ def bounds(rows: int, validation: float, test: float, horizon: int) -> tuple[int
     return before - of_validation, before
 
 
-def split_of(starts: np.ndarray, window: int, horizon: int, rows: int, cuts: tuple[int, int]) -> dict[str, np.ndarray]:
+def split_of(
+    starts: np.ndarray, window: int, horizon: int, rows: int, cuts: tuple[int, int], test: int | None = None
+) -> dict[str, np.ndarray]:
     """Returns the starts of the windows of each split, by where their targets lie.
 
     No target lies in two splits: a window is left out if its target begins in one and ends in the next. So nothing that
@@ -112,9 +114,10 @@ def split_of(starts: np.ndarray, window: int, horizon: int, rows: int, cuts: tup
         window: rows of inputs.
         horizon: rows of a target, which follow them.
         rows: number of rows of the series.
-        cuts: the result of `bounds`.
+        cuts: the result of `bounds`, or of `jaxdl.data.folds.stretch_of`.
+        test: at which row the targets of test begin; None: where those of validation end.
     """
-    edges = {"train": (0, cuts[0]), "validation": cuts, "test": (cuts[1], rows)}
+    edges = {"train": (0, cuts[0]), "validation": cuts, "test": (cuts[1] if test is None else test, rows)}
     return {
         name: starts[(starts + window >= first) & (starts + window + horizon <= last)]
         for name, (first, last) in edges.items()

@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxdl.backend.mesh import named_axes, ways_of
 from jaxdl.data import Dataset, Notify, Split, examples
+from jaxdl.data.folds import Rows
 from jaxdl.data.named import of_view
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment.recipe import Experiment
@@ -65,7 +66,22 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
     Raises:
         UserError: the data cannot be loaded, or train or test holds no example.
     """
-    dataset = experiment.data.load(data_dir, notify)
+    return _checked(experiment, experiment.data.load(data_dir, notify))
+
+
+def load_folds(experiment: Experiment, data_dir: Path, notify: Notify) -> list[Dataset]:
+    """Loads what `load_data` gives for each fold of the experiment's data set; the source is read once.
+
+    Raises:
+        UserError: as there, or there is no such fold.
+    """
+    data = experiment.data
+    if data.fold is None or data.fold >= data.folds:
+        raise UserError(f"data.fold={data.fold}: the folds are 0 to {data.folds - 1}.")
+    return [_checked(experiment, dataset) for dataset in data.load_folds(data_dir, notify)]
+
+
+def _checked(experiment: Experiment, dataset: Dataset) -> Dataset:
     splits = dict(dataset.splits)
     for name in ("train", "test"):
         if name not in splits or not examples(splits[name]):
@@ -76,7 +92,11 @@ def load_data(experiment: Experiment, data_dir: Path, notify: Notify) -> Dataset
         if experiment.training.overfit_batches:
             splits["validation"] = train
         splits = {name: _first(split, most[1]) for name, split in splits.items()} | {"train": train}
-        dataset = dataclasses.replace(dataset, splits=splits, passes=1)
+        rows = dataset.rows
+        if rows is not None:
+            of_validation = rows.train[: most[0]] if experiment.training.overfit_batches else rows.validation[: most[1]]
+            rows = Rows(rows.train[: most[0]], of_validation)
+        dataset = dataclasses.replace(dataset, splits=splits, passes=1, rows=rows)
     return dataset
 
 

@@ -35,9 +35,10 @@ from jaxdl.steps.many import run_eval_steps
 _WORDS = {"input_shape": "shape", "input_dtype": "dtype"}
 
 
-def device_hparams(experiment: Experiment) -> dict[str, np.float32]:
-    """Returns the numbers that enter the compiled programs as data, by path."""
-    return {path: np.float32(value) for path, value in hyperparameters(experiment).items()}
+def device_hparams(experiment: Experiment, of: Resident | InParts | None = None) -> dict[str, Any]:
+    """Returns the numbers that enter the compiled programs as data, by path, with the statistics of a fold, if any."""
+    numbers = {path: np.float32(value) for path, value in hyperparameters(experiment).items()}
+    return numbers if of is None else numbers | dict(of.statistics)
 
 
 class Evaluation:
@@ -78,7 +79,13 @@ class Evaluation:
         return traced(program, shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
 
     def figures(
-        self, program: Callable[..., Any], experiment: Experiment, state: TrainState, split: str
+        self,
+        program: Callable[..., Any],
+        experiment: Experiment,
+        state: TrainState,
+        split: str,
+        of: Resident | InParts | None = None,
+        numbers: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Returns the loss and the experiment's metrics over a split, by name.
 
@@ -87,15 +94,19 @@ class Evaluation:
             experiment: a recipe with the same programs; its traced numbers are used.
             state: what to evaluate.
             split: name of the split.
+            of: which of several folds of the data; None: there is one.
+            numbers: those that enter the program as data, where they are at hand.
         """
-        hparams = device_hparams(experiment)
-        if isinstance(self._data, InParts):
-            batches = (self._batch_size, self._most_batches)
-            partials = partials_of_chunks(program, self._data, split, *batches, state, hparams)
+        data = of or self._data
+        hparams = numbers if numbers is not None else device_hparams(experiment, data)
+        if isinstance(data, InParts):
+            sizes = (self._batch_size, self._most_batches)
+            partials = partials_of_chunks(program, data, split, *sizes, state, hparams)
         else:
-            start, stop = (np.int32(bound) for bound in self._data.ranges[split])
-            partials = on_host(program(state, self._data.arrays, hparams, start, stop))
-        partials = jax.tree.map(lambda values: values[: self._batches(split)], partials)
+            start, stop = (np.int32(bound) for bound in data.ranges[split])
+            partials = on_host(program(state, data.arrays, hparams, start, stop))
+        batches = -(-data.size(split) // self._batch_size)
+        partials = jax.tree.map(lambda values: values[:batches], partials)
         return eval_figures(experiment, partials)
 
     @property

@@ -12,11 +12,13 @@ import jax.numpy as jnp
 from jaxdl.augment import Augmentation
 from jaxdl.augment.several import augmented
 from jaxdl.data import Preprocess, Spec
+from jaxdl.data.folded import parted, with_statistics
 from jaxdl.data.named import put_back, view
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.fitting import objective_of, outputs_for
 from jaxdl.experiment.weights import ClassWeights, weights_of_targets
+from jaxdl.fields import replace
 from jaxdl.objectives import broadcast_mask, masked_mean
 from jaxdl.objectives.alignment import ended, only_blank_beyond
 from jaxdl.objectives.counting import ratio, total
@@ -98,12 +100,20 @@ class Forward:
         objective = experiment.objective
         self._target = spec.target if objective.kind == "values" and objective.standardizes else Preprocess()
         if objective.of_inputs:
-            self._target = Preprocess(mean=spec.preprocess.mean, deviation=spec.preprocess.deviation)
+            self._target = spec.preprocess.standardization()
         of_targets = weights_of_targets(experiment, spec, class_weights)
         self._of_outputs = {
             name: Forward(_of_output(experiment, name), dataclasses.replace(each, inputs=()), of_targets[name], layout)
             for name, each in spec.targets
         }
+
+    def with_numbers(self, hparams: Mapping[str, Any] | None) -> tuple[Experiment, Forward]:
+        """Returns the recipe with the numbers that enter as data, and this with the statistics among them, if any."""
+        numbers, statistics = parted(hparams or {})
+        if not statistics:
+            return replace(self._experiment, numbers), self
+        spec = with_statistics(self._spec, statistics)
+        return replace(self._experiment, numbers), Forward(self._experiment, spec, self._class_weights, self._layout)
 
     def with_mixed_targets(self, batch: Batch, outputs: int) -> Batch:
         """Mixes the targets where the augmentation has mixed examples."""

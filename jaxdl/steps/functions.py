@@ -16,7 +16,7 @@ from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.weights import ClassWeights
-from jaxdl.fields import enabled, replace, traced_values
+from jaxdl.fields import enabled, traced_values
 from jaxdl.objectives.metrics import training_metrics
 from jaxdl.steps import averages, scaling
 from jaxdl.steps.averages import AVERAGE, prefix_of
@@ -52,15 +52,15 @@ class Steps(NamedTuple):
             the sums of all batches into figures (see `jaxdl.objectives.metrics`); hparams only if they differ from the
             experiment's own. Of a state with an average of its parameters also those of the average, with ``ema_`` or
             ``swa_`` before their names.
-        predict_step: ``(state, batch) -> predictions``: probabilities for classes, values for regression; it reads only
-            ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there is one. Of
-            several outputs they are by name.
+        predict_step: ``(state, batch, hparams={}) -> predictions``: probabilities for classes, values for regression;
+            it reads only ``inputs`` and ``lengths`` of the batch, and takes the average of the parameters where there
+            is one. Of several outputs they are by name.
     """
 
     init_state: Callable[[Any], TrainState]
     train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
     eval_step: Callable[..., Sums]
-    predict_step: Callable[[TrainState, Batch], Any]
+    predict_step: Callable[..., Any]
 
 
 class BesideSteps(NamedTuple):
@@ -213,8 +213,8 @@ class _Functions:
     def train_step(
         self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        recipe = replace(self._experiment, hparams)
-        found = self._differentiate(recipe, state, batch)
+        recipe, forward = self._forward.with_numbers(hparams)
+        found = self._differentiate(recipe, forward, state, batch)
         opt_state, others = parted(state.opt_state)
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
@@ -232,7 +232,7 @@ class _Functions:
                 fine |= others[LOSS_SCALE]["scale"] > scaling.LEAST
             metrics["loss"] = jnp.where(fine, found.loss, jnp.nan)
         metrics |= found.parts
-        outputs = self._forward.measured(found.outputs)
+        outputs = forward.measured(found.outputs)
         for figure in training_metrics(recipe.measured, recipe.objective):
             metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
         if recipe.training.norms:
@@ -262,36 +262,37 @@ class _Functions:
         return following, metrics
 
     def loss_and_gradients(self, state: TrainState, batch: Batch, hparams: Hyperparameters) -> tuple[jax.Array, Any]:
-        found = self._differentiate(replace(self._experiment, hparams), state, batch)
+        found = self._differentiate(*self._forward.with_numbers(hparams), state, batch)
         return found.loss, found.gradients
 
     def eval_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Sums:
-        recipe = replace(self._experiment, hparams or {})
-        sums = self._sums(recipe, state, batch)
+        recipe, forward = self._forward.with_numbers(hparams)
+        sums = self._sums(recipe, forward, state, batch)
         average = averages.averaged(state)
         if average is not None:
             prefix = prefix_of(recipe.training)
-            sums |= {prefix + name: value for name, value in self._sums(recipe, average, batch).items()}
+            sums |= {prefix + name: value for name, value in self._sums(recipe, forward, average, batch).items()}
         return sums
 
-    def _sums(self, recipe: Experiment, state: TrainState, batch: Batch) -> Sums:
+    def _sums(self, recipe: Experiment, forward: Forward, state: TrainState, batch: Batch) -> Sums:
         """Returns the partial sums of the metrics of a state."""
-        batch = self._forward.preprocessed(batch)
-        outputs = self._forward.apply(recipe, state, batch)
-        self._forward.check_outputs(outputs)
-        targets, standard, mask = self._forward.compared(recipe, batch, outputs)
+        batch = forward.preprocessed(batch)
+        outputs = forward.apply(recipe, state, batch)
+        forward.check_outputs(outputs)
+        targets, standard, mask = forward.compared(recipe, batch, outputs)
         loss, *figures = eval_metrics(recipe)
         sums = loss.partial(outputs, standard, mask)
-        outputs = self._forward.measured(outputs)
+        outputs = forward.measured(outputs)
         for figure in figures:
             sums |= figure.partial(outputs, targets, mask)
         return sums
 
-    def predict_step(self, state: TrainState, batch: Batch) -> Any:
+    def predict_step(self, state: TrainState, batch: Batch, hparams: Hyperparameters | None = None) -> Any:
+        recipe, forward = self._forward.with_numbers(hparams)
         average = averages.averaged(state)
         state = state if average is None else average
-        outputs = self._forward.apply(self._experiment, state, self._forward.preprocessed(batch))
-        return self._experiment.objective.predictions(self._forward.in_unit(outputs))
+        outputs = forward.apply(recipe, state, forward.preprocessed(batch))
+        return self._experiment.objective.predictions(forward.in_unit(outputs))
 
     def add_to_average(self, state: TrainState) -> TrainState:
         opt_state, others = parted(state.opt_state)
@@ -301,31 +302,33 @@ class _Functions:
     def measure_step(
         self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        recipe = replace(self._experiment, hparams)
+        recipe, forward = self._forward.with_numbers(hparams)
         opt_state, others = parted(state.opt_state)
         number = state.step % (self._total_steps // recipe.training.epochs)
-        batch, key = self._augmented(recipe, state, batch)
+        batch, key = self._augmented(recipe, forward, state, batch)
         of_average = averages.averaged(state)
         assert of_average is not None
-        measured = with_batch(self._forward, recipe, of_average.params, of_average.model_state, batch, key, number)
+        measured = with_batch(forward, recipe, of_average.params, of_average.model_state, batch, key, number)
         average = others[AVERAGE] | {"model_state": jax.tree.map(averages.wide, measured)}
         opt_state = with_others(opt_state, others | {AVERAGE: average})
         return state.replace(step=state.step + 1, opt_state=opt_state), {}
 
-    def _augmented(self, recipe: Experiment, state: TrainState, batch: Batch) -> tuple[Batch, jax.Array]:
+    def _augmented(
+        self, recipe: Experiment, forward: Forward, state: TrainState, batch: Batch
+    ) -> tuple[Batch, jax.Array]:
         """Returns a batch as the model takes it in training, with targets, and the key of the step for dropout."""
         dropout_key = jax.random.fold_in(state.key, state.step)
         with jax.named_scope(INPUT_SCOPE):
             key = jax.random.fold_in(jax.random.fold_in(state.key, _AUGMENTATION), state.step)
-            batch = self._forward.with_targets(self._forward.augmented(recipe, batch, key))
-            return self._forward.with_inputs_in_precision(batch), dropout_key
+            batch = forward.with_targets(forward.augmented(recipe, batch, key))
+            return forward.with_inputs_in_precision(batch), dropout_key
 
-    def _differentiate(self, recipe: Experiment, state: TrainState, batch: Batch) -> Differentiated:
+    def _differentiate(self, recipe: Experiment, forward: Forward, state: TrainState, batch: Batch) -> Differentiated:
         """Returns the loss of a batch as stored, and its gradients."""
-        batch, dropout_key = self._augmented(recipe, state, batch)
+        batch, dropout_key = self._augmented(recipe, forward, state, batch)
         _, others = parted(state.opt_state)
         scale = others[LOSS_SCALE]["scale"] if LOSS_SCALE in others else None
-        return differentiate(self._forward, recipe, state.params, state.model_state, batch, dropout_key, scale)
+        return differentiate(forward, recipe, state.params, state.model_state, batch, dropout_key, scale)
 
 
 def _float32(number: Any) -> jax.Array:

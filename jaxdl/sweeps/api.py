@@ -14,7 +14,7 @@ from jaxdl.backend.cores import accelerators
 from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError, check_installed
 from jaxdl.experiment import Experiment
-from jaxdl.fields import check_fields
+from jaxdl.fields import check_fields, replace
 from jaxdl.files.paths import expanded
 from jaxdl.report.notebook import quiet_about_its_bars
 from jaxdl.report.terminal import announce
@@ -33,7 +33,8 @@ from jaxdl.sweeps.space.reading import enqueued_values, make_space, parse_settin
 from jaxdl.sweeps.space.sampling import grid_values
 from jaxdl.sweeps.space.space import Space
 from jaxdl.sweeps.sweep import Sweep
-from jaxdl.sweeps.trials.schedule import check_values
+from jaxdl.sweeps.trials.population import checked_population
+from jaxdl.sweeps.trials.schedule import check_values, planned_values
 from jaxdl.sweeps.trials.table import TABLE, numbers_left
 from jaxdl.training.cache import Cache
 
@@ -47,11 +48,11 @@ def sweep(
     *,
     sweep_dir: Path | str | None = None,
     data_dir: Path | str | None = None,
-    mode: Literal["", "grid", "random", "sobol", "tpe", "cmaes"] = "",
+    mode: Literal["", "grid", "random", "sobol", "tpe", "cmaes", "pbt"] = "",
     trials: int = 0,
     sweep_objective: str = "",
     direction: Literal["", "minimize", "maximize"] = "",
-    prune: Literal["none", "median", "asha", "hyperband"] = "none",
+    prune: Literal["none", "median", "asha", "halving", "hyperband"] = "none",
     sweep_seed: int = 0,
     execution: Execution | None = None,
     extend: bool = False,
@@ -59,6 +60,7 @@ def sweep(
     sweep_if: str | Callable[[Experiment], bool] | Sequence[str | Callable[[Experiment], bool]] = (),
     pairs: Path | str | Sequence[Mapping[str, Any]] = "",
     enqueue: Sequence[Mapping[str, Any]] = (),
+    exchange_every: int = 1,
     objective: str = "",
 ) -> SweepResults:
     """Trains an experiment many times with different values of some of its fields, and compares the results.
@@ -84,6 +86,7 @@ def sweep(
             for a trial's experiment whether it may be tried.
         pairs: combinations of several fields that are tried as they stand, as dictionaries, or the path of a CSV file.
         enqueue: known settings, as dictionaries, that are tried first; fields that they do not name are drawn.
+        exchange_every: see `Selection`.
         objective: refused: the earlier name of `sweep_objective`.
 
     Raises:
@@ -96,7 +99,7 @@ def sweep(
             f"sweep_objective={objective!r}."
         )
     execution = execution or Execution()
-    selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed)
+    selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed, exchange_every)
     limits = [sweep_if] if isinstance(sweep_if, str) or callable(sweep_if) else list(sweep_if)
     rows = pairs if not isinstance(pairs, str | Path) else read_pairs(expanded(pairs)) if pairs else ()
     made = make_space(experiment, space, limits, rows)
@@ -147,6 +150,8 @@ def conduct(
     before, definition = continued(sweep_dir, definition, extend)
     _check_trials(definition)
     check_values(definition)
+    if definition.mode == "pbt":
+        checked_population(definition, planned_values(definition) or [])
     left = numbers_left(sweep_dir / TABLE, before, definition)
     cache = Cache(data_dir, notify)
     width = _width(execution, definition)
@@ -179,6 +184,13 @@ def _check_trials(definition: Definition) -> None:
 
 def _width(execution: Execution, definition: Definition) -> Width | None:
     """Returns how many trials run at the same time; None if it has to be measured."""
+    if definition.mode == "pbt":
+        if execution.executor != "inline" or execution.batch != "auto":
+            raise UserError(
+                "--sweep_mode=pbt trains all members in one program of this process; leave --executor and "
+                "--sweep_batch out."
+            )
+        return Width(definition.trials, definition.trials, 1.0)
     asked = min(execution.width(), definition.trials)
     if execution.executor != "inline":
         scales = execution.executor == "ray" or accelerators() > 0
@@ -235,6 +247,8 @@ def make_definition(
     own_direction = direction_of(objective, experiment.measured)
     for aim in others:
         direction_of_aim(aim, experiment.measured)
+    if mode == "pbt" and experiment.training.nan == "stop":
+        experiment = replace(experiment, {"training.nan": "ignore"})  # such a member is the worst, and is replaced
     definition = Definition(
         experiment=experiment,
         space=space,
@@ -247,6 +261,7 @@ def make_definition(
         lag=lag if mode in LEARNING or selection.prune != "none" else 1,
         enqueued=_enqueued(space, mode, trials, [*map(parse_setting, selection.enqueue), *enqueue]),
         others=others,
+        exchange_every=selection.exchange_every if mode == "pbt" else 0,
     )
     if mode == "cmaes":
         check_cmaes(definition)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -20,14 +21,17 @@ from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.reading import enqueued_values, make_space
 from jaxdl.sweeps.space.space import Space
 
-Mode = Literal["grid", "random", "sobol", "tpe", "cmaes"]
-Prune = Literal["none", "median", "asha", "hyperband"]
+Mode = Literal["grid", "random", "sobol", "tpe", "cmaes", "pbt"]
+Prune = Literal["none", "median", "asha", "halving", "hyperband"]
 # The rules too, so that the command of a sweep that was begun under earlier ones finds its directory.
 _NOT_IN_DIGEST = ("trials", "lag", "grids", "side_by_side", "rules")
-MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes")
+MODES: tuple[Mode, ...] = ("grid", "random", "sobol", "tpe", "cmaes", "pbt")
 LEARNING = ("tpe", "cmaes")  # the modes in which results decide about later values
-SEED, EPOCHS = "seed", "training.epochs"
-RULES = 2
+SEED, FOLD, EPOCHS = "seed", "data.fold", "training.epochs"
+# Trials that differ in nothing else are one combination, which is compared with others by its mean.
+REPEATED = (SEED, FOLD)
+RULES = 3
+SCHEDULE = "schedule.json"  # of a population, in the sweep directory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +52,11 @@ class Definition:
         side_by_side: how many trials are trained in one program; the last bits depend on it; 0: not yet chosen.
         rules: by which rules values are drawn and trials compared, so that a sweep that was begun under earlier ones
             ends under them. 1: each trial is drawn and judged on its own. 2: no combination is drawn twice, and the
-            seeds of a combination are judged by their mean.
+            seeds of a combination are judged by their mean. 3: Hyperband compares combinations at the same epoch,
+            where values do not depend on results.
         enqueued: known settings, by dotted path, that are tried first; fields that they do not name are drawn.
         others: further aims, such as ``parameters``; see `jaxdl.sweeps.aims`.
+        exchange_every: after how many epochs members of a population are exchanged; 0 in other modes.
 
     Raises:
         UserError: mode, direction or prune is not one of the possible ones, or the rules are those of a later version.
@@ -70,15 +76,21 @@ class Definition:
     rules: int = RULES
     enqueued: tuple[Values, ...] = ()
     others: tuple[str, ...] = ()
+    exchange_every: int = 0
 
     def __post_init__(self) -> None:
         if self.rules > RULES:
             raise UserError("the sweep was begun by a later version of jaxdl: use that one, or another --sweep_dir.")
         one_of(self.mode, MODES, "sweep mode")
         one_of(self.direction, ("minimize", "maximize"), "direction")
-        one_of(self.prune, ("none", "median", "asha", "hyperband"), "way to prune")
+        one_of(self.prune, ("none", "median", "asha", "halving", "hyperband"), "way to prune")
         if self.others and self.prune != "none":
             raise UserError(f"--prune={self.prune} judges trials by one figure; give one --sweep_objective.")
+        if self.prune == "halving" and self.mode in LEARNING:
+            raise UserError(
+                f"--prune=halving compares combinations that begin together, and --sweep_mode={self.mode} draws each "
+                "from the earlier ones; give --prune=asha, or --sweep_mode=random."
+            )
 
     @property
     def adaptive(self) -> bool:
@@ -86,17 +98,34 @@ class Definition:
         return self.mode in LEARNING or self.prune != "none"
 
     @property
+    def compares_at_rungs(self) -> bool:
+        """Whether combinations of one bracket wait for one another at each rung; see `jaxdl.sweeps.trials.halving`."""
+        halving = self.prune == "halving" or (self.prune == "hyperband" and self.rules > 2)
+        return halving and self.mode not in LEARNING
+
+    @property
     def judges_seeds_together(self) -> bool:
         """Whether trials that differ only in their seed are compared with others as one, by their mean."""
         return self.rules > 1 and self.adaptive
 
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds for each drawn combination; empty if the seed is drawn, or not varied at all."""
-        if self.mode == "grid":
+    @functools.cached_property
+    def repeats(self) -> tuple[Values, ...]:
+        """The seeds and folds for each drawn combination; empty if these are drawn, or not varied at all."""
+        if self.mode in ("grid", "pbt") or not self._listed:
             return ()
-        listed = [axis.values for axis in self.space.axes if axis.path == SEED and SEED not in self.space.paired]
-        return listed[0].values if listed and isinstance(listed[0], Choices) else ()
+        values = [[(path, value) for value in values] for path, values in self._listed.items()]
+        return tuple(map(dict, itertools.product(*values)))
+
+    @functools.cached_property
+    def drawn_space(self) -> Space:
+        """What combinations are drawn from: the space without what each is repeated with."""
+        return functools.reduce(Space.without, self._listed, self.space) if self.repeats else self.space
+
+    @property
+    def _listed(self) -> dict[str, tuple[Any, ...]]:
+        """The values of those fields that combinations are repeated with, which are listed."""
+        axes = [axis for axis in self.space.axes if axis.path in REPEATED and axis.path not in self.space.paired]
+        return {axis.path: axis.values.values for axis in axes if isinstance(axis.values, Choices)}
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -147,6 +176,7 @@ class Definition:
             "pairs": [_texts(dict(row)) for row in space.pairs],
             "enqueued": [_texts(values) for values in self.enqueued],
             "others": list(self.others),
+            "exchange_every": self.exchange_every,
         }
         return {name: value for name, value in found.items() if value}
 
@@ -201,6 +231,7 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
             rules=_count(value.get("rules", 1)),
             enqueued=tuple(enqueued_values(space, _strings(each)) for each in value.get("enqueued", ())),
             others=tuple(map(str, value.get("others", ()))),
+            exchange_every=_count(value.get("exchange_every", 0), least=0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the definition of the sweep is damaged ({error!r}): give another --sweep_dir.") from error
@@ -245,8 +276,9 @@ def changes(before: Definition, now: Definition) -> list[str]:
         ("pairs", "sweep_pairs"),
         ("enqueued", "enqueue"),
         ("others", "sweep_objective"),
+        ("exchange_every", "exchange_every"),
     ):
-        one, other = (each.get(name, []) for each in restrictions)
+        one, other = (_listed(each.get(name, [])) for each in restrictions)
         if one != other:
             found.append(f"--{flag} is {_brief(other)} (not {_brief(one)})")
     given = {"sweep_mode": "mode", "sweep_objective": "objective"}
@@ -255,6 +287,10 @@ def changes(before: Definition, now: Definition) -> list[str]:
         if one != other:
             found.append(f"{name}={other} (not {one})")
     return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _brief(values: Sequence[Any]) -> str:
@@ -268,6 +304,9 @@ def extended(before: Definition, now: Definition) -> Definition:
         UserError: more than the number of trials has changed; only a grid may also get more values.
     """
     same = now
+    if before.compares_at_rungs or before.mode == "pbt":
+        how = f"--prune={before.prune}" if before.compares_at_rungs else "--sweep_mode=pbt"
+        raise UserError(f"--extend: with {how} all trials are compared with one another; give another --sweep_dir.")
     if now.mode == before.mode == "grid":
         here = list(now.space.grid())
         lost = [values for values in before.space.grid() if values not in here]

@@ -13,7 +13,7 @@ from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record import json_text
 from jaxdl.record.encoding import unique
-from jaxdl.sweeps.definition import Definition, changes, extended, from_json
+from jaxdl.sweeps.definition import SCHEDULE, Definition, changes, extended, from_json
 
 DEFINITION = "sweep.json"
 
@@ -144,7 +144,7 @@ def _check_free(path: Path) -> None:
         if not path.is_dir():
             raise UserError(f"the sweep directory {path} is a file: give another --sweep_dir.")
         present = {entry.name for entry in path.iterdir()}
-    # Left by a process that was killed at its first step.
-    present -= {LOCK, f".{DEFINITION}.tmp"}
+    # Left by a process that was killed at its first step; and the schedule of another population, to be replayed.
+    present -= {LOCK, f".{DEFINITION}.tmp", SCHEDULE}
     if present and DEFINITION not in present:
         raise UserError(f"the folder {path} is not empty and is not a sweep directory: give another --sweep_dir.")

@@ -13,11 +13,13 @@ from jaxdl.fields import at_least, described, static
 class Selection:
     """How the trials of a sweep are chosen and compared."""
 
-    sweep_mode: Literal["", "grid", "random", "sobol", "tpe", "cmaes"] = static(
+    sweep_mode: Literal["", "grid", "random", "sobol", "tpe", "cmaes", "pbt"] = static(
         "",
         "how values are chosen: all combinations, combinations drawn at random or spread evenly (sobol), or drawn "
         "using earlier results (TPE: Bergstra et al. 2011, Algorithms for hyper-parameter optimization; CMA-ES: Hansen "
-        "2016, arXiv:1604.00772); by default, a grid if every field has a list, otherwise random",
+        "2016, arXiv:1604.00772), or those of a population whose worst members take over from the best while they "
+        "train (pbt: Jaderberg et al. 2017, arXiv:1711.09846); by default, a grid if every field has a list, otherwise "
+        "random",
     )
     trials: int = static(
         0, "number of trainings in a sweep; for a grid, by default all combinations", check=at_least(0), affects=()
@@ -30,13 +32,20 @@ class Selection:
     direction: Literal["", "minimize", "maximize"] = static(
         "", "whether smaller or larger values of that figure are better; by default known from its name"
     )
-    prune: Literal["none", "median", "asha", "hyperband"] = static(
+    prune: Literal["none", "median", "asha", "halving", "hyperband"] = static(
         "none",
         "how worse trials are stopped early: not at all, where they are worse than the median of the earlier ones, by "
-        "asynchronous successive halving (Li et al. 2020, arXiv:1810.05934), or by Hyperband (Li et al. 2018, "
-        "arXiv:1603.06560)",
+        "asynchronous successive halving (Li et al. 2020, arXiv:1810.05934), by successive halving, which compares all "
+        "combinations at the same epochs (Jamieson and Talwalkar 2016, arXiv:1502.07943), or by Hyperband (Li et al. "
+        "2018, arXiv:1603.06560)",
     )
     sweep_seed: int = static(0, "seed of the values that are drawn", check=at_least(0), affects=())
+    exchange_every: int = static(
+        1,
+        "after how many epochs the worst members of a population take over from the best",
+        check=at_least(1),
+        only_with=("sweep_mode", ("pbt",)),
+    )
     sweep_if: tuple[str, ...] = static(
         (), "repeatable: a condition on each combination, such as 'model.features[0] * batch_size <= 4096'"
     )

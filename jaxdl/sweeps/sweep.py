@@ -24,11 +24,13 @@ from jaxdl.sweeps.executors.executor import Executor, Inline
 from jaxdl.sweeps.executors.imports import import_what_reports_need
 from jaxdl.sweeps.executors.side_by_side import Width
 from jaxdl.sweeps.results.display import SweepDisplay
+from jaxdl.sweeps.results.out_of_fold import write_out_of_fold
 from jaxdl.sweeps.results.report import write_sweep_report
 from jaxdl.sweeps.results.results import SweepResults, summary
 from jaxdl.sweeps.results.tables import write_rows, write_tables
+from jaxdl.sweeps.trials.population import Population
 from jaxdl.sweeps.trials.runner import OUT_OF_MEMORY
-from jaxdl.sweeps.trials.schedule import Schedule
+from jaxdl.sweeps.trials.schedule import Schedule, planned_values
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Trial, trial_dir
 from jaxdl.training.arithmetic import check_same_arithmetic
@@ -121,7 +123,12 @@ class Sweep:
 
             needs = (self.execution.trial_cpus, self.execution.trial_gpus)
             return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals)
-        return Inline(self.width.threads, self.cache, self.signals, display.of, say)
+        return Inline(self.width.threads, self.cache, self.signals, display.of, say, self._population())
+
+    def _population(self) -> Population | None:
+        if self.definition.mode != "pbt":
+            return None
+        return Population(self.definition, self.directory.path, planned_values(self.definition) or [])
 
     def _run(self, executor: Executor, display: SweepDisplay) -> None:
         under_way: list[int] = []
@@ -206,6 +213,7 @@ class Sweep:
             with named_cause(programs, "remove"):  # each trial has checkpoints of its own
                 shutil.rmtree(programs)
         write_tables(results)
+        write_out_of_fold(results)
         self.directory.write_json(SUMMARY, summary(results, self.command))
         write_sweep_report(results, self.command)
         return results

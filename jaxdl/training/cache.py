@@ -11,14 +11,14 @@ from typing import Any
 
 from jaxdl.checkpoint import SharedCheckpoints
 from jaxdl.data import Dataset
-from jaxdl.data.chunks import InParts, on_device_or_in_parts
 from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.load import load_data, most_examples
+from jaxdl.experiment.load import most_examples
 from jaxdl.fields import show, walk
 from jaxdl.record import provenance
+from jaxdl.training.loaded import Loaded
 from jaxdl.training.loop import Trainer
-from jaxdl.training.programs import Key, program_key
+from jaxdl.training.programs import Key
 from jaxdl.training.stacked import Stacked
 
 # Programs are kept for so many kinds of recipes; trials with the same programs mostly follow one another.
@@ -52,21 +52,26 @@ class Cache:
         self._surroundings: dict[str, Any] | None = None
         self._compiled: Counter[str] = Counter()  # of programs that are no longer kept
         self._data_key: Any = None
-        self._dataset: Dataset | None = None
-        self._examples: Resident | InParts | None = None
+        self._loaded: Loaded | None = None
         self._trainers: dict[Key, Trainer] = {}
 
     def dataset(self, experiment: Experiment) -> Dataset:
         """Returns the experiment's data set; see `jaxdl.experiment.load.load_data`."""
-        key = data_key(experiment)
         with self._lock:
-            if self._dataset is None or key != self._data_key:
-                # Drop the old ones first: two large data sets may not fit in memory together.
-                self._let_go(list(self._trainers))
-                self._dataset, self._examples = None, None
-                self._dataset = load_data(experiment, self._data_dir, self._notify)
-                self._data_key = key
-            return self._dataset
+            return self._load(experiment).dataset(experiment)
+
+    def _key(self, experiment: Experiment) -> Key:
+        return self._load(experiment).key(experiment)
+
+    def _load(self, experiment: Experiment) -> Loaded:
+        key = data_key(experiment)
+        if self._loaded is None or key != self._data_key:
+            # Drop the old ones first: two large data sets may not fit in memory together.
+            self._let_go(list(self._trainers))
+            self._loaded = None
+            self._loaded = Loaded(experiment, self._data_dir, self._notify)
+            self._data_key = key
+        return self._loaded
 
     def trainer(self, experiment: Experiment, place_of: str | None = None) -> Trainer:
         """Returns a trainer for an experiment that is fitted to its data; it shares programs if possible.
@@ -79,26 +84,25 @@ class Cache:
         Raises:
             UserError: the data cannot be loaded, the recipe does not fit them, or it has too many steps to count.
         """
-        key = program_key(experiment)
         with self._lock:
-            dataset = self.dataset(experiment)
-            if self._examples is None:
-                self._examples = on_device_or_in_parts(dataset)
+            loaded = self._load(experiment)
+            key, dataset, examples = loaded.key(experiment), loaded.dataset(experiment), loaded.examples(experiment)
+            fold = (dataset.spec, examples) if isinstance(examples, Resident) and experiment.data.folds else None
             if key not in self._trainers:
                 if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs
                     self._let_go([next(iter(self._trainers))])
-                self._trainers[key] = Trainer(experiment, dataset, self._examples)
+                self._trainers[key] = Trainer(experiment, dataset, examples)
             trainer = self._trainers[key]
             if dataset.streamed:  # each training has an order of its own, and so chunks of its own
                 return trainer.variant(experiment)
             if place_of in self._expected:
-                return trainer.variant(experiment, self._expected[place_of].join(place_of))
+                return trainer.variant(experiment, self._expected[place_of].join(place_of), fold)
             if place_of is None or self.side_by_side < 2:
-                return trainer.variant(experiment)
-            return trainer.variant(experiment, self._stacked_of(trainer).join(place_of))
+                return trainer.variant(experiment, fold=fold)
+            return trainer.variant(experiment, self._stacked_of(trainer).join(place_of), fold)
 
     def _stacked_of(self, trainer: Trainer) -> Stacked:
-        key = program_key(trainer.experiment)
+        key = self._key(trainer.experiment)
         if key not in self._stacked:
             self._stacked[key] = Stacked(trainer, self.side_by_side)
         return self._stacked[key]
@@ -108,7 +112,7 @@ class Cache:
 
         A training that runs alone reads its row there, if an earlier process trained it with others.
         """
-        key = program_key(trainer.experiment)
+        key = self._key(trainer.experiment)
         with self._lock:
             if self.programs_dir is None:
                 return None
@@ -157,7 +161,7 @@ class Cache:
             keep: whether those will train side by side in it.
         """
         with self._lock:
-            key = program_key(trainer.experiment)
+            key = self._key(trainer.experiment)
             if not keep:
                 self._compiled["train"] += 1
                 return
@@ -187,7 +191,7 @@ class Cache:
     def free(self, experiments: Sequence[Experiment]) -> None:
         """Frees the programs of recipes that are not trained after all, and the data that only they need."""
         with self._lock:
-            self._let_go([key for key in map(program_key, experiments) if key in self._trainers])
+            self._let_go([key for key in map(self._key, experiments) if key in self._trainers])
 
     def _let_go(self, keys: Sequence[Key]) -> None:
         """Frees the programs of recipes with some keys, and counts them among those that were compiled."""

@@ -86,16 +86,23 @@ class Visits:
 
     @property
     def examples_per_epoch(self) -> int:
-        return self.data.size("train") * self.passes
+        return (self.data.visits or self.data.size("train")) * self.passes
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of train steps of an epoch; the last batch is filled up."""
         return -(-self.examples_per_epoch // self.batch_size)
 
+    @property
+    def _count(self) -> int:
+        """The number of examples to train on."""
+        return self.data.size("train") if self.data.selected is None else len(self.data.selected)
+
     def visits(self, epoch: int) -> np.ndarray:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32."""
-        order = epoch_order(self.seed, epoch, self.data.size("train"), self.passes)
+        order = epoch_order(self.seed, epoch, self._count, self.passes)
+        if self.data.selected is not None:
+            return np.resize(self.data.selected[order], self.examples_per_epoch)
         if self.lengths is None or len(self.buckets) < 2:
             return order
         of_examples = np.searchsorted(self.buckets, self.lengths)

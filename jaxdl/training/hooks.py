@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from jaxdl.backend.signals import StopSignals
+from jaxdl.experiment import Experiment
 from jaxdl.report.progress import Display
 from jaxdl.steps.functions import TrainState
 
@@ -118,6 +119,19 @@ class Place(Protocol):
         """Leaves the program; the other trainings no longer wait for this one."""
 
 
+class Exchange(Protocol):
+    """A training's part in a population whose members take over each other's states and numbers."""
+
+    def due(self, epoch: int) -> bool:
+        """Returns whether there is an exchange after so many epochs."""
+
+    def experiment(self, epoch: int) -> Experiment:
+        """Returns the recipe with the numbers that the training has after so many epochs and the exchange there."""
+
+    def state(self, epoch: int, state: TrainState, figures: Mapping[str, Any]) -> TrainState:
+        """Waits for the others; returns the state with which the training goes on."""
+
+
 def unwatched(what: str) -> contextlib.AbstractContextManager[Any]:
     """Watches nothing; see `jaxdl.backend.watchdog.Watchdog`."""
     return contextlib.nullcontext()
@@ -133,6 +147,7 @@ class Hooks:
         give_up: called after each epoch; where it returns True, the training ends there, without a test. Its answer
             must depend on its arguments alone: a run that resumes asks it again about every earlier epoch.
         watch: watches each call of a compiled program, such as `jaxdl.backend.watchdog.Watchdog.watch`.
+        exchange: its part in a population; None: it is in none.
         plots: whether the run's report has plots; drawing them takes as long as a short training.
     """
 
@@ -140,4 +155,5 @@ class Hooks:
     display: Display | None = None
     give_up: GiveUp | None = None
     watch: Watch = unwatched
+    exchange: Exchange | None = None
     plots: bool = True

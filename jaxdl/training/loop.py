@@ -18,6 +18,7 @@ from jaxdl.backend.memory import on_host
 from jaxdl.backend.mesh import one_at_a_time
 from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
+from jaxdl.data.folded import Fold
 from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
@@ -34,8 +35,7 @@ from jaxdl.training.plateau import cut
 from jaxdl.training.programs import Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 
-# What a call of the train program gives: the state, the metrics, and how many steps it runs.
-Called = tuple[TrainState, dict[str, Any], int]
+Called = tuple[TrainState, dict[str, Any], int]  # what a call of the train program gives, and how many steps it runs
 
 
 class Trainer:
@@ -59,6 +59,7 @@ class Trainer:
         pace: how many steps a call of the train program runs; all variants share it.
         watch: watches each call of a program, and the reading of what it gives.
         begun_with: what `initial` returned, once it was asked for.
+        exchanged: the state to go on with after an epoch, in the place of its own; None: its own.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
@@ -78,10 +79,12 @@ class Trainer:
         )
         self._class_weights = class_weights(self.experiment, dataset)
         self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights, self.layout)
+        self._numbers = device_hparams(self.experiment, self.feed.data)
         self.compile_seconds = 0.0
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
         self._place: Place | None = None
+        self.exchanged: TrainState | None = None
         self._rate = 1.0  # factor of the learning rate that follows from the epochs so far
         self.begun_with: Initial | None = None
 
@@ -91,7 +94,6 @@ class Trainer:
 
     @property
     def total_steps(self) -> int:
-        """Train steps of the whole training."""
         return self.programs.total_steps
 
     @property
@@ -104,7 +106,7 @@ class Trainer:
         """Its place in a program that several trainings share; None: it has its own."""
         return self._place
 
-    def variant(self, experiment: Experiment, place: Place | None = None) -> Trainer:
+    def variant(self, experiment: Experiment, place: Place | None = None, fold: Fold | None = None) -> Trainer:
         """Returns the trainer of a recipe that differs in traced fields alone; both share data and programs.
 
         A program that one of them compiles is compiled for all. The recipes may also save and stop in different ways.
@@ -112,19 +114,26 @@ class Trainer:
         Args:
             experiment: a recipe with the same `jaxdl.training.programs.program_key`.
             place: its place in a program that several trainings share, until `close`.
+            fold: a fold of the same examples; None: the same ones.
         """
         other = copy.copy(self)
-        other.experiment = experiment.for_spec(self.spec)
-        other.feed = dataclasses.replace(self.feed, seed=experiment.seed)
-        other.compile_seconds, other._rate = 0.0, 1.0
-        other._place, other.begun_with = place, None
+        changes: dict[str, Any] = {"seed": experiment.seed}
+        other.exchanged = None
+        if fold is not None:
+            other.spec, data = fold
+            changes["data"] = data if self.layout is None else data.on(self.layout.everywhere)
+        other.experiment, other.feed = experiment.for_spec(other.spec), dataclasses.replace(self.feed, **changes)
+        other._numbers = device_hparams(other.experiment, other.feed.data)
+        other.compile_seconds, other._rate, other._place, other.begun_with = 0.0, 1.0, place, None
         return other
 
-    def close(self) -> None:
-        """Leaves a shared program, which the other trainings then go on with, and reads no more examples ahead.
+    def vary(self, experiment: Experiment) -> None:
+        """Goes on with the numbers of a recipe that differs in traced fields alone."""
+        self.experiment = experiment.for_spec(self.spec)
+        self._numbers = device_hparams(self.experiment, self.feed.data)
 
-        May be called twice.
-        """
+    def close(self) -> None:
+        """Leaves a shared program, which others go on with, and reads no more examples ahead. May be called twice."""
         self.feed.close()
         place, self._place = self._place, None
         if place is not None:
@@ -182,11 +191,11 @@ class Trainer:
         on_progress: OnProgress | None = None,
         observer: Observer | None = None,
     ) -> Iterator[Epoch | Pause]:
-        """Continues training from `state` to the last epoch; yields after each epoch, and when `pauses` asks for it.
+        """Continues training to the last epoch; yields after each epoch, and when `pauses` asks for it.
 
         Args:
             state: where to continue from; its memory is given up to the training.
-            rows: of the `Pause` that gave `state`; needed where `state` is in the middle of an epoch.
+            rows: of the `Pause` that gave `state`; needed where it is in the middle of an epoch.
             pauses: when to pause within an epoch; None: never.
             early_stopping: tracks the epochs, and may end the training; None: no early stopping.
             on_progress: called about every two seconds with the step, the epoch (from 1), the train metrics
@@ -244,6 +253,8 @@ class Trainer:
             is_best = stopping.observe(ended.figures, ended.step)
             is_last = ended.number == epochs or stopping.exhausted
             yield dataclasses.replace(ended, is_best=is_best, is_last=is_last)
+            if self.exchanged is not None:
+                state, self.exchanged = self.exchanged, None
             rows, done = None, 0
 
     def _read(
@@ -275,16 +286,9 @@ class Trainer:
         return *self._program("train")(state, arrays, order, self.hparams(), *bounds), steps
 
     def measure(self, state: TrainState, order: Any, first: int, steps: int) -> tuple[TrainState, int]:
-        """Measures batch statistics of the average on batches of an epoch; see `jaxdl.training.averaging`.
+        """Measures batch statistics of the average on batches of an epoch; see `call` and `jaxdl.training.averaging`.
 
-        Args:
-            state: its memory is reused.
-            order: of the epoch.
-            first: number in the epoch of the first batch.
-            steps: how many to measure at most.
-
-        Returns:
-            The state, whose ``step`` counts the batches, too, and the number of the next one.
+        Returns the state, whose ``step`` counts the batches, too, and the number of the next one.
         """
         arrays, order, bounds, steps = self.feed.arguments(order, first, steps, state)
         state = self.placed(state)
@@ -294,17 +298,13 @@ class Trainer:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         program = self._program("eval")
         with self.watch(f"evaluation on {split}"):
-            return self.programs.evaluation.figures(program, self.experiment, self.placed(state), split)
+            figures, of = self.programs.evaluation.figures, (self.feed.data, self._numbers)
+            return figures(program, self.experiment, self.placed(state), split, *of)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:
-        """Runs train steps with the same bits as in `train`, and nothing else: no validation, no pause, no check.
+        """Runs `count` train steps with the same bits as in `train`: no validation, no pause, no check.
 
-        Args:
-            state: the first state; its memory is reused.
-            count: how many steps, at least 1, and not beyond the last step of the training.
-
-        Returns:
-            The state after them, and the loss of each, (count,) float32.
+        Returns the state after them, and the loss of each, (count,) float32. The memory of `state` is reused.
         """
         losses = []
         while count:
@@ -332,7 +332,7 @@ class Trainer:
 
         The learning rate is that of the present epoch, where it follows from the epochs before.
         """
-        return cut(device_hparams(self.experiment), self.experiment, self._rate)
+        return cut(self._numbers, self.experiment, self._rate)
 
     def state_shapes(self) -> TrainState:
         """Returns the shapes and dtypes of the state, and on several devices the shardings; computes nothing."""

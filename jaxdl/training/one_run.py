@@ -26,6 +26,7 @@ from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Epoch, NotFinite, Pause, Rows
 from jaxdl.training.figures import Figures
+from jaxdl.training.held_out import write_held_out
 from jaxdl.training.hook_calls import HookCalls, HookFailed
 from jaxdl.training.hooks import AnyPauses, Hooks, Metrics, Profiler
 from jaxdl.training.initial import check_same_source
@@ -161,6 +162,9 @@ class OneRun:
             raise GivenUp
         if self.calls.resume(state, rows):
             return state
+        exchange = self.hooks.exchange
+        if exchange is not None:
+            self.trainer.vary(exchange.experiment(self.figures.step // self.trainer.steps_per_epoch))
         steps_left = self.trainer.total_steps - self.figures.step
         every = Interval.parse(self.experiment.checkpoint.every)
         pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals, self.trainer.place)
@@ -188,7 +192,10 @@ class OneRun:
                     self._check_finite(point.metrics)
                     over = point.is_last or self.given_up
                 over |= self._call_hooks(point)
-                if over or pauses.due(point.step):
+                exchanged = isinstance(point, Epoch) and exchange is not None and exchange.due(point.number)
+                if exchanged and not over:
+                    point = self._exchange(point)
+                if over or exchanged or pauses.due(point.step):
                     self._save(point, is_last=over)
                     pauses.saved(point.step)
                 if self.signals.received is not None:
@@ -206,6 +213,15 @@ class OneRun:
             return None
         rate = self.experiment.optimizer.learning_rate_at(epoch.step - 1, self.trainer.total_steps)
         return float(rate) * float(epoch.metrics["train"].get("rate_factor", 1.0))
+
+    def _exchange(self, point: Epoch | Pause) -> Epoch | Pause:
+        """Goes on with what a population decides after an epoch; all members are saved after it, as one."""
+        assert self.hooks.exchange is not None
+        epoch = self.figures.epoch
+        state = self.hooks.exchange.state(epoch, point.state, self.figures.numbers)
+        self.trainer.exchanged = state
+        self.trainer.vary(self.hooks.exchange.experiment(epoch))
+        return dataclasses.replace(point, state=state)
 
     def _call_hooks(self, point: Epoch | Pause) -> bool:
         """Calls the hooks that are due; returns whether one of them ends the training. Saves where one fails."""
@@ -264,6 +280,8 @@ class OneRun:
         metrics = self.trainer.evaluate(state, "test")
         self.figures.log("test", metrics)
         self._check_finite({"test": metrics})
+        if self.dataset.rows is not None:
+            write_held_out(self.directory.path, self.trainer, self.dataset, state)
         if self.hooks.plots:
             self._inspect(state)
             steps, spec = self.trainer.programs.steps, self.trainer.spec

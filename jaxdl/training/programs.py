@@ -109,6 +109,7 @@ class Programs:
             raise UserError(f"{self.total_steps:,} train steps are more than can be counted; lower --epochs.")
         self._experiment = experiment
         self._feed = feed
+        self._hparams = device_hparams(experiment, feed.data)
         self.layout = layout
         self._make_steps = functools.partial(make_steps, experiment, spec, self.total_steps, class_weights)
         self.steps = self._make_steps(layout)
@@ -179,7 +180,7 @@ class Programs:
     @functools.cached_property
     def row_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
         """Shapes of the metrics of one epoch, (steps of an epoch,) by name; see `jaxdl.training.epoch.Pause`."""
-        arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
+        arguments = (self.state_shapes, self._batch_shapes(), self._hparams)
         found = jax.eval_shape(self.steps.train_step, *arguments)[1]
         return {n: jax.ShapeDtypeStruct((self._feed.steps_per_epoch,), shape.dtype) for n, shape in found.items()}
 
@@ -198,7 +199,7 @@ class Programs:
 
     @functools.cached_property
     def _step(self) -> core.Jaxpr:
-        arguments = (self.state_shapes, self._batch_shapes(), device_hparams(self._experiment))
+        arguments = (self.state_shapes, self._batch_shapes(), self._hparams)
         with jax.disable_jit(False), known(self.layout):
             traced: core.Jaxpr = jax.make_jaxpr(self.steps.train_step)(*arguments).jaxpr
         return traced
@@ -237,7 +238,7 @@ class Programs:
 
     def reads(self) -> set[str]:
         """Returns the paths of those traced numbers that the train step or the eval step really reads."""
-        hparams = device_hparams(self._experiment)
+        hparams = self._hparams
         found: set[str] = set()
         for step in (self.steps.train_step, self.steps.eval_step):
             closed = jax.make_jaxpr(step)(self.state_shapes, self._batch_shapes(), hparams)
@@ -278,7 +279,7 @@ class Programs:
     def _trace_train(self, steps: Steps) -> Any:
         run = self._run(steps, stacked=False, layout=self.layout)
         program, (arrays, order, *bounds) = self._feed.program(run)
-        hparams = device_hparams(self._experiment)
+        hparams = self._hparams
         arguments = (self.state_shapes, arrays, order, hparams, *bounds)
         said = None if self.layout is None else (self.layout.of_state(self.state_shapes), self.layout.everywhere)
         return traced(program, *arguments, donate_argnums=(0,), out_shardings=said)
@@ -297,7 +298,7 @@ class Programs:
         return run if layout is None else functools.partial(run, layout=layout)
 
     def _trace_eval(self) -> Any:
-        return self.evaluation.trace(self.state_shapes, device_hparams(self._experiment))
+        return self.evaluation.trace(self.state_shapes, self._hparams)
 
     def _batch_shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
         return self._feed.data.shapes(self._feed.batch_size)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxdl.backend import compiler
-from jaxdl.backend.compiler import add_xla_flags, compiled_quickly, compiler_options
+from jaxdl.backend.compiler import Options, add_xla_flags, compiled_quickly, compiler_options
 
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 
@@ -25,7 +25,7 @@ def traced() -> Any:
 def test_a_program_is_compiled_with_the_options_that_its_computation_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def options(program: Any) -> dict[str, str]:
+    def options(program: Any) -> Options:
         seen.extend(str(equation.primitive) for equation in program.eqns)
         return {"xla_cpu_enable_fast_min_max": "True"}
 
@@ -99,7 +99,7 @@ def test_the_product_is_chosen_where_a_program_has_none_over_time(
     monkeypatch.setattr(jaxlib.version, "__version_info__", version)
     matrix = jnp.eye(2)
     options = compiler_options(jax.make_jaxpr(powers)(matrix, 3).jaxpr)
-    assert len(options) == chosen and all("INDIVIDUAL_DOT" in value for value in options.values())
+    assert len(options) == chosen and all("INDIVIDUAL_DOT" in value for value in map(str, options.values()))
     assert compiler_options(jax.make_jaxpr(powers_over_time)(matrix, 3).jaxpr) == {}
 
 
@@ -125,7 +125,7 @@ def test_barriers_are_kept_where_a_gradient_computes_again(
     monkeypatch.setattr(jaxlib.version, "__version_info__", version)
     monkeypatch.setenv("XLA_FLAGS", "")
 
-    def options(function: Callable[[jax.Array], jax.Array]) -> dict[str, str]:
+    def options(function: Callable[[jax.Array], jax.Array]) -> Options:
         return compiler_options(jax.make_jaxpr(function)(1.0).jaxpr)
 
     again = jax.checkpoint(jnp.sin)

@@ -212,3 +212,15 @@ def test_metrics_and_hooks_of_the_recipe_are_chosen_by_their_names() -> None:
     assert found is not None and found.metrics is not None
     assert found.metrics == ("own", "f1") and isinstance(found.metrics[0], jaxdl.objectives.OwnMetric)
     assert found.hooks == ("save_predictions", called) and found.hooks[1] is called
+
+
+def test_folds_without_a_fold_are_a_sweep_over_all_of_them() -> None:
+    recipe = twin("digits_mlp")
+
+    def sweep(*flags: str) -> tuple[str, ...]:
+        return parse_command_line(["--experiment=digits_mlp", *flags], recipe)[0].sweep
+
+    assert sweep("--folds=5") == ("data.fold=0:5",)
+    assert sweep("--folds=5", "--fold=2") == ()
+    assert sweep("--folds=5", "--sweep=seed=0:3") == ("seed=0:3",), "where a space is read, its folds are added"
+    assert sweep("--folds=5", "--mode=summary") == ()

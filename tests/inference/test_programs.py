@@ -10,7 +10,8 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
-from jaxdl.inference import check_beside, exported_files, load_program
+from jaxdl.inference import load_program
+from jaxdl.inference.programs import check_beside, exported_files
 from tests.exported import disturbed
 from tests.padded import recurrent, untrained
 

@@ -16,8 +16,9 @@ from jax import lax
 
 import jaxdl
 from jaxdl import ops
+from jaxdl.backend.cores import processor_identity
 from jaxdl.errors import UserError
-from jaxdl.ops import library, onednn
+from jaxdl.ops import library
 
 # The operations are built once for all tests here: in one process.
 pytestmark = [
@@ -122,7 +123,7 @@ def test_the_first_of_equal_maxima_is_taken_and_nan_is_greater_than_numbers():
     assert_equal(got, expected, tolerance=1e-6)
 
 
-@pytest.mark.skipif("avx512bw" not in onednn.processor_identity(), reason="the processor has no bfloat16 for oneDNN")
+@pytest.mark.skipif("avx512bw" not in processor_identity(), reason="the processor has no bfloat16 for oneDNN")
 def test_bfloat16_is_rounded_once():
     arrays = normal(8, 14, 14, 16), normal(3, 3, 16, 32, seed=1)
     short = [array.astype(jnp.bfloat16) for array in arrays]

@@ -105,7 +105,7 @@ def test_progress_is_read_by_epoch_and_the_last_line_of_one_counts(tmp_path: Pat
         run.write_config({"name": "x"})
         assert read_progress(tmp_path) == []
         for epoch, rate in ((1, 0.5), (2, 0.4), (2, 0.25)):  # the second was trained again after a stop
-            run.log_progress(10 * epoch, epoch, {"train_seconds": np.float32(2), "learning_rate": rate})
+            run.log_progress(10 * epoch, epoch, {"train_seconds": float(np.float32(2)), "learning_rate": rate})
         with open(tmp_path / "progress.jsonl", "a") as file:
             file.write('{"step": 30, "ep')  # as a killed process leaves it
     assert read_progress(tmp_path) == [

@@ -35,8 +35,8 @@ _SIGNALS = (*[signal.SIGKILL] * 6, signal.SIGTERM, signal.SIGINT)
 _STATUSES = (0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130, 143)
 
 
-def command(sweep_dir: Path, *more: str) -> list[str]:
-    return [sys.executable, str(LAUNCH), *_FLAGS, f"--sweep_dir={sweep_dir}", *more]
+def command(sweep_dir: Path, *more: str, base: Sequence[str] = _FLAGS) -> list[str]:
+    return [sys.executable, str(LAUNCH), *base, f"--sweep_dir={sweep_dir}", *more]
 
 
 def table(sweep_dir: Path) -> list[dict[str, str]]:
@@ -49,10 +49,10 @@ def table(sweep_dir: Path) -> list[dict[str, str]]:
     ]
 
 
-def run_whole(sweep_dir: Path, flags: Sequence[str] = ()) -> float:
+def run_whole(sweep_dir: Path, flags: Sequence[str] = (), base: Sequence[str] = _FLAGS) -> float:
     """Runs the sweep without stopping it; returns the seconds that it took."""
     begin = time.monotonic()
-    subprocess.run(command(sweep_dir, *flags), check=True, capture_output=True)
+    subprocess.run(command(sweep_dir, *flags, base=base), check=True, capture_output=True)
     return time.monotonic() - begin
 
 
@@ -63,6 +63,7 @@ def killed_at_random(
     kills: int,
     seed: int,
     after_kill: Callable[[int], None] = lambda killed: None,
+    base: Sequence[str] = _FLAGS,
 ) -> list[list[dict[str, str]]]:
     """Kills the whole process group at random moments and runs the same command again, until the sweep is whole.
 
@@ -73,6 +74,7 @@ def killed_at_random(
         kills: how many times at least.
         seed: of the moments and signals.
         after_kill: called after each stop, with how many kills there were.
+        base: the command line of the sweep.
 
     Returns: the tables of the sweeps that came to their end.
     """
@@ -80,7 +82,7 @@ def killed_at_random(
     tables: list[list[dict[str, str]]] = []
     while killed < kills or not tables:
         process = subprocess.Popen(
-            command(sweep_dir, *flags),
+            command(sweep_dir, *flags, base=base),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from jaxdl.data.folds import Rows, stretch_of
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Notify, OwnFiles
 from jaxdl.data.spec import Column, Dataset, Spec, Split, Windows, fingerprint
@@ -69,8 +70,13 @@ class OfWindows(OwnFiles):
         if len(starts) < count:
             notify(f"{self.requested}: {count - len(starts):,} of {count:,} windows hold a gap; they are left out.")
         cuts = bounds(rows, self.validation, self.test, self.horizon)
-        splits = split_of(starts, self.window, self.horizon, rows, cuts)
-        for name, share in (("train", 1.0), ("validation", self.validation), ("test", self.test)):
+        test = cuts[1]
+        if self.fold is not None:
+            test = bounds(rows, 0.0, self.test, self.horizon)[1]
+            cuts = stretch_of(test, self.folds, self.fold)
+        splits = split_of(starts, self.window, self.horizon, rows, cuts, test)
+        of_validation = 1.0 if self.fold is not None else self.validation
+        for name, share in (("train", 1.0), ("validation", of_validation), ("test", self.test)):
             if not len(splits[name]) and share:
                 raise UserError(
                     f"{self.requested}: of its {rows:,} rows no window of {self.window} with {self.horizon} to predict "
@@ -95,6 +101,7 @@ class OfWindows(OwnFiles):
             fingerprint=fingerprint(self._arrays(values, target, starts)),
             train_examples=len(splits["train"]) + len(splits["validation"]),
             baselines=self._baselines(target, splits),
+            rows=None if self.fold is None else Rows(splits["train"], splits["validation"]),
         )
 
     def _arrays(self, values: np.ndarray, target: np.ndarray, starts: np.ndarray) -> Split:
@@ -113,6 +120,10 @@ class OfWindows(OwnFiles):
             }
             for label, season in seasons.items()
         }
+
+    @property
+    def cuts_itself(self) -> bool:
+        return True
 
     def fitted(self, dataset: Dataset, notify: Notify) -> Dataset:
         if not self.standardize:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from jaxdl.errors import UserError, missing, unknown
+from jaxdl.errors import missing, unknown
 
 
 @dataclasses.dataclass(frozen=True)

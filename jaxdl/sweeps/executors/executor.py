@@ -15,6 +15,7 @@ from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError
 from jaxdl.experiment.load import shortened
 from jaxdl.report.progress import Display
+from jaxdl.sweeps.trials.population import Population
 from jaxdl.sweeps.trials.runner import run_trial
 from jaxdl.sweeps.trials.trial import Job, Outcome
 from jaxdl.training.cache import Cache
@@ -77,9 +78,19 @@ class Inline:
         signals: tells it to stop.
         display_of: returns the display of a trial's progress.
         notify: called with messages.
+        population: of which the trials are the members; None: of none.
     """
 
-    def __init__(self, threads: int, cache: Cache, signals: StopSignals, display_of: DisplayOf, notify: Notify):
+    def __init__(
+        self,
+        threads: int,
+        cache: Cache,
+        signals: StopSignals,
+        display_of: DisplayOf,
+        notify: Notify,
+        population: Population | None = None,
+    ):
+        self._population = population
         self.width = threads
         self._cache = cache
         self._signals = signals
@@ -115,6 +126,8 @@ class Inline:
         raise KeyboardInterrupt
 
     def narrow(self) -> None:
+        if self._population is not None:
+            return  # its members are all needed
         if self._cache.side_by_side > 1:
             self._cache.narrow()
             self.width = self._cache.side_by_side
@@ -124,7 +137,14 @@ class Inline:
     def _run(self, job: Job) -> Outcome:
         display = self._display_of(job.number)
         try:
-            return run_trial(job, self._cache, signals=self._signals, display=display, notify=self._notify)
+            return run_trial(
+                job,
+                self._cache,
+                signals=self._signals,
+                display=display,
+                notify=self._notify,
+                population=self._population,
+            )
         finally:
             self._cache.forget(str(job.run_dir))
 

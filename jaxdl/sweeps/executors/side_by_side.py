@@ -38,6 +38,7 @@ _MEASURED_SECONDS = 0.3
 # Threads must take at most this share of the time, a stacked program less, because it changes the last bits.
 _WORTH, _WORTH_BITS = 0.9, 0.75
 _MEMORY_SHARE = 0.6
+_RULES = 2  # so that what was measured under earlier ones is measured again
 
 
 class Width(NamedTuple):
@@ -96,7 +97,7 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
             break
         best = Width(stacked.size, stacked.size, seconds / alone_seconds)
         cache.measured(stacked, trainer, keep=True)
-        size *= 2
+        size = min(2 * size, most) if size < most else most + 1  # a few more places than that in another round
     _write(file, best)
     return best
 
@@ -125,7 +126,7 @@ def _digest(experiment: Experiment, cache: Cache) -> str:
         cache.dataset(experiment).spec,
         (device.platform, device.device_kind, jax.device_count(), len(usable_cores())),
         (jax.__version__, jaxlib.version.__version__, os.environ.get("XLA_FLAGS", "")),
-        (_FIRST, _WORTH, _WORTH_BITS, _MOST_THREADS, _SPARE_THREADS),
+        (_RULES, _FIRST, _WORTH, _WORTH_BITS, _MOST_THREADS, _SPARE_THREADS),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 

@@ -16,7 +16,7 @@ from jaxdl.fields import show
 from jaxdl.report.format import duration, figure
 from jaxdl.report.progress import Reached
 from jaxdl.report.terminal import LiveArea, console_of
-from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.definition import FOLD, REPEATED, SEED, Definition
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.results.tables import group_table
 from jaxdl.sweeps.space.sampling import Key, combination_key
@@ -134,7 +134,7 @@ class SweepDisplay:
             self._earlier += earlier
         if trial.completed:
             same = self._combinations.setdefault(combination_key(trial.values), {})
-            same.setdefault(show(trial.values.get(SEED)), trial)
+            same.setdefault(values_text({path: trial.values.get(path) for path in REPEATED}), trial)
         if not earlier:
             self._area.line(self._line(trial))
 
@@ -162,7 +162,7 @@ class SweepDisplay:
         if not combinations:
             return "no best yet"
         best = min(combinations, key=rank)
-        over = f" over {len(best)} seeds" if len(best) > 1 else ""
+        over = f" over {repeats(best)}" if len(best) > 1 else ""
         return f"best {figure(_mean(best))}{over} (trial {min(trial.number for trial in best)})"
 
     def _counts(self) -> str:
@@ -221,7 +221,7 @@ def _of_the_best(results: SweepResults) -> list[tuple[str, str]]:
     for name in (definition.objective, f"test/{definition.objective.partition('/')[2]}"):
         if (found := results.mean_of(group, name)) is not None:
             after = ", measured after the choice" if name.startswith("test/") else ""
-            lines.append(("", f"{name} {spread(*found)}{after}"))
+            lines.append(("", f"{name} {spread(*found[:2], repeats(results.trials_of(group)))}{after}"))
     if definition.others:
         aims = " and ".join((definition.objective, *definition.others))
         numbers = ", ".join(str(each.trials[0]) for each in results.front)
@@ -231,9 +231,18 @@ def _of_the_best(results: SweepResults) -> list[tuple[str, str]]:
     return lines
 
 
-def spread(mean: float, interval: float | None, seeds: int) -> str:
-    """Returns a mean with its interval of 95 % and the number of seeds."""
-    return f"{figure(mean)}" + (f" ± {figure(interval)} over {seeds} seeds" if interval is not None else "")
+def spread(mean: float, interval: float | None, over: str) -> str:
+    """Returns a mean with its interval of 95 %, and over how many seeds or folds it is."""
+    return f"{figure(mean)}" + (f" ± {figure(interval)} over {over}" if interval is not None else "")
+
+
+def repeats(trials: Sequence[Trial]) -> str:
+    """Returns how many trainings of one combination there are, such as ``3 seeds`` or ``5 folds and 2 seeds``."""
+    folds = len({trial.values[FOLD] for trial in trials if FOLD in trial.values})
+    seeds = len({trial.values.get(SEED) for trial in trials})
+    if not folds:
+        return f"{len(trials)} seeds"
+    return f"{folds} folds" + (f" and {seeds} seeds" if seeds > 1 else "")
 
 
 def print_results(results: SweepResults, command: str, file: TextIO | None = None) -> None:

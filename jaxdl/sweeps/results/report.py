@@ -18,8 +18,8 @@ from jaxdl.report.figures import fields_figure
 from jaxdl.report.format import duration, figure
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table
 from jaxdl.report.sweep_plots import Scale, curves, front_plot, heat_map, importances, parallel_coordinates, slice_plot
-from jaxdl.sweeps.definition import SEED, Definition
-from jaxdl.sweeps.results.display import spread
+from jaxdl.sweeps.definition import REPEATED, Definition
+from jaxdl.sweeps.results.display import repeats, spread
 from jaxdl.sweeps.results.results import SweepResults, best_command
 from jaxdl.sweeps.results.tables import group_table
 from jaxdl.sweeps.space.axis import Axis, Choices
@@ -103,7 +103,7 @@ def fields_over(results: SweepResults, names: Sequence[str] = ()) -> Figure:
     for name in names:
         if name not in by_name:
             raise unknown("field of the sweep", name, by_name)
-    paths = [by_name[name] for name in names] or [path for path in axes if path != SEED] or list(axes)
+    paths = [by_name[name] for name in names] or [path for path in axes if path not in REPEATED] or list(axes)
     figures = [float(trial.objective or 0.0) for trial in done]
     best = int(np.argmax(_quality(definition, np.array(figures))))
     return fields_figure([_scale(axes[path], done) for path in paths], figures, best, definition.objective)
@@ -147,7 +147,7 @@ def _best(results: SweepResults, command: Sequence[str]) -> str:
 
 def _spread(results: SweepResults, name: str) -> str:
     found = results.mean_of(results.groups[0], name)
-    return spread(*found) if found is not None else ""
+    return spread(*found[:2], repeats(results.trials_of(results.groups[0]))) if found is not None else ""
 
 
 def _luck_text(results: SweepResults) -> str:
@@ -238,7 +238,7 @@ def _scale(axis: Axis, trials: Sequence[Trial]) -> Scale:
 def _two_fields(axes: Sequence[Axis], shares: Sequence[tuple[str, float]]) -> tuple[Axis, Axis] | None:
     """Returns the two most important fields; the seed counts as the least important."""
     rank = {path: number for number, (path, _) in enumerate(shares)}
-    ordered = sorted(axes, key=lambda axis: (axis.path == SEED, rank.get(axis.path, len(rank))))
+    ordered = sorted(axes, key=lambda axis: (axis.path in REPEATED, rank.get(axis.path, len(rank))))
     return (ordered[0], ordered[1]) if len(ordered) > 1 else None
 
 

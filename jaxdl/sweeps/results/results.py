@@ -11,23 +11,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxdl.errors import check_installed, needed
+from jaxdl.errors import UserError, check_installed, needed
 from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.paths import expanded
 from jaxdl.report.notebook import framed
 from jaxdl.sweeps.aims import front
-from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.definition import FOLD, REPEATED, SEED, Definition
 from jaxdl.sweeps.directory import read_definition
 from jaxdl.sweeps.results.luck import Luck, luck
 from jaxdl.sweeps.space.consequences import also_changed
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import Key, combination_key, grid_values
+from jaxdl.sweeps.trials.population import read_schedule
 from jaxdl.sweeps.trials.schedule import planned_values, with_waiting
 from jaxdl.sweeps.trials.table import TABLE, Table
 from jaxdl.sweeps.trials.trial import Trial, as_row
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas
     from matplotlib.figure import Figure
 
@@ -168,31 +170,73 @@ class SweepResults:
     @functools.cached_property
     def luck(self) -> Luck | None:
         """How far the best lies above the mean by chance alone; None with fewer than two seeds each."""
-        loss = self.definition.loss
         whole = [group for group in self.groups if group.complete]
-        return luck(
-            [[loss(figure) for n in g.trials if (figure := self.trials[n].objective) is not None] for g in whole]
-        )
+        return luck([self._losses_of_seeds(group) for group in whole])
+
+    def _losses_of_seeds(self, group: Group) -> list[float]:
+        """Returns for each seed of a combination what its training, or those of its folds on average, lost."""
+        of_seed: dict[Any, list[float]] = {}
+        for number in group.trials:
+            if (figure := self.trials[number].objective) is not None:
+                values = self.trials[number].values
+                seed = values.get(SEED, 0) if FOLD in values else number
+                of_seed.setdefault(seed, []).append(self.definition.loss(figure))
+        return [statistics.fmean(each) for each in of_seed.values()]
 
     def mean_of(self, group: Group, name: str) -> tuple[float, float | None, int] | None:
         """Returns the mean of a metric over a combination's seeds, half the width of its interval, and their number.
 
         The interval is that of 95 %; None where the metric was not measured.
         """
-        outcomes = [outcome for number in group.trials if (outcome := self.trials[number].outcome) is not None]
-        figures = [each.metrics[name] for each in outcomes if name in each.metrics]
-        return (statistics.fmean(figures), _interval(figures), len(figures)) if figures else None
+        having = [trial for trial in self.trials_of(group) if trial.outcome and name in trial.outcome.metrics]
+        figures = [trial.outcome.metrics[name] for trial in having if trial.outcome]
+        return (statistics.fmean(figures), interval(having, figures), len(figures)) if figures else None
+
+    def trials_of(self, group: Group) -> list[Trial]:
+        """Returns the completed trials of a combination."""
+        return [self.trials[number] for number in group.trials]
+
+    def out_of_fold(self, group: Group | None = None) -> dict[str, np.ndarray]:
+        """Returns what the models of the folds predict for the examples that each was validated on.
+
+        Args:
+            group: the combination; None: the best one.
+
+        Returns:
+            ``examples`` (examples,), their numbers in the source's train, rising; ``folds`` (examples,);
+            ``predictions`` (examples, ...), means over the seeds, and ``targets`` (examples, ...). With several outputs
+            ``predictions/NAME`` and ``targets/NAME``.
+
+        Raises:
+            UserError: the sweep has no folds, or what a fold has predicted cannot be read.
+        """
+        from jaxdl.sweeps.results.out_of_fold import out_of_fold
+
+        group = group or (self.groups[0] if self.groups else None)
+        trials = [] if group is None else self.trials_of(group)
+        if not trials or any(FOLD not in trial.values for trial in trials):
+            raise UserError("out-of-fold predictions need a finished sweep of a recipe with data.folds.")
+        return out_of_fold(self.sweep_dir, trials)
 
     def _seeds(self) -> dict[Key, set[str]]:
         """Returns for each combination the seeds that it should be run with."""
         definition = self.definition
         listed_all = definition.mode == "grid" and definition.space.is_known
         grids = grid_values([*definition.grids, definition.space]) if listed_all else []
-        listed = {show(seed) for seed in definition.seeds}
+        listed = {_repeat(values) for values in definition.repeats}
         seeds: dict[Key, set[str]] = {}
         for values in (*(trial.values for trial in self.trials), *grids):
-            seeds.setdefault(combination_key(values), set(listed)).add(_seed(values))
+            seeds.setdefault(combination_key(values), set(listed)).add(_repeat(values))
         return seeds
+
+    @functools.cached_property
+    def schedule(self) -> list[dict[str, Any]]:
+        """What was decided in a population, in the order of the epochs; empty without one.
+
+        For each exchange ``epoch``, ``figures`` of all members, and ``members``: by the number of each that was
+        replaced ``from`` which one, and its new ``values``.
+        """
+        return read_schedule(self.sweep_dir)
 
     def count(self, state: str) -> int:
         """Returns how many trials are in a state."""
@@ -217,17 +261,17 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
 
 
-def _seed(values: Mapping[str, Any]) -> str:
-    """Returns a trial's seed; empty if it is not varied."""
-    return show(values[SEED]) if SEED in values else ""
+def _repeat(values: Mapping[str, Any]) -> str:
+    """Returns a trial's seed and fold; empty if neither is varied."""
+    return " ".join(show(values[path]) for path in REPEATED if path in values)
 
 
 def _group(trials: Sequence[Trial], also: Mapping[str, Any], aims: Sequence[str], wanted: set[str]) -> Group:
     done = [trial for trial in trials if trial.completed]
-    by_seed = {_seed(trial.values): trial.objective for trial in done if trial.objective is not None}
-    figures = list(by_seed.values())
+    by_repeat = {_repeat(trial.values): trial for trial in done}
+    figures = [trial.objective for trial in by_repeat.values() if trial.objective is not None]
     std = statistics.stdev(figures) if len(figures) > 1 else None
-    values = {path: value for path, value in trials[0].values.items() if path != SEED}
+    values = {path: value for path, value in trials[0].values.items() if path not in REPEATED}
     mean = statistics.fmean(figures) if figures else None
     others = {}
     for aim in aims:
@@ -235,16 +279,33 @@ def _group(trials: Sequence[Trial], also: Mapping[str, Any], aims: Sequence[str]
         if found and len(found) == len(done):
             others[aim] = statistics.fmean(found)
     numbers = tuple(trial.number for trial in done)
-    return Group(values, also, numbers, len(trials), mean, std, _interval(figures), others, wanted <= set(by_seed))
+    ci95 = interval(list(by_repeat.values()), figures)
+    return Group(values, also, numbers, len(trials), mean, std, ci95, others, wanted <= set(by_repeat))
 
 
-def _interval(figures: Sequence[float]) -> float | None:
-    """Returns half the width of the mean's confidence interval of 95 %; None for fewer than two figures."""
+def interval(trials: Sequence[Trial], figures: Sequence[float]) -> float | None:
+    """Returns half the width of the mean's confidence interval of 95 %; None for fewer than two figures.
+
+    Folds train on mostly the same examples, so their figures are not independent: of the means of the folds over the
+    seeds, the variance is that of Nadeau and Bengio 2003 ("Inference for the generalization error", Machine Learning
+    52), which takes the share that is validated into account.
+
+    Args:
+        trials: of one combination, each with one of the figures.
+        figures: what was measured, a number for each trial.
+    """
+    of_fold: dict[Any, list[float]] = {}
+    for trial, figure in zip(trials, figures, strict=True):
+        of_fold.setdefault(trial.values.get(FOLD), []).append(figure)
+    correction = 0.0
+    if None not in of_fold and len(of_fold) > 1:
+        figures, correction = [statistics.fmean(each) for each in of_fold.values()], 1 / (len(of_fold) - 1)
     if len(figures) < 2:
         return None
     from scipy.special import stdtrit  # the quantile of Student's t, without the second that scipy.stats takes
 
-    return float(stdtrit(len(figures) - 1, 0.975)) * statistics.stdev(figures) / math.sqrt(len(figures))
+    width = math.sqrt(1 / len(figures) + correction)
+    return float(stdtrit(len(figures) - 1, 0.975)) * statistics.stdev(figures) * width
 
 
 def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:

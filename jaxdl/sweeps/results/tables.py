@@ -10,7 +10,7 @@ from typing import Any
 from jaxdl.fields import short_names, show
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.report.format import figure
-from jaxdl.sweeps.definition import SEED
+from jaxdl.sweeps.definition import REPEATED
 from jaxdl.sweeps.results.results import SweepResults
 
 
@@ -79,7 +79,7 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
     """Returns head and rows of the table over seeds, the best combination first."""
     name = results.definition.objective
     also = list(results.also[0]) if results.trials else []
-    paths = [*(axis.path for axis in results.definition.space.axes if axis.path != SEED), *also]
+    paths = [*(axis.path for axis in results.definition.space.axes if axis.path not in REPEATED), *also]
     data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
     short = {path: last for last, path in short_names(paths).items()}
     names = [short.get(path, path) for path in paths]

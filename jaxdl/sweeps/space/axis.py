@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -15,9 +16,10 @@ from jaxdl.sweeps.space.limits import Limit
 from jaxdl.sweeps.space.ranges import RANGES, Range, read_range
 from jaxdl.sweeps.space.spellings import in_our_words, of_optuna, split
 
-_CALL = re.compile(rf"\s*({'|'.join(RANGES)}|choice)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
+_CALL = re.compile(rf"\s*({'|'.join(RANGES)}|choice|repeat)\s*\((.*)\)\s*", re.ASCII | re.DOTALL)
 _OTHER_CALL = re.compile(r"\s*[a-z]\w*\s*\(.*\)\s*", re.ASCII | re.DOTALL | re.IGNORECASE)
 _COUNT = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*", re.ASCII)
+_TIMES = re.compile(r"\s*int\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)\s*", re.ASCII)
 _FORMS = "1e-4,1e-3 or 0:5 or log(1e-4,1e-1), uniform(0,0.5), int(16,256,step=16), choice(32,64)"
 # A range such as 0:1000000000 is a typing mistake and would fill the memory.
 _MOST_VALUES = 10_000
@@ -103,7 +105,8 @@ def parse_axis(field: Field, spec: str) -> Axis:
     A list (``32,64``; if the field itself is a list, values are in parentheses, ``(64),(128,64)``, and a single number
     is a list of one), whole numbers as in Python's ``range`` (``0:5``, ``0:10:2``, without the end), or a distribution:
     ``log(LOW,HIGH)``, ``uniform(LOW,HIGH)``, ``int(LOW,HIGH)`` with the end, these two also with ``step=STEP``, and
-    ``choice(VALUE,...)``. Other spellings that are clear are taken as well; see `jaxdl.sweeps.space.spellings`.
+    ``choice(VALUE,...)``; of a field that is a list also ``repeat(int(1,4),32,64)``, each value once to four times.
+    Other spellings that are clear are taken as well; see `jaxdl.sweeps.space.spellings`.
 
     Args:
         field: the field with its full path.
@@ -118,6 +121,8 @@ def parse_axis(field: Field, spec: str) -> Axis:
     call, count = _CALL.fullmatch(spec), _COUNT.fullmatch(spec)
     if call is not None and _closes_last(call[2]):
         name, inside = call[1], call[2]
+        if name == "repeat":
+            return _repeat_axis(field, spec, split(inside))
         return _list_axis(field, spec, split(inside)) if name == "choice" else _range_axis(field, spec, name, inside)
     if count is not None:
         if max(map(len, filter(None, count.groups()))) > _MOST_DIGITS:
@@ -230,6 +235,21 @@ def _range_axis(field: Field, spec: str, kind: str, inside: str) -> Axis:
     for bound in (values.low, values.high):
         check_value(field, axis.value(bound))
     return axis
+
+
+def _repeat_axis(field: Field, spec: str, items: list[str]) -> Axis:
+    """Returns the lists that repeat one of some values some times: layers of the same width."""
+    times = _TIMES.fullmatch(items[0]) if items else None
+    if _element(field.type) is None or times is None or len(items) < 2:
+        raise _wrong(field, spec, "write repeat(int(1,4),32,64) for a field that is a list: how often, then the values")
+    least, most = int(times[1]), int(times[2])
+    if not 1 <= least <= most:
+        raise _wrong(field, spec, f"int({least},{most}) must begin at 1 or later, and not end before")
+    inner = parse_axis(field, ",".join(items[1:]))
+    if not math.isfinite(inner.count) or inner.count * (most - least + 1) > _MOST_VALUES:
+        raise _wrong(field, spec, f"these are more than {_MOST_VALUES:,} lists; give a range with steps, or fewer")
+    single = [inner.at(place) for place in range(int(inner.count))]
+    return _checked(field, spec, [each * count for count in range(least, most + 1) for each in single])
 
 
 def _number_type(annotation: Any) -> type | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxdl.errors import UserError, check_installed
-from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.space.axis import Choices
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import distribution, from_optuna, key_of, new_combination, quiet, shortened
@@ -51,7 +51,7 @@ class CmaEs:
 
         self._definition = definition
         self._known = known
-        self._space: Space = definition.space.without(SEED) if definition.seeds else definition.space
+        self._space: Space = definition.drawn_space
         self._distributions = {axis.path: distribution(axis) for axis in self._space.dimensions}
         seed = int(np.random.SeedSequence(definition.sweep_seed).generate_state(1)[0])
         sampler = optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)

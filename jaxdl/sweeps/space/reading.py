@@ -15,7 +15,7 @@ from jaxdl.sweeps.space.limits import Limit, Settings, condition_limit, function
 from jaxdl.sweeps.space.pairs import checked_rows
 from jaxdl.sweeps.space.space import Space, apply
 
-SEED = "seed"
+SEED, FOLD = "seed", "data.fold"
 _CONDITION = re.compile(r"(.*?\S)\s+if\s+(.+)", re.DOTALL)
 
 
@@ -31,7 +31,7 @@ def make_space(
         experiment: the recipe that is varied.
         fields: values of each field, by its dotted path, or by its last name if only one field has it: a text as after
             ``--sweep=FIELD=`` (see `jaxdl.sweeps.space.axis.parse_axis`), which may end in ``if CONDITION``, or an
-            iterable of values.
+            iterable of values. Where the recipe has folds, these are added.
         limits: conditions (see `jaxdl.sweeps.space.conditions`), and functions that return for a trial's experiment
             whether it may be tried.
         pairs: combinations of fields that are tried as they stand: values, or their texts, by name.
@@ -40,6 +40,8 @@ def make_space(
         UserError: a name or a value is wrong, a field is given twice, or does not change any result.
     """
     given = list(fields.items() if isinstance(fields, Mapping) else fields)
+    if experiment.data.folds and experiment.data.fold is None and not {"fold", FOLD} & {name for name, _ in given}:
+        given.append((FOLD, f"0:{experiment.data.folds}"))
     if not given and not pairs:
         raise UserError("a sweep needs a field to vary: give --sweep=FIELD=VALUES.")
     for name, _ in given:

@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxdl.errors import UserError
 from jaxdl.fields import show
-from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.definition import REPEATED, Definition
 from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.pairs import PAIRS, row_text
@@ -47,8 +47,8 @@ def key_of(values: Values) -> Key:
 
 
 def combination_key(values: Values) -> Key:
-    """Returns the key of a trial's values without its seed."""
-    return key_of({path: value for path, value in values.items() if path != SEED})
+    """Returns the key of a trial's values without its seed and its fold."""
+    return key_of({path: value for path, value in values.items() if path not in REPEATED})
 
 
 def grid_values(spaces: Sequence[Space], *, seeds_together: bool = False) -> list[Values]:
@@ -56,7 +56,7 @@ def grid_values(spaces: Sequence[Space], *, seeds_together: bool = False) -> lis
 
     Args:
         spaces: the grids, the earliest first.
-        seeds_together: let the seed vary fastest in each grid, wherever it stands among the fields.
+        seeds_together: let the seed and the fold vary fastest in each grid, wherever they stand among the fields.
 
     Raises:
         UserError: there are more combinations than a sweep can have.
@@ -66,7 +66,7 @@ def grid_values(spaces: Sequence[Space], *, seeds_together: bool = False) -> lis
     for space in spaces:
         if space.choices > _MOST_COMBINATIONS:
             raise UserError(f"the grid has {space.choices:,} combinations; give fewer values, or --sweep_mode=random.")
-        for values in space.grid(fastest=SEED if seeds_together else ""):
+        for values in space.grid(fastest=REPEATED if seeds_together else ()):
             key = key_of(values)
             if key not in seen:
                 seen.add(key)
@@ -77,10 +77,9 @@ def grid_values(spaces: Sequence[Space], *, seeds_together: bool = False) -> lis
 def drawn_values(definition: Definition) -> list[Values]:
     """Returns the values of all trials of a sweep whose results decide nothing (random, sobol), by number.
 
-    If the seed has a list of values, each drawn combination is run with each of them, one after another.
+    If the seed has a list of values, each drawn combination is run with each of them, one after another; so with folds.
     """
-    seeds = definition.seeds
-    count = -(-definition.trials // len(seeds)) if seeds else definition.trials
+    count = -(-definition.trials // (len(definition.repeats) or 1))
     if definition.rules == 1:
         combinations = [_drawn(definition, number) for number in range(count)]
     else:
@@ -89,14 +88,14 @@ def drawn_values(definition: Definition) -> list[Values]:
 
 
 def _numbered(combinations: Sequence[Values], definition: Definition) -> Iterator[tuple[int, Values]]:
-    of_one = len(definition.seeds) or 1
+    of_one = len(definition.repeats) or 1
     for number in range(definition.trials):
         yield number, combinations[number // of_one]
 
 
 def _combinations(definition: Definition, count: int) -> list[Values]:
     """Returns the combinations of a sweep without results, each once: the known ones first."""
-    space = _drawn_from(definition)
+    space = definition.drawn_space
     found: list[Values] = []
     earlier: set[Key] = set()
     order = _order(definition, space)
@@ -157,7 +156,7 @@ def draw(
         history: the finished combinations to learn from, without seeds, in the order of their numbers.
         earlier: keys of all combinations with smaller numbers, by `combination_key`.
     """
-    combination = number // len(definition.seeds) if definition.seeds else number
+    combination = number // (len(definition.repeats) or 1)
     if definition.rules == 1:
         return with_seed(definition, number, _drawn(definition, combination, history))
     return with_seed(definition, number, new_combination(definition, combination, earlier, history))
@@ -177,7 +176,7 @@ def new_combination(
     if combination < len(definition.enqueued):
         return _enqueued(definition, combination, earlier)
     values = _new(definition, combination, history, earlier)
-    space = _drawn_from(definition)
+    space = definition.drawn_space
     # Few are left, and none of them was suggested.
     if (values is None or key_of(values) in earlier) and space.choices <= MOST_LISTED:
         values = next((each for each in _listed(definition, space) if key_of(each) not in earlier), None)
@@ -201,14 +200,9 @@ def _enqueued(definition: Definition, combination: int, earlier: Collection[Key]
 
 def with_seed(definition: Definition, number: int, combination: Values) -> Values:
     """Returns the values of a trial with a drawn combination, in the order of the sweep's fields."""
-    seeds = definition.seeds
-    values = {**combination, SEED: seeds[number % len(seeds)]} if seeds else combination
+    repeats = definition.repeats
+    values = {**combination, **repeats[number % len(repeats)]} if repeats else combination
     return {axis.path: values[axis.path] for axis in definition.space.axes if axis.path in values}
-
-
-def _drawn_from(definition: Definition) -> Space:
-    """Returns the space that combinations are drawn from: without a seed that is listed."""
-    return definition.space.without(SEED) if definition.seeds else definition.space
 
 
 def _new(
@@ -222,7 +216,7 @@ def _new(
 
     None if none of the attempts is allowed.
     """
-    space = _drawn_from(definition)
+    space = definition.drawn_space
     last = None
     for attempt in range(_MOST_REDRAWS if space.is_plain else _MOST_FILTERED_DRAWS):
         values = _drawn(definition, combination, history, attempt, fixed)
@@ -243,7 +237,7 @@ def _drawn(
     """Returns a combination as Optuna draws it, with some fields fixed; it may not be allowed."""
     import optuna
 
-    space = _drawn_from(definition)
+    space = definition.drawn_space
     axes = space.dimensions
     # A separate generator for each combination: a single one would start again in a process that resumes a sweep.
     entropy = [definition.sweep_seed, combination, *([attempt] if attempt else [])]

@@ -73,13 +73,13 @@ class Space:
             return self.choices
         return sum(1 for _ in self.grid())
 
-    def grid(self, fastest: str = "") -> Iterator[Values]:
+    def grid(self, fastest: Sequence[str] = ()) -> Iterator[Values]:
         """Yields every combination, as values by dotted path; the space must be finite.
 
         Args:
-            fastest: the field that varies fastest; empty: the last one.
+            fastest: the fields that vary fastest; empty: the last one.
         """
-        axes = sorted(self.dimensions, key=lambda axis: axis.path == fastest)
+        axes = sorted(self.dimensions, key=lambda axis: axis.path in fastest)
         paths = [axis.path for axis in axes]
         lists = [[axis.at(place) for place in range(int(axis.count))] for axis in axes]
         yield from self.possible(dict(zip(paths, drawn, strict=True)) for drawn in itertools.product(*lists))

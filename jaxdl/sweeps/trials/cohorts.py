@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from jaxdl.sweeps.definition import SEED, Definition
+from jaxdl.sweeps.definition import REPEATED, Definition
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import combination_key, distribution, to_optuna
 from jaxdl.sweeps.trials.trial import Outcome, Trial
@@ -30,8 +30,8 @@ class Cohorts:
         sizes = [1] * definition.trials
         if definition.judges_seeds_together and planned is not None:
             sizes = [len(list(same)) for _, same in groupby(planned, combination_key)]
-        elif definition.judges_seeds_together and definition.seeds:
-            of_one = len(definition.seeds)
+        elif definition.judges_seeds_together and definition.repeats:
+            of_one = len(definition.repeats)
             sizes = [min(of_one, definition.trials - first) for first in range(0, definition.trials, of_one)]
         self._all: list[range] = []
         for size in sizes:
@@ -43,6 +43,11 @@ class Cohorts:
     def together(self) -> bool:
         """Whether there is a cohort of several trials."""
         return len(self._all) < len(self._places)
+
+    @property
+    def count(self) -> int:
+        """How many cohorts there are."""
+        return len(self._all)
 
     def place(self, number: int) -> int:
         """Returns the place of a trial's cohort among all."""
@@ -74,7 +79,7 @@ def combined(trials: Sequence[Trial]) -> Trial:
     figures = [outcome.objective for outcome in outcomes if outcome.objective is not None]
     state = next((s for s in ("failed", "pruned") if any(trial.state == s for trial in trials)), "completed")
     objective = statistics.fmean(figures) if figures and state == "completed" else None
-    values = {path: value for path, value in trials[0].values.items() if path != SEED}
+    values = {path: value for path, value in trials[0].values.items() if path not in REPEATED}
     seconds = statistics.fmean(outcome.seconds for outcome in outcomes) if outcomes else 0.0
     means = [_means([getattr(outcome, name) for outcome in outcomes]) for name in ("metrics", "costs")]
     outcome = Outcome(state, objective, means[0], mean_curve(outcomes), seconds=seconds, costs=means[1])  # type: ignore[arg-type]
@@ -109,7 +114,7 @@ def in_optunas_terms(trial: Trial, definition: Definition) -> FrozenTrial:
     """
     from optuna.trial import TrialState, create_trial
 
-    space = definition.space.without(SEED) if definition.seeds else definition.space
+    space = definition.drawn_space
     chosen = space.chosen_for(trial.values)  # without fields whose condition does not hold
     axes = [axis for axis in space.dimensions if axis.path in chosen]
     assert trial.outcome is not None

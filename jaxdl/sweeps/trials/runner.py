@@ -8,7 +8,7 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jaxdl.backend.memory import ran_out_of_memory
@@ -20,6 +20,7 @@ from jaxdl.files.locks import InUse
 from jaxdl.record import read_metrics
 from jaxdl.report.format import data_used
 from jaxdl.report.progress import Display
+from jaxdl.sweeps.trials.population import Member, Population
 from jaxdl.sweeps.trials.pruning import Pruning
 from jaxdl.sweeps.trials.trial import Job, Outcome, State
 from jaxdl.training.cache import Cache
@@ -45,6 +46,7 @@ def run_trial(
     signals: StopSignals | None = None,
     display: Display | None = None,
     notify: Callable[[str], None] = print,
+    population: Population | None = None,
 ) -> Outcome:
     """Trains, and returns the outcome; a failed training raises no error.
 
@@ -54,6 +56,7 @@ def run_trial(
         signals: tells it to stop.
         display: shows its progress.
         notify: called with messages.
+        population: of which it is a member; None: of none.
 
     Raises:
         KeyboardInterrupt: the training was stopped, and has saved its state.
@@ -61,8 +64,9 @@ def run_trial(
     begin = time.perf_counter()
     cache.programs_dir = job.run_dir.absolute().parents[1] / PROGRAMS
     try:
-        hooks = Hooks(signals, display, Pruning(job), plots=False)
-        return _outcome(job, _train(job, cache, hooks, notify), time.perf_counter() - begin)
+        with _member(job, population, signals) as member:
+            hooks = Hooks(signals, display, Pruning(job), exchange=member, plots=False)
+            return _outcome(job, _train(job, cache, hooks, notify), time.perf_counter() - begin)
     except InUse as error:
         return _failed(str(error), begin, again=True)
     except UserError as error:
@@ -83,6 +87,20 @@ def run_trial(
             replace_file(file, traceback.format_exc())
         text = " ".join(str(error).split())[:200]
         return _failed(f"{type(error).__name__}: {text} (see {file})", begin, again=True)
+
+
+@contextlib.contextmanager
+def _member(job: Job, population: Population | None, signals: StopSignals | None) -> Iterator[Member | None]:
+    """Gives a trial its part in a population, and takes it out if it does not come to its end."""
+    if population is None:
+        yield None
+        return
+    population.join(job.number)
+    try:
+        yield Member(population, job.number, job.objective, signals)
+    except BaseException:
+        population.leave(job.number)
+        raise
 
 
 def _train(job: Job, cache: Cache, hooks: Hooks, notify: Callable[[str], None]) -> Summary:

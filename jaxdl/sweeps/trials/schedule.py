@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.sampling import Key, combination_key, draw, drawn_values, grid_values, with_seed
 from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.cohorts import Cohorts, combined, in_optunas_terms, mean_curve
+from jaxdl.sweeps.trials.halving import Bracket, brackets_of, survivors
 from jaxdl.sweeps.trials.pruning import Rivals, first_rung_after, is_behind
 from jaxdl.sweeps.trials.table import Table
 from jaxdl.sweeps.trials.trial import Job, Outcome, Trial, trial_dir
@@ -77,6 +80,8 @@ class Schedule:
         self._rungs: dict[int, int] = {}  # at which epoch a cohort's trials pause next, by the cohort's place
         self._paused: dict[int, Outcome] = {}
         self._before: dict[int, Outcome] = {}  # of the trials that go on after a pause
+        count, epochs = self._cohorts.count, definition.most_epochs
+        self._brackets = brackets_of(definition.prune, count, epochs) if definition.compares_at_rungs else []
         self._over = 0  # so many of the first trials are over, at least
         in_table = table.trials()
         self._rows = len(in_table)
@@ -86,6 +91,18 @@ class Schedule:
         else:
             self._queue = sorted(number for number, trial in self._trials.items() if trial.outcome is None)
         self._queue += range(len(self._trials), definition.trials)  # those of TPE
+        if self._brackets:
+            self._take_up(table.paused())
+
+    def _take_up(self, paused: Mapping[int, Outcome]) -> None:
+        """Takes up what an earlier process left of trials that had paused; they need not run again up to there."""
+        for number, outcome in paused.items():
+            place = self._cohorts.place(number)
+            # Of seeds that were on their way to the next rung, some have come there and some have not.
+            self._paused[number], self._rungs[place] = outcome, min(outcome.epochs, self._rungs.get(place, sys.maxsize))
+        self._queue = [number for number in self._queue if number not in paused]
+        for bracket in self._brackets:
+            self._compare(self._cohorts.at(bracket.places.start))
 
     def _by_program(self) -> list[int]:
         """Returns the trials to run: first those already started, then the others, grouped by their programs."""
@@ -111,7 +128,7 @@ class Schedule:
             return None
         number = self._queue[0]
         known = self._known(number)
-        if self._definition.adaptive and not self._are_over(known):
+        if self._definition.adaptive and not self._brackets and not self._are_over(known):
             return None
         del self._queue[0]
         if number not in self._trials:
@@ -129,8 +146,8 @@ class Schedule:
 
         The number is the same for all seeds of one combination, so that they draw the same combination.
         """
-        seeds = self._definition.seeds
-        first = number - number % len(seeds) if seeds else self._cohorts.of(number).start
+        repeats = self._definition.repeats
+        first = number - number % len(repeats) if repeats else self._cohorts.of(number).start
         return max(0, first - self._definition.lag + 1)
 
     def _are_over(self, known: int) -> bool:
@@ -176,10 +193,13 @@ class Schedule:
         outcome = dataclasses.replace(outcome, seconds=seconds, compile_seconds=compiling)
         if outcome.state == "pruned" and self._pause_at(number):
             self._paused[number] = outcome
+            if self._brackets:
+                self._table.pause(number, outcome)
             over = []
         else:
             over = [self._end(number, outcome)]
-        return over + self._judge(self._cohorts.of(number))
+        judge = self._compare if self._brackets else self._judge
+        return over + judge(self._cohorts.of(number))
 
     def _end(self, number: int, outcome: Outcome) -> Trial:
         self._trials[number] = self._table.finish(self._trials[number], outcome)
@@ -187,9 +207,11 @@ class Schedule:
 
     def _pause_at(self, number: int) -> int:
         """Returns the epoch after which a trial pauses; 0 if it runs to its end, or is judged alone."""
-        if self._definition.prune == "none" or not self._cohorts.together:
+        if self._definition.prune == "none" or not (self._cohorts.together or self._brackets):
             return 0
-        rung = self._rungs.get(self._cohorts.place(number), first_rung_after(0))
+        place = self._cohorts.place(number)
+        first = self._bracket(place).rung_after(0) if self._brackets else first_rung_after(0)
+        rung = self._rungs.get(place, first)
         return rung if rung < self.experiment(self._trials[number].values).training.epochs else 0
 
     def _judge(self, cohort: range) -> list[Trial]:
@@ -211,6 +233,41 @@ class Schedule:
         self._queue[:0] = paused
         return []
 
+    def _bracket(self, place: int) -> Bracket:
+        return next(bracket for bracket in self._brackets if place in bracket.places)
+
+    def _compare(self, cohort: range) -> list[Trial]:
+        """Compares the combinations of a bracket once all that go on have come to the same rung, or have ended."""
+        bracket = self._bracket(self._cohorts.place(cohort.start))
+        members = [self._cohorts.at(place) for place in bracket.places]
+        if any(number not in self._paused and self._trials[number].outcome is None for of in members for number in of):
+            return []
+        waiting = {self._cohorts.place(of.start): of for of in members if any(number in self._paused for number in of)}
+        if not waiting:
+            return []
+        rung = min(self._pause_at(of.start) for of in waiting.values())
+        here = {place: of for place, of in waiting.items() if self._pause_at(of.start) == rung}
+        losses = {place: self._loss_at(of, rung) for place, of in here.items()}
+        kept = survivors(losses, bracket.goes_on(rung))
+        over: list[Trial] = []
+        for place, of in here.items():
+            paused = [number for number in of if number in self._paused]
+            if place not in kept:
+                over += [self._end(number, self._paused.pop(number)) for number in paused]
+        for place in kept:
+            paused = [number for number in here[place] if number in self._paused]
+            self._rungs[place] = bracket.rung_after(rung) or self._definition.most_epochs
+            self._before |= {number: self._paused.pop(number) for number in paused}
+        self._queue[:0] = [number for place in kept for number in here[place] if number in self._before]
+        return over
+
+    def _loss_at(self, cohort: range, rung: int) -> float:
+        """Returns what a combination is compared by at a rung, smaller is better; infinite where a seed has failed."""
+        outcomes = [self._paused.get(number) or self._trials[number].outcome for number in cohort]
+        curve = mean_curve([outcome for outcome in outcomes if outcome is not None])
+        failed = any(outcome is not None and outcome.state == "failed" for outcome in outcomes)
+        return math.inf if failed or rung not in curve else self._definition.loss(curve[rung])
+
     def again(self, number: int) -> None:
         """Puts a trial that failed first in the queue."""
         self._before.pop(number, None)
@@ -224,7 +281,7 @@ class Schedule:
         definition = self._definition
         run_dir = trial_dir(self._sweep_dir, trial.number)
         values = [f"--{path}={show(value)}" for path, value in trial.values.items()]
-        alone = not self._cohorts.together
+        alone = not (self._cohorts.together or self._brackets)
         return Job(
             trial.number,
             self.experiment(trial.values),

@@ -10,9 +10,9 @@ import copy
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 TABLE = "study.log"
-_ATTEMPTS, _OUTCOME = "attempts", "outcome"
+_ATTEMPTS, _OUTCOME, _PAUSED = "attempts", "outcome", "paused"
 # What of an outcome is kept in another field, or is of no use later.
 _LEFT_OUT = ("state", "again", "ends_sweep")
 
@@ -138,7 +138,7 @@ class Table:
         if outcome.state == "completed" and outcome.objective is not None:
             others = [outcome.figure(aim) for aim in self._others]
             value = [outcome.objective, *(math.nan if each is None else each for each in others)]
-        plain = {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _LEFT_OUT}
+        plain = _plain(outcome)
         with self._errors():
             trial_id = self._id(trial.number)
             for epoch, figure in outcome.curve.items():  # again, for Optuna's tools
@@ -146,6 +146,20 @@ class Table:
             self._storage.set_trial_user_attr(trial_id, _OUTCOME, plain)
             self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
         return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
+
+    def pause(self, number: int, outcome: Outcome) -> None:
+        """Records how far a trial has come that waits until it is compared with others."""
+        with self._errors():
+            self._storage.set_trial_user_attr(self._id(number), _PAUSED, _plain(outcome))
+
+    def paused(self) -> dict[int, Outcome]:
+        """Returns how far the trials without an outcome had come when they last paused, by number."""
+        waiting = (frozen for frozen in self._frozen() if not frozen.state.is_finished())
+        return {
+            frozen.number: _outcome("pruned", frozen.user_attrs[_PAUSED])
+            for frozen in waiting
+            if _PAUSED in frozen.user_attrs
+        }
 
     def _frozen(self) -> list[FrozenTrial]:
         if self._study_id is None:
@@ -170,9 +184,7 @@ class Table:
             )
         states: dict[TrialState, State] = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}
         state = states.get(frozen.state, "failed")
-        plain = dict(frozen.user_attrs.get(_OUTCOME, {}))
-        curve = {int(epoch): figure for epoch, figure in plain.pop("curve", {}).items()}  # JSON's keys are text
-        return Trial(frozen.number, values, state, attempts, Outcome(state, curve=curve, **plain))
+        return Trial(frozen.number, values, state, attempts, _outcome(state, frozen.user_attrs.get(_OUTCOME, {})))
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -187,6 +199,16 @@ class Table:
             raise UserError(
                 f"the trial table {self.path} cannot be used ({cause}): check the disk, or give another --sweep_dir."
             ) from error
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    return {k: v for k, v in dataclasses.asdict(outcome).items() if k not in _LEFT_OUT}
+
+
+def _outcome(state: State, stored: Mapping[str, Any]) -> Outcome:
+    plain = dict(stored)
+    curve = {int(epoch): figure for epoch, figure in plain.pop("curve", {}).items()}  # JSON's keys are text
+    return Outcome(state, curve=curve, **plain)
 
 
 def numbers_left(path: Path, before: Definition | None, definition: Definition) -> list[int]:

@@ -36,6 +36,8 @@ def axis(path: str, spec: str) -> Axis:
         ("model.features", "(64),(128,64)", ((64,), (128, 64))),
         ("model.features", "choice((64),(128,64),32)", ((64,), (128, 64), (32,))),
         ("model.features", "16:64:16", ((16,), (32,), (48,))),
+        ("model.features", "repeat(int(1,3),32,64)", ((32,), (64,), (32, 32), (64, 64), (32, 32, 32), (64, 64, 64))),
+        ("model.features", "repeat(int(2,2),int(16,48,step=16))", ((16, 16), (32, 32), (48, 48))),
         ("training.patience", "none,3", (None, 3)),
         ("training.fast_dev_run", "true,false", (True, False)),
         ("training.precision", "float32,bfloat16", ("float32", "bfloat16")),
@@ -143,3 +145,18 @@ def test_any_text_is_read_or_refused_in_one_line(spec: str, path: str) -> None:
             assert -math.inf < found.values.low < found.values.high < math.inf
         else:
             assert len(set(found.values.values)) == len(found.values.values) > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "message"),
+    [
+        ("model.features", "repeat(32,64)", "how often, then the values"),
+        ("model.features", "repeat(int(1,2))", "how often, then the values"),
+        ("model.features", "repeat(int(0,2),32)", "must begin at 1 or later"),
+        ("model.features", "repeat(int(1,9999),int(1,9999))", "more than 10,000 lists"),
+        ("training.batch_size", "repeat(int(1,2),32)", "for a field that is a list"),
+    ],
+)
+def test_lists_that_cannot_be_repeated(path: str, spec: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        axis(path, spec)
