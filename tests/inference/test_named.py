@@ -13,7 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.cli.inference import predict as predict_mode
 from jaxdl.cli.options import Options
-from jaxdl.inference import exported_files
+from jaxdl.inference.programs import exported_files
 from jaxdl.training.hooks import Hooks
 from tests.named import arrays, recipe
 
