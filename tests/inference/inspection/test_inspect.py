@@ -59,7 +59,7 @@ def jaxdl_leaves(model: jaxdl.TrainedModel) -> list[Any]:
 def test_states_of_both_directions_are_traced_up_to_the_length(tmp_path: Path) -> None:
     recipe = jaxdl.Experiment(
         "text", jaxdl.Text("reviews", fallback="embedded"), jaxdl.RNN(features=(5,), embed=4, bidirectional=True),
-        jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=1e-2), QUICK,
+        jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=1e-2), dataclasses.replace(QUICK, overfit_batches=2),
     )  # fmt: skip
     _, dataset, found = trained(tmp_path, recipe)
     (trace,) = found["traces"]
