@@ -14,7 +14,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "export": ("flatbuffers",),
     "onnx": ("onnx", "onnxruntime"),
     "pictures": ("simplejpeg",),
-    "mlflow": ("mlflow",),
+    "mlflow": ("mlflow-skinny", "sqlalchemy"),
     "ray": ("ray", "optuna", "cloudpickle", "cmaes"),
     "serve": ("starlette", "uvicorn", "httptools", "orjson", "prometheus_client"),
     "sound": ("soundfile", "soxr"),
