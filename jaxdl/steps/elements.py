@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,48 @@ import jax.numpy as jnp
 from jaxdl.objectives import broadcast_mask
 
 Batch = Mapping[str, jax.Array]
+
+
+class Losses(NamedTuple):
+    """The loss of a batch in training.
+
+    Attributes:
+        loss: () float32.
+        mask: which elements count in metrics, or how much; see `jaxdl.steps.elements`. Several by output.
+        parts: of several outputs the loss of each, () float32, by ``OUTPUT/loss``.
+    """
+
+    loss: jax.Array
+    mask: Any
+    parts: dict[str, jax.Array]
+
+
+class Shares(NamedTuple):
+    """What is needed to compute the loss of a batch part by part; several by output.
+
+    Attributes:
+        targets: (batch, ...), those of mixed examples mixed.
+        shares: (batch, ...) float32, by how much each loss enters their mean; their sum is 1, or 0 if none counts.
+        mask: which elements count in metrics, or how much.
+    """
+
+    targets: Any
+    shares: Any
+    mask: Any
+
+
+class Compared(NamedTuple):
+    """What is compared with outputs in evaluation; several by output.
+
+    Attributes:
+        targets: (batch, ...), in their own unit.
+        standard: the same as the loss compares them with outputs.
+        mask: which elements count, or how much.
+    """
+
+    targets: Any
+    standard: Any
+    mask: Any
 
 
 def element_mask(batch: Batch, shape: tuple[int, ...]) -> jax.Array:

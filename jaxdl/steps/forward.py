@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,54 +24,12 @@ from jaxdl.objectives.alignment import ended, only_blank_beyond
 from jaxdl.objectives.counting import ratio, total
 from jaxdl.ops.library import computed_by
 from jaxdl.steps.collections import WRITABLE
-from jaxdl.steps.elements import Batch, element_mask, element_weights
+from jaxdl.steps.elements import Batch, Compared, Losses, Shares, element_mask, element_weights
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState
 
 # Name of operations in a profile (see `jaxdl.profiling`); everything that makes a batch is under it.
 INPUT_SCOPE = "input_pipeline"
-
-
-class Losses(NamedTuple):
-    """The loss of a batch in training.
-
-    Attributes:
-        loss: () float32.
-        mask: which elements count in metrics, or how much; see `jaxdl.steps.elements`. Several by output.
-        parts: of several outputs the loss of each, () float32, by ``OUTPUT/loss``.
-    """
-
-    loss: jax.Array
-    mask: Any
-    parts: dict[str, jax.Array]
-
-
-class Shares(NamedTuple):
-    """What is needed to compute the loss of a batch part by part; several by output.
-
-    Attributes:
-        targets: (batch, ...), those of mixed examples mixed.
-        shares: (batch, ...) float32, by how much each loss enters their mean; their sum is 1, or 0 if none counts.
-        mask: which elements count in metrics, or how much.
-    """
-
-    targets: Any
-    shares: Any
-    mask: Any
-
-
-class Compared(NamedTuple):
-    """What is compared with outputs in evaluation; several by output.
-
-    Attributes:
-        targets: (batch, ...), in their own unit.
-        standard: the same as the loss compares them with outputs.
-        mask: which elements count, or how much.
-    """
-
-    targets: Any
-    standard: Any
-    mask: Any
 
 
 class Forward:
