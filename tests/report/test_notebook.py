@@ -132,6 +132,7 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_stop_button_saves_and_the_same_cell_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

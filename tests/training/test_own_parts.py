@@ -161,6 +161,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_random_steps_ends_with_the_same_bits(folder: Path) -> None:
     assert any([killed(folder, "cut", seed) for seed in range(2)])
@@ -172,6 +173,7 @@ def test_a_run_that_is_killed_at_random_steps_ends_with_the_same_bits(folder: Pa
     assert steps == sorted(set(steps))  # the hook was called once for each
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_config_record_and_report_name_every_part(folder: Path) -> None:
     run = folder / "whole"
@@ -197,6 +199,7 @@ def test_config_record_and_report_name_every_part(folder: Path) -> None:
     ].keys()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_sweep_over_all_traced_fields_of_own_parts_is_one_program(folder: Path, tmp_path: Path) -> None:
     fields = {
