@@ -97,6 +97,7 @@ def train(
         UserError: the data cannot be loaded or do not fit the model, or the folder holds something else or is in use.
     """
     quiet_about_its_bars()
+    experiment = shortened(experiment)
     run_dir = _run_dir(experiment, notify) if run_dir is None else expanded(run_dir)
     try:
         summary = run_training(
@@ -125,7 +126,7 @@ def train(
 def _run_dir(experiment: Experiment, notify: Callable[[str], None] | None) -> Path:
     """Returns a new run directory, or in a notebook that of the run that is to go on."""
     runs = Path("runs")
-    unfinished = newest_unfinished(runs, shortened(experiment)) if in_notebook() else None
+    unfinished = newest_unfinished(runs, experiment) if in_notebook() else None
     if unfinished is None:
         return new_run_dir(runs, experiment.name)
     if notify is not None:

@@ -129,7 +129,7 @@ def test_a_switch_that_is_negated_and_given_a_value_is_refused_in_one_line() -> 
 def test_these_options_are_paths() -> None:
     """An option that holds a path is one of them."""
     assert [name for name, field in option_fields().items() if field.declaration.path] == [
-        *("config", "data_dir", "run_dir", "input", "output", "baseline", "sweep_file", "sweep_dir", "sweep_pairs")
+        *("config", "data_dir", "run_dir", "input", "output", "sweep_file", "sweep_dir", "sweep_pairs")
     ]
 
 

@@ -86,7 +86,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path) -> None:
         (("--sweep=seed=0:2", "--run_dir=x"), "--run_dir is for one run"),
         (("--sweep=seed=0:2", "--debug"), "--debug is for one run"),
         (("--sweep=seed=0:2", "--mode=summary"), "does not work with --mode=summary"),
-        (("--sweep=sead=0:2",), "Did you mean 'seed'"),
+        (("--sweep=sead=0:2",), "Did you mean seed?"),
         (("--sweep=seed",), "write --sweep=FIELD=VALUES"),
         (("--sweep=seed=0:2", "--budget=3epochs"), "must be a time"),
         (("--sweep=seed=0:2", "--sweep_batch=some"), "must be int|auto|off"),

@@ -45,7 +45,7 @@ def test_examples_follow_the_data_source_whole_and_what_cuts_it_short() -> None:
     cut = {"training.overfit_batches", "training.fast_dev_run"}
     whole = {field.path for field in walk(RECIPE) if field.path.startswith("data")}
     assert {"data", "data.validation", "data.name", "data.fallback", "data.split", "data.test"} <= whole
-    assert paths(RECIPE, "data") == (whole - {"data.mirror", "data.stream"}) | cut
+    assert paths(RECIPE, "data") == (whole - {"data.mirror", "data.stream", "data.fold"}) | cut
     assert {"data.declared", "data.plain"} <= paths(replace(RECIPE, {"data": Own()}), "data")
 
 
@@ -64,7 +64,7 @@ def test_nothing_depends_on_the_name_the_devices_the_hooks_or_where_the_data_are
 
 def test_no_program_depends_on_what_the_loop_does_between_its_calls() -> None:
     early = {"training.watch", "training.patience", "training.min_delta", "training.start_from_epoch"}
-    between = {*early, "training.final", "init_from", "init_only"}
+    between = {*early, "training.final", "init_from", "init_only", "data.fold"}
     assert paths(RECIPE, "result") - paths(RECIPE, "programs") == between
 
 

@@ -98,7 +98,7 @@ def test_a_condition_may_name_fields_that_are_not_varied_and_parts() -> None:
     ("limit", "message"),
     [
         ("batch_sise <= 3", "names no field"),
-        ("training.batch_sise <= 3", "Did you mean 'training.batch_size'"),
+        ("training.batch_sise <= 3", "Did you mean training.batch_size?"),
         ("optimizer = sdg", "unknown optimizer 'sdg'. Did you mean 'sgd'"),
         ("batch_size <= ", "ends too early"),
         ("seed < 3", "leave the seed out"),

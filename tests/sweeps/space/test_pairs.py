@@ -73,7 +73,7 @@ def test_a_field_that_a_row_leaves_open_keeps_the_recipes_value() -> None:
         ("learning_rate,learning_rate\n1,2\n", "names each field once"),
         ('learning_rate\n"1e-3\n', "is no CSV file"),
         ("learning_rate\n\xff\n", "must be float"),
-        ("learning_rat\n1e-3\n", "Did you mean 'learning_rate'"),
+        ("learning_rat\n1e-3\n", "Did you mean learning_rate?"),
         ("learning_rate\n-1\n", "must be greater than 0"),
         ("seed\n1\n", "given twice"),
     ],

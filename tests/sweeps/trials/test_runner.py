@@ -36,7 +36,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def train(*given: Any, **named: Any) -> None:
         raise error
 
-    monkeypatch.setattr(runner, "train", train)
+    monkeypatch.setattr(runner, "run_training", train)
 
 
 def test_a_training_that_ends_gives_the_figures_of_its_files(tmp_path: Path) -> None:
