@@ -50,7 +50,6 @@ def comparison_page(comparison: Comparison, legend: str) -> str:
     runs = sum(len(group.runs) for group in comparison.groups)
     caution = f'<p class="banner">{escaped(comparison.caution)}</p>' if comparison.caution else ""
     parts = [
-        "<main>",
         "<h1>Comparison</h1>",
         f'<p class="sub">{_many(len(comparison.groups), "recipe")}, {_many(runs, "completed run")}; baseline: '
         f"{escaped(base)}</p>",
@@ -61,7 +60,6 @@ def comparison_page(comparison: Comparison, legend: str) -> str:
         section("Other figures", _further(comparison)),
         section("Time and size", _costs(comparison)),
         section("Runs", _runs(comparison)),
-        "</main>",
     ]
     return page("Comparison", parts, _STYLE)
 

@@ -20,6 +20,8 @@ def import_what_trials_need() -> None:
         "optuna.samplers",
         "optuna.trial",
         "orbax.checkpoint",
+        "tensorboard.plugins.hparams.api_pb2",
+        "tensorboard.plugins.hparams.plugin_data_pb2",
         "tensorboard.summary.writer.record_writer",
     )
 
