@@ -96,6 +96,8 @@ def mistakes(python: Path, folder: Path) -> dict[str, str]:
         "text": ["--experiment=sentiment_lstm", "--data=text:words.csv", "--data.level=subword", "--run_dir=other"],
         "sweep": sweep,
         "ray": [*sweep, "--executor=ray"],
+        "serve": ["--mode=serve", "--run_dir=run", "--port=0"],
+        **{name: [*digits, f"--tracker={name}"] for name in ("aim", "mlflow", "trackio", "wandb")},
         "tf": ["--experiment=mnist_mlp", "--data=svhn_cropped", "--data.fallback=none", "--run_dir=other"],
     }
     script = (
@@ -117,8 +119,8 @@ def mistakes(python: Path, folder: Path) -> dict[str, str]:
 def test_an_absent_extra_is_named_in_one_line_with_its_packages(mistakes: dict[str, str], extra: str) -> None:
     *_, last = mistakes[extra].splitlines()
     assert mistakes[extra].startswith("2 ") and f"(jaxdl's extra {extra!r})" in last
-    # scikit-learn may bring cloudpickle.
-    assert set(EXTRAS[extra]) - {"cloudpickle"} <= set(last.partition("pip install ")[2].split())
+    # Other packages may bring these two.
+    assert set(EXTRAS[extra]) - {"cloudpickle", "prometheus_client"} <= set(last.partition("pip install ")[2].split())
     assert "Traceback" not in mistakes[extra]
 
 
