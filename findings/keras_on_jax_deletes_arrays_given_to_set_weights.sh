@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Library: keras 3.15.1 on jax 0.10.2, CPU.
-# Behaviour: `set_weights` keeps a JAX array as it is given, and `fit` donates its weights to the compiled step. So the
-#   arrays of whoever called `set_weights`, such as the parameters of a Flax model, are deleted by Keras's training. A
-#   NumPy array is copied and stays, and so do JAX arrays where Keras only predicts.
+# Behaviour: `set_weights` keeps a JAX array as it is given, and `fit` and even `predict` donate the model's weights to
+#   their compiled step. So the arrays of whoever called `set_weights`, such as the parameters of a Flax model, are
+#   deleted by Keras's first batch. A NumPy array is copied and stays: give `np.asarray(array)`.
 # Seen: numpy, fit: there
-#       jax, predict: there
+#       jax, predict: RuntimeError: Array has been deleted
 #       jax, fit: RuntimeError: Array has been deleted
 # Exit status: 0 while it is so, 1 when it has changed.
 set -euo pipefail
@@ -36,5 +36,5 @@ PYTHON
 found="$("$folder/venv/bin/python" "$folder/given.py" 2>/dev/null)"
 echo "$found"
 [ "$found" = "numpy, fit: there
-jax, predict: there
+jax, predict: RuntimeError: Array has been deleted
 jax, fit: RuntimeError: Array has been deleted" ]
