@@ -54,13 +54,21 @@ def test_the_wheel_has_the_command_and_the_recipes(python: Path, folder: Path) -
     assert "iris_mlp" in listed.stdout
 
 
-def test_it_trains_resumes_and_predicts(python: Path, folder: Path) -> None:
-    training = ["--experiment=iris_mlp", "--schedule=constant", "--run_dir=run"]
-    done = jaxdl_command(python, folder, *training, "--epochs=2")
+TRAINING = ["--experiment=iris_mlp", "--schedule=constant", "--run_dir=run"]
+
+
+@pytest.fixture(scope="module")
+def trained(python: Path, folder: Path) -> None:
+    """A finished run, in the folder's ``run``: each worker has its own."""
+    done = jaxdl_command(python, folder, *TRAINING, "--epochs=2")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("trained")
+def test_it_trains_resumes_and_predicts(python: Path, folder: Path) -> None:
     assert json.loads((folder / "run" / "summary.json").read_text())["status"] == "completed"
     assert (folder / "run" / "report.html").is_file()
-    longer = jaxdl_command(python, folder, *training, "--epochs=3")
+    longer = jaxdl_command(python, folder, *TRAINING, "--epochs=3")
     assert longer.returncode == 0, longer.stderr
     resumed = json.loads((folder / "run" / "summary.json").read_text())
     assert (resumed["status"], resumed["epoch"]) == ("completed", 3)
@@ -78,7 +86,7 @@ def test_it_takes_a_recipe_of_ones_own(python: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def mistakes(python: Path, folder: Path) -> dict[str, str]:
+def mistakes(python: Path, folder: Path, trained: None) -> dict[str, str]:
     """The error of each use of an extra, in one process, since most of a command's time is its start."""
     for name in ("a", "b"):
         (folder / "sounds" / name).mkdir(parents=True)
