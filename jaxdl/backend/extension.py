@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -28,7 +28,7 @@ from jaxdl.backend.settings import cache_folder
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
 _LIBRARY, _HEADERS = "onednn-cpu-gomp", "onednn-devel-cpu-gomp"
 _TIME_LIMIT = 300.0
-# oneDNN's product library of OpenMP threads; between two calls they sleep, since XLA's own threads compute then.
+# The threads of OpenMP, which the operations compute on, sleep between two calls: XLA's own threads compute then.
 _QUIET = {"OMP_WAIT_POLICY": "passive"}
 
 
@@ -138,7 +138,8 @@ def _file_of(package: str, ending: str) -> Path:
 
 def _run(command: Sequence[str]) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT)
+        # In a session of its own: Ctrl-C asks the training to stop, and would else end the compiler as if it had failed.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT, start_new_session=True)
     except subprocess.TimeoutExpired:
         raise NotBuilt(f"{command[0]} took longer than {_TIME_LIMIT:.0f} s") from None
     if done.returncode:
@@ -156,7 +157,8 @@ def _is_ours(file: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]):  # type: ignore[no-untyped-def]
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables that the user has not set, for what reads them while it is loaded."""
     missing = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(missing)
     try:

@@ -182,7 +182,8 @@ class Tuner:
         forms = [Form(count, library) for count in counts]
         if library == "xla" and first.programs.convolves:
             is_long = step * first.total_steps >= _BUILDING * self.worth
-            forms += [Form(count, "onednn") for count in counts if _native(is_long, notify)]
+            if _native(is_long, notify):
+                forms += [Form(count, "onednn") for count in counts]
         if len(forms) == 1:
             return Chosen(plain, {}, "there is one device that divides the batch")
         key: list[Any] = [processor_identity(), len(usable_cores()), jaxlib.version.__version__, list(map(str, forms))]
