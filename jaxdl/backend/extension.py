@@ -138,7 +138,7 @@ def _file_of(package: str, ending: str) -> Path:
 
 def _run(command: Sequence[str]) -> None:
     try:
-        # In a session of its own: Ctrl-C asks the training to stop, and would else end the compiler as if it had failed.
+        # In a session of its own: Ctrl-C stops the training, and must not fail the compiler.
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT, start_new_session=True)
     except subprocess.TimeoutExpired:
         raise NotBuilt(f"{command[0]} took longer than {_TIME_LIMIT:.0f} s") from None
