@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,13 @@ def _read_text(path: Path, texts: Collection[str], header: bool | None) -> Frame
         wrong.append(row)
         return "error"
 
-    def read(threads: bool) -> Any:
+    def read(on_wrong: Callable[[Any], str] | None = None) -> Any:
+        # With a function of Python only this thread reads: it knows the numbers of rows, and another thread that gave
+        # the function up while Python ends would abort the process.
         return arrow.read_csv(
             str(path),
-            arrow.ReadOptions(column_names=None if header else names, use_threads=threads),
-            arrow.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
+            arrow.ReadOptions(column_names=None if header else names, use_threads=on_wrong is None),
+            arrow.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=on_wrong),
             arrow.ConvertOptions(
                 column_types=kept,
                 decimal_point=decimal,
@@ -126,12 +129,12 @@ def _read_text(path: Path, texts: Collection[str], header: bool | None) -> Frame
         )
 
     try:
-        table = read(threads=True)
+        table = read()
     except (pa.ArrowException, UnicodeDecodeError) as error:
         _check_utf8(path)
+        with contextlib.suppress(pa.ArrowException, UnicodeDecodeError):
+            read(on_wrong=note)
         if wrong:
-            wrong.clear()
-            _of_one_thread(read)  # which knows the numbers of rows
             raise _wrong_row(path, wrong[0], header) from None
         raise UserError(f"{path} cannot be read as a table: {' '.join(str(error).split()).rstrip('.')}.") from None
     if any(pa.types.is_binary(field.type) for field in table.schema):
@@ -139,15 +142,6 @@ def _read_text(path: Path, texts: Collection[str], header: bool | None) -> Frame
     if len(names) != table.num_columns:
         raise UserError(f"{path}: its first line cannot be read as the names of {table.num_columns} columns.")
     return _frame(path, names, table.columns, typed=False)
-
-
-def _of_one_thread(read: Any) -> None:
-    import pyarrow as pa
-
-    try:
-        read(threads=False)
-    except pa.ArrowException:
-        return
 
 
 def _dialect(path: Path, head: bytes) -> tuple[str, str, list[str]]:

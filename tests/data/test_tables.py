@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from jaxdl.data.frames import Frame, Numbers, Texts
@@ -154,6 +155,22 @@ def test_a_cut_archive_is_named(tmp_path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_table(written(tmp_path / "a.npz", stream.getvalue()[:-60]))
     assert not zipfile.is_zipfile(tmp_path / "a.npz")
+
+
+def test_no_thread_of_pyarrow_holds_a_function_of_python(tmp_path, monkeypatch) -> None:
+    # Its threads may let go of one while the process ends, which aborts it: 17 of 300 refused commands ended so.
+    asked = []
+
+    def note(path, reading, parsing, *more, **named):
+        asked.append((reading.use_threads, parsing.invalid_row_handler is not None))
+        return read_csv(path, reading, parsing, *more, **named)
+
+    read_csv = arrow_csv.read_csv
+    monkeypatch.setattr(arrow_csv, "read_csv", note)
+    read_table(written(tmp_path / "whole.csv", "a,b\n1,2\n"))
+    with pytest.raises(UserError, match="row 2"):
+        read_table(written(tmp_path / "wrong.csv", "a,b\n1,2\n1,2,3\n"))
+    assert asked == [(True, False), (True, False), (False, True)]
 
 
 def test_splits_are_files_of_their_names(tmp_path) -> None:
