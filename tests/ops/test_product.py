@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -81,6 +82,27 @@ def test_the_devices_of_a_mesh_compute_their_own_examples():
     assert calls == 3
     for found, expected in zip(shared, alone, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
+
+
+def test_programs_that_run_at_the_same_time_disturb_each_other_in_nothing():
+    a, b = jnp.asarray(normal(96, 1024)), jnp.asarray(normal(1024, 512, seed=1))
+    images, kernel = jnp.asarray(normal(16, 12, 12, 8)), jnp.asarray(normal(3, 3, 8, 16, seed=1))
+    with library.computed_by("onednn"):
+        multiplied = jax.jit(with_gradients).lower(a, b, a @ b).compile()
+        convolved = jax.jit(jax.grad(lambda x, k: ops.convolution_max_pool(x, k, 2).sum(), 1)).lower(images, kernel)
+    programs = [partial(multiplied, a, b, a @ b), partial(convolved.compile(), images, kernel)]
+    alone = [jax.tree.map(np.asarray, program()) for program in programs]
+
+    def many(number: int) -> bool:
+        expected = jax.tree.leaves(alone[number % 2])
+        return all(
+            np.array_equal(found, wanted)
+            for _ in range(60)
+            for found, wanted in zip(jax.tree.leaves(programs[number % 2]()), expected, strict=True)
+        )
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(many, range(6)))
 
 
 @pytest.mark.parametrize(
