@@ -1,9 +1,12 @@
-"""The aims of a sweep: the figure that ranks its trials, and others beside it, such as the number of parameters."""
+"""The aims of a sweep: the figure that ranks its trials, others beside it, and bounds that the best must keep."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from jaxdl.errors import UserError
@@ -17,6 +20,51 @@ COSTS: Mapping[str, Direction] = {
     "steps": "minimize",
     "examples_per_second": "maximize",
 }
+_SIGNS: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_BOUND = re.compile(r"([^<>=]+)(<=|>=|<|>)([^<>=]+)")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a combination must keep to be the best, such as ``parameters<=100000``.
+
+    Attributes:
+        aim: the bounded figure, as an aim beside the first one.
+        sign: ``<=``, ``>=``, ``<`` or ``>``.
+        most: what it is compared with.
+    """
+
+    aim: str
+    sign: str
+    most: float
+
+    def __str__(self) -> str:
+        return f"{self.aim}{self.sign}{self.most:.17g}"
+
+    def keeps(self, figure: float | None) -> bool:
+        """Returns whether a figure keeps it; one that was not measured does not."""
+        return figure is not None and _SIGNS[self.sign](figure, self.most)
+
+
+def parse_bound(text: str) -> Bound:
+    """Reads ``parameters<=100000``.
+
+    Raises:
+        UserError: it is no bound.
+    """
+    match = _BOUND.fullmatch(text)
+    try:
+        most = float(match[3]) if match else math.nan
+    except ValueError:
+        most = math.nan
+    if match is None or not math.isfinite(most):
+        raise UserError(f"--sweep_objective: {text!r} is no bound; write one such as parameters<=100000.")
+    return Bound(match[1].strip(), match[2], most)
 
 
 def direction_of(objective: str, measured: Sequence[str] = ()) -> Direction:
@@ -39,13 +87,18 @@ def direction_of(objective: str, measured: Sequence[str] = ()) -> Direction:
     return better
 
 
-def split_aims(text: str) -> tuple[str, tuple[str, ...]]:
-    """Returns the first aim of ``validation/accuracy,parameters``, and the others.
+def split_aims(text: str) -> tuple[str, tuple[str, ...], tuple[Bound, ...]]:
+    """Returns the first aim of ``validation/accuracy,parameters,seconds<60``, the others, and the bounds.
 
     Raises:
-        UserError: one is given twice, or the first is a cost, by which the smallest model would be the best.
+        UserError: one is given twice, a bound cannot be read, or the first is a bound, or a cost, by which the smallest
+            model would be the best.
     """
-    first, *others = (aim.strip() for aim in text.split(","))
+    items = [item.strip() for item in text.split(",")]
+    bounds = tuple(parse_bound(item) for item in items if set(item) & set("<>="))
+    first, *others = [item for item in items if not set(item) & set("<>=")] or [""]
+    if not first:
+        raise UserError(f"--sweep_objective={text}: name the figure to rank by before the bounds.")
     if first in COSTS:
         raise UserError(
             f"--sweep_objective={text}: {first} alone ranks no training; name a figure before it, such as "
@@ -53,7 +106,7 @@ def split_aims(text: str) -> tuple[str, tuple[str, ...]]:
         )
     if len({first, *others}) <= len(others):
         raise UserError(f"--sweep_objective={text}: an aim is given twice.")
-    return first, tuple(others)
+    return first, tuple(others), bounds
 
 
 def direction_of_aim(aim: str, measured: Sequence[str] = ()) -> Direction:

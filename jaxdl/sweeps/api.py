@@ -243,9 +243,9 @@ def make_definition(
         raise UserError(f"--trials={trials}: at most {_MOST_DRAWN:,} trainings are drawn in one sweep; give fewer.")
     if trials < 1:
         raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
-    objective, others = split_aims(selection.sweep_objective or experiment.training.watch)
+    objective, others, bounds = split_aims(selection.sweep_objective or experiment.training.watch)
     own_direction = direction_of(objective, experiment.measured)
-    for aim in others:
+    for aim in (*others, *(bound.aim for bound in bounds)):
         direction_of_aim(aim, experiment.measured)
     if mode == "pbt" and experiment.training.nan == "stop":
         experiment = replace(experiment, {"training.nan": "ignore"})  # such a member is the worst, and is replaced
@@ -261,6 +261,7 @@ def make_definition(
         lag=lag if mode in LEARNING or selection.prune != "none" else 1,
         enqueued=_enqueued(space, mode, trials, [*map(parse_setting, selection.enqueue), *enqueue]),
         others=others,
+        bounds=bounds,
         exchange_every=selection.exchange_every if mode == "pbt" else 0,
     )
     if mode == "cmaes":

@@ -82,6 +82,8 @@ class Search:
         most = trials or (0 if mode == "grid" else int(min(made.size, _MOST if mode in LEARNING else _MOST_AHEAD)))
         selection = Selection(mode, most, sweep_objective, direction, sweep_seed=sweep_seed)
         self._definition: Definition = make_definition(experiment, made, selection, enqueue=enqueue)
+        if self._definition.bounds:
+            raise UserError("a search is told one figure; tell None of a setting that does not keep a bound.")
         self._planned = planned_values(self._definition)
         self._cmaes: CmaEs | None = None
         self._known = 0

@@ -8,14 +8,14 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import differences, from_config, to_config
 from jaxdl.fields import show, walk
-from jaxdl.sweeps.aims import Direction, direction_of_aim
+from jaxdl.sweeps.aims import Bound, Direction, direction_of_aim, parse_bound
 from jaxdl.sweeps.space.axis import Choices
 from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.reading import enqueued_values, make_space
@@ -56,6 +56,7 @@ class Definition:
             where values do not depend on results.
         enqueued: known settings, by dotted path, that are tried first; fields that they do not name are drawn.
         others: further aims, such as ``parameters``; see `jaxdl.sweeps.aims`.
+        bounds: what a combination must keep to be the best, such as ``parameters<=100000``.
         exchange_every: after how many epochs members of a population are exchanged; 0 in other modes.
 
     Raises:
@@ -77,6 +78,7 @@ class Definition:
     enqueued: tuple[Values, ...] = ()
     others: tuple[str, ...] = ()
     exchange_every: int = 0
+    bounds: tuple[Bound, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rules > RULES:
@@ -142,6 +144,10 @@ class Definition:
         """Returns a figure as a value to minimise."""
         return figure if self.direction == "minimize" else -figure
 
+    def keeps_bounds(self, figure: Callable[[str], float | None]) -> bool:
+        """Returns whether a combination may be the best; `figure` returns one of its figures by aim."""
+        return all(bound.keeps(figure(bound.aim)) for bound in self.bounds)
+
     @property
     def most_epochs(self) -> int:
         """The epochs of the longest training."""
@@ -177,6 +183,7 @@ class Definition:
             "enqueued": [_texts(values) for values in self.enqueued],
             "others": list(self.others),
             "exchange_every": self.exchange_every,
+            "bounds": list(map(str, self.bounds)),
         }
         return {name: value for name, value in found.items() if value}
 
@@ -232,6 +239,7 @@ def from_json(value: Mapping[str, Any], default: Experiment) -> Definition:
             enqueued=tuple(enqueued_values(space, _strings(each)) for each in value.get("enqueued", ())),
             others=tuple(map(str, value.get("others", ()))),
             exchange_every=_count(value.get("exchange_every", 0), least=0),
+            bounds=tuple(parse_bound(str(each)) for each in value.get("bounds", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the definition of the sweep is damaged ({error!r}): give another --sweep_dir.") from error
@@ -276,6 +284,7 @@ def changes(before: Definition, now: Definition) -> list[str]:
         ("pairs", "sweep_pairs"),
         ("enqueued", "enqueue"),
         ("others", "sweep_objective"),
+        ("bounds", "sweep_objective"),
         ("exchange_every", "exchange_every"),
     ):
         one, other = (_listed(each.get(name, [])) for each in restrictions)

@@ -93,6 +93,7 @@ class Plan:
         share = f" ({duration(compiling)} of it compiling)" if compiling >= 1 else ""
         named = zip((definition.objective, *definition.others), definition.directions, strict=True)
         aims = " and ".join(f"{aim} ({way})" for aim, way in named)
+        aims += "".join(f", with {bound}" for bound in definition.bounds)
         limits = " and ".join(limit.text for limit in definition.space.limits)
         return "\n".join(
             [

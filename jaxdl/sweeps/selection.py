@@ -27,7 +27,8 @@ class Selection:
     sweep_objective: str = static(
         "",
         "figure by which trials are compared, such as validation/accuracy; by default --watch; several aims, such as "
-        "validation/accuracy,parameters, give a front",
+        "validation/accuracy,parameters, give a front; with a bound, as in validation/accuracy,parameters<=100000, the "
+        "best is one that keeps it",
     )
     direction: Literal["", "minimize", "maximize"] = static(
         "", "whether smaller or larger values of that figure are better; by default known from its name"

@@ -159,11 +159,20 @@ class SweepDisplay:
 
         with self._lock:
             combinations = [list(seeds.values()) for seeds in self._combinations.values()]
+        combinations = [seeds for seeds in combinations if self._keeps_bounds(seeds)]
         if not combinations:
             return "no best yet"
         best = min(combinations, key=rank)
         over = f" over {repeats(best)}" if len(best) > 1 else ""
         return f"best {figure(_mean(best))}{over} (trial {min(trial.number for trial in best)})"
+
+    def _keeps_bounds(self, seeds: Sequence[Trial]) -> bool:
+        def mean(aim: str) -> float | None:
+            figures = [trial.outcome.figure(aim) for trial in seeds if trial.outcome]
+            known = [each for each in figures if each is not None]
+            return statistics.fmean(known) if known and len(known) == len(seeds) else None
+
+        return self._definition.keeps_bounds(mean)
 
     def _counts(self) -> str:
         return f"{len(self._ended)}/{self._definition.trials}  {duration(self._seconds_left())} left"
@@ -273,6 +282,9 @@ def print_results(results: SweepResults, command: str, file: TextIO | None = Non
         lines += _of_the_best(results)
         if command:
             lines.append(("again", command))
+    elif results.definition.bounds and counts["completed"]:
+        bounds = " and ".join(map(str, results.definition.bounds))
+        lines.append(("best", f"none: no combination keeps {bounds}"))
     lines.append(("time", f"{results.wall_seconds:.1f} s"))
     lines.append(("sweep directory", str(results.sweep_dir)))
     for label, value in lines:

@@ -125,9 +125,15 @@ class SweepResults:
 
     @property
     def best(self) -> Trial | None:
-        """The first completed trial of the best combination (see `groups`); None if none was completed."""
+        """The first completed trial of the best combination (see `groups`); None if none was completed in bounds."""
         best = self.groups[0] if self.trials else None
-        return self.trials[best.trials[0]] if best is not None and best.trials else None
+        if best is None or not best.trials or not self.keeps_bounds(best):
+            return None
+        return self.trials[best.trials[0]]
+
+    def keeps_bounds(self, group: Group) -> bool:
+        """Returns whether a combination keeps all bounds of the sweep, by means over its seeds."""
+        return self.definition.keeps_bounds(group.others.get)
 
     @property
     def failed(self) -> list[Trial]:
@@ -136,7 +142,7 @@ class SweepResults:
 
     @functools.cached_property
     def groups(self) -> list[Group]:
-        """Statistics over the seeds, the best combination first.
+        """Statistics over the seeds, the best combination first; those that do not keep a bound come last.
 
         A combination with a missing seed, because its trial failed, was stopped early, has not run yet or is beyond
         ``--trials`` of a grid, comes after all complete ones: its other seeds may be the lucky ones. Trials with the
@@ -145,14 +151,16 @@ class SweepResults:
         found: dict[Key, list[Trial]] = {}
         for trial in self.trials:
             found.setdefault(combination_key(trial.values), []).append(trial)
-        others, wanted = self.definition.others, self._seeds()
+        definition, wanted = self.definition, self._seeds()
+        aims = (*definition.others, *(bound.aim for bound in definition.bounds))
         groups = [
-            _group(trials, self.also[trials[0].number], others, wanted[combination])
+            _group(trials, self.also[trials[0].number], aims, wanted[combination])
             for combination, trials in found.items()
         ]
 
-        def rank(group: Group) -> tuple[bool, float]:
-            return not group.complete, math.inf if group.mean is None else self.definition.loss(group.mean)
+        def rank(group: Group) -> tuple[bool, bool, float]:
+            loses = not self.keeps_bounds(group), not group.complete
+            return *loses, math.inf if group.mean is None else self.definition.loss(group.mean)
 
         return sorted(groups, key=rank)
 
@@ -160,9 +168,9 @@ class SweepResults:
     def front(self) -> list[Group]:
         """The combinations that no other one beats (Pareto), by means over seeds; the first aim's best comes first.
 
-        With one aim it is the best one. A combination with a missing seed is left out.
+        With one aim it is the best one. A combination with a missing seed, or out of bounds, is left out.
         """
-        whole = [group for group in self.groups if group.complete and group.mean is not None]
+        whole = [each for each in self.groups if each.complete and each.mean is not None and self.keeps_bounds(each)]
         aims = [[group.mean, *(group.others.get(aim) for aim in self.definition.others)] for group in whole]
         places = front([self.definition.losses(figures) for figures in aims])
         return [whole[place] for place in (places if self.definition.others else places[:1])]
@@ -318,6 +326,7 @@ def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
         "objective": definition.objective,
         "direction": definition.direction,
         "others": list(definition.others),
+        "bounds": list(map(str, definition.bounds)),
         "front": [list(group.trials) for group in results.front],
         "luck": dataclasses.asdict(results.luck) if results.luck else None,
         "trials": {state: results.count(state) for state in ("completed", "pruned", "failed", "running", "waiting")},

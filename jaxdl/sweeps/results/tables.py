@@ -83,8 +83,9 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
     data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
     short = {path: last for last, path in short_names(paths).items()}
     names = [short.get(path, path) for path in paths]
-    others = results.definition.others
-    best = {group.trials for group in results.front} if others else set()
+    definition = results.definition
+    others = tuple(dict.fromkeys([*definition.others, *(bound.aim for bound in definition.bounds)]))
+    best = {group.trials for group in results.front} if definition.others else set()
     head = [
         *names,
         "trials",
@@ -92,7 +93,7 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
         "std",
         "95 % interval",
         *others,
-        *(["front"] * bool(others)),
+        *(["front"] * bool(definition.others)),
         "measured on",
     ]
     rows = [
@@ -102,7 +103,7 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
             *("" if value is None else figure(value) for value in (group.mean, group.std)),
             "" if group.ci95 is None else f"± {figure(group.ci95)}",
             *(figure(group.others[aim]) if aim in group.others else "" for aim in others),
-            *(["yes" if group.trials in best else ""] * bool(others)),
+            *(["yes" if group.trials in best else ""] * bool(definition.others)),
             data,
         ]
         for group, values in ((group, {**group.values, **group.also}) for group in results.groups)

@@ -110,7 +110,7 @@ def mean_curve(outcomes: Sequence[Outcome]) -> dict[int, float]:
 def in_optunas_terms(trial: Trial, definition: Definition) -> FrozenTrial:
     """Returns a finished combination for Optuna's samplers, without a listed seed.
 
-    A failed one counts as the worst of all, so that later ones avoid it.
+    A failed one, or one that does not keep a bound, counts as the worst of all, so that later ones avoid it.
     """
     from optuna.trial import TrialState, create_trial
 
@@ -120,11 +120,12 @@ def in_optunas_terms(trial: Trial, definition: Definition) -> FrozenTrial:
     assert trial.outcome is not None
     figures = [trial.objective, *(trial.outcome.figure(aim) for aim in definition.others)]
     values = [each for each in figures if each is not None and math.isfinite(each)]
-    completed = trial.state == "completed" and len(values) == len(figures)
+    kept = definition.keeps_bounds(trial.outcome.figure) or trial.state != "completed"
+    completed = trial.state == "completed" and len(values) == len(figures) and kept
     return create_trial(
         state=TrialState.COMPLETE if completed else TrialState.PRUNED,
         values=values if completed else None,
         params={axis.path: to_optuna(axis, chosen[axis.path]) for axis in axes},
         distributions={axis.path: distribution(axis) for axis in axes},
-        intermediate_values={} if trial.state == "failed" else dict(trial.outcome.curve),
+        intermediate_values=dict(trial.outcome.curve) if kept and trial.state != "failed" else {},
     )

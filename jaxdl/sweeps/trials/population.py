@@ -243,8 +243,10 @@ def checked_population(definition: Definition, values: Sequence[Values]) -> None
             raise UserError(f"--sweep_mode=pbt trains every member to its end; leave --{name} out.")
     if definition.experiment.data.folds:
         raise UserError("--sweep_mode=pbt compares members on the same examples; leave --folds out.")
-    if definition.prune != "none" or definition.others:
-        raise UserError("--sweep_mode=pbt replaces the worst members by one figure; leave --prune and other aims out.")
+    if definition.prune != "none" or definition.others or definition.bounds:
+        raise UserError(
+            "--sweep_mode=pbt replaces the worst members by one figure; leave --prune, other aims and bounds out."
+        )
 
 
 def _copy(leaf: Any) -> Any:
