@@ -102,7 +102,9 @@ def test_the_best_keeps_the_bounds(tmp_path) -> None:
     run = {"sweep_dir": tmp_path / "all", "notify": lambda text: None}
     recipe = jaxdl.replace(jaxdl.load_experiment("digits_mlp", ROOT / "experiments"), {"training.epochs": 2})
     free = jaxdl.sweep(recipe, small, **run)
-    sizes = {trial.values["model.features"]: trial.outcome.costs["parameters"] for trial in free.trials if trial.outcome}
+    sizes = {
+        trial.values["model.features"]: trial.outcome.costs["parameters"] for trial in free.trials if trial.outcome
+    }
     most = max(sizes[(4,)], sizes[(8,)])
     assert free.best is not None and free.best.values["model.features"] == (32,) and sizes[(32,)] > most
     run["sweep_dir"] = tmp_path / "bounded"

@@ -17,8 +17,9 @@ from jaxdl.fields import show
 from jaxdl.files.paths import expanded
 from jaxdl.report.notebook import framed
 from jaxdl.sweeps.aims import front
-from jaxdl.sweeps.definition import FOLD, REPEATED, SEED, Definition
+from jaxdl.sweeps.definition import FOLD, SEED, Definition
 from jaxdl.sweeps.directory import read_definition
+from jaxdl.sweeps.results.groups import Group, group_of, interval, repeat_of
 from jaxdl.sweeps.results.luck import Luck, luck
 from jaxdl.sweeps.space.consequences import also_changed
 from jaxdl.sweeps.space.limits import Values
@@ -32,33 +33,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas
     from matplotlib.figure import Figure
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """Trials that differ only in their seed.
-
-    Attributes:
-        values: their common values, by dotted path.
-        also: what else differs from other groups; see `jaxdl.sweeps.space.consequences.also_changed`.
-        trials: numbers of the completed trials.
-        of: number of trials in all.
-        mean: mean of the compared figure, each seed once; None if no trial was completed.
-        std: its standard deviation over the seeds, with n - 1 in the denominator; None for fewer than two.
-        ci95: half the width of the mean's confidence interval of 95 %, from Student's t; None for fewer than two.
-        others: means of the further aims.
-        complete: whether every seed that the combination should have was completed.
-    """
-
-    values: Mapping[str, Any]
-    also: Mapping[str, Any]
-    trials: tuple[int, ...]
-    of: int
-    mean: float | None
-    std: float | None
-    ci95: float | None
-    others: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    complete: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +128,7 @@ class SweepResults:
         definition, wanted = self.definition, self._seeds()
         aims = (*definition.others, *(bound.aim for bound in definition.bounds))
         groups = [
-            _group(trials, self.also[trials[0].number], aims, wanted[combination])
+            group_of(trials, self.also[trials[0].number], aims, wanted[combination])
             for combination, trials in found.items()
         ]
 
@@ -231,10 +205,10 @@ class SweepResults:
         definition = self.definition
         listed_all = definition.mode == "grid" and definition.space.is_known
         grids = grid_values([*definition.grids, definition.space]) if listed_all else []
-        listed = {_repeat(values) for values in definition.repeats}
+        listed = {repeat_of(values) for values in definition.repeats}
         seeds: dict[Key, set[str]] = {}
         for values in (*(trial.values for trial in self.trials), *grids):
-            seeds.setdefault(combination_key(values), set(listed)).add(_repeat(values))
+            seeds.setdefault(combination_key(values), set(listed)).add(repeat_of(values))
         return seeds
 
     @functools.cached_property
@@ -267,53 +241,6 @@ def load_sweep(sweep_dir: Path | str, experiment: Experiment) -> SweepResults:
     trials = with_waiting(Table(sweep_dir / TABLE, definition).trials(), planned_values(definition))
     over = sum(trial.outcome is not None for trial in trials)
     return SweepResults(definition, sweep_dir, "completed" if over == definition.trials else "running", trials)
-
-
-def _repeat(values: Mapping[str, Any]) -> str:
-    """Returns a trial's seed and fold; empty if neither is varied."""
-    return " ".join(show(values[path]) for path in REPEATED if path in values)
-
-
-def _group(trials: Sequence[Trial], also: Mapping[str, Any], aims: Sequence[str], wanted: set[str]) -> Group:
-    done = [trial for trial in trials if trial.completed]
-    by_repeat = {_repeat(trial.values): trial for trial in done}
-    figures = [trial.objective for trial in by_repeat.values() if trial.objective is not None]
-    std = statistics.stdev(figures) if len(figures) > 1 else None
-    values = {path: value for path, value in trials[0].values.items() if path not in REPEATED}
-    mean = statistics.fmean(figures) if figures else None
-    others = {}
-    for aim in aims:
-        found = [each for trial in done if trial.outcome and (each := trial.outcome.figure(aim)) is not None]
-        if found and len(found) == len(done):
-            others[aim] = statistics.fmean(found)
-    numbers = tuple(trial.number for trial in done)
-    ci95 = interval(list(by_repeat.values()), figures)
-    return Group(values, also, numbers, len(trials), mean, std, ci95, others, wanted <= set(by_repeat))
-
-
-def interval(trials: Sequence[Trial], figures: Sequence[float]) -> float | None:
-    """Returns half the width of the mean's confidence interval of 95 %; None for fewer than two figures.
-
-    Folds train on mostly the same examples, so their figures are not independent: of the means of the folds over the
-    seeds, the variance is that of Nadeau and Bengio 2003 ("Inference for the generalization error", Machine Learning
-    52), which takes the share that is validated into account.
-
-    Args:
-        trials: of one combination, each with one of the figures.
-        figures: what was measured, a number for each trial.
-    """
-    of_fold: dict[Any, list[float]] = {}
-    for trial, figure in zip(trials, figures, strict=True):
-        of_fold.setdefault(trial.values.get(FOLD), []).append(figure)
-    correction = 0.0
-    if None not in of_fold and len(of_fold) > 1:
-        figures, correction = [statistics.fmean(each) for each in of_fold.values()], 1 / (len(of_fold) - 1)
-    if len(figures) < 2:
-        return None
-    from scipy.special import stdtrit  # the quantile of Student's t, without the second that scipy.stats takes
-
-    width = math.sqrt(1 / len(figures) + correction)
-    return float(stdtrit(len(figures) - 1, 0.975)) * statistics.stdev(figures) * width
 
 
 def summary(results: SweepResults, command: Sequence[str]) -> dict[str, Any]:
