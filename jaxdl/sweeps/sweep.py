@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import signal
 import threading
@@ -141,7 +142,7 @@ class Sweep:
                 display.begin(self.schedule.trials[job.number], job.experiment.training.epochs)
                 under_way.append(job.number)
                 self._width_at[job.number] = executor.width
-                executor.submit(job)
+                executor.submit(dataclasses.replace(job, notes=self.execution.notes))
             if not under_way:
                 return
             job, outcome = executor.wait()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from jaxdl.fields import above_zero, at_least, check_fields, described, static
 from jaxdl.fields.interval import Interval
+from jaxdl.record.notes import Notes
 
 _ELSEWHERE = ("executor", ("processes", "ray"))
 _ON_RAY = ("executor", ("ray",))
@@ -38,7 +39,8 @@ class Execution:
 
     The result of a trial does not depend on how it is run, except for the last bits if trials share a program. Which
     values are drawn, and which trials are stopped early, may depend on how many trials run at the same time.
-    ``settings`` are the arguments of `jaxdl.configure` for trials in other processes.
+    ``settings`` are the arguments of `jaxdl.configure` for trials in other processes; ``notes`` are the tags and the
+    note of each trial.
 
     Raises:
         UserError: a value is not one of the possible ones.
@@ -76,6 +78,7 @@ class Execution:
         "after a trial that failed in all attempts: run the others, or stop at once, with what runs saved",
     )
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: Notes = Notes()
     ray_address: str = static(
         "",
         "address of the Ray cluster, or auto; by default, one is started on this machine",

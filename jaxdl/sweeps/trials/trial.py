@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxdl.experiment import Experiment
+from jaxdl.record import Notes
 from jaxdl.sweeps.space.limits import Values
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Job:
         most_epochs: epochs of the longest training of the sweep.
         rivals: the trials that `prune` compares it with.
         pause_at: the epoch after which it pauses, until the other seeds of its combination have come as far; 0: never.
+        notes: tags and a note of the run.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Job:
     most_epochs: int = 0
     rivals: tuple[FrozenTrial, ...] = ()
     pause_at: int = 0
+    notes: Notes = Notes()
 
 
 @dataclasses.dataclass(frozen=True)
