@@ -83,6 +83,12 @@ COMMANDS: Mapping[str, Command] = {
         own_options=("runs", "filter", "tag", "note"),
         of_runs=True,
     ),
+    "clean": Command(
+        "show what old runs hold on the disk; with --keep and --yes remove a part of it",
+        "cleaning:clean",
+        own_options=("runs", "filter", "older_than", "keep", "yes"),
+        of_runs=True,
+    ),
     "report": Command(
         "write the report of a run again, also of one that is running, was stopped or failed",
         "reporting:report",

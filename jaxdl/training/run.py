@@ -14,6 +14,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.hooks import Moment
 from jaxdl.experiment.load import about_batch, shortened
+from jaxdl.experiment.versions import versioned
 from jaxdl.fields import replace
 from jaxdl.files.paths import expanded
 from jaxdl.objectives import REPORT_SECTIONS
@@ -206,7 +207,7 @@ def run_training(
         except BaseException:
             directory.discard_if_new()
             raise
-        directory.write_config(to_config(_as_recorded(experiment, chosen)))
+        directory.write_config(versioned(to_config(_as_recorded(experiment, chosen))))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
         about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen) | about_own_parts(experiment)
         about |= {"recipe": dict(about_recipe)} if about_recipe else {}

@@ -68,6 +68,7 @@ class Outcome:
         compile_seconds: time spent on compilation, in seconds.
         costs: ``parameters``, ``steps`` and ``examples_per_second``; empty in tables of earlier versions.
         again: whether another attempt may succeed; not after a divergence, which repeats to the bit.
+        blameless: whether its machine was lost, which says nothing of the trial: such an attempt does not count.
         ends_sweep: whether the cause, if it does not pass, is the disk and not the trial: it may be full, for example.
             Nothing is recorded then, so that the same command continues once the cause is gone.
     """
@@ -83,6 +84,7 @@ class Outcome:
     compile_seconds: float = 0.0
     costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
     again: bool = False
+    blameless: bool = False
     ends_sweep: bool = False
 
     def figure(self, aim: str) -> float | None:
