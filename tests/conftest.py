@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 import hypothesis
 import pytest
+
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts and stops by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Random cases: a few in each run; CI draws more of them (--hypothesis-profile=thorough). No deadline: some compile.
 hypothesis.settings.register_profile("quick", max_examples=5, deadline=None)

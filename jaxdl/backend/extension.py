@@ -25,10 +25,10 @@ import jaxlib.version
 from jaxdl.backend.cores import processor_identity
 from jaxdl.files.paths import cache_folder
 
-_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-shared", "-fPIC")
 _LIBRARY, _HEADERS = "onednn-cpu-gomp", "onednn-devel-cpu-gomp"
 _TIME_LIMIT = 300.0
-# The threads of OpenMP, which the operations compute on, sleep between two calls: XLA's own threads compute then.
+# Threads of OpenMP, if an operation has any, sleep between two calls: XLA's own threads compute then.
 _QUIET = {"OMP_WAIT_POLICY": "passive"}
 
 
@@ -37,14 +37,15 @@ class NotBuilt(Exception):
 
 
 def wanted(source: Path) -> Path:
-    """Returns the file that a source is built into, whether or not it is there yet.
+    """Returns the file that a source and the headers beside it are built into, whether or not it is there yet.
 
     Raises:
         NotBuilt: something that building needs is not installed.
     """
     if sys.platform != "linux":
         raise NotBuilt("native operations are built on Linux only")
-    key = [source.read_text(encoding="utf-8"), _compiler(), *map(str, _paths()), *_FLAGS]
+    parts = source, *sorted(source.parent.glob("*.h"))
+    key = [*(part.read_text(encoding="utf-8") for part in parts), _compiler(), *map(str, _paths()), *_FLAGS]
     key += [processor_identity(), jaxlib.version.__version__]
     try:
         folder = cache_folder() / "native"

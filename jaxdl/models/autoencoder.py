@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from jaxdl.fields import described, fraction, static, traced
 from jaxdl.models.activation import activation_named, check_activation
-from jaxdl.models.layers import Dropout
+from jaxdl.models.layers import Dense, Dropout
 
 
 def _check_features(features: tuple[int, ...]) -> str | None:
@@ -61,9 +61,9 @@ class Autoencoder(nn.Module):
         activation = activation_named(self.activation)
         hidden = Dropout(self.dropout, name="dropout")(inputs.reshape(inputs.shape[0], -1), train)
         for number, units in enumerate(self.features[:-1], 1):
-            hidden = activation(nn.Dense(units, name=f"encoder_{number}")(hidden))
-        hidden = nn.Dense(self.features[-1], name="code")(hidden)
+            hidden = activation(Dense(units, name=f"encoder_{number}")(hidden))
+        hidden = Dense(self.features[-1], name="code")(hidden)
         for number, units in enumerate(self.features[-2::-1], 1):
-            hidden = activation(nn.Dense(units, name=f"decoder_{number}")(hidden))
-        outputs = nn.Dense(math.prod(inputs.shape[1:]), name="output")(hidden)
+            hidden = activation(Dense(units, name=f"decoder_{number}")(hidden))
+        outputs = Dense(math.prod(inputs.shape[1:]), name="output")(hidden)
         return activation_named(self.output_activation)(outputs).reshape(inputs.shape)

@@ -12,6 +12,7 @@ from jaxdl.fields import above_zero, at_least, described, fraction, static, trac
 from jaxdl.models.activation import MONOTONE, activation_named, check_activation
 from jaxdl.models.layers import (
     Convolution,
+    Dense,
     Dropout,
     Initializer,
     Normalization,
@@ -108,10 +109,10 @@ class CNN(nn.Module):
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
         hidden = hidden.reshape(hidden.shape[0], -1)
         for number, units in enumerate(self.dense, 1):
-            hidden = nn.Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
+            hidden = Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
             hidden = self._activate(hidden, f"normalize_dense_{number}", train)
             hidden = Dropout(self.dense_dropout, name=f"dropout_dense_{number}")(hidden, train)
-        return nn.Dense(outputs, kernel_init=initial, name="output")(hidden)
+        return Dense(outputs, kernel_init=initial, name="output")(hidden)
 
     def _activate(self, hidden: jax.Array, name: str, train: bool) -> jax.Array:
         hidden = Normalize(self.normalization, name=name)(hidden, train)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ Initializer = Literal[
 ]
 _MOST_GROUPS = 32
 _SMALLEST_GROUP = 4
+# Flax's, whose product oneDNN can compute.
+Dense = functools.partial(nn.Dense, dot_general=ops.dot_general)
 # Added to variances; Flax's defaults.
 EPS_BATCH, EPS = 1e-5, 1e-6
 _KEPT = 0.99

@@ -8,6 +8,7 @@ from flax import linen as nn
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.activation import activation_named, check_activation
 from jaxdl.models.layers import (
+    Dense,
     Dropout,
     Initializer,
     Normalization,
@@ -57,8 +58,8 @@ class MLP(nn.Module):
         outputs, initial = output_size(self, self.outputs), initial_values(self.initializer)
         hidden = inputs.reshape(inputs.shape[0], -1)
         for number, units in enumerate(self.features, 1):
-            hidden = nn.Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
+            hidden = Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
             hidden = Normalize(self.normalization, name=f"normalize_{number}")(hidden, train)
             hidden = activation_named(self.activation)(hidden)
             hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
-        return nn.Dense(outputs, kernel_init=initial, name="output")(hidden)
+        return Dense(outputs, kernel_init=initial, name="output")(hidden)

@@ -1,4 +1,4 @@
-"""Convolution, pooling, dropout, normalisation, recurrences, trees and image transformations: pure and fast functions.
+"""Products, convolution, pooling, dropout, normalisation, recurrences, trees, image transformations: pure and fast.
 
 Each has one signature; if platforms need different forms, the choice is made when a program is lowered. Values and
 gradients equal those of JAX's own operations, where they exist.
@@ -16,6 +16,7 @@ from jaxdl.ops.images import (
 )
 from jaxdl.ops.normalization import moments
 from jaxdl.ops.pooling import average_pool, max_pool
+from jaxdl.ops.product import dot_general
 from jaxdl.ops.recurrence import bidirectional, gru, gru_reset_before, lstm, simple_rnn
 from jaxdl.ops.stage import convolution_max_pool
 from jaxdl.ops.tree import Forest, tree_lstm
@@ -28,6 +29,7 @@ __all__ = [
     "convolution_max_pool",
     "crop_and_resize",
     "crop_and_resize_masks",
+    "dot_general",
     "dropout",
     "gru",
     "gru_reset_before",

@@ -1,7 +1,7 @@
-"""Calls of the native operations in ``onednn.cc``, which oneDNN computes on the CPU.
+"""Calls of the native operations in the folder ``native``, most of which oneDNN computes on the CPU.
 
 Its convolutions, above all the gradient of the kernel and those in bfloat16 on processors with AMX, take a half to a
-quarter of the time of XLA's.
+quarter of the time of XLA's; a train step with large dense layers takes 0.9 to 0.6 of the time with its products.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from jaxdl.backend.cores import processor_identity
 from jaxdl.ops.replicated import of_each_share
 from jaxdl.ops.window import Sizes, Window
 
-SOURCE = Path(__file__).with_suffix(".cc")
-_NAMES = "jaxdl_outputs", "jaxdl_inputs", "jaxdl_kernel", "jaxdl_pooled", "jaxdl_pooled_inputs", "jaxdl_pooled_kernel"
+SOURCE = Path(__file__).parent / "native" / "operations.cc"
+_NAMES = (
+    *("jaxdl_outputs", "jaxdl_inputs", "jaxdl_kernel", "jaxdl_pooled", "jaxdl_pooled_inputs", "jaxdl_pooled_kernel"),
+    "jaxdl_product",
+)
 # What a convolution gives a thread at a time before pooling; with inputs and kernel it fits a second-level cache.
 _BLOCK_BYTES = 2**18
 # A kernel's gradient is added up once for each block: the block's result is to have this many times its numbers.
@@ -39,11 +42,27 @@ def load() -> None:
 
 def takes(inputs: jax.Array, other: jax.Array, window: Window) -> bool:
     """Returns whether oneDNN computes a convolution of such arrays, or a gradient of one: those of images."""
-    dtypes = {np.dtype(inputs.dtype).name, np.dtype(other.dtype).name}
-    known = dtypes == {"float32"} or (dtypes == {"bfloat16"} and "avx512bw" in processor_identity())
-    # An exported program has batches of unknown size; negative padding crops.
-    is_known = inputs.ndim == 4 and all(isinstance(size, int) and size > 0 for size in inputs.shape)
-    return known and is_known and all(size >= 0 for pair in window.padding for size in pair)
+    # Negative padding crops.
+    is_known = (
+        inputs.ndim == 4 and _are_sizes(inputs.shape) and all(size >= 0 for pair in window.padding for size in pair)
+    )
+    return is_known and _are_numbers(inputs, other)
+
+
+def takes_product(a: jax.Array, b: jax.Array, least: int) -> bool:
+    """Returns whether oneDNN computes a product of such matrices: one of `least` multiply-adds or more."""
+    is_known = a.ndim == b.ndim == 2 and _are_sizes(a.shape)
+    return is_known and len(a) * b.size >= least and _are_numbers(a, b)
+
+
+def _are_sizes(shape: Sequence[Any]) -> bool:
+    """Returns whether sizes are known: an exported program has batches of unknown size."""
+    return all(isinstance(size, int) and size > 0 for size in shape)
+
+
+def _are_numbers(a: jax.Array, b: jax.Array) -> bool:
+    dtypes = {np.dtype(a.dtype).name, np.dtype(b.dtype).name}
+    return dtypes == {"float32"} or (dtypes == {"bfloat16"} and "avx512bw" in processor_identity())
 
 
 def outputs(inputs: jax.Array, kernel: jax.Array, window: Window, threads: int) -> jax.Array:
@@ -122,6 +141,15 @@ def pooled_kernel_gradient(
     stage = _stage(len(inputs), outputs, shape, pool, inputs.dtype, threads, sums=True)
     found = _call("jaxdl_pooled_kernel", shape, inputs, places, gradient, window=window, dtype=jnp.float32, **stage)
     return found.astype(inputs.dtype)
+
+
+def product(a: jax.Array, b: jax.Array, turned: tuple[bool, bool], threads: int) -> jax.Array:
+    """Returns the product of two matrices of one dtype, each of them transposed first where asked for."""
+    shape = a.shape[1 if turned[0] else 0], b.shape[0 if turned[1] else 1]
+    call = jax.ffi.ffi_call("jaxdl_product", jax.ShapeDtypeStruct(shape, a.dtype), vmap_method="sequential")
+    turn_a, turn_b = map(np.int64, turned)
+    result: jax.Array = call(a, b, turn_a=turn_a, turn_b=turn_b, threads=np.int64(threads))
+    return result
 
 
 def _call(

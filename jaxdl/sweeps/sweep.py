@@ -94,7 +94,8 @@ class Sweep:
         for trial in self.schedule.trials:
             if trial.outcome is not None:
                 display.end(trial, earlier=True)
-        threading.Thread(target=import_what_reports_need, daemon=True).start()
+        # No daemon: a process that ends while a thread imports a C++ library may abort.
+        threading.Thread(target=import_what_reports_need).start()
         try:
             with self.signals, display, self._executor(display) as executor:
                 self._run(executor, display)

@@ -203,7 +203,7 @@ def _native(is_long: bool, notify: Callable[[str], None] | None) -> bool:
         if not is_long or not can_be_built():
             return False
         if notify is not None:
-            notify("building convolutions for this processor (oneDNN), once; it takes about ten seconds")
+            notify("building native operations for this processor (oneDNN), once; it takes about ten seconds")
     return why_not() is None
 
 

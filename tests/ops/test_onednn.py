@@ -64,7 +64,10 @@ def native_calls(function: Any, *arrays: Any) -> int:
 def assert_equal(got: Any, expected: Any, tolerance: float = 2e-5) -> None:
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(
-            np.asarray(a, np.float32), np.asarray(b, np.float32), rtol=tolerance, atol=tolerance * float(abs(b).max())
+            np.asarray(a, np.float32),
+            np.asarray(b, np.float32),
+            rtol=tolerance,
+            atol=tolerance * float(abs(b).max(initial=0)),
         )
 
 

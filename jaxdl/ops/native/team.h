@@ -1,0 +1,148 @@
+// Threads that share the work of an operation.
+//
+// XLA's own threads, and those of OpenMP, sleep between two operations; on a virtual machine one then needs longer to
+// wake (30 to 100 us) than many operations take. These look for work for a moment before they sleep, and give the core
+// away to whatever else wants it meanwhile. No operation ever waits for one to wake: its caller does what nobody took.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace jaxdl {
+
+// Work in shares, each of which is done by whoever takes it first.
+class Shared {
+ public:
+  Shared(int64_t count, const std::function<void(int64_t)>& body) : count_(count), body_(body) {}
+
+  void Work() {
+    // On threads that were divided among the shares oneDNN divides no further.
+    static thread_local const bool alone = (omp_set_num_threads(1), true);
+    static_cast<void>(alone);
+    for (int64_t share; (share = next_.fetch_add(1)) < count_;) {
+      try {
+        body_(share);
+      } catch (...) {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        problem_ = std::current_exception();
+      }
+    }
+  }
+  // Of all threads that worked; called when none does any more.
+  void Rethrow() const {
+    if (problem_) std::rethrow_exception(problem_);
+  }
+
+ private:
+  const int64_t count_;
+  const std::function<void(int64_t)>& body_;
+  std::atomic<int64_t> next_{0};
+  std::mutex mutex_;
+  std::exception_ptr problem_;
+};
+
+class Member {
+ public:
+  Member() : thread_([this] { Live(); }) { thread_.detach(); }
+
+  // Returns whether the member was free; it then sees the work at once, or when it has woken.
+  bool Offer(Shared* work) {
+    uintptr_t none = 0;
+    if (!box_.compare_exchange_strong(none, Posted(work))) return false;
+    if (asleep_.load()) {
+      const std::lock_guard<std::mutex> guard(mutex_);
+      wake_.notify_one();
+    }
+    return true;
+  }
+  // Returns when the member will not touch the work any more.
+  void TakeBack(Shared* work) {
+    uintptr_t posted = Posted(work);
+    if (box_.compare_exchange_strong(posted, 0)) return;
+    for (int64_t turn = 1; box_.load() == Taken(work); turn++) Pause(turn);
+  }
+
+ private:
+  static constexpr auto kLooking = std::chrono::microseconds(300);
+
+  static uintptr_t Posted(Shared* work) { return reinterpret_cast<uintptr_t>(work); }
+  static uintptr_t Taken(Shared* work) { return Posted(work) | 1; }
+  static void Pause(int64_t turn) {
+    if (turn % 64 == 0) std::this_thread::yield();
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+
+  [[noreturn]] void Live() {
+    for (;;) {
+      uintptr_t posted = Next();
+      auto* work = reinterpret_cast<Shared*>(posted);
+      if (!box_.compare_exchange_strong(posted, Taken(work))) continue;
+      work->Work();
+      box_.store(0);
+    }
+  }
+  uintptr_t Next() {
+    const auto until = std::chrono::steady_clock::now() + kLooking;
+    for (int64_t turn = 1; turn % 256 || std::chrono::steady_clock::now() < until; turn++) {
+      if (const uintptr_t posted = box_.load(std::memory_order_acquire)) return posted;
+      Pause(turn);
+    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    asleep_.store(true);
+    wake_.wait(lock, [this] { return box_.load() != 0; });
+    asleep_.store(false);
+    return box_.load();
+  }
+
+  std::atomic<uintptr_t> box_{0};
+  std::atomic<bool> asleep_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::thread thread_;
+};
+
+// Returns `count` members. They live as long as the process: ending them would wait for the work of others.
+inline std::vector<Member*> Members(int64_t count) {
+  static std::mutex mutex;
+  static auto* const all = new std::vector<std::unique_ptr<Member>>;
+  const std::lock_guard<std::mutex> guard(mutex);
+  while (static_cast<int64_t>(all->size()) < count) all->push_back(std::make_unique<Member>());
+  std::vector<Member*> some;
+  for (int64_t each = 0; each < count; each++) some.push_back((*all)[each].get());
+  return some;
+}
+
+// Into how many shares some work is divided: one for each thread, and none that is empty.
+inline int64_t SharesOf(int64_t count, int64_t threads) { return std::max<int64_t>(1, std::min(count, threads)); }
+
+// Calls `body(share, first, last)` for each share of `count` images, blocks or rows, on this and other threads.
+template <class Body>
+void InShares(int64_t count, int64_t threads, Body body) {
+  const int64_t shares = SharesOf(count, threads);
+  const std::function<void(int64_t)> of_share = [&](int64_t share) {
+    body(share, count * share / shares, count * (share + 1) / shares);
+  };
+  Shared work(shares, of_share);
+  std::vector<Member*> helping;
+  if (shares > 1)
+    for (Member* member : Members(shares - 1))
+      if (member->Offer(&work)) helping.push_back(member);
+  work.Work();
+  for (Member* member : helping) member->TakeBack(&work);
+  work.Rethrow();
+}
+
+}  // namespace jaxdl
