@@ -17,7 +17,7 @@ from jaxdl.cli.finding import find_experiment
 from jaxdl.cli.flags import parse_command_line, peek
 from jaxdl.cli.options import Options, option_fields
 from jaxdl.experiment import Experiment
-from jaxdl.record import read_config, read_notes, read_summary
+from jaxdl.record import read_config, read_notes, read_record, read_summary
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples" / "cluster"
@@ -138,22 +138,67 @@ def test_each_example_is_on_the_page() -> None:
     assert sorted(shown) == sorted(path.name for path in EXAMPLES.iterdir())
 
 
-@pytest.mark.slow
-def test_a_task_of_the_array_trains_its_setting(tmp_path: Path) -> None:
+def script(folder: Path, name: str, text: str) -> None:
+    """Writes a program into a folder that is searched first."""
+    (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    """The environment of a job, with a folder of programs of its own."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    (tmp_path / "bin" / "python").chmod(0o755)
-    environment = os.environ | {
-        "HOME": str(tmp_path),
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "SLURM_ARRAY_JOB_ID": "18",
-        "SLURM_ARRAY_TASK_ID": "4",
-    }
-    command = ["bash", str(EXAMPLES / "slurm_sweep.sbatch"), "--data=digits", "--epochs=1", "--platform=cpu"]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    script(tmp_path / "bin", "python", f'exec {sys.executable} "$@"')
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    return os.environ | {"HOME": str(tmp_path), "PATH": path, "PYTHONPATH": str(ROOT)}
+
+
+def submit(name: str, environment: dict[str, str], *flags: str) -> subprocess.CompletedProcess[str]:
+    """Runs a batch script as a node would."""
+    command = ["bash", str(EXAMPLES / name), "--data=digits", "--epochs=1", "--platform=cpu", *flags]
+    return subprocess.run(
+        command, env=environment, cwd=environment["HOME"], capture_output=True, text=True, timeout=600
+    )
+
+
+@pytest.mark.slow
+def test_a_task_of_the_array_trains_its_setting(surroundings: dict[str, str], tmp_path: Path) -> None:
+    task = {"SLURM_ARRAY_JOB_ID": "18", "SLURM_ARRAY_TASK_ID": "4"}
+    done = submit("slurm_sweep.sbatch", surroundings | task)
     assert done.returncode == 0, done.stderr
     run_dir = tmp_path / "runs" / "array-18" / "4"
     config = read_config(run_dir)
     assert (config["optimizer"]["learning_rate"], config["seed"]) == (1e-3, 1)
     assert read_summary(run_dir)["status"] == "completed" and read_notes(run_dir).tags == ("array-18",)
+
+
+# What srun does for the tasks of a step, here on one machine.
+SRUN = """
+for task in 0 1; do
+    SLURM_JOB_ID=$SLURM_JOB_ID SLURM_STEP_NODELIST=localhost SLURM_NTASKS=2 SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=$task \\
+        SLURM_LOCALID=$task "${@:2}" &
+done
+wait -n && wait -n
+"""
+
+
+@several
+@pytest.mark.slow
+def test_the_script_of_slurm_trains_over_the_processes_of_srun(surroundings: dict[str, str], tmp_path: Path) -> None:
+    script(tmp_path / "bin", "srun", SRUN)
+    job = str(os.getpid())  # JAX takes the port of the coordinator from it
+    done = submit("slurm_train.sbatch", surroundings | {"SLURM_JOB_ID": job}, "--model.features=4,4")
+    assert done.returncode == 0, done.stderr
+    run_dir = tmp_path / "runs" / "mnist_cnn" / f"slurm-{job}"
+    assert read_summary(run_dir)["status"] == "completed" and read_record(run_dir)["processes"] == 2
+
+
+@pytest.mark.parametrize(("status", "queued"), [(143, True), (134, True), (2, False)])
+def test_a_job_that_saved_or_lost_a_host_is_queued_again(
+    status: int, queued: bool, surroundings: dict[str, str], tmp_path: Path
+) -> None:
+    script(tmp_path / "bin", "srun", f"exit {status}")
+    script(tmp_path / "bin", "scontrol", 'echo "$@" > asked')
+    assert submit("slurm_train.sbatch", surroundings | {"SLURM_JOB_ID": "17"}).returncode == status
+    assert (tmp_path / "asked").exists() is queued
+    assert not queued or (tmp_path / "asked").read_text() == "requeue 17\n"
