@@ -127,6 +127,7 @@ if TYPE_CHECKING:
         Polynomial,
         Schedule,
     )
+    from jaxdl.record.notes import annotate
     from jaxdl.record.trackers.tracker import TrackedRun, Tracker
     from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
     from jaxdl.sweeps.api import sweep
@@ -156,12 +157,12 @@ __all__ = [
     "Shapes", "SigmoidCrossEntropy", "SigmoidFocal", "Sine", "SoftmaxCrossEntropy", "Spec", "SpokenDigit", "Steps",
     "Subtraction", "Summary", "SweepResults", "Table", "TableAugmentation", "Text", "TextAugmentation", "Tfds",
     "TrackedRun", "Tracker", "TrainState", "TrainedModel", "Trainer", "Training", "TreeLSTM", "Trees", "Tuner",
-    "UNet", "UserError", "Vowels", "Wine", "augmentation", "augmentations", "compare", "configure", "ctc_decode",
-    "default_data_dir", "evaluate", "export_program", "find_runs", "fit", "follow", "from_config", "from_keras",
-    "from_torch", "hook", "hyperparameters", "list_experiments", "load_experiment", "load_program", "load_run",
-    "load_sweep", "look_at_data", "look_at_devices", "loss", "losses", "make_steps", "metric", "model", "optimizer",
-    "params_sha256", "pool_time", "replace", "reproduce", "save_weights", "schedule", "serve", "serving_app",
-    "source", "static", "sweep", "to_config", "traced", "train", "verify_resume",
+    "UNet", "UserError", "Vowels", "Wine", "annotate", "augmentation", "augmentations", "compare", "configure",
+    "ctc_decode", "default_data_dir", "evaluate", "export_program", "find_runs", "fit", "follow", "from_config",
+    "from_keras", "from_torch", "hook", "hyperparameters", "list_experiments", "load_experiment", "load_program",
+    "load_run", "load_sweep", "look_at_data", "look_at_devices", "loss", "losses", "make_steps", "metric", "model",
+    "optimizer", "params_sha256", "pool_time", "replace", "reproduce", "save_weights", "schedule", "serve",
+    "serving_app", "source", "static", "sweep", "to_config", "traced", "train", "verify_resume",
 ]
 # fmt: on
 
@@ -205,6 +206,7 @@ _NAMES = {
     "jaxdl.backend.settings": "configure",
     "jaxdl.optim.schedules": "Constant Cosine CosineRestarts Exponential InverseSquareRoot OneCycle Piecewise "
     "Plateau Polynomial Schedule",
+    "jaxdl.record.notes": "annotate",
     "jaxdl.record.trackers.tracker": "TrackedRun Tracker",
     "jaxdl.steps.functions": "Steps TrainState hyperparameters make_steps",
     "jaxdl.sweeps.api": "sweep",

@@ -23,7 +23,7 @@ import jax
 import jaxlib.version
 
 from jaxdl.backend.cores import processor_identity
-from jaxdl.backend.settings import cache_folder
+from jaxdl.files.paths import cache_folder
 
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-shared", "-fPIC")
 _LIBRARY, _HEADERS = "onednn-cpu-gomp", "onednn-devel-cpu-gomp"

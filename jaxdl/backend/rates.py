@@ -20,9 +20,9 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxdl.backend.cores import processor_name, usable_cores
-from jaxdl.backend.settings import cache_folder
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import replace_file
+from jaxdl.files.paths import cache_folder
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 # Each twice as large as the one before: the first fits any cache, the last fills the largest accelerator.

@@ -11,6 +11,7 @@ from jaxdl.backend.compiler import add_xla_flags
 from jaxdl.backend.kept_programs import mend_silently
 from jaxdl.backend.mesh import add_cpu_devices
 from jaxdl.errors import UserError
+from jaxdl.files.paths import cache_folder
 
 
 def configure(
@@ -50,11 +51,6 @@ def configure(
         jax.config.update("jax_debug_nans", True)
     if platform:
         _select(platform)
-
-
-def cache_folder() -> Path:
-    """Returns the user's cache folder, for files that can be created again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxdl"
 
 
 def _is_usable(folder: Path) -> bool:

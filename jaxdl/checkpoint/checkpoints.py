@@ -23,6 +23,7 @@ from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, ch
 from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause, sync_folder
+from jaxdl.record.cleaned import removed, removed_after
 
 # Orbax must be used by one thread at a time: two that save at once disturb each other.
 ORBAX = threading.RLock()
@@ -210,7 +211,9 @@ class Checkpoints:
         abouts = {steps[-1]: self.about(steps[-1])}
         then = abouts[steps[-1]]["best_step"]
         if then is not None and then not in steps:
-            raise UserError(f"the best checkpoint, of step {then:,}, is missing in {self.directory}; restore it.")
+            by = removed(self.directory.parent, then)
+            what = f"{by}; --final=last takes that of step {steps[-1]:,}" if by else "is missing; restore it"
+            raise UserError(f"the best checkpoint of {self.directory}, of step {then:,}, {what}.")
         for step in steps[:-1]:
             try:
                 abouts[step] = self.about(step)
@@ -314,10 +317,15 @@ class Checkpoints:
     def _find(self, step: int | str | None) -> int:
         present = self.steps()
         if not present:
-            raise UserError(f"there is no checkpoint in {self.directory}: the run ended before it saved one.")
+            by = removed(self.directory.parent)
+            why = f"each {by}; train again" if by else "the run ended before it saved one"
+            raise UserError(f"there is no checkpoint in {self.directory}: {why}.")
         if step == "best":
             step = self.best_step()
         if step is None or step == "last":
+            later = removed_after(self.directory.parent, present[-1])
+            if later:
+                raise UserError(f"{later}; --final=best takes that of step {present[-1]:,}.")
             return present[-1]
         if step not in present:
             raise UserError(f"there is no checkpoint of step {step} in {self.directory}; there are: {present}.")

@@ -34,7 +34,9 @@ class Command:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "train": Command("train, validate and test; with --sweep, many times", "training:train"),
+    "train": Command(
+        "train, validate and test; with --sweep, many times", "training:train", own_options=("tag", "note")
+    ),
     "eval": Command(
         "measure a finished run on its data again", "inference:evaluate", needs=("run_dir",), of_a_run=True
     ),
@@ -73,6 +75,19 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "runs": Command(
         "list runs, with --filter and --sort", "runs:list_runs", own_options=("runs", "filter", "sort"), of_runs=True
+    ),
+    "tag": Command(
+        "change the tags and the note of the runs of --runs, also of running ones",
+        "runs:tag_runs",
+        needs=("runs",),
+        own_options=("runs", "filter", "tag", "note"),
+        of_runs=True,
+    ),
+    "clean": Command(
+        "show what old runs hold on the disk; with --keep and --yes remove a part of it",
+        "cleaning:clean",
+        own_options=("runs", "filter", "older_than", "keep", "yes"),
+        of_runs=True,
     ),
     "report": Command(
         "write the report of a run again, also of one that is running, was stopped or failed",

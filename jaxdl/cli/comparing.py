@@ -28,7 +28,7 @@ def compare_runs(options: Options) -> int:
     comparison = compare(*places, metrics=options.figures, baseline=options.baseline or None)
     console = console_of()
     console.print(terminal_table(comparison))
-    for line in (*comparison.stand_ins, legend(comparison)):
+    for line in (*comparison.said, *comparison.stand_ins, legend(comparison)):
         console.print(Text(printable(line)))
     if comparison.left_out:
         announce(f"{len(comparison.left_out)} runs that are not completed are left out.")

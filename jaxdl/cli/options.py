@@ -11,6 +11,7 @@ from jaxdl.cli.commands import COMMANDS
 from jaxdl.errors import UserError
 from jaxdl.fields import Field, above_zero, at_least, described, part, replace, static, walk
 from jaxdl.fields.interval import Interval
+from jaxdl.record.notes import check_note, check_tags
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.selection import Selection
 
@@ -102,12 +103,12 @@ class Options:
     )
     runs: tuple[str, ...] = static(
         (),
-        "with --mode=runs, compare or follow: run directories, sweeps, folders with runs, or patterns such as "
-        "runs/mnist_*; none: the folder runs",
+        "with --mode=runs, tag, clean, compare or follow: run directories, sweeps, folders with runs, or patterns such "
+        "as runs/mnist_*; none: the folder runs",
     )
     filter: str = static(
         "",
-        "with --mode=runs, compare or follow: conditions such as 'experiment=mnist_cnn test/accuracy>0.99 "
+        "with --mode=runs, tag, clean, compare or follow: conditions such as 'experiment=mnist_cnn test/accuracy>0.99 "
         "learning_rate<=1e-3'",
     )
     sort: str = static("", "with --mode=runs: a figure, fact or field to sort by; -NAME sorts from high to low")
@@ -119,6 +120,21 @@ class Options:
         "",
         "with --mode=compare: with what the others are compared: a run directory, or a recipe by its name; the first",
     )
+    tag: tuple[str, ...] = static(
+        (),
+        "words that the run is found by, kept in its directory: --mode=runs --filter=tag=WORD; -WORD takes one away",
+        check=check_tags,
+    )
+    note: str | None = static(None, "a text about the run, kept in its directory; empty: no note", check=check_note)
+    older_than: str = static(
+        "", "with --mode=clean: only runs that have written nothing for so long: 12h, 30d", check=_check_time
+    )
+    keep: Literal["", "final", "best", "nothing"] = static(
+        "",
+        "with --mode=clean: what stays of the checkpoints: final: that which predicts; best: the best; nothing: none, "
+        "and no pictures and traces either. A run that is not completed keeps its last one, unless nothing stays",
+    )
+    yes: bool = static(False, "with --mode=clean: remove what --keep says; without it, it is only shown")
     prompt: str = static("", "with --mode=sample: the text to begin with")
     length: int = static(
         500, "with --mode=sample: how many characters, words or other units to write", check=at_least(1)

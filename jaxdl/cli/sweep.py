@@ -15,6 +15,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import settable
 from jaxdl.files.paths import expanded
+from jaxdl.record import Notes
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.api import conduct, default_sweep_dir, make_definition
 from jaxdl.sweeps.results.display import print_results
@@ -42,7 +43,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
     axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
     cpu_devices = devices_of(axes or ())
     settings = {"platform": options.platform, "xla_flags": options.xla_flags, "cpu_devices": cpu_devices}
-    execution = dataclasses.replace(options.execution, settings=settings)
+    execution = dataclasses.replace(options.execution, settings=settings, notes=Notes(options.tag, options.note))
     selection = options.selection
     pairs = read_pairs(expanded(selection.sweep_pairs)) if selection.sweep_pairs else []
     space = make_space(experiment, parse_flags(options.sweep), selection.sweep_if, pairs)

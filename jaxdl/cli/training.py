@@ -60,6 +60,8 @@ def _train_once(options: Options, experiment: Experiment, arguments: Sequence[st
             hooks=_hooks(options, run_dir),
             tuner=tuner_of(options),
             about_recipe=_about_recipe(options, experiment, arguments),
+            tags=options.tag,
+            note=options.note,
         )
     except KeyboardInterrupt:
         announce(

@@ -112,6 +112,17 @@ class Comparison:
         return lines
 
     @property
+    def said(self) -> list[str]:
+        """A line for each recipe whose runs have tags or a note of the user's: all of them, each once."""
+        lines = []
+        for group in self.groups:
+            tags = dict.fromkeys(tag for run in group.runs for tag in run.notes.tags)
+            notes = dict.fromkeys(run.notes.note for run in group.runs if run.notes.note)
+            if tags or notes:
+                lines.append(f"{group.name}: {'; '.join(filter(None, [', '.join(tags), *notes]))}")
+        return lines
+
+    @property
     def caution(self) -> str:
         """What the number of seeds allows to conclude; empty where each recipe has enough."""
         fewest = min(group.seeds for group in self.groups)

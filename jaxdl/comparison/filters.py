@@ -11,6 +11,7 @@ from typing import Any
 from jaxdl.comparison.runs import Run
 from jaxdl.errors import UserError, did_you_mean
 from jaxdl.fields import show
+from jaxdl.record.notes import Tags
 
 _TERM = re.compile(r"([^\s=<>!]+)(!=|>=|<=|=|>|<)(\S*)")
 _ORDER: dict[str, Callable[[float, float], bool]] = {
@@ -104,6 +105,8 @@ def _unknown(name: str, runs: Sequence[Run]) -> UserError:
 
 
 def _same(found: Any, value: str) -> bool:
+    if isinstance(found, Tags):
+        return value in found
     one, other = _as_number(found), _as_number(value)
     if one is not None and other is not None:
         return one == other

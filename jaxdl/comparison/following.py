@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxdl.comparison.runs import BESIDE, UNFINISHED, Run, find_runs
 from jaxdl.errors import UserError
-from jaxdl.files.locks import LOCK
+from jaxdl.files.locks import LOCK, holder_of, this_machine
 from jaxdl.record import METRICS, SUMMARY
 from jaxdl.record.encoding import number
 from jaxdl.report.format import is_number
@@ -170,16 +170,16 @@ def _is_held(folder: Path) -> bool:
 
     Its lock is not tried: that would keep a process that is just starting from taking it.
     """
-    holder = _bytes(folder / LOCK).decode("ascii", "replace").strip()
-    if not holder.isdigit():
+    holder = holder_of(folder)
+    if holder is None or holder[1] not in ("", this_machine()):
         return False
     try:
-        os.kill(int(holder), 0)
+        os.kill(holder[0], 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # it is another user's
         return True
-    return _holds(int(holder), folder / LOCK)
+    return _holds(holder[0], folder / LOCK)
 
 
 def _holds(process: int, lock: Path) -> bool:

@@ -186,9 +186,14 @@ def _costs(comparison: Comparison) -> str:
 
 
 def _runs(comparison: Comparison) -> str:
-    rows = [[group.name, _seed(run.seed), str(run.path)] for group in comparison.groups for run in group.runs]
-    rows += [[f"left out: {run.status}", _seed(run.seed), str(run.path)] for run in comparison.left_out]
-    found = _wide(table(["recipe", "seed", "place"], rows), "Runs")
+    named = [(group.name, run) for group in comparison.groups for run in group.runs]
+    named += [(f"left out: {run.status}", run) for run in comparison.left_out]
+    head, rows = ["recipe", "seed", "place"], [[name, _seed(run.seed), str(run.path)] for name, run in named]
+    for column in ("tag", "note"):
+        if any(column in run.facts for _, run in named):
+            head.append(column)
+            rows = [[*row, str(run.facts.get(column, ""))] for row, (_, run) in zip(rows, named, strict=True)]
+    found = _wide(table(head, rows), "Runs")
     many = len(rows) > _MOST_OPEN
     return f"<details><summary>{_many(len(rows), 'run')}</summary>{found}</details>" if many else found
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxdl.errors import UserError, needed
 from jaxdl.files.paths import expanded
-from jaxdl.record import CONFIG, RECORD, SUMMARY, read_metrics
+from jaxdl.record import CONFIG, RECORD, SUMMARY, Notes, read_metrics, read_notes
 from jaxdl.record.encoding import flattened, number
 from jaxdl.report.format import is_number
 
@@ -102,18 +102,25 @@ class Run:
         """Where the run comes from: command, commit, versions, devices."""
         return {} if self.imported else _read(self.path / RECORD)
 
+    @functools.cached_property
+    def notes(self) -> Notes:
+        """What the user says of it: ``tags`` and a ``note``."""
+        return Notes(note="") if self.imported else read_notes(self.path)
+
     @property
     def seed(self) -> Any:
         return self.config.get("seed")
 
     @functools.cached_property
     def facts(self) -> Mapping[str, Any]:
-        """What a run is found by beside its metrics and fields: how far it is, how long it took, and its data."""
+        """What a run is found by beside its metrics and fields: how far it is, how long it took, data, tags, note."""
         data = self.summary.get("data")
         found = {name: self.summary[name] for name in _NUMBERS if name in self.summary}
         found |= {"experiment": self.experiment, "status": self.status, "run": str(self.path), "tool": self.tool}
         if isinstance(data, Mapping):
             found |= {"used": data.get("used"), "substituted": data.get("substituted")}
+        found |= {"tag": self.notes.tags} if self.notes.tags else {}
+        found |= {"note": self.notes.note} if self.notes.note else {}
         return found
 
     def value(self, name: str) -> Any:

@@ -227,7 +227,7 @@ def remembered_by(key: str, find: Callable[[], T]) -> T:
 
 def answers_folder() -> Path | None:
     """Returns the folder, perhaps still to be made, of what was found out; None where the user has no home folder."""
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+    from jaxdl.files.paths import cache_folder
 
     try:
         return cache_folder() / "data" / "streams"

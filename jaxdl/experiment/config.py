@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.hooks import Hook
 from jaxdl.experiment.taking import start_of_several
+from jaxdl.experiment.versions import migrated
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
 from jaxdl.fields.function import FromFunction, code_digest, place_of
 from jaxdl.fields.named import SEVERAL
-from jaxdl.objectives.metrics import defined
 from jaxdl.objectives.own import OwnMetric
 from jaxdl.objectives.several import Several, with_kinds
 from jaxdl.record.trackers.tracker import OwnTracker
@@ -111,15 +111,18 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     """Rebuilds an experiment from its JSON form.
 
     Args:
-        config: the result of `to_config`.
+        config: the result of `to_config`, or the content of a ``config.json`` of this or an earlier jaxdl.
         default: the experiment as its file defines it; types that are not in a family are taken from it, so that a
             user's own module can be read without importing names from a file. A field that the config lacks, since an
             earlier version wrote it, gets the default of its type. None: all parts must be jaxdl's own.
 
     Raises:
-        UserError: the experiment has no such field or type, or a value is not allowed; or, without `default`, a part is
-            not jaxdl's own.
+        UserError: the experiment has no such field or type, or a value is not allowed; or a newer jaxdl wrote the
+            config; or, without `default`, a part is not jaxdl's own.
     """
+    steps: Sequence[Callable[[Experiment], Experiment]] = ()
+    if isinstance(config, Mapping):
+        config, steps = migrated(config)
     code = config.get(_CODE) if isinstance(config, Mapping) else None
     config = {name: value for name, value in config.items() if name != _CODE} if code else config
     if default is None and isinstance(code, Mapping):
@@ -131,9 +134,8 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     else:
         own_types = {type(f.value).__name__: f.value for f in walk(default) if f.is_part and not _is_member(f)}
         experiment = _read(config, default, own_types, "")
-    # Accuracy was the default once, whatever the targets were, so no one asked for it.
-    if experiment.metrics == ("accuracy",) and not defined("accuracy", experiment.objective):
-        return dataclasses.replace(experiment, metrics=None)
+    for step in steps:
+        experiment = step(experiment)
     return experiment
 
 

@@ -14,6 +14,7 @@ _UNITS: dict[str, tuple[float, Unit]] = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), (1.0, "seconds")),
     **dict.fromkeys(("min", "minute", "minutes"), (60.0, "seconds")),
     **dict.fromkeys(("h", "hour", "hours"), (3600.0, "seconds")),
+    **dict.fromkeys(("d", "day", "days"), (86400.0, "seconds")),
     **dict.fromkeys(("step", "steps"), (1.0, "steps")),
     **dict.fromkeys(("epoch", "epochs"), (1.0, "epochs")),
 }

@@ -1,15 +1,30 @@
-"""A folder that one process locks, until it releases the lock or ends."""
+"""A folder that one process locks, until it releases the lock or ends.
+
+The lock is flock(2) on a file in the folder, which the kernel releases when the process ends, however it ends. On file
+systems that several machines share it holds for all of them only where the file system says so: NFS takes it to the
+server (unless mounted with ``nolock`` or ``local_lock``), Lustre with the mount option ``flock``, and so do CephFS and
+GPFS; BeeGFS only where it is set up for it. Where locks are those of one machine only, two machines may both take one.
+So the file also says who holds it, and `FolderLock.check`, which comes before each writing, reads it.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import re
+import secrets
+import socket
 from pathlib import Path
 
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
 
 LOCK = ".jaxdl.lock"
+# What a file system without locks answers: NFS whose server has no lock service, Lustre without its option, FUSE.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+_MOST = 200  # bytes of what the file says
+_HOLDER = re.compile(r"(\d{1,10})(?: on (\S+) [0-9a-f]+)?", re.ASCII)
 
 
 class InUse(UserError):
@@ -33,7 +48,7 @@ class FolderLock:
         with named_cause(folder, f"create the {noun}"):
             descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _lock(descriptor, f"the {noun} {folder}", flag)
+            self._holder = _lock(descriptor, f"the {noun} {folder}", flag)
         except BaseException:
             os.close(descriptor)
             raise
@@ -45,7 +60,8 @@ class FolderLock:
         """Checks that the folder is still the one that was locked.
 
         Raises:
-            UserError: it was removed, and perhaps created again by another process; or the disk does not answer.
+            UserError: it was removed, and perhaps created again by another process; a process of another machine has
+                taken it, since the locks of its file system are not shared; or the disk does not answer.
         """
         assert self._descriptor is not None
         with named_cause(self._folder / LOCK, "look at"):
@@ -58,6 +74,14 @@ class FolderLock:
             raise UserError(
                 f"the {self._noun} {self._folder} was removed while it was in use: run the same command again, or give "
                 f"another {self._flag}."
+            )
+        with named_cause(self._folder / LOCK, "look at"), open(self._folder / LOCK, "rb") as file:
+            holder = file.read(_MOST).decode("ascii", "replace")
+        if holder != self._holder:
+            raise UserError(
+                f"the {self._noun} {self._folder} was taken by {_named(holder)} while it was in use: its file system "
+                f"does not share locks between machines; give each run its own {self._flag}, and run the same command "
+                "again."
             )
 
     def release(self) -> None:
@@ -85,16 +109,45 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
-def _lock(descriptor: int, folder: str, flag: str) -> None:
-    """Takes the lock and writes this process's id into it."""
+def _lock(descriptor: int, folder: str, flag: str) -> str:
+    """Takes the lock; writes into it, and returns, who holds it: process, machine, and a number of its own."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-        who = f"process {holder}" if holder.isdigit() else "another process"
-        raise InUse(f"{folder} is in use by {who}: wait for it, or give another {flag}.") from error
+        holder = os.pread(descriptor, _MOST, 0).decode("ascii", "replace")
+        raise InUse(f"{folder} is in use by {_named(holder)}: wait for it, or give another {flag}.") from error
     except OSError as error:
-        raise UserError(f"cannot lock {folder}: {error.strerror}; give one on a local disk.") from error
+        why = f"its file system has no locks ({error.strerror})" if error.errno in _NO_LOCKS else error.strerror
+        raise UserError(
+            f"cannot lock {folder}: {why}; give a {flag} on a local disk, or mount it with locks (see docs/cluster.md)."
+        ) from error
+    holder = f"{os.getpid()} on {this_machine()} {secrets.token_hex(8)}"
     with named_cause(Path(folder), "write the lock of"):
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(descriptor, holder.encode(), 0)
+    return holder
+
+
+def holder_of(folder: Path) -> tuple[int, str] | None:
+    """Returns the process that locked a folder last, and its machine; empty for an earlier jaxdl's, which wrote none.
+
+    It may have ended since. None: no one has.
+    """
+    try:
+        found = _HOLDER.fullmatch((folder / LOCK).read_bytes()[:_MOST].decode("ascii", "replace").strip())
+    except OSError:
+        return None
+    return (int(found[1]), found[2] or "") if found else None
+
+
+def _named(holder: str) -> str:
+    """Returns who holds a lock, as far as its file says it."""
+    found = _HOLDER.fullmatch(holder.strip())
+    if found is None:
+        return "another process"
+    return f"process {found[1]} on {found[2]}" if found[2] not in (None, this_machine()) else f"process {found[1]}"
+
+
+def this_machine() -> str:
+    """Returns the name of this machine as it stands in locks: a word."""
+    return re.sub(r"[^\x21-\x7e]", "-", socket.gethostname())[:100] or "-"

@@ -20,3 +20,8 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         user = text.partition("/")[0]
         raise UserError(f"{text}: no home folder is known for {user}; give the whole path, or ./{text} for that name.")
     return Path(found)
+
+
+def cache_folder() -> Path:
+    """Returns the user's cache folder, for files that can be created again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxdl"

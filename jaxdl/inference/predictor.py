@@ -24,6 +24,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
 from jaxdl.experiment.fitting import vocabulary_path
+from jaxdl.experiment.versions import migrated
 from jaxdl.fields import replace, walk
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import as_batch, read_spec
@@ -269,7 +270,7 @@ def load_run(
     experiment = (from_config(read_config(run_dir)) if experiment is None else experiment).for_spec(spec)
     experiment = replace(experiment, {"training.library": "xla"})  # predictions are the same on any machine
     steps = make_steps(experiment, spec, total_steps=1)
-    saved = make_steps(replace(experiment, _carried(read_config(run_dir))), spec, total_steps=1)
+    saved = make_steps(replace(experiment, _carried(migrated(read_config(run_dir))[0])), spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
         beside = kept_beside(run_dir)

@@ -13,6 +13,7 @@
 | ``pictures.png`` | some test examples and what is predicted for them, where that is a picture |
 | ``inspection.json`` | what the report shows of the trained model, see `jaxdl.inference.inspection` |
 | ``progress.jsonl`` | a line for each epoch: its time, the examples per second, and the learning rate at its end |
+| ``notes.json`` | tags and a note of the user's, see `jaxdl.record.notes` |
 | ``report.html`` | see `jaxdl.report` |
 
 The JSON files are written as `jaxdl.record.encoding` says.

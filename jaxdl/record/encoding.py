@@ -15,6 +15,8 @@ from typing import Any
 
 from jaxdl.errors import UserError
 
+# What stands in front of the fields in a ``config.json``, see `jaxdl.experiment.versions`.
+VERSION, WRITER = "config_version", "jaxdl"
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -45,6 +47,8 @@ def flattened(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of a configuration by dotted path; a part's own path has its name, such as ``optimizer``."""
     found: dict[str, Any] = {}
     _flatten(config, "", found)
+    for name in (VERSION, WRITER):
+        found.pop(name, None)
     return found
 
 

@@ -41,6 +41,16 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
 
 
+def size(held: int) -> str:
+    """Returns a number of bytes such as ``740 B``, ``1.2 kB`` or ``35 MB``, in steps of 1000."""
+    value, unit = float(held), "B"
+    for larger in ("kB", "MB", "GB", "TB", "PB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{held} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
 def data_used(data: Mapping[str, Any]) -> str:
     """Returns the name of the data that were used, from a summary's ``data``; a stand-in is marked as such."""
     used = str(data.get("used", "unknown"))

@@ -17,9 +17,11 @@ from jaxdl.record import (
     RECORD,
     REPORT,
     SUMMARY,
+    Notes,
     read_config,
     read_inspection,
     read_metrics,
+    read_notes,
     read_progress,
     read_record,
     read_summary,
@@ -87,6 +89,7 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
     used = data_used(data) if data else ""
     parts = [
         _head(name, summary, run_dir, running),
+        _said_of_it(read_notes(run_dir)),
         _banner(data),
         _trouble(summary, running),
         _highlights(summary, lines, used),
@@ -145,6 +148,13 @@ def _head(name: str, summary: Mapping[str, Any], run_dir: Path | None, running: 
     took += f", {compiling:.1f} s of it compiling" if took and isinstance(compiling, int | float) else ""
     where = f" &middot; {escaped(run_dir)}" if run_dir is not None else ""
     return f'<h1>{escaped(name)}</h1>\n<p class="sub">{escaped(status)}{took}{where}</p>'
+
+
+def _said_of_it(notes: Notes) -> str:
+    """Returns the tags and the note of the user."""
+    words = [f"tags: {escaped(', '.join(notes.tags))}"] if notes.tags else []
+    words += [f"note: {escaped(notes.note)}"] if notes.note else []
+    return f'<p class="sub">{" &middot; ".join(words)}</p>' if words else ""
 
 
 def _banner(data: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from jaxdl.errors import UserError, check_installed
 from jaxdl.experiment import Experiment
 from jaxdl.fields import check_fields, replace
 from jaxdl.files.paths import expanded
+from jaxdl.record import Notes
 from jaxdl.report.notebook import quiet_about_its_bars
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.aims import direction_of, direction_of_aim, split_aims
@@ -61,6 +62,8 @@ def sweep(
     pairs: Path | str | Sequence[Mapping[str, Any]] = "",
     enqueue: Sequence[Mapping[str, Any]] = (),
     exchange_every: int = 1,
+    tags: Sequence[str] = (),
+    note: str | None = None,
     objective: str = "",
 ) -> SweepResults:
     """Trains an experiment many times with different values of some of its fields, and compares the results.
@@ -87,6 +90,8 @@ def sweep(
         pairs: combinations of several fields that are tried as they stand, as dictionaries, or the path of a CSV file.
         enqueue: known settings, as dictionaries, that are tried first; fields that they do not name are drawn.
         exchange_every: see `Selection`.
+        tags: words that each trial is found by, see `jaxdl.train`.
+        note: a text about each trial.
         objective: refused: the earlier name of `sweep_objective`.
 
     Raises:
@@ -99,6 +104,9 @@ def sweep(
             f"sweep_objective={objective!r}."
         )
     execution = execution or Execution()
+    if tags or note is not None:
+        execution = dataclasses.replace(execution, notes=Notes(tuple(tags), note))
+        execution.notes.after(Notes())  # what is wrong with them is said before anything is written
     selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed, exchange_every)
     limits = [sweep_if] if isinstance(sweep_if, str) or callable(sweep_if) else list(sweep_if)
     rows = pairs if not isinstance(pairs, str | Path) else read_pairs(expanded(pairs)) if pairs else ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.versions import versioned
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.files.locks import LOCK, FolderLock
 from jaxdl.record import json_text
@@ -49,7 +50,8 @@ class SweepDirectory:
         directory = cls(path, definition, FolderLock(path, "sweep directory", "--sweep_dir"))
         try:
             if before is None or before.to_json() != definition.to_json():
-                directory.write_json(DEFINITION, definition.to_json())
+                value = definition.to_json()
+                directory.write_json(DEFINITION, value | {"experiment": versioned(value["experiment"])})
         except BaseException:
             directory.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import signal
 import threading
@@ -117,13 +118,13 @@ class Sweep:
         if self.execution.executor == "processes":
             from jaxdl.sweeps.executors.processes import Processes, shares
 
-            parts = shares(self.width.threads, usable_cores(), gpu_names())
-            return Processes(parts, self.execution.settings, self.signals, display.show, say)
+            parts = shares(self.width.threads, usable_cores(), gpu_names(), max(1, self.execution.trial_devices))
+            return Processes(parts, self.execution.worker_settings, self.signals, display.show, say)
         if self.execution.executor == "ray":
             from jaxdl.sweeps.executors.ray_cluster import RayCluster
 
-            needs = (self.execution.trial_cpus, self.execution.trial_gpus)
-            return RayCluster(self.width.threads, *needs, self.execution.settings, self.signals)
+            settings, sweep_dir = self.execution.worker_settings, self.directory.path.absolute()
+            return RayCluster(self.width.threads, *self.execution.ray_needs(), settings, self.signals, sweep_dir)
         return Inline(self.width.threads, self.cache, self.signals, display.of, say, self._population())
 
     def _population(self) -> Population | None:
@@ -142,13 +143,13 @@ class Sweep:
                 display.begin(self.schedule.trials[job.number], job.experiment.training.epochs)
                 under_way.append(job.number)
                 self._width_at[job.number] = executor.width
-                executor.submit(job)
+                executor.submit(dataclasses.replace(job, notes=self.execution.notes))
             if not under_way:
                 return
             job, outcome = executor.wait()
             under_way.remove(job.number)
-            if outcome.again and self._failures[job.number] < self.execution.retries:
-                self._failures[job.number] += 1
+            if outcome.again and (outcome.blameless or self._failures[job.number] < self.execution.retries):
+                self._failures[job.number] += not outcome.blameless
                 # If several run out of memory together, only the first one reduces the width.
                 if outcome.reason == OUT_OF_MEMORY and executor.width == self._width_at[job.number]:
                     executor.narrow()

@@ -18,6 +18,7 @@ from jaxdl.inference.inspection.inspect import inspect_model
 from jaxdl.inference.pictures import examples_sheet
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, RunDirectory
+from jaxdl.record.cleaned import removed
 from jaxdl.report.progress import Progress, Reached
 from jaxdl.report.run import write_report
 from jaxdl.report.terminal import announce
@@ -77,7 +78,11 @@ class OneRun:
             self.signals.raise_received()
             if saved is None:
                 if (self.directory.path / CONFIG).exists():
-                    self.notify(f"{self.directory.path} has a run without a checkpoint: it begins again at step 0.")
+                    by = removed(self.directory.path)
+                    why = f" (each {by})" if by else ""
+                    self.notify(
+                        f"{self.directory.path} has a run without a checkpoint{why}: it begins again at step 0."
+                    )
                 self.directory.rewind(0)
             else:
                 self.directory.rewind(saved.step, saved.about["metrics"])

@@ -14,10 +14,11 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.hooks import Moment
 from jaxdl.experiment.load import about_batch, shortened
+from jaxdl.experiment.versions import versioned
 from jaxdl.fields import replace
 from jaxdl.files.paths import expanded
 from jaxdl.objectives import REPORT_SECTIONS
-from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
+from jaxdl.record import CONFIG, REPORT, Notes, RunDirectory, annotate, new_run_dir, provenance
 from jaxdl.report.notebook import in_notebook, quiet_about_its_bars
 from jaxdl.report.run import write_report
 from jaxdl.report.terminal import announce
@@ -59,6 +60,8 @@ def train(
     hooks: Hooks | Sequence[str | Callable[[Moment], object]] | None = None,
     tuner: Tuner | None = None,
     about_recipe: Mapping[str, str] | None = None,
+    tags: Sequence[str] = (),
+    note: str | None = None,
 ) -> Summary:
     """Trains, validates, tests and leaves the run directory; resumes where an unfinished run of the recipe stopped.
 
@@ -88,6 +91,8 @@ def train(
         about_recipe: for the report ``expected``, what its author expects of the recipe, and ``changed``, what differs
             from it; None: nothing is known.
         tuner: chooses how many devices of the CPU share a batch; None: the recipe says so.
+        tags: words that the run is found by, see `jaxdl.record.notes`.
+        note: a text about the run; None: that of an earlier start, if there is one.
 
     Returns:
         The content of ``summary.json``, which a notebook shows as a table.
@@ -113,6 +118,8 @@ def train(
             hooks=hooks,
             tuner=tuner,
             about_recipe=about_recipe,
+            tags=tags,
+            note=note,
         )
     except KeyboardInterrupt:
         if in_notebook() and notify is not None:
@@ -148,6 +155,8 @@ def run_training(
     hooks: Hooks | Sequence[str | Callable[[Moment], object]] | None = None,
     tuner: Tuner | None = None,
     about_recipe: Mapping[str, str] | None = None,
+    tags: Sequence[str] = (),
+    note: str | None = None,
 ) -> Summary:
     """Does what `train` does in a run directory; returns the summary of a training that diverged, too."""
     begin = time.perf_counter() if begin is None else begin
@@ -156,11 +165,14 @@ def run_training(
     notify = notify or _say_nothing
     cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
     signals = hooks.signals or StopSignals()
+    notes = Notes(tuple(tags), note)
+    notes.after(Notes())  # what is wrong with them is said before anything is written
     with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
         try:
             finished = earlier_summary(directory.path, experiment, may_go_on=True)
             if finished is not None:
                 notify(f"{directory.path} already has this run, and it is finished.")
+                _annotate(directory, notes)
                 if not (directory.path / REPORT).exists():
                     write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
                 return finished
@@ -195,11 +207,12 @@ def run_training(
         except BaseException:
             directory.discard_if_new()
             raise
-        directory.write_config(to_config(_as_recorded(experiment, chosen)))
+        directory.write_config(versioned(to_config(_as_recorded(experiment, chosen))))
         record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
         about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen) | about_own_parts(experiment)
         about |= {"recipe": dict(about_recipe)} if about_recipe else {}
         write_record(directory, record | about, notify)
+        _annotate(directory, notes)
         directory.track(begun(trackers, experiment, directory.path, notify))
         summary = run.to_end(state, rows)
         if tracing is not None:
@@ -207,6 +220,11 @@ def run_training(
     if hooks.signals is None:
         signals.raise_received()  # it came too late to stop this training, but what follows should still stop
     return summary
+
+
+def _annotate(directory: RunDirectory, notes: Notes) -> None:
+    if notes:
+        annotate(directory.path, notes.tags, notes.note)
 
 
 def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> Experiment:

@@ -25,12 +25,12 @@ import jaxlib.version
 from jaxdl.backend.compiler import without_jit
 from jaxdl.backend.cores import processor_identity, usable_cores
 from jaxdl.backend.mesh import devices_are_set, named_axes
-from jaxdl.backend.settings import cache_folder
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
 from jaxdl.fields import replace
 from jaxdl.files.atomic import replace_file
+from jaxdl.files.paths import cache_folder
 from jaxdl.ops.library import Library, can_be_built, is_built, library_of, why_not
 from jaxdl.record import CONFIG, RECORD, read_config
 from jaxdl.training.feed import Feed

@@ -13,7 +13,8 @@ SCRIPT = """
     import sys, warnings
     from pathlib import Path
     import jax, jax.numpy as jnp
-    from jaxdl.backend.settings import cache_folder, configure
+    from jaxdl.backend.settings import configure
+    from jaxdl.files.paths import cache_folder
     configure()
     folder = cache_folder() / "compiled"
     def wave(x):

@@ -61,3 +61,38 @@ def test_it_imports_neither_jax_nor_numpy(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_tags_are_given_later_shown_and_chosen_by(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, accuracy in (("a", 0.91), ("b", 0.95)):
+        made(tmp_path / name, accuracy=accuracy)
+    assert command(["--mode=tag", f"--runs={tmp_path}", "--filter=test/accuracy>0.92", "--tag=best,x"], [], 0.0) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{tmp_path / 'b'}  best,x", "1 runs"]
+    assert command(["--mode=tag", f"--runs={tmp_path / 'b'}", "--tag=-x", "--note=as in the paper"], [], 0.0) == 0
+    capsys.readouterr()
+    lines = printed(capsys, f"--runs={tmp_path}")
+    assert lines[0].split()[-2:] == ["tag", "note"] and lines[3].endswith("best  as in the paper")
+    assert printed(capsys, f"--runs={tmp_path}", "--filter=tag=best")[-1] == "1 runs"
+    assert printed(capsys, f"--runs={tmp_path}", "--filter=tag!=best")[2].startswith(str(tmp_path / "a"))
+    assert command(["--mode=compare", f"--runs={tmp_path}", f"--output={tmp_path / 'c.html'}"], [], 0.0) == 0
+    assert "best; as in the paper" in " ".join(capsys.readouterr().out.split())
+    assert "as in the paper" in (tmp_path / "c.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mode=tag", "--tag=a"], "--mode=tag needs --runs"),
+        (["--mode=tag", "--runs=RUN"], "needs --tag=WORD, or --note=TEXT"),
+        (["--mode=tag", "--runs=RUN", "--tag=a b"], "'a b' is no tag"),
+        (["--mode=runs", "--runs=RUN", "--tag=a"], "--tag only applies to --mode=train or tag"),
+    ],
+)
+def test_a_mistake_with_tags_changes_nothing(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(tmp_path / "a")
+    given = [argument.replace("RUN", str(tmp_path / "a")) for argument in arguments]
+    assert command(given, [], 0.0) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "a" / "notes.json").exists()

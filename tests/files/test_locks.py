@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jaxdl.errors import UserError
-from jaxdl.files.locks import LOCK, FolderLock, InUse, is_locked
+from jaxdl.files.locks import LOCK, FolderLock, InUse, holder_of, is_locked, this_machine
 
 HOLDING = """
 import sys, time
@@ -37,7 +38,8 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path: Path) -> N
     first.release()
     first.release()
     lock(tmp_path).release()
-    assert (tmp_path / LOCK).read_text() == str(os.getpid())
+    assert holder_of(tmp_path) == (os.getpid(), this_machine())
+    assert (tmp_path / LOCK).read_text().startswith(f"{os.getpid()} on {this_machine()} ")
 
 
 def test_the_death_of_its_process_frees_the_folder(tmp_path: Path) -> None:
@@ -107,3 +109,36 @@ def test_whether_a_folder_is_locked_is_seen_without_locking_it(tmp_path: Path) -
     held.release()
     assert not is_locked(tmp_path)
     lock(tmp_path).release()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said_in_one_line(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(
+        UserError, match=r"cannot lock .*: its file system has no locks \(.*\); give a --run_dir"
+    ) as found:
+        lock(tmp_path)
+    assert "\n" not in str(found.value) and "docs/cluster.md" in str(found.value)
+
+
+def test_a_machine_that_takes_it_all_the_same_is_noticed_and_named(tmp_path: Path) -> None:
+    """Where a file system keeps locks to each machine, both hold one; the second writes its name."""
+    held = lock(tmp_path)
+    held.check()
+    (tmp_path / LOCK).write_text("77 on node-9 0123456789abcdef")
+    with pytest.raises(UserError, match="was taken by process 77 on node-9 .*does not share locks between machines"):
+        held.check()
+    with pytest.raises(InUse, match="is in use by process 77 on node-9: wait for it"):
+        lock(tmp_path)
+    held.release()
+
+
+@pytest.mark.parametrize(("content", "holder"), [("17\n", (17, "")), ("", None), ("x on y z", None), ("9" * 20, None)])
+def test_what_an_earlier_jaxdl_wrote_is_read(content: str, holder: object, tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text(content)
+    assert holder_of(tmp_path) == holder and not is_locked(tmp_path)

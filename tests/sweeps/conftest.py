@@ -10,4 +10,4 @@ from tests.sweeps.small import sweep
 
 @pytest.fixture(scope="session")
 def done(tmp_path_factory: pytest.TempPathFactory) -> jaxdl.SweepResults:
-    return sweep(tmp_path_factory.mktemp("sweep") / "of_six")
+    return sweep(tmp_path_factory.mktemp("sweep") / "of_six", tags=["six"], note="short trials")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.files.locks import InUse
 from jaxdl.sweeps.api import make_definition
@@ -25,7 +26,9 @@ def define(seeds: str = "0:2") -> Definition:
 def test_a_sweep_is_taken_up_by_its_definition(tmp_path: Path) -> None:
     with SweepDirectory.create(tmp_path / "s", define()) as made:
         assert made.definition == define()
-        assert json.loads((tmp_path / "s" / "sweep.json").read_text()) == define().to_json()
+        written = json.loads((tmp_path / "s" / "sweep.json").read_text())
+        assert written["experiment"].pop("config_version") and written["experiment"].pop("jaxdl") == jaxdl.__version__
+        assert written == define().to_json()
         with pytest.raises(InUse, match="the sweep directory .* is in use by process .* give another --sweep_dir"):
             SweepDirectory.create(tmp_path / "s", define())
     before = (tmp_path / "s" / "sweep.json").stat().st_mtime_ns

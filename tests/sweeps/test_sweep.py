@@ -13,7 +13,7 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
-from jaxdl.record import read_config, read_summary
+from jaxdl.record import Notes, read_config, read_notes, read_summary
 from tests.sweeps.small import RECIPE, SPACE, sweep
 
 # What commit 32e8f50 draws from two rates and two batch sizes.
@@ -52,6 +52,7 @@ def test_each_trial_is_a_full_run_directory(done: jaxdl.SweepResults) -> None:
         assert expected <= present
         assert read_config(run_dir)["seed"] == trial.values["seed"]
         assert read_summary(run_dir)["status"] == "completed"
+        assert read_notes(run_dir) == Notes(("six",), "short trials")
 
 
 def test_a_finished_sweep_is_not_run_again(done: jaxdl.SweepResults) -> None:

@@ -81,7 +81,7 @@ def read(
 
 def cache(root: Path, fields: str) -> Path | None:
     """Returns the folder for what is decoded of a folder, read with the given fields; None where there is none."""
-    from jaxdl.backend.settings import cache_folder  # here, since it imports JAX
+    from jaxdl.files.paths import cache_folder
 
     try:
         folder = cache_folder()

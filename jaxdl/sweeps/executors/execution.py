@@ -7,8 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from jaxdl.errors import UserError
 from jaxdl.fields import above_zero, at_least, check_fields, described, static
 from jaxdl.fields.interval import Interval
+from jaxdl.record.notes import Notes
 
 _ELSEWHERE = ("executor", ("processes", "ray"))
 _ON_RAY = ("executor", ("ray",))
@@ -38,7 +40,8 @@ class Execution:
 
     The result of a trial does not depend on how it is run, except for the last bits if trials share a program. Which
     values are drawn, and which trials are stopped early, may depend on how many trials run at the same time.
-    ``settings`` are the arguments of `jaxdl.configure` for trials in other processes.
+    ``settings`` are the arguments of `jaxdl.configure` for trials in other processes; ``notes`` are the tags and the
+    note of each trial.
 
     Raises:
         UserError: a value is not one of the possible ones.
@@ -76,10 +79,18 @@ class Execution:
         "after a trial that failed in all attempts: run the others, or stop at once, with what runs saved",
     )
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: Notes = Notes()
     ray_address: str = static(
         "",
         "address of the Ray cluster, or auto; by default, one is started on this machine",
         only_with=_ON_RAY,
+    )
+    trial_devices: int = static(
+        0,
+        "devices that a trial shares its batches among with another executor: GPUs, or else so many as which the CPU "
+        "counts, each with a core; 0: one, or as many as --devices or --mesh needs",
+        check=at_least(0),
+        only_with=_ELSEWHERE,
     )
     trial_cpus: float = static(1.0, "CPUs that a trial needs on a Ray cluster", check=at_least(0), only_with=_ON_RAY)
     trial_gpus: float = static(
@@ -88,6 +99,25 @@ class Execution:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.trial_devices and self.trial_gpus not in (0, self.trial_devices):
+            raise UserError(
+                f"--trial_devices={self.trial_devices} and --trial_gpus={self.trial_gpus:g} contradict each other: the "
+                "GPUs of a trial are its devices; give one of them."
+            )
+
+    @property
+    def worker_settings(self) -> dict[str, Any]:
+        """The arguments of `jaxdl.configure` in the processes of trials."""
+        return {**self.settings, "cpu_devices": self.trial_devices or self.settings.get("cpu_devices", 1)}
+
+    def _check_devices(self) -> None:
+        """Raises `UserError` if the recipe needs more devices than a trial has."""
+        needed = self.settings.get("cpu_devices", 1)
+        if self.trial_devices and needed > self.trial_devices:
+            raise UserError(
+                f"--trial_devices={self.trial_devices}: the recipe divides each batch among {needed} devices "
+                f"(--devices or --mesh); give --trial_devices={needed}."
+            )
 
     @property
     def budget_seconds(self) -> float | None:
@@ -106,11 +136,26 @@ class Execution:
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         if self.executor == "inline":
             return self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch]
+        self._check_devices()
         from jaxdl.backend.cores import accelerators, usable_cores  # here, so that --help imports no JAX
 
         if self.executor == "ray":
             from jaxdl.sweeps.executors.ray_cluster import connect, places
 
             connect(self.ray_address)
-            return self.workers or places(self.trial_cpus, self.trial_gpus)
-        return self.workers or accelerators() or max(1, len(usable_cores()) // 2)
+            return self.workers or places(*self.ray_needs())
+        each = max(1, self.trial_devices)
+        gpus, cores = accelerators(), len(usable_cores())
+        if gpus and each > gpus:
+            raise UserError(f"--trial_devices={each}: this machine has {gpus} GPUs; give at most {gpus}.")
+        return self.workers or (gpus // each if gpus else max(1, cores // max(2, each)))
+
+    def ray_needs(self) -> tuple[float, float]:
+        """Returns how many CPUs and GPUs of the connected cluster a trial needs."""
+        from jaxdl.sweeps.executors.ray_cluster import has_gpus
+
+        if not self.trial_devices or self.trial_gpus:
+            return self.trial_cpus, self.trial_gpus
+        if self.settings.get("platform", "") in ("", "gpu") and has_gpus():
+            return self.trial_cpus, float(self.trial_devices)
+        return max(self.trial_cpus, float(self.trial_devices)), 0.0

@@ -39,7 +39,7 @@ class Share:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Share]:
+def shares(workers: int, cores: Sequence[int], gpus: Sequence[str], devices: int = 1) -> list[Share]:
     """Divides cores and GPUs equally among workers, since bits may depend on their number; the rest stays unused.
 
     If there are more workers than cores or GPUs, several share one.
@@ -48,6 +48,7 @@ def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Shar
         workers: number of workers.
         cores: numbers of the cores that this process may use.
         gpus: its GPUs, as in ``CUDA_VISIBLE_DEVICES``.
+        devices: how many GPUs each worker gets, at most as many as there are.
     """
     found = []
     each = max(1, len(cores) // workers)
@@ -55,10 +56,11 @@ def shares(workers: int, cores: Sequence[int], gpus: Sequence[str]) -> list[Shar
         own = tuple(cores[(number * each + place) % len(cores)] for place in range(each))
         environment: dict[str, str] = {}
         if gpus:
-            device = number % len(gpus)
-            on_device = len(range(device, workers, len(gpus)))
+            used = [place % len(gpus) for place in range(workers * devices)]  # worker by worker
+            own_gpus = used[number * devices : (number + 1) * devices]
+            on_device = max(used.count(device) for device in own_gpus)
             environment = {
-                "CUDA_VISIBLE_DEVICES": gpus[device],
+                "CUDA_VISIBLE_DEVICES": ",".join(gpus[device] for device in own_gpus),
                 "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{MEMORY_SHARE / on_device:.3f}",
             }
         found.append(Share(own, environment))

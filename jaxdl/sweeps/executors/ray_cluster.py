@@ -1,6 +1,7 @@
 """Runs trials on a Ray cluster, placed by the CPUs and GPUs that each needs.
 
-The sweep directory must be on a shared disk."""
+The sweep directory is on a disk that the nodes share, or run directories come home when their trials have ended.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from typing import Any
 
 from jaxdl.backend.signals import StopSignals
 from jaxdl.errors import UserError, needed
+from jaxdl.sweeps.executors.away import Home, bring_home, run_here_or_away
 from jaxdl.sweeps.executors.executor import MEMORY_SHARE, SECONDS_BETWEEN_LOOKS, Finished, import_path
 from jaxdl.sweeps.trials.trial import Job, Outcome
 
@@ -79,10 +81,15 @@ def places(cpus: float, gpus: float) -> int:
     if room < 1:
         wanted = " and ".join(f"{need:g} {kind}" for kind, need in needs.items())
         raise UserError(
-            f"no node of the Ray cluster has {wanted} for a trial: lower --trial_cpus or --trial_gpus, or add a node; "
-            "--workers=N waits for one."
+            f"no node of the Ray cluster has {wanted} for a trial: lower --trial_devices, --trial_cpus or "
+            "--trial_gpus, or add a node; --workers=N waits for one."
         )
     return room
+
+
+def has_gpus() -> bool:
+    """Returns whether a node of the connected cluster has a GPU."""
+    return any(node["Alive"] and node["Resources"].get("GPU", 0) >= 1 for node in _ray().nodes())
 
 
 @functools.cache
@@ -95,13 +102,18 @@ def _cache(data_dir: Path, settings: tuple[tuple[str, Any], ...]) -> Any:
     return Cache(data_dir, print)
 
 
-def _run(job: Job, settings: tuple[tuple[str, Any], ...]) -> Outcome:
-    """Runs one trial, in a worker process of Ray; its main thread gets the signal that cancels it."""
+def _run(job: Job, settings: tuple[tuple[str, Any], ...], home: Home) -> tuple[Outcome, bytes | None]:
+    """Runs one trial, in a worker process of Ray; its main thread gets the signal that cancels it.
+
+    Returns:
+        The outcome, and the run directory where this machine has another disk than the sweep.
+    """
     from jaxdl.sweeps.results.display import TrialDisplay
     from jaxdl.sweeps.trials.runner import run_trial
 
     display = TrialDisplay(job.experiment.training.epochs, lambda text, done: None)  # this process has no terminal
-    return run_trial(job, _cache(job.data_dir, settings), display=display)
+    cache = _cache(job.data_dir, settings)
+    return run_here_or_away(job, home, lambda job: run_trial(job, cache, display=display))
 
 
 class RayCluster:
@@ -113,6 +125,7 @@ class RayCluster:
         gpus: GPUs that each trial needs; a fraction shares one.
         settings: keyword arguments of `jaxdl.backend.settings.configure` in each worker.
         signals: tells it to stop.
+        sweep_dir: the sweep directory, absolute, which this process has locked.
     """
 
     def __init__(
@@ -122,8 +135,10 @@ class RayCluster:
         gpus: float,
         settings: Mapping[str, Any],
         signals: StopSignals,
+        sweep_dir: Path,
     ):
         self.width = width
+        self._home = Home.of(sweep_dir)
         # Trials that share a GPU also share its memory.
         shares = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{MEMORY_SHARE * gpus:.3f}"} if 0 < gpus < 1 else {}
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0, "runtime_env": {"env_vars": shares}}
@@ -145,7 +160,7 @@ class RayCluster:
         """Does nothing: each task has its own memory."""
 
     def submit(self, job: Job) -> None:
-        self._jobs[self._task.remote(job, self._settings)] = job
+        self._jobs[self._task.remote(job, self._settings, self._home)] = job
 
     def wait(self) -> Finished:
         while True:
@@ -155,21 +170,27 @@ class RayCluster:
                 self._signals.raise_received()
             ready, _ = _ray().wait(list(self._jobs), num_returns=1, timeout=SECONDS_BETWEEN_LOOKS)
             for reference in ready:
-                outcome = self._outcome(reference)
                 job = self._jobs.pop(reference)
+                outcome = self._outcome(reference, job)
                 if outcome is not None:
                     return Finished(job, outcome)
 
-    def _outcome(self, reference: Any) -> Outcome | None:
+    def _outcome(self, reference: Any, job: Job) -> Outcome | None:
         """Returns the outcome of a finished task, None if it was stopped."""
         ray = _ray()
+        packed: bytes | None
         try:
-            outcome: Outcome = ray.get(reference)
+            outcome: Outcome
+            outcome, packed = ray.get(reference)
         except ray.exceptions.RayError as error:
             if self._signals.received is not None:
                 return None
             reason = " ".join(str(error).split())[:200]
-            return Outcome("failed", reason=f"lost its worker ({type(error).__name__}: {reason})", again=True)
+            lost = isinstance(error, ray.exceptions.NodeDiedError)
+            what = f"lost its {'node' if lost else 'worker'} ({type(error).__name__}: {reason})"
+            return Outcome("failed", reason=what, again=True, blameless=lost)
+        if packed is not None:
+            bring_home(packed, job.run_dir)
         return outcome
 
     def _stop(self) -> None:

@@ -17,11 +17,11 @@ import jaxlib.version
 from jaxdl.backend.compiler import without_jit
 from jaxdl.backend.cores import usable_cores
 from jaxdl.backend.memory import free_memory, unless_out_of_memory
-from jaxdl.backend.settings import cache_folder
 from jaxdl.backend.timing import seconds_each
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import replace_file
+from jaxdl.files.paths import cache_folder
 from jaxdl.training.cache import Cache
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.training.loop import Trainer

@@ -116,6 +116,8 @@ def _train(job: Job, cache: Cache, hooks: Hooks, notify: Callable[[str], None]) 
                 notify=notify,
                 cache=cache,
                 hooks=hooks,
+                tags=job.notes.tags,
+                note=job.notes.note,
             )
         except InUse:
             if hooks.signals is not None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TABLE = "study.log"
 _ATTEMPTS, _OUTCOME, _PAUSED = "attempts", "outcome", "paused"
 # What of an outcome is kept in another field, or is of no use later.
-_LEFT_OUT = ("state", "again", "ends_sweep")
+_LEFT_OUT = ("state", "again", "blameless", "ends_sweep")
 
 
 class Table:

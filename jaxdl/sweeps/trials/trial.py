@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxdl.experiment import Experiment
+from jaxdl.record import Notes
 from jaxdl.sweeps.space.limits import Values
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Job:
         most_epochs: epochs of the longest training of the sweep.
         rivals: the trials that `prune` compares it with.
         pause_at: the epoch after which it pauses, until the other seeds of its combination have come as far; 0: never.
+        notes: tags and a note of the run.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Job:
     most_epochs: int = 0
     rivals: tuple[FrozenTrial, ...] = ()
     pause_at: int = 0
+    notes: Notes = Notes()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Outcome:
         compile_seconds: time spent on compilation, in seconds.
         costs: ``parameters``, ``steps`` and ``examples_per_second``; empty in tables of earlier versions.
         again: whether another attempt may succeed; not after a divergence, which repeats to the bit.
+        blameless: whether its machine was lost, which says nothing of the trial: such an attempt does not count.
         ends_sweep: whether the cause, if it does not pass, is the disk and not the trial: it may be full, for example.
             Nothing is recorded then, so that the same command continues once the cause is gone.
     """
@@ -80,6 +84,7 @@ class Outcome:
     compile_seconds: float = 0.0
     costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
     again: bool = False
+    blameless: bool = False
     ends_sweep: bool = False
 
     def figure(self, aim: str) -> float | None:

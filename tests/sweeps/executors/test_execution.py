@@ -29,6 +29,36 @@ def test_worker_processes_have_two_cores_each(monkeypatch: pytest.MonkeyPatch) -
     assert Execution(executor="processes").width() == max(1, len(usable_cores()) // 2)
     monkeypatch.setattr("jaxdl.backend.cores.accelerators", lambda: 4)
     assert Execution(executor="processes").width() == 4
+    assert Execution(executor="processes", trial_devices=2).width() == 2
+    with pytest.raises(UserError, match="trial_devices=5: this machine has 4 GPUs"):
+        Execution(executor="processes", trial_devices=5).width()
+
+
+def test_a_trial_has_as_many_devices_as_was_asked_for_or_as_its_recipe_needs() -> None:
+    assert Execution().worker_settings["cpu_devices"] == 1
+    assert Execution(settings={"cpu_devices": 2}).worker_settings["cpu_devices"] == 2
+    execution = Execution(executor="processes", workers=1, trial_devices=4, settings={"cpu_devices": 2})
+    assert execution.width() == 1 and execution.worker_settings["cpu_devices"] == 4
+    with pytest.raises(UserError, match="divides each batch among 8 devices .*give --trial_devices=8"):
+        Execution(executor="processes", workers=1, trial_devices=4, settings={"cpu_devices": 8}).width()
+
+
+@pytest.mark.parametrize(
+    ("given", "gpus", "needs"),
+    [
+        ({}, True, (1.0, 0.0)),
+        ({"trial_devices": 2}, False, (2.0, 0.0)),
+        ({"trial_devices": 2, "trial_cpus": 8.0}, False, (8.0, 0.0)),
+        ({"trial_devices": 2}, True, (1.0, 2.0)),
+        ({"trial_devices": 2, "settings": {"platform": "cpu"}}, True, (2.0, 0.0)),
+        ({"trial_devices": 2, "trial_gpus": 2.0}, False, (1.0, 2.0)),
+    ],
+)
+def test_devices_are_gpus_or_cores_of_a_ray_cluster(
+    given: dict[str, Any], gpus: bool, needs: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jaxdl.sweeps.executors.ray_cluster.has_gpus", lambda: gpus)
+    assert Execution(executor="ray", **given).ray_needs() == needs
 
 
 @pytest.mark.parametrize(
@@ -42,6 +72,8 @@ def test_worker_processes_have_two_cores_each(monkeypatch: pytest.MonkeyPatch) -
         ({"executor": "processes", "workers": -3}, "workers=-3"),
         ({"retries": -1}, "retries=-1: must be at least 0"),
         ({"executor": "ray", "trial_cpus": float("inf")}, "trial_cpus=inf: must be a finite number"),
+        ({"executor": "ray", "trial_devices": 2, "trial_gpus": 1.0}, "trial_devices=2 and --trial_gpus=1 contradict"),
+        ({"trial_devices": 2}, "trial_devices=2 only applies to executor=processes or ray"),
         ({"workers": 2}, "workers=2 only applies to executor=processes or ray"),
         ({"executor": "processes", "batch": 4}, "batch=4 only applies to executor=inline"),
         ({"executor": "processes", "ray_address": "auto"}, "ray_address=auto only applies to executor=ray"),

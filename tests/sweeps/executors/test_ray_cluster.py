@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jaxdl.record import read_record
 from tests.sweeps.kills import KILLS, command, killed_at_random, run_whole, table
 
 pytest.importorskip("ray", reason="needs a Ray cluster: pip install -c constraints.txt -e '.[ray]'")
@@ -74,6 +75,59 @@ def test_killed_at_random_moments(cluster: Any, kills: int, tmp_path: Path) -> N
 
     for found in killed_at_random(tmp_path / "killed", on(cluster), seconds, kills, seed=11, after_kill=replace_node):
         assert figures(found) == expected
+
+
+@pytest.fixture
+def pairs() -> Iterator[Any]:
+    """A head that runs no trial, and nodes of two CPUs each, as many as `--trial_devices=2` needs."""
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes.add_node(num_cpus=2)
+    yield nodes
+    nodes.shutdown()
+
+
+def sweep_of(trials: int) -> list[str]:
+    return [
+        *("--experiment=digits_mlp", "--epochs=2", "--model.features=8", "--platform=cpu", "--every=20steps"),
+        f"--sweep=seed=0:{trials}",
+        "--trial_devices=2",
+    ]
+
+
+@pytest.mark.parametrize(("trials", "nodes"), [(3, 2), pytest.param(200, 3, marks=pytest.mark.nightly)])
+def test_trials_of_two_devices_outlive_their_nodes_and_the_client(
+    pairs: Any, trials: int, nodes: int, tmp_path: Path
+) -> None:
+    """All nodes but one, and the client, are killed in the midst of trials; the command comes to the same table."""
+    base, sweep_dir = sweep_of(trials), tmp_path / "s"
+    for _ in range(nodes - 1):
+        pairs.add_node(num_cpus=2)
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command(sweep_dir, *on(pairs), base=base), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+
+    def wait_for_a_trial(process: subprocess.Popen[str]) -> None:
+        while not under_way(sweep_dir):
+            time.sleep(0.02)
+            assert process.poll() is None, process.communicate()[1]
+
+    client = start()
+    wait_for_a_trial(client)
+    client.kill()
+    client.communicate()
+    client = start()
+    for _ in range(nodes - 1):
+        wait_for_a_trial(client)
+        pairs.remove_node(next(iter(pairs.worker_nodes)), allow_graceful=False)
+    _, errors = client.communicate(timeout=3600)
+    assert client.returncode == 0, errors
+    run_whole(tmp_path / "expected", ["--executor=processes", "--workers=1"], base=base)
+    assert figures(table(sweep_dir)) == figures(table(tmp_path / "expected"))
+    assert read_record(sweep_dir / "trials" / "0000")["layout"]["devices"] == 2
 
 
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path) -> None:
