@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from jaxdl.backend.processes import AgreedSignals, Processes, processes
 from jaxdl.backend.signals import StopSignals
 from jaxdl.data import default_data_dir
 from jaxdl.data.edges import about_pictures
@@ -17,7 +18,7 @@ from jaxdl.experiment.load import about_batch, shortened
 from jaxdl.fields import replace
 from jaxdl.files.paths import expanded
 from jaxdl.objectives import REPORT_SECTIONS
-from jaxdl.record import CONFIG, REPORT, RunDirectory, new_run_dir, provenance
+from jaxdl.record import CONFIG, REPORT, new_run_dir, provenance
 from jaxdl.report.notebook import in_notebook, quiet_about_its_bars
 from jaxdl.report.run import write_report
 from jaxdl.report.terminal import announce
@@ -41,6 +42,7 @@ from jaxdl.training.resuming import (
 )
 from jaxdl.training.saving import Saving
 from jaxdl.training.summary import Summary, shown
+from jaxdl.training.together import Several, check_same, facts_of, open_directory, refuse_what_is_for_one
 from jaxdl.training.tracking import begun, trackers_of
 from jaxdl.training.tuning import DEVICES, Chosen, Tuner
 
@@ -153,19 +155,24 @@ def run_training(
     begin = time.perf_counter() if begin is None else begin
     hooks, experiment = with_hooks(shortened(experiment), hooks)
     trackers = trackers_of(experiment)
-    notify = notify or _say_nothing
+    together = processes()
+    notify = notify if notify is not None and (together is None or together.is_first) else _say_nothing
     cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
-    signals = hooks.signals or StopSignals()
-    with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
+    signals = hooks.signals or (StopSignals() if together is None else AgreedSignals(together))
+    with _told_of_failure(together), open_directory(run_dir, experiment, together) as directory, contextlib.ExitStack() as cleanup:
         try:
             finished = earlier_summary(directory.path, experiment, may_go_on=True)
+            check_same(together, {"finished": finished is not None})
             if finished is not None:
                 notify(f"{directory.path} already has this run, and it is finished.")
-                if not (directory.path / REPORT).exists():
+                if directory.writes and not (directory.path / REPORT).exists():
                     write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
                 return finished
             dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
+            if together is not None:
+                refuse_what_is_for_one(experiment, dataset)
+            check_same(together, facts_of(experiment, dataset))
             check_same_data(directory.path, experiment, dataset, accept_changed_data)
             large = about_batch(experiment, dataset)
             if large is not None:
@@ -173,6 +180,7 @@ def run_training(
             check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
+            tuner = tuner if together is None else None
             chosen = tuner.choose(experiment, cache.trainer, directory.path, notify) if tuner is not None else None
             experiment = _on_devices(experiment, chosen, cache)
             stopping = EarlyStopping.of(experiment, dataset)
@@ -187,6 +195,8 @@ def run_training(
                 trainer.initial()  # what is wrong with it is said before the programs are compiled
             trainer.compile()
             trainer.watch = hooks.watch
+            if together is not None:
+                trainer.together = Several(together)
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
             run = OneRun(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
             reopen(directory, experiment, notify)
@@ -195,18 +205,30 @@ def run_training(
         except BaseException:
             directory.discard_if_new()
             raise
-        directory.write_config(to_config(_as_recorded(experiment, chosen)))
-        record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen) | about_own_parts(experiment)
-        about |= {"recipe": dict(about_recipe)} if about_recipe else {}
-        write_record(directory, record | about, notify)
-        directory.track(begun(trackers, experiment, directory.path, notify))
+        if directory.writes:
+            directory.write_config(to_config(_as_recorded(experiment, chosen)))
+            record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
+            about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
+            about |= about_own_parts(experiment) | ({"recipe": dict(about_recipe)} if about_recipe else {})
+            write_record(directory, record | about, notify)
+            directory.track(begun(trackers, experiment, directory.path, notify))
         summary = run.to_end(state, rows)
         if tracing is not None:
             tracing.write(notify)
     if hooks.signals is None:
         signals.raise_received()  # it came too late to stop this training, but what follows should still stop
     return summary
+
+
+@contextlib.contextmanager
+def _told_of_failure(together: Processes | None) -> Iterator[None]:
+    """Tells the other processes of an error that ends the training in this one."""
+    try:
+        yield
+    except BaseException as error:
+        if together is not None and not together.agreed_to_stop:
+            together.tell(error)
+        raise
 
 
 def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> Experiment:
