@@ -104,9 +104,7 @@ def found_member(seconds: float) -> Member:
     return Member(address, int(count), int(process), devices, kind.name or kind.__name__ if kind else "JAX")
 
 
-def join(
-    member: Member, identity: Identity, *, seconds: float, heartbeat: int, notify: Callable[[str], None]
-) -> None:
+def join(member: Member, identity: Identity, *, seconds: float, heartbeat: int, notify: Callable[[str], None]) -> None:
     """Waits for the other processes, and joins them by `jax.distributed`; call it before the backend starts.
 
     Args:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh
 
+from jaxdl.backend.keys import is_key, with_keys, without_keys
 from jaxdl.errors import UserError, nearest
 
 DATA, MODEL = "data", "model"
@@ -174,6 +175,8 @@ def placed(array: Any, sharding: Any) -> Any:
     away = isinstance(array, jax.Array) and not array.is_fully_addressable
     if sharding is None or sharding.is_fully_addressable or away:
         return jax.device_put(array, sharding)
+    if is_key(array):
+        return with_keys(array, placed(without_keys(array), sharding))
     on_host = np.asarray(array)
     return jax.make_array_from_callback(on_host.shape, sharding, lambda index: on_host[index])
 

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 from jaxdl.backend.rollcall import place
@@ -29,11 +29,9 @@ LOST = 134
 
 _WAIT_MS, _LOOK_S = 1000, 0.5
 _KEPT = 64  # decisions that stay in the store
-_LET_TELL_S, _LET_LEAVE_S = 3.0, 8.0
-# Words of the errors with which a collective, a barrier or the store ends when a process is gone.
-_LOST_WORDS = (
-    "gloo", "nccl", "coordination", "connection", "unavailable", "barrier", "heartbeat", "socket", "peer",
-)  # fmt: skip
+_LET_TELL_S, _LET_LEAVE_S = 5.0, 8.0
+# Words of JAX's errors with which a collective, a barrier or the store ends when a process is gone.
+_LOST_WORDS = ("gloo", "nccl", "coordination", "connection", "unavailable", "barrier", "heartbeat", "socket", "peer")
 
 
 class Processes:
@@ -55,11 +53,9 @@ class Processes:
         self._client = client
         self._numbers: collections.Counter[str] = collections.Counter()
         self._ending = threading.Lock()
-        self._over = threading.Event()
         self._told = False
+        self._watched = 0  # how many blocks of `watched` are entered
         self._client.key_value_set(f"jaxdl/place/{index}", place())
-        self._watcher = threading.Thread(target=self._watch, name="processes", daemon=True)
-        self._watcher.start()
 
     @property
     def is_first(self) -> bool:
@@ -116,6 +112,22 @@ class Processes:
                 if "DEADLINE_EXCEEDED" not in str(error):
                     raise
 
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Ends this process, inside the block, when another one tells that it ended."""
+        over = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(over,), name="processes", daemon=True)
+        self._watched += 1
+        if self._watched == 1:
+            watcher.start()
+        try:
+            yield
+        finally:
+            self._watched -= 1
+            over.set()
+            if watcher.ident is not None:
+                watcher.join()
+
     def guarded(self, run: Callable[[], int], program: str) -> int:
         """Runs a command; where it fails in one process, all end, with a message that says which one, and how.
 
@@ -123,13 +135,17 @@ class Processes:
             run: returns the exit status.
             program: the name of the program, for messages.
         """
+        import jax
+
         try:
-            status = run()
+            with self.watched():
+                status = run()
+                if status >= 128 and not self.agreed_to_stop:
+                    self._end_with(status, "stopped by a signal")
+                self.told("done", True)  # otherwise one would leave before another one needs it
+            jax.distributed.shutdown()
         except BaseException as error:
             self.end(error, program)
-        if status >= 128 and not self.agreed_to_stop:
-            self._end_with(status, "stopped by a signal")
-        self._leave()
         return status
 
     def tell(self, error: BaseException) -> None:
@@ -146,7 +162,7 @@ class Processes:
         self.tell(error)
         with self._ending:  # the watcher no longer ends it
             if is_lost(error):
-                self._end_lost()
+                self._end_lost(f" ({_line_of(error)[:200]})")
             if not isinstance(error, UserError | KeyboardInterrupt):
                 traceback.print_exception(error)
             elif isinstance(error, UserError):
@@ -160,18 +176,9 @@ class Processes:
         with self._ending:
             self._exit(status)
 
-    def _leave(self) -> None:
-        """Leaves the others when all is done, without a process that waits for one that has gone."""
-        import jax
-
-        self.told("done", True)
-        self._over.set()
-        self._watcher.join()
-        jax.distributed.shutdown()
-
-    def _watch(self) -> None:
+    def _watch(self, over: threading.Event) -> None:
         """Ends this process where another one tells that it ended."""
-        while not self._over.wait(_LOOK_S):
+        while not over.wait(_LOOK_S):
             try:
                 ended = self._ended()
             except Exception:  # the coordinator is gone: JAX ends the process, or a collective fails before
@@ -179,7 +186,7 @@ class Processes:
             if not ended:
                 continue
             with self._ending:
-                if self._over.is_set():
+                if over.is_set():
                     return
                 self._end_after(ended)
 
@@ -195,7 +202,7 @@ class Processes:
         _print(f"jaxdl: {self._name(number)} ended: {said['line']}")
         self._exit(int(said["status"]))
 
-    def _end_lost(self) -> NoReturn:
+    def _end_lost(self, cause: str = "") -> NoReturn:
         """Names the process that was lost: the one that tells nothing, while the others do."""
         end, silent = time.monotonic() + _LET_TELL_S, list[int]()
         try:
@@ -209,8 +216,8 @@ class Processes:
             silent = [0]
         named = " and ".join(self._name(each) for each in silent) or "another process"
         _print(
-            f"\njaxdl: {named} has ended or cannot be reached, so process {self.index} ends, too. The same command on "
-            "all hosts goes on from the last checkpoint."
+            f"\njaxdl: {named} has ended or cannot be reached{cause}, so process {self.index} ends, too. The same "
+            "command on all hosts goes on from the last checkpoint."
         )
         self._exit(LOST)
 
@@ -288,12 +295,10 @@ def is_lost(error: BaseException) -> bool:
 
     A collective of gloo that fails raises a plain `ValueError`.
     """
-    if isinstance(error, UserError | KeyboardInterrupt | SystemExit) or not isinstance(
-        error, ValueError | RuntimeError | OSError
-    ):
-        return False
     text = str(error).lower()
-    return any(word in text for word in _LOST_WORDS)
+    if isinstance(error, RuntimeError):  # among them JAX's own
+        return any(word in text for word in _LOST_WORDS)
+    return isinstance(error, ValueError) and "gloo" in text
 
 
 def _status_of(error: BaseException) -> int:

@@ -50,8 +50,8 @@ def durable_path() -> type[Any]:
 def among(together: Processes) -> Any:
     """Returns Orbax's options for several processes that save and restore as one.
 
-    With all of them named, Orbax waits for them by the store of `jax.distributed`. Otherwise it does so by a collective,
-    on a thread of its own, which could begin before the train program in one process and after it in another.
+    With all of them named, Orbax waits for them by the store of `jax.distributed`. Otherwise it uses a collective, on a
+    thread of its own, which could begin before the train program in one process and after it in another.
     """
     import orbax.checkpoint as ocp
 

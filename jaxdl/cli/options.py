@@ -85,7 +85,8 @@ class Options:
         120.0, "how many seconds a process waits for the others before it ends with status 2", check=above_zero
     )
     heartbeat: int = static(
-        100, "after so many seconds without a sign of life a process is taken for dead, and the others end",
+        100,
+        "after so many seconds without a sign of life a process is taken for dead, and the others end",
         check=at_least(1),
     )
     tuning: str = static(

@@ -74,8 +74,9 @@ def _train_once(options: Options, experiment: Experiment, arguments: Sequence[st
         )
         raise
     together = processes()
-    if together is None or together.is_first:
-        results_table(summary, run_dir)
+    if together is not None and not together.is_first:
+        return 1 if summary["divergence"] is not None else 0
+    results_table(summary, run_dir)
     if options.profile:
         from jaxdl.profiling import print_profile  # here, since few trainings are profiled
 

@@ -1,7 +1,4 @@
-"""THE loop: epochs, calls of the train program, metrics, evaluation, early stopping and pauses.
-
-All of it is in `Trainer.train`. `jaxdl.training.run` starts it, and saves what it yields.
-"""
+"""THE loop, `Trainer.train`: epochs, calls of the train program, metrics, evaluation, early stopping and pauses."""
 
 from __future__ import annotations
 
@@ -106,7 +103,7 @@ class Trainer:
 
     @property
     def place(self) -> Place | None:
-        """Its place in a program that several trainings share; None: it has its own."""
+        """Its place in a shared program; None: it has its own."""
         return self._place
 
     def variant(self, experiment: Experiment, place: Place | None = None, fold: Fold | None = None) -> Trainer:
@@ -310,13 +307,12 @@ class Trainer:
 
         Returns the state after them, and the loss of each, (count,) float32. The memory of `state` is reused.
         """
-        losses = []
+        losses: list[np.ndarray] = []
         while count:
             epoch, first = divmod(int(state.step), self.feed.steps_per_epoch)
             steps = min(count, self.feed.steps_per_epoch - first)
             state, metrics, steps = self.call(state, self.feed.order(epoch), first, steps)
-            losses.append(on_host(metrics["loss"])[first : first + steps])
-            count -= steps
+            losses, count = [*losses, on_host(metrics["loss"])[first : first + steps]], count - steps
         return state, np.concatenate(losses)
 
     def time_steps(self, count: int) -> float:

@@ -159,7 +159,11 @@ def run_training(
     notify = notify if notify is not None and (together is None or together.is_first) else _say_nothing
     cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
     signals = hooks.signals or (StopSignals() if together is None else AgreedSignals(together))
-    with _told_of_failure(together), open_directory(run_dir, experiment, together) as directory, contextlib.ExitStack() as cleanup:
+    with (
+        _told_of_failure(together),
+        open_directory(run_dir, experiment, together) as directory,
+        contextlib.ExitStack() as cleanup,
+    ):
         try:
             finished = earlier_summary(directory.path, experiment, may_go_on=True)
             check_same(together, {"finished": finished is not None})
@@ -223,12 +227,16 @@ def run_training(
 @contextlib.contextmanager
 def _told_of_failure(together: Processes | None) -> Iterator[None]:
     """Tells the other processes of an error that ends the training in this one."""
-    try:
+    if together is None:
         yield
-    except BaseException as error:
-        if together is not None and not together.agreed_to_stop:
-            together.tell(error)
-        raise
+        return
+    with together.watched():
+        try:
+            yield
+        except BaseException as error:
+            if not together.agreed_to_stop:
+                together.tell(error)
+            raise
 
 
 def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> Experiment:

@@ -100,7 +100,11 @@ class AgreedPauses:
 def agreed(pauses: Pauses, signals: StopSignals) -> Pauses:
     """Returns pauses that all processes make together; where there is one, its own."""
     together = processes()
-    return pauses if together is None or not isinstance(signals, AgreedSignals) else AgreedPauses(pauses, together, signals)
+    return (
+        pauses
+        if together is None or not isinstance(signals, AgreedSignals)
+        else AgreedPauses(pauses, together, signals)
+    )
 
 
 class NoDisplay:
