@@ -51,7 +51,7 @@ def started(
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     cwd=run_dir.parent,
-                )  # fmt: skip
+                )
             )
         yield running
     finally:

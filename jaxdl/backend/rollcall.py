@@ -56,6 +56,7 @@ def await_others(address: str, count: int, identity: Identity, seconds: float, n
     refused = ""
     with contextlib.ExitStack() as opened, _listening(address, end) as listener:
         while len(present) < count - 1:
+            present = {number: caller for number, caller in present.items() if not _has_gone(caller)}
             left = end - time.monotonic()
             missing = [number for number in range(1, count) if number not in present]
             if left <= 0:
@@ -173,6 +174,19 @@ def _look_at(
     if number in present:
         return number, f"{who} has the number of a process that is here already", False
     return number, None, True
+
+
+def _has_gone(caller: socket.socket) -> bool:
+    """Returns whether a process that called has ended since."""
+    caller.setblocking(False)
+    try:
+        return not caller.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        caller.settimeout(_ANSWER_S)
 
 
 def _brief(value: Any) -> str:

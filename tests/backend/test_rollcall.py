@@ -116,6 +116,17 @@ def test_a_number_that_is_there_already_is_refused() -> None:
     assert "has the number of a process that is here already" in str(calls[1])
 
 
+def test_a_process_that_ends_while_it_waits_may_come_again() -> None:
+    address = free_address()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(await_others, address, 3, OURS, 20.0, print)
+        gone = pool.submit(call_first, address, 1, 3, OURS, 0.5, print)  # it waits no longer than this
+        assert isinstance(gone.exception(), UserError)
+        again = [pool.submit(call_first, address, 1, 3, OURS, 20.0, print)]
+        call_first(address, 2, 3, OURS, 20.0, print)
+        assert (first.exception(), again[0].exception()) == (None, None)
+
+
 def test_another_count_is_refused() -> None:
     address = free_address()
     with ThreadPoolExecutor(2) as pool:

@@ -81,7 +81,7 @@ def test_all_pause_where_one_was_asked_to_stop() -> None:
 def test_what_is_not_the_same_is_named() -> None:
     def checked(each: Processes) -> str:
         try:
-            check_same(each if each.index else each, {"data": "abc" if each.index != 1 else "xyz", "steps": 1})
+            check_same(each, {"data": "abc" if each.index != 1 else "xyz", "steps": 1})
         except UserError as error:
             return str(error)
         return ""
@@ -160,7 +160,7 @@ def test_a_process_killed_at_any_moment_ends_the_others_in_time(kill: int, tmp_p
     chance = random.Random(kill)
     count, victim = chance.choice((2, 4)), 0 if kill % 2 else 1
     both, alone = tmp_path / "both", tmp_path / "alone"
-    with started(both, count, *QUICK) as running:
+    with started(both, count, *QUICK, "--join_timeout=45") as running:
         if chance.random() < 0.7:
             await_checkpoint(both, ENOUGH_S)
         time.sleep(chance.uniform(0, 3))
