@@ -135,14 +135,14 @@ class Processes:
             run: returns the exit status.
             program: the name of the program, for messages.
         """
-        import jax
-
         try:
             with self.watched():
                 status = run()
                 if status >= 128 and not self.agreed_to_stop:
                     self._end_with(status, "stopped by a signal")
                 self.told("done", True)  # otherwise one would leave before another one needs it
+            import jax  # here, since what comes before needs none of it
+
             jax.distributed.shutdown()
         except BaseException as error:
             self.end(error, program)
