@@ -42,7 +42,7 @@ class Link:
         """Returns how many devices the first byte passes in an all-reduce: there and back."""
         if not self.is_torus:
             return 2 * math.log2(devices)  # a tree, as NCCL takes for small sums
-        side = round(devices ** (1 / 3))
+        side = round(math.exp(math.log(devices) / 3))
         return 2 * 3 * (side - 1)  # a ring along each axis
 
 

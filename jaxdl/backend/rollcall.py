@@ -71,7 +71,7 @@ def await_others(address: str, count: int, identity: Identity, seconds: float, n
             except TimeoutError:
                 continue
             opened.callback(caller.close)
-            caller.settimeout(_ANSWER_S)
+            present = {number: each for number, each in present.items() if not _has_gone(each)}
             number, problem, is_ours = _look_at(caller, present, count, identity)
             if problem is None:
                 present[number] = caller

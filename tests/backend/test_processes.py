@@ -43,7 +43,7 @@ def test_values_are_the_same_to_the_bit_also_where_they_are_not_finite() -> None
 
 def test_old_decisions_do_not_fill_the_store() -> None:
     store = Store()
-    in_each(2, lambda each: [each.decided("steps", n) for n in range(200)], store)
+    in_each(2, lambda each: [(each.decided("steps", n), each.told("step", n)) for n in range(200)], store)
     assert sum(key.startswith("jaxdl/decided/") for key in store.values) == 64
 
 
