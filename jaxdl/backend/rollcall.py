@@ -60,11 +60,12 @@ def await_others(address: str, count: int, identity: Identity, seconds: float, n
             left = end - time.monotonic()
             missing = [number for number in range(1, count) if number not in present]
             if left <= 0:
-                raise UserError(
+                problem = (
                     f"process 0 waited {seconds:g} s at {address} for {numbers_text(missing)} of {count}"
                     f"{f' ({refused})' if refused else ''}: start them with the same --coordinator and "
                     "--num_processes, or give a longer --join_timeout."
                 )
+                raise _told_to(present, problem)
             listener.settimeout(min(left, 1.0))
             try:
                 caller, _ = listener.accept()
@@ -72,16 +73,14 @@ def await_others(address: str, count: int, identity: Identity, seconds: float, n
                 continue
             opened.callback(caller.close)
             present = {number: each for number, each in present.items() if not _has_gone(each)}
-            number, problem, is_ours = _look_at(caller, present, count, identity)
-            if problem is None:
+            number, wrong, is_ours = _look_at(caller, present, count, identity)
+            if wrong is None:
                 present[number] = caller
                 continue
-            _say(caller, {"refused": problem})
+            _say(caller, {"refused": wrong})
             if is_ours:
-                for each in present.values():
-                    _say(each, {"refused": problem})
-                raise UserError(problem)
-            refused = f"refused: {problem}"
+                raise _told_to(present, wrong)
+            refused = f"refused: {wrong}"
             notify(refused)
         for each in present.values():
             _say(each, {"all_here": count})
@@ -108,15 +107,20 @@ def call_first(
     said = {_GREETING: dict(identity), "process": process, "count": count, "at": place()}
     while time.monotonic() < end:
         try:
-            with socket.create_connection((host, port), timeout=max(0.1, min(_ANSWER_S, end - time.monotonic()))) as to:
-                _say(to, said)
-                answer = _heard(to, end)
+            to = socket.create_connection((host, port), timeout=max(0.1, min(_ANSWER_S, end - time.monotonic())))
         except OSError as error:
             cause = str(error.strerror or error).lower()
             time.sleep(_RETRY_S)
             continue
+        with to:
+            _say(to, said)
+            try:
+                answer = _heard(to, end)
+            except TimeoutError:
+                cause = "it is there, but others are missing"
+                continue
         if answer is None:
-            cause = "what answers there is not process 0 of this run"
+            cause = "what answers there is not process 0 of this run, or it has just ended"
             time.sleep(_RETRY_S)
             continue
         if "refused" in answer:
@@ -150,11 +154,21 @@ def differences(theirs: Mapping[str, Any], ours: Identity) -> list[str]:
     return [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
 
 
+def _told_to(present: Mapping[int, socket.socket], problem: str) -> UserError:
+    """Returns an error after telling it to the processes that have called."""
+    for each in present.values():
+        _say(each, {"refused": problem})
+    return UserError(problem)
+
+
 def _look_at(
     caller: socket.socket, present: Mapping[int, Any], count: int, identity: Identity
 ) -> tuple[int, str | None, bool]:
     """Returns the number of a process that called, what is wrong with it, and whether it is of this run."""
-    said = _heard(caller, time.monotonic() + _ANSWER_S)
+    try:
+        said = _heard(caller, time.monotonic() + _ANSWER_S)
+    except OSError:
+        said = None
     theirs = (said or {}).get(_GREETING)
     if said is None or not isinstance(theirs, dict) or not isinstance(said.get("process"), int):
         return 0, "what called is no process of jaxdl", False
@@ -218,17 +232,24 @@ def _say(to: socket.socket, what: Mapping[str, Any]) -> None:
 
 
 def _heard(caller: socket.socket, end: float) -> dict[str, Any] | None:
-    """Returns what is said in one line of JSON; None where it is something else, or nothing until the end."""
+    """Returns what is said in one line of JSON; None where it is something else, or the other one has gone.
+
+    Raises:
+        TimeoutError: nothing is said until the end.
+    """
     found = b""
     while not found.endswith(b"\n"):
         left = end - time.monotonic()
-        if left <= 0 or len(found) > _MOST_BYTES:
-            return None
+        if left <= 0:
+            raise TimeoutError
         caller.settimeout(left)
-        part = caller.recv(65536)
-        if not part:
+        try:
+            part = caller.recv(65536)
+        except ConnectionError:
             return None
         found += part
+        if not part or len(found) > _MOST_BYTES:
+            return None
     try:
         said = json.loads(found)
     except ValueError:
