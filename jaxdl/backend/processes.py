@@ -195,8 +195,8 @@ class Processes:
         causes = {number: said for number, said in ended.items() if not said["lost"]}
         if not causes:
             with contextlib.suppress(Exception):
-                said = {"status": LOST, "line": "", "lost": True}
-                self._client.key_value_set(f"jaxdl/ended/{self.index}", json.dumps(said), allow_overwrite=True)
+                own = json.dumps({"status": LOST, "line": "", "lost": True})
+                self._client.key_value_set(f"jaxdl/ended/{self.index}", own, allow_overwrite=True)
             self._end_lost()
         number, said = min(causes.items())
         _print(f"jaxdl: {self._name(number)} ended: {said['line']}")
@@ -256,21 +256,24 @@ class AgreedSignals(StopSignals):
     """
 
     def __init__(self, together: Processes):
-        self._together, self._agreed, self._asked = together, None, None
+        self._together = together
+        self._agreed: int | None = None
+        self._asked: int | None = None
         super().__init__()
 
-    @property  # type: ignore[override]
+    @property
     def received(self) -> int | None:
         """The number of the signal that all processes know of."""
         return self._agreed
 
     @received.setter
     def received(self, number: int | None) -> None:
-        self._asked: int | None = number
+        self._asked = number
 
     def agree(self) -> None:
         """Makes a signal that one process received known to all; they all call it after the same step."""
-        self._agreed: int | None = self._together.signalled(self._asked) if self._agreed is None else self._agreed
+        if self._agreed is None:
+            self._agreed = self._together.signalled(self._asked)
 
 
 def processes() -> Processes | None:

@@ -138,19 +138,19 @@ def open_directory(path: Path, experiment: Experiment, together: Processes | Non
         return RunDirectory.create(path, experiment.name)
     if together.is_first:
         opened = RunDirectory.create(path, experiment.name)
-        together.decided("directory", [str(path.absolute()), os.getpid()])
+        together.decided("directory", [str(path.absolute()), str(os.getpid())])
         return opened
-    there, pid = together.decided("directory", ["", 0])
+    there, pid = together.decided("directory", ["", ""])
     _check_seen(Path(there), pid)
     return ReadOnlyDirectory(Path(there))
 
 
-def _check_seen(path: Path, pid: int) -> None:
+def _check_seen(path: Path, pid: str) -> None:
     """Raises `UserError` where this process does not see the run directory that process 0 has locked."""
     end = time.monotonic() + _SEEN_S
     while True:  # a shared file system may be late by some seconds
         try:
-            if (path / LOCK).read_text() == str(pid):
+            if (path / LOCK).read_text() == pid:
                 return
         except OSError:
             pass

@@ -109,7 +109,7 @@ def test_a_process_that_does_not_see_the_run_directory_ends(tmp_path: Path, monk
         assert isinstance(opened, RunDirectory) and opened.writes
         with open_directory(tmp_path / "other", recipe, second) as seen:
             assert seen.path == opened.path and not seen.writes
-        store.values["jaxdl/decided/directory/1"] = json.dumps([str(tmp_path / "elsewhere"), 1])
+        store.values["jaxdl/decided/directory/1"] = json.dumps([str(tmp_path / "elsewhere"), "1"])
         with pytest.raises(UserError, match="does not see the run directory .*elsewhere of process 0"):
             open_directory(tmp_path / "run", recipe, second)
 
