@@ -8,6 +8,7 @@ Nothing is measured here.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import math
@@ -102,6 +103,7 @@ def table(sizes: dict[str, tuple[int, int]]) -> str:
 
 def main() -> None:
     """Prints the table."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(table({f"`{name}`": each for name, each in counted().items()} | {LARGE[0]: (LARGE[1], 2)}))
 
 
