@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +27,7 @@ def command(run_dir: Path, *flags: str) -> list[str]:
 
 @contextlib.contextmanager
 def started(
-    run_dir: Path, count: int, *flags: str, of_each: Callable[[int], list[str]] | None = None
+    run_dir: Path, count: int, *flags: str, folders: Sequence[Path] | None = None
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Starts the processes of one run, and kills those that are left at the end.
 
@@ -35,22 +35,21 @@ def started(
         run_dir: the run directory, which they share.
         count: how many processes there are.
         flags: what all of them are given.
-        of_each: what one of them is given beside it, by its number.
+        folders: where each of them works; None: beside the run directory.
     """
     meet = (f"--coordinator=127.0.0.1:{free_port()}", f"--num_processes={count}", "--heartbeat=10", *flags)
     environment = os.environ | {"COLUMNS": "120"}
     running = []
     try:
         for number in range(count):
-            own = of_each(number) if of_each else []
             running.append(
                 subprocess.Popen(
-                    command(run_dir, *meet, f"--process_id={number}", *own),
+                    command(run_dir, *meet, f"--process_id={number}"),
                     env=environment,
                     text=True,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    cwd=run_dir.parent,
+                    cwd=folders[number] if folders else run_dir.parent,
                 )
             )
         yield running

@@ -25,12 +25,11 @@ def joined(options: Options, experiment: Experiment | None) -> Processes | None:
         UserError: the flags contradict each other or what the command does, or the others do not come.
     """
     member = member_of(options)
-    if member is None:
+    if member is None or member.count == 1:
         return None
-    assert experiment is not None
+    if experiment is None or options.mode != "train":
+        raise UserError(f"several processes train together; --mode={options.mode} needs one: leave out the flags.")
     _refuse_other_commands(options, experiment)
-    if member.count == 1:
-        return None
     # Each process says for whom it waits, so that one that hangs in a cluster's queue can be told from its log.
     say = _say_nothing if options.quiet else announce
     identity = {"experiment": experiment.name, "run_dir": str(expanded(options.run_dir)) if options.run_dir else ""}
@@ -59,8 +58,6 @@ def member_of(options: Options) -> Member | None:
 
 def _refuse_other_commands(options: Options, experiment: Experiment) -> None:
     """Raises `UserError` for what several processes do not do together."""
-    if options.mode != "train":
-        raise UserError(f"several processes train together; --mode={options.mode} needs one: leave out the flags.")
     if options.is_sweep:
         raise UserError(
             "a sweep's trials do not share their processes: run it in one process, or give its trials to a cluster "
