@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh
 
+from jaxdl.backend.keys import is_key, with_keys, without_keys
 from jaxdl.errors import UserError, nearest
 
 DATA, MODEL = "data", "model"
@@ -129,6 +130,67 @@ def local_devices(count: int, given: str) -> list[Any]:
         there = f"there is 1 {kind} device" if len(devices) == 1 else f"there are {len(devices)} {kind} devices"
         raise UserError(f"{given}: {there}; {way_out}.")
     return devices
+
+
+def shared_devices(count: int | None, given: str) -> list[Any]:
+    """Returns the devices of all processes that share a batch, equally many of each, those of process 0 first.
+
+    Args:
+        count: how many are needed; None: as many as all processes have.
+        given: what needs them, for the message: ``--devices=8``.
+
+    Raises:
+        UserError: there are fewer, or the processes cannot have equally many.
+    """
+    processes = jax.process_count()
+    if processes == 1:
+        return jax.local_devices() if count is None else local_devices(count, given)
+    own: list[list[Any]] = [[] for _ in range(processes)]
+    for device in jax.devices():
+        own[device.process_index].append(device)
+    share = min(map(len, own)) if count is None else count // processes
+    if count is not None and count != share * processes:
+        below, beyond = share * processes, (share + 1) * processes
+        nearest_to = f"{below} or {beyond}" if below else f"{beyond}"
+        raise UserError(f"{given}: {processes} processes need equally many devices each; the nearest: {nearest_to}.")
+    fewest = min(range(processes), key=lambda number: len(own[number]))
+    if share > len(own[fewest]):
+        raise UserError(
+            f"{given}: each of {processes} processes needs {share} devices, and process {fewest} has "
+            f"{len(own[fewest])} ({own[fewest][0].platform}); give at most {len(own[fewest]) * processes}."
+        )
+    return [device for devices in own for device in devices[:share]]
+
+
+def placed(array: Any, sharding: Any) -> Any:
+    """Returns an array as it lies on the devices of a sharding, which may be those of several processes.
+
+    These all have the same whole array and call it in the same order; each copies its own parts, and none waits.
+    `jax.device_put` would first compare what they have, by a collective.
+
+    Args:
+        array: an array of NumPy or of JAX.
+        sharding: where it is to lie; None: on the default device.
+    """
+    away = isinstance(array, jax.Array) and not array.is_fully_addressable
+    if sharding is None or sharding.is_fully_addressable or away:
+        return jax.device_put(array, sharding)
+    if is_key(array):
+        return with_keys(array, placed(without_keys(array), sharding))
+    on_host = np.asarray(array)
+    return jax.make_array_from_callback(on_host.shape, sharding, lambda index: on_host[index])
+
+
+def whole(array: Any) -> np.ndarray:
+    """Returns all of an array on the host, where parts of it may lie on devices of other processes.
+
+    Where they do, all processes call it, in the same order.
+    """
+    if isinstance(array, jax.Array) and not array.is_fully_addressable and not array.is_fully_replicated:
+        from jax.experimental import multihost_utils
+
+        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+    return np.asarray(array)
 
 
 def one_at_a_time(program: Callable[..., Any]) -> Callable[..., Any]:

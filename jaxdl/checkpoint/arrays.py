@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.backend.keys import is_key, without_keys
@@ -21,14 +22,21 @@ def host_copy(state: Any) -> Any:
     """Copies a state to the host, keys as their words; a view would change when a step reuses the memory."""
     arrays = jax.tree.map(without_keys, state)
     for leaf in jax.tree.leaves(arrays):
-        if isinstance(leaf, jax.Array):
+        if isinstance(leaf, jax.Array) and leaf.is_fully_addressable:
             leaf.copy_to_host_async()  # starts all copies before waiting for the first
-    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), arrays)
+    return jax.tree.map(_copied, arrays)
+
+
+def _copied(leaf: Any) -> Any:
+    """Returns a copy on the host; of an array that several processes divide, one where it lies, for all to save."""
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable and not leaf.is_fully_replicated:
+        return jnp.copy(leaf)
+    return np.array(leaf, copy=True)
 
 
 def shape_in_file(leaf: Any) -> jax.ShapeDtypeStruct:
     """Returns the shape and dtype of a leaf in the checkpoint file, and the sharding to restore it with."""
-    default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    default = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     if is_key(leaf):
         words = jax.eval_shape(without_keys, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
         return jax.ShapeDtypeStruct(words.shape, words.dtype, sharding=default)

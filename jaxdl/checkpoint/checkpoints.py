@@ -14,15 +14,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jaxdl.backend.processes import Processes, processes
 from jaxdl.backend.signals import signals_held
 from jaxdl.checkpoint.arrays import described, host_copy
 from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.checkpoint.durable import durable_path
+from jaxdl.checkpoint.durable import among, durable_path
 from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors, silence_late_futures
 from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
 from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import named_cause, sync_folder
+from jaxdl.files.atomic import create_folder, named_cause, sync_folder
 from jaxdl.record.cleaned import removed, removed_after
 
 # Orbax must be used by one thread at a time: two that save at once disturb each other.
@@ -251,22 +252,29 @@ class Checkpoints:
             import orbax.checkpoint as ocp
 
             silence_late_futures()
+            is_new = not self.directory.exists()
+            together, shared = processes(), {}
+            if together is not None:
+                shared = {"multiprocessing_options": among(together)}
+                if together.is_first and is_new and not self._read_only:
+                    create_folder(self.directory)
+                is_new = any(together.told("checkpoints", is_new))
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=LastAndBest(self._keep, self._ranking.ranks),
                 read_only=self._read_only,
-                create=not self._read_only,
+                create=not self._read_only and together is None,
                 # Unfinished checkpoints of a killed process.
                 cleanup_tmp_directories=not self._read_only,
                 temporary_path_class=durable_path(),
+                **shared,
             )
             handlers = {
-                STATE: ocp.StandardCheckpointHandler(),
-                ROWS: ocp.StandardCheckpointHandler(),
-                ABOUT: ocp.JsonCheckpointHandler(),
+                STATE: ocp.StandardCheckpointHandler(**shared),
+                ROWS: ocp.StandardCheckpointHandler(**shared),
+                ABOUT: ocp.JsonCheckpointHandler(**shared),
             }
-            is_new = not self.directory.exists()
             self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
-            if is_new and not self._read_only:
+            if is_new and not self._read_only and _writes(together):
                 sync_folder(self.directory.parent)
             self._find_all()
             if not self._read_only:
@@ -307,12 +315,15 @@ class Checkpoints:
         if not damaged or self._read_only:
             return
         self._close_manager()  # Orbax remembers which steps it has seen
-        for step in [each.step for each in damaged]:
+        together = processes()
+        for step in [each.step for each in damaged] if _writes(together) else []:
             target = self.directory / f"damaged-{step}"
             with named_cause(target, "move a damaged checkpoint to"):
                 if target.exists():
                     shutil.rmtree(target)
                 (self.directory / str(step)).rename(target)
+        if together is not None:
+            together.told("set aside", True)
 
     def _find(self, step: int | str | None) -> int:
         present = self.steps()
@@ -330,3 +341,8 @@ class Checkpoints:
         if step not in present:
             raise UserError(f"there is no checkpoint of step {step} in {self.directory}; there are: {present}.")
         return int(step)
+
+
+def _writes(together: Processes | None) -> bool:
+    """Returns whether this process is the one that changes the folder."""
+    return together is None or together.is_first

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxdl.backend.keys import without_keys
+from jaxdl.backend.mesh import whole
 
 
 def params_sha256(params: Any) -> str:
@@ -21,7 +22,7 @@ def params_sha256(params: Any) -> str:
     """
     digest = hashlib.sha256()
     for path, leaf in sorted(named_leaves(params).items()):
-        array = np.asarray(without_keys(leaf))
+        array = whole(without_keys(leaf))
         shape = ",".join(map(str, array.shape))
         digest.update(f"{path}\0{array.dtype.name}\0{shape}\0".encode())
         digest.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).tobytes())

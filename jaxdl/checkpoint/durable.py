@@ -1,4 +1,4 @@
-"""Checkpoints that survive a power failure: on the disk before they get their name."""
+"""How Orbax writes: checkpoints on the disk before they get their name, and by several processes as one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from jaxdl.backend.processes import Processes
 from jaxdl.files.atomic import sync_folder, sync_tree
 
 
@@ -44,6 +45,17 @@ def durable_path() -> type[Any]:
             await asyncio.to_thread(_commit, Path(whole), Path(final))
 
     return DurablePath
+
+
+def among(together: Processes) -> Any:
+    """Returns Orbax's options for several processes that save and restore as one.
+
+    With all of them named, Orbax waits for them by the store of `jax.distributed`. Otherwise it uses a collective, on a
+    thread of its own, which could begin before the train program in one process and after it in another.
+    """
+    import orbax.checkpoint as ocp
+
+    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes=set(range(together.count)))
 
 
 def _commit(whole: Path, final: Path) -> None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from jaxdl.backend.memory import ran_out_of_memory
+from jaxdl.backend.processes import is_lost, processes
 from jaxdl.backend.signals import signals_held
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import named_cause
@@ -52,7 +53,7 @@ def damage_named(path: Path, step: int) -> Iterator[None]:
         with signals_held():
             yield
     except Exception as error:  # any exception: Orbax also raises bare `Exception`
-        if ran_out_of_memory(error):
+        if ran_out_of_memory(error) or (processes() is not None and is_lost(error)):
             raise
         codes = _os_error_codes(error)
         passing = next((code for code in codes if code in _OF_THE_MACHINE), None)

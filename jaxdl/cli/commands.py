@@ -134,6 +134,7 @@ STATUSES: Mapping[str, str] = {
     "1": "a training diverged, a trial failed, or a comparison found a difference",
     "2": "a mistake that you can mend, named in the last line; nothing was changed",
     "124": "a call of a compiled program did not come back within --hang_after; the same command goes on",
+    "134": "another process of the training was lost, as JAX says or jaxdl; the same command on all hosts goes on",
     "128 + N": "stopped by the signal N, and saved: 130 Ctrl-C, 142 --max_time, 143 SIGTERM, 129 SIGHUP, 138 SIGUSR1",
 }
 """The exit statuses of all commands, and what they mean."""

@@ -72,6 +72,24 @@ class Options:
         "program with arguments that is run when the training or the sweep has ended, however it ended; "
         "JAXDL_RUN_DIR or JAXDL_SWEEP_DIR, JAXDL_EXPERIMENT and JAXDL_STATUS are in its environment; no shell reads it",
     )
+    distributed: Literal["off", "auto"] = static(
+        "off",
+        "auto: train with the other processes that SLURM, Open MPI, Kubernetes or a TPU pod has started with this one; "
+        "off: alone, or with those that --coordinator names",
+    )
+    coordinator: str = static(
+        "", "HOST:PORT of process 0, where all processes of a training meet; with --num_processes and --process_id"
+    )
+    num_processes: int | None = static(None, "how many processes train together", check=at_least(1))
+    process_id: int | None = static(None, "the number of this process, from 0", check=at_least(0))
+    join_timeout: float = static(
+        120.0, "how many seconds a process waits for the others before it ends with status 2", check=above_zero
+    )
+    heartbeat: int = static(
+        100,
+        "after so many seconds without a sign of life a process is taken for dead, and the others end",
+        check=at_least(1),
+    )
     tuning: str = static(
         "auto",
         "how a CPU computes, that is how many of its devices share a batch, and with the extra native whether oneDNN "

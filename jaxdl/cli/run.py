@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,10 +13,13 @@ from jaxdl.backend.cores import usable_cores
 from jaxdl.backend.debugging import not_a_number
 from jaxdl.backend.memory import ran_out_of_memory
 from jaxdl.backend.mesh import devices_of, named_axes
+from jaxdl.backend.processes import processes
 from jaxdl.backend.settings import configure
 from jaxdl.backend.signals import Terminated, raise_terminated, stop_after
+from jaxdl.cli.argv import program
 from jaxdl.cli.checks import check_options
 from jaxdl.cli.commands import function_of
+from jaxdl.cli.joining import joined
 from jaxdl.cli.options import Options
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -38,14 +42,25 @@ def run(options: Options, experiment: Experiment | None, arguments: Sequence[str
         UserError: a mistake that the user can correct.
     """
     check_options(options)
-    axes = None
+    together = joined(options, experiment)
+    if together is None:
+        return _run(options, experiment, arguments, begin)
+    if not together.is_first:
+        options = dataclasses.replace(options, quiet=True, on_end="")
+    return together.guarded(lambda: _run(options, experiment, arguments, begin), program()[-1])
+
+
+def _run(options: Options, experiment: Experiment | None, arguments: Sequence[str], begin: float) -> int:
+    """Runs the command in this process, which has joined the others, if there are any."""
+    axes, together = None, processes()
     if experiment is not None:
         axes, _ = named_axes(experiment.training.devices, experiment.training.mesh)
+    cpu_devices = _devices_to_try(options) if axes is None else devices_of(axes)
     configure(
         platform=options.platform,
         xla_flags=options.xla_flags,
         debug=options.debug,
-        cpu_devices=_devices_to_try(options) if axes is None else devices_of(axes),
+        cpu_devices=cpu_devices if together is None else max(1, cpu_devices // together.count),
     )
     raise_terminated()
     if options.max_time:
@@ -64,7 +79,7 @@ def run(options: Options, experiment: Experiment | None, arguments: Sequence[str
 def _devices_to_try(options: Options) -> int:
     """Returns as how many devices the CPU counts where the recipe does not say it."""
     tuned = options.mode == "train" and not options.is_sweep and options.tuning != "off" and not options.debug
-    return len(usable_cores()) if tuned else 1
+    return len(usable_cores()) if tuned and processes() is None else 1
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 
 from jaxdl.backend.memory import device_memory
+from jaxdl.backend.processes import processes
 from jaxdl.cli.argv import program
 from jaxdl.cli.finding import docstring, folders_of, shipped_folder
 from jaxdl.cli.on_end import check_on_end, run_on_end
@@ -37,7 +38,10 @@ def train(options: Options, experiment: Experiment, arguments: Sequence[str], be
         check_on_end(options.on_end)
     if options.is_sweep:
         return _sweep(options, experiment, arguments)
-    run_dir = _run_dir(options, experiment)
+    together = processes()
+    run_dir = _run_dir(options, experiment) if together is None or together.is_first else Path()
+    if together is not None:
+        run_dir = Path(together.decided("run_dir", str(run_dir)))
     try:
         return _train_once(options, experiment, arguments, begin, run_dir)
     finally:
@@ -64,10 +68,16 @@ def _train_once(options: Options, experiment: Experiment, arguments: Sequence[st
             note=options.note,
         )
     except KeyboardInterrupt:
+        together = processes()
+        if together is not None and not together.is_first:
+            raise
         announce(
             f"stopped: the same command with --run_dir={run_dir} resumes from the last checkpoint, if there is one."
         )
         raise
+    together = processes()
+    if together is not None and not together.is_first:
+        return 1 if summary["divergence"] is not None else 0
     results_table(summary, run_dir)
     if options.profile:
         from jaxdl.profiling import print_profile  # here, since few trainings are profiled

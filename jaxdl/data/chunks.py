@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxdl.backend.mesh import placed
 from jaxdl.data.resident import Resident, by_length, put_on_device
 from jaxdl.data.spec import Dataset, examples
 
@@ -162,5 +163,7 @@ class Prefetcher:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, key: Any) -> Chunk:
-        chunk: Chunk = jax.block_until_ready(jax.device_put(self._read(key), self._sharding))
+        arrays = self._read(key)
+        chunk: Chunk = {name: placed(array, self._sharding) for name, array in arrays.items()}
+        jax.block_until_ready(chunk)
         return chunk

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxdl.backend.mesh import placed
 from jaxdl.data.memory import joined
 from jaxdl.data.spec import Dataset, Split, examples
 
@@ -38,7 +39,7 @@ class Resident:
     def on(self, sharding: Any) -> Resident:
         """Returns the data on the devices of a sharding; they are copied once, to where they do not lie already."""
         if sharding not in self._copies:
-            self._copies[sharding] = jax.device_put(self.arrays, sharding)
+            self._copies[sharding] = jax.tree.map(lambda array: placed(array, sharding), self.arrays)
         return dataclasses.replace(self, arrays=self._copies[sharding], sharding=sharding)
 
     def size(self, split: str) -> int:

@@ -73,10 +73,12 @@ class Evaluation:
         most = self._most_batches
         run = functools.partial(run_eval_steps, self._steps, self._batch_size, self._buckets)
         run = run if self._layout is None else functools.partial(run, layout=self._layout)
+        # Each process can read a result only where all of it is on a device of its own.
+        said = self._layout.everywhere if self._layout is not None and self._layout.spans_processes else None
         if isinstance(self._data, InParts):
-            return trace_chunk(run, self._data, self._batch_size, most, shapes, hparams)
+            return trace_chunk(run, self._data, self._batch_size, most, shapes, hparams, said)
         program = functools.partial(run, most)
-        return traced(program, shapes, self._data.arrays, hparams, np.int32(0), np.int32(0))
+        return traced(program, shapes, self._data.arrays, hparams, np.int32(0), np.int32(0), out_shardings=said)
 
     def figures(
         self,

@@ -22,6 +22,7 @@ def trace_chunk(
     most_batches: int,
     shapes: TrainState,
     hparams: Mapping[str, Any],
+    out_shardings: Any = None,
 ) -> Any:
     """Returns the traced program that evaluates one chunk.
 
@@ -32,10 +33,12 @@ def trace_chunk(
         most_batches: number of batches of the largest split.
         shapes: of a state.
         hparams: the numbers that enter the step as data, by path.
+        out_shardings: where the results lie; None: the compiler's choice.
     """
     batches = data.batches(batch_size, most_batches)
     program = functools.partial(run, batches)
-    return traced(program, shapes, data.shapes(batches * batch_size), hparams, np.int32(0), np.int32(0))
+    arguments = (shapes, data.shapes(batches * batch_size), hparams, np.int32(0), np.int32(0))
+    return traced(program, *arguments, out_shardings=out_shardings)
 
 
 def partials_of_chunks(

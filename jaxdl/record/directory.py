@@ -65,7 +65,10 @@ class RunDirectory:
 
     Attributes:
         path: the folder.
+        writes: whether this process writes to it; see `jaxdl.record.reader`.
     """
+
+    writes = True
 
     def __init__(self, path: Path, lock: FolderLock, created: Sequence[Path] = ()):
         self.path = path

@@ -16,7 +16,20 @@ import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxdl.backend.compiler import without_jit
-from jaxdl.backend.mesh import DATA, MODEL, Axes, devices_of, local_devices, make_mesh, mesh_text, named_axes
+from jaxdl.backend.keys import with_keys, without_keys
+from jaxdl.backend.mesh import (
+    DATA,
+    MODEL,
+    Axes,
+    devices_of,
+    local_devices,
+    make_mesh,
+    mesh_text,
+    named_axes,
+    placed,
+    shared_devices,
+    whole,
+)
 from jaxdl.errors import UserError
 from jaxdl.experiment.recipe import Training
 from jaxdl.steps.rules import Path, Rule, names_of
@@ -53,6 +66,11 @@ class Layout:
     def ways(self) -> int:
         """In how many parts a batch is divided."""
         return int(self.mesh.shape.get(DATA, 1))
+
+    @property
+    def spans_processes(self) -> bool:
+        """Whether some of the devices are those of other processes."""
+        return not self.everywhere.is_fully_addressable
 
     @functools.cached_property
     def everywhere(self) -> NamedSharding:
@@ -170,9 +188,13 @@ class Layout:
         """Returns a line for the user about the devices that share each batch."""
         share = batch_size // self.ways
         way_out = "" if self.named else "; --devices=1 uses one"
+        several = jax.process_count() > 1
+        there = f"{len(jax.devices())} devices of {jax.process_count()} processes" if several else ""
+        there = there or f"{len(jax.local_devices())} devices"
+        way_out = "" if several else way_out
         return (
-            f"{devices_of(self.axes)} of {len(jax.local_devices())} devices (mesh {mesh_text(self.axes)}) share each "
-            f"batch of {batch_size}, {share} examples each; parameters: {self.shard}{way_out}."
+            f"{devices_of(self.axes)} of {there} (mesh {mesh_text(self.axes)}) share each batch of {batch_size}, "
+            f"{share} examples each; parameters: {self.shard}{way_out}."
         )
 
     def __str__(self) -> str:
@@ -181,7 +203,17 @@ class Layout:
 
 def _on(leaf: Any, sharding: NamedSharding) -> Any:
     there = isinstance(leaf, jax.Array) and leaf.sharding.is_equivalent_to(sharding, leaf.ndim)
-    return leaf if there else jax.device_put(leaf, sharding)
+    return leaf if there else placed(leaf, sharding)
+
+
+def on_one_device(state: T) -> T:
+    """Returns a state of several processes on the default device of this one; all of them call it."""
+
+    def local(leaf: Any) -> Any:
+        return with_keys(leaf, jax.device_put(whole(without_keys(leaf))))
+
+    found: T = jax.tree.map(local, state)
+    return found
 
 
 def known(layout: Layout | None) -> contextlib.AbstractContextManager[Any]:
@@ -204,14 +236,22 @@ def layout_of(training: Training) -> Layout | None:
         return None
     axes, given = named_axes(training.devices, training.mesh)
     if axes is None:
-        count = len(jax.local_devices())
-        axes = ((DATA, next(n for n in range(count, 0, -1) if training.batch_size % n == 0)),)
+        axes = ((DATA, _most_devices(training.batch_size)),)
     _check_shard(training.shard, axes)
     if devices_of(axes) == 1:
         return None
     check_divides(training.batch_size, axes, given)
-    devices = local_devices(devices_of(axes), given)
+    devices = shared_devices(devices_of(axes), given)
     return Layout(make_mesh(axes, devices), training.shard, named=bool(given))
+
+
+def _most_devices(batch_size: int) -> int:
+    """Returns the most devices that divide a batch, of several processes equally many each."""
+    most, processes = len(shared_devices(None, "")), jax.process_count()
+    found = next((n for n in range(most, 0, -processes) if batch_size % n == 0), None)
+    if found is None:
+        check_divides(batch_size, ((DATA, processes),), f"{processes} processes")
+    return found or 1
 
 
 def _check_shard(shard: Shard, axes: Axes) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from jaxdl.backend.mesh import placed
 from jaxdl.steps.functions import TrainState
 from jaxdl.steps.statistics import BATCH_STATISTICS
 
@@ -39,4 +40,4 @@ def after_epoch(trainer: Trainer, state: TrainState, epoch: int) -> TrainState:
         with trainer.watch(f"batch statistics of the average after epoch {epoch + 1}"):
             state, done = trainer.measure(state, order, done, min(trainer.pace.steps, most - done))
             jax.block_until_ready(state.step)
-    return trainer.placed(state.replace(step=jax.device_put(step, state.step.sharding)))
+    return trainer.placed(state.replace(step=placed(step, state.step.sharding)))

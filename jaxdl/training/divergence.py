@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdl.backend.mesh import whole
 from jaxdl.errors import UserError
 from jaxdl.steps.functions import TrainState
 from jaxdl.training.loop import Trainer
@@ -80,7 +81,7 @@ class Diverged(UserError):
 
 def all_finite(tree: Any) -> bool:
     """Returns whether all numbers in a pytree of arrays are finite; copies them to the host."""
-    return all(bool(np.isfinite(np.asarray(leaf)).all()) for leaf in jax.tree.leaves(tree))
+    return all(bool(np.isfinite(whole(leaf)).all()) for leaf in jax.tree.leaves(tree))
 
 
 def locate(
@@ -140,5 +141,5 @@ def _not_finite(tree: Any) -> list[str]:
     return [
         jax.tree_util.keystr(path, simple=True, separator="/")
         for path, leaf in leaves
-        if not np.isfinite(np.asarray(leaf)).all()
+        if not np.isfinite(whole(leaf)).all()
     ]

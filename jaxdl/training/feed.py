@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdl.backend.mesh import placed
 from jaxdl.data.chunks import InParts
 from jaxdl.data.resident import Resident
 from jaxdl.steps.functions import Batch
@@ -122,7 +123,7 @@ class Feed(Visits):
 
     def order(self, epoch: int) -> jax.Array:
         """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
-        visits: jax.Array = jax.device_put(self.visits(epoch), self.data.sharding)
+        visits: jax.Array = placed(self.visits(epoch), self.data.sharding)
         return visits
 
     def program(self, run: Program) -> tuple[Program, tuple[Any, ...]]:

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jaxdl.backend.keys import is_key
+from jaxdl.backend.mesh import placed
 from jaxdl.checkpoint.digest import named_leaves, params_sha256
 from jaxdl.checkpoint.weights import Weights, read_weights
 from jaxdl.errors import UserError, nearest
@@ -89,7 +90,7 @@ class Initial:
 
         def of(path: Any, leaf: Any) -> Any:
             name = jax.tree_util.keystr(path, simple=True, separator="/")
-            return jax.device_put(self.taken[name], leaf.sharding) if name in self.taken else leaf
+            return placed(self.taken[name], leaf.sharding) if name in self.taken else leaf
 
         found = jax.tree_util.tree_map_with_path(of, _of_state(state))
         return found.pop("params"), found

@@ -1,7 +1,4 @@
-"""THE loop: epochs, calls of the train program, metrics, evaluation, early stopping and pauses.
-
-All of it is in `Trainer.train`. `jaxdl.training.run` starts it, and saves what it yields.
-"""
+"""THE loop, `Trainer.train`: epochs, calls of the train program, metrics, evaluation, early stopping and pauses."""
 
 from __future__ import annotations
 
@@ -34,6 +31,7 @@ from jaxdl.training.initial import Initial, initial_weights
 from jaxdl.training.plateau import cut
 from jaxdl.training.programs import Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
+from jaxdl.training.together import Alone, Together
 
 Called = tuple[TrainState, dict[str, Any], int]  # what a call of the train program gives, and how many steps it runs
 
@@ -58,6 +56,7 @@ class Trainer:
         compile_seconds: time that this trainer spent on tracing and compiling so far, in seconds.
         pace: how many steps a call of the train program runs; all variants share it.
         watch: watches each call of a program, and the reading of what it gives.
+        together: makes what follows a clock the same in all processes that train together.
         begun_with: what `initial` returned, once it was asked for.
         exchanged: the state to go on with after an epoch, in the place of its own; None: its own.
     """
@@ -83,6 +82,7 @@ class Trainer:
         self.compile_seconds = 0.0
         self.pace = Pace.first(self.feed.steps_per_epoch)
         self.watch: Watch = unwatched
+        self.together: Together = Alone()
         self._place: Place | None = None
         self.exchanged: TrainState | None = None
         self._rate = 1.0  # factor of the learning rate that follows from the epochs so far
@@ -103,7 +103,7 @@ class Trainer:
 
     @property
     def place(self) -> Place | None:
-        """Its place in a program that several trainings share; None: it has its own."""
+        """Its place in a shared program; None: it has its own."""
         return self._place
 
     def variant(self, experiment: Experiment, place: Place | None = None, fold: Fold | None = None) -> Trainer:
@@ -225,7 +225,7 @@ class Trainer:
             metrics.start_clock()
             while done < steps_per_epoch:
                 most = min(self.pace.steps, steps_per_epoch - done, pauses.at_most(before + done))
-                most = observer.before_call(most)
+                most = self.together.steps(observer.before_call(most))
                 with self.watch(f"train steps from {before + done + 1:,} of {self.total_steps:,}"):
                     state, results, steps = self.call(state, order, done, most)
                 called, done = slice(done, done + steps), done + steps
@@ -249,6 +249,7 @@ class Trainer:
                 by_split["train"]["rate_factor"] = self._rate
             if self.feed.data.size("validation"):
                 by_split["validation"] = self.evaluate(state, "validation")
+            by_split = self.together.figures(by_split)
             ended = Epoch(epoch + 1, before + steps_per_epoch, state, by_split, metrics.seconds, examples)
             is_best = stopping.observe(ended.figures, ended.step)
             is_last = ended.number == epochs or stopping.exhausted
@@ -306,13 +307,12 @@ class Trainer:
 
         Returns the state after them, and the loss of each, (count,) float32. The memory of `state` is reused.
         """
-        losses = []
+        losses: list[np.ndarray] = []
         while count:
             epoch, first = divmod(int(state.step), self.feed.steps_per_epoch)
             steps = min(count, self.feed.steps_per_epoch - first)
             state, metrics, steps = self.call(state, self.feed.order(epoch), first, steps)
-            losses.append(on_host(metrics["loss"])[first : first + steps])
-            count -= steps
+            losses, count = [*losses, on_host(metrics["loss"])[first : first + steps]], count - steps
         return state, np.concatenate(losses)
 
     def time_steps(self, count: int) -> float:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from jaxdl.backend.processes import is_lost, processes
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint.digest import params_sha256
 from jaxdl.data import Dataset
@@ -22,7 +23,8 @@ from jaxdl.record.cleaned import removed
 from jaxdl.report.progress import Progress, Reached
 from jaxdl.report.run import write_report
 from jaxdl.report.terminal import announce
-from jaxdl.steps.functions import TrainState
+from jaxdl.steps.functions import TrainState, make_steps
+from jaxdl.steps.layout import Layout, on_one_device
 from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Epoch, NotFinite, Pause, Rows
@@ -34,6 +36,7 @@ from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
 from jaxdl.training.saving import Saving, SavingPauses
 from jaxdl.training.summary import Status, Summary, make_summary
+from jaxdl.training.together import NoDisplay, agreed, check_same
 
 # A train step takes about three times the operations of a prediction: one pass forward, and two for the gradients.
 _STEP_PASSES = 3
@@ -76,8 +79,9 @@ class OneRun:
         try:
             saved = self.saving.resume(self.trainer, self.notify)
             self.signals.raise_received()
+            check_same(processes(), {"step to begin with": 0 if saved is None else saved.step})
             if saved is None:
-                if (self.directory.path / CONFIG).exists():
+                if self.directory.writes and (self.directory.path / CONFIG).exists():
                     by = removed(self.directory.path)
                     why = f" (each {by})" if by else ""
                     self.notify(
@@ -86,6 +90,7 @@ class OneRun:
                 self.directory.rewind(0)
             else:
                 self.directory.rewind(saved.step, saved.about["metrics"])
+            check_same(processes(), {})  # the others read the metrics only now
         except BaseException:
             self.saving.checkpoints.close()
             raise
@@ -115,6 +120,11 @@ class OneRun:
             status = self._train_and_test(state, rows)
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
+            together = processes()
+            if together is not None and is_lost(error):
+                together.end(error)  # nothing can be saved, and Orbax would wait for the one that is lost
+            if together is not None and not together.agreed_to_stop:
+                together.tell(error)
             with contextlib.suppress(Exception):  # the first error says more than its consequences
                 if not stopped:
                     self.saving.settle()
@@ -141,7 +151,8 @@ class OneRun:
     def _conclude(self, status: Status, error: BaseException | None = None) -> Summary:
         try:
             self.calls.close()
-            self.saving.checkpoints.close()
+            if error is None or processes() is None:  # it would wait for the other processes
+                self.saving.checkpoints.close()
         finally:
             summary = make_summary(
                 status,
@@ -157,9 +168,10 @@ class OneRun:
                 stopped=self.calls.stopped,
                 error=None if error is None else f"{type(error).__name__}: {' '.join(str(error).split())}",
             )
-            self.directory.discard_report()  # a process killed after the next line must not leave an outdated report
-            self.directory.write_summary(summary)
-            write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
+            if self.directory.writes:
+                self.directory.discard_report()  # killed after the next line, it must not leave an outdated report
+                self.directory.write_summary(summary)
+                write_report(self.directory.path, REPORT_SECTIONS, plots=self.hooks.plots)
         return summary
 
     def _train(self, state: TrainState, rows: Rows | None) -> TrainState:
@@ -172,7 +184,8 @@ class OneRun:
             self.trainer.vary(exchange.experiment(self.figures.step // self.trainer.steps_per_epoch))
         steps_left = self.trainer.total_steps - self.figures.step
         every = Interval.parse(self.experiment.checkpoint.every)
-        pauses = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals, self.trainer.place)
+        saves = SavingPauses(every, self.trainer.steps_per_epoch, self.figures.step, self.signals, self.trainer.place)
+        pauses = agreed(saves, self.signals)
         recording = self.profiler.recording(steps_left) if self.profiler else contextlib.nullcontext()
         with self._display() as display, recording as observer:
 
@@ -202,7 +215,7 @@ class OneRun:
                     point = self._exchange(point)
                 if over or exchanged or pauses.due(point.step):
                     self._save(point, is_last=over)
-                    pauses.saved(point.step)
+                    saves.saved(point.step)
                 if self.signals.received is not None:
                     self.saving.checkpoints.wait()  # so that a failed saving is reported
                     self.signals.raise_received()
@@ -241,6 +254,8 @@ class OneRun:
         self.saving.save(point, self.figures.epoch, self.figures.numbers, is_last=is_last)
 
     def _display(self) -> contextlib.AbstractContextManager[Any]:
+        if not self.directory.writes:
+            return contextlib.nullcontext(NoDisplay())
         if self.hooks.display is not None:
             return contextlib.nullcontext(self.hooks.display)
         epochs, total = self.experiment.training.epochs, self.trainer.total_steps
@@ -288,17 +303,25 @@ class OneRun:
         if self.dataset.rows is not None:
             write_held_out(self.directory.path, self.trainer, self.dataset, state)
         if self.hooks.plots:
-            self._inspect(state)
-            steps, spec = self.trainer.programs.steps, self.trainer.spec
+            self._show(state)
+
+    def _show(self, state: TrainState) -> None:
+        """Writes what the report shows of the model, and pictures; of several processes, process 0 alone."""
+        steps, spec, layout = self.trainer.programs.steps, self.trainer.spec, self.trainer.layout
+        if layout is not None and layout.spans_processes:
+            state, layout = on_one_device(state), None
+            steps = make_steps(self.experiment, spec, total_steps=1)
+        if self.directory.writes:
+            self._inspect(state, layout)
             sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
             if sheet is not None:
                 self.directory.write_pictures(self.figures.step, sheet)
 
-    def _inspect(self, state: TrainState) -> None:
+    def _inspect(self, state: TrainState, layout: Layout | None) -> None:
         """Looks at the model for the report, which must never cost the run: a model of one's own may do anything."""
         flops = sum(self.trainer.programs.step_flops.values()) / self.experiment.training.batch_size / _STEP_PASSES
         try:
-            found = inspect_model(self.experiment, self.dataset, state, flops, self.trainer.layout)
+            found = inspect_model(self.experiment, self.dataset, state, flops, layout)
             self.directory.write_inspection(found)
         except Exception as error:
             self.notify(f"the report does not show the model: {type(error).__name__}: {' '.join(str(error).split())}")

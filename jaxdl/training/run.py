@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from jaxdl.backend.processes import AgreedSignals, Processes, processes
 from jaxdl.backend.signals import StopSignals
 from jaxdl.data import default_data_dir
 from jaxdl.data.edges import about_pictures
@@ -42,6 +43,7 @@ from jaxdl.training.resuming import (
 )
 from jaxdl.training.saving import Saving
 from jaxdl.training.summary import Summary, shown
+from jaxdl.training.together import Several, check_same, facts_of, open_directory, refuse_what_is_for_one
 from jaxdl.training.tracking import begun, trackers_of
 from jaxdl.training.tuning import DEVICES, Chosen, Tuner
 
@@ -162,22 +164,31 @@ def run_training(
     begin = time.perf_counter() if begin is None else begin
     hooks, experiment = with_hooks(shortened(experiment), hooks)
     trackers = trackers_of(experiment)
-    notify = notify or _say_nothing
+    together = processes()
+    notify = notify if notify is not None and (together is None or together.is_first) else _say_nothing
     cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
-    signals = hooks.signals or StopSignals()
+    signals = hooks.signals or (StopSignals() if together is None else AgreedSignals(together))
     notes = Notes(tuple(tags), note)
     notes.after(Notes())  # what is wrong with them is said before anything is written
-    with RunDirectory.create(run_dir, experiment.name) as directory, contextlib.ExitStack() as cleanup:
+    with (
+        _told_of_failure(together),
+        open_directory(run_dir, experiment, together) as directory,
+        contextlib.ExitStack() as cleanup,
+    ):
         try:
             finished = earlier_summary(directory.path, experiment, may_go_on=True)
+            check_same(together, {"finished": finished is not None})
             if finished is not None:
                 notify(f"{directory.path} already has this run, and it is finished.")
                 _annotate(directory, notes)
-                if not (directory.path / REPORT).exists():
+                if directory.writes and not (directory.path / REPORT).exists():
                     write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
                 return finished
             dataset = cache.dataset(experiment)
             experiment = experiment.for_spec(dataset.spec)
+            if together is not None:
+                refuse_what_is_for_one(experiment, dataset)
+            check_same(together, facts_of(experiment, dataset))
             check_same_data(directory.path, experiment, dataset, accept_changed_data)
             large = about_batch(experiment, dataset)
             if large is not None:
@@ -185,6 +196,7 @@ def run_training(
             check_same_arithmetic(directory.path, experiment, dataset.spec)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
+            tuner = tuner if together is None else None
             chosen = tuner.choose(experiment, cache.trainer, directory.path, notify) if tuner is not None else None
             experiment = _on_devices(experiment, chosen, cache)
             stopping = EarlyStopping.of(experiment, dataset)
@@ -199,6 +211,8 @@ def run_training(
                 trainer.initial()  # what is wrong with it is said before the programs are compiled
             trainer.compile()
             trainer.watch = hooks.watch
+            if together is not None:
+                trainer.together = Several(together)
             saving = Saving(directory, experiment, stopping, trainer.place, cache.shared(trainer))
             run = OneRun(trainer, dataset, directory, stopping, saving, hooks, signals, tracing, notify, begin)
             reopen(directory, experiment, notify)
@@ -207,13 +221,14 @@ def run_training(
         except BaseException:
             directory.discard_if_new()
             raise
-        directory.write_config(versioned(to_config(_as_recorded(experiment, chosen))))
-        record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-        about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen) | about_own_parts(experiment)
-        about |= {"recipe": dict(about_recipe)} if about_recipe else {}
-        write_record(directory, record | about, notify)
-        _annotate(directory, notes)
-        directory.track(begun(trackers, experiment, directory.path, notify))
+        if directory.writes:
+            directory.write_config(versioned(to_config(_as_recorded(experiment, chosen))))
+            record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
+            about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
+            about |= about_own_parts(experiment) | ({"recipe": dict(about_recipe)} if about_recipe else {})
+            write_record(directory, record | about, notify)
+            _annotate(directory, notes)
+            directory.track(begun(trackers, experiment, directory.path, notify))
         summary = run.to_end(state, rows)
         if tracing is not None:
             tracing.write(notify)
@@ -223,8 +238,23 @@ def run_training(
 
 
 def _annotate(directory: RunDirectory, notes: Notes) -> None:
-    if notes:
+    if notes and directory.writes:
         annotate(directory.path, notes.tags, notes.note)
+
+
+@contextlib.contextmanager
+def _told_of_failure(together: Processes | None) -> Iterator[None]:
+    """Tells the other processes of an error that ends the training in this one."""
+    if together is None:
+        yield
+        return
+    with together.watched():
+        try:
+            yield
+        except BaseException as error:
+            if not together.agreed_to_stop:
+                together.tell(error)
+            raise
 
 
 def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> Experiment:

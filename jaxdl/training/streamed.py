@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdl.backend.mesh import placed
 from jaxdl.data.chunks import InParts, Prefetcher
 from jaxdl.data.resident import Resident
 from jaxdl.experiment.recipe import Training
@@ -100,7 +101,7 @@ class StreamedFeed(Visits):
     @functools.cached_property
     def _positions(self) -> jax.Array:
         positions = jnp.arange(self.steps_per_chunk * self.batch_size, dtype=jnp.int32)
-        return positions if self.data.sharding is None else jax.device_put(positions, self.data.sharding)
+        return positions if self.data.sharding is None else placed(positions, self.data.sharding)
 
     @functools.cached_property
     def _prefetcher(self) -> Prefetcher:

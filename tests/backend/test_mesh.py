@@ -5,14 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxdl.backend.mesh import Axes, devices_of, local_devices, make_mesh, mesh_text, named_axes, parse_mesh, ways_of
+from jaxdl.backend.mesh import (
+    Axes,
+    devices_of,
+    local_devices,
+    make_mesh,
+    mesh_text,
+    named_axes,
+    parse_mesh,
+    placed,
+    shared_devices,
+    ways_of,
+    whole,
+)
 from jaxdl.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,3 +93,46 @@ def test_the_cpu_counts_as_so_many_devices_unless_the_user_says_otherwise(flags:
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "XLA_FLAGS": flags}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{expected}\n"), done.stderr
+
+
+def of_processes(monkeypatch: pytest.MonkeyPatch, *counts: int) -> list[tuple[int, int]]:
+    """Makes JAX have so many devices in each of several processes; returns them as (process, number)."""
+    there = [
+        types.SimpleNamespace(process_index=process, id=(process, number), platform="cpu")
+        for process, count in enumerate(counts)
+        for number in range(count)
+    ]
+    monkeypatch.setattr(jax, "process_count", lambda: len(counts))
+    monkeypatch.setattr(jax, "devices", lambda: there)
+    return [each.id for each in there]
+
+
+def test_processes_have_equally_many_devices_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = of_processes(monkeypatch, 2, 2)
+    assert [each.id for each in shared_devices(None, "")] == there
+    assert [each.id for each in shared_devices(2, "--devices=2")] == [(0, 0), (1, 0)]
+    of_processes(monkeypatch, 3, 2)
+    assert [each.id for each in shared_devices(None, "")] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (3, "--devices=3: 2 processes need equally many devices each; the nearest: 2 or 4"),
+        (1, "--devices=1: 2 processes need equally many devices each; the nearest: 2"),
+        (6, "--devices=6: each of 2 processes needs 3 devices, and process 1 has 2 .cpu.; give at most 4"),
+    ],
+)
+def test_devices_that_processes_cannot_share_are_refused(
+    count: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_processes(monkeypatch, 3, 2)
+    with pytest.raises(UserError, match=said):
+        shared_devices(count, f"--devices={count}")
+
+
+def test_in_one_process_arrays_are_placed_and_read_as_by_jax() -> None:
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    array = placed(np.arange(3), sharding)
+    assert array.sharding == sharding
+    np.testing.assert_array_equal(whole(array), [0, 1, 2])
