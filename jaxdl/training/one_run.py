@@ -15,7 +15,6 @@ from jaxdl.data import Dataset
 from jaxdl.fields import own_fields
 from jaxdl.fields.interval import Interval
 from jaxdl.inference.inspection.inspect import inspect_model
-from jaxdl.inference.pictures import examples_sheet
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, RunDirectory
 from jaxdl.report.progress import Progress, Reached
@@ -284,16 +283,14 @@ class OneRun:
             write_held_out(self.directory.path, self.trainer, self.dataset, state)
         if self.hooks.plots:
             self._inspect(state)
-            steps, spec = self.trainer.programs.steps, self.trainer.spec
-            sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
-            if sheet is not None:
-                self.directory.write_pictures(self.figures.step, sheet)
 
     def _inspect(self, state: TrainState) -> None:
         """Looks at the model for the report, which must never cost the run: a model of one's own may do anything."""
         flops = sum(self.trainer.programs.step_flops.values()) / self.experiment.training.batch_size / _STEP_PASSES
         try:
-            found = inspect_model(self.experiment, self.dataset, state, flops, self.trainer.layout)
-            self.directory.write_inspection(found)
+            seen = inspect_model(self.experiment, self.dataset, state, flops, self.trainer.layout)
+            self.directory.write_inspection(seen.found)
+            if seen.sheet is not None:
+                self.directory.write_pictures(self.figures.step, seen.sheet)
         except Exception as error:
             self.notify(f"the report does not show the model: {type(error).__name__}: {' '.join(str(error).split())}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxdl.data import Spec
 from jaxdl.data.inspection import feature_names
+from jaxdl.data.named import full_name, view
 from jaxdl.data.texts.coding import UNKNOWN
 from jaxdl.data.trees.facts import shown_trees
 from jaxdl.report.sounds import spectrogram_pictures, wave_pictures
@@ -48,6 +49,25 @@ def show_inputs(spec: Spec, batch: Mapping[str, np.ndarray]) -> list[Shown]:
     if inputs.ndim in (2, 3) and inputs.shape[1] > 1:
         return [{"curves": _curves(spec, row[:end])} for row, end in zip(inputs, ends, strict=True)]
     return [{"text": " ".join(f"{value:.4g}" for value in row.reshape(-1)[:_MOST_COLUMNS])} for row in inputs]
+
+
+def show_all_inputs(spec: Spec, batch: Mapping[str, np.ndarray]) -> list[Shown]:
+    """Returns the inputs of some examples, where they have several as ``parts``: the name and the mapping of each.
+
+    Args:
+        spec: describes the data.
+        batch: the arrays of a split, and ``spectrograms`` or ``spectrograms/NAME``; see `show_inputs`.
+    """
+    if not spec.inputs:
+        return show_inputs(spec, batch)
+    by_name = {}
+    for name, each in spec.inputs:
+        drawn = batch.get(full_name("spectrograms", name))
+        by_name[name] = show_inputs(each, view(batch, name) | ({} if drawn is None else {"spectrograms": drawn}))
+    return [
+        {"parts": [list(each) for each in zip(by_name, shown, strict=True)]}
+        for shown in zip(*by_name.values(), strict=True)
+    ]
 
 
 def is_picture(spec: Spec) -> bool:

@@ -22,7 +22,7 @@ def trained(path: Path, recipe: jaxdl.Experiment) -> tuple[jaxdl.TrainedModel, A
     """Trains a recipe; returns its model, its data, and what is seen in it."""
     jaxdl.train(recipe, run_dir=path / "run", data_dir=path, notify=None)
     model, dataset = jaxdl.load_run(path / "run", recipe), recipe.data.load(path, lambda line: None)
-    return model, dataset, inspect_model(model.experiment, dataset, model.state)
+    return model, dataset, inspect_model(model.experiment, dataset, model.state).found
 
 
 def test_what_is_shown_of_digits_is_what_the_model_predicts(tmp_path: Path) -> None:
