@@ -9,12 +9,15 @@ import numpy as np
 
 from jaxdl.data import Spec
 from jaxdl.data.spec import END
+from jaxdl.data.texts.coding import SPECIAL
 from jaxdl.objectives import Objective
 from jaxdl.objectives.answers import ctc_decode
 
 _MOST_STEPS = 60  # of a sequence of labels that is written out
 _MOST_NUMBERS = 6
 _BINS = 10
+# How characters are shown that have no sign of their own, by the names that a text's coding gives them.
+_SIGNS = {"' '": " ", "'\\n'": "\u21b5", "'\\t'": "\u21e5", "'\\r'": "\u240d"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Judged:
 
     Attributes:
         wrong: (examples,) how wrong each is, 0 for right ones; for classes and questions, how sure the model is where
-            it is wrong; for a class at each step or pixel the share of wrong ones; for answers of
-            several labels how many to change, as a share of the right ones; for numbers the mean absolute error.
+            it is wrong; for a class at each step or pixel the share of wrong ones; for answers of several labels how
+            many to change, as a share of the right ones; for numbers the mean absolute error.
         truth: the right answers, in words.
         predicted: the predictions, in words.
         certainty: (examples,) the probability of what is predicted; None where there is none.
@@ -109,7 +112,7 @@ def _of_answers(
     right = [row[of] for row, of in zip(targets, counts, strict=True)]
     distances = label_distances(found, right)
     wrong = distances / np.maximum([len(each) for each in right], 1)
-    named = [*names, "nan"] if len(names) == classes.shape[-1] else names
+    named = [*names, "?" if _are_letters(names) else "nan"] if len(names) == classes.shape[-1] else names
     truth, predicted = ([_written(row, of) for row in each] for each, of in ((right, names), (found, named)))
     return Judged(wrong, truth, predicted, None, "labels to change, as a share of the right ones")
 
@@ -134,11 +137,21 @@ def _padded(rows: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([np.pad(row, (0, longest - len(row)), constant_values=-1) for row in rows]).reshape(-1, longest)
 
 
+def _are_letters(names: Sequence[str]) -> bool:
+    """Returns whether classes are single characters, whose names are joined without spaces."""
+    return bool(names) and all(len(letter(name)) == 1 or name in (END, *SPECIAL) for name in names)
+
+
+def letter(name: str) -> str:
+    """Returns a character that a text's coding names, such as ``' '``, as it is read; the end of a line as a sign."""
+    return _SIGNS.get(name, name)
+
+
 def _written(labels: np.ndarray, names: Sequence[str]) -> str:
     """Returns labels in words; those that are single characters as one word."""
-    letters = bool(names) and all(len(name) == 1 or name == END for name in names)
-    more = " ..." if len(labels) > _MOST_STEPS else ""
-    return ("" if letters else " ").join(_named(names, each) for each in labels[:_MOST_STEPS]) + more
+    letters = _are_letters(names)
+    shown = (letter(_named(names, each)) if letters else _named(names, each) for each in labels[:_MOST_STEPS])
+    return ("" if letters else " ").join(shown) + (" ..." if len(labels) > _MOST_STEPS else "")
 
 
 def _of_questions(predictions: np.ndarray, targets: np.ndarray, names: Sequence[str]) -> Judged:

@@ -14,10 +14,13 @@ from jaxdl.data.inspection import feature_names
 from jaxdl.data.named import full_name, view
 from jaxdl.data.texts.coding import UNKNOWN
 from jaxdl.data.trees.facts import shown_trees
+from jaxdl.inference.inspection.judged import letter
 from jaxdl.report.sounds import spectrogram_pictures, wave_pictures
 
 _PIXELS = 96  # of the longer side of a picture
 _MOST_TOKENS, _MOST_POINTS, _MOST_CURVES, _MOST_COLUMNS = 120, 200, 4, 24
+
+_UNKNOWN_SIGN = "\ufffd"
 
 Shown = dict[str, Any]
 
@@ -102,6 +105,9 @@ def png(pixels: np.ndarray, most: int = _PIXELS) -> str:
 def _tokens(spec: Spec, ids: np.ndarray) -> Shown:
     assert spec.coding is not None
     names, shown = spec.coding.names, ids[:_MOST_TOKENS]
+    if spec.coding.level == "character":  # a box for each would not be readable
+        text = "".join(_UNKNOWN_SIGN if number == UNKNOWN else letter(names[int(number)]) for number in shown)
+        return {"text": text + (" ..." if len(ids) > _MOST_TOKENS else "")}
     tokens = [names[int(number)] if int(number) < len(names) else str(int(number)) for number in shown]
     unknown = [place for place, number in enumerate(shown) if spec.coding.has_unknown and number == UNKNOWN]
     return {"tokens": tokens, "unknown": unknown, "more": max(0, len(ids) - _MOST_TOKENS)}

@@ -80,7 +80,14 @@ def test_an_answer_that_is_aligned_is_as_wrong_as_the_labels_to_change() -> None
     assert judged.truth[0] == "".join("abc"[each] for each in targets[0, : lengths[0]])
     predictions[0, 2] = np.nan
     broken = judge(spec, jaxdl.CTC(), predictions, targets, counted)
-    assert broken is not None and "nan" in broken.predicted[0] and broken.predicted[1:] == judged.predicted[1:]
+    assert broken is not None and "?" in broken.predicted[0] and broken.predicted[1:] == judged.predicted[1:]
+
+
+def test_a_character_of_each_step_is_written_as_text() -> None:
+    spec = Spec((4,), "uint8", Preprocess(), (4,), 5, ("<padding>", "<unknown>", "a", "' '", "'\\n'"))
+    predictions = np.eye(5)[[[2, 3, 2, 2]]]
+    judged = judge(spec, jaxdl.SoftmaxCrossEntropy(), predictions, np.array([[2, 3, 2, 4]]))
+    assert judged is not None and (judged.truth, judged.predicted) == (["a a\u21b5"], ["a aa"])
 
 
 def test_bins_of_certainty_give_the_expected_calibration_error() -> None:
