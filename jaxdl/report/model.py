@@ -15,6 +15,7 @@ from jaxdl.report.format import figure, readable_bytes
 from jaxdl.report.page import escaped, plotted, section, table, titled, wide
 
 _MOST_KEYS = 24
+_SOUNDS = ("spectrogram", "wave")  # begin the names of pictures that are as wide as there is room
 Inspection = Mapping[str, Any]
 
 
@@ -43,13 +44,12 @@ def _of_output(found: Inspection, of: str, used: str, plots: bool) -> list[str]:
     some = "all" if looked_at == count else f"{looked_at:,} of the"
     of_examples = f"{some} {count:,} test examples of {used}"
     parts = []
-    if plots:
-        for title, name, drawn in (
-            ("Predictions against targets", "pairs", lambda: _pairs(found, of, used)),
-            ("Forecast", "forecast", lambda: _forecast(found, of, used)),
-            ("Calibration", "calibration", lambda: _calibration(found, of, used, of_examples)),
-        ):
-            parts.append(section(title + of, drawn()) if found.get(name) else "")
+    if plots and found.get("pairs"):
+        parts.append(section("Predictions against targets" + of, _pairs(found, of, used)))
+    if plots and found.get("forecast"):
+        parts.append(section("Forecast" + of, _forecast(found, of, used)))
+    if plots and found.get("calibration"):
+        parts.append(section("Calibration" + of, _calibration(found, of, used, of_examples)))
     numbers = "error" in str(found.get("measure"))
     worst = "Largest errors" if numbers else "Most certain mistakes" if found.get("calibration") else "Worst examples"
     if "probability" in str(found.get("measure")):
@@ -166,7 +166,7 @@ def _is_broad(shown: Mapping[str, Any]) -> bool:
 
 
 def _is_sound(shown: Mapping[str, Any]) -> bool:
-    return any(str(name).startswith(("spectrogram", "wave")) for name, _ in shown.get("pictures") or ())
+    return any(str(name).startswith(_SOUNDS) for name, _ in shown.get("pictures") or ())
 
 
 def _rows(examples: Sequence[Mapping[str, Any]], used: str) -> str:
@@ -215,7 +215,8 @@ def _shown(shown: Mapping[str, Any], truth: str, predicted: str) -> str:
                 None, [str(name), f"right: {truth}" if truth else "", f"predicted: {predicted}" if predicted else ""]
             )
         )
-        parts.append(f'<img src="data:image/png;base64,{escaped(png)}" alt="{escaped(words)}">')
+        kind = ' class="sound"' if str(name).startswith(_SOUNDS) else ""
+        parts.append(f'<img{kind} src="data:image/png;base64,{escaped(png)}" alt="{escaped(words)}">')
         if len(pictures) > 1 or name != "input":
             parts.append(f'<p class="kind">{escaped(name)}</p>')
     if "tokens" in shown:

@@ -150,6 +150,11 @@ def letter(name: str) -> str:
 def _written(labels: np.ndarray, names: Sequence[str]) -> str:
     """Returns labels in words; those that are single characters as one word."""
     letters = _are_letters(names)
+    if END in names:  # of an answer that says itself where it ends
+        ends = np.flatnonzero(labels == names.index(END))
+        labels = labels[: ends[0]] if len(ends) else labels
+        if not len(labels):
+            return "(empty)"
     shown = (letter(_named(names, each)) if letters else _named(names, each) for each in labels[:_MOST_STEPS])
     return ("" if letters else " ").join(shown) + (" ..." if len(labels) > _MOST_STEPS else "")
 

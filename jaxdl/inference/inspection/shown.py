@@ -49,6 +49,10 @@ def show_inputs(spec: Spec, batch: Mapping[str, np.ndarray]) -> list[Shown]:
         return [{"pictures": [["input", png(each)]]} for each in np.asarray(scaled_inputs(spec, inputs))]
     if spec.columns and spec.windows is None:
         return [{"row": _row(spec, row)} for row in inputs]
+    if spec.vocabulary and inputs.ndim == 2:
+        return [_ids(spec, row[:end]) for row, end in zip(inputs, ends, strict=True)]
+    if inputs.ndim == 2 and not spec.lengths and spec.windows is None and 1 < inputs.shape[1] <= _MOST_COLUMNS:
+        return [{"row": [[f"input {n}", f"{value:.4g}"] for n, value in enumerate(row, 1)]} for row in inputs]
     if inputs.ndim in (2, 3) and inputs.shape[1] > 1:
         return [{"curves": _curves(spec, row[:end])} for row, end in zip(inputs, ends, strict=True)]
     return [{"text": " ".join(f"{value:.4g}" for value in row.reshape(-1)[:_MOST_COLUMNS])} for row in inputs]
@@ -111,6 +115,15 @@ def _tokens(spec: Spec, ids: np.ndarray) -> Shown:
     tokens = [names[int(number)] if int(number) < len(names) else str(int(number)) for number in shown]
     unknown = [place for place, number in enumerate(shown) if spec.coding.has_unknown and number == UNKNOWN]
     return {"tokens": tokens, "unknown": unknown, "more": max(0, len(ids) - _MOST_TOKENS)}
+
+
+def _ids(spec: Spec, ids: np.ndarray) -> Shown:
+    """Returns ids that no text's coding made: what they stand for where that is known, as text if it is characters."""
+    names, shown = spec.id_names, [int(number) for number in ids[:_MOST_TOKENS]]
+    tokens = [names[number] if 0 <= number < len(names) else str(number) for number in shown]
+    if names and all(len(name) == 1 for name in names):
+        return {"text": "".join(tokens) + (" ..." if len(ids) > _MOST_TOKENS else "")}
+    return {"tokens": tokens, "unknown": [], "more": max(0, len(ids) - _MOST_TOKENS)}
 
 
 def _sounds(spec: Spec, inputs: np.ndarray, ends: np.ndarray, spectrograms: np.ndarray | None) -> list[Shown]:

@@ -8,6 +8,7 @@ from sklearn import metrics as reference
 
 import jaxdl
 from jaxdl.data import Preprocess, Spec
+from jaxdl.data.spec import END
 from jaxdl.inference.inspection.judged import calibration, counts_of, judge
 from jaxdl.objectives.answers import edit_distances
 
@@ -88,6 +89,13 @@ def test_a_character_of_each_step_is_written_as_text() -> None:
     predictions = np.eye(5)[[[2, 3, 2, 2]]]
     judged = judge(spec, jaxdl.SoftmaxCrossEntropy(), predictions, np.array([[2, 3, 2, 4]]))
     assert judged is not None and (judged.truth, judged.predicted) == (["a a\u21b5"], ["a aa"])
+
+
+def test_an_answer_that_says_where_it_ends_is_written_up_to_there() -> None:
+    spec = Spec((4,), "int32", Preprocess(), (4,), 3, ("7", "8", END), target_lengths=True)
+    predictions = np.eye(3)[[[0, 2, 1, 1], [2, 2, 2, 2]]]
+    judged = judge(spec, jaxdl.SoftmaxCrossEntropy(), predictions, np.array([[0, 1, 2, 0], [1, 2, 0, 0]]))
+    assert judged is not None and (judged.truth, judged.predicted) == (["78", "8"], ["7", "(empty)"])
 
 
 def test_bins_of_certainty_give_the_expected_calibration_error() -> None:

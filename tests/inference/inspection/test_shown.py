@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 
 import numpy as np
@@ -41,6 +42,16 @@ def test_a_text_of_characters_is_shown_as_it_is_read() -> None:
     coding = TextCoding("character", ("a", " ", "\n"), 5)
     spec = Spec((5,), "uint8", Preprocess(cast="none"), (), 2, coding=coding)
     assert show_inputs(spec, {"inputs": np.array([[2, 3, 2, 4, 1]], np.uint8)}) == [{"text": "a a\u21b5\ufffd"}]
+
+
+def test_ids_and_short_rows_of_numbers_are_written() -> None:
+    spec = Spec((3,), "int32", Preprocess(cast="none"), (), 2, vocabulary=3, id_names=("1", "2", "+"))
+    batch = {"inputs": np.array([[0, 2, 1]]), "lengths": np.array([3])}
+    assert show_inputs(spec, batch) == [{"text": "1+2"}]
+    nameless = dataclasses.replace(spec, id_names=())
+    assert show_inputs(nameless, batch)[0]["tokens"] == ["0", "2", "1"]
+    numbers = Spec((2,), "float32", Preprocess(), (), 2)
+    assert show_inputs(numbers, {"inputs": np.array([[0.5, 2]])}) == [{"row": [["input 1", "0.5"], ["input 2", "2"]]}]
 
 
 def test_several_inputs_are_shown_each_by_its_name() -> None:
