@@ -76,7 +76,11 @@ def chosen(runs: Iterable[Run], conditions: Sequence[Condition]) -> list[Run]:
     for condition in conditions:
         if runs and all(run.value(condition.name) is None for run in runs):
             raise _unknown(condition.name, runs)
-    return [run for run in runs if all(condition.holds(run) for condition in conditions)]
+    # What asks for a field comes last: the recipe is read only of the runs that are left.
+    in_turn = (
+        sorted(conditions, key=lambda each: "/" not in each.name and each.name not in runs[0].facts) if runs else []
+    )
+    return [run for run in runs if all(condition.holds(run) for condition in in_turn)]
 
 
 def in_order(runs: Sequence[Run], name: str) -> list[Run]:

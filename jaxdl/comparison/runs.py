@@ -31,6 +31,9 @@ _OF_OTHER_TOOLS = re.compile(
 )
 
 
+_UNCLEAR = object()
+
+
 class Imported(NamedTuple):
     """What was read from the files of another tool, in the place of those of a run directory.
 
@@ -95,12 +98,36 @@ class Run:
     @functools.cached_property
     def config(self) -> Mapping[str, Any]:
         """The recipe's fields by dotted path; a part's own path has its name, such as ``optimizer: adam``."""
-        return self.imported.config if self.imported else flattened(_read(self.path / CONFIG))
+        return self.imported.config if self.imported else flattened(_parsed(self._text))
+
+    @functools.cached_property
+    def _text(self) -> bytes:
+        return _bytes(os.path.join(self.path, CONFIG))
+
+    def _single(self, name: str) -> Any:
+        """Returns the one field of that last name, out of the recipe's text, which is quicker than to parse it.
+
+        Returns:
+            None where there is no such field, and `_UNCLEAR` where only all fields together tell.
+        """
+        if not name.isidentifier() or name == "type" or not self._text.endswith(b"}\n"):
+            return _UNCLEAR
+        # In a text inside of JSON the quotes would not stand alone, so that what is found is the name of a field.
+        found = re.findall(rb'"%s": ?([^\n]*)' % name.encode(), self._text)
+        if not found:
+            return None
+        value = found[0].rstrip(b",")
+        if len(found) > 1 or value[:1] in (b"{", b"["):
+            return _UNCLEAR
+        try:
+            return number(json.loads(value))
+        except ValueError:
+            return _UNCLEAR
 
     @functools.cached_property
     def record(self) -> Mapping[str, Any]:
         """Where the run comes from: command, commit, versions, devices."""
-        return {} if self.imported else _read(self.path / RECORD)
+        return {} if self.imported else _parsed(_bytes(os.path.join(self.path, RECORD)))
 
     @functools.cached_property
     def notes(self) -> Notes:
@@ -133,6 +160,10 @@ class Run:
             return self.facts[name]
         if "/" in name or (self.imported and name in self.metrics):
             return self.metrics.get(name)
+        if self.imported is None and "config" not in self.__dict__:
+            single = self._single(name)
+            if single is not _UNCLEAR:
+                return single
         if name in self.config:
             return self.config[name]
         ending = f".{name}"
@@ -246,14 +277,14 @@ def _at(path: Path) -> Iterator[Run]:
 
 def _below(folder: Path) -> Iterator[Run]:
     """Yields the runs in a folder, which may be a run directory itself, sorted."""
+    if os.path.exists(os.path.join(folder, CONFIG)):  # not by its list of files, which takes longer
+        yield Run(folder, _parsed(_bytes(os.path.join(folder, SUMMARY))))
+        return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return
     names = {entry.name for entry in entries}
-    if CONFIG in names:
-        yield Run(folder, _read(folder / SUMMARY))
-        return
     imported, taken = _of_other_tools(folder, names)
     yield from imported
     for entry in entries:
@@ -271,11 +302,20 @@ def _of_other_tools(folder: Path, names: Set[str]) -> tuple[list[Run], Collectio
     return runs_of_other_tools(folder, names)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """Returns the JSON object of a file; empty where it is missing, or damaged: such a run is listed all the same."""
+def _bytes(file: str) -> bytes:
+    """Returns the content of a file; empty where it is missing."""
     try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        with open(file, "rb", buffering=0) as opened:
+            return opened.read()
+    except OSError:
+        return b""
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    """Returns a JSON object; empty where there is none, or it is damaged: such a run is listed all the same."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -119,6 +119,7 @@ class Spec:
             to; what is above is then that of the first.
         of_input: name of the input that the targets belong to, whose steps or pixels theirs are.
         ignore_index: the label of steps, pixels or examples that count in no loss and no metric; None: all count.
+        id_names: what each id stands for, to be read by a person, where inputs are ids that no text's coding made.
     """
 
     input_shape: tuple[int, ...]
@@ -142,6 +143,7 @@ class Spec:
     targets: tuple[tuple[str, Spec], ...] = ()
     of_input: str = ""
     ignore_index: int | None = None
+    id_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.preprocess, Preprocess):

@@ -5,18 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxdl.backend.memory import on_host
-from jaxdl.data import Dataset, Spec
+from jaxdl.data import Spec
 from jaxdl.data.images import MODES
 from jaxdl.objectives import Objective
 from jaxdl.report.colours import MOST_CLASSES, class_colours
-from jaxdl.steps.functions import Steps, TrainState
 
 # Of the picture of some test examples, in pixels.
 _SHOWN, _HEIGHT, _GAP, _LABELS = 8, 96, 4, 90
@@ -80,25 +75,29 @@ def pictures(objective: Objective, predictions: np.ndarray) -> list[Picture]:
     return [Picture(each) for each in _bytes(predictions)]
 
 
-def examples_sheet(objective: Objective, spec: Spec, steps: Steps, state: TrainState, dataset: Dataset) -> bytes | None:
-    """Returns a picture, as a PNG file, of some test examples: inputs above targets above predictions.
+def examples_sheet(
+    objective: Objective, spec: Spec, inputs: np.ndarray, targets: np.ndarray, predictions: np.ndarray
+) -> bytes | None:
+    """Returns a picture, as a PNG file, of some examples: inputs above targets above predictions.
+
+    Args:
+        objective: that of the model.
+        spec: describes the data.
+        inputs: (examples, ...) as stored; the first few are shown.
+        targets: (examples, ...) as stored; not read where predictions are reconstructions.
+        predictions: (examples, ...) float32 of the model.
 
     Returns:
-        None if the model's predictions are no pictures, or there are several inputs or outputs.
+        None if the model's predictions are no pictures.
     """
-    if spec.views:
+    if not has_pictures(objective, spec, predictions.shape[1:]):
         return None
-    split = dataset.splits["test"]
-    batch = {key: jnp.asarray(np.asarray(split[key][:_SHOWN])) for key in ("inputs", "targets")}
-    inputs = {"inputs": batch["inputs"]}
-    if not has_pictures(objective, spec, jax.eval_shape(steps.predict_step, state, inputs).shape[1:]):
-        return None
-    predictions: np.ndarray = on_host(steps.predict_step(state, inputs))
-    shown = np.asarray(spec.preprocess.scaled(batch["inputs"]))
+    predictions = predictions[:_SHOWN]
+    shown = np.asarray(inputs[:_SHOWN], np.float32) * np.float32(spec.preprocess.scale)
     rows = {"input": [Picture(each) for each in _bytes(shown)]}
     if objective.of_inputs:
         return _sheet(rows | {"reconstruction": pictures(objective, predictions)})
-    targets: Any = np.asarray(batch["targets"])
+    targets = targets[:_SHOWN]
     if targets.shape == predictions.shape:  # probabilities
         rows["target"] = pictures(objective, targets)
     elif objective.kind == "classes":

@@ -34,7 +34,9 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
         names = _names(data, len(counts))
         title = titled(f"{split} confusion", used)
         drawn = plotted(title, confusion_matrix(title, counts, names)) if plots else ""
-        parts.append(f"<div>{drawn}{_per_class(np.asarray(counts, np.float64), names, split, used)}</div>")
+        parts.append(
+            f"<div>{drawn}{_per_class(np.asarray(counts, np.float64), names, split, '' if plots else used)}</div>"
+        )
     return section("Classes", f'<div class="plots">{"".join(parts)}</div>' if parts else "")
 
 
@@ -68,13 +70,17 @@ _FIGURES = ("precision", "recall", "f1")
 
 
 def _per_class(counts: np.ndarray, names: Sequence[str], split: str, used: str) -> str:
-    """Returns a table of precision, recall and F1 of each class; a class that does not occur has none."""
+    """Returns a table of precision, recall and F1 of each class; a class that does not occur has none.
+
+    It says what it was measured on unless `used` is empty, since the matrix above it does.
+    """
     actual, figures, known = counts.sum(axis=1), class_figures(counts), occurring(counts)
     rows = [
-        [name, amount(actual[n]), *(figure(float(figures[key][n])) if known[n] else "" for key in _FIGURES), used]
+        [name, amount(actual[n]), *(figure(float(figures[key][n])) if known[n] else "" for key in _FIGURES)]
+        + ([used] if used else [])
         for n, name in enumerate(names)
     ]
-    head = ["class", "examples", "precision", "recall", "F1", "measured on"]
+    head = ["class", "examples", "precision", "recall", "F1", *(["measured on"] if used else [])]
     return wide(table(head, rows, numbers=range(1, 5)), f"figures of each class, {split}")
 
 

@@ -17,7 +17,7 @@ from jaxdl.report.page import escaped, table
 # Colours of the page by what a line shows; others take their turn.
 _OF_SPLITS = {"train": "train", "validation": "validation", "test": "test", "series": "soft", "forecast": "validation"}
 _OTHERS = ("other", "train", "validation", "test", "fifth", "sixth")
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _LETTER, _ROW = 460, 280, 54, 14, 38, 6.4, 18
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _LETTER, _ROW = 460, 280, 66, 14, 38, 6.4, 18
 # More points would not be seen, and would make the page large.
 _MOST_POINTS, _FEW_POINTS, _MOST_ROWS = 600, 40, 30
 

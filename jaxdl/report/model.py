@@ -15,28 +15,42 @@ from jaxdl.report.format import figure, readable_bytes
 from jaxdl.report.page import escaped, plotted, section, table, titled, wide
 
 _MOST_KEYS = 24
+_SOUNDS = ("spectrogram", "wave")  # begin the names of pictures that are as wide as there is room
 Inspection = Mapping[str, Any]
 
 
 def predictions_sections(found: Inspection, used: str, plots: bool = True) -> list[str]:
-    """Returns sections on the predictions for single test examples.
+    """Returns sections on the predictions for single test examples; of several outputs those of each, with its name.
 
     Args:
         found: the content of ``inspection.json``.
         used: name of the data, to be shown beside every figure.
         plots: whether to draw plots.
     """
+    return [
+        part for name, each in outputs_of(found) for part in _of_output(each, f": {name}" if name else "", used, plots)
+    ]
+
+
+def outputs_of(found: Inspection) -> list[tuple[str, Inspection]]:
+    """Returns what was seen of each output by its name, which is empty for the only one."""
+    return list(found["outputs"].items()) if "outputs" in found else [("", found)]
+
+
+def _of_output(found: Inspection, of: str, used: str, plots: bool) -> list[str]:
     if not found.get("looked_at"):
         return []
-    looked_at, of = int(found["looked_at"]), int(found["of"])
-    some = "all" if looked_at == of else f"{looked_at:,} of the"
-    of_examples = f"{some} {of:,} test examples of {used}"
+    looked_at, count = int(found["looked_at"]), int(found["of"])
+    some = "all" if looked_at == count else f"{looked_at:,} of the"
+    of_examples = f"{some} {count:,} test examples of {used}"
+    parts = []
+    if plots and found.get("pairs"):
+        parts.append(section("Predictions against targets" + of, _pairs(found, of, used)))
+    if plots and found.get("forecast"):
+        parts.append(section("Forecast" + of, _forecast(found, of, used)))
+    if plots and found.get("calibration"):
+        parts.append(section("Calibration" + of, _calibration(found, of, used, of_examples)))
     numbers = "error" in str(found.get("measure"))
-    parts = [
-        section("Predictions against targets", _pairs(found, used)) if plots and found.get("pairs") else "",
-        section("Forecast", _forecast(found, used)) if plots and found.get("forecast") else "",
-        section("Calibration", _calibration(found, used, of_examples)) if plots and found.get("calibration") else "",
-    ]
     worst = "Largest errors" if numbers else "Most certain mistakes" if found.get("calibration") else "Worst examples"
     if "probability" in str(found.get("measure")):
         worst = "Most certain mistakes"
@@ -44,13 +58,10 @@ def predictions_sections(found: Inspection, used: str, plots: bool = True) -> li
     note += (
         "." if numbers else f", {int(found['mistakes']):,} have a mistake." if found["mistakes"] else " none is wrong."
     )
-    parts.append(section(worst, _group(found.get("worst"), titled(worst, used), note, found, used)))
+    parts.append(section(worst + of, _group(found.get("worst"), titled(worst + of, used), note, found, used)))
     chosen = f"Chosen without regard to whether they are right, from {of_examples}."
-    parts.append(
-        section(
-            "Random predictions", _group(found.get("random"), titled("Random predictions", used), chosen, found, used)
-        )
-    )
+    title = "Random predictions" + of
+    parts.append(section(title, _group(found.get("random"), titled(title, used), chosen, found, used)))
     return parts
 
 
@@ -79,24 +90,24 @@ def _note(text: str) -> str:
     return f'<p class="note">{escaped(text)}</p>' if text else ""
 
 
-def _pairs(found: Inspection, used: str) -> str:
+def _pairs(found: Inspection, of: str, used: str) -> str:
     targets, predictions = zip(*found["pairs"], strict=True)
     look = Look(x_label="target", y_label="prediction", whole=False, scattered=True, diagonal=True)
-    title = titled("predictions against targets", used)
+    title = titled("predictions against targets" + of, used)
     return f'<div class="alone">{line_chart(title, {"prediction": (targets, predictions)}, look)}</div>'
 
 
-def _forecast(found: Inspection, used: str) -> str:
+def _forecast(found: Inspection, of: str, used: str) -> str:
     targets, predictions = zip(*found["forecast"], strict=True)
     first = int(found["of"]) - len(targets) + 1
     places = range(first, first + len(targets))
-    title = titled("series against forecast", used)
+    title = titled("series against forecast" + of, used)
     chart = line_chart(title, {"series": (places, targets), "forecast": (places, predictions)}, Look("window of test"))
     note = "Each value is forecast from the window before it; the next step, where several are forecast."
     return f'{_note(note)}<div class="alone">{chart}</div>'
 
 
-def _calibration(found: Inspection, used: str, of_examples: str) -> str:
+def _calibration(found: Inspection, of: str, used: str, of_examples: str) -> str:
     """Draws how often predictions of each certainty are right; see `jaxdl.inference.inspection.judged.calibration`."""
     bins = [(count, sure, right) for count, sure, right in found["calibration"] if count]
     total = sum(count for count, *_ in bins)
@@ -119,8 +130,8 @@ def _calibration(found: Inspection, used: str, of_examples: str) -> str:
         f"Of {of_examples}. On the dashed line, 80 of 100 predictions with a certainty of 80 % are right; "
         f"below it the model is too sure. Expected calibration error over these bins: {figure(error)}."
     )
-    chart = line_chart(titled("calibration on test", used), series, look, values=False)
-    values = wide(table(head, rows, range(1, 4)), "values of the calibration")
+    chart = line_chart(titled("calibration on test" + of, used), series, look, values=False)
+    values = wide(table(head, rows, range(1, 4)), "values of the calibration" + of)
     return f'{_note(note)}<div class="alone">{chart}</div>{values}'
 
 
@@ -131,7 +142,7 @@ def _group(examples: Any, title: str, note: str, found: Inspection, used: str) -
     if all("row" in each["shown"] for each in examples):
         return _note(note) + wide(_rows(examples, used), title)
     cards = "".join(_card(each, str(found.get("measure")), used) for each in examples)
-    broad = any({"tokens", "text", "curves"} & set(each["shown"]) or _is_sound(each["shown"]) for each in examples)
+    broad = any(_is_broad(each["shown"]) for each in examples)
     content = f'<div class="examples{" broad" if broad else ""}">{cards}</div>{_key(found)}'
     return f'{_note(note)}<figure class="gallery"><figcaption>{escaped(title)}</figcaption>{content}</figure>'
 
@@ -147,8 +158,15 @@ def _key(found: Inspection) -> str:
     return f'<p class="note">Colours of the classes:{key}</p>' if key else ""
 
 
+def _is_broad(shown: Mapping[str, Any]) -> bool:
+    """Returns whether an example needs more room than a small picture."""
+    if {"tokens", "text", "curves"} & set(shown) or _is_sound(shown):
+        return True
+    return "row" in shown or any(_is_broad(each) for _, each in shown.get("parts") or ())
+
+
 def _is_sound(shown: Mapping[str, Any]) -> bool:
-    return any(str(name).startswith(("spectrogram", "wave")) for name, _ in shown.get("pictures") or ())
+    return any(str(name).startswith(_SOUNDS) for name, _ in shown.get("pictures") or ())
 
 
 def _rows(examples: Sequence[Mapping[str, Any]], used: str) -> str:
@@ -188,6 +206,8 @@ def _inputs(example: Any) -> str:
 def _shown(shown: Mapping[str, Any], truth: str, predicted: str) -> str:
     """Draws one example's inputs, see `jaxdl.inference.inspection.shown`."""
     parts = []
+    for name, each in shown.get("parts") or ():
+        parts.append(f'<p class="kind">{escaped(name)}</p>{_shown(each, truth, predicted)}')
     pictures = shown.get("pictures") or []
     for name, png in pictures:
         words = ", ".join(
@@ -195,7 +215,8 @@ def _shown(shown: Mapping[str, Any], truth: str, predicted: str) -> str:
                 None, [str(name), f"right: {truth}" if truth else "", f"predicted: {predicted}" if predicted else ""]
             )
         )
-        parts.append(f'<img src="data:image/png;base64,{escaped(png)}" alt="{escaped(words)}">')
+        kind = ' class="sound"' if str(name).startswith(_SOUNDS) else ""
+        parts.append(f'<img{kind} src="data:image/png;base64,{escaped(png)}" alt="{escaped(words)}">')
         if len(pictures) > 1 or name != "input":
             parts.append(f'<p class="kind">{escaped(name)}</p>')
     if "tokens" in shown:

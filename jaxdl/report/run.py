@@ -29,7 +29,7 @@ from jaxdl.record import (
 from jaxdl.report.curves import curves_section
 from jaxdl.report.expected import compared
 from jaxdl.report.format import baseline_facts, data_used, duration, figure, is_number, split_metrics
-from jaxdl.report.model import model_sections, predictions_sections
+from jaxdl.report.model import model_sections, outputs_of, predictions_sections
 from jaxdl.report.origin import again_section, flat, folded, machine_section, mapping
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled, wide
 
@@ -268,14 +268,24 @@ def _of_metrics(
     for tag, value in metrics.items():
         split, _, name = tag.partition("/")
         values.setdefault(name, {})[split] = value
-    parts = []
-    for name, by_split in values.items():
-        output, _, kind = name.rpartition("/")
-        if kind in sections:
-            of_output = mapping(data.get("class_names_of")).get(output)
-            about = {**data, "class_names": of_output} if of_output else data
-            parts.append(sections[kind](by_split, about, plots))
-    return parts
+    return [_of_metric(name, by_split, data, sections, plots) for name, by_split in values.items()]
+
+
+def _of_metric(
+    name: str,
+    by_split: Mapping[str, Any],
+    data: Mapping[str, Any],
+    sections: Mapping[str, MetricSection],
+    plots: bool,
+) -> str:
+    """Returns the section of a metric, of one of several outputs with its name; empty where it has none."""
+    output, _, kind = name.rpartition("/")
+    if kind not in sections:
+        return ""
+    of_output = mapping(data.get("class_names_of")).get(output)
+    about = {**data, "class_names": of_output} if of_output else data
+    part = sections[kind](by_split, about, plots)
+    return _TITLE.sub(lambda found: f"<h2>{found[1]}: {escaped(output)}</h2>", part, count=1) if output else part
 
 
 def _of_model(
@@ -292,15 +302,16 @@ def _of_model(
     found = read_inspection(run_dir)
     try:
         parts = [*predictions_sections(found, used, plots), *model_sections(found, used, plots)]
-        if (
-            found.get("confusion")
-            and "confusion" in sections
-            and "test/confusion" not in mapping(summary.get("metrics"))
-        ):
-            seen = f"test, {found['looked_at']:,} of {found['of']:,} examples"
-            parts = [sections["confusion"]({seen: found["confusion"]}, data, plots), *parts]
+        measured = mapping(summary.get("metrics"))
+        matrices = []
+        for output, each in outputs_of(found):
+            name = f"{output}/confusion" if output else "confusion"
+            if each.get("confusion") and "confusion" in sections and f"test/{name}" not in measured:
+                seen = f"test, {each['looked_at']:,} of {each['of']:,} examples"
+                matrices.append(_of_metric(name, {seen: each["confusion"]}, data, sections, plots))
+        parts = [*matrices, *parts]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{run_dir / INSPECTION} is damaged ({error}): remove it, and the report is without it."
         ) from error
-    return parts if found.get("random") else [*parts, _pictures(run_dir, used)]
+    return parts if any(each.get("random") for _, each in outputs_of(found)) else [*parts, _pictures(run_dir, used)]

@@ -16,14 +16,13 @@ from jaxdl.data import Dataset
 from jaxdl.fields import own_fields
 from jaxdl.fields.interval import Interval
 from jaxdl.inference.inspection.inspect import inspect_model
-from jaxdl.inference.pictures import examples_sheet
 from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, RunDirectory
 from jaxdl.record.cleaned import removed
 from jaxdl.report.progress import Progress, Reached
 from jaxdl.report.run import write_report
 from jaxdl.report.terminal import announce
-from jaxdl.steps.functions import TrainState, make_steps
+from jaxdl.steps.functions import TrainState
 from jaxdl.steps.layout import Layout, on_one_device
 from jaxdl.training.divergence import Divergence, locate
 from jaxdl.training.early_stopping import EarlyStopping
@@ -307,21 +306,19 @@ class OneRun:
 
     def _show(self, state: TrainState) -> None:
         """Writes what the report shows of the model, and pictures; of several processes, process 0 alone."""
-        steps, spec, layout = self.trainer.programs.steps, self.trainer.spec, self.trainer.layout
+        layout = self.trainer.layout
         if layout is not None and layout.spans_processes:
             state, layout = on_one_device(state), None
-            steps = make_steps(self.experiment, spec, total_steps=1)
         if self.directory.writes:
             self._inspect(state, layout)
-            sheet = examples_sheet(self.experiment.objective, spec, steps, state, self.dataset)
-            if sheet is not None:
-                self.directory.write_pictures(self.figures.step, sheet)
 
     def _inspect(self, state: TrainState, layout: Layout | None) -> None:
         """Looks at the model for the report, which must never cost the run: a model of one's own may do anything."""
         flops = sum(self.trainer.programs.step_flops.values()) / self.experiment.training.batch_size / _STEP_PASSES
         try:
-            found = inspect_model(self.experiment, self.dataset, state, flops, layout)
-            self.directory.write_inspection(found)
+            seen = inspect_model(self.experiment, self.dataset, state, flops, layout)
+            self.directory.write_inspection(seen.found)
+            if seen.sheet is not None:
+                self.directory.write_pictures(self.figures.step, seen.sheet)
         except Exception as error:
             self.notify(f"the report does not show the model: {type(error).__name__}: {' '.join(str(error).split())}")

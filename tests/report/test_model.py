@@ -103,5 +103,19 @@ def test_the_layers_add_up_and_pictures_of_them_say_what_they_show() -> None:
     assert "total" in without and "<img" not in without and "<svg" not in without
 
 
+def test_each_of_several_outputs_has_its_parts_and_its_examples_have_all_inputs() -> None:
+    both = {"parts": [["photo", {"pictures": [["input", PIXEL]]}], ["about", {"row": [["age", "31"]]}]]}
+    bins = [[0, 0.0, 0.0]] * 9 + [[10, 0.95, 1.0]]
+    kind = inspection(example(both), calibration=bins)
+    price = inspection(example(both, truth="5.1", certainty=None), measure="mean absolute error", pairs=[[1, 2]])
+    text = "".join(predictions_sections({"outputs": {"kind": kind, "price": price}}, USED))
+    assert re.findall("<h2>(.*?)</h2>", text) == [
+        *("Calibration: kind", "Most certain mistakes: kind", "Random predictions: kind"),
+        *("Predictions against targets: price", "Largest errors: price", "Random predictions: price"),
+    ]
+    assert text.count(">photo</p>") == text.count(">about</p>") == text.count("<p>age: 31</p>") == 2
+    assert f"<figcaption>Largest errors: price, {USED}</figcaption>" in text
+
+
 def test_of_a_model_that_was_not_looked_at_nothing_is_shown() -> None:
     assert predictions_sections({}, USED) == [] and model_sections({}, USED) == []

@@ -46,7 +46,9 @@ class Addition(Data):
     def spec(self, data_dir: Path) -> Spec:
         ids = Preprocess(cast="none")
         inputs, answer = (2 * self.digits + 1,), (self.digits + 2,)
-        return Spec(inputs, "int32", ids, answer, len(_NAMES), _NAMES, vocabulary=len(_CHARACTERS))
+        return Spec(
+            inputs, "int32", ids, answer, len(_NAMES), _NAMES, vocabulary=len(_CHARACTERS), id_names=tuple(_CHARACTERS)
+        )
 
     def known_examples(self, data_dir: Path) -> int:
         return self.train_examples + self.test_examples

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxdl.data import Spec
+from jaxdl.data.spec import END
+from jaxdl.data.texts.coding import SPECIAL
 from jaxdl.objectives import Objective
+from jaxdl.objectives.answers import ctc_decode
 
 _MOST_STEPS = 60  # of a sequence of labels that is written out
 _MOST_NUMBERS = 6
 _BINS = 10
+# How characters are shown that have no sign of their own, by the names that a text's coding gives them.
+_SIGNS = {"' '": " ", "'\\n'": "\u21b5", "'\\t'": "\u21e5", "'\\r'": "\u240d"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +26,8 @@ class Judged:
 
     Attributes:
         wrong: (examples,) how wrong each is, 0 for right ones; for classes and questions, how sure the model is where
-            it is wrong; for a class at each step or pixel the share of wrong ones; for numbers the mean absolute error.
+            it is wrong; for a class at each step or pixel the share of wrong ones; for answers of several labels how
+            many to change, as a share of the right ones; for numbers the mean absolute error.
         truth: the right answers, in words.
         predicted: the predictions, in words.
         certainty: (examples,) the probability of what is predicted; None where there is none.
@@ -43,7 +49,7 @@ class Judged:
 def judge(
     spec: Spec, objective: Objective, predictions: np.ndarray, targets: np.ndarray, counted: np.ndarray | None = None
 ) -> Judged | None:
-    """Returns how right predictions are; None for targets that are neither classes, questions nor numbers.
+    """Returns how right predictions are; None for an objective that does not say what targets are.
 
     Args:
         spec: describes the data.
@@ -60,6 +66,8 @@ def judge(
         return _of_questions(predictions, targets, spec.class_names)
     if objective.kind == "values":
         return _of_numbers(predictions, targets)
+    if objective.kind == "answers":
+        return _of_answers(predictions, targets, spec.class_names, counted)
     return None
 
 
@@ -93,10 +101,62 @@ def _of_steps(predictions: np.ndarray, labels: np.ndarray, spec: Spec, counted: 
     return Judged(wrong, truth, predicted, None, "share of wrong steps")
 
 
+def _of_answers(
+    predictions: np.ndarray, targets: np.ndarray, names: Sequence[str], counted: np.ndarray | None
+) -> Judged:
+    """Judges answers that were aligned with more steps, as `jaxdl.objectives.CTC` does; a step with NaN is a label."""
+    unknown = np.isnan(predictions).any(-1, keepdims=True)
+    classes, blank = predictions[..., :-1], predictions[..., -1:]
+    found = ctc_decode(np.nan_to_num(np.concatenate([classes, 2.0 * unknown, blank], -1)))
+    counts = targets >= 0 if counted is None else counted & (targets >= 0)
+    right = [row[of] for row, of in zip(targets, counts, strict=True)]
+    distances = label_distances(found, right)
+    wrong = distances / np.maximum([len(each) for each in right], 1)
+    named = [*names, "?" if _are_letters(names) else "nan"] if len(names) == classes.shape[-1] else names
+    truth, predicted = ([_written(row, of) for row in each] for each, of in ((right, names), (found, named)))
+    return Judged(wrong, truth, predicted, None, "labels to change, as a share of the right ones")
+
+
+def label_distances(found: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns Levenshtein's distance between each answer and the right one, (examples,); see `edit_distances`."""
+    labels, answers = (_padded(each) for each in (right, found))
+    steps = np.arange(labels.shape[1] + 1)
+    row = np.broadcast_to(steps, (len(labels), len(steps)))
+    ends = [len(each) for each in found]
+    for place in range(answers.shape[1]):
+        replaced = row[:, :-1] + (labels != answers[:, place, None])
+        least = np.concatenate([row[:, :1] + 1, np.minimum(row[:, 1:] + 1, replaced)], 1)
+        following = np.minimum.accumulate(least - steps, 1) + steps
+        row = np.where(place < np.array(ends)[:, None], following, row)
+    distances: np.ndarray = row[np.arange(len(row)), [len(each) for each in right]]
+    return distances
+
+
+def _padded(rows: Sequence[np.ndarray]) -> np.ndarray:
+    longest = max(map(len, rows), default=0)
+    return np.array([np.pad(row, (0, longest - len(row)), constant_values=-1) for row in rows]).reshape(-1, longest)
+
+
+def _are_letters(names: Sequence[str]) -> bool:
+    """Returns whether classes are single characters, whose names are joined without spaces."""
+    return bool(names) and all(len(letter(name)) == 1 or name in (END, *SPECIAL) for name in names)
+
+
+def letter(name: str) -> str:
+    """Returns a character that a text's coding names, such as ``' '``, as it is read; the end of a line as a sign."""
+    return _SIGNS.get(name, name)
+
+
 def _written(labels: np.ndarray, names: Sequence[str]) -> str:
-    return " ".join(_named(names, each) for each in labels[:_MOST_STEPS]) + (
-        " ..." if len(labels) > _MOST_STEPS else ""
-    )
+    """Returns labels in words; those that are single characters as one word."""
+    letters = _are_letters(names)
+    if END in names:  # of an answer that says itself where it ends
+        ends = np.flatnonzero(labels == names.index(END))
+        labels = labels[: ends[0]] if len(ends) else labels
+        if not len(labels):
+            return "(empty)"
+    shown = (letter(_named(names, each)) if letters else _named(names, each) for each in labels[:_MOST_STEPS])
+    return ("" if letters else " ").join(shown) + (" ..." if len(labels) > _MOST_STEPS else "")
 
 
 def _of_questions(predictions: np.ndarray, targets: np.ndarray, names: Sequence[str]) -> Judged:

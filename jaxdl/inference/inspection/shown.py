@@ -11,12 +11,16 @@ import numpy as np
 
 from jaxdl.data import Spec
 from jaxdl.data.inspection import feature_names
+from jaxdl.data.named import full_name, view
 from jaxdl.data.texts.coding import UNKNOWN
 from jaxdl.data.trees.facts import shown_trees
+from jaxdl.inference.inspection.judged import letter
 from jaxdl.report.sounds import spectrogram_pictures, wave_pictures
 
 _PIXELS = 96  # of the longer side of a picture
 _MOST_TOKENS, _MOST_POINTS, _MOST_CURVES, _MOST_COLUMNS = 120, 200, 4, 24
+
+_UNKNOWN_SIGN = "\ufffd"
 
 Shown = dict[str, Any]
 
@@ -45,9 +49,32 @@ def show_inputs(spec: Spec, batch: Mapping[str, np.ndarray]) -> list[Shown]:
         return [{"pictures": [["input", png(each)]]} for each in np.asarray(scaled_inputs(spec, inputs))]
     if spec.columns and spec.windows is None:
         return [{"row": _row(spec, row)} for row in inputs]
+    if spec.vocabulary and inputs.ndim == 2:
+        return [_ids(spec, row[:end]) for row, end in zip(inputs, ends, strict=True)]
+    if inputs.ndim == 2 and not spec.lengths and spec.windows is None and 1 < inputs.shape[1] <= _MOST_COLUMNS:
+        return [{"row": [[f"input {n}", f"{value:.4g}"] for n, value in enumerate(row, 1)]} for row in inputs]
     if inputs.ndim in (2, 3) and inputs.shape[1] > 1:
         return [{"curves": _curves(spec, row[:end])} for row, end in zip(inputs, ends, strict=True)]
     return [{"text": " ".join(f"{value:.4g}" for value in row.reshape(-1)[:_MOST_COLUMNS])} for row in inputs]
+
+
+def show_all_inputs(spec: Spec, batch: Mapping[str, np.ndarray]) -> list[Shown]:
+    """Returns the inputs of some examples, where they have several as ``parts``: the name and the mapping of each.
+
+    Args:
+        spec: describes the data.
+        batch: the arrays of a split, and ``spectrograms`` or ``spectrograms/NAME``; see `show_inputs`.
+    """
+    if not spec.inputs:
+        return show_inputs(spec, batch)
+    by_name = {}
+    for name, each in spec.inputs:
+        drawn = batch.get(full_name("spectrograms", name))
+        by_name[name] = show_inputs(each, view(batch, name) | ({} if drawn is None else {"spectrograms": drawn}))
+    return [
+        {"parts": [list(each) for each in zip(by_name, shown, strict=True)]}
+        for shown in zip(*by_name.values(), strict=True)
+    ]
 
 
 def is_picture(spec: Spec) -> bool:
@@ -82,9 +109,21 @@ def png(pixels: np.ndarray, most: int = _PIXELS) -> str:
 def _tokens(spec: Spec, ids: np.ndarray) -> Shown:
     assert spec.coding is not None
     names, shown = spec.coding.names, ids[:_MOST_TOKENS]
+    if spec.coding.level == "character":  # a box for each would not be readable
+        text = "".join(_UNKNOWN_SIGN if number == UNKNOWN else letter(names[int(number)]) for number in shown)
+        return {"text": text + (" ..." if len(ids) > _MOST_TOKENS else "")}
     tokens = [names[int(number)] if int(number) < len(names) else str(int(number)) for number in shown]
     unknown = [place for place, number in enumerate(shown) if spec.coding.has_unknown and number == UNKNOWN]
     return {"tokens": tokens, "unknown": unknown, "more": max(0, len(ids) - _MOST_TOKENS)}
+
+
+def _ids(spec: Spec, ids: np.ndarray) -> Shown:
+    """Returns ids that no text's coding made: what they stand for where that is known, as text if it is characters."""
+    names, shown = spec.id_names, [int(number) for number in ids[:_MOST_TOKENS]]
+    tokens = [names[number] if 0 <= number < len(names) else str(number) for number in shown]
+    if names and all(len(name) == 1 for name in names):
+        return {"text": "".join(tokens) + (" ..." if len(ids) > _MOST_TOKENS else "")}
+    return {"tokens": tokens, "unknown": [], "more": max(0, len(ids) - _MOST_TOKENS)}
 
 
 def _sounds(spec: Spec, inputs: np.ndarray, ends: np.ndarray, spectrograms: np.ndarray | None) -> list[Shown]:

@@ -8,7 +8,9 @@ from sklearn import metrics as reference
 
 import jaxdl
 from jaxdl.data import Preprocess, Spec
+from jaxdl.data.spec import END
 from jaxdl.inference.inspection.judged import calibration, counts_of, judge
+from jaxdl.objectives.answers import edit_distances
 
 NAMES = ("cat", "dog", "fox")
 CLASSES = Spec((4,), "float32", Preprocess(), (), 3, NAMES)
@@ -63,8 +65,37 @@ def test_numbers_are_as_wrong_as_their_mean_absolute_error() -> None:
     assert judged.wrong.mean() == pytest.approx(reference.mean_absolute_error(right, found))
 
 
-def test_an_answer_that_is_aligned_is_not_judged() -> None:
-    assert judge(CLASSES, jaxdl.CTC(), np.zeros((2, 5, 4)), np.zeros((2, 3))) is None
+def test_an_answer_that_is_aligned_is_as_wrong_as_the_labels_to_change() -> None:
+    rng = np.random.default_rng(0)
+    predictions = rng.dirichlet(np.ones(4), (40, 9))
+    targets = rng.integers(0, 3, (40, 5))
+    lengths = rng.integers(1, 6, 40)
+    counted = np.arange(5) < lengths[:, None]
+    spec = Spec((9, 2), "float32", Preprocess(), (5,), 3, ("a", "b", "c"))
+    judged = judge(spec, jaxdl.CTC(), predictions, targets, counted)
+    distances = edit_distances(predictions, np.where(counted, targets, -1))
+    assert judged is not None
+    np.testing.assert_allclose(judged.wrong, distances / lengths)
+    decoded = jaxdl.ctc_decode(predictions)
+    assert judged.predicted == ["".join("abc"[each] for each in row) for row in decoded]
+    assert judged.truth[0] == "".join("abc"[each] for each in targets[0, : lengths[0]])
+    predictions[0, 2] = np.nan
+    broken = judge(spec, jaxdl.CTC(), predictions, targets, counted)
+    assert broken is not None and "?" in broken.predicted[0] and broken.predicted[1:] == judged.predicted[1:]
+
+
+def test_a_character_of_each_step_is_written_as_text() -> None:
+    spec = Spec((4,), "uint8", Preprocess(), (4,), 5, ("<padding>", "<unknown>", "a", "' '", "'\\n'"))
+    predictions = np.eye(5)[[[2, 3, 2, 2]]]
+    judged = judge(spec, jaxdl.SoftmaxCrossEntropy(), predictions, np.array([[2, 3, 2, 4]]))
+    assert judged is not None and (judged.truth, judged.predicted) == (["a a\u21b5"], ["a aa"])
+
+
+def test_an_answer_that_says_where_it_ends_is_written_up_to_there() -> None:
+    spec = Spec((4,), "int32", Preprocess(), (4,), 3, ("7", "8", END), target_lengths=True)
+    predictions = np.eye(3)[[[0, 2, 1, 1], [2, 2, 2, 2]]]
+    judged = judge(spec, jaxdl.SoftmaxCrossEntropy(), predictions, np.array([[0, 1, 2, 0], [1, 2, 0, 0]]))
+    assert judged is not None and (judged.truth, judged.predicted) == (["78", "8"], ["7", "(empty)"])
 
 
 def test_bins_of_certainty_give_the_expected_calibration_error() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from jaxdl.data import Preprocess, Spec
 from jaxdl.data.spec import Column
 from jaxdl.data.texts.coding import TextCoding
-from jaxdl.inference.inspection.shown import png, show_inputs
+from jaxdl.inference.inspection.shown import png, show_all_inputs, show_inputs
 
 
 def opened(text: str) -> np.ndarray:
@@ -35,6 +36,38 @@ def test_a_text_is_shown_by_its_tokens_of_which_unknown_ones_are_marked() -> Non
     spec = Spec((4,), "uint8", Preprocess(cast="none"), (), 2, coding=coding, lengths=True)
     shown = show_inputs(spec, {"inputs": np.array([[2, 1, 3, 0]], np.uint8), "lengths": np.array([3])})
     assert shown == [{"tokens": ["good", "<unknown>", "bad"], "unknown": [1], "more": 0}]
+
+
+def test_a_text_of_characters_is_shown_as_it_is_read() -> None:
+    coding = TextCoding("character", ("a", " ", "\n"), 5)
+    spec = Spec((5,), "uint8", Preprocess(cast="none"), (), 2, coding=coding)
+    assert show_inputs(spec, {"inputs": np.array([[2, 3, 2, 4, 1]], np.uint8)}) == [{"text": "a a\u21b5\ufffd"}]
+
+
+def test_ids_and_short_rows_of_numbers_are_written() -> None:
+    spec = Spec((3,), "int32", Preprocess(cast="none"), (), 2, vocabulary=3, id_names=("1", "2", "+"))
+    batch = {"inputs": np.array([[0, 2, 1]]), "lengths": np.array([3])}
+    assert show_inputs(spec, batch) == [{"text": "1+2"}]
+    nameless = dataclasses.replace(spec, id_names=())
+    assert show_inputs(nameless, batch)[0]["tokens"] == ["0", "2", "1"]
+    numbers = Spec((2,), "float32", Preprocess(), (), 2)
+    assert show_inputs(numbers, {"inputs": np.array([[0.5, 2]])}) == [{"row": [["input 1", "0.5"], ["input 2", "2"]]}]
+
+
+def test_several_inputs_are_shown_each_by_its_name() -> None:
+    words = Spec((3,), "uint8", Preprocess(cast="none"), (), 2, coding=TextCoding("word", ("good", "bad"), 3))
+    row = Spec((1,), "float32", Preprocess(), (), 2, columns=(Column("age"),))
+    spec = Spec((3,), "uint8", Preprocess(), (), 2, inputs=(("said", words), ("about", row)))
+    batch = {"inputs/said": np.array([[2, 3, 3]], np.uint8), "inputs/about": np.array([[31.5]], np.float32)}
+    shown = show_all_inputs(spec, batch | {"lengths/said": np.array([2])})
+    assert shown == [
+        {
+            "parts": [
+                ["said", {"tokens": ["good", "bad"], "unknown": [], "more": 0}],
+                ["about", {"row": [["age", "31.5"]]}],
+            ]
+        }
+    ]
 
 
 def test_a_row_has_the_names_and_the_values_that_its_table_had() -> None:
