@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError, brief, unknown
@@ -92,6 +93,20 @@ def changed_code(config: Mapping[str, Any], experiment: Experiment) -> list[str]
     parts = {field.path: field.value for field in walk(experiment)}
     parts |= {f"metrics.{each}": each for each in experiment.measured}
     return [_place(parts[path]) for path in now if path in before and before[path] != now[path]]
+
+
+def about_changed_code(path: Path, config: Mapping[str, Any], experiment: Experiment) -> str:
+    """Returns a line on the own parts whose source is not that of the run of a config; empty where there is none.
+
+    Args:
+        path: the run directory, for the line.
+        config: its ``config.json``.
+        experiment: the recipe as it is now.
+    """
+    own = changed_code(config, experiment)
+    if not own:
+        return ""
+    return f"the code of {', '.join(own)} has changed since {path} was trained: what follows is of the present code."
 
 
 def _plain(value: Any, name: str) -> Any:
