@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optax
 import pytest
 
 import jaxdl
+from jaxdl.fields.function import code_digest
 from jaxdl.record import read_config, read_record
 from jaxdl.training.reproduce import compare, reproduce
 
@@ -278,6 +280,34 @@ def test_a_finished_run_is_used_with_changed_code_only_after_a_word(tmp_path: Pa
     jaxdl.sweep(same, {"gamma": "1,2"}, sweep_dir=sweep, notify=lines.append, execution=alone)
     with pytest.raises(jaxdl.UserError, match=r"sweep was begun with other code of Net"):
         jaxdl.sweep(other, {"gamma": "1,2"}, sweep_dir=sweep, notify=lines.append, execution=alone)
+
+
+def unnamed(rate: float = 1e-3, times: float = 1.0) -> jaxdl.Experiment:
+    """Returns a recipe of what has no name; the lambda is the same in each, and the numbers around it are not."""
+    return jaxdl.Experiment(
+        name="unnamed",
+        data="digits",  # type: ignore[arg-type]
+        model=jaxdl.MLP(features=[8]),  # type: ignore[arg-type]
+        objective=lambda outputs, targets: abs(outputs.sum(-1) - targets), optimizer=optax.adam(rate), seed=int(times),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_what_has_no_name_is_marked_in_the_config() -> None:
+    recipe = unnamed()
+    config = jaxdl.to_config(recipe)
+    assert config["unnamed"] == ["objective", "optimizer"] and config["model"]["features"] == [8]
+    assert "unnamed" not in jaxdl.to_config(jaxdl.replace(recipe, objective="huber", optimizer="sgd"))
+    assert jaxdl.from_config(config, recipe) == recipe
+    assert jaxdl.to_config(unnamed()) == config
+    with pytest.raises(jaxdl.UserError, match="objective '<lambda>' is not a part of jaxdl"):
+        jaxdl.from_config(config)
+
+
+def test_the_digest_of_a_lambda_is_of_nothing_around_it() -> None:
+    given, other = (lambda x: x + 1), [lambda x: x + 1, "beside it"][0]
+    assert code_digest(given) == code_digest(other) != code_digest(lambda x: x + 2)
+    assert code_digest(lambda x: np.sin(x)) != code_digest(lambda x: np.cos(x))
+    assert code_digest(lambda x: [each + 1 for each in x]) == code_digest(lambda x: [each + 1 for each in x])
 
 
 def test_a_config_is_read_without_importing_the_file_that_it_names(tmp_path: Path) -> None:
