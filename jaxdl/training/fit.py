@@ -207,7 +207,7 @@ def fit(
     """
     say = _say_nothing if notify is None else notify
     folder_of_data = default_data_dir() if data_dir is None else expanded(data_dir)
-    if isinstance(data, Mapping | tuple | list):
+    if isinstance(data, tuple | list) or (isinstance(data, Mapping) and "train" not in data):
         source, watched = _arrays(data, validation, test, say)
         objective = objective_for_arrays(loss, loss_weights, _named("data", data), bool(fields.get("ids")), say)
     else:
@@ -283,9 +283,9 @@ def _arrays(data: Any, validation: Any, test: Any, say: Callable[[str], None]) -
 
 def _source(data: Any, validation: Any, test: Any) -> Data:
     """Returns the data source that is meant; a share for validation is its own field."""
-    if not isinstance(data, str | Data) and not callable(data):
+    if not isinstance(data, str | Data | Mapping) and not callable(data):
         raise _no_data("data", data)
-    source: Data = taken("data", data, Data, DATA, "")
+    source: Data = taken("data", data, Data, DATA, '{"train": (x, y), "test": (x, y)}')
     if test is not None or not (validation is None or isinstance(validation, float | int)):
         what = "validation" if test is None else "test"
         raise UserError(

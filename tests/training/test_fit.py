@@ -103,6 +103,7 @@ def sides(*, n: int = 80, columns: int = 1) -> Any:
 def test_a_data_source_is_taken_as_in_an_experiment(tmp_path: Path) -> None:
     said: list[str] = []
     short: dict[str, Any] = {"epochs": 1, "batch_size": 16, "notify": said.append}
+    assert jaxdl.fit(MODEL, sides.function(), **short).summary["data"]["test_examples"] == 40
     result = jaxdl.fit(MODEL, sides, validation=0.25, n=64, **short)
     experiment = jaxdl.Experiment(
         name="fit",
@@ -130,6 +131,8 @@ def test_what_does_not_go_with_a_source_is_refused() -> None:
         jaxdl.fit(MODEL, "digitz", notify=None)
     with pytest.raises(jaxdl.UserError, match=r"fit: data must be \(inputs, targets\).* or a data source such"):
         jaxdl.fit(MODEL, X, notify=None)  # type: ignore[arg-type]
+    with pytest.raises(jaxdl.UserError, match=r"Experiment\(data=...\) must be a part.*not \{'train': "):
+        jaxdl.fit(MODEL, {"train": (X, LABELS), "tset": (X, LABELS)}, notify=None)
 
 
 def test_mistakes_are_named() -> None:
