@@ -39,7 +39,12 @@ def brief(value: object) -> str:
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
     if dtype is not None and shape is not None:
         return f"{type(value).__name__} of {dtype} and shape {tuple(shape)}"
-    text = repr(value)
+    if isinstance(value, tuple) and any(hasattr(each, "shape") for each in value):
+        text = f"({', '.join(map(brief, value))})"
+    elif isinstance(value, dict) and any(hasattr(each, "shape") or isinstance(each, tuple) for each in value.values()):
+        text = f"{{{', '.join(f'{name!r}: {brief(each)}' for name, each in value.items())}}}"
+    else:
+        text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 

@@ -54,7 +54,9 @@ def find_experiment(asked: Options, folders: Sequence[Path]) -> Experiment | Non
     if of_a_run and not (asked.experiment or asked.config):
         raise UserError(f"--mode={asked.mode} needs --run_dir=DIR of a finished run.")
     if asked.config:
-        return _without_tuning(_experiment_of_run(Path(asked.config), asked, folders), Path(asked.config))
+        experiment = _experiment_of_run(Path(asked.config), asked, folders)
+        _tell_changed_code(Path(asked.config), experiment)
+        return _without_tuning(experiment, Path(asked.config))
     if not asked.experiment and asked.mode in COMMANDS and COMMANDS[asked.mode].of_the_machine:
         return None
     if not asked.experiment:
@@ -116,6 +118,17 @@ def _experiment_of_run(run_dir: Path, asked: Options, folders: Sequence[Path]) -
         raise UserError(f"{run_dir} has a run of {name!r}, not of {asked.experiment!r}.")
     in_a_folder = any(has_experiment(name, folder) for folder in folders)
     return from_config(config, _named(name, folders) if in_a_folder else None)
+
+
+def _tell_changed_code(run_dir: Path, experiment: Experiment) -> None:
+    from jaxdl.experiment.config import about_changed_code
+    from jaxdl.record import CONFIG, read_config
+    from jaxdl.report.terminal import announce
+
+    folder = run_dir.parent if run_dir.name == CONFIG else run_dir
+    changed = about_changed_code(folder, read_config(folder), experiment)
+    if changed:
+        announce(changed)
 
 
 def _without_tuning(experiment: Experiment, run_dir: Path) -> Experiment:

@@ -27,7 +27,7 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
     """Writes a finished run's predictions for the given inputs as a table."""
     run_dir, output = Path(options.run_dir), _output(options)
     names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir), announce)
-    model = inference.load_run(run_dir, experiment)
+    model = inference.load_run(run_dir, experiment, notify=announce)
     predictions: Any = model.predict(inputs, lengths, announce)
     objective = model.experiment.objective
     if isinstance(objective, Several):
@@ -54,7 +54,7 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
 
 def sample(options: Options, experiment: Experiment, arguments: Sequence[str], begin: float) -> int:
     """Prints a prompt and what a finished language model writes after it; the draws follow from ``--seed``."""
-    model = inference.load_run(Path(options.run_dir), experiment)
+    model = inference.load_run(Path(options.run_dir), experiment, notify=announce)
     print(options.prompt + model.sample(options.prompt, options.length, options.temperature, experiment.seed))
     return 0
 
@@ -79,7 +79,7 @@ def export(options: Options, experiment: Experiment, arguments: Sequence[str], b
     """Writes a finished run's model as a program or weights, with a description and a model card beside it."""
     output, run_dir = _output(options), Path(options.run_dir)
     inference.check_output(output, options.format)
-    model = inference.load_run(run_dir, experiment)
+    model = inference.load_run(run_dir, experiment, notify=announce)
     print(inference.write_exported(model, run_dir, output, options.format))
     return 0
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxdl.data.check import are_classes
 from jaxdl.data.lengths import steps_that_count
+from jaxdl.data.named import of_view
 from jaxdl.data.spec import Dataset, Spec, Split, examples
 from jaxdl.data.statistics import mean_and_deviation
 from jaxdl.data.stream import is_streamed
@@ -76,12 +77,46 @@ def inspect(dataset: Dataset) -> Inspection:
         *_about_constants(splits["train"], spec),
         *_about_duplicates(splits),
     ]
-    target: tuple[Feature, ...] = ()
-    targets = splits["train"]["targets"]
-    if targets.dtype.kind == "f":
-        values = targets.reshape(-1, targets.shape[-1] if targets.ndim > 1 else 1)
-        target = _features(values, tuple(map(str, range(values.shape[-1]))) if values.shape[-1] > 1 else ("target",))
+    target = _of_targets(splits["train"]["targets"])
     return Inspection(sizes, counts, _of_inputs(dataset), target, tuple(warnings))
+
+
+def inspect_several(dataset: Dataset) -> tuple[dict[str, Inspection], tuple[str, ...]]:
+    """Returns what is found of each of several inputs and targets, by its name, and what looks wrong in any of them.
+
+    A single target beside several inputs is named ``target``, and a single input ``inputs``. An example occurs twice
+    where all of its inputs do.
+    """
+    found, warnings = dict[str, Inspection](), list[str]()
+    inputs = dataset.spec.inputs or (("", dataset.spec),)
+    for name, spec in inputs:
+        viewed = of_view(dataset, name, None, spec)
+        found[name or "inputs"] = Inspection({}, {}, _of_inputs(viewed), (), ())
+        warnings += [f"{name or 'inputs'}: {line}" for line in _about_constants(viewed.splits["train"], spec)]
+    for name, spec in dataset.spec.targets or (("", dataset.spec),):
+        viewed, counts = of_view(dataset, spec.of_input, name, spec), dict[str, tuple[int, ...]]()
+        if are_classes(viewed.splits["train"]["targets"], spec):
+            counts = {split: _class_counts(arrays, spec) for split, arrays in viewed.splits.items()}
+        of_target = Inspection({}, counts, (), _of_targets(viewed.splits["train"]["targets"]), ())
+        found[name or "target"] = of_target
+        warnings += [f"{name or 'target'}: {line}" for line in _about_classes(counts, spec)]
+    views = [of_view(dataset, name, None, spec).splits for name, spec in inputs]
+    contents = {
+        split: [b"".join(parts) for parts in zip(*(_contents(each[split]) for each in views), strict=True)]
+        for split in dataset.splits
+    }
+    train = dataset.splits["train"]
+    labels = [np.asarray(array) for key, array in train.items() if key.partition("/")[0] == "targets"]
+    warnings += _about_equal(contents, labels)
+    return found, tuple(warnings)
+
+
+def _of_targets(targets: np.ndarray) -> tuple[Feature, ...]:
+    """Returns the statistics of numbers to predict; none for others."""
+    if targets.dtype.kind != "f":
+        return ()
+    values = targets.reshape(-1, targets.shape[-1] if targets.ndim > 1 else 1)
+    return _features(values, tuple(map(str, range(values.shape[-1]))) if values.shape[-1] > 1 else ("target",))
 
 
 def _in_memory(split: Split) -> Split:
@@ -195,7 +230,18 @@ def _about_constants(train: Split, spec: Spec) -> Iterator[str]:
 
 def _about_duplicates(splits: Mapping[str, Split]) -> Iterator[str]:
     """Yields what examples occur twice, by the bytes of their inputs: within train, and in two splits."""
-    train, labels = _contents(splits["train"]), splits["train"]["targets"]
+    contents = {name: _contents(splits[name]) for name in ("train", "validation", "test") if name in splits}
+    yield from _about_equal(contents, [splits["train"]["targets"]])
+
+
+def _about_equal(contents: Mapping[str, Sequence[bytes]], labels: Sequence[np.ndarray]) -> Iterator[str]:
+    """Yields what examples occur twice.
+
+    Args:
+        contents: a digest of each example by split.
+        labels: the targets of train, (examples, ...) each.
+    """
+    train = contents["train"]
     first: dict[bytes, int] = {}
     again = [
         (number, before)
@@ -208,7 +254,7 @@ def _about_duplicates(splits: Mapping[str, Split]) -> Iterator[str]:
             f"{len(again):,} of {len(train):,} train examples {'has' if len(again) == 1 else 'have'} the inputs of an "
             f"earlier one: train[{number}] is train[{before}]."
         )
-    contrary = [pair for pair in again if not np.array_equal(labels[pair[0]], labels[pair[1]])]
+    contrary = [pair for pair in again if not all(np.array_equal(array[pair[0]], array[pair[1]]) for array in labels)]
     if contrary:
         number, before = contrary[0]
         verb = "has" if len(contrary) == 1 else "have"
@@ -218,18 +264,15 @@ def _about_duplicates(splits: Mapping[str, Split]) -> Iterator[str]:
         )
     seen = {content: ("train", number) for content, number in first.items()}
     for name in ("validation", "test"):
-        found = [
-            (number, seen[content])
-            for number, content in enumerate(_contents(splits[name]) if name in splits else ())
-            if content in seen
-        ]
+        of_split = contents.get(name, ())
+        found = [(number, seen[content]) for number, content in enumerate(of_split) if content in seen]
         if found:
             number, (other, place) = found[0]
             yield (
-                f"{len(found):,} of {examples(splits[name]):,} {name} examples also occur in an earlier split, so "
+                f"{len(found):,} of {len(of_split):,} {name} examples also occur in an earlier split, so "
                 f"figures of {name} are too good: {name}[{number}] is {other}[{place}]."
             )
-        seen |= {content: (name, n) for n, content in enumerate(_contents(splits[name]) if name in splits else ())}
+        seen |= {content: (name, n) for n, content in enumerate(of_split)}
 
 
 def _contents(split: Split) -> list[bytes]:

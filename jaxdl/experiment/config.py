@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jaxdl.errors import UserError, brief, unknown
@@ -15,14 +16,14 @@ from jaxdl.experiment.taking import start_of_several
 from jaxdl.experiment.versions import migrated
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
 from jaxdl.fields.declare import KEY
-from jaxdl.fields.function import FromFunction, code_digest, place_of
+from jaxdl.fields.function import LAMBDA, FromFunction, code_digest, place_of
 from jaxdl.fields.named import SEVERAL
 from jaxdl.objectives.own import OwnMetric
 from jaxdl.objectives.several import Several, with_kinds
 from jaxdl.record.trackers.tracker import OwnTracker
 
 _TYPE = "type"
-_CODE = "code"
+_CODE, _UNNAMED = "code", "unnamed"
 _LIBRARIES = ("jaxdl", "flax", "optax")
 
 
@@ -30,6 +31,7 @@ def to_config(value: Any) -> dict[str, Any]:
     """Returns a dataclass tree as JSON values; each part has its name in its family under ``"type"``.
 
     Parts that are functions and classes of the user's have, at the top under ``"code"``, a digest of their source.
+    Those without a name, which are lambdas and transformations of optax, are listed under ``"unnamed"``.
 
     Raises:
         UserError: a field holds what has no JSON form, such as an array or a function.
@@ -45,7 +47,16 @@ def to_config(value: Any) -> dict[str, Any]:
             config[field.path] = _plain(field.value, f"{type(value).__name__}.{field.path}")
     if isinstance(value, Experiment) and (code := _own_code(value)):
         config[_CODE] = code
+        if unnamed := _unnamed(value):
+            config[_UNNAMED] = unnamed
     return config
+
+
+def _unnamed(experiment: Experiment) -> list[str]:
+    """Returns what are lambdas and transformations of optax: only the script that made them has them."""
+    parts = {field.path: field.value for field in walk(experiment) if isinstance(field.value, FromFunction)}
+    parts |= {f"metrics.{each}": each for each in experiment.measured if isinstance(each, OwnMetric)}
+    return [path for path, each in parts.items() if type(each).__name__ == LAMBDA or not each.code]
 
 
 def own_parts(experiment: Experiment) -> dict[str, str]:
@@ -94,6 +105,20 @@ def changed_code(config: Mapping[str, Any], experiment: Experiment) -> list[str]
     return [_place(parts[path]) for path in now if path in before and before[path] != now[path]]
 
 
+def about_changed_code(path: Path, config: Mapping[str, Any], experiment: Experiment) -> str:
+    """Returns a line on the own parts whose source is not that of the run of a config; empty where there is none.
+
+    Args:
+        path: the run directory, for the line.
+        config: its ``config.json``.
+        experiment: the recipe as it is now.
+    """
+    own = changed_code(config, experiment)
+    if not own:
+        return ""
+    return f"the code of {', '.join(own)} has changed since {path} was trained: what follows is of the present code."
+
+
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, tuple):
         return [_plain(item, name) for item in value]
@@ -124,7 +149,7 @@ def from_config(config: Mapping[str, Any], default: Experiment | None = None) ->
     if isinstance(config, Mapping):
         config, steps = migrated(config)
     code = config.get(_CODE) if isinstance(config, Mapping) else None
-    config = {name: value for name, value in config.items() if name != _CODE} if code else config
+    config = {name: value for name, value in config.items() if name not in (_CODE, _UNNAMED)} if code else config
     if default is None and isinstance(code, Mapping):
         for path in code:  # one of the user's own may have the name of one of jaxdl's
             place, _, metric = str(path).partition("metrics.")

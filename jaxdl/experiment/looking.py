@@ -16,8 +16,8 @@ from jaxdl.data.check import are_classes
 from jaxdl.data.inspection import Inspection, feature_names, inspect
 from jaxdl.data.texts.facts import shown_texts, text_facts
 from jaxdl.data.trees.facts import root_targets, shown_trees, tree_facts
-from jaxdl.errors import UserError
 from jaxdl.experiment.load import check_targets, load_data
+from jaxdl.experiment.looking_several import examples_of_several, look_at_several
 from jaxdl.experiment.recipe import Experiment
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
@@ -59,22 +59,20 @@ def look_at_data(experiment: Experiment, data_dir: Path | str | None = None, not
         UserError: the data cannot be loaded, or do not fit the recipe.
     """
     dataset = load_data(experiment, default_data_dir() if data_dir is None else expanded(data_dir), notify)
-    if dataset.spec.views:
-        raise UserError("data of several inputs or targets are not shown yet; look at each of them alone.")
     experiment = experiment.for_spec(dataset.spec)
     check_targets(experiment, dataset)
-    found = inspect(dataset)
-    facts = _facts(dataset, found)
-    splits = list(found.class_counts)
-    names = dataset.spec.class_names or tuple(map(str, range(dataset.spec.outputs)))
-    balance = (
-        [(name, *counts) for name, *counts in zip(names, *found.class_counts.values(), strict=False)] if splits else []
-    )
+    if dataset.spec.views:
+        several = look_at_several(dataset)
+        found, facts, balance, splits = several.found, several.facts, several.balance, several.splits
+        shown = examples_of_several(experiment, dataset, _SHOWN, _shown, _caption)
+    else:
+        found, shown = inspect(dataset), _examples(experiment, dataset)
+        facts, balance, splits = _facts(dataset, found), _balance(dataset, found), list(found.class_counts)
     statistics = {
         kind: [dataclasses.astuple(feature) for feature in features]
         for kind, features in (("inputs", found.features), ("targets", found.target))
     }
-    html = data_page(dataset.used, facts, found.warnings, balance, splits, statistics, _examples(experiment, dataset))
+    html = data_page(dataset.used, facts, found.warnings, balance, splits, statistics, shown)
     return Look(dataset, found, data_lines(facts, balance, splits), html)
 
 
@@ -83,6 +81,12 @@ def write_look(look: Look, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / PAGE, look.html)
     return folder / PAGE
+
+
+def _balance(dataset: Dataset, found: Inspection) -> list[tuple[Any, ...]]:
+    names = dataset.spec.class_names or tuple(map(str, range(dataset.spec.outputs)))
+    counts = found.class_counts.values()
+    return [(name, *each) for name, *each in zip(names, *counts, strict=False)] if counts else []
 
 
 def _facts(dataset: Dataset, found: Inspection) -> dict[str, Any]:

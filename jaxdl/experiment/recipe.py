@@ -15,7 +15,7 @@ from jaxdl.errors import UserError, brief
 from jaxdl.experiment import checks
 from jaxdl.experiment.fitting import check_names, fitted
 from jaxdl.experiment.hooks import check_hooks, taken_hooks
-from jaxdl.experiment.taking import taken, taken_metrics
+from jaxdl.experiment.taking import check_rate, taken, taken_metrics
 from jaxdl.experiment.training import LOOP
 from jaxdl.experiment.training import Checkpointing as Checkpointing
 from jaxdl.experiment.training import Training as Training
@@ -28,6 +28,7 @@ from jaxdl.fields import (
     static,
     traced,
 )
+from jaxdl.fields.replacing import with_tuples
 from jaxdl.models import MODELS
 from jaxdl.objectives import OBJECTIVES, Objective
 from jaxdl.objectives.metrics import check_defined, check_metrics, default_metrics
@@ -121,7 +122,9 @@ class Experiment:
         for name, (kind, example) in _PARTS.items():
             value = getattr(self, name)
             if not isinstance(value, kind) or isinstance(value, type):
-                object.__setattr__(self, name, taken(name, value, kind, _FAMILIES.get(name), example))
+                value = taken(name, value, kind, _FAMILIES.get(name), example)
+            object.__setattr__(self, name, with_tuples(value))
+        check_rate(self.optimizer)
         schedule = self.optimizer.schedule
         if not isinstance(schedule, Schedule) or isinstance(schedule, type):
             example = "jaxdl.Cosine(warmup=0.1)"

@@ -10,6 +10,7 @@ import optax
 from jaxdl import objectives, optim
 from jaxdl.augment.own import augmentation
 from jaxdl.augment.several import augmentations
+from jaxdl.data import Arrays
 from jaxdl.data.own import source
 from jaxdl.errors import UserError, brief
 from jaxdl.fields import Family
@@ -28,6 +29,7 @@ _MAKERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 _SEVERAL: Mapping[str, Callable[[Any], Any]] = {"objective": losses, "augmentation": augmentations}
+_SPLITS = {"train", "validation", "test"}
 # Of which kind each is before its own is read.
 _FIRST = {"objective": "softmax_cross_entropy", "augmentation": "images"}
 
@@ -49,6 +51,9 @@ def taken(name: str, value: Any, kind: type, family: Family | None, example: str
         return value
     if isinstance(value, Mapping) and value and name in _SEVERAL:
         return _SEVERAL[name](value)
+    if name == "data" and isinstance(value, Mapping) and {"train", "test"} <= value.keys() <= _SPLITS:
+        own = value.get("validation", "")
+        return Arrays(train=value["train"], test=value["test"], validate_on=own)
     if isinstance(value, str) and family is not None:
         return family.make(value)
     if isinstance(value, type) and issubclass(value, kind):
@@ -62,6 +67,17 @@ def taken(name: str, value: Any, kind: type, family: Family | None, example: str
     if maker is not None and callable(value) and not isinstance(value, type | FromFunction):
         return maker(value)()
     raise UserError(f"Experiment({name}=...) must be a part such as {example}, not {brief(value)}.")
+
+
+def check_rate(optimizer: Any) -> None:
+    """Raises `UserError` for a learning rate that is a function, as a schedule of optax is."""
+    rate = getattr(optimizer, "learning_rate", None)
+    if callable(rate):
+        raise UserError(
+            f"{type(optimizer).__name__}(learning_rate=...) must be a number, not a function: give its form as "
+            "schedule=f, a function f(step, steps) that returns a factor of learning_rate, or the name of one, such as "
+            'schedule="cosine".'
+        )
 
 
 def start_of_several(path: str, raw: Mapping[str, Any], present: Any = None) -> Any:

@@ -26,6 +26,8 @@ from jaxdl.fields.declare import KEY, Declaration, static, traced
 Fields = ParamSpec("Fields")
 Part = TypeVar("Part", covariant=True)
 _PLAIN = (bool, int, float, str)
+LAMBDA = "<lambda>"
+"""The name of each function that has none."""
 
 
 class Kind(Protocol[Fields, Part]):
@@ -241,9 +243,11 @@ def _definition(function: Any) -> Any:
 
     Raises:
         OSError: the source is not known.
-        SyntaxError: the lines of a lambda are only a piece of a statement.
+        SyntaxError: it is a lambda, or its lines are only a piece of a statement.
         TypeError: it is neither, or a class without functions.
     """
+    if getattr(function, "__name__", "") == LAMBDA:
+        raise SyntaxError("the lines of a lambda are those of the whole statement that it is in")
     if not inspect.isclass(function):
         return ast.parse(textwrap.dedent(inspect.getsource(function)))
     method = _a_method(function)
@@ -264,7 +268,7 @@ def code_digest(function: Any) -> str:
     sources: dict[str, str] = {}
     try:
         _add_sources(function, sources)
-    except (OSError, TypeError, SyntaxError):  # the lines of a lambda may be only a piece of a statement
+    except (OSError, TypeError, SyntaxError):
         return _code_object_digest(function)
     own, *others = sources.values()
     return hashlib.sha256("\n".join([own, *sorted(others)]).encode()).hexdigest()[:16]
@@ -295,4 +299,10 @@ def _add_sources(function: Any, sources: dict[str, str]) -> None:
 
 def _code_object_digest(function: Any) -> str:
     code = getattr(function, "__code__", None)
-    return hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()[:16] if code is not None else ""
+    return hashlib.sha256(repr(_content(code)).encode()).hexdigest()[:16] if code is not None else ""
+
+
+def _content(code: types.CodeType) -> tuple[Any, ...]:
+    """Returns what code does, without the place where it stands."""
+    constants = [_content(each) if isinstance(each, types.CodeType) else each for each in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, constants

@@ -50,6 +50,15 @@ def replace(value: T, changes: Mapping[str, Any] | None = None, /, **fields: Any
     return value
 
 
+def with_tuples(value: T) -> T:
+    """Returns a value with tuples in the place of lists and single numbers, in its own fields that hold tuples."""
+    changes = {}
+    for field in tree.own_fields(value):
+        if isinstance(field.value, list | int | float) and (meant := _meant(field, field.value)) is not field.value:
+            changes[field.path] = meant
+    return tree.replace(value, changes) if changes else value
+
+
 def _outermost_parts(given: Iterable[str], names: Mapping[str, str], known: Mapping[str, Field]) -> list[str]:
     """Returns which of the given names are parts, without those inside another one that is given, too."""
     parts = {name: names[name] for name in given if name in names and known[names[name]].is_part}
@@ -72,5 +81,6 @@ def _meant(field: Field, value: Any) -> Any:
         return choose(field, value)
     if any(get_origin(each) is tuple for each in (field.type, *get_args(field.type))):
         value = tuple(value) if isinstance(value, list) else value
-        value = (value,) if get_origin(field.type) is tuple and isinstance(value, int | float) else value
+        single = isinstance(value, int | float) and not isinstance(value, bool)
+        value = (value,) if get_origin(field.type) is tuple and single else value
     return standard(field, value)

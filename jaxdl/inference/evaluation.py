@@ -151,7 +151,7 @@ def evaluate(
         UserError: as `load_run`, or the data cannot be loaded or have other shapes.
     """
     run_dir = expanded(run_dir)
-    model = load_run(run_dir, experiment)
+    model = load_run(run_dir, experiment, notify=notify)
     recipe = shortened(model.experiment)
     dataset = load_data(recipe, default_data_dir() if data_dir is None else expanded(data_dir), notify)
     if model.spec.lengths and not dataset.spec.lengths:

@@ -20,6 +20,7 @@ from jaxdl.data.tables import suffix
 from jaxdl.errors import UserError
 from jaxdl.inference.forecasts import read_windows
 from jaxdl.inference.named import named_arrays
+from jaxdl.inference.named_rows import read_named_rows
 from jaxdl.inference.rows import as_rows, is_table, read_rows
 from jaxdl.inference.sounds import as_stored
 from jaxdl.inference.texts import are_texts, as_ids, read_texts
@@ -62,8 +63,8 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
             on a table, a table with its columns, in any order, or a ``.npy`` file of inputs (rows, inputs) as stored;
             for one that was trained on texts, a file with a text in each line, a table with its column of texts, or a
             folder of files of which each is a text; for one of a series a table of rows in order of time, of which each
-            window that it holds is an example; for one of several inputs a ``.npz`` file of them; for one of trees, a
-            file of trees in brackets, one a line.
+            window that it holds is an example; for one of several inputs a ``.npz`` file of them, or a table, see
+            `read_named_rows`; for one of trees, a file of trees in brackets, one a line.
         spec: describes the data of the training.
         notify: called with lines that say what is ignored or unknown in a table.
 
@@ -72,7 +73,8 @@ def read_examples(path: Path, spec: Spec, notify: Callable[[str], None] = print)
     """
     if spec.inputs:
         arrays = _read_arrays(path, any_names=True) if path.suffix == ".npz" else {}
-        named = named_arrays(arrays, spec, path)
+        as_table = suffix(path) and path.suffix not in (".npz", ".npy")
+        named = (read_named_rows(path, spec, notify), {}) if as_table else named_arrays(arrays, spec, path)
         count = min(map(len, named[0].values()))
         return Examples([f"{path.name}[{index}]" for index in range(count)], named[0], named[1] or None)
     if spec.windows is not None and suffix(path) and not _holds_inputs(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ from jaxdl.data.named import full_name
 from jaxdl.data.spec import examples as count_examples
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.config import from_config
+from jaxdl.experiment.config import about_changed_code, from_config
 from jaxdl.experiment.fitting import vocabulary_path
 from jaxdl.experiment.versions import migrated
 from jaxdl.fields import replace, walk
@@ -249,7 +250,11 @@ def bucket_sizes(largest: int) -> tuple[int, ...]:
 
 
 def load_run(
-    run_dir: str | os.PathLike[str], experiment: Experiment | None = None, ema: bool = True, warm: Sequence[int] = ()
+    run_dir: str | os.PathLike[str],
+    experiment: Experiment | None = None,
+    ema: bool = True,
+    warm: Sequence[int] = (),
+    notify: Callable[[str], None] | None = None,
 ) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
@@ -260,6 +265,8 @@ def load_run(
             ``training.swa`` of `experiment` is not 0; otherwise by the parameters themselves.
         warm: sizes of batches to compile now, such as (1, 32), after which no prediction compiles anything; see
             `TrainedModel.warmed`. Empty: each size is compiled at its first use.
+        notify: called with a line that names the parts of the user's own whose code has changed since the training;
+            None: it is a warning of Python's.
 
     Raises:
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
@@ -267,10 +274,14 @@ def load_run(
     """
     run_dir = expanded(run_dir)
     spec = read_spec(run_dir)
-    experiment = (from_config(read_config(run_dir)) if experiment is None else experiment).for_spec(spec)
+    config = read_config(run_dir)
+    experiment = (from_config(config) if experiment is None else experiment).for_spec(spec)
+    changed = about_changed_code(run_dir, config, experiment)
+    if changed:
+        (notify or functools.partial(warnings.warn, stacklevel=2))(changed)
     experiment = replace(experiment, {"training.library": "xla"})  # predictions are the same on any machine
     steps = make_steps(experiment, spec, total_steps=1)
-    saved = make_steps(replace(experiment, _carried(migrated(read_config(run_dir))[0])), spec, total_steps=1)
+    saved = make_steps(replace(experiment, _carried(migrated(config)[0])), spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final
     with Checkpoints(run_dir / "checkpoints", read_only=True) as checkpoints:
         beside = kept_beside(run_dir)

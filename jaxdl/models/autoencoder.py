@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from jaxdl.fields import described, fraction, static, traced
 from jaxdl.models.activation import activation_named, check_activation
-from jaxdl.models.layers import Dense, Dropout
+from jaxdl.models.layers import Dense, Dropout, Initializer, initial_values, initializer_field
 
 
 def _check_features(features: tuple[int, ...]) -> str | None:
@@ -37,6 +37,7 @@ class Autoencoder(nn.Module):
         check=check_activation,
     )
     dropout: float = traced(0.0, "fraction of the inputs that are dropped in training", optional=True, check=fraction)
+    initializer: Initializer = initializer_field()
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -58,12 +59,12 @@ class Autoencoder(nn.Module):
         problem = _check_features(self.features)
         if problem:
             raise ValueError(f"Autoencoder: features={self.features}: {problem}")
-        activation = activation_named(self.activation)
+        activation, initial = activation_named(self.activation), initial_values(self.initializer)
         hidden = Dropout(self.dropout, name="dropout")(inputs.reshape(inputs.shape[0], -1), train)
         for number, units in enumerate(self.features[:-1], 1):
-            hidden = activation(Dense(units, name=f"encoder_{number}")(hidden))
-        hidden = Dense(self.features[-1], name="code")(hidden)
+            hidden = activation(Dense(units, kernel_init=initial, name=f"encoder_{number}")(hidden))
+        hidden = Dense(self.features[-1], kernel_init=initial, name="code")(hidden)
         for number, units in enumerate(self.features[-2::-1], 1):
-            hidden = activation(Dense(units, name=f"decoder_{number}")(hidden))
-        outputs = Dense(math.prod(inputs.shape[1:]), name="output")(hidden)
+            hidden = activation(Dense(units, kernel_init=initial, name=f"decoder_{number}")(hidden))
+        outputs = Dense(math.prod(inputs.shape[1:]), kernel_init=initial, name="output")(hidden)
         return activation_named(self.output_activation)(outputs).reshape(inputs.shape)

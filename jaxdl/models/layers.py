@@ -26,18 +26,29 @@ EPS_BATCH, EPS = 1e-5, 1e-6
 _KEPT = 0.99
 
 
+_INITIALIZERS = (
+    "distribution of the initial kernels: normal (cut off at two deviations) or uniform, with the variance 1 / inputs "
+    "(LeCun et al. 1998), 2 / (inputs + outputs) (Glorot and Bengio 2010; Keras's default is glorot_uniform) or 2 / "
+    "inputs (He et al. 2015); or orthogonal (Saxe et al. 2014)"
+)
+
+
 def initializer_field(but: str = "") -> Any:
     """Returns the field of a model that says how its kernels begin.
 
     Args:
         but: which of its kernels it is not for.
     """
-    text = (
-        "distribution of the initial kernels: normal (cut off at two deviations) or uniform, with the variance 1 / "
-        "inputs (LeCun et al. 1998), 2 / (inputs + outputs) (Glorot and Bengio 2010; Keras's default is "
-        "glorot_uniform) or 2 / inputs (He et al. 2015); or orthogonal (Saxe et al. 2014)"
-    )
-    return static("lecun_normal", f"{text}; {but}" if but else text, since="0.3.0")
+    return static("lecun_normal", f"{_INITIALIZERS}; {but}" if but else _INITIALIZERS, since="0.3.0")
+
+
+def optional_initializer_field(otherwise: str) -> Any:
+    """Returns the field, None by default, of a model whose kernels differ in how they begin.
+
+    Args:
+        otherwise: how they begin with None.
+    """
+    return static(None, f"{_INITIALIZERS}; none: {otherwise}", since="0.3.0")
 
 
 def initial_values(name: str) -> nn.initializers.Initializer:

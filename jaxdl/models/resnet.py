@@ -9,9 +9,14 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxdl.fields import above_zero, at_least, described, static
-from jaxdl.models.layers import BatchNorm, Convolution, output_size
-
-_GAIN = 2.0  # for layers with ReLU: He et al. 2015, arXiv:1502.01852, equation 10
+from jaxdl.models.layers import (
+    BatchNorm,
+    Convolution,
+    Initializer,
+    initial_values,
+    optional_initializer_field,
+    output_size,
+)
 
 
 def _check_depth(depth: int) -> str | None:
@@ -28,6 +33,7 @@ class ResidualBlock(nn.Module):
     features: int = static(16, "number of output channels", check=at_least(1))
     stride: int = static(1, "stride of the first convolution and of the shortcut", check=at_least(1))
     shortcut: Literal["A", "B"] = static("A", "see `ResNet`")
+    initializer: Initializer | None = optional_initializer_field("he_normal")
 
     @nn.compact
     def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
@@ -37,9 +43,9 @@ class ResidualBlock(nn.Module):
             inputs: (batch, height, width, channels).
             train: whether to normalise by the batch's own statistics.
         """
-        hidden = _convolution(self.features, 3, self.stride, "convolution_1")(inputs)
+        hidden = _convolution(self.features, 3, self.stride, "convolution_1", self.initializer)(inputs)
         hidden = nn.relu(BatchNorm(name="normalize_1")(hidden, train))
-        hidden = _convolution(self.features, 3, 1, "convolution_2")(hidden)
+        hidden = _convolution(self.features, 3, 1, "convolution_2", self.initializer)(hidden)
         hidden = BatchNorm(name="normalize_2")(hidden, train)
         return nn.relu(hidden + self._shortcut(inputs, train))
 
@@ -48,7 +54,7 @@ class ResidualBlock(nn.Module):
         if self.stride == 1 and not more:
             return inputs
         if self.shortcut == "B":
-            projected = _convolution(self.features, 1, self.stride, "projection")(inputs)
+            projected = _convolution(self.features, 1, self.stride, "projection", self.initializer)(inputs)
             return BatchNorm(name="normalize_projection")(projected, train)
         kept = inputs[:, :: self.stride, :: self.stride]
         return jnp.pad(kept, ((0, 0), (0, 0), (0, 0), (0, more)))
@@ -73,6 +79,7 @@ class ResNet(nn.Module):
         "where a block changes the image's size or channels, what is added to its result: A: every second pixel, with "
         "zeros for the new channels; B: a convolution of 1x1 with batch normalisation",
     )
+    initializer: Initializer | None = optional_initializer_field("he_normal, and lecun_normal for the output layer")
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -94,14 +101,15 @@ class ResNet(nn.Module):
             raise ValueError("ResNet does not read lengths, so padding would count: take RNN, or data without lengths")
         outputs = output_size(self, self.outputs)
         self._check(inputs)
-        hidden = _convolution(self.features[0], 3, 1, "convolution")(inputs)
+        hidden = _convolution(self.features[0], 3, 1, "convolution", self.initializer)(inputs)
         hidden = nn.relu(BatchNorm(name="normalize")(hidden, train))
         for stage, channels in enumerate(self.features, 1):
             for number in range(1, (self.depth - 2) // 6 + 1):
                 stride = 2 if stage > 1 and number == 1 else 1
-                block = ResidualBlock(channels, stride, self.shortcut, name=f"stage_{stage}_block_{number}")
-                hidden = block(hidden, train)
-        return nn.Dense(outputs, name="output")(hidden.mean((1, 2)))
+                name = f"stage_{stage}_block_{number}"
+                hidden = ResidualBlock(channels, stride, self.shortcut, self.initializer, name=name)(hidden, train)
+        initial = initial_values(self.initializer or "lecun_normal")
+        return nn.Dense(outputs, kernel_init=initial, name="output")(hidden.mean((1, 2)))
 
     def _check(self, inputs: jax.Array) -> None:
         if inputs.ndim != 4:
@@ -118,5 +126,6 @@ class ResNet(nn.Module):
             )
 
 
-def _convolution(features: int, size: int, stride: int, name: str) -> Convolution:
-    return Convolution(features, (size, size), "SAME", stride, use_bias=False, gain=_GAIN, name=name)
+def _convolution(features: int, size: int, stride: int, name: str, initializer: Initializer | None) -> Convolution:
+    begin: Initializer = initializer or "he_normal"
+    return Convolution(features, (size, size), "SAME", stride, use_bias=False, initializer=begin, name=name)

@@ -227,7 +227,7 @@ class RNN(nn.Module):
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
         if self.attention:
             causal = self.every_step and not self.bidirectional  # so that no step sees what it may have to predict
-            block = Attention(self.attention, causal, self.dropout, name="attention")
+            block = Attention(self.attention, causal, self.dropout, self.initializer, name="attention")
             hidden = block(hidden, train=train, lengths=lengths)
         if self.attention or self.pool != "last":
             last = pool_time(hidden, lengths, self.pool)

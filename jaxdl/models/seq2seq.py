@@ -10,7 +10,7 @@ import numpy as np
 from flax import linen as nn
 
 from jaxdl.fields import above_zero, described, fraction, static, traced
-from jaxdl.models.layers import Dropout, output_size
+from jaxdl.models.layers import Dropout, Initializer, initial_values, initializer_field, output_size
 from jaxdl.models.rnn import CELLS, Cell, RecurrentLayer
 from jaxdl.models.sequence import Embed
 
@@ -67,6 +67,7 @@ class Seq2Seq(nn.Module):
     dropout: float = traced(
         0.0, "fraction of what the output layer reads that is dropped in training", optional=True, check=fraction
     )
+    initializer: Initializer = initializer_field("recurrent kernels are orthogonal")
 
     @nn.compact
     def __call__(
@@ -121,26 +122,28 @@ class Seq2Seq(nn.Module):
                 f"Seq2Seq takes ids of shape (batch, time) or numbers of shape (batch, time, features), and not "
                 f"{inputs.shape}"
             )
-        forward = RecurrentLayer(self.units, self.cell, name="encoder_forward")
-        backward = RecurrentLayer(self.units, self.cell, name="encoder_backward")
+        forward, backward = (self._layer(f"encoder_{direction}") for direction in ("forward", "backward"))
         encoded, last = forward.beside(backward, inputs, lengths)
-        first = jnp.tanh(nn.Dense(self.units, name="bridge")(last))
+        first = jnp.tanh(nn.Dense(self.units, kernel_init=initial_values(self.initializer), name="bridge")(last))
         return encoded, (first, jnp.zeros_like(first)) if self.cell == "lstm" else (first,)
+
+    def _layer(self, name: str) -> RecurrentLayer:
+        return RecurrentLayer(self.units, self.cell, initializer=self.initializer, name=name)
 
     def _weights(self, encoded: jax.Array, outputs: int) -> _Weights:
         """Makes the decoder's parameters, in the dtype to compute in."""
-        lecun, units = nn.initializers.lecun_normal(), self.units
+        initial, units = initial_values(self.initializer), self.units
         embedding: jax.Array = self.param(
             "embed_answer",
             nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0),
             (outputs + 1, self.embed),
             jnp.float32,
         )
-        layer = RecurrentLayer(units, self.cell, name="decoder").weights(embedding[None].astype(encoded.dtype))
+        layer = self._layer("decoder").weights(embedding[None].astype(encoded.dtype))
         others = (
-            self.param("score", lecun, (units, encoded.shape[-1]), jnp.float32),
-            self.param("combine", lecun, (units + encoded.shape[-1], units), jnp.float32),
-            self.param("output_kernel", lecun, (units, outputs), jnp.float32),
+            self.param("score", initial, (units, encoded.shape[-1]), jnp.float32),
+            self.param("combine", initial, (units + encoded.shape[-1], units), jnp.float32),
+            self.param("output_kernel", initial, (units, outputs), jnp.float32),
             self.param("output_bias", nn.initializers.zeros_init(), (outputs,), jnp.float32),
         )
         return _Weights(embedding.astype(encoded.dtype), layer, *nn.dtypes.promote_dtype(*others, dtype=encoded.dtype))

@@ -10,7 +10,7 @@ import numpy as np
 from flax import linen as nn
 
 from jaxdl.fields import at_least, described, fraction, static, traced
-from jaxdl.models.layers import Dropout, LayerNorm
+from jaxdl.models.layers import Dropout, Initializer, LayerNorm, initial_values, initializer_field
 
 Pooling = Literal["last", "mean", "max"]
 _WIDER = 4  # the feed-forward layer of Vaswani et al. 2017 has four times the units of the block
@@ -35,7 +35,8 @@ class Embed(nn.Module):
         if not jnp.issubdtype(ids.dtype, jnp.integer):
             raise ValueError(f"Embed takes ids, which are integers, got {ids.dtype} of shape {ids.shape}")
         if not isinstance(ids, jax.core.Tracer) and ids.size:
-            least, most = int(np.min(ids)), int(np.max(ids))
+            known = np.asarray(ids)  # while something is traced, jnp.min would give a tracer
+            least, most = int(known.min()), int(known.max())
             if least < 0 or most >= self.vocabulary:
                 raise ValueError(
                     f"Embed: ids are from {least} to {most}, but must be from 0 to {self.vocabulary - 1}; "
@@ -62,6 +63,7 @@ class Attention(nn.Module):
     dropout: float = traced(
         0.0, "fraction of what is added to the inputs that is dropped in training", optional=True, check=fraction
     )
+    initializer: Initializer = initializer_field()
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -81,18 +83,21 @@ class Attention(nn.Module):
                 f"Attention takes inputs of shape (batch, time, units), with units that are a multiple of the "
                 f"{self.heads} heads, got {inputs.shape}"
             )
-        attended = nn.Dense(inputs.shape[-1], name="output")(self._attended(inputs, lengths))
+        attended = self._dense(inputs.shape[-1], "output")(self._attended(inputs, lengths))
         hidden = inputs + Dropout(self.dropout, name="dropout")(attended, train)
         hidden = LayerNorm(name="normalize")(hidden)
-        wide = nn.relu(nn.Dense(_WIDER * inputs.shape[-1], name="dense_1")(hidden))
-        added = Dropout(self.dropout, name="dropout_dense")(nn.Dense(inputs.shape[-1], name="dense_2")(wide), train)
+        wide = nn.relu(self._dense(_WIDER * inputs.shape[-1], "dense_1")(hidden))
+        added = Dropout(self.dropout, name="dropout_dense")(self._dense(inputs.shape[-1], "dense_2")(wide), train)
         return LayerNorm(name="normalize_dense")(hidden + added)
+
+    def _dense(self, units: int, name: str) -> nn.Dense:
+        return nn.Dense(units, kernel_init=initial_values(self.initializer), name=name)
 
     def _attended(self, inputs: jax.Array, lengths: jax.Array | None) -> jax.Array:
         batch, time, units = inputs.shape
         size = units // self.heads
         query, key, value = (
-            nn.Dense(units, name=name)(inputs).reshape(batch, time, self.heads, size)
+            self._dense(units, name)(inputs).reshape(batch, time, self.heads, size)
             for name in ("query", "key", "value")
         )
         scores = jnp.einsum("bqhd,bkhd->bhqk", query, key) / np.sqrt(size).astype(np.float32)

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
-from jaxdl.models.layers import Dropout, output_size
+from jaxdl.models.layers import Dropout, Initializer, initial_values, initializer_field, output_size
 from jaxdl.models.sequence import Embed
 
 
@@ -41,6 +41,7 @@ class TreeLSTM(nn.Module):
         optional=True,
         check=fraction,
     )
+    initializer: Initializer = initializer_field()
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -83,7 +84,7 @@ class TreeLSTM(nn.Module):
             root = jnp.maximum(lengths - 1 + shift, 0).reshape(1, batch, 1)
             hidden = jnp.take_along_axis(hidden, root, 0)[0]
         hidden = Dropout(self.dropout, name="dropout")(hidden, train)
-        hidden = nn.Dense(outputs, name="output")(hidden)
+        hidden = nn.Dense(outputs, kernel_init=initial_values(self.initializer), name="output")(hidden)
         return _to_nodes(jnp.swapaxes(hidden, 0, 1), shift) if self.every_node else hidden
 
     def _states(self, words: jax.Array, forest: ops.Forest, train: bool) -> jax.Array:
@@ -92,7 +93,7 @@ class TreeLSTM(nn.Module):
         units = self.features
         vectors = Embed(self.vocabulary, self.embed, name="embed")(words)
         vectors = Dropout(self.dropout, name="dropout_words")(vectors, train)
-        initial = nn.initializers.lecun_normal()
+        initial = initial_values(self.initializer)
         kernel = self.param("kernel", initial, (self.embed, 3 * units), jnp.float32)
         recurrent = self.param("recurrent_kernel", initial, (2 * units, 5 * units), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (4 * units,), jnp.float32)

@@ -8,9 +8,17 @@ from flax import linen as nn
 
 from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
-from jaxdl.models.layers import Convolution, Dropout, Normalization, Normalize, output_size
-
-_GAIN = 2.0  # for layers with ReLU, as in the paper: He et al. 2015, arXiv:1502.01852
+from jaxdl.models.layers import (
+    Convolution,
+    Dropout,
+    Initializer,
+    Normalization,
+    Normalize,
+    initial_values,
+    initializer_field,
+    optional_initializer_field,
+    output_size,
+)
 
 
 def _check_features(features: tuple[int, ...]) -> str | None:
@@ -43,6 +51,9 @@ class UNet(nn.Module):
     dropout: float = traced(
         0.0, "fraction of the bottom level's activations that are dropped in training", optional=True, check=fraction
     )
+    initializer: Initializer | None = optional_initializer_field(
+        "he_normal for the layers with ReLU, as in the paper, and lecun_normal for the others"
+    )
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
@@ -72,6 +83,7 @@ class UNet(nn.Module):
         multiple = 2 ** (len(self.features) - 1)
         missing = [(0, -size % multiple) for size in (height, width)]
         hidden = jnp.pad(inputs, ((0, 0), *missing, (0, 0)), mode="edge")
+        others: Initializer = self.initializer or "lecun_normal"
         passed: list[jax.Array] = []
         for level, channels in enumerate(self.features, 1):
             if passed:
@@ -81,14 +93,16 @@ class UNet(nn.Module):
         hidden = Dropout(self.dropout, name="dropout")(passed.pop(), train)
         for level in range(len(passed), 0, -1):
             channels = self.features[level - 1]
-            hidden = jnp.concatenate([passed.pop(), Doubled(channels, name=f"double_{level}")(hidden)], -1)
+            hidden = jnp.concatenate([passed.pop(), Doubled(channels, others, name=f"double_{level}")(hidden)], -1)
             hidden = self._two_convolutions(hidden, channels, f"up_{level}", train)
-        return Convolution(outputs, (1, 1), name="output")(hidden)[:, :height, :width]
+        return Convolution(outputs, (1, 1), initializer=others, name="output")(hidden)[:, :height, :width]
 
     def _two_convolutions(self, hidden: jax.Array, channels: int, name: str, train: bool) -> jax.Array:
+        begin: Initializer = self.initializer or "he_normal"
         for number in (1, 2):
-            convolution = Convolution(channels, (3, 3), "SAME", gain=_GAIN, name=f"{name}_convolution_{number}")
-            hidden = Normalize(self.normalization, name=f"{name}_normalize_{number}")(convolution(hidden), train)
+            name_here = f"{name}_convolution_{number}"
+            hidden = Convolution(channels, (3, 3), "SAME", initializer=begin, name=name_here)(hidden)
+            hidden = Normalize(self.normalization, name=f"{name}_normalize_{number}")(hidden, train)
             hidden = nn.relu(hidden)
         return hidden
 
@@ -102,12 +116,15 @@ class Doubled(nn.Module):
     """
 
     features: int = static(32, "number of output channels", check=at_least(1))
+    initializer: Initializer = initializer_field()
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Returns (batch, 2 height, 2 width, features) for inputs of shape (batch, height, width, channels)."""
         batch, height, width, _ = inputs.shape
-        spread = nn.Dense(4 * self.features, use_bias=False, name="dense")(inputs)
+        spread = nn.Dense(
+            4 * self.features, use_bias=False, kernel_init=initial_values(self.initializer), name="dense"
+        )(inputs)
         bias: jax.Array = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
         squares = spread.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)
         doubled: jax.Array = squares.reshape(batch, 2 * height, 2 * width, self.features)

@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
+from scipy.special import log_softmax
 
+from jaxdl.errors import UserError
 from jaxdl.objectives import counting
 from jaxdl.objectives.measures import Metric
 
@@ -36,26 +38,86 @@ class LabelErrorRate(Metric):
         return {self.name: float(errors / labels) if labels else math.nan}
 
 
-def ctc_decode(probabilities: ArrayLike, lengths: ArrayLike | None = None) -> list[np.ndarray]:
-    """Returns the answers of a model that was trained with `CTC`, by best path decoding (Graves et al. 2006).
+def ctc_decode(probabilities: ArrayLike, lengths: ArrayLike | None = None, beam: int = 0) -> list[np.ndarray]:
+    """Returns the answers of a model that was trained with `CTC`.
 
-    Each step says its likeliest class; repeated ones count once, and blanks are left out.
+    By best path decoding (Graves et al. 2006) each step says its likeliest class; repeated ones count once, and blanks
+    are left out. By prefix beam search (Hannun et al. 2014, arXiv:1408.2873, algorithm 1, without a language model) the
+    answer is the likeliest one, over all ways to align it, among the beginnings that were kept at each step.
 
     Args:
         probabilities: (examples, time, classes + 1), what the model predicts, or its outputs; the last class is the
-            blank.
+            blank. Rows that are not probabilities, at least 0 with the sum 1, are taken as logits.
         lengths: (examples,) integers, the valid steps of each; None: all.
+        beam: how many beginnings of answers the search keeps at each step, such as 10; 0: best path decoding.
 
     Returns:
         For each example its labels, (steps,) int64.
+
+    Raises:
+        UserError: `beam` is below 0.
     """
-    best = np.asarray(probabilities).argmax(-1)
-    blank = np.shape(probabilities)[-1] - 1
-    if lengths is not None:
-        best = np.where(np.arange(best.shape[1]) < np.asarray(lengths)[:, None], best, blank)
+    given = np.asarray(probabilities)
+    counts = np.full(len(given), given.shape[1]) if lengths is None else np.asarray(lengths)
+    if beam < 0:
+        raise UserError(f"ctc_decode: beam={beam}: give a number of beginnings to keep, or 0 for the best path.")
+    if beam:
+        logs = _log_probabilities(given)
+        return [_likeliest(steps[:count], beam) for steps, count in zip(logs, counts, strict=True)]
+    best, blank = given.argmax(-1), given.shape[-1] - 1
+    best = np.where(np.arange(best.shape[1]) < counts[:, None], best, blank)
     before = np.concatenate([np.full_like(best[:, :1], blank), best[:, :-1]], 1)
     kept = (best != blank) & (best != before)
     return [row[said] for row, said in zip(best, kept, strict=True)]
+
+
+def _log_probabilities(given: np.ndarray) -> np.ndarray:
+    """Returns the logarithms of probabilities, or of the softmax of logits, (..., classes) float64."""
+    values = given.astype(np.float64)
+    if values.size and (values >= 0).all() and np.allclose(values.sum(-1), 1, atol=1e-3):
+        with np.errstate(divide="ignore"):
+            return np.log(values)
+    found: np.ndarray = log_softmax(values, axis=-1)
+    return found
+
+
+def _likeliest(logs: np.ndarray, beam: int) -> np.ndarray:
+    """Returns the answer that a prefix beam search finds, (steps,) int64.
+
+    Args:
+        logs: (time, classes + 1) logarithms of probabilities.
+        beam: how many prefixes are kept.
+    """
+    blank = logs.shape[1] - 1
+    prefixes: list[tuple[int, ...]] = [()]
+    # Of each prefix the probability of all alignments so far that end with a blank, and of those that do not.
+    of_blank, of_label = np.zeros(1), np.full(1, -np.inf)
+    for step in logs:
+        last = np.array([prefix[-1] if prefix else blank for prefix in prefixes])
+        both = np.logaddexp(of_blank, of_label)
+        longer = both[:, None] + step[:blank]
+        ended = np.flatnonzero(last != blank)
+        # The same label again is a new one only after a blank.
+        longer[ended, last[ended]] = of_blank[ended] + step[last[ended]]
+        same_blank, same_label = both + step[blank], np.where(last == blank, -np.inf, of_label + step[last])
+        where = {prefix: number for number, prefix in enumerate(prefixes)}
+        for number, prefix in enumerate(prefixes):
+            parent = where.get(prefix[:-1]) if prefix else None
+            if parent is not None:  # one label more after it is a prefix that is kept already
+                same_label[number] = np.logaddexp(same_label[number], longer[parent, prefix[-1]])
+                longer[parent, prefix[-1]] = -np.inf
+        scores = np.concatenate([np.logaddexp(same_blank, same_label), longer.reshape(-1)])
+        best = np.argsort(-scores, kind="stable")[:beam]
+        best = best[scores[best] > -np.inf] if np.isfinite(scores).any() else best[:1]
+        prefixes = [
+            prefixes[each]
+            if each < len(where)
+            else (*prefixes[(each - len(where)) // blank], (each - len(where)) % blank)
+            for each in map(int, best)
+        ]
+        of_blank = np.concatenate([same_blank, np.full(longer.size, -np.inf)])[best]
+        of_label = np.concatenate([same_label, longer.reshape(-1)])[best]
+    return np.array(prefixes[int(np.logaddexp(of_blank, of_label).argmax())], np.int64)
 
 
 def edit_distances(logits: jax.Array, labels: jax.Array) -> jax.Array:

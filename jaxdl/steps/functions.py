@@ -25,7 +25,7 @@ from jaxdl.steps.elements import Batch as Batch
 from jaxdl.steps.figures import eval_metrics
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
-from jaxdl.steps.gradients import Differentiated, differentiate
+from jaxdl.steps.gradients import Differentiated, differentiate, update_errors
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState as TrainState
 from jaxdl.steps.state import parted, with_others
@@ -218,7 +218,8 @@ class _Functions:
         opt_state, others = parted(state.opt_state)
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
-            updates, opt_state = transformation.update(found.gradients, opt_state, state.params)
+            with update_errors():
+                updates, opt_state = transformation.update(found.gradients, opt_state, state.params)
             params = recipe.optimizer.moved(state.params, updates)
             if AVERAGE in others and enabled(recipe.training.ema):
                 average = averages.following(others[AVERAGE], recipe.training.ema, params, found.model_state)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxdl.backend.compiler import without_jit
 from jaxdl.backend.recompute import recomputed
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.recipe import reads_targets
 from jaxdl.ops.library import computed_by
@@ -184,3 +186,18 @@ def _divided(gradients: Any, scale: jax.Array | None) -> Any:
     if scale is None:
         return gradients
     return jax.tree.map(lambda gradient: (gradient / scale).astype(gradient.dtype), gradients)
+
+
+@contextlib.contextmanager
+def update_errors() -> Iterator[None]:
+    """Turns the error of a transformation of optax that needs more than gradients and parameters into a `UserError`."""
+    try:
+        yield
+    except TypeError as error:
+        if "required keyword-only argument" not in str(error):
+            raise
+        needs = str(error).partition("argument")[2].lstrip("s: ")
+        raise UserError(
+            f"the optimizer needs {needs} beside gradients and parameters, as a line search does, and a training gives "
+            "it these two alone: take another one, such as adam."
+        ) from error

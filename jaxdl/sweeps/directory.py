@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
+from jaxdl.experiment.config import changed_code
 from jaxdl.experiment.versions import versioned
 from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.files.locks import LOCK, FolderLock
@@ -90,6 +91,10 @@ def read_definition(path: Path, default: Experiment) -> Definition:
     Raises:
         UserError: there is none, it is damaged, or it belongs to another experiment.
     """
+    return from_json(_read(path, default), default)
+
+
+def _read(path: Path, default: Experiment) -> Any:
     file = path / DEFINITION
     with named_cause(file, "read"):
         text = file.read_text(encoding="utf-8", errors="replace")
@@ -100,7 +105,7 @@ def read_definition(path: Path, default: Experiment) -> Definition:
         raise UserError(f"{file} is damaged ({error}): restore it, or give another --sweep_dir.") from error
     if name != default.name:
         raise UserError(f"{path} has a sweep of {name!r}, not of {default.name!r}: give another --sweep_dir.")
-    return from_json(value, default)
+    return value
 
 
 def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | None, Definition]:
@@ -114,7 +119,13 @@ def continued(path: Path, now: Definition, extend: bool) -> tuple[Definition | N
         if extend:
             raise UserError(f"--extend: there is no sweep in {path}; give the --sweep_dir of one.")
         return None, now
-    before = _with_functions(read_definition(path, now.experiment), now)
+    value = _read(path, now.experiment)
+    own = changed_code(value["experiment"], now.experiment)
+    if own:
+        raise UserError(
+            f"{path} was begun with other code of {', '.join(own)}: restore it, or give another --sweep_dir."
+        )
+    before = _with_functions(from_json(value, now.experiment), now)
     before = dataclasses.replace(
         before, experiment=dataclasses.replace(before.experiment, tracker=now.experiment.tracker)
     )

@@ -1,4 +1,4 @@
-"""From arrays to a trained model in one statement: `fit` makes an experiment of them and trains it."""
+"""From data to a trained model in one statement: `fit` makes an experiment of them and trains it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from flax import linen as nn
 
 from jaxdl.augment import Augmentation
 from jaxdl.augment.augmenter import Augmenter
-from jaxdl.data import Arrays, default_data_dir
+from jaxdl.data import DATA, Arrays, Data, default_data_dir
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment, Training
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.hooks import Moment
+from jaxdl.experiment.taking import taken
+from jaxdl.fields import own_fields
 from jaxdl.fields.replacing import replace
 from jaxdl.files.locks import LOCK
 from jaxdl.files.paths import expanded
 from jaxdl.inference import TrainedModel, evaluate, load_run, write_exported
-from jaxdl.objectives import OBJECTIVES, Objective, loss
-from jaxdl.objectives.objectives import Kind
-from jaxdl.objectives.own import FromLoss
-from jaxdl.objectives.several import losses
+from jaxdl.objectives import Objective
 from jaxdl.optim import Optimizer
 from jaxdl.record import read_metrics
 from jaxdl.report.figures import curves_figure
@@ -37,6 +36,7 @@ from jaxdl.report.notebook import framed
 from jaxdl.report.run import summary_sections
 from jaxdl.report.terminal import announce
 from jaxdl.training.divergence import Diverged
+from jaxdl.training.inferred import objective_for_arrays, objective_for_source
 from jaxdl.training.run import train
 from jaxdl.training.summary import Summary
 
@@ -44,12 +44,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Arrayed = tuple[Any, Any] | tuple[Any, Any, Any] | Mapping[str, Any]
-_LOSSES: Mapping[Kind, str] = {
-    "classes": "softmax_cross_entropy",
-    "questions": "sigmoid_cross_entropy",
-    "values": "mean_squared_error",
-}
-_SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,8 +112,14 @@ class Fit:
             weights: (examples,), used where the recipe has ``weighted_metrics``; None: all count the same.
 
         Raises:
-            UserError: they are not of the shapes and kinds of the training.
+            UserError: they are not of the shapes and kinds of the training, or it was none on arrays.
         """
+        if not isinstance(self.experiment.data, Arrays):
+            raise UserError(
+                f"evaluate takes arrays after a training on arrays, and this one was on "
+                f"{self.experiment.data.requested}: its figures on test are in summary['metrics'], and those on other "
+                "data are found by jaxdl.evaluate(run_dir, experiment) with these in the experiment."
+            )
         given = {"inputs": inputs, "targets": targets} | ({} if weights is None else {"weights": weights})
         changes = {"data.test": given, "data.validate_on": "", "data.validation": 0.0}
         found = evaluate(self.run_dir, replace(self.experiment, changes), notify=_say_nothing)["metrics"]
@@ -151,7 +151,7 @@ class Fit:
 
 def fit(
     model: nn.Module | Callable[..., Any] | str,
-    data: Arrayed,
+    data: Arrayed | Data | str | Callable[[], Any],
     *,
     validation: Arrayed | float | None = None,
     test: Arrayed | None = None,
@@ -166,18 +166,22 @@ def fit(
     seed: int = 0,
     name: str = "fit",
     run_dir: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     notify: Callable[[str], None] | None = announce,
     **fields: Any,
 ) -> Fit:
-    """Trains a model on arrays, as `train` trains an experiment.
+    """Trains a model on arrays or a data source, as `train` trains an experiment.
 
     Args:
         model: a Linen module, the name of one of jaxdl's, or a function as for `jaxdl.model`.
         data: ``(inputs, targets)``, ``(inputs, targets, weights)`` or a mapping, as for a split of `Arrays`. Several
             inputs, and several targets, are a dictionary by their names, and the arguments below that are of one are
-            then dictionaries, too.
-        validation: the same for validation; or the fraction of `data` that is split off for it; None: no validation.
-        test: the same for the figures at the end; None: those are of validation, or else of the train examples.
+            then dictionaries, too. Or a data source with splits of its own: ``jaxdl.Folder(PATH)``, what `jaxdl.source`
+            makes of a function, or a name such as ``"digits"`` or that of a set of TFDS.
+        validation: the same for validation; or the fraction of `data` that is split off for it; None: no validation,
+            and of a data source what it says itself.
+        test: the same for the figures at the end; None: those are of validation, or else of the train examples. A data
+            source has its own.
         loss: an objective, its name (``mse`` and ``mae`` are short ones), or a function of outputs and targets, see
             `jaxdl.loss`. None: what the targets need, which is said: integers and texts are classes, several columns of
             only 0 and 1 are yes-or-no questions, other numbers are values.
@@ -192,6 +196,7 @@ def fit(
         name: of the experiment.
         run_dir: folder for the run, in which a training that was stopped goes on; None: a temporary one, in which one
             that was stopped goes on, too, where the same process calls `fit` with the same again.
+        data_dir: folder of prepared data sets and original archives; None: TFDS's own.
         notify: called with messages; None: nothing is shown.
         **fields: any other field of the experiment, as for `jaxdl.replace`: by its last name, as a flag has it, or its
             path: ``learning_rate=1e-2``, ``schedule="cosine"``, ``patience=3``, ``class_weight="balanced"``.
@@ -201,39 +206,41 @@ def fit(
         UserError: the arrays, the model and the parts do not fit each other, or a field has no such name.
     """
     say = _say_nothing if notify is None else notify
-    train_on = _named("data", data)
-    objective = _objective(loss, loss_weights, train_on, bool(fields.get("ids")), say)
-    share = validation if isinstance(validation, float | int) else 0.0
-    validating = None if validation is None or isinstance(validation, float | int) else _named("validation", validation)
-    testing = None if test is None else _named("test", test)
-    if testing is None:
-        testing = validating or train_on
-        say(f"fit: without test= the test figures are those of {'validation' if validating else 'the train examples'}.")
-    source = Arrays(train=train_on, test=testing, validate_on=validating or "", validation=share)
-    chosen: dict[str, Any] = {} if validating or share else {"watch": "train/loss"}
+    folder_of_data = default_data_dir() if data_dir is None else expanded(data_dir)
+    if isinstance(data, tuple | list) or (isinstance(data, Mapping) and "train" not in data):
+        source, watched = _arrays(data, validation, test, say)
+        objective = objective_for_arrays(loss, loss_weights, _named("data", data), bool(fields.get("ids")), say)
+    else:
+        source, watched = _source(data, validation, test), True
+        own = {field.path for field in own_fields(source)}
+        given = {each.removeprefix("data."): value for each, value in fields.items()}
+        changed = replace(source, {each: value for each, value in given.items() if each in own})
+        load = functools.partial(changed.load, folder_of_data, _say_nothing)
+        objective = objective_for_source(loss, loss_weights, load, say)
+    about_watch: dict[str, Any] = {} if watched else {"watch": "train/loss"}
     experiment = Experiment(
         name=name,
         data=source,
         model=model,  # type: ignore[arg-type]  # Experiment takes names, too
         objective=objective,
         optimizer=optimizer,  # type: ignore[arg-type]
-        training=Training(epochs=epochs, batch_size=batch_size, **chosen),
+        training=Training(epochs=epochs, batch_size=batch_size, **about_watch),
         augmentation=augmentation or Augmentation(),  # type: ignore[arg-type]
         metrics=metrics,  # type: ignore[arg-type]
         hooks=hooks,  # type: ignore[arg-type]
         seed=seed,
     )
     experiment = replace(experiment, fields)
-    folder = _folder_of(experiment, say) if run_dir is None else None
+    folder = _folder_of(experiment, folder_of_data, say) if run_dir is None else None
     path = Path(folder.name) / "run" if folder is not None else expanded(run_dir or "")
     try:
-        summary = train(experiment, run_dir=path, notify=notify)
+        summary = train(experiment, run_dir=path, data_dir=folder_of_data, notify=notify)
     except Diverged as error:
         error.folder = folder
         raise
     except KeyboardInterrupt:
         if folder is not None:
-            _STOPPED[_identity(experiment)] = folder
+            _STOPPED[_identity(experiment, folder_of_data)] = folder
         raise
     return Fit(experiment, path, summary, folder)
 
@@ -242,18 +249,18 @@ def fit(
 _STOPPED: dict[str, tempfile.TemporaryDirectory[str]] = {}
 
 
-def _folder_of(experiment: Experiment, say: Callable[[str], None]) -> tempfile.TemporaryDirectory[str]:
+def _folder_of(experiment: Experiment, data_dir: Path, say: Callable[[str], None]) -> tempfile.TemporaryDirectory[str]:
     """Returns the temporary folder of the same training, where it was stopped, or a new one."""
-    stopped = _STOPPED.pop(_identity(experiment), None) if _STOPPED else None
+    stopped = _STOPPED.pop(_identity(experiment, data_dir), None) if _STOPPED else None
     if stopped is None:
         return tempfile.TemporaryDirectory(prefix="jaxdl-fit-")
     say("fit: goes on with the same training, which was stopped.")
     return stopped
 
 
-def _identity(experiment: Experiment) -> str:
+def _identity(experiment: Experiment, data_dir: Path) -> str:
     """Returns what tells a training from another: its recipe, with the code of own parts, and its data."""
-    found = experiment.data.load(default_data_dir(), _say_nothing)
+    found = experiment.data.load(data_dir, _say_nothing)
     return json.dumps(to_config(experiment.for_spec(found.spec))) + found.fingerprint
 
 
@@ -261,82 +268,44 @@ def _say_nothing(text: str) -> None:
     pass
 
 
+def _arrays(data: Any, validation: Any, test: Any, say: Callable[[str], None]) -> tuple[Data, bool]:
+    """Returns the source of arrays, and whether it has a validation split."""
+    train_on = _named("data", data)
+    share = validation if isinstance(validation, float | int) else 0.0
+    validating = None if validation is None or isinstance(validation, float | int) else _named("validation", validation)
+    testing = None if test is None else _named("test", test)
+    if testing is None:
+        testing = validating or train_on
+        say(f"fit: without test= the test figures are those of {'validation' if validating else 'the train examples'}.")
+    source = Arrays(train=train_on, test=testing, validate_on=validating or "", validation=share)
+    return source, bool(validating or share)
+
+
+def _source(data: Any, validation: Any, test: Any) -> Data:
+    """Returns the data source that is meant; a share for validation is its own field."""
+    if not isinstance(data, str | Data | Mapping) and not callable(data):
+        raise _no_data("data", data)
+    source: Data = taken("data", data, Data, DATA, '{"train": (x, y), "test": (x, y)}')
+    if test is not None or not (validation is None or isinstance(validation, float | int)):
+        what = "validation" if test is None else "test"
+        raise UserError(
+            f"fit: {what}= goes with data=(inputs, targets), and {source.requested} has splits of its own: leave it "
+            "out, or give the share of train for validation, as in validation=0.2."
+        )
+    return source if validation is None else dataclasses.replace(source, validation=float(validation))
+
+
 def _named(what: str, given: Any) -> dict[str, Any]:
     if isinstance(given, Mapping):
         return dict(given)
     if isinstance(given, tuple | list) and len(given) in (2, 3):
         return dict(zip(("inputs", "targets", "weights"), given, strict=False))
-    raise UserError(
-        f"fit: {what} must be (inputs, targets), (inputs, targets, weights) or a mapping of these names, not "
+    raise _no_data(what, given)
+
+
+def _no_data(what: str, given: Any) -> UserError:
+    source = ', or a data source such as jaxdl.Folder("pictures") or its name' if what == "data" else ""
+    return UserError(
+        f"fit: {what} must be (inputs, targets), (inputs, targets, weights) or a mapping of these names{source}, not "
         f"{brief(given)}."
     )
-
-
-def _kind(data: Mapping[str, Any], ids: bool) -> tuple[Kind, str]:
-    """Returns what the targets are, and why."""
-    given = data["targets"]
-    ragged = isinstance(given, list | tuple) and len({np.shape(each)[:1] for each in given}) > 1
-    targets = np.concatenate([np.asarray(each) for each in given]) if ragged else np.asarray(given)
-    if targets.dtype.kind in "UO":
-        return "classes", "texts are classes"
-    # As `Arrays` has it: whole numbers of as many columns as sequences have steps are a class for each step.
-    first = np.shape(data["inputs"][0])
-    per_step = first[:1] == targets.shape[1:] and (len(first) > 1 or ids)
-    columns = targets.ndim == 2 and targets.shape[1] > 1 and not per_step
-    if columns and bool(np.isin(targets, (0, 1)).all()):
-        if (targets.sum(1) == 1).all():
-            return "classes", "rows with one 1 are classes"
-        return "questions", f"{targets.shape[1]} columns of 0 and 1 are yes-or-no questions"
-    if targets.dtype.kind in "iub":
-        return "classes", f"whole numbers up to {int(targets.max(initial=0))} are classes"
-    return "values", "numbers with a fraction are values to predict"
-
-
-def _objective(
-    given: Any, weights: Mapping[str, float] | None, data: Mapping[str, Any], ids: bool, say: Callable[[str], None]
-) -> Any:
-    """Returns the objective that is meant: of several targets one for each, by their names."""
-    if "targets" not in data:
-        raise UserError("fit: the data have no targets.")
-    targets = data["targets"]
-    if not isinstance(targets, Mapping):
-        if weights or isinstance(given, Mapping):
-            raise UserError("fit: losses by name need targets by name: give a dictionary of targets.")
-        return _single(given, {**data, "inputs": _beside(data, targets)}, ids, say, "")
-    if given is not None and not isinstance(given, Mapping):
-        raise UserError(
-            f"fit: there are several targets; give loss={{{', '.join(f'{name!r}: ...' for name in targets)}}}."
-        )
-    for name in given or {}:
-        if name not in targets:
-            raise unknown("target in loss:", name, targets)
-    each = {
-        name: _single((given or {}).get(name), {"inputs": _beside(data, array), "targets": array}, ids, say, name)
-        for name, array in targets.items()
-    }
-    return losses(each, weights)
-
-
-def _beside(data: Mapping[str, Any], targets: Any) -> Any:
-    """Returns the inputs that targets belong to: of several, those that have as many steps, or the first."""
-    inputs = data["inputs"]
-    if not isinstance(inputs, Mapping):
-        return inputs
-    steps = np.shape(targets[0])[:1]
-    alike = [array for array in inputs.values() if steps and np.shape(array[0])[:1] == steps]
-    return next(iter(alike or inputs.values()))
-
-
-def _single(given: Any, data: Mapping[str, Any], ids: bool, say: Callable[[str], None], name: str) -> Any:
-    """Returns the objective of one target; one of a user's own function gets the inferred kind."""
-    kind, why = _kind(data, ids)
-    if given is None:
-        say(f"fit: {name + ': ' if name else ''}{why}; loss={_LOSSES[kind]}.")
-        return OBJECTIVES.make(_LOSSES[kind])
-    if isinstance(given, str):
-        return OBJECTIVES.make(_SHORT.get(given, given))
-    if isinstance(given, type) and issubclass(given, FromLoss):
-        given = given()
-    elif callable(given) and not isinstance(given, Objective | type):
-        given = loss(given)()
-    return given.of_kind(kind) if isinstance(given, FromLoss) else given

@@ -20,7 +20,7 @@ from pathlib import Path
 from jaxdl.checkpoint import Checkpoints
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.config import from_config
+from jaxdl.experiment.config import changed_code, from_config
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
@@ -126,14 +126,18 @@ def reproduce(
         notify: takes messages.
 
     Raises:
-        UserError: the original is not finished, this version trains with another arithmetic, the weights that it began
-            with have changed, or `jaxdl.train` raises it.
+        UserError: the original is not finished, the code of an own part has changed, this version trains with another
+            arithmetic, the weights that it began with have changed, or `jaxdl.train` raises it.
     """
     from jaxdl.training.run import run_training
 
     original, run_dir = expanded(original), expanded(run_dir)
+    config = read_config(original)
     if experiment is None:
-        experiment = from_config(read_config(original))
+        experiment = from_config(config)
+    own = changed_code(config, experiment)
+    if own:
+        raise UserError(f"{original} was trained with other code of {', '.join(own)}: restore it, to compare the bits.")
     status = read_summary(original).get("status")
     if status != "completed":
         raise UserError(f"{original} has a run with status {status!r}: only a completed run can be compared.")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import jaxdl
+
+X, Y = np.ones((6, 2), np.float32), np.arange(6) % 2
 
 
 def experiment(**parts: Any) -> jaxdl.Experiment:
@@ -28,6 +31,20 @@ def test_names_and_kinds_stand_for_their_parts() -> None:
     assert experiment(metrics=["accuracy"]).metrics == experiment(metrics="accuracy").metrics == ("accuracy",)
 
 
+def test_a_list_or_a_number_stands_for_a_tuple() -> None:
+    for features in ([8], 8, (8,)):
+        assert experiment(model=jaxdl.MLP(features=features)).model == jaxdl.MLP(features=(8,))
+    assert experiment(model=jaxdl.CNN(kernel=[5, 3])).model == jaxdl.CNN(kernel=(5, 3))
+    assert experiment(data=jaxdl.Table("a.csv", columns=["a"])).data == jaxdl.Table("a.csv", columns=("a",))
+
+
+def test_splits_by_name_are_arrays() -> None:
+    splits = {"train": (X, Y), "test": {"inputs": X, "targets": Y}}
+    assert experiment(data=splits).data == jaxdl.Arrays(train=splits["train"], test=splits["test"])
+    made = experiment(data={**splits, "validation": (X, Y)}).data
+    assert made == jaxdl.Arrays(train=(X, Y), test=(X, Y), validate_on=(X, Y))
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
@@ -35,6 +52,14 @@ def test_names_and_kinds_stand_for_their_parts() -> None:
         ({"optimizer": 1e-3}, r"Experiment\(optimizer=...\) must be a part such as jaxdl.Adam"),
         ({"training": "long"}, r"Experiment\(training=...\) must be a part such as jaxdl.Training"),
         ({"objective": lambda: 0}, r"must take \(outputs, targets\)"),
+        (
+            {"data": (X, X)},
+            r"jaxdl.Arrays\(train=\(x, y\).* not \(ndarray of float32 and shape \(6, 2\)",
+        ),
+        (
+            {"optimizer": jaxdl.Adam(learning_rate=abs)},
+            r"must be a number, not a function: .* schedule=f",
+        ),
     ],
 )
 def test_what_is_not_clear_is_refused_at_once(parts: dict[str, Any], message: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxdl.models import CNN, MLP, RNN
+from jaxdl.models import CNN, MLP, RNN, Autoencoder, ResNet, Seq2Seq, TreeLSTM, UNet
 from jaxdl.models.layers import Convolution, Dropout, Normalize, initial_values
 
 IMAGES = jax.random.normal(jax.random.key(0), (6, 5, 4, 12))
@@ -115,6 +115,50 @@ def test_an_initializer_is_that_of_all_kernels_of_a_model() -> None:
                 np.testing.assert_allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-5)
     with pytest.raises(ValueError, match="initializer='glorot': must be one of lecun_normal"):
         MLP(initializer="glorot", outputs=2).init(jax.random.key(0), jnp.zeros((1, 2)))  # type: ignore[arg-type]
+
+
+OTHERS = {
+    "ResNet": (ResNet(depth=8, features=(4, 4, 8), shortcut="B", outputs=3), np.zeros((1, 4, 4, 1), np.float32)),
+    "UNet": (UNet(features=(4, 8), outputs=2), np.zeros((1, 4, 4, 1), np.float32)),
+    "Autoencoder": (Autoencoder(features=(6, 3)), np.zeros((1, 8), np.float32)),
+    "Seq2Seq": (
+        Seq2Seq(units=8, embed=4, vocabulary=5, outputs=3, output_length=2),
+        np.zeros((1, 4), np.int32),
+    ),
+    "TreeLSTM": (TreeLSTM(features=4, embed=3, vocabulary=5, outputs=2), np.zeros((1, 3, 3), np.int32)),
+    "RNN": (RNN(features=(8,), attention=2, outputs=3), np.zeros((1, 2, 12), np.float32)),
+}
+KERNELS = {"ResNet": 10, "UNet": 8, "Autoencoder": 4, "Seq2Seq": 7, "TreeLSTM": 3, "RNN": 8}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_initializer_is_that_of_all_kernels_of_every_other_model(name: str) -> None:
+    model, inputs = OTHERS[name]
+    params = jax.jit(lambda key: model.clone(initializer="orthogonal").init(key, inputs))(jax.random.key(0))["params"]
+    found = 0
+    for path, kernel in jax.tree_util.tree_leaves_with_path(params):
+        last = path[-1].key
+        if kernel.ndim < 2 or "embed" in last or (last == "recurrent_kernel" and name != "TreeLSTM"):
+            continue
+        matrix = np.asarray(kernel).reshape(-1, kernel.shape[-1])
+        matrix = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+        np.testing.assert_allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-5)
+        found += 1
+    assert found == KERNELS[name]
+
+
+@pytest.mark.parametrize("name", ["ResNet", "UNet"])
+def test_without_an_initializer_layers_with_relu_begin_as_the_paper_has_it(name: str) -> None:
+    model, inputs = OTHERS[name]
+    layer = "convolution" if name == "ResNet" else "down_1_convolution_1"
+    find = {
+        given: jax.jit(lambda key, given=given: model.clone(initializer=given).init(key, inputs))(jax.random.key(0))
+        for given in (None, "he_normal", "lecun_normal")
+    }
+    own, he, lecun = (find[given]["params"] for given in (None, "he_normal", "lecun_normal"))
+    np.testing.assert_array_equal(own[layer]["kernel"], he[layer]["kernel"])
+    np.testing.assert_allclose(own[layer]["kernel"], lecun[layer]["kernel"] * np.sqrt(2), rtol=1e-5)
+    np.testing.assert_array_equal(own["output"]["kernel"], lecun["output"]["kernel"])
 
 
 def test_none_returns_the_inputs_and_has_no_parameters() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import hypothesis.strategies as st
 import jax
 import numpy as np
 import pytest
-from hypothesis import given
+import scipy.special
+from hypothesis import given, settings
 
 import jaxdl
 from jaxdl.objectives import CTC
@@ -39,6 +42,49 @@ def test_answers_are_read_from_the_likeliest_classes(seed: int) -> None:
         counts = [9] * 5 if given_lengths is None else lengths
         expected = [read(path[:count], 3) for path, count in zip(outputs.argmax(-1), counts, strict=True)]
         assert [answer.tolist() for answer in jaxdl.ctc_decode(outputs, given_lengths)] == expected
+
+
+def every_answer(probabilities: np.ndarray) -> dict[tuple[int, ...], float]:
+    """The probability of each answer: the sum over all alignments that say it, one by one."""
+    steps, classes = probabilities.shape
+    found: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(classes), repeat=steps):
+        answer = tuple(read(np.array(path), classes - 1))
+        found[answer] = found.get(answer, 0.0) + float(np.prod(probabilities[range(steps), path]))
+    return found
+
+
+@given(seed=st.integers(0, 2**32 - 1), steps=st.integers(1, 5), classes=st.integers(2, 4), sure=st.floats(0.1, 4))
+@settings(max_examples=60)
+def test_a_wide_beam_finds_the_likeliest_of_all_answers(seed: int, steps: int, classes: int, sure: float) -> None:
+    random = np.random.default_rng(seed)
+    logits, lengths = sure * random.normal(size=(2, steps, classes)), random.integers(1, steps + 1, 2)
+    probabilities = scipy.special.softmax(logits, -1)
+    for given_to_it in (probabilities, probabilities.astype(np.float32), logits):
+        answers = jaxdl.ctc_decode(given_to_it, lengths, beam=1000)
+        for answer, rows, count in zip(answers, probabilities, lengths, strict=True):
+            every = every_answer(rows[:count])
+            assert answer.dtype == np.int64
+            assert every[tuple(answer.tolist())] == pytest.approx(max(every.values()), rel=1e-5)
+
+
+@given(seed=st.integers(0, 2**32 - 1), beam=st.integers(1, 4))
+@settings(max_examples=30)
+def test_a_narrow_beam_gives_an_answer_that_can_be(seed: int, beam: int) -> None:
+    probabilities = np.random.default_rng(seed).dirichlet(np.ones(3), size=(1, 5))
+    probabilities[:, 2, 0], probabilities[:, 2, 1] = 0, probabilities[:, 2, :2].sum()  # a class that is impossible
+    (answer,) = jaxdl.ctc_decode(probabilities, beam=beam)
+    assert every_answer(probabilities[0])[tuple(answer.tolist())] > 0
+
+
+def test_the_likeliest_answer_is_not_always_on_the_likeliest_path() -> None:
+    """No label has 0.36, one label in three ways 0.64."""
+    steps = np.array([[[0.4, 0.6], [0.4, 0.6]]])
+    assert [answer.tolist() for answer in jaxdl.ctc_decode(steps)] == [[]]
+    assert [answer.tolist() for answer in jaxdl.ctc_decode(steps, beam=2)] == [[0]]
+    assert [answer.tolist() for answer in jaxdl.ctc_decode(steps, np.array([0]), beam=2)] == [[]]
+    with pytest.raises(jaxdl.UserError, match="beam=-1"):
+        jaxdl.ctc_decode(steps, beam=-1)
 
 
 @given(seed=st.integers(0, 2**32 - 1))

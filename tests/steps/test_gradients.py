@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import linen as nn
 
@@ -16,7 +17,7 @@ from jaxdl.backend.jaxprs import computes_again
 from jaxdl.data import Preprocess, Spec
 from jaxdl.errors import UserError
 from jaxdl.steps.forward import Forward
-from jaxdl.steps.gradients import differentiate
+from jaxdl.steps.gradients import differentiate, update_errors
 from tests.experiments.twins import twin
 from tests.steps.test_functions import SPEC, batch, experiment
 
@@ -224,3 +225,14 @@ def test_a_training_in_parts_ends_where_that_of_whole_batches_ends(name: str, tm
         assert found[1][0][metric] == pytest.approx(found[0][0][metric], rel=1e-4)
     for one, other in zip(*(jax.tree.leaves(params) for _, params in found), strict=True):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-4 * float(np.abs(one).max()))
+
+
+def test_a_transformation_that_needs_more_than_gradients_is_named_by_what_it_needs() -> None:
+    search, params = optax.lbfgs(), {"w": jnp.ones(2)}
+    with (
+        pytest.raises(UserError, match="the optimizer needs 'value', 'grad', and 'value_fn' beside gradients"),
+        update_errors(),
+    ):
+        search.update(params, search.init(params), params)
+    with pytest.raises(TypeError, match="another"), update_errors():
+        raise TypeError("another")

@@ -92,6 +92,49 @@ def test_weights_are_a_third_array() -> None:
     assert (result.predict(X).argmax(1) == 1).all(), "what has no weight is not learnt"
 
 
+@jaxdl.source
+def sides(*, n: int = 80, columns: int = 1) -> Any:
+    """Points, and on which side of the middle they lie: as a class, or a yes or no for each of several axes."""
+    x = X[:n]
+    y = (x[:, 0] > 0).astype(int) if columns == 1 else (x[:, :columns] > 0).astype(int)
+    return {"train": (x[::2], y[::2]), "test": (x[1::2], y[1::2])}
+
+
+def test_a_data_source_is_taken_as_in_an_experiment(tmp_path: Path) -> None:
+    said: list[str] = []
+    short: dict[str, Any] = {"epochs": 1, "batch_size": 16, "notify": said.append}
+    assert jaxdl.fit(MODEL, sides.function(), **short).summary["data"]["test_examples"] == 40
+    result = jaxdl.fit(MODEL, sides, validation=0.25, n=64, **short)
+    experiment = jaxdl.Experiment(
+        name="fit",
+        data=sides(n=64, validation=0.25),
+        model=MODEL,
+        objective="softmax_cross_entropy",  # type: ignore[arg-type]
+        optimizer="adam",  # type: ignore[arg-type]
+        training=jaxdl.Training(epochs=1, batch_size=16),
+    )
+    summary = jaxdl.train(experiment, run_dir=tmp_path / "train", notify=None)
+    assert result.experiment == experiment
+    assert result.summary["params_sha256"] == summary["params_sha256"]
+    assert result.summary["data"]["validation_examples"] == 8
+    assert "fit: the targets of sides are 2 classes; loss=softmax_cross_entropy." in said
+    with pytest.raises(jaxdl.UserError, match="after a training on arrays, and this one was on sides"):
+        result.evaluate(X, LABELS)
+
+
+def test_what_does_not_go_with_a_source_is_refused() -> None:
+    with pytest.raises(jaxdl.UserError, match=r"validation= goes with data=\(inputs, targets\), and sides has splits"):
+        jaxdl.fit(MODEL, sides, validation=(X, LABELS), notify=None)
+    with pytest.raises(jaxdl.UserError, match=r"test= goes with .* leave it out, or give the share"):
+        jaxdl.fit(MODEL, "digits", test=(X, LABELS), notify=None)
+    with pytest.raises(jaxdl.UserError, match="unknown data set 'digitz'"):
+        jaxdl.fit(MODEL, "digitz", notify=None)
+    with pytest.raises(jaxdl.UserError, match=r"fit: data must be \(inputs, targets\).* or a data source such"):
+        jaxdl.fit(MODEL, X, notify=None)  # type: ignore[arg-type]
+    with pytest.raises(jaxdl.UserError, match=r"Experiment\(data=...\) must be a part.*not \{'train': "):
+        jaxdl.fit(MODEL, {"train": (X, LABELS), "tset": (X, LABELS)}, notify=None)
+
+
 def test_mistakes_are_named() -> None:
     with pytest.raises(jaxdl.UserError, match="unknown field learnin_rate. Did you mean learning_rate"):
         fitted(LABELS, learnin_rate=1.0)

@@ -10,14 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import optax
 import pytest
 
 import jaxdl
+from jaxdl.fields.function import code_digest
 from jaxdl.record import read_config, read_record
-from jaxdl.training.reproduce import compare
+from jaxdl.training.reproduce import compare, reproduce
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = '''
@@ -249,6 +253,61 @@ def test_code_that_has_changed_is_told_whichever_part_it_is(changed: str, tmp_pa
     assert changed_code(config, recipe(same)) == []
     (told,) = changed_code(config, recipe(tmp_path / "changed" / "own.py"))
     assert told.startswith(f"{changed.partition(',')[0]} (own.py:")
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_used_with_changed_code_only_after_a_word(tmp_path: Path) -> None:
+    """What predicts and measures says so, and what compares bits, or goes on with a sweep, refuses."""
+    (tmp_path / "own.py").write_text(FILE)
+    (tmp_path / "changed").mkdir()
+    (tmp_path / "changed" / "own.py").write_text(FILE.replace(*CHANGES["Net"]))
+    short = {"training.epochs": 1, "hooks": ()}
+    same, other = (jaxdl.replace(recipe(tmp_path / name / "own.py"), short) for name in (".", "changed"))
+    run, sweep, lines = tmp_path / "run", tmp_path / "sweep", list[str]()
+    jaxdl.train(same, run_dir=run, notify=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = jaxdl.load_run(run, same).predict(np.ones((1, 2), np.float32))
+    with pytest.warns(UserWarning, match=r"the code of Net \(own.py:\d+\) has changed since .*run was trained") as told:
+        after = jaxdl.load_run(run, other).predict(np.ones((1, 2), np.float32))
+    assert (before != after).any() and [each.filename for each in told] == [__file__]
+    jaxdl.evaluate(run, other, notify=lines.append)
+    assert [line.split(" (")[0] for line in lines] == ["the code of Net"]
+    with pytest.raises(jaxdl.UserError, match=r"was trained with other code of Net"):
+        reproduce(run, tmp_path / "again", other)
+    assert not (tmp_path / "again").exists()
+    alone = jaxdl.Execution(batch="off")
+    jaxdl.sweep(same, {"gamma": "1,2"}, sweep_dir=sweep, notify=lines.append, execution=alone)
+    with pytest.raises(jaxdl.UserError, match=r"sweep was begun with other code of Net"):
+        jaxdl.sweep(other, {"gamma": "1,2"}, sweep_dir=sweep, notify=lines.append, execution=alone)
+
+
+def unnamed(rate: float = 1e-3, times: float = 1.0) -> jaxdl.Experiment:
+    """Returns a recipe of what has no name; the lambda is the same in each, and the numbers around it are not."""
+    return jaxdl.Experiment(
+        name="unnamed",
+        data="digits",  # type: ignore[arg-type]
+        model=jaxdl.MLP(features=[8]),  # type: ignore[arg-type]
+        objective=lambda outputs, targets: abs(outputs.sum(-1) - targets), optimizer=optax.adam(rate), seed=int(times),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_what_has_no_name_is_marked_in_the_config() -> None:
+    recipe = unnamed()
+    config = jaxdl.to_config(recipe)
+    assert config["unnamed"] == ["objective", "optimizer"] and config["model"]["features"] == [8]
+    assert "unnamed" not in jaxdl.to_config(jaxdl.replace(recipe, objective="huber", optimizer="sgd"))
+    assert jaxdl.from_config(config, recipe) == recipe
+    assert jaxdl.to_config(unnamed()) == config
+    with pytest.raises(jaxdl.UserError, match="objective '<lambda>' is not a part of jaxdl"):
+        jaxdl.from_config(config)
+
+
+def test_the_digest_of_a_lambda_is_of_nothing_around_it() -> None:
+    given, other = (lambda x: x + 1), [lambda x: x + 1, "beside it"][0]
+    assert code_digest(given) == code_digest(other) != code_digest(lambda x: x + 2)
+    assert code_digest(lambda x: np.sin(x)) != code_digest(lambda x: np.cos(x))
+    assert code_digest(lambda x: [each + 1 for each in x]) == code_digest(lambda x: [each + 1 for each in x])
 
 
 def test_a_config_is_read_without_importing_the_file_that_it_names(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from jaxdl.errors import EXTRAS, UserError, missing
 from jaxdl.experiment import Experiment
 from jaxdl.inference.predictor import TrainedModel, bucket_sizes, load_run
 from jaxdl.inference.serving.limits import Limits
+from jaxdl.report.terminal import announce
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -25,6 +26,7 @@ def serving_app(
     experiment: Experiment | None = None,
     max_batch: int = 64,
     limits: Limits | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Starlette:
     """Returns an ASGI application that predicts with a finished run, to be run or mounted by a server of your own.
 
@@ -36,6 +38,7 @@ def serving_app(
         experiment: the recipe, as `jaxdl.load_run` takes it.
         max_batch: examples that are predicted together at most; there is a program for each power of two below.
         limits: what is taken from clients.
+        notify: as for `jaxdl.load_run`.
 
     Raises:
         UserError: a package of the extra ``serve`` is missing, or as for `jaxdl.load_run`.
@@ -46,7 +49,7 @@ def serving_app(
         raise UserError(f"max_batch={max_batch}: give a number of examples from 1.")
     from jaxdl.inference.serving.app import make_app
 
-    model = run if isinstance(run, TrainedModel) else load_run(run, experiment)
+    model = run if isinstance(run, TrainedModel) else load_run(run, experiment, notify=notify)
     return make_app(model.warmed(bucket_sizes(max_batch)), limits or Limits())
 
 
@@ -78,7 +81,7 @@ def serve(
     listener = _bound(host, port)  # first, so that a port in use is noticed before programs are compiled
     try:
         limits = limits or Limits()
-        app = serving_app(run, experiment=experiment, max_batch=max_batch, limits=limits)
+        app = serving_app(run, experiment=experiment, max_batch=max_batch, limits=limits, notify=announce)
         from jaxdl.inference.serving.connections import server_of
 
         local = _is_loopback(listener)
