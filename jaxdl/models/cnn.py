@@ -107,8 +107,9 @@ class CNN(nn.Module):
             if number in pool_after or (not pool_after and number == len(self.features)):
                 hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)
         hidden = hidden.reshape(hidden.shape[0], -1)
+        product = None if train else ops.product  # for a single example
         for number, units in enumerate(self.dense, 1):
-            hidden = nn.Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
+            hidden = nn.Dense(units, kernel_init=initial, dot_general=product, name=f"dense_{number}")(hidden)
             hidden = self._activate(hidden, f"normalize_dense_{number}", train)
             hidden = Dropout(self.dense_dropout, name=f"dropout_dense_{number}")(hidden, train)
         return nn.Dense(outputs, kernel_init=initial, name="output")(hidden)

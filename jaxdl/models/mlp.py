@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 from flax import linen as nn
 
+from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, fraction, static, traced
 from jaxdl.models.activation import activation_named, check_activation
 from jaxdl.models.layers import (
@@ -56,8 +57,9 @@ class MLP(nn.Module):
             raise ValueError("MLP does not read lengths, so padding would count: take RNN, or data without lengths")
         outputs, initial = output_size(self, self.outputs), initial_values(self.initializer)
         hidden = inputs.reshape(inputs.shape[0], -1)
+        product = None if train else ops.product  # for a single example
         for number, units in enumerate(self.features, 1):
-            hidden = nn.Dense(units, kernel_init=initial, name=f"dense_{number}")(hidden)
+            hidden = nn.Dense(units, kernel_init=initial, dot_general=product, name=f"dense_{number}")(hidden)
             hidden = Normalize(self.normalization, name=f"normalize_{number}")(hidden, train)
             hidden = activation_named(self.activation)(hidden)
             hidden = Dropout(self.dropout, name=f"dropout_{number}")(hidden, train)

@@ -16,6 +16,7 @@ from jaxdl.ops.images import (
 )
 from jaxdl.ops.normalization import moments
 from jaxdl.ops.pooling import average_pool, max_pool
+from jaxdl.ops.product import product
 from jaxdl.ops.recurrence import bidirectional, gru, gru_reset_before, lstm, simple_rnn
 from jaxdl.ops.stage import convolution_max_pool
 from jaxdl.ops.tree import Forest, tree_lstm
@@ -34,6 +35,7 @@ __all__ = [
     "lstm",
     "max_pool",
     "moments",
+    "product",
     "rotate_and_zoom",
     "rotate_and_zoom_masks",
     "saturate",
