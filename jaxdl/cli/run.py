@@ -46,6 +46,7 @@ def run(options: Options, experiment: Experiment | None, arguments: Sequence[str
         xla_flags=options.xla_flags,
         debug=options.debug,
         cpu_devices=_devices_to_try(options) if axes is None else devices_of(axes),
+        synchronous=options.mode == "serve",
     )
     raise_terminated()
     if options.max_time:
