@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -218,12 +219,12 @@ def test_the_first_prediction_of_a_warm_model_prepares_nothing(model: Callable[[
         inputs[name] = np.ones((2, *each.input_shape), each.input_dtype)
         if each.lengths:
             lengths[name] = [1, each.input_shape[0]]
-    given = (inputs, lengths or None) if spec.inputs else (inputs[""], lengths.get(""))
+    given: list[Any] = [inputs, lengths or None] if spec.inputs else [inputs[""], lengths.get("")]
     before = set(sys.modules)
     listen = lambda event, seconds, **details: events.append(event)  # noqa: E731
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
-        warm.predict(*given, notify=lambda line: None)
+        warm.predict(given[0], given[1], lambda line: None)
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
     assert (events, set(sys.modules) - before) == ([], set())
