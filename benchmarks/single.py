@@ -45,12 +45,12 @@ def measure(framework: str, python: str, calls: int) -> dict[str, Any]:
 def table(rounds: Sequence[Mapping[str, Mapping[str, Any]]]) -> str:
     """Returns the medians over rounds in microseconds, a line for each framework."""
     names = [f"{model}/{name}" for model in MODELS for name in ("median", "p99", "first")]
-    lines = [f"{'microseconds':<14}" + "".join(f"{name:>13}" for name in names)]
+    lines = [f"{'microseconds':<20}" + "".join(f"{name:>13}" for name in names)]
     for framework in FRAMEWORKS:
         own = [found[framework] for found in rounds if framework in found]
         if own:
             medians = (statistics.median(each[name] for each in own) for name in names)
-            lines.append(f"{framework:<14}" + "".join(f"{value:>13,.0f}" for value in medians))
+            lines.append(f"{framework:<20}" + "".join(f"{value:>13,.0f}" for value in medians))
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ seconds of a call, and those of the first one after the framework was warmed.
 | framework | what it is |
 |---|---|
 | ``jaxdl`` | ``predict`` of a model that is warmed for one example, with all its checks |
+| ``jaxdl, synchronous`` | ``jaxdl`` after ``jaxdl.configure(synchronous=True)`` |
 | ``jax.jit`` | the same model in a function under `jax.jit`, and nothing else |
 | ``onnxruntime`` | jaxdl's export in an `InferenceSession`; of one thread and the default number, the faster |
 | ``torch`` | `nn.Sequential` in inference mode; as it is or traced and frozen, with one thread or all: the fastest |
@@ -34,6 +35,14 @@ def of_jaxdl(name: str) -> Predict:
     """Returns jaxdl's way; it is warm without a call."""
     predict: Predict = jaxdl_model(name).warmed((1,)).predict
     return predict
+
+
+def of_jaxdl_synchronous(name: str) -> Predict:
+    """Returns jaxdl's way in a process that computes on the thread that calls."""
+    import jaxdl
+
+    jaxdl.configure(xla_flags=False, synchronous=True)
+    return of_jaxdl(name)
 
 
 def of_jit(name: str) -> Predict:
@@ -102,6 +111,7 @@ def of_keras(name: str) -> Predict:
 
 FRAMEWORKS: dict[str, Callable[[str], Predict]] = {
     "jaxdl": of_jaxdl,
+    "jaxdl, synchronous": of_jaxdl_synchronous,
     "jax.jit": of_jit,
     "onnxruntime": of_onnxruntime,
     "torch": of_torch,

@@ -21,6 +21,7 @@ def configure(
     compilation_cache: bool = True,
     debug: bool = False,
     cpu_devices: int = 1,
+    synchronous: bool = False,
 ) -> None:
     """Makes the settings that measurements justify, unless the user made others; call it before the first computation.
 
@@ -33,6 +34,9 @@ def configure(
         debug: run without jit, one operation after another, and raise `FloatingPointError` at the first operation that
             gives NaN, so that the traceback has its line; breakpoints and ``print`` in a model then see numbers. Slow.
         cpu_devices: as how many devices the CPU counts, unless the user has set their number.
+        synchronous: on the CPU compute a program on the thread that calls it. To wake another one takes several times
+            as long as a small model, so this is for processes that predict for single examples; a training is better
+            computed beside the Python code that reads its figures.
 
     Raises:
         UserError: the platform is not on this machine.
@@ -46,6 +50,8 @@ def configure(
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     add_cpu_devices(cpu_devices)
+    if synchronous:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
     if debug:
         jax.config.update("jax_disable_jit", True)
         jax.config.update("jax_debug_nans", True)

@@ -61,6 +61,7 @@ def _run(options: Options, experiment: Experiment | None, arguments: Sequence[st
         xla_flags=options.xla_flags,
         debug=options.debug,
         cpu_devices=cpu_devices if together is None else max(1, cpu_devices // together.count),
+        synchronous=options.mode == "serve",
     )
     raise_terminated()
     if options.max_time:

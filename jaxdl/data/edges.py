@@ -52,10 +52,11 @@ class Edges(NamedTuple):
         """
         if self.deviation > _MOST_DEVIATION or abs(self.mean - 0.5) < _FROM_MIDDLE:
             return np.zeros(len(inputs), bool)
-        edges, near = brightness_of_edges(inputs, spec), 3 * self.deviation + _TOLERANCE
-        across: np.ndarray = (edges > 0.5) != (self.mean > 0.5)
-        if not across.any():
+        means = _means(inputs, spec)
+        across: np.ndarray = (means > 0.5) if self.mean <= 0.5 else (means <= 0.5)
+        if not np.count_nonzero(across):  # what comes here for each single picture is as short as it can be
             return across
+        edges, near = _bounded(means), 3 * self.deviation + _TOLERANCE
         found: np.ndarray = across & (np.abs(1 - edges - self.mean) <= near) & (np.abs(edges - self.mean) > near)
         return found
 
@@ -75,10 +76,18 @@ def _are_pictures(spec: Spec) -> bool:
 
 def brightness_of_edges(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     """Returns the mean of the outermost pixels of each picture, (examples,) from 0 to 1."""
+    return _bounded(_means(inputs, spec))
+
+
+def _means(inputs: np.ndarray, spec: Spec) -> np.ndarray:
     numbers = inputs.reshape(len(inputs), -1).take(_edge_numbers(spec.input_shape), 1)
     # Not `mean`: it takes twice the time, of which a small model has little.
-    brightness: np.ndarray = np.add.reduce(numbers, 1, np.float64) * (spec.preprocess.scale / numbers.shape[1])
-    bounded: np.ndarray = np.minimum(np.maximum(brightness, 0), 1)
+    means: np.ndarray = np.add.reduce(numbers, 1, np.float64) * (spec.preprocess.scale / numbers.shape[1])
+    return means
+
+
+def _bounded(means: np.ndarray) -> np.ndarray:
+    bounded: np.ndarray = np.minimum(np.maximum(means, 0), 1)
     return bounded
 
 

@@ -36,6 +36,9 @@ from jaxdl.record import read_config, read_record
 from jaxdl.steps.averages import averaged, without_average
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
+# JAX takes its quick way to a compiled program from the second call on.
+_CALLS_TO_WARM = 3
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
@@ -134,7 +137,8 @@ class TrainedModel:
         """Returns this model with programs for batches of these sizes alone, which are compiled before it returns.
 
         No later prediction compiles anything, however many examples it has: they are filled up to the next size, and
-        more than the largest are cut into batches of it.
+        more than the largest are cut into batches of it. What else is only done at first is done here, too, so that the
+        first prediction is like the others.
 
         Args:
             sizes: numbers of examples, such as (1, 32).
@@ -146,14 +150,12 @@ class TrainedModel:
         if not wanted or not all(isinstance(size, int | np.integer) and size >= 1 for size in wanted):
             raise UserError(f"warm={tuple(sizes)}: give numbers of examples from 1, such as warm=(1, 32).")
         model = dataclasses.replace(self, sizes=wanted)
-        one: dict[str, np.ndarray] = {}
-        for name, spec in self.spec.inputs or (("", self.spec),):
-            dtype = jax.dtypes.canonicalize_dtype(spec.input_dtype)
-            one[full_name("inputs", name)] = np.zeros((1, *spec.input_shape), dtype)
-            if spec.lengths:
-                one[full_name("lengths", name)] = np.full(1, spec.input_shape[0], np.int32)
+        inputs, lengths = _one_example(self.spec)
+        batch = model.checked(inputs, lengths, lambda line: None)
         for size in wanted:
-            model._predict_batch(one, (size,))
+            model._predict_batch(batch, (size,))
+        for _ in range(_CALLS_TO_WARM):
+            model.predict(inputs, lengths, lambda line: None)
         return model
 
     def _of_examples(self, predictions: Any, lengths: np.ndarray | None) -> np.ndarray:
@@ -194,7 +196,7 @@ class TrainedModel:
         if self.edges is None or inputs is None or not len(inputs):
             return
         found = self.edges.exchanged(inputs, self.spec)
-        if found.any():
+        if np.count_nonzero(found):
             theirs = brightness_of_edges(inputs[found], self.spec).mean()
             notify(
                 f"{found.sum():,} of {len(inputs):,} pictures (the first is number {found.argmax()}) have light and "
@@ -234,6 +236,16 @@ def _without_state(step: Callable[[TrainState, Any], Any]) -> Callable[..., Any]
         return step(TrainState(jnp.zeros((), jnp.int32), params, model_state, (), jax.random.key(0)), batch)
 
     return jax.jit(predict_step)
+
+
+def _one_example(spec: Spec) -> tuple[Any, Any]:
+    """Returns what `TrainedModel.predict` takes: inputs of one example, which are zeros, and lengths: all steps."""
+    inputs, lengths = {}, {}
+    for name, each in spec.inputs or (("", spec),):
+        inputs[name] = np.zeros((1, *each.input_shape), jax.dtypes.canonicalize_dtype(each.input_dtype))
+        if each.lengths:
+            lengths[name] = np.full(1, each.input_shape[0], np.int32)
+    return (inputs, lengths or None) if spec.inputs else (inputs[""], lengths.get(""))
 
 
 def _filled(array: np.ndarray, missing: int) -> np.ndarray:

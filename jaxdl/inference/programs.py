@@ -132,10 +132,15 @@ def load_program(path: str | os.PathLike[str]) -> Program:
         from jax import export
 
         found = export.deserialize(bytearray(data))
+        if not written:
+            found.mlir_module()  # what a newer JAX wrote is noticed here; else only at the first call
     except ModuleNotFoundError as error:
         raise missing("export", "reading a program") from error
     except Exception as error:
-        raise UserError(f"{path} is no program of --mode=export, or is damaged ({_brief(error)}).") from error
+        raise UserError(
+            f"{path} is no program of --mode=export, is damaged, or was written by a newer JAX than this "
+            f"{jax.__version__} ({_brief(error)})."
+        ) from error
     return Program(description, jax.jit(found.call))
 
 

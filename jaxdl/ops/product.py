@@ -1,4 +1,4 @@
-"""Matrix products of dense layers, of which oneDNN can compute the large ones on the CPU (`jaxdl.ops.library`)."""
+"""Matrix products of dense layers: on the CPU oneDNN can compute large ones, and those of one row are cut in pieces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 from jax import lax
 
-from jaxdl.ops import onednn
+from jaxdl.ops import onednn, single_row
 from jaxdl.ops.library import chosen, threads
 from jaxdl.ops.replicated import of_each_share
 
@@ -46,7 +46,7 @@ def dot_general(
     is_plain = numbers == (((1,), (0,)), ((), ())) and precision is None and not options
     if chosen() == "onednn" and is_plain and onednn.takes_product(inputs, kernel, LEAST):
         return _product(inputs, kernel, _Form((False, False), (True, False, True)))
-    return lax.dot_general(inputs, kernel, numbers, precision, **options)
+    return single_row.product(inputs, kernel, numbers, precision, **options)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))

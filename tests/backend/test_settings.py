@@ -81,3 +81,15 @@ for model in (recipe.model, jaxdl.RNN(features=(16,))):
     print(bool(re.search("ynn_fusion[^ ]* = .*dot_general", program)))
 """
     assert after_configure(code, call, XDG_CACHE_HOME=str(tmp_path), **environment).split() == [*map(str, expected)]
+
+
+@pytest.mark.parametrize(("call", "expected"), [("synchronous=True", "True"), ("", "False")])
+def test_a_program_is_done_when_its_call_returns_where_that_is_wanted(call: str, expected: str) -> None:
+    code = """
+import jax.numpy as jnp
+program = jax.jit(lambda matrix: matrix @ matrix @ matrix)
+matrix = jnp.ones((1500, 1500))
+program(matrix).block_until_ready()
+print(program(matrix).is_ready())
+"""
+    assert after_configure(code, call) == expected

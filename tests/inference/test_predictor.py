@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,7 @@ from flax import linen as nn
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.inference.predictor import bucket_sizes
+from tests import named, serving_models
 from tests.padded import recurrent, untrained
 
 COUNTS = (1, 2, 3, 6, 7, 8, 13, 20)
@@ -196,3 +199,32 @@ def test_a_warm_model_compiles_nothing_for_any_number_of_examples(compiled: list
     for sizes in ((0,), (1.5,), ()):
         with pytest.raises(UserError, match=r"give numbers of examples from 1, such as warm=\(1, 32\)"):
             model.warmed(sizes)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        serving_models.of_pictures,
+        serving_models.of_texts,
+        serving_models.of_rows,
+        pytest.param(lambda: untrained(named.recipe()), id="several"),
+    ],
+)
+def test_the_first_prediction_of_a_warm_model_prepares_nothing(model: Callable[[], jaxdl.TrainedModel]) -> None:
+    """Neither is a program traced or compiled, nor a module imported."""
+    warm = model().warmed((1, 2))
+    spec, events = warm.spec, []
+    inputs, lengths = {}, {}
+    for name, each in spec.inputs or (("", spec),):
+        inputs[name] = np.ones((2, *each.input_shape), each.input_dtype)
+        if each.lengths:
+            lengths[name] = [1, each.input_shape[0]]
+    given: list[Any] = [inputs, lengths or None] if spec.inputs else [inputs[""], lengths.get("")]
+    before = set(sys.modules)
+    listen = lambda event, seconds, **details: events.append(event)  # noqa: E731
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        warm.predict(given[0], given[1], lambda line: None)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert (events, set(sys.modules) - before) == ([], set())

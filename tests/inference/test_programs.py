@@ -76,7 +76,9 @@ def test_a_description_of_another_file_is_not_replaced_nor_believed(
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "some.bin").write_bytes(b"none")
-    with pytest.raises(UserError, match=r"some\.bin is no program of --mode=export, or is damaged"):
+    with pytest.raises(
+        UserError, match=r"some\.bin is no program of --mode=export, is damaged, or was written by a newer JAX"
+    ):
         load_program(tmp_path / "some.bin")
     (tmp_path / "some.json").write_text("{")
     with pytest.raises(UserError, match=r"some\.json is no JSON"):

@@ -55,6 +55,7 @@ def test_a_prediction_is_that_of_the_root(model: jaxdl.TrainedModel) -> None:
     assert found.shape == (len(texts), 3)
     np.testing.assert_allclose(found, model.predict(split["inputs"], split["lengths"]), rtol=1e-5)
     batch = {name: jnp.asarray(split[name]) for name in ("inputs", "lengths")}
+    np.testing.assert_allclose(model.warmed((2,)).predict(split["inputs"], split["lengths"]), found, rtol=1e-4)
     every = model.steps.predict_step(model.state, batch)
     np.testing.assert_allclose(found, every[np.arange(len(texts)), split["lengths"] - 1], rtol=1e-4)
 
