@@ -54,7 +54,7 @@ def to_config(value: Any) -> dict[str, Any]:
 
 def _unnamed(experiment: Experiment) -> list[str]:
     """Returns what are lambdas and transformations of optax: only the script that made them has them."""
-    parts = {field.path: field.value for field in walk(experiment) if isinstance(field.value, FromFunction)}
+    parts: dict[str, Any] = {f.path: f.value for f in walk(experiment) if isinstance(f.value, FromFunction)}
     parts |= {f"metrics.{each}": each for each in experiment.measured if isinstance(each, OwnMetric)}
     return [path for path, each in parts.items() if type(each).__name__ == LAMBDA or not each.code]
 

@@ -107,7 +107,7 @@ def test_a_data_source_is_taken_as_in_an_experiment(tmp_path: Path) -> None:
     result = jaxdl.fit(MODEL, sides, validation=0.25, n=64, **short)
     experiment = jaxdl.Experiment(
         name="fit",
-        data=sides(n=64, validation=0.25),
+        data=sides(n=64, validation=0.25),  # type: ignore[call-arg]
         model=MODEL,
         objective="softmax_cross_entropy",  # type: ignore[arg-type]
         optimizer="adam",  # type: ignore[arg-type]

@@ -112,8 +112,9 @@ class Both(nn.Module):
 @pytest.mark.slow
 def test_each_of_several_outputs_is_seen_with_all_inputs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    inputs = {"image": rng.integers(0, 256, (60, 6, 6, 1)).astype(np.uint8), "table": rng.normal(size=(60, 2))}
-    targets = {"bright": inputs["image"].mean((1, 2, 3)) > 128, "price": inputs["table"].sum(1)}
+    image, table = rng.integers(0, 256, (60, 6, 6, 1)).astype(np.uint8), rng.normal(size=(60, 2))
+    inputs = {"image": image, "table": table}
+    targets = {"bright": image.mean((1, 2, 3)) > 128, "price": table.sum(1)}
     targets["bright"] = np.array(["dark", "light"])[targets["bright"].astype(int)]
     result = jaxdl.fit(Both(), (inputs, targets), epochs=1, run_dir=tmp_path / "run", notify=None)
     found = json.loads((tmp_path / "run" / "inspection.json").read_text())
