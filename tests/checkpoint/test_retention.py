@@ -94,7 +94,7 @@ def test_the_best_is_missed_where_it_was_removed(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "1")
     with (
         Checkpoints(tmp_path, read_only=True) as checkpoints,
-        pytest.raises(UserError, match="the best checkpoint, of step 1, is missing"),
+        pytest.raises(UserError, match="the best checkpoint of .*, of step 1, is missing"),
     ):
         checkpoints.restore(make_state(), "best")
 
