@@ -126,7 +126,7 @@ def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_pa
         ("training", None, "must be a part such as jaxdl.Training.epochs=10., not None"),
         ("metrics", 3, "metrics=3: must be a list of str"),
         ("metrics", ["accuracy", 2], "must be a list of str or none"),
-        ("model", MLP(features=[8]), "must be a list of int, such as 32 or 32,64; from Python a tuple"),  # type: ignore[arg-type]
+        ("model", MLP(features=["8"]), "must be a list of int, such as 32 or 32,64"),  # type: ignore[arg-type]
         ("optimizer", Adam(learning_rate=np.float32(0.5)), "learning_rate=0.5: must be float of Python, not float32"),  # type: ignore[arg-type]
     ],
 )

@@ -90,7 +90,7 @@ def pairs() -> Iterator[Any]:
 
 def sweep_of(trials: int) -> list[str]:
     return [
-        *("--experiment=digits_mlp", "--epochs=2", "--model.features=8", "--platform=cpu", "--every=20steps"),
+        *("--experiment=digits_mlp", "--epochs=6", "--model.features=8", "--platform=cpu", "--every=20steps"),
         f"--sweep=seed=0:{trials}",
         "--trial_devices=2",
     ]
