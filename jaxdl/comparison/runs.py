@@ -110,7 +110,7 @@ class Run:
         Returns:
             None where there is no such field, and `_UNCLEAR` where only all fields together tell.
         """
-        if not name.isidentifier() or name == "type" or not self._text.endswith(b"}\n"):
+        if not name.isidentifier() or name == "type" or not self._text.rstrip().endswith(b"}"):
             return _UNCLEAR
         # In a text inside of JSON the quotes would not stand alone, so that what is found is the name of a field.
         found = re.findall(rb'"%s": ?([^\n]*)' % name.encode(), self._text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 import jaxdl
-from jaxdl.comparison.runs import differing_fields
+from jaxdl.comparison.runs import Run, differing_fields
 from tests.comparison.made import made
 
 
@@ -78,3 +79,22 @@ def test_only_fields_that_differ_are_named(tmp_path: Path) -> None:
     made(tmp_path / "a")
     made(tmp_path / "b", seed=1, changes={"model": {"dropout": 0.5}, "optimizer": {"type": "sgd"}})
     assert differing_fields(jaxdl.find_runs(tmp_path)) == ["model.dropout", "optimizer", "seed"]
+
+
+@pytest.mark.parametrize("name", ["cifar10_resnet", "sentiment_lstm"])
+def test_a_field_that_is_read_out_of_the_text_is_that_of_the_parsed_recipe(tmp_path: Path, name: str) -> None:
+    golden = Path(__file__).resolve().parents[1] / "experiments" / "golden" / f"{name}.json"
+    (tmp_path / "config.json").write_text(golden.read_text())
+    parsed, asked = Run(tmp_path, {"experiment": "x"}), 0
+    for path in parsed.config:
+        short = path.rpartition(".")[2]
+        try:
+            expected = parsed.value(short)
+        except jaxdl.UserError as error:
+            with pytest.raises(jaxdl.UserError, match=re.escape(str(error))):
+                Run(tmp_path, {"experiment": "x"}).value(short)
+            continue
+        fresh = Run(tmp_path, {"experiment": "x"})
+        assert fresh.value(short) == expected
+        asked += "config" not in fresh.__dict__
+    assert asked > 10 and Run(tmp_path, {"experiment": "x"}).value("no_such_field") is None
