@@ -1,7 +1,8 @@
 """How long devices take to tell each other what a train step needs, by a model: bytes of compiled programs over links.
 
-The bytes are those that `benchmarks.devices` counted in compiled programs; what a link carries is its maker's figure.
-Nothing is measured here.
+The bytes are those that `benchmarks.devices` counted in compiled programs, on the digits of scikit-learn: as many as
+the parameters, and 8 more. So those of models on MNIST follow from their parameters. What a link carries is its maker's
+figure. Nothing is measured here.
 
     python -m benchmarks.communication
 """
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.process import ROOT
+from benchmarks.workloads import WORKLOADS
 
 COUNTED = ROOT / "benchmarks" / "results" / "devices-virtual-jax-0.10.json"
 DEVICES = (8, 64, 512)
@@ -90,6 +92,11 @@ def counted(path: Path = COUNTED) -> dict[str, tuple[int, int]]:
     return found
 
 
+def on_mnist(name: str) -> tuple[int, int]:
+    """Returns the same for an experiment on MNIST, which has more parameters than on the digits."""
+    return 4 * WORKLOADS[name].parameters + 8, 2
+
+
 def table(sizes: dict[str, tuple[int, int]]) -> str:
     """Returns the model's figures as a table of Markdown, in microseconds."""
     head = ["| model | told in a step, KB | link | " + " | ".join(f"{n} devices, µs" for n in DEVICES) + " |"]
@@ -104,7 +111,9 @@ def table(sizes: dict[str, tuple[int, int]]) -> str:
 def main() -> None:
     """Prints the table."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    print(table({f"`{name}`": each for name, each in counted().items()} | {LARGE[0]: (LARGE[1], 2)}))
+    sizes = {f"`{name}`, digits": each for name, each in counted().items()}
+    sizes |= {f"`{name}`, MNIST": on_mnist(name) for name in ("mnist_mlp", "mnist_cnn")}
+    print(table(sizes | {LARGE[0]: (LARGE[1], 2)}))
 
 
 if __name__ == "__main__":
