@@ -102,13 +102,18 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
             str(len(group.trials)) if len(group.trials) == group.of else f"{len(group.trials)} of {group.of}",
             *("" if value is None else figure(value) for value in (group.mean, group.std)),
             "" if group.ci95 is None else f"± {figure(group.ci95)}",
-            *(figure(group.others[aim]) if aim in group.others else "" for aim in others),
+            *(_figure_of(aim, group.others[aim]) if aim in group.others else "" for aim in others),
             *(["yes" if group.trials in best else ""] * bool(definition.others)),
             data,
         ]
         for group, values in ((group, {**group.values, **group.also}) for group in results.groups)
     ]
     return head, rows
+
+
+def _figure_of(aim: str, value: float) -> str:
+    """Returns the figure of an aim; what is counted is a whole number, unless it is a mean of different ones."""
+    return f"{value:,.0f}" if aim in ("parameters", "steps") and value == round(value) else figure(value)
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

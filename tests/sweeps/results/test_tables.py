@@ -64,7 +64,7 @@ def test_the_front_is_marked_and_the_best_ones_test_figure_follows_the_choice(tm
     assert [group.values["model.features"] for group in results.front] == [(16,), (8,)]
     head, rows = group_table(results)
     assert head[-3:] == ["parameters", "front", "measured on"]
-    assert [row[-3:-1] for row in rows] == [["1,200", "yes"], ["2,400", ""], ["600.0000", "yes"]]
+    assert [row[-3:-1] for row in rows] == [["1,200", "yes"], ["2,400", ""], ["600", "yes"]]
     text = io.StringIO()
     print_results(results, "", text)
     # Student's t for two seeds: 12.706 * 0.00707 / sqrt(2).
