@@ -79,7 +79,7 @@ def test_a_full_disk_while_saving_leaves_the_checkpoint_before(
     before = checkpoint_steps(cut)
     # No file may grow beyond 4 KiB: what a small disk does to the arrays, but not to the lines of metrics.
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with pytest.raises(UserError, match="cannot write .*File too large; raise the limit on file sizes"):
             run(recipe, cut)
