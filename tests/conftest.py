@@ -34,10 +34,16 @@ from tests.browser import chromium  # noqa: E402
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what prepares and reads whole original data sets, or opens pages in a browser."""
+    """Marks as slow what prepares and reads whole original data sets, or opens pages in a browser.
+
+    Tests of a module that share a fixture go to one worker, which makes it once.
+    """
     for item in items:
         if {"real_data", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+        fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).values()
+        if any(found[-1].scope == "module" for found in fixtures) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

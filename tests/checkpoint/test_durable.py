@@ -66,10 +66,11 @@ def test_after_a_power_failure_the_last_certain_checkpoint_comes_back(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("most", [150, pytest.param(400, marks=pytest.mark.nightly)])
 def test_after_any_power_failure_the_last_certain_checkpoint_comes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check(tmp_path, monkeypatch, most=400)
+    check(tmp_path, monkeypatch, most)
 
 
 def test_a_checkpoint_whose_arrays_were_not_put_together_is_not_kept(

@@ -14,6 +14,7 @@ import pytest
 import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.record import Notes, read_config, read_notes, read_summary
+from jaxdl.training.run import run_training
 from tests.sweeps.small import RECIPE, SPACE, sweep
 
 # What commit 32e8f50 draws from two rates and two batch sizes.
@@ -275,9 +276,9 @@ def test_no_trial_is_lost_to_an_error_of_the_disk_that_passes(
             if not named:
                 raise error
             raise UserError("cannot write metrics.jsonl") from error
-        return jaxdl.train(*arguments, run_dir=run_dir, **options)
+        return run_training(*arguments, run_dir=run_dir, **options)
 
-    monkeypatch.setattr("jaxdl.sweeps.trials.runner.train", failing)
+    monkeypatch.setattr("jaxdl.sweeps.trials.runner.run_training", failing)
     rates = {"learning_rate": [1e-3, 1e-2, 3e-2]}
     if times > 1:
         with pytest.raises(UserError, match="trial 1: cannot (write|use) metrics.jsonl.* The same command continues"):

@@ -29,7 +29,7 @@ def command(name: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [6, pytest.param(30, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_kills_at_random_moments_change_no_bit(name: str, kills: int, tmp_path: Path) -> None:
     proof = jaxdl.verify_resume(command(name), tmp_path / "proof", kills=kills, seed=len(name))
@@ -79,32 +79,34 @@ def train_and_die(run_dir: Path, functions: str, number: int = 0, moment: str = 
     )
 
 
-def evenly(calls: int) -> list[tuple[int, str]]:
-    """Returns eight moments from after the first of so many calls to before the last."""
-    return [(1 + round(kill * (calls - 1) / 7), ("after", "before")[kill % 2]) for kill in range(8)]
+def evenly(calls: int, kills: int) -> list[tuple[int, str]]:
+    """Returns moments from after the first of so many calls to before the last."""
+    return [(1 + round(kill * (calls - 1) / (kills - 1)), ("after", "before")[kill % 2]) for kill in range(kills)]
 
 
-def at_the_end(calls: int) -> list[tuple[int, str]]:
-    """Returns the moments after the last five of so many calls."""
-    return [(number, "after") for number in range(calls - 4, calls + 1)]
+def at_the_end(calls: int, kills: int) -> list[tuple[int, str]]:
+    """Returns the moments after the last of so many calls."""
+    return [(number, "after") for number in range(calls - kills + 1, calls + 1)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("functions", "chosen"),
+    ("functions", "chosen", "kills"),
     [
         # By these, files and checkpoints appear under their names.
-        ("replace,rename", evenly),
+        ("replace,rename", evenly, 4),
+        pytest.param("replace,rename", evenly, 16, marks=pytest.mark.nightly),
         # With this, an old checkpoint vanishes bit by bit; what is left of the last one no later saving takes away.
-        ("rmdir", at_the_end),
+        ("rmdir", at_the_end, 1),
+        pytest.param("rmdir", at_the_end, 5, marks=pytest.mark.nightly),
     ],
 )
 def test_a_kill_in_a_moment_that_is_hardly_met_changes_no_bit(
-    tmp_path: Path, functions: str, chosen: Callable[[int], list[tuple[int, str]]]
+    tmp_path: Path, functions: str, chosen: Callable[[int, int], list[tuple[int, str]]], kills: int
 ) -> None:
     straight = tmp_path / "straight"
     calls = int(train_and_die(straight, functions).stdout.splitlines()[-1])
-    for number, moment in chosen(calls):
+    for number, moment in chosen(calls, kills):
         where, run_dir = f"{moment} call {number} of {calls} of {functions}", tmp_path / str(number)
         assert train_and_die(run_dir, functions, number, moment).returncode == -signal.SIGKILL, where
         going_on = subprocess.run(

@@ -20,9 +20,13 @@ EXECUTORS = {
 }
 
 
+# Trials one by one are killed in each run of CI by the search below.
+_NIGHTLY = [pytest.param("inline", marks=pytest.mark.nightly), "side_by_side", "processes"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("executor", _NIGHTLY)
 def test_killed_at_random_moments(executor: str, kills: int, tmp_path: Path) -> None:
     flags = EXECUTORS[executor]
     run_whole(tmp_path / "whole", flags)

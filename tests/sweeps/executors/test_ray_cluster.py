@@ -38,6 +38,7 @@ def on(cluster: Any) -> list[str]:
     return ["--executor=ray", f"--ray_address={cluster.address}"]
 
 
+@pytest.mark.nightly  # its smaller sibling: trials of two devices, below
 def test_a_lost_node_costs_no_trial(cluster: Any, tmp_path: Path) -> None:
     longer = ["--epochs=40", "--every=100steps"]
     process = subprocess.Popen(
