@@ -140,8 +140,8 @@ def measured_peak(dtype: Any, seconds: float = 1.0) -> Peak:
     multiply = jax.jit(jnp.matmul)
     for size in _SIZES:
         left, right = (jax.random.normal(key, (size, size), jnp.float32).astype(dtype) for key in keys)
+        jax.block_until_ready(multiply(left, right))  # compiles, which takes seconds on a GPU and says nothing of it
         begin = time.perf_counter()
-        jax.block_until_ready(multiply(left, right))  # compiles
         # Each size gets a part of the time, so that a short disturbance does not change the result.
         least = _best_seconds(lambda left=left, right=right: multiply(left, right), seconds / 6)  # type: ignore[misc]
         rate = 2 * size**3 / least

@@ -53,6 +53,18 @@ def test_rates_of_other_devices_are_not_taken(quick: Path) -> None:
     assert known_rates() is None
 
 
+def test_time_that_is_spent_compiling_does_not_end_the_search_of_the_best_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU the first product takes seconds to compile: the peak was that of 256 rows, a hundredth of the real one."""
+    matmul = jnp.matmul
+
+    def slow_to_compile(left: jax.Array, right: jax.Array) -> jax.Array:
+        time.sleep(0.3)
+        return matmul(left, right)
+
+    monkeypatch.setattr(jnp, "matmul", slow_to_compile)
+    assert measured_peak("float32", 0.3).size > 256
+
+
 def test_a_cache_folder_that_cannot_be_written_is_no_error(monkeypatch: pytest.MonkeyPatch, quick: Path) -> None:
     quick.parent.write_text("a file in the folder's place")
     assert measured_rates().count == jax.local_device_count()

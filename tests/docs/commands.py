@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 from tests.docs.background import beside
+from tests.docs.forked import launch
 from tests.docs.pages import ROOT, Block
 
 _NOWHERE = "http://127.0.0.1:9/"  # where nobody answers, so that no test waits for a download
@@ -83,7 +84,7 @@ def run(words: list[str], folder: Path) -> tuple[int, str]:
     if words[-1] == "&" or program in ("curl", "kill"):
         return beside(words, folder, environment(folder))
     if (launched := launch_arguments(words)) is not None:
-        return _python([*["launch.py"], *quick(launched)], folder)
+        return launch(quick(launched), folder, environment(folder))
     if program == "python" and arguments[0].endswith(".py"):
         return _python(arguments, folder)
     if program == "python" and arguments[:2] == ["-m", "pytest"]:
