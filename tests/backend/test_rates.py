@@ -54,7 +54,7 @@ def test_rates_of_other_devices_are_not_taken(quick: Path) -> None:
 
 
 def test_time_that_is_spent_compiling_does_not_end_the_search_of_the_best_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a GPU the first product takes seconds to compile: the peak was that of 256 rows, a hundredth of the real one."""
+    """As on a GPU, whose peak was that of 256 rows, a hundredth of the real one."""
     matmul = jnp.matmul
 
     def slow_to_compile(left: jax.Array, right: jax.Array) -> jax.Array:
