@@ -9,6 +9,7 @@ convolutions gain; so a few steps of each are timed on the machine itself.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -43,7 +44,7 @@ _GAIN = 1.05
 _ROUNDS, _SECONDS = 3, 0.08  # how often each is timed, and for about how long
 # Operations a second of one core with AVX2, roughly: by it a training is judged to be worth measuring before it.
 _RATE = 5e10
-# How much longer a training must take where the native operations are not built yet, which takes some ten seconds.
+# How much longer a training must take where the native operations are not built yet, which takes some seconds.
 _BUILDING = 3
 
 
@@ -110,10 +111,11 @@ def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
     Args:
         trainers: of the same training, by form.
     """
+    first = next(iter(trainers.values()))  # all begin with its state, so that one init program is compiled
     with ThreadPoolExecutor(len(trainers)) as pool:
-        list(pool.map(lambda trainer: trainer.programs.compile(["init", "train"]), trainers.values()))
+        list(pool.map(lambda trainer: trainer.programs.compile(["train"]), trainers.values()))
     seconds: dict[Form, list[float]] = {form: [] for form in trainers}
-    states = {form: trainer.advance(trainer.init_state(), 1)[0] for form, trainer in trainers.items()}
+    states = {form: trainer.advance(trainer.placed(first.init_state()), 1)[0] for form, trainer in trainers.items()}
     count = 1
     for number in range(_ROUNDS + 1):
         for form, trainer in trainers.items():
@@ -182,7 +184,7 @@ class Tuner:
         forms = [Form(count, library) for count in counts]
         if library == "xla" and first.programs.convolves:
             is_long = step * first.total_steps >= _BUILDING * self.worth
-            if _native(is_long, notify):
+            if _native(first, is_long, notify):
                 forms += [Form(count, "onednn") for count in counts]
         if len(forms) == 1:
             return Chosen(plain, {}, "there is one device that divides the batch")
@@ -191,20 +193,42 @@ class Tuner:
         file = _file(json.dumps(key))
         seconds, reason = _kept(file, forms), "measured before"
         if seconds is None:
-            trainers = {form: first if form == plain else trainer_of(form.of(experiment)) for form in forms}
-            seconds, reason = self.measure(trainers), "measured"
+            seconds = self._measured(forms, lambda form: first if form == plain else trainer_of(form.of(experiment)))
+            reason = "measured"
             _keep(file, seconds)
         return Chosen(_best(seconds, plain), seconds, reason)
 
+    def _measured(self, forms: Sequence[Form], trainer_of: Callable[[Form], Trainer]) -> dict[Form, float]:
+        """Returns the times of steps: of each library on one device, then of more devices with the faster library.
 
-def _native(is_long: bool, notify: Callable[[str], None] | None) -> bool:
-    """Returns whether native operations can be had; builds them before a long training."""
-    if not is_built():
-        if not is_long or not can_be_built():
-            return False
-        if notify is not None:
-            notify("building native operations for this processor (oneDNN), once; it takes about ten seconds")
-    return why_not() is None
+        Each form that is timed must be compiled, which takes seconds.
+        """
+        trainer_of = functools.cache(trainer_of)
+        alone = [form for form in forms if form.devices == 1]
+        if len(alone) == 1:
+            return self.measure({form: trainer_of(form) for form in forms})
+        seconds = self.measure({form: trainer_of(form) for form in alone})
+        best = min(alone, key=seconds.__getitem__)
+        shared = [form for form in forms if form.library == best.library]
+        if len(shared) > 1:
+            again = self.measure({form: trainer_of(form) for form in shared})
+            # In terms of the first times, since a machine's speed changes.
+            seconds |= {form: seconds[best] * again[form] / again[best] for form in shared if form != best}
+        return seconds
+
+
+def _native(trainer: Trainer, is_long: bool, notify: Callable[[str], None] | None) -> bool:
+    """Returns whether native operations can be had; builds them before a long training, as XLA compiles a trainer."""
+    if is_built():
+        return why_not() is None
+    if not is_long or not can_be_built():
+        return False
+    if notify is not None:
+        notify("building native operations for this processor (oneDNN), once; it takes about five seconds")
+    with ThreadPoolExecutor(1) as pool:
+        problem = pool.submit(why_not)
+        trainer.programs.compile(["init", "train"])
+        return problem.result() is None
 
 
 def _counts(batch_size: int) -> list[int]:
@@ -255,7 +279,8 @@ def _kept(file: Path | None, forms: Sequence[Form]) -> dict[Form, float] | None:
         found = {Form.parse(name): float(each) for name, each in kept}
     except (OSError, ValueError, TypeError, AttributeError):
         return None
-    return found if set(found) == set(forms) and all(0 < each < math.inf for each in found.values()) else None
+    is_whole = forms[0] in found and set(found) <= set(forms)
+    return found if is_whole and all(0 < each < math.inf for each in found.values()) else None
 
 
 def _keep(file: Path | None, seconds: Mapping[Form, float]) -> None:

@@ -59,7 +59,7 @@ found = {
     "odd": train("odd", Tuner(measure=faked([1.0, 0.5]), **always), jaxdl.replace(recipe, {"training.batch_size": 63})),
     "one": train("one", Tuner(measure=faked([1, 0.97]), **always), jaxdl.replace(recipe, {"training.batch_size": 32})),
     "pinned": train("pinned", Tuner(pinned=folder / "one")),
-    "native": train("native", Tuner(measure=faked([1.0, 0.9, 0.8, 0.5]), **always), pictures),
+    "native": train("native", Tuner(measure=faked([1.0, 0.9]), **always), pictures),
     "native again": train("again", Tuner(pinned=folder / "native"), pictures),
     "really": train("really", Tuner(**always), jaxdl.replace(recipe, {"training.batch_size": 128})),
 }
@@ -116,7 +116,8 @@ def test_nothing_is_measured_where_it_cannot_gain_or_is_known(found, name, reaso
 
 @pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
 def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
-    assert ["1", "2", "1 onednn", "2 onednn"] in found["tried"]
+    assert found["tried"][-2:] == [["1", "1 onednn"], ["1 onednn", "2 onednn"]]  # devices with the faster of the two
+    assert found["native"]["tuning"]["step_seconds"] == {"1": 1.0, "1 onednn": 0.9, "2 onednn": 0.9 * 0.9}
     assert count(found["native"]) == 2
     assert found["native"]["library"] == found["native"]["tuning"]["library"] == "onednn"
     again = found["native again"]
