@@ -91,10 +91,15 @@ def test_another_program_at_the_port_is_not_taken_for_process_0() -> None:
 
 def test_a_process_of_another_run_is_refused_and_the_right_one_still_joins() -> None:
     stranger = OURS | {"run_dir": "/runs/b"}
-    first, calls, told = meet(2, (1, stranger), (1, OURS), seconds=20)
-    assert first is None and calls[1] is None
-    assert "belongs to another run than process 0: run_dir is /runs/b there and /runs/a here" in str(calls[0])
-    assert told == [f"refused: {calls[0]}"]
+    address, told = free_address(), list[str]()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(await_others, address, 2, OURS, 60.0, told.append)
+        with pytest.raises(UserError) as refused:  # before the other calls: then process 0 would be gone
+            call_first(address, 1, 2, stranger, 60.0, told.append)
+        call_first(address, 1, 2, OURS, 60.0, told.append)
+        assert first.exception() is None
+    assert "belongs to another run than process 0: run_dir is /runs/b there and /runs/a here" in str(refused.value)
+    assert told == [f"refused: {refused.value}"]
 
 
 @pytest.mark.parametrize(
