@@ -34,11 +34,14 @@ _MOST_THREADS = 4
 # small products over all cores. One more thread took 0.95 of the time of 64 trials of `mnist_mlp`, two more took 0.91.
 _SPARE_THREADS = 2
 _FIRST, _MOST = 4, 256
+# On a GPU a step of a small model is the launching of kernels, each for any number of trainings: few gain little (on an
+# H200, four trainings of `mnist_mlp` less than a quarter), many gain most of it.
+_FIRST_ON_ACCELERATOR = 32
 _MEASURED_SECONDS = 0.3
 # Threads must take at most this share of the time, a stacked program less, because it changes the last bits.
 _WORTH, _WORTH_BITS = 0.9, 0.75
 _MEMORY_SHARE = 0.6
-_RULES = 2  # so that what was measured under earlier ones is measured again
+_RULES = 3  # so that what was measured under earlier ones is measured again
 
 
 class Width(NamedTuple):
@@ -62,8 +65,8 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
     """Returns how trials share this process.
 
     It measures first a few threads with one program each, whose results have the same bits as the run alone; then
-    programs of 4, 8, 16 ... trials, as long as each is faster than the ones before. The result is kept in the user's
-    cache folder, by program, device and versions, so that it is measured only once.
+    programs of 4, 8, 16 ... trials (on an accelerator of 32, 64 ...), as long as each is faster than the ones before.
+    The result is kept in the user's cache folder, by program, device and versions, so that it is measured only once.
 
     Args:
         experiment: the recipe of one of the trials, fitted to its data.
@@ -80,7 +83,7 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
     if known is not None:
         return known
     trainer = cache.trainer(experiment)
-    best, size = ONE_BY_ONE, max(_FIRST, jax.local_device_count())
+    best, size = ONE_BY_ONE, _first_size(most)
     threads = min(len(usable_cores()), _MOST_THREADS, trials)
     most_under_way = min(threads + _SPARE_THREADS, trials)
     under_way = next((n for n in range(most_under_way, threads - 1, -1) if _fits(trainer, n)), 0)
@@ -100,6 +103,12 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
         size = min(2 * size, most) if size < most else most + 1  # a few more places than that in another round
     _write(file, best)
     return best
+
+
+def _first_size(most: int) -> int:
+    """Returns how many trainings the first program that is measured has."""
+    first = _FIRST if jax.default_backend() == "cpu" else min(_FIRST_ON_ACCELERATOR, most)
+    return max(first, jax.local_device_count())
 
 
 def _in_threads(trainer: Trainer, threads: int) -> float:
@@ -126,7 +135,7 @@ def _digest(experiment: Experiment, cache: Cache) -> str:
         cache.dataset(experiment).spec,
         (device.platform, device.device_kind, jax.device_count(), len(usable_cores())),
         (jax.__version__, jaxlib.version.__version__, os.environ.get("XLA_FLAGS", "")),
-        (_RULES, _FIRST, _WORTH, _WORTH_BITS, _MOST_THREADS, _SPARE_THREADS),
+        (_RULES, _FIRST, _FIRST_ON_ACCELERATOR, _WORTH, _WORTH_BITS, _MOST_THREADS, _SPARE_THREADS),
     )
     return hashlib.sha256(repr(key).encode()).hexdigest()[:16]
 

@@ -121,6 +121,25 @@ def test_what_is_measured_to_be_faster_is_chosen_and_remembered(
     assert choice.choose(recipe, 64, 64, 1.0, cache) == expected
 
 
+@pytest.mark.parametrize(("trials", "measured"), [(2, [2]), (8, [8]), (32, [32]), (256, [32, 64, 128, 256])])
+def test_on_an_accelerator_many_are_measured_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: int, measured: list[int]
+) -> None:
+    """There four side by side gain nothing where a step is the launching of kernels, and a hundred do."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = Cache(tmp_path, print)
+    recipe = twin("digits_mlp")
+    recipe = recipe.for_spec(cache.dataset(recipe).spec)
+    cache.trainer(recipe)
+    sizes: list[int] = []
+    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: 1.0)
+    monkeypatch.setattr(choice, "_fits", lambda trainer, size: True)
+    monkeypatch.setattr(Stacked, "seconds_per_step", lambda self, *_: sizes.append(self.size) or 2 / self.size**2)  # type: ignore[func-returns-value]
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    assert choice.choose(recipe, trials, 256, 1.0, cache).size == measured[-1]
+    assert sizes == measured
+
+
 @pytest.mark.parametrize(("cores", "fitting", "threads"), [(2, 2, 2), (2, 3, 3), (2, 1, 1), (1, 1, 1)])
 def test_as_many_trials_are_under_way_as_memory_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, fitting: int, threads: int
