@@ -49,12 +49,13 @@ class Field:
         return declared.traced and self.value is not None and (not declared.optional or enabled(self.value))
 
 
-def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS) -> list[Field]:
-    """Lists the fields of one dataclass value, without those of its parts; paths have one component.
+def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS, prefix: str = "") -> list[Field]:
+    """Lists the fields of one dataclass value, without those of its parts.
 
     Args:
         value: the dataclass value.
         affects: what depends on the fields that do not declare it themselves.
+        prefix: put before each path, which is the field's name.
     """
     annotations = _annotations(value.__class__)
     skipped = _LINEN_FIELDS if _is_linen(value) else frozenset()
@@ -64,7 +65,7 @@ def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS) -> list[Fiel
             declared = field.metadata.get(KEY, Declaration())
             own = affects if declared.affects is None else declared.affects
             kind, held = annotations[field.name], getattr(value, field.name)
-            listed.append(Field(field.name, kind, held, declared, own, field.default))
+            listed.append(Field(prefix + field.name, kind, held, declared, own, field.default))
     return listed
 
 
@@ -96,8 +97,7 @@ def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) 
         prefix: put before each path.
         affects: what depends on the fields of the root that do not declare it themselves.
     """
-    for field in own_fields(value, affects):
-        field = dataclasses.replace(field, path=prefix + field.path)
+    for field in own_fields(value, affects, prefix):
         yield field
         if dataclasses.is_dataclass(field.value):
             yield from walk(field.value, field.path + ".", field.affects)

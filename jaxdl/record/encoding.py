@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from jaxdl.errors import UserError
@@ -27,6 +28,8 @@ def json_text(value: Mapping[str, Any]) -> str:
 
 def plain(value: Any) -> Any:
     """Returns `value` in JSON's own types: arrays as lists, paths as text, numbers that are not finite as strings."""
+    if type(value) in (int, str, bool, NoneType):  # most are: a run writes thousands of figures
+        return value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
