@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxdl.report.charts import Look, Points, line_chart
+from jaxdl.report.chart_svg import Look
+from jaxdl.report.charts import Points, line_chart
 from jaxdl.report.format import is_number
 from jaxdl.report.page import section, titled
 

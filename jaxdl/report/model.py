@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxdl.report.charts import Look, line_chart
+from jaxdl.report.chart_svg import Look
+from jaxdl.report.charts import line_chart
 from jaxdl.report.colours import class_colours
 from jaxdl.report.format import figure, readable_bytes
 from jaxdl.report.page import escaped, plotted, section, table, titled, wide

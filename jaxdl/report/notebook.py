@@ -18,7 +18,8 @@ _SECONDS_BETWEEN = 0.25
 # A notebook's own colours of text and page, light or dark, with those of the plots in the middle between both.
 _STYLE = """
 .jaxdl { --ink: currentColor; --soft: #7d8590; --line: #8b949e66; --card: #8b949e22; --train: #2f81f7;
-  --validation: #d97706; --test: #059669; --other: #8957e5; --alarm: #b45309; max-width: 62rem; }
+  --validation: #d97706; --test: #059669; --other: #8957e5; --fifth: #be185d; --sixth: #0e7490;
+  --alarm: #b45309; max-width: 62rem; }
 .jaxdl h1 { font-size: 1.15rem; margin: 0; } .jaxdl h2 { font-size: 1rem; margin: .8rem 0 .2rem; }
 .jaxdl p.sub { color: var(--soft); margin: .1rem 0 .5rem; }
 .jaxdl p.banner { border: 2px solid var(--alarm); border-radius: 6px; padding: .3rem .7rem; font-weight: 600; }
@@ -27,6 +28,9 @@ _STYLE = """
 .jaxdl td.number, .jaxdl th.number { text-align: right; } .jaxdl td.value { white-space: pre-wrap; }
 .jaxdl .plots { display: flex; flex-wrap: wrap; gap: 1rem; } .jaxdl figure { margin: 0; }
 .jaxdl figcaption { font-size: .9em; font-weight: 600; } .jaxdl svg { max-width: 100%; height: auto; }
+.jaxdl svg text { font-size: 12px; fill: var(--ink); } .jaxdl svg .grid { stroke: var(--line); }
+.jaxdl figure.chart { width: 34rem; }
+.jaxdl .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .jaxdl pre { background: var(--card); border-radius: 6px; padding: .5rem; overflow-x: auto; }
 .jaxdl progress { width: 14rem; vertical-align: middle; } .jaxdl .soft { color: var(--soft); }
 """

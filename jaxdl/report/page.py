@@ -27,19 +27,22 @@ pre { background: var(--card); border-radius: 6px; padding: .8rem; overflow-x: a
 """
 
 
-def page(title: str, sections: Iterable[str], style: str = "", *, interactive: bool = False) -> str:
+def page(
+    title: str, sections: Iterable[str], style: str = "", *, interactive: bool = False, scripts: Sequence[str] = ()
+) -> str:
     """Returns a complete page; empty sections are left out.
 
     Args:
         title: of the page.
         sections: its content.
         style: further CSS.
-        interactive: whether it has figures to point at and to save, see ``figures.js``.
+        interactive: whether it has figures to point at and to save, see ``charts.js`` and ``figures.js``.
+        scripts: names of further scripts that lie beside this file.
     """
     style, script = _STYLE + style, ""
     if interactive:
         style += _beside("figures.css")
-        script = f"<script>{_beside('figures.js')}</script>"
+        script = "".join(f"<script>{_beside(name)}</script>" for name in ("charts.js", "figures.js", *scripts))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escaped(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

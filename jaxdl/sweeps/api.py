@@ -33,6 +33,7 @@ from jaxdl.sweeps.space.pairs import read_pairs
 from jaxdl.sweeps.space.reading import enqueued_values, make_space, parse_setting
 from jaxdl.sweeps.space.sampling import grid_values
 from jaxdl.sweeps.space.space import Space
+from jaxdl.sweeps.space.suggested import SpaceFunction, read_function
 from jaxdl.sweeps.sweep import Sweep
 from jaxdl.sweeps.trials.population import checked_population
 from jaxdl.sweeps.trials.schedule import check_values, planned_values
@@ -45,7 +46,7 @@ _MOST_DRAWN = 20_000
 
 def sweep(
     experiment: Experiment,
-    space: Mapping[str, Any] = types.MappingProxyType({}),
+    space: Mapping[str, Any] | SpaceFunction = types.MappingProxyType({}),
     *,
     sweep_dir: Path | str | None = None,
     data_dir: Path | str | None = None,
@@ -73,7 +74,9 @@ def sweep(
     Args:
         experiment: the recipe.
         space: the values of each field, by its dotted path, or by its last name if only one field has it: a text as
-            after ``--sweep=FIELD=`` (``"1e-4,1e-3"``, ``"log(1e-4,1e-1)"``), or an iterable of values.
+            after ``--sweep=FIELD=`` (``"1e-4,1e-3"``, ``"log(1e-4,1e-1)"``), one of Optuna's distributions, or an
+            iterable of values. Or a function of a trial that suggests values, as in Optuna, and returns those of fields
+            by name (see `jaxdl.sweeps.space.suggested`).
         sweep_dir: the sweep's directory; None: one below ``runs/``, named by the sweep's definition.
         data_dir: folder of prepared data sets; None: TFDS's own.
         mode: ``sweep_mode`` of `jaxdl.sweeps.selection.Selection`.
@@ -110,7 +113,10 @@ def sweep(
     selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed, exchange_every)
     limits = [sweep_if] if isinstance(sweep_if, str) or callable(sweep_if) else list(sweep_if)
     rows = pairs if not isinstance(pairs, str | Path) else read_pairs(expanded(pairs)) if pairs else ()
-    made = make_space(experiment, space, limits, rows)
+    if callable(space) and rows:
+        raise UserError("jaxdl.sweep: a function of a trial gives pairs itself; leave pairs out.")
+    fields, rows = read_function(space) if callable(space) else (space, rows)
+    made = make_space(experiment, fields, limits, rows)
     definition = make_definition(experiment, made, selection, lag=max(1, execution.width()), enqueue=enqueue)
     results = conduct(
         definition,

@@ -20,6 +20,7 @@ from jaxdl.sweeps.space.limits import Values
 from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.space.sampling import draw, key_of
 from jaxdl.sweeps.space.space import apply
+from jaxdl.sweeps.space.suggested import SpaceFunction, read_function
 from jaxdl.sweeps.trials.cohorts import in_optunas_terms
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
@@ -49,7 +50,7 @@ class Search:
 
     Args:
         experiment: the recipe.
-        space: the values of each field, as in `jaxdl.sweep`.
+        space: the values of each field, or a function of a trial, as in `jaxdl.sweep`.
         mode: ``sweep_mode`` of `jaxdl.sweeps.selection.Selection`; TPE if not given.
         trials: how many settings are drawn at most; 0: all of a grid, 1,000 random ones, otherwise 20,000.
         sweep_objective: the figure that is told, such as ``validation/accuracy``; one of the recipe if not given.
@@ -65,7 +66,7 @@ class Search:
     def __init__(
         self,
         experiment: Experiment,
-        space: Mapping[str, Any],
+        space: Mapping[str, Any] | SpaceFunction,
         *,
         mode: Literal["grid", "random", "sobol", "tpe", "cmaes"] = "tpe",
         trials: int = 0,
@@ -78,7 +79,8 @@ class Search:
         if str(mode) == "pbt":
             raise UserError("a population trains in one program: jaxdl.sweep(..., mode='pbt').")
         limits = [sweep_if] if isinstance(sweep_if, str) or callable(sweep_if) else list(sweep_if)
-        made = make_space(experiment, space, limits)
+        fields, pairs = read_function(space) if callable(space) else (space, [])
+        made = make_space(experiment, fields, limits, pairs)
         most = trials or (0 if mode == "grid" else int(min(made.size, _MOST if mode in LEARNING else _MOST_AHEAD)))
         selection = Selection(mode, most, sweep_objective, direction, sweep_seed=sweep_seed)
         self._definition: Definition = make_definition(experiment, made, selection, enqueue=enqueue)

@@ -152,9 +152,8 @@ class Definition:
     def most_epochs(self) -> int:
         """The epochs of the longest training."""
         swept = [axis.values for axis in self.space.axes if axis.path == EPOCHS]
-        if not swept:
-            return self.experiment.training.epochs
-        return max(swept[0].values) if isinstance(swept[0], Choices) else int(swept[0].high)
+        most = [max(each.values) if isinstance(each, Choices) else int(each.high) for each in swept]
+        return max(most, default=self.experiment.training.epochs)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the definition in JSON's types; `from_json` reads it."""

@@ -12,7 +12,8 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies
 
-from jaxdl.report.charts import Look, bounds, line_chart, thinned, ticks
+from jaxdl.report.chart_svg import Look
+from jaxdl.report.charts import line_chart, thinned
 
 HOSTILE = "</script><script>alert('x')</script>\"&"
 
@@ -75,25 +76,6 @@ def test_a_long_line_is_thinned_to_points_of_its_own_with_its_extremes(values: l
         kept = [y for y in ys if y is not None]
         assert math.isclose(max(kept), max(known), rel_tol=1e-5, abs_tol=1e-30)
         assert math.isclose(min(kept), min(known), rel_tol=1e-5, abs_tol=1e-30)
-
-
-@hypothesis.given(strategies.floats(-1e9, 1e9), strategies.floats(1e-6, 1e9), strategies.booleans())
-def test_ticks_are_few_round_numbers_within_the_axis(low: float, length: float, whole: bool) -> None:
-    high = low + length
-    hypothesis.assume(high - low > 1e-9 * abs(low))
-    found = ticks(low, high, 5, whole)
-    assert len(found) <= 7
-    assert all(low - 1e-6 * length <= each <= high + 1e-6 * length for each in found)
-    assert not whole or all(each == round(each) for each in found)
-
-
-def test_bounds_have_room_and_hold_what_is_compared_with() -> None:
-    lines = [{"name": "a", "colour": "", "x": [1.0, 5.0], "y": [2.0, 4.0]}]
-    left, right, low, high = bounds(lines, Look(reference=("best", 1.0)))
-    assert (left, right) == (1, 5) and low < 1 and high > 4
-    assert bounds(lines, Look(span=(0, 1))) == (0, 1, 0, 1)
-    left, right, low, high = bounds([{"name": "a", "colour": "", "x": [3.0], "y": [0.0]}], Look())
-    assert left < 3 < right and low < 0 < high
 
 
 def test_a_chart_of_nothing_finite_is_still_a_chart() -> None:

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from jaxdl.errors import UserError, unknown
 from jaxdl.fields import show
 from jaxdl.files.atomic import replace_file
 from jaxdl.record import REPORT
-from jaxdl.report.figures import fields_figure
+from jaxdl.report.chart_svg import Look
+from jaxdl.report.charts import line_chart
 from jaxdl.report.format import duration, figure
-from jaxdl.report.page import escaped, page, pairs, plotted, section, table
-from jaxdl.report.sweep_plots import Scale, curves, front_plot, heat_map, importances, parallel_coordinates, slice_plot
-from jaxdl.sweeps.definition import REPEATED, Definition
+from jaxdl.report.page import escaped, page, pairs, section, table, titled, wide
+from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.results.curves import curve_section
 from jaxdl.sweeps.results.display import repeats, spread
+from jaxdl.sweeps.results.fields import fields_section
 from jaxdl.sweeps.results.results import SweepResults, best_command
 from jaxdl.sweeps.results.tables import group_table
-from jaxdl.sweeps.space.axis import Axis, Choices
-from jaxdl.sweeps.space.sampling import quiet, to_optuna
 from jaxdl.sweeps.space.space import apply
 from jaxdl.sweeps.trials.trial import Trial
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _MOST_ROWS = 12  # in a notebook
-# A range is divided into this many parts for the heat map.
-_PARTS = 6
-# fANOVA needs at least this many trials; with fewer, its fractions are random.
-_FEWEST_FOR_IMPORTANCE = 8
-# As many trees as in the package of the method's authors. The cost of deeper and more trees grows quadratically (53 s
-# for 1,000 trials with Optuna's 64 trees, 1 s with these), and they change the fractions by less than another seed
-# does.
-_TREES, _DEPTH = 16, 8
+_STYLE = """
+.parallel .filters { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .6rem; }
+.parallel fieldset { border: 1px solid var(--line); border-radius: 6px; margin: 0; padding: .2rem .6rem .5rem;
+  min-width: 0; max-height: 9rem; overflow-y: auto; }
+.parallel legend { font-size: .8rem; overflow-wrap: anywhere; }
+.parallel label { font-size: .8rem; margin-right: .6rem; }
+.parallel input[type="number"] { width: 4.9rem; font: inherit; color: var(--ink); background: var(--page);
+  border: 1px solid var(--soft); border-radius: 4px; }
+.parallel button { margin-top: .6rem; } .parallel svg { cursor: crosshair; user-select: none; }
+.parallel { margin-bottom: 2rem; } .choose select { font: inherit; font-size: .85rem; color: var(--ink);
+  background: var(--card); border: 1px solid var(--soft); border-radius: 4px; max-width: 100%; }
+.choose label { font-size: .85rem; } ul.lines { font-size: .85rem; padding-left: 1.2rem; overflow-wrap: anywhere; }
+ p.note { margin: .4rem 0 1.2rem; }
+.plots figure > svg[width] { width: auto; }
+@media print { .parallel .filters, .choose p.controls { display: none; } }
+"""
 
 
 def write_sweep_report(results: SweepResults, command: Sequence[str]) -> Path:
@@ -60,53 +60,47 @@ def render(results: SweepResults, command: Sequence[str]) -> str:
     """Returns the page; see `write_sweep_report`."""
     definition = results.definition
     done = [trial for trial in results.trials if trial.completed]
-    used = ", ".join(sorted({trial.outcome.data for trial in done if trial.outcome}))
-    head, rows = group_table(results)
+    used = _used(done)
     sections = [
         _head(results),
         _banner(definition, done),
         _best(results, command),
-        section("Over the seeds", table(head, rows, range(head.index("trials"), len(head) - 1)) if rows else ""),
+        section("Over the seeds", _groups(results)),
         _front(results, used),
         section("Against luck", f"<p>{escaped(_luck_text(results))}</p>") if done else "",
-        _curves(results, used),
-        _fields(definition, done, used) if done else "",
+        section("Learning curves", curve_section(results, used)),
+        section("Fields", fields_section(definition, done, used)) if done else "",
         _trials(results),
         section("Definition", pairs(_definition(definition))),
     ]
-    return page(f"sweep of {definition.experiment.name}", sections)
+    title = f"sweep of {definition.experiment.name}"
+    return page(title, sections, _STYLE, interactive=True, scripts=("sweep.js",))
 
 
 def outcome_sections(results: SweepResults) -> list[str]:
     """Returns the parts of the page that tell the outcome: the best, all combinations, and the learning curves."""
     done = [trial for trial in results.trials if trial.completed]
-    used = ", ".join(sorted({trial.outcome.data for trial in done if trial.outcome}))
-    head, rows = group_table(results)
+    rows = len(results.groups)
     return [
         _head(results),
         _banner(results.definition, done),
         _best(results, ()),
-        table(head, rows[:_MOST_ROWS], range(head.index("trials"), len(head) - 1)) if rows else "",
-        f"<p>and {len(rows) - _MOST_ROWS} more</p>" if len(rows) > _MOST_ROWS else "",
-        _curves(results, used),
+        _groups(results, _MOST_ROWS),
+        f"<p>and {rows - _MOST_ROWS} more</p>" if rows > _MOST_ROWS else "",
+        section("Learning curves", curve_section(results, _used(done), one=True)),
     ]
 
 
-def fields_over(results: SweepResults, names: Sequence[str] = ()) -> Figure:
-    """Draws the figure over fields; see `SweepResults.plot`."""
-    definition = results.definition
-    done = [trial for trial in results.trials if trial.completed and trial.objective is not None]
-    if not done:
-        raise UserError("no trial of the sweep was completed: there is nothing to draw.")
-    axes = {axis.path: axis for axis in definition.space.axes if all(axis.path in trial.values for trial in done)}
-    by_name = {path.rpartition(".")[2]: path for path in axes} | {path: path for path in axes}
-    for name in names:
-        if name not in by_name:
-            raise unknown("field of the sweep", name, by_name)
-    paths = [by_name[name] for name in names] or [path for path in axes if path not in REPEATED] or list(axes)
-    figures = [float(trial.objective or 0.0) for trial in done]
-    best = int(np.argmax(_quality(definition, np.array(figures))))
-    return fields_figure([_scale(axes[path], done) for path in paths], figures, best, definition.objective)
+def _used(done: Sequence[Trial]) -> str:
+    """Returns the names of the data that trials were measured on."""
+    return ", ".join(sorted({trial.outcome.data for trial in done if trial.outcome and trial.outcome.data}))
+
+
+def _groups(results: SweepResults, most: int | None = None) -> str:
+    """Returns the table over the seeds."""
+    head, rows = group_table(results)
+    numbers = range(head.index("trials"), len(head) - 1)
+    return wide(table(head, rows[:most], numbers), "over the seeds") if rows else ""
 
 
 def _head(results: SweepResults) -> str:
@@ -141,7 +135,7 @@ def _best(results: SweepResults, command: Sequence[str]) -> str:
     # Apart from the others, since they had no part in the choice.
     tested = {name: _spread(results, name) for name in best.outcome.metrics if name.startswith("test/")}
     facts |= {f"{name}, measured after the choice": text for name, text in tested.items()}
-    again = f"<pre>{escaped(best_command(best, command))}</pre>" if command else ""
+    again = f'<pre class="command" tabindex="0">{escaped(best_command(best, command))}</pre>' if command else ""
     return section(f"Best: trial {best.number}", again + pairs({**facts, "measured on": best.outcome.data}))
 
 
@@ -170,150 +164,22 @@ def _front(results: SweepResults, used: str) -> str:
         shown = [group for group in results.groups if group.mean is not None and aim in group.others]
         if not shown:
             continue
-        best = [place for place, group in enumerate(shown) if any(group is each for each in results.front)]
-        points = [(group.others[aim], group.mean) for group in shown if group.mean is not None]
-        title = f"{definition.objective} over {aim} of {len(shown)} combinations, {used}"
-        plots.append(plotted(title, front_plot(title, points, best, aim, definition.objective)))
+        best = [group for group in shown if any(group is each for each in results.front)]
+        points = {
+            name: tuple(zip(*sorted((group.others[aim], group.mean or 0.0) for group in groups), strict=True))
+            for name, groups in (("combinations", shown), ("front", best))
+            if groups
+        }
+        series = {name: (list(each[0]), list(each[1])) for name, each in points.items()}
+        title = titled(f"{definition.objective} over {aim} of {len(shown)} combinations", used)
+        look = Look(aim, definition.objective, whole=False, dots=("combinations",), scattered="front" not in series)
+        plots.append(line_chart(title, series, look, colours={"combinations": "train", "front": "validation"}))
     return section("Front", f'<div class="plots">{"".join(plots)}</div>') if plots else ""
-
-
-def _curves(results: SweepResults, used: str) -> str:
-    shown = [trial for trial in results.trials if trial.outcome and trial.outcome.curve]
-    if not shown:
-        return ""
-    lines = [_curve(trial) for trial in shown]
-    best = next((n for n, trial in enumerate(shown) if results.best and trial.number == results.best.number), None)
-    title = f"{results.definition.objective} of {len(shown)} trials, {used}"
-    return section("Learning curves", plotted(title, curves(title, lines, best, results.definition.objective)))
-
-
-def _curve(trial: Trial) -> tuple[list[float], list[float]]:
-    assert trial.outcome is not None
-    points = sorted(trial.outcome.curve.items())
-    return [epoch for epoch, _ in points], [value for _, value in points]
-
-
-def _fields(definition: Definition, done: Sequence[Trial], used: str) -> str:
-    """Draws the figure over each field."""
-    objective = definition.objective
-    figures = np.array([trial.objective for trial in done], np.float64)
-    quality = _quality(definition, figures)
-    best = int(np.argmax(quality))
-    axes = [axis for axis in definition.space.axes if all(axis.path in trial.values for trial in done)]
-    scales = {axis.path: _scale(axis, done) for axis in axes}
-    shares = field_importances(definition, done)
-    parts = []
-    if shares:
-        title = f"importance of fields for {objective} (fANOVA), {used}"
-        parts.append(plotted(title, importances(title, shares)))
-    outcome = Scale(objective, figures.tolist())
-    title = f"{objective} of {len(done)} trials by their values, {used}"
-    parts.append(plotted(title, parallel_coordinates(title, [*scales.values(), outcome], quality.tolist(), best)))
-    for path, scale in scales.items():
-        title = f"{objective} over {path}, {used}"
-        parts.append(plotted(title, slice_plot(title, scale, figures.tolist(), best, objective)))
-    pair = _two_fields(axes, shares)
-    if pair:
-        parts.append(_heat_map(definition, pair, done, used))
-    return section("Fields", f'<div class="plots">{"".join(parts)}</div>')
-
-
-def _quality(definition: Definition, figures: np.ndarray) -> np.ndarray:
-    """Returns for each trial the fraction of other trials that are not better: 0 for the worst, 1 for the best."""
-    losses = np.array([definition.loss(figure) for figure in figures])
-    order = np.array([np.mean(losses >= loss) for loss in losses])
-    low = order.min()
-    return (order - low) / (1 - low) if low < 1 else np.ones_like(order)
-
-
-def _scale(axis: Axis, trials: Sequence[Trial]) -> Scale:
-    values = [trial.values[axis.path] for trial in trials]
-    if not isinstance(axis.values, Choices):
-        return Scale(axis.path, [float(to_optuna(axis, value)) for value in values], log=axis.values.log)
-    choices = axis.values.values
-    places = [float(choices.index(value)) for value in values]
-    return Scale(axis.path, places, [float(n) for n in range(len(choices))], [show(choice) for choice in choices])
-
-
-def _two_fields(axes: Sequence[Axis], shares: Sequence[tuple[str, float]]) -> tuple[Axis, Axis] | None:
-    """Returns the two most important fields; the seed counts as the least important."""
-    rank = {path: number for number, (path, _) in enumerate(shares)}
-    ordered = sorted(axes, key=lambda axis: (axis.path in REPEATED, rank.get(axis.path, len(rank))))
-    return (ordered[0], ordered[1]) if len(ordered) > 1 else None
-
-
-def _heat_map(definition: Definition, pair: tuple[Axis, Axis], done: Sequence[Trial], used: str) -> str:
-    rows, columns = (_parts(axis, done) for axis in pair)
-    means = np.full((len(rows.names), len(columns.names)), np.nan)
-    for row in range(means.shape[0]):
-        for column in range(means.shape[1]):
-            here = [
-                trial.objective
-                for trial, y, x in zip(done, rows.positions, columns.positions, strict=True)
-                if (y, x) == (row, column) and trial.objective is not None
-            ]
-            means[row, column] = np.mean(here) if here else np.nan
-    present = np.isfinite(means)
-    quality = np.full(means.shape, np.nan)
-    quality[present] = _quality(definition, means[present])
-    title = f"mean {definition.objective} over {pair[0].path} and {pair[1].path}, {used}"
-    return plotted(title, heat_map(title, rows, columns, means, quality))
-
-
-def _parts(axis: Axis, trials: Sequence[Trial]) -> Scale:
-    """Returns the field's values as whole positions with names; those of a range are put into a few intervals."""
-    scale = _scale(axis, trials)
-    if scale.names:
-        return scale
-    assert not isinstance(axis.values, Choices)
-    low, high = float(axis.values.low), float(axis.values.high)
-    edges = np.geomspace(low, high, _PARTS + 1) if axis.values.log else np.linspace(low, high, _PARTS + 1)
-    places = np.clip(np.searchsorted(edges, scale.positions, side="right") - 1, 0, _PARTS - 1)
-    names = [f"{one:.2g} to {other:.2g}" for one, other in itertools.pairwise(edges)]
-    return Scale(axis.path, places.astype(float).tolist(), [float(n) for n in range(_PARTS)], names)
-
-
-def field_importances(definition: Definition, done: Sequence[Trial]) -> list[tuple[str, float]]:
-    """Returns the fraction of the figure's variance that each field explains, the largest first; they sum to 1.
-
-    By fANOVA (Hutter et al. 2014, "An efficient approach for assessing hyperparameter importance"), in Optuna's
-    implementation. Empty if there are too few trials, or if they do not differ.
-
-    Args:
-        definition: the sweep.
-        done: trials that were completed.
-    """
-    import optuna
-    from optuna.distributions import BaseDistribution, FloatDistribution
-    from optuna.trial import create_trial
-
-    figures = {trial.objective for trial in done}
-    everywhere = [axis for axis in definition.space.axes if all(axis.path in trial.values for trial in done)]
-    axes = [axis for axis in everywhere if len({show(trial.values[axis.path]) for trial in done}) > 1]
-    if len(done) < _FEWEST_FOR_IMPORTANCE or len(figures) < 2 or not axes:
-        return []
-    with quiet():
-        study = optuna.create_study(direction=definition.direction)
-        # All values are given as numbers: choices by their position, a logarithmic range by its logarithm. fANOVA
-        # weighs all parts of a span equally, and takes minutes with categories.
-        places = {axis.path: _scale(axis, done).fractions() for axis in axes}
-        distributions: dict[str, BaseDistribution] = {path: FloatDistribution(0.0, 1.0) for path in places}
-        for number, trial in enumerate(done):
-            params = {path: float(each[number]) for path, each in places.items()}
-            study.add_trial(create_trial(params=params, distributions=distributions, value=trial.objective))
-        try:
-            shares = optuna.importance.get_param_importances(
-                study,
-                evaluator=optuna.importance.FanovaImportanceEvaluator(n_trees=_TREES, max_depth=_DEPTH, seed=0),
-            )
-        except RuntimeError:  # the figures differ too little for the trees
-            return []
-    return sorted(((path, float(share)) for path, share in shares.items()), key=lambda item: -item[1])
 
 
 def _trials(results: SweepResults) -> str:
     also = list(results.also[0]) if results.trials else []
-    paths = [*(axis.path for axis in results.definition.space.axes), *also]
+    paths = list(dict.fromkeys([*(axis.path for axis in results.definition.space.axes), *also]))
     head = ["trial", "state", *paths, results.definition.objective, "seconds", "reason"]
     rows = []
     for trial in results.trials:
@@ -328,7 +194,7 @@ def _trials(results: SweepResults) -> str:
                 outcome.reason if outcome else "",
             ]
         )
-    return section("Trials", table(head, rows, range(len(head) - 3, len(head) - 1)))
+    return section("Trials", wide(table(head, rows, range(len(head) - 3, len(head) - 1)), "trials"))
 
 
 def _definition(definition: Definition) -> dict[str, object]:

@@ -7,7 +7,7 @@ import functools
 import math
 import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas
     from matplotlib.figure import Figure
+
+    from jaxdl.sweeps.executors.execution import Execution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +73,7 @@ class SweepResults:
         Raises:
             UserError: the sweep does not vary such a field, or no trial was completed.
         """
-        from jaxdl.sweeps.results.report import fields_over
+        from jaxdl.sweeps.results.fields import fields_over
 
         return fields_over(self, fields)
 
@@ -104,6 +106,52 @@ class SweepResults:
         if best is None or not best.trials or not self.keeps_bounds(best):
             return None
         return self.trials[best.trials[0]]
+
+    def best_experiment(self, group: Group | None = None) -> Experiment:
+        """Returns the recipe with the values of the best combination: what `jaxdl.train` takes.
+
+        Its seed is the recipe's, and it has no folds: it trains on all of train.
+
+        Args:
+            group: another one of `groups`; None: the best.
+
+        Raises:
+            UserError: no combination was completed, or they are members of a population.
+        """
+        from jaxdl.sweeps.results.retraining import experiment_of
+
+        return experiment_of(self, group)
+
+    def retrain(
+        self,
+        seeds: int | Sequence[int] = 5,
+        *,
+        group: Group | None = None,
+        sweep_dir: Path | str | None = None,
+        data_dir: Path | str | None = None,
+        execution: Execution | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> SweepResults:
+        """Trains the best combination again with fresh seeds, which had no part in the choice.
+
+        The best of many owes something to its seeds; the mean over fresh ones does not. An unfinished call is resumed
+        by the same one.
+
+        Args:
+            seeds: how many; or the seeds themselves. By default those after all that the sweep has used.
+            group: another one of `groups`; None: the best.
+            sweep_dir: where the trainings lie; None: beside the sweep, with ``-retrained-<trial>`` behind its name.
+            data_dir, execution, notify: as in `jaxdl.sweep`.
+
+        Returns:
+            A sweep over the seeds: ``groups[0]`` has the mean and its interval.
+
+        Raises:
+            UserError: as `best_experiment` and `jaxdl.sweep`.
+        """
+        from jaxdl.sweeps.results.retraining import retrained  # here, since sweeps import this module
+
+        return retrained(self, seeds, group, sweep_dir, data_dir, execution, notify)
 
     def keeps_bounds(self, group: Group) -> bool:
         """Returns whether a combination keeps all bounds of the sweep, by means over its seeds."""

@@ -79,7 +79,8 @@ def group_table(results: SweepResults) -> tuple[list[str], list[list[str]]]:
     """Returns head and rows of the table over seeds, the best combination first."""
     name = results.definition.objective
     also = list(results.also[0]) if results.trials else []
-    paths = [*(axis.path for axis in results.definition.space.axes if axis.path not in REPEATED), *also]
+    swept = [axis.path for axis in results.definition.space.axes if axis.path not in REPEATED]
+    paths = list(dict.fromkeys([*swept, *also]))
     data = ", ".join(sorted({trial.outcome.data for trial in results.trials if trial.outcome and trial.outcome.data}))
     short = {path: last for last, path in short_names(paths).items()}
     names = [short.get(path, path) for path in paths]

@@ -47,6 +47,7 @@ class Axis:
         values: the parsed values.
         listed: whether the field holds a list; a number drawn from a `Range` then becomes a list of one.
         only_if: the condition under which it is varied at all; None: always.
+        key: what tells it from earlier axes of the same field; empty: it is the first one.
     """
 
     path: str
@@ -54,6 +55,12 @@ class Axis:
     values: Choices | Range
     listed: bool = False
     only_if: Limit | None = None
+    key: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from all other axes of a space: the path of its field for the first of its axes."""
+        return self.key or self.path
 
     @property
     def count(self) -> float:
@@ -90,6 +97,14 @@ class Axis:
         if not isinstance(number, int | float) or not self.values.low <= number <= self.values.high:
             return False
         return self.values.nearest(number) == number
+
+    def spans(self, value: Any) -> bool:
+        """Returns whether a value is listed, or lies between the bounds of the range, on a step or not."""
+        if isinstance(self.values, Choices):
+            return value in self.values.values
+        number = value[0] if self.listed and isinstance(value, tuple) else value
+        low, high = self.values.low, self.values.high
+        return low <= number <= high or math.isclose(number, low) or math.isclose(number, high)
 
     def value(self, drawn: Any) -> Any:
         """Returns the field's value for a drawn one: a value of `Choices`, or a number of a `Range`."""

@@ -52,7 +52,7 @@ class CmaEs:
         self._definition = definition
         self._known = known
         self._space: Space = definition.drawn_space
-        self._distributions = {axis.path: distribution(axis) for axis in self._space.dimensions}
+        self._distributions = {axis.name: distribution(axis) for axis in self._space.dimensions}
         seed = int(np.random.SeedSequence(definition.sweep_seed).generate_state(1)[0])
         sampler = optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         with quiet():
@@ -90,7 +90,7 @@ class CmaEs:
         if number >= len(self._definition.enqueued):
             for _ in range(_MOST_REDRAWS):
                 trial = self._study.ask(self._distributions)
-                drawn = {a.path: from_optuna(a, shortened(a, trial.params[a.path])) for a in self._space.dimensions}
+                drawn = {a.name: from_optuna(a, shortened(a, trial.params[a.name])) for a in self._space.dimensions}
                 values = self._space.made_of(drawn)
                 if self._space.allows(values) and key_of(values) not in earlier:
                     return values, trial

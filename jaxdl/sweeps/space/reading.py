@@ -10,12 +10,14 @@ from typing import Any
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import Field, no_field, settable, short_names, show
+from jaxdl.sweeps.space.apart import check_apart
 from jaxdl.sweeps.space.axis import Axis, Choices, axis_of, value_of
 from jaxdl.sweeps.space.limits import Limit, Settings, condition_limit, function_limit, missing_function
 from jaxdl.sweeps.space.pairs import checked_rows
 from jaxdl.sweeps.space.space import Space, apply
 
 SEED, FOLD = "seed", "data.fold"
+REPEATED = (SEED, FOLD)
 _CONDITION = re.compile(r"(.*?\S)\s+if\s+(.+)", re.DOTALL)
 
 
@@ -66,36 +68,56 @@ class _Reader:
     ) -> Space:
         names = list(dict.fromkeys(name for row in rows for name in row))
         columns = {name: [row[name] for row in rows if name in row] for name in names}
-        axes: dict[str, Axis] = {}
-        conditions: dict[str, str] = {}
+        axes: dict[str, list[Axis]] = {}
+        conditions: dict[str, list[str]] = {}  # of each axis, where its field has any
         # Parts first: the fields of a part are known only after it is chosen.
         for name, values, paired in sorted(
             [*((name, values, True) for name, values in columns.items()), *((name, v, False) for name, v in given)],
             key=lambda item: not self._is_part(item[0]),
         ):
-            field = self._field(name, axes)
-            if isinstance(values, str) and (found := _CONDITION.fullmatch(values)) and field.type is not str:
-                values, conditions[field.path] = found[1], found[2]
-            axis = _column(field, values) if paired else axis_of(field, values)
-            axes[field.path] = axis
-            if field.declaration.family is not None and isinstance(axis.values, Choices):
-                for choice in axis.values.values:
-                    self._known |= _fields(apply(self._experiment, {axis.path: choice}))
-        for path, text in conditions.items():
-            only_if = self._condition(path, text, conditions)
-            axes[path] = dataclasses.replace(axes[path], spec=f"{axes[path].spec} if {text.strip()}", only_if=only_if)
-        order = [self._named(name).path for name in (*names, *(name for name, _ in given))]
+            field = self._field(name)
+            for each, condition in _alternatives(field, values):
+                if field.path in axes and not (condition and conditions.get(field.path) and field.path not in REPEATED):
+                    raise UserError(
+                        f"--sweep={name}: {field.path} is given twice; give all its values at once, or a condition for "
+                        "each, as in 'VALUES if PART=NAME'."
+                    )
+                axis = _column(field, each) if paired else axis_of(field, each)
+                axes.setdefault(field.path, []).append(axis)
+                if condition:
+                    conditions.setdefault(field.path, []).append(condition)
+                self._learn(field, axis)
+        for path, texts in conditions.items():
+            axes[path] = self._conditional(path, axes[path], texts, conditions)
+        for path in conditions:
+            check_apart(axes[path], [axis for each in axes.values() for axis in each], self._is_part)
+        order = dict.fromkeys(self._named(name).path for name in (*names, *(name for name, _ in given)))
         read = tuple(dict.fromkeys(self._row(row) for row in rows))
-        return Space(tuple(axes[path] for path in order), tuple(map(self._limit, limits)), read)
+        return Space(tuple(axis for path in order for axis in axes[path]), tuple(map(self._limit, limits)), read)
 
     def _is_part(self, name: str) -> bool:
         return name in self._known and self._known[name].declaration.family is not None
 
-    def _field(self, name: str, axes: Mapping[str, Axis]) -> Field:
+    def _learn(self, field: Field, axis: Axis) -> None:
+        """Takes note of the fields of parts that an axis chooses."""
+        if field.declaration.family is not None and isinstance(axis.values, Choices):
+            for choice in axis.values.values:
+                self._known |= _fields(apply(self._experiment, {axis.path: choice}))
+
+    def _conditional(
+        self, path: str, axes: Sequence[Axis], texts: Sequence[str], conditions: Mapping[str, Sequence[str]]
+    ) -> list[Axis]:
+        """Returns the axes of a field with their conditions."""
+        made: list[Axis] = []
+        for axis, text in zip(axes, texts, strict=True):
+            only_if = self._condition(path, text, conditions)
+            key = f"{path} if {text}" if made else ""
+            made.append(dataclasses.replace(axis, spec=f"{axis.spec} if {text}", only_if=only_if, key=key))
+        return made
+
+    def _field(self, name: str) -> Field:
         """Returns the field of a name that is to be varied."""
         field = self._named(name)
-        if field.path in axes:
-            raise UserError(f"--sweep={name}: {field.path} is given twice; give all its values at once.")
         if not field.affects & {"programs", "data", "result"}:  # each trial would be the same training again and again
             raise UserError(f"--sweep={name}: no result depends on {field.path}, so there is nothing to compare.")
         return field
@@ -119,7 +141,7 @@ class _Reader:
             self._named(name)  # says which fields there are
         return None
 
-    def _condition(self, path: str, text: str, conditions: Mapping[str, str]) -> Limit:
+    def _condition(self, path: str, text: str, conditions: Mapping[str, Sequence[str]]) -> Limit:
         flag = f"--sweep={path}=... if {text}"
         limit = condition_limit(text, flag, self._settings, self._known, self._resolve)
         for named in limit.fields:
@@ -149,6 +171,21 @@ def _fields(experiment: Experiment) -> dict[str, Field]:
     return {field.path: field for field in settable(experiment)}
 
 
+def _alternatives(field: Field, values: Any) -> list[tuple[Any, str]]:
+    """Returns the values of a field with the condition of each; a text may have several, with semicolons between."""
+    if not isinstance(values, str) or field.type is str:
+        return [(values, "")]
+    parts = [part for part in values.split(";") if part.strip()] or [values]
+    read = [_CONDITION.fullmatch(part) for part in parts]
+    if len(parts) > 1 and not all(read):
+        raise UserError(
+            f"--sweep={field.path}={values}: of several ranges each needs a condition, as in 'VALUES if PART=NAME'."
+        )
+    return [
+        (found[1].strip(), found[2].strip()) if found else (part, "") for part, found in zip(parts, read, strict=True)
+    ]
+
+
 def _column(field: Field, values: Iterable[Any]) -> Axis:
     """Returns the axis of a column of the pairs, with each value once."""
     return axis_of(field, list(dict.fromkeys(value_of(field, value) for value in values)))
@@ -164,17 +201,22 @@ def enqueued_values(space: Space, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: a field is not varied, or not with that value.
     """
-    axes = {axis.path: axis for axis in space.axes if axis.path not in space.paired}
+    axes: dict[str, list[Axis]] = {}
+    for each in space.axes:
+        if each.path not in space.paired:
+            axes.setdefault(each.path, []).append(each)
     short = short_names(list(axes))
     found = {}
     for name, value in given.items():
-        axis = axes.get(short.get(name, name))
-        if axis is None or axis.path == SEED:
+        path = short.get(name, name)
+        if path not in axes or path == SEED:
             raise UserError(f"--enqueue: {name} is no field that the sweep draws: {', '.join(axes)}.")
-        read = axis.read(value)
-        if not axis.holds(read):
-            raise UserError(f"--enqueue: {axis.path}={show(read)} is not among {axis.spec}.")
-        found[axis.path] = read
+        holding = [(axis, axis.read(value)) for axis in axes[path]]
+        fitting = [read for axis, read in holding if axis.holds(read)]
+        if not fitting:
+            shown = "; ".join(axis.spec for axis, _ in holding)
+            raise UserError(f"--enqueue: {path}={show(holding[0][1])} is not among {shown}.")
+        found[path] = fitting[0]
     if not found:
         raise UserError("--enqueue: write the values of fields, such as --enqueue='learning_rate=1e-3 batch_size=32'.")
     return found

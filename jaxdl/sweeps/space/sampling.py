@@ -128,8 +128,12 @@ def _listed(definition: Definition, space: Space) -> Iterator[Values]:
 
 def _values_at(space: Space) -> Callable[[Sequence[float]], Values]:
     """Returns a function that makes a combination of a point of the unit cube."""
-    dimensions = space.dimensions
-    return lambda point: space.made_of({a.path: _at_fraction(a, u) for a, u in zip(dimensions, point, strict=True)})
+    return lambda point: space.made_of(chosen_at_point(space, point))
+
+
+def chosen_at_point(space: Space, point: Sequence[float]) -> Values:
+    """Returns a choice for each axis, by its name, of a point of the unit cube."""
+    return {axis.name: _at_fraction(axis, u) for axis, u in zip(space.dimensions, point, strict=True)}
 
 
 def _at_fraction(axis: Axis, fraction: float) -> Any:
@@ -220,7 +224,7 @@ def _new(
     last = None
     for attempt in range(_MOST_REDRAWS if space.is_plain else _MOST_FILTERED_DRAWS):
         values = _drawn(definition, combination, history, attempt, fixed)
-        if space.allows(values):
+        if all(values.get(path) == value for path, value in fixed.items()) and space.allows(values):
             last = values
             if key_of(values) not in earlier:
                 break
@@ -242,12 +246,12 @@ def _drawn(
     # A separate generator for each combination: a single one would start again in a process that resumes a sweep.
     entropy = [definition.sweep_seed, combination, *([attempt] if attempt else [])]
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-    distributions = {axis.path: distribution(axis) for axis in axes}
+    distributions = {axis.name: distribution(axis) for axis in axes}
     # TPE suggests nearly the same again where that is not allowed.
     if definition.mode != "tpe" or attempt >= _MOST_REDRAWS or fixed:
         sampler = optuna.samplers.RandomSampler(seed=seed)
         # As in a study, which would take most of the time, and which this sampler does not look at.
-        drawn = {path: sampler.sample_independent(None, None, path, distributions[path]) for path in distributions}  # type: ignore[arg-type]
+        drawn = {name: sampler.sample_independent(None, None, name, distributions[name]) for name in distributions}  # type: ignore[arg-type]
     else:
         with quiet():
             tpe = optuna.samplers.TPESampler(seed=seed)
@@ -255,7 +259,7 @@ def _drawn(
             study.add_trials(list(history))
             drawn = study.ask(distributions).params
     return space.made_of(
-        {axis.path: from_optuna(axis, shortened(axis, drawn[axis.path])) for axis in axes} | dict(fixed)
+        {axis.name: from_optuna(axis, shortened(axis, drawn[axis.name])) for axis in axes} | space.fixed(fixed)
     )
 
 

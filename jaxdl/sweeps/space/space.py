@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
-from jaxdl.fields import replace, walk
+from jaxdl.fields import replace, show, walk
 from jaxdl.sweeps.space.axis import Axis, Choices
 from jaxdl.sweeps.space.limits import Limit, Values, with_parts
 from jaxdl.sweeps.space.pairs import PAIRS, Row, joint_axis
@@ -80,9 +80,9 @@ class Space:
             fastest: the fields that vary fastest; empty: the last one.
         """
         axes = sorted(self.dimensions, key=lambda axis: axis.path in fastest)
-        paths = [axis.path for axis in axes]
+        names = [axis.name for axis in axes]
         lists = [[axis.at(place) for place in range(int(axis.count))] for axis in axes]
-        yield from self.possible(dict(zip(paths, drawn, strict=True)) for drawn in itertools.product(*lists))
+        yield from self.possible(dict(zip(names, drawn, strict=True)) for drawn in itertools.product(*lists))
 
     def possible(self, drawn: Iterator[Values]) -> Iterator[Values]:
         """Yields the combinations of choices for all dimensions; each once, and those that are allowed."""
@@ -102,7 +102,7 @@ class Space:
         values: Values = {}
         for axis in reversed(self.dimensions):
             place, each = divmod(place, int(axis.count))
-            values[axis.path] = axis.at(each)
+            values[axis.name] = axis.at(each)
         return values
 
     def at(self, place: int) -> Values:
@@ -110,19 +110,42 @@ class Space:
         return self.made_of(self.chosen_at(place))
 
     def made_of(self, drawn: Mapping[str, Any]) -> Values:
-        """Returns the combination of a choice for each dimension: without fields whose condition does not hold."""
-        values = {**drawn, **dict(drawn[PAIRS])} if self.pairs else dict(drawn)
-        ordered = {axis.path: values[axis.path] for axis in self.axes if axis.path in values}
-        held = {
-            axis.path: axis.only_if.allows(_without_conditional(self.axes, ordered))
-            for axis in self.axes
-            if axis.only_if is not None
-        }
-        return {path: value for path, value in ordered.items() if held.get(path, True)}
+        """Returns the combination of a choice for each dimension: without fields whose condition does not hold.
+
+        Args:
+            drawn: the choices, by the names of the axes.
+
+        Raises:
+            UserError: two ranges of a field hold at once.
+        """
+        chosen = {**drawn, **dict(drawn[PAIRS])} if self.pairs else drawn
+        always = {a.path: chosen[a.name] for a in self.axes if a.only_if is None and a.name in chosen}
+        found: dict[str, Axis] = {}
+        for axis in self.axes:
+            if axis.name in chosen and (axis.only_if is None or axis.only_if.allows(always)):
+                if axis.path in found:
+                    raise both_hold(found[axis.path], axis, always)
+                found[axis.path] = axis
+        return {path: chosen[axis.name] for path, axis in found.items()}
+
+    def axes_of(self, values: Mapping[str, Any]) -> dict[str, Axis]:
+        """Returns for each field of a combination the axis that its value is of, by path."""
+        always = _without_conditional(self.axes, values)
+
+        several = {axis.path for axis in self.axes if axis.key}
+
+        def holds(axis: Axis) -> bool:
+            return axis.path not in several or axis.only_if is None or axis.only_if.allows(always)
+
+        return {axis.path: axis for axis in self.axes if axis.path in values and holds(axis)}
+
+    def fixed(self, values: Mapping[str, Any]) -> Values:
+        """Returns values of some fields as choices for all axes that have them; which one counts, conditions decide."""
+        return {a.name: values[a.path] for a in self.axes if a.path in values and a.holds(values[a.path])}
 
     def chosen_for(self, values: Mapping[str, Any]) -> Values:
         """Returns a combination as choices for the dimensions that it has: the inverse of `made_of`."""
-        chosen = {axis.path: values[axis.path] for axis in self.dimensions if axis.path in values}
+        chosen = {axis.name: values[path] for path, axis in self.axes_of(values).items() if path not in self.paired}
         if self.pairs:
             return {PAIRS: next(row for row in self.pairs if _is_row(row, values, self.paired)), **chosen}
         return chosen
@@ -137,7 +160,18 @@ class Space:
 
     def specs(self) -> dict[str, str]:
         """Returns the values of each field as a user would write them, by dotted path; without those of the pairs."""
-        return {axis.path: axis.spec for axis in self.axes if axis.path not in self.paired}
+        found: dict[str, str] = {}
+        for axis in self.axes:
+            if axis.path not in self.paired:
+                found[axis.path] = f"{found[axis.path]}; {axis.spec}" if axis.path in found else axis.spec
+        return found
+
+
+def both_hold(one: Axis, other: Axis, values: Mapping[str, Any]) -> UserError:
+    """Returns the error for two ranges of a field of which the conditions hold at once."""
+    shown = ", ".join(f"{path}={show(value)}" for path, value in values.items())
+    conditions = " and ".join(f"'{axis.only_if.text}'" for axis in (one, other) if axis.only_if is not None)
+    return UserError(f"--sweep={one.path}: {conditions} both hold with {shown}; let only one of them hold.")
 
 
 def _without_conditional(axes: Sequence[Axis], values: Mapping[str, Any]) -> Values:

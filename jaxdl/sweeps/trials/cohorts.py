@@ -116,7 +116,7 @@ def in_optunas_terms(trial: Trial, definition: Definition) -> FrozenTrial:
 
     space = definition.drawn_space
     chosen = space.chosen_for(trial.values)  # without fields whose condition does not hold
-    axes = [axis for axis in space.dimensions if axis.path in chosen]
+    axes = [axis for axis in space.dimensions if axis.name in chosen]
     assert trial.outcome is not None
     figures = [trial.objective, *(trial.outcome.figure(aim) for aim in definition.others)]
     values = [each for each in figures if each is not None and math.isfinite(each)]
@@ -125,7 +125,7 @@ def in_optunas_terms(trial: Trial, definition: Definition) -> FrozenTrial:
     return create_trial(
         state=TrialState.COMPLETE if completed else TrialState.PRUNED,
         values=values if completed else None,
-        params={axis.path: to_optuna(axis, chosen[axis.path]) for axis in axes},
-        distributions={axis.path: distribution(axis) for axis in axes},
+        params={axis.name: to_optuna(axis, chosen[axis.name]) for axis in axes},
+        distributions={axis.name: distribution(axis) for axis in axes},
         intermediate_values=dict(trial.outcome.curve) if kept and trial.state != "failed" else {},
     )

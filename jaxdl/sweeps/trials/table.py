@@ -47,7 +47,8 @@ class Table:
     def __init__(self, path: Path, definition: Definition, check: Callable[[], None] = lambda: None):
         self.path = path
         self._check = check
-        self._axes = {axis.path: axis for axis in definition.space.axes}
+        self._space = definition.space
+        self._axes = {axis.name: axis for axis in definition.space.axes}
         self._name = definition.experiment.name
         self._directions = definition.directions
         self._others = definition.others
@@ -86,15 +87,15 @@ class Table:
 
     def _widen(self) -> None:
         trials = self._frozen()
-        now = {path: distribution(axis) for path, axis in self._axes.items()}
-        if all(trial.distributions[path] == now[path] for trial in trials for path in trial.distributions):
+        now = {name: distribution(axis) for name, axis in self._axes.items()}
+        if all(trial.distributions[name] == now[name] for trial in trials for name in trial.distributions):
             return
         draft = self.path.with_name(f".{self.path.name}.tmp")
         draft.unlink(missing_ok=True)
         study = self._study(draft)
         for trial in trials:
             trial = copy.copy(trial)
-            trial.distributions = {path: now[path] for path in trial.distributions}
+            trial.distributions = {name: now[name] for name in trial.distributions}
             study.add_trial(trial)
         draft.replace(self.path)
         self._open()
@@ -107,10 +108,11 @@ class Table:
         """Adds a trial that waits to be run; its number is the next one."""
         from optuna.trial import TrialState, create_trial
 
+        axes = self._space.axes_of(values)
         template = create_trial(
             state=TrialState.WAITING,
-            params={path: to_optuna(self._axes[path], value) for path, value in values.items()},
-            distributions={path: distribution(self._axes[path]) for path in values},
+            params={axes[path].name: to_optuna(axes[path], value) for path, value in values.items()},
+            distributions={axis.name: distribution(axis) for axis in axes.values()},
         )
         assert self._study_id is not None  # `prepare` has made it
         with self._errors():
@@ -175,7 +177,9 @@ class Table:
         from optuna.trial import TrialState
 
         values = {
-            path: from_optuna(axis, frozen.params[path]) for path, axis in self._axes.items() if path in frozen.params
+            axis.path: from_optuna(axis, frozen.params[name])
+            for name, axis in self._axes.items()
+            if name in frozen.params
         }
         attempts = int(frozen.user_attrs.get(_ATTEMPTS, frozen.state != TrialState.WAITING))
         if not frozen.state.is_finished():

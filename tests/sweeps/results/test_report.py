@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import jaxdl
 from jaxdl.sweeps.api import make_definition
-from jaxdl.sweeps.results.report import field_importances, render, write_sweep_report
+from jaxdl.sweeps.results.report import render, write_sweep_report
 from jaxdl.sweeps.results.results import SweepResults
 from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
+from tests.browser import barriers, opened, too_wide
 from tests.experiments.twins import twin
 
 RECIPE = jaxdl.replace(twin("mnist_mlp"), {"training.watch": "validation/accuracy"})
 COMMAND = ["launch.py", "--experiment=mnist_mlp"]
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def results(folder: Path, trials: int = 30, data: str = "digits") -> SweepResults:
@@ -45,9 +44,9 @@ def results(folder: Path, trials: int = 30, data: str = "digits") -> SweepResult
 
 def test_all_parts_are_there(tmp_path: Path) -> None:
     page = render(results(tmp_path), COMMAND)
-    # Curves, importance, parallel coordinates, one plot for each of four fields, heat map.
-    assert page.count("<svg") == 8
-    labels = re.findall(r'aria-label="([^"]*)"', page)
+    # Curves of the best and by three fields, importance, parallel coordinates, a plot for each field, heat map.
+    assert page.count("<svg") == 4 + 1 + 1 + 4 + 1
+    labels = re.findall(r'<svg[^>]*aria-label="([^"]*)"', page)
     assert sum("over" in label and label.startswith("validation/accuracy over") for label in labels) == 4
     assert any(label.startswith("importance of fields") for label in labels)
     assert any(label.startswith("mean validation/accuracy over optimizer.learning_rate and") for label in labels)
@@ -91,68 +90,95 @@ def test_no_completed_trial_makes_a_page_too(tmp_path: Path) -> None:
     assert page.count("<svg") == 0 and page.count("<td>no</td>") == 4
 
 
-@pytest.mark.parametrize(("epochs", "named"), [(1, ["1"]), (3, ["1", "2", "3"])])
-def test_epochs_are_named_as_whole_numbers(tmp_path: Path, epochs: int, named: list[str]) -> None:
-    made = results(tmp_path)
-    curve = {epoch: 0.1 * epoch for epoch in range(1, epochs + 1)}
-    trials = [Trial(t.number, t.values, "completed", 1, Outcome("completed", 0.3, curve=curve)) for t in made.trials]
-    page = render(SweepResults(made.definition, tmp_path, "completed", trials), COMMAND)
-    drawing = page[page.index("<svg") : page.index("</svg>")]
-    axis = drawing[drawing.index("matplotlib.axis_1") : drawing.index("matplotlib.axis_2")]
-    assert re.findall(r">([0-9.]+)</text>", axis) == named
-
-
-def test_a_figure_that_is_missing_leaves_a_gap_in_the_curve(tmp_path: Path) -> None:
-    made = results(tmp_path)
-    curves = [{1: 0.5, 2: figure, 3: 0.4, 4: 0.3} for figure in (0.45, float("nan"))]
-    lengths = []
-    for curve in curves:  # of two trials, of which the second is not the best
-        trials = [
-            Trial(n, made.trials[n].values, "completed", 1, Outcome("completed", 0.9 - n, curve=curve)) for n in (0, 1)
-        ]
-        page = render(SweepResults(made.definition, tmp_path, "completed", trials), COMMAND)
-        drawing = page[page.index("<svg") : page.index("</svg>")]
-        paths = re.findall(r'LineCollection_1".*?<path d="([^"]*)"', drawing, re.DOTALL)
-        lengths.append((paths[0].count("M"), paths[0].count("L")))
-    assert lengths == [(1, 3), (2, 1)]
-
-
-def test_importances_are_the_shares_of_the_variance(tmp_path: Path) -> None:
-    fields = {"learning_rate": [0.1, 0.2, 0.3, 0.4], "optimizer": ["adam", "sgd", "lion"], "seed": range(3)}
-    definition = make_definition(RECIPE, make_space(RECIPE, fields))
-    parts = {"adam": 0.0, "sgd": 0.1, "lion": 0.05}
-    done = [
-        Trial(n, v, "completed", 1, Outcome("completed", v["optimizer.learning_rate"] + parts[v["optimizer"]]))
-        for n, v in enumerate(planned_values(definition) or ())
-    ]
-    found = dict(field_importances(definition, done))
-    # Of a sum of two parts, each has its own variance: of 0.1, 0.2, 0.3, 0.4 and of 0, 0.1, 0.05.
-    expected = np.var([0.1, 0.2, 0.3, 0.4]) / (np.var([0.1, 0.2, 0.3, 0.4]) + np.var(list(parts.values())))
-    assert found["optimizer.learning_rate"] == pytest.approx(expected, abs=0.05)
-    assert found["optimizer"] == pytest.approx(1 - expected, abs=0.05) and found["seed"] < 0.02
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
-def test_a_browser_opens_it_without_an_error(tmp_path: Path) -> None:
-    path = write_sweep_report(results(tmp_path), COMMAND)
-    assert BROWSER is not None
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    logged = subprocess.run(
-        [*command, "--enable-logging=stderr", "--v=0", "--dump-dom", path.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of 60 trials over a range, parts, lists and seeds, with a field that one part alone has."""
+    fields = {
+        "learning_rate": "log(1e-4,1e-2) if optimizer=adam; log(1e-2,1) if optimizer=sgd",
+        "optimizer": "adam,sgd",
+        "momentum": "uniform(0,0.95) if optimizer=sgd",
+        "model.features": "(8),(16,8)",
+        "seed": "0:3",
+    }
+    definition = make_definition(
+        RECIPE, make_space(RECIPE, fields), Selection(trials=60, sweep_objective="validation/accuracy,parameters")
     )
-    assert logged.stdout.count("<svg") == 8
-    assert "CONSOLE" not in logged.stderr
-    shot = tmp_path / "shot.png"
-    subprocess.run(
-        [*command, f"--screenshot={shot}", "--window-size=1100,3000", path.as_uri()], check=True, timeout=120
-    )
-    from PIL import Image
+    made = []
+    random = np.random.default_rng(0)
+    for number, values in enumerate(planned_values(definition) or ()):
+        best = -2.8 if values["optimizer"] == "adam" else -0.9
+        figure = 0.95 - 0.1 * abs(np.log10(values["optimizer.learning_rate"]) - best) + random.normal(scale=0.005)
+        figure += 0.02 * values.get("optimizer.momentum", 0.5) + 0.01 * (len(values["model.features"]) == 2)
+        curve = {epoch: figure * (1 - 0.6**epoch) for epoch in range(1, 9)}
+        outcome = Outcome(
+            "completed", figure, {"validation/accuracy": figure, "test/accuracy": figure - 0.01}, curve, data="digits",
+            costs={"parameters": 1000.0 * len(values["model.features"])},
+        )  # fmt: skip
+        made.append(Trial(number, values, "completed", 1, outcome))
+    folder = tmp_path_factory.mktemp("sweep")
+    return write_sweep_report(SweepResults(definition, folder, "completed", made, 12.3), COMMAND)
 
-    with Image.open(shot) as image:
-        colours = {colour for _, colour in image.convert("RGB").getcolors(2**24) or ()}
-    # The best trial's line and the others', as they stand in the page's style.
-    assert {(0xD9, 0x77, 0x06), (0x25, 0x63, 0xEB)} <= colours
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (400, True)])
+def test_the_page_keeps_nobody_out(browser: Any, written: Path, width: int, dark: bool) -> None:
+    assert written.stat().st_size < 2_000_000
+    with opened(browser, written, width=width, dark=dark) as page:
+        titles = page.locator("h2").all_inner_texts()
+        wanted = ["Over the seeds", "Front", "Against luck", "Learning curves", "Fields", "Trials", "Definition"]
+        assert titles[0].startswith("Best: trial") and titles[1:] == wanted
+        assert too_wide(page) == 0
+        assert barriers(page) == []
+
+
+def test_trials_are_chosen_by_dragging_and_by_keyboard(browser: Any, written: Path) -> None:
+    with opened(browser, written) as page:
+        figure = page.locator("figure.parallel")
+        said = figure.locator("output")
+        assert said.inner_text().startswith("60 of 60 trials; the best of them is trial")
+        rate = figure.locator("fieldset", has_text="learning_rate")
+        rate.locator("input").first.focus()
+        page.keyboard.type("0.01")
+        page.keyboard.press("Tab")
+        page.keyboard.type("0.1")
+        chosen = int(said.inner_text().split()[0])
+        assert 0 < chosen < 60
+        assert (
+            figure.locator("path[data-dimmed]").count() == 60 - chosen and figure.locator(".brushes rect").count() == 1
+        )
+        figure.get_by_label("adam").focus()
+        page.keyboard.press("Space")
+        without = int(said.inner_text().split()[0])
+        assert 0 < without <= chosen
+        figure.get_by_text("show all trials").click()
+        assert said.inner_text().startswith("60 of 60") and figure.locator(".brushes rect").count() == 0
+        svg = figure.locator("svg")
+        svg.scroll_into_view_if_needed()
+        box = svg.bounding_box()
+        wide, high = (float(each) for each in (svg.get_attribute("viewBox") or "").split()[2:])
+        x, top, bottom = (
+            box["x"] + 72 / wide * box["width"], *(box["y"] + y / high * box["height"] for y in (60, 140))
+        )  # fmt: skip
+        page.mouse.move(x, top)
+        page.mouse.down()
+        page.mouse.move(x, bottom, steps=3)
+        page.mouse.up()
+        dragged = int(said.inner_text().split()[0])
+        assert 0 < dragged < 60 and rate.locator("input").first.input_value() != ""
+        page.mouse.click(x, bottom + 20)
+        assert said.inner_text().startswith("60 of 60")
+
+
+def test_the_curves_are_chosen_by_field_and_read(browser: Any, written: Path) -> None:
+    with opened(browser, written) as page:
+        chosen = page.locator(".choose select")
+        assert page.locator(".choose figure:visible").count() == 1
+        chosen.select_option("all trials by optimizer")
+        shown = page.locator(".choose figure:visible")
+        assert shown.count() == 1 and shown.locator("polygon").count() == 2  # bands over the seeds
+        chart = shown.locator("[tabindex]")
+        chart.focus()
+        page.keyboard.press("End")
+        assert re.fullmatch(
+            r"epoch 8 · adam [\d.]+ \([\d.]+ to [\d.]+\) · sgd [\d.]+ \([\d.]+ to [\d.]+\)",
+            shown.locator("output").inner_text(),
+        )
