@@ -50,6 +50,9 @@ def _recipe(name: str) -> Any:
         others = {"accumulate": 2, "ema": 0.9, "remat": True, "norms": True, "nan": "skip"}
         others = {"model": model} | precision | {f"training.{field}": value for field, value in others.items()}
         return jaxdl.replace(twin("digits_mlp"), small | others)
+    if name == "weighted":
+        weights = {"training.class_weight": tuple(0.1 * n for n in range(10)), "weighted_metrics": True}
+        return jaxdl.replace(twin("digits_mlp"), small | weights | {"model.dropout": 0.2, "training.accumulate": 2})
     if name == "mlp":
         return jaxdl.replace(twin("digits_mlp"), small | {"model.dropout": 0.2, "optimizer.clip_norm": 1.0})
     return jaxdl.replace(twin(name), small)

@@ -80,7 +80,10 @@ def computes_again(jaxpr: core.Jaxpr) -> bool:
 
 
 def equation_turns(equation: core.JaxprEqn) -> int:
-    """Returns how often the programs inside an equation run each time the equation runs."""
+    """Returns how often the programs inside an equation run each time the equation runs, on all devices together."""
+    if equation.primitive.name == "shard_map":
+        mesh = equation.params["mesh"]
+        return math.prod(mesh.shape[axis] for axis in equation.params["newly_manual_axes"])
     return equation.params["length"] if equation.primitive.name == "scan" else 1
 
 

@@ -29,7 +29,7 @@ def joined(options: Options, experiment: Experiment | None) -> Processes | None:
         return None
     if experiment is None or options.mode != "train":
         raise UserError(f"several processes train together; --mode={options.mode} needs one: leave out the flags.")
-    _refuse_other_commands(options, experiment)
+    _refuse_other_commands(options)
     # Each process says for whom it waits, so that one that hangs in a cluster's queue can be told from its log.
     say = _say_nothing if options.quiet else announce
     identity = {"experiment": experiment.name, "run_dir": str(expanded(options.run_dir)) if options.run_dir else ""}
@@ -56,7 +56,7 @@ def member_of(options: Options) -> Member | None:
     return found_member(options.join_timeout)
 
 
-def _refuse_other_commands(options: Options, experiment: Experiment) -> None:
+def _refuse_other_commands(options: Options) -> None:
     """Raises `UserError` for what several processes do not do together."""
     if options.is_sweep:
         raise UserError(
@@ -67,8 +67,6 @@ def _refuse_other_commands(options: Options, experiment: Experiment) -> None:
         raise UserError("--debug runs without compiled programs, in one process; leave it out.")
     if options.profile:
         raise UserError("--profile traces one process; leave it out, or train with one process.")
-    if experiment.hooks:
-        raise UserError("hooks are called in one process; several do not train with them: leave out --hooks.")
 
 
 def _say_nothing(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxdl.backend.compiler import compiled, traced
 from jaxdl.backend.memory import on_host
-from jaxdl.data import Spec, default_data_dir
+from jaxdl.data import Dataset, Spec, default_data_dir
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
 from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident
@@ -23,7 +23,7 @@ from jaxdl.experiment.load import check_targets, data_summary, load_data, shorte
 from jaxdl.experiment.weights import class_weights
 from jaxdl.files.paths import expanded
 from jaxdl.inference.in_parts import partials_of_chunks, trace_chunk
-from jaxdl.inference.predictor import load_run
+from jaxdl.inference.predictor import TrainedModel, load_run
 from jaxdl.record import read_record
 from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.figures import eval_figures
@@ -170,18 +170,11 @@ def evaluate(
     if dataset.fingerprint != read_record(run_dir).get("data_fingerprint"):
         notify(f"These are not the data that {run_dir} was trained on: {dataset.used} has another fingerprint.")
     check_targets(model.experiment, dataset)
-    data = on_device_or_in_parts(dataset)
-    weights = class_weights(model.experiment, dataset)
-    steps = model.steps if weights is None else make_steps(model.experiment, model.spec, 1, weights)
-    shapes = jax.eval_shape(lambda state: state, model.state)
-    buckets = buckets_for(steps, shapes, data.shapes(1), train_buckets(dataset, model.experiment.training.buckets))
-    evaluation = Evaluation(model.experiment, steps, data, buckets)
-    program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
-    figures: dict[str, Any] = {}
-    for split in ("validation", "test"):
-        if data.size(split):
-            found = evaluation.figures(program, model.experiment, model.state, split)
-            figures |= {f"{split}/{name}": value for name, value in found.items()}
+    figures = {
+        f"{split}/{name}": value
+        for split, found in figures_on(model, dataset, ("validation", "test")).items()
+        for name, value in found.items()
+    }
     return {
         "experiment": model.experiment.name,
         "status": "evaluated",
@@ -190,3 +183,22 @@ def evaluate(
         "data": data_summary(dataset, model.experiment),
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(model.state.params)),
     }
+
+
+def figures_on(model: TrainedModel, dataset: Dataset, splits: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns the loss and the metrics of a model, by split, on those of some splits that a data set has.
+
+    Args:
+        model: on one device.
+        dataset: the data.
+        splits: their names.
+    """
+    data = on_device_or_in_parts(dataset)
+    weights = class_weights(model.experiment, dataset)
+    steps = model.steps if weights is None else make_steps(model.experiment, model.spec, 1, weights)
+    shapes = jax.eval_shape(lambda state: state, model.state)
+    buckets = buckets_for(steps, shapes, data.shapes(1), train_buckets(dataset, model.experiment.training.buckets))
+    evaluation = Evaluation(model.experiment, steps, data, buckets)
+    program, _ = compiled(evaluation.trace(shapes, device_hparams(model.experiment)))
+    present = [split for split in splits if data.size(split)]
+    return {split: evaluation.figures(program, model.experiment, model.state, split) for split in present}

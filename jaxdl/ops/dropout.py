@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -9,7 +10,7 @@ import jax.extend
 import jax.numpy as jnp
 
 from jaxdl import fields
-from jaxdl.ops.replicated import replicated
+from jaxdl.ops.replicated import replicated, rows_of_batch
 
 _LEVELS = 1 << 16
 
@@ -22,7 +23,7 @@ def dropout(inputs: jax.Array, rate: float | jax.Array, key: jax.Array) -> jax.A
     neural networks from overfitting", JMLR 2014 (there the scaling is at test time).
 
     Args:
-        inputs: any shape, floating dtype.
+        inputs: any shape, floating dtype; where devices share a batch, (batch, ...).
         rate: probability in [0, 1); may be a tracer. The Python number 0 (or None) leaves dropout out of the program.
         key: random key.
 
@@ -32,7 +33,8 @@ def dropout(inputs: jax.Array, rate: float | jax.Array, key: jax.Array) -> jax.A
     if not fields.enabled(rate):
         return inputs
     kept = jnp.clip(jnp.round((1 - jnp.asarray(rate, jnp.float32)) * _LEVELS), 1, _LEVELS)
-    keep = _sixteen_bits(key, inputs.shape) < kept.astype(jnp.uint32)
+    numbers = rows_of_batch(functools.partial(_sixteen_bits, key), inputs.shape)
+    keep = numbers < kept.astype(jnp.uint32)
     return jnp.where(keep, inputs * (_LEVELS / kept).astype(inputs.dtype), jnp.zeros((), inputs.dtype))
 
 

@@ -31,6 +31,24 @@ def whole_rows(array: jax.Array) -> jax.Array:
     return _lies(array, PartitionSpec(PartitionSpec.UNCONSTRAINED, *[None] * (array.ndim - 1)))
 
 
+def rows_of_batch(make: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, ...]) -> jax.Array:
+    """Returns what a function of a shape makes, where a program is that of one device's examples its rows of the whole.
+
+    So random numbers are those of the whole batch. See `jaxdl.steps.at_once`.
+
+    Args:
+        make: returns an array of the shape that it is given.
+        shape: (rows, ...), of this device's examples in such a program.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or DATA not in mesh.manual_axes:
+        return make(shape)
+    rows, *others = shape
+    whole = make((rows * mesh.shape[DATA], *others))
+    own: jax.Array = jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(DATA) * rows, rows)
+    return own
+
+
 def of_each_share(
     function: Callable[..., tuple[jax.Array, ...]],
     arrays: Sequence[jax.Array],

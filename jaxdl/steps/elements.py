@@ -34,11 +34,13 @@ class Shares(NamedTuple):
         targets: (batch, ...), those of mixed examples mixed.
         shares: (batch, ...) float32, by how much each loss enters their mean; their sum is 1, or 0 if none counts.
         mask: which elements count in metrics, or how much.
+        weight: () float32, how much an element counts in the loss on average; 1 where all count.
     """
 
     targets: Any
     shares: Any
     mask: Any
+    weight: Any
 
 
 class Compared(NamedTuple):

@@ -200,14 +200,15 @@ class Forward:
                 name: forward.shares(_of_output(recipe, name), self.view(batch, name), outputs[name])
                 for name, forward in self._of_outputs.items()
             }
-            return Shares(*({name: each[at] for name, each in of_each.items()} for at in range(3)))
+            return Shares(*({name: each[at] for name, each in of_each.items()} for at in range(4)))
         mixed = self.with_mixed_targets(self.view(batch), outputs.shape[-1])
         losses = lambda outputs, targets: recipe.objective.losses(outputs, self.standardized(outputs, targets))  # noqa: E731
         shape = jax.eval_shape(losses, outputs, mixed["targets"]).shape
         mask = element_mask(mixed, shape)
         weights = self.weights(recipe, mixed, mask, shape)
         broad = broadcast_mask(weights, shape).astype(jnp.float32)
-        return Shares(mixed["targets"], ratio(broad, broad.sum()), weights if recipe.weighted_metrics else mask)
+        counted = weights if recipe.weighted_metrics else mask
+        return Shares(mixed["targets"], ratio(broad, broad.sum()), counted, broad.mean())
 
     def summed(self, recipe: Experiment, outputs: Any, targets: Any, shares: Any) -> tuple[jax.Array, dict[str, Any]]:
         """Returns the sum of losses times their `shares`; of several outputs weighted, and that of each by its name."""

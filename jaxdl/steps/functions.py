@@ -19,13 +19,14 @@ from jaxdl.experiment.weights import ClassWeights
 from jaxdl.fields import enabled, traced_values
 from jaxdl.objectives.metrics import training_metrics
 from jaxdl.steps import averages, scaling
+from jaxdl.steps.at_once import differentiate_batch, figures_of
 from jaxdl.steps.averages import AVERAGE, prefix_of
 from jaxdl.steps.collections import sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
 from jaxdl.steps.figures import eval_metrics
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
-from jaxdl.steps.gradients import Differentiated, differentiate, update_errors
+from jaxdl.steps.gradients import Differentiated, update_errors
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState as TrainState
 from jaxdl.steps.state import parted, with_others
@@ -183,6 +184,7 @@ class _Functions:
         self._experiment = experiment
         self._spec = spec
         self._total_steps = total_steps
+        self._layout = layout
         self._forward = Forward(experiment, spec, class_weights, layout)
 
     def init_state(self, seed: Any) -> TrainState:
@@ -233,9 +235,9 @@ class _Functions:
                 fine |= others[LOSS_SCALE]["scale"] > scaling.LEAST
             metrics["loss"] = jnp.where(fine, found.loss, jnp.nan)
         metrics |= found.parts
-        outputs = forward.measured(found.outputs)
+        sums = figures_of(forward, recipe, found)
         for figure in training_metrics(recipe.measured, recipe.objective):
-            metrics[figure.name] = _float32(figure.of_batch(figure.partial(outputs, found.targets, found.mask)))
+            metrics[figure.name] = _float32(figure.of_batch(sums[figure.name]))
         if recipe.training.norms:
             of = {"gradient_norm": found.gradients, "update_norm": updates, "parameter_norm": params}
             metrics |= {name: _float32(optax.tree.norm(tree)) for name, tree in of.items()}
@@ -329,7 +331,8 @@ class _Functions:
         batch, dropout_key = self._augmented(recipe, forward, state, batch)
         _, others = parted(state.opt_state)
         scale = others[LOSS_SCALE]["scale"] if LOSS_SCALE in others else None
-        return differentiate(forward, recipe, state.params, state.model_state, batch, dropout_key, scale)
+        of_state = (state.params, state.model_state)
+        return differentiate_batch(forward, recipe, self._layout, *of_state, batch, dropout_key, scale)
 
 
 def _float32(number: Any) -> jax.Array:

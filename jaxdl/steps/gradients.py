@@ -37,6 +37,8 @@ class Differentiated(NamedTuple):
         sown: what the model sowed, by collection.
         parts: of several outputs the loss of each, () float32, by ``OUTPUT/loss``; their outputs, targets and masks are
             dictionaries.
+        sums: the partial sums of the figures of training, by figure and name, in the place of outputs, targets and
+            mask; see `jaxdl.steps.at_once`.
     """
 
     loss: jax.Array
@@ -47,6 +49,7 @@ class Differentiated(NamedTuple):
     model_state: Any
     sown: Mapping[str, Any]
     parts: Mapping[str, jax.Array] = types.MappingProxyType({})
+    sums: Mapping[str, Mapping[str, jax.Array]] | None = None
 
 
 def differentiate(
@@ -108,7 +111,7 @@ def _in_parts(
     whole = jax.tree.map(
         lambda each: jax.ShapeDtypeStruct((each.shape[0] * parts, *each.shape[1:]), each.dtype), outputs
     )
-    targets, shares, mask = forward.shares(recipe, batch, whole)
+    targets, shares, mask, _ = forward.shares(recipe, batch, whole)
     of_targets, of_shares = (jax.tree.map(lambda array: _apart(array, parts), each) for each in (targets, shares))
 
     def loss_of(

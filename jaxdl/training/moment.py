@@ -15,6 +15,7 @@ from jaxdl.data import Dataset, Split
 from jaxdl.data.stream import blocks
 from jaxdl.errors import UserError, brief
 from jaxdl.inference import TrainedModel
+from jaxdl.inference.evaluation import figures_on
 from jaxdl.steps.functions import Steps, TrainState
 from jaxdl.training.loop import Trainer
 
@@ -102,6 +103,9 @@ class MomentOf:
     def evaluate(self, split: str = "validation") -> dict[str, Any]:
         """Returns the loss and the metrics over a whole split, by name."""
         self._split(split)
+        layout = self._trainer.layout
+        if layout is not None and layout.spans_processes:  # the others do not take part
+            return figures_on(self._model, self.dataset, (split,))[split]
         return self._trainer.evaluate(self._state, split)
 
     def _split(self, name: str) -> Split:

@@ -29,8 +29,9 @@ from jaxdl.training.early_stopping import EarlyStopping
 from jaxdl.training.epoch import Epoch, NotFinite, Pause, Rows
 from jaxdl.training.figures import Figures
 from jaxdl.training.held_out import write_held_out
-from jaxdl.training.hook_calls import HookCalls, HookFailed
+from jaxdl.training.hook_calls import HookFailed
 from jaxdl.training.hooks import AnyPauses, Hooks, Metrics, Profiler
+from jaxdl.training.hooks_together import hook_calls
 from jaxdl.training.initial import check_same_source
 from jaxdl.training.loop import Trainer
 from jaxdl.training.saving import Saving, SavingPauses
@@ -67,7 +68,7 @@ class OneRun:
     def __post_init__(self) -> None:
         self.experiment = self.trainer.experiment
         self.figures = Figures(self.directory)
-        self.calls = HookCalls(self.trainer, self.dataset, self.directory, self.figures, self.notify)
+        self.calls = hook_calls(self.trainer, self.dataset, self.directory, self.figures, self.notify)
 
     def start(self) -> tuple[TrainState, Rows | None]:
         """Returns the state to begin with, new or of the last checkpoint, and its metrics of the running epoch, if any.

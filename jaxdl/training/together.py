@@ -118,11 +118,6 @@ class NoDisplay:
 
 def refuse_what_is_for_one(experiment: Experiment, dataset: Dataset) -> None:
     """Raises `UserError` for recipes that several processes do not train together."""
-    if experiment.hooks:
-        raise UserError(
-            "hooks are functions of one process; several processes do not call them together: leave out the recipe's "
-            "hooks, or train with one process."
-        )
     if experiment.data.folds:
         raise UserError("--folds trains with one process: give the folds to several runs instead.")
 

@@ -208,3 +208,30 @@ def test_other_data_end_all_with_a_message(tmp_path: Path) -> None:
         found = ends(running, ENOUGH_S)
     assert [status for status, _ in found] == [2, 2]
     assert any("begins with something else than process 0: data:" in said for _, said in found), found
+
+
+@pytest.mark.slow
+def test_two_processes_stream_a_set_and_call_hooks_to_the_bits_of_two_devices(tmp_path: Path) -> None:
+    """Of 26 MB of train examples, in two chunks; each hook is called once, in process 0."""
+    random = np.random.RandomState(0)
+    inputs = random.randint(0, 256, (5000, 48, 48, 3)).astype(np.uint8)
+    targets = random.randint(0, 3, 5000)
+    inputs[np.arange(5000), 0, :, targets] = 255
+    np.savez(tmp_path / "set.npz", inputs=inputs, targets=targets)
+    given = ("--experiment=digits_mlp", f"--data=arrays:{tmp_path / 'set.npz'}", "--data.stream=on", "--epochs=2")
+    flags = (*given, "--model.features=16", "--batch_size=100", "--hooks=validate(every=1epoch),save_predictions")
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    subprocess.run(command(alone, *flags, "--devices=2"), check=True, capture_output=True, timeout=ENOUGH_S)
+    with started(both, 2, *flags) as running:
+        found = ends(running, ENOUGH_S)
+    assert [status for status, _ in found] == [0, 0], found
+    ours, theirs = figures_of(both), figures_of(alone)
+    hooks, other = (
+        [each.pop("validation_loss") for each in run if "validation_loss" in each] for run in (ours, theirs)
+    )
+    np.testing.assert_allclose(hooks, other, rtol=1e-5)
+    assert ours == theirs and len(hooks) == 2
+    assert read_summary(both)["params_sha256"] == read_summary(alone)["params_sha256"]
+    assert {file.name for file in (both / "predictions").iterdir()} == {
+        file.name for file in (alone / "predictions").iterdir()
+    }
