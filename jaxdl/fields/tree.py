@@ -109,7 +109,7 @@ def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) 
 
 
 def walk_given(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) -> Iterator[Field]:
-    """Yields those fields of `walk` that do not have their defaults; takes little time, so that each construction can."""
+    """Yields those fields of `walk` that do not have their defaults; fast enough to be called at each construction."""
     for declared in _declared(value):
         held = getattr(value, declared.name)
         if held is not declared.default:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import jaxdl
@@ -68,6 +69,7 @@ def test_splits_by_name_are_arrays() -> None:
         ({"model": jaxdl.MLP(activation="rellu")}, "unknown activation 'rellu'. Did you mean 'relu'"),
         ({"optimizer": jaxdl.Adam(learning_rate=-1.0)}, "optimizer.learning_rate=-1.0: must be"),
         ({"training": jaxdl.Training(epochs=0)}, "training.epochs=0: must be at least 1"),
+        ({"optimizer": optax.cosine_decay_schedule(1e-3, 9)}, "was given a schedule: give its form as schedule=f"),
         ({"hooks": ("save_prediction",)}, "Did you mean 'save_predictions'"),
     ],
 )
