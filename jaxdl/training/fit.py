@@ -158,7 +158,7 @@ def fit(
     optimizer: str | Optimizer | Callable[..., Any] = "adam",
     epochs: int = 10,
     batch_size: int = 128,
-    metrics: Sequence[Any] | Mapping[str, Any] | None = None,
+    metrics: Sequence[Any] | Callable[..., Any] | Mapping[str, Any] | None = None,
     augmentation: Augmenter | Mapping[str, Any] | None = None,
     hooks: Sequence[str | Callable[[Moment], object]] = (),
     seed: int = 0,
@@ -203,9 +203,8 @@ def fit(
         Diverged: a number is no longer finite, and the recipe says to stop then.
         UserError: the arrays, the model and the parts do not fit each other, or a field has no such name.
     """
-    say = say_nothing if notify is None else notify
     folder_of_data = default_data_dir() if data_dir is None else expanded(data_dir)
-    given = Given(data, validation, test, loss, loss_weights, folder_of_data, say)
+    given = Given(data, validation, test, loss, loss_weights, folder_of_data, notify or say_nothing)
     training = Training(epochs=epochs, batch_size=batch_size)
     parts = {"name": name, "model": model, "optimizer": optimizer, "metrics": metrics, "hooks": hooks, "seed": seed}
     experiment = given.experiment(training, fields, augmentation=augmentation or Augmentation(), **parts)
