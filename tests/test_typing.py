@@ -53,6 +53,20 @@ def classes(folder: Path) -> np.ndarray:
     return np.asarray(probabilities.argmax(axis=1))
 
 
+def by_names(folder: Path) -> jaxdl.Experiment:
+    jaxdl.Experiment(name="wrong", data=3, model="mlp", objective="mse", optimizer="adam")  # type: ignore[arg-type]
+    return jaxdl.Experiment(
+        name="by names",
+        data={"train": (np.ones((4, 2)), np.ones(4)), "test": (np.ones((4, 2)), np.ones(4))},
+        model=jaxdl.MLP,
+        objective=focal.function,
+        optimizer=optax.adam(1e-3),
+        metrics=["accuracy", error],
+        hooks=plain,
+        init_from=folder,
+    )
+
+
 def best_rate(folder: Path) -> float | None:
     results: jaxdl.SweepResults = jaxdl.sweep(recipe(1e-3), {"learning_rate": "log(1e-4,1e-1)"}, trials=4)
     return None if results.best is None else results.best.objective

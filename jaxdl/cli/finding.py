@@ -61,7 +61,7 @@ def find_experiment(asked: Options, folders: Sequence[Path]) -> Experiment | Non
         return None
     if not asked.experiment:
         raise UserError("no experiment given: use --experiment=NAME; --list prints the names.")
-    return _named(asked.experiment, folders)
+    return _named(asked.experiment, folders, asked.quiet)
 
 
 def docstring(name: str, folders: Sequence[Path]) -> str:
@@ -78,7 +78,7 @@ def docstring(name: str, folders: Sequence[Path]) -> str:
     return next((docstring_of(path) for folder in folders if (path := folder / f"{name}.py").is_file()), "")
 
 
-def _named(name: str, folders: Sequence[Path]) -> Experiment:
+def _named(name: str, folders: Sequence[Path], quiet: bool) -> Experiment:
     from jaxdl.errors import unknown
     from jaxdl.experiment.registry import has_experiment, list_experiments, load_experiment, load_experiment_file
 
@@ -87,7 +87,7 @@ def _named(name: str, folders: Sequence[Path]) -> Experiment:
         return load_experiment_file(Path(path if path.endswith(".py") else f"{path}.py"), function or None)
     having = [folder for folder in folders if has_experiment(name, folder)]
     if having:
-        if len(having) > 1:
+        if len(having) > 1 and not quiet:
             from jaxdl.report.terminal import announce
 
             announce(f"{having[0] / name}.py is used; it hides the experiment of that name in {having[1]}.")
@@ -110,14 +110,14 @@ def _experiment_of_run(run_dir: Path, asked: Options, folders: Sequence[Path]) -
     config = read_config(run_dir.parent if run_dir.name == CONFIG else run_dir)
     name = str(config.get("name", ""))
     if _is_file(asked.experiment):
-        found = _named(asked.experiment, folders)
+        found = _named(asked.experiment, folders, asked.quiet)
         if found.name != name:
             raise UserError(f"{run_dir} has a run of {name!r}, and {asked.experiment} defines {found.name!r}.")
         return from_config(config, found)
     if asked.experiment not in ("", name):
         raise UserError(f"{run_dir} has a run of {name!r}, not of {asked.experiment!r}.")
     in_a_folder = any(has_experiment(name, folder) for folder in folders)
-    return from_config(config, _named(name, folders) if in_a_folder else None)
+    return from_config(config, _named(name, folders, asked.quiet) if in_a_folder else None)
 
 
 def _tell_changed_code(run_dir: Path, experiment: Experiment) -> None:

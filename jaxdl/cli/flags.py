@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Options that may be given several times; the values are collected.
 _REPEATABLE = frozenset({"sweep", "sweep_if", "enqueue"})
 # Options that decide which experiment is used, and whether one is needed.
-_DECIDE = ("experiment", "config", "mode", "run_dir", "list", "new", "version", "help")
+_DECIDE = ("experiment", "config", "mode", "run_dir", "list", "new", "version", "help", "quiet")
 
 
 class _FieldParser(flags.ArgumentParser[Any]):

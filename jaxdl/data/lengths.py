@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxdl.data.named import full_name, names_of
 from jaxdl.data.stream import is_streamed
 from jaxdl.errors import UserError
 
@@ -47,40 +48,92 @@ def checked_lengths(lengths: Any, count: int, steps: int, name: str) -> np.ndarr
     return array.astype(np.int32)
 
 
-def train_buckets(dataset: Dataset, most: int) -> tuple[int, ...]:
-    """Returns the `bucket_lengths` of a data set; none if its examples have no lengths, or several inputs."""
+def lengths_of(split: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the lengths of those inputs that have some, (examples,) integers by name; that of a single one is ""."""
+    return {name: split[full_name("lengths", name)] for name in names_of(split, "lengths")}
+
+
+def _steps(split: Mapping[str, np.ndarray], name: str) -> int:
+    return int(split[full_name("inputs", name)].shape[1])
+
+
+def share_of_longest(split: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Returns which share of all its steps the longest sequence of each example has, (examples,) float64.
+
+    Of several inputs that one counts which has the largest share. None: the examples have no lengths.
+    """
+    lengths = lengths_of(split)
+    if not lengths:
+        return None
+    shares: np.ndarray = np.max([each / max(1, _steps(split, name)) for name, each in lengths.items()], axis=0)
+    return shares
+
+
+def train_buckets(dataset: Dataset, most: int) -> dict[str, tuple[int, ...]]:
+    """Returns the `bucket_lengths` of a data set; empty if its examples have no lengths."""
     train = dataset.splits["train"]
-    if "lengths" not in train or dataset.spec.views:
-        return ()
-    return bucket_lengths(train["lengths"], train["inputs"].shape[1], most)
+    lengths = lengths_of(train)
+    return bucket_lengths(lengths, {name: _steps(train, name) for name in lengths}, most) if lengths else {}
 
 
-def bucket_lengths(lengths: np.ndarray, steps: int, most: int) -> tuple[int, ...]:
-    """Returns the lengths to which batches are cut so that all examples together have the fewest padded steps.
-
-    A batch of short sequences is computed at the least of these lengths that holds its longest one. Each length is one
-    more program to compile; one that saves less than a tenth of the steps is left out.
+def bucket_of_each(split: Mapping[str, np.ndarray], buckets: Mapping[str, tuple[int, ...]]) -> np.ndarray | None:
+    """Returns the first bucket that holds each example, (examples,) integers; None where there are fewer than two.
 
     Args:
-        lengths: (examples,) integers, the valid steps of each example to train on.
-        steps: the steps of every example, with padding.
-        most: the largest number of lengths.
+        split: the arrays.
+        buckets: what `train_buckets` returned.
+    """
+    if all(len(lengths) < 2 for lengths in buckets.values()):
+        return None
+    found: np.ndarray = np.max([np.searchsorted(buckets[n], each) for n, each in lengths_of(split).items()], axis=0)
+    return found
+
+
+def bucket_lengths(
+    lengths: Mapping[str, np.ndarray], steps: Mapping[str, int], most: int
+) -> dict[str, tuple[int, ...]]:
+    """Returns the lengths to which batches are cut so that all examples together have the fewest padded steps.
+
+    A batch of short sequences is computed at the first bucket that holds its longest one. Each bucket is one more
+    program to compile; one that saves less than a tenth of the steps is left out. Of several inputs a bucket has a
+    length for each, and examples fill buckets in the order of their longest sequence, see `share_of_longest`.
+
+    Args:
+        lengths: of each input, (examples,) integers, the valid steps of each example to train on.
+        steps: of each input, the steps of every example, with padding.
+        most: the largest number of buckets.
 
     Returns:
-        At most `most` lengths, ascending; the last is `steps`, for examples of other splits may be longer.
+        The lengths of each input, one for each bucket, at most `most`, none below that before it; the last are `steps`,
+        for examples of other splits may be longer.
     """
-    ordered = np.sort(np.maximum(lengths, 1))
-    if steps < 2 or not len(ordered):
-        return (steps,)
+    room = np.array([steps[name] for name in lengths])
+    needed = np.maximum([lengths[name] for name in lengths], 1)
+    if room.max() < 2 or not needed.shape[1]:
+        return {name: (steps[name],) for name in lengths}
+    order = np.argsort((needed / np.maximum(room, 1)[:, None]).max(0), kind="stable")
+    ordered = np.maximum.accumulate(needed[:, order], axis=1)  # what holds all examples so far
     # Where each length ends among the examples; of many lengths, evenly many are tried.
-    ends = np.unique(np.searchsorted(ordered, np.unique(ordered), "right"))
+    ends = 1 + np.flatnonzero(np.append((ordered[:, 1:] != ordered[:, :-1]).any(0), True))
     ends = ends[np.unique(np.linspace(0, len(ends) - 1, min(len(ends), _TRIED)).astype(int))]
-    values = ordered[ends - 1].astype(np.float64)
-    if values[-1] < steps:
-        values, ends = np.append(values, steps), np.append(ends, len(ordered))
-    # cost[j]: steps of the examples up to ends[j] with so many lengths, of which values[j] is the largest.
+    holds = ordered[:, ends - 1]
+    if (holds[:, -1] < room).any():
+        holds, ends = np.column_stack([holds, room]), np.append(ends, len(order))
+    chosen = _cheapest(holds.sum(0).astype(np.float64), ends, most)
+    return {name: tuple(holds[number, chosen].tolist()) for number, name in enumerate(lengths)}
+
+
+def _cheapest(values: np.ndarray, ends: np.ndarray, most: int) -> list[int]:
+    """Returns which of the possible buckets to have, the last among them, so that the examples have the fewest steps.
+
+    Args:
+        values: (possible,) float64, the steps of an example in each bucket, ascending.
+        ends: (possible,) integers, how many examples each bucket holds together with those before it.
+        most: the largest number of buckets.
+    """
+    # cost[j]: steps of the examples up to ends[j] in so many buckets, of which j is the last.
     cost, before = values * ends, list[np.ndarray]()
-    found: list[tuple[float, tuple[int, ...]]] = [(cost[-1], (len(ends) - 1,))]
+    found = [(cost[-1], [len(ends) - 1])]
     for _ in range(1, most):
         with_cut = cost[:, None] + (ends[None] - ends[:, None]) * values[None]
         with_cut[np.tril_indices(len(ends))] = np.inf
@@ -91,8 +144,8 @@ def bucket_lengths(lengths: np.ndarray, steps: int, most: int) -> tuple[int, ...
             chain.append(int(choice[chain[-1]]))
         if not np.isfinite(cost[-1]) or cost[-1] > (1 - _LEAST_SAVED) * found[-1][0]:
             break
-        found.append((cost[-1], tuple(reversed(chain))))
-    return tuple(int(values[place]) for place in found[-1][1])
+        found.append((cost[-1], chain[::-1]))
+    return found[-1][1]
 
 
 def steps_that_count(split: Mapping[str, np.ndarray]) -> np.ndarray | None:

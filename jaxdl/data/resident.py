@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxdl.backend.mesh import placed
+from jaxdl.data.lengths import share_of_longest
 from jaxdl.data.memory import joined
 from jaxdl.data.spec import Dataset, Split, examples
 
@@ -64,11 +65,12 @@ def put_on_device(dataset: Dataset) -> Resident:
 
 
 def by_length(name: str, split: Split) -> Split:
-    """Returns a split in the order of its lengths, so that a batch has similar ones.
+    """Returns a split in the order of its lengths, so that a batch has similar ones; see `share_of_longest`.
 
     Train has an order of its own, and stays as it is.
     """
-    if name == "train" or "lengths" not in split:
+    shares = None if name == "train" else share_of_longest(split)
+    if shares is None:
         return split
-    order = np.argsort(split["lengths"], kind="stable")
+    order = np.argsort(shares, kind="stable")
     return {key: array[order] for key, array in split.items()}

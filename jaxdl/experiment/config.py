@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxdl.errors import UserError, brief, unknown
 from jaxdl.experiment import Experiment
-from jaxdl.experiment.hooks import Hook
+from jaxdl.experiment.hooks import Hook, of_config
 from jaxdl.experiment.taking import start_of_several
 from jaxdl.experiment.versions import migrated
 from jaxdl.fields import Family, Field, check_value, own_fields, replace, show, standard, walk
@@ -227,6 +227,7 @@ def _read(config: Any, default: Any, own_types: Mapping[str, Any] | None, prefix
             changes[name] = _read(raw, start, own_types, field.path + ".")
         else:
             changes[name] = with_own(standard(field, _typed(raw, field.type)), field.value)
+            changes[name] = of_config(changes[name]) if field.path == "hooks" else changes[name]
             check_value(field, changes[name])
             if isinstance(field.value, str) and changes[name] == field.value:
                 changes[name] = field.value  # it may have more than its text: the arrays of `jaxdl.Arrays`

@@ -178,8 +178,26 @@ def taken_hooks(value: Any) -> Any:
     return tuple(each if isinstance(each, str) or not callable(each) else Hook(each) for each in value)
 
 
+class OfConfig(str):
+    """The name of a hook in the config of a run, whose function may not be at hand: only a training needs it."""
+
+
+def of_config(hooks: Any) -> Any:
+    """Returns the hooks of a config, in which names stand for what may not be at hand; others stay as they are."""
+    if not isinstance(hooks, tuple):
+        return hooks
+    return tuple(OfConfig(each) if type(each) is str else each for each in hooks)
+
+
 def check_hooks(hooks: tuple[str, ...]) -> str | None:
-    """Checks a list of hooks, as the check of a field: returns what is wrong with it."""
+    """Checks a list of hooks, as the check of a field: returns what is wrong with it.
+
+    Raises:
+        UserError: jaxdl ships no hook of a name.
+    """
+    for each in hooks:
+        if not isinstance(each, OfConfig):
+            named_hook(each)
     names = [each.name if isinstance(each, Hook) else each.partition("(")[0] for each in hooks]
     twice = next((name for name in names if names.count(name) > 1), None)
     return None if twice is None else f"two hooks are named {twice}: give one jaxdl.hook(..., name=...)"

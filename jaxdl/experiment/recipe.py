@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import optax
 from flax import linen as nn
 
 from jaxdl.augment import AUGMENTATIONS, Augmentation
@@ -14,13 +16,14 @@ from jaxdl.data import DATA, Data, Spec
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import checks
 from jaxdl.experiment.fitting import check_names, fitted
-from jaxdl.experiment.hooks import check_hooks, taken_hooks
+from jaxdl.experiment.hooks import Moment, check_hooks, taken_hooks
 from jaxdl.experiment.taking import check_rate, taken, taken_metrics
 from jaxdl.experiment.training import LOOP
 from jaxdl.experiment.training import Checkpointing as Checkpointing
 from jaxdl.experiment.training import Training as Training
 from jaxdl.fields import (
     check_fields,
+    check_given,
     described,
     enabled,
     part,
@@ -36,7 +39,7 @@ from jaxdl.objectives.several import with_kinds
 from jaxdl.optim import OPTIMIZERS, Optimizer
 from jaxdl.optim.groups import expression
 from jaxdl.optim.schedules import SCHEDULES, Schedule
-from jaxdl.record.trackers.tracker import taken_trackers
+from jaxdl.record.trackers.tracker import Tracker, taken_trackers
 from jaxdl.report.notebook import framed
 
 
@@ -117,8 +120,33 @@ class Experiment:
         since="0.3.0",
     )
 
+    if TYPE_CHECKING:  # the parts, and what it takes in their place; at run time `dataclass` makes this
+
+        def __init__(
+            self,
+            name: str,
+            data: Data | str | Callable[[], Any] | Mapping[str, Any],
+            model: nn.Module | str | Callable[..., Any],
+            objective: Objective | str | Callable[..., Any] | Mapping[str, Any],
+            optimizer: Optimizer | str | Callable[..., Any] | optax.GradientTransformation,
+            training: Training = ...,
+            augmentation: Augmenter | str | Callable[..., Any] | Mapping[str, Any] = ...,
+            checkpoint: Checkpointing = ...,
+            metrics: str | Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | None = ...,
+            weighted_metrics: bool = ...,
+            init_from: str | os.PathLike[str] = ...,
+            init_only: str = ...,
+            seed: int = ...,
+            hooks: str | Callable[[Moment], object] | Sequence[str | Callable[[Moment], object]] = ...,
+            tracker: str | Callable[[], Tracker] | Sequence[str | Callable[[], Tracker]] = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        """Takes names, kinds of parts and functions for the parts that are meant by them; see `taken`."""
+        """Takes names, kinds of parts and functions for the parts that are meant by them; see `taken`.
+
+        Raises:
+            UserError: it is not clear what is meant, or a field has a value that is not allowed.
+        """
         for name, (kind, example) in _PARTS.items():
             value = getattr(self, name)
             if not isinstance(value, kind) or isinstance(value, type):
@@ -136,6 +164,7 @@ class Experiment:
             object.__setattr__(self, "init_from", os.fspath(self.init_from))
         object.__setattr__(self, "hooks", taken_hooks(self.hooks))
         object.__setattr__(self, "tracker", taken_trackers(self.tracker))
+        check_given(self)
 
     def _repr_html_(self) -> str:
         """Returns the recipe as a notebook shows it: what is set, and under it all fields."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from jaxdl.experiment import Experiment
 
 
-def list_experiments(directory: Path) -> dict[str, str]:
+def list_experiments(directory: str | os.PathLike[str]) -> dict[str, str]:
     """Returns the first line of each experiment's docstring by name, sorted; the files are parsed, not executed.
 
     Raises:
@@ -52,7 +53,7 @@ def docstring_of(path: Path) -> str:
     return ast.get_docstring(ast.parse(expanded(path).read_text(encoding="utf-8"))) or ""
 
 
-def load_experiment(name: str, directory: Path) -> Experiment:
+def load_experiment(name: str, directory: str | os.PathLike[str]) -> Experiment:
     """Returns the experiment `name` of the folder `directory`, with the values from its file.
 
     Raises:
@@ -61,7 +62,7 @@ def load_experiment(name: str, directory: Path) -> Experiment:
     """
     names = list_experiments(directory)
     if name not in names:
-        raise unknown("experiment", name, names)
+        raise UserError(f"{unknown('experiment', name, names)} Searched: {expanded(directory)}.")
     return load_experiment_file(expanded(directory) / f"{name}.py", name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,10 @@ _MAKERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 _SEVERAL: Mapping[str, Callable[[Any], Any]] = {"objective": losses, "augmentation": augmentations}
+_SCHEDULES = (
+    "give its form as schedule=f, a function f(step, steps) that returns a factor of learning_rate, or a name: "
+    'schedule="cosine".'
+)
 _SPLITS = {"train", "validation", "test"}
 # Of which kind each is before its own is read.
 _FIRST = {"objective": "softmax_cross_entropy", "augmentation": "images"}
@@ -63,6 +68,8 @@ def taken(name: str, value: Any, kind: type, family: Family | None, example: str
             raise UserError(f"Experiment({name}={value.__name__}): {error}.") from None
     if name == "optimizer" and isinstance(value, optax.GradientTransformation):
         return optim.of_transformation(value)
+    if name == "optimizer" and _is_schedule(value):
+        raise UserError(f"Experiment(optimizer=...) was given a schedule: {_SCHEDULES}")
     maker = _MAKERS.get(name)
     if maker is not None and callable(value) and not isinstance(value, type | FromFunction):
         return maker(value)()
@@ -73,11 +80,17 @@ def check_rate(optimizer: Any) -> None:
     """Raises `UserError` for a learning rate that is a function, as a schedule of optax is."""
     rate = getattr(optimizer, "learning_rate", None)
     if callable(rate):
-        raise UserError(
-            f"{type(optimizer).__name__}(learning_rate=...) must be a number, not a function: give its form as "
-            "schedule=f, a function f(step, steps) that returns a factor of learning_rate, or the name of one, such as "
-            'schedule="cosine".'
-        )
+        raise UserError(f"{type(optimizer).__name__}(learning_rate=...) must be a number, not a function: {_SCHEDULES}")
+
+
+def _is_schedule(value: Any) -> bool:
+    """Returns whether a function is a schedule of optax, which takes the number of steps, and no optimizer."""
+    if not callable(value) or isinstance(value, type):
+        return False
+    try:
+        return next(iter(inspect.signature(value).parameters), "") in ("count", "step")
+    except ValueError:  # of a function of C
+        return False
 
 
 def start_of_several(path: str, raw: Mapping[str, Any], present: Any = None) -> Any:

@@ -17,7 +17,7 @@ from jaxdl.fields.declare import (
 from jaxdl.fields.describe import described
 from jaxdl.fields.names import choose, no_field, settable, short_names
 from jaxdl.fields.tree import Field, own_fields, replace, traced_values, walk
-from jaxdl.fields.values import check_fields, check_value, needed, parse, show, standard, type_name
+from jaxdl.fields.values import check_fields, check_given, check_value, needed, parse, show, standard, type_name
 
 __all__ = [
     "Affects",
@@ -27,6 +27,7 @@ __all__ = [
     "above_zero",
     "at_least",
     "check_fields",
+    "check_given",
     "check_value",
     "choose",
     "described",

@@ -58,15 +58,20 @@ def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS, prefix: str 
         prefix: put before each path, which is the field's name.
     """
     annotations = _annotations(value.__class__)
+    return [_field(field, prefix, annotations, getattr(value, field.name), affects) for field in _declared(value)]
+
+
+def _declared(value: Any) -> Iterator[dataclasses.Field[Any]]:
     skipped = _LINEN_FIELDS if _is_linen(value) else frozenset()
-    listed = []
-    for field in dataclasses.fields(value):
-        if field.init and field.name not in skipped:
-            declared = field.metadata.get(KEY, Declaration())
-            own = affects if declared.affects is None else declared.affects
-            kind, held = annotations[field.name], getattr(value, field.name)
-            listed.append(Field(prefix + field.name, kind, held, declared, own, field.default))
-    return listed
+    return (field for field in dataclasses.fields(value) if field.init and field.name not in skipped)
+
+
+def _field(
+    field: dataclasses.Field[Any], prefix: str, annotations: Mapping[str, Any], held: Any, affects: frozenset[Affects]
+) -> Field:
+    declared = field.metadata.get(KEY, Declaration())
+    own = affects if declared.affects is None else declared.affects
+    return Field(prefix + field.name, annotations[field.name], held, declared, own, field.default)
 
 
 @functools.cache
@@ -101,6 +106,17 @@ def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) 
         yield field
         if dataclasses.is_dataclass(field.value):
             yield from walk(field.value, field.path + ".", field.affects)
+
+
+def walk_given(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) -> Iterator[Field]:
+    """Yields those fields of `walk` that do not have their defaults; fast enough to be called at each construction."""
+    for declared in _declared(value):
+        held = getattr(value, declared.name)
+        if held is not declared.default:
+            field = _field(declared, prefix, _annotations(value.__class__), held, affects)
+            yield field
+            if dataclasses.is_dataclass(held):
+                yield from walk_given(held, field.path + ".", field.affects)
 
 
 def replace(value: T, changes: Mapping[str, Any]) -> T:

@@ -8,7 +8,7 @@ import typing
 from typing import Any, Literal
 
 from jaxdl.errors import UserError, brief, unknown
-from jaxdl.fields.tree import Field, walk
+from jaxdl.fields.tree import Field, walk, walk_given
 
 _BITS_OF_A_SIZE = 31
 
@@ -68,6 +68,20 @@ def _is_too_large(value: Any) -> bool:
     """Returns whether a whole number, or one of several, is larger than an array's axis can be."""
     numbers = value if isinstance(value, tuple) else (value,)
     return any(isinstance(number, int) and abs(number) >= 2**_BITS_OF_A_SIZE for number in numbers)
+
+
+def check_given(value: Any) -> None:
+    """Checks those declared fields of a tree of dataclasses that do not have their defaults, each alone.
+
+    What an author gives is refused where it is given. Arrays are left out, since a number may be one in a compiled
+    program, and so is what depends on several fields, since they may be given one after another: see `check_fields`.
+
+    Raises:
+        UserError: a field holds what its declaration does not allow.
+    """
+    for field in walk_given(value):
+        if field.declaration.help and not field.is_part and not hasattr(field.value, "dtype"):
+            check_value(field, field.value)
 
 
 def check_fields(value: Any) -> None:

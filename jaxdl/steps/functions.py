@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax.errors import ScopeParamShapeError
 
 from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
@@ -90,7 +91,7 @@ def model_errors() -> Iterator[None]:
     """Turns a model's error about its inputs into a `UserError` of one line, which names the line of a user's model."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, ScopeParamShapeError) as error:
         line = users_line(error)
         place = "" if line is None else f" (at {line})"
         raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error

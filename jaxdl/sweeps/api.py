@@ -20,7 +20,7 @@ from jaxdl.record import Notes
 from jaxdl.report.notebook import quiet_about_its_bars
 from jaxdl.report.terminal import announce
 from jaxdl.sweeps.aims import direction_of, direction_of_aim, split_aims
-from jaxdl.sweeps.definition import LEARNING, Definition
+from jaxdl.sweeps.definition import LEARNING, Definition, Mode
 from jaxdl.sweeps.directory import SweepDirectory, continued
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.executors.side_by_side import ONE_BY_ONE, Width
@@ -106,10 +106,7 @@ def sweep(
             "jaxdl.sweep: objective names the loss of an experiment; what trials are compared by is "
             f"sweep_objective={objective!r}."
         )
-    execution = execution or Execution()
-    if tags or note is not None:
-        execution = dataclasses.replace(execution, notes=Notes(tuple(tags), note))
-        execution.notes.after(Notes())  # what is wrong with them is said before anything is written
+    execution = _with_notes(execution or Execution(), tags, note)
     selection = Selection(mode, trials, sweep_objective, direction, prune, sweep_seed, exchange_every)
     limits = [sweep_if] if isinstance(sweep_if, str) or callable(sweep_if) else list(sweep_if)
     rows = pairs if not isinstance(pairs, str | Path) else read_pairs(expanded(pairs)) if pairs else ()
@@ -129,6 +126,15 @@ def sweep(
     )
     assert results is not None
     return results
+
+
+def _with_notes(execution: Execution, tags: Sequence[str], note: str | None) -> Execution:
+    """Returns where and how trials run, with tags and a note for each, which are checked before anything is written."""
+    if not tags and note is None:
+        return execution
+    notes = Notes(tuple(tags), note)
+    notes.after(Notes())
+    return dataclasses.replace(execution, notes=notes)
 
 
 def default_sweep_dir(definition: Definition) -> Path:
@@ -238,25 +244,7 @@ def make_definition(
     quiet_about_its_bars()
     selection = selection or Selection()
     check_fields(selection)
-    mode = selection.sweep_mode or ("grid" if space.is_finite else "random")
-    trials = selection.trials
-    if mode == "grid":
-        ranges = [axis for axis in space.axes if not math.isfinite(axis.count)]
-        if ranges:
-            raise UserError(
-                f"--sweep={ranges[0].path}={ranges[0].spec}: a range without steps has no grid; give a list of "
-                "values, or --sweep_mode=random with --trials=N."
-            )
-        most = len(grid_values([space]))
-        if not most:
-            raise UserError(f"--sweep_if: no combination fulfils {' and '.join(limit.text for limit in space.limits)}.")
-        if trials > most:
-            raise UserError(f"--trials={trials}: the grid has {most} combinations; omit it, or give more values.")
-        trials = trials or most
-    if mode != "grid" and trials > _MOST_DRAWN:
-        raise UserError(f"--trials={trials}: at most {_MOST_DRAWN:,} trainings are drawn in one sweep; give fewer.")
-    if trials < 1:
-        raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
+    mode, trials = _mode_and_trials(selection, space)
     objective, others, bounds = split_aims(selection.sweep_objective or experiment.training.watch)
     own_direction = direction_of(objective, experiment.measured)
     for aim in (*others, *(bound.aim for bound in bounds)):
@@ -281,6 +269,30 @@ def make_definition(
     if mode == "cmaes":
         check_cmaes(definition)
     return definition
+
+
+def _mode_and_trials(selection: Selection, space: Space) -> tuple[Mode, int]:
+    """Returns how values are chosen and how many trainings there are; both follow from the space where not selected."""
+    mode = selection.sweep_mode or ("grid" if space.is_finite else "random")
+    trials = selection.trials
+    if mode == "grid":
+        ranges = [axis for axis in space.axes if not math.isfinite(axis.count)]
+        if ranges:
+            raise UserError(
+                f"--sweep={ranges[0].path}={ranges[0].spec}: a range without steps has no grid; give a list of "
+                "values, or --sweep_mode=random with --trials=N."
+            )
+        most = len(grid_values([space]))
+        if not most:
+            raise UserError(f"--sweep_if: no combination fulfils {' and '.join(limit.text for limit in space.limits)}.")
+        if trials > most:
+            raise UserError(f"--trials={trials}: the grid has {most} combinations; omit it, or give more values.")
+        trials = trials or most
+    if mode != "grid" and trials > _MOST_DRAWN:
+        raise UserError(f"--trials={trials}: at most {_MOST_DRAWN:,} trainings are drawn in one sweep; give fewer.")
+    if trials < 1:
+        raise UserError(f"--sweep_mode={mode} needs --trials=N, the number of combinations to draw.")
+    return mode, trials
 
 
 def _enqueued(space: Space, mode: str, trials: int, settings: Sequence[Mapping[str, Any]]) -> tuple[Values, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -72,18 +72,17 @@ class Visits:
         batch_size: examples in one train step.
         seed: the experiment's seed.
         passes: passes over the train split in one epoch.
-        lengths: (train examples,) integers, the valid steps of each sequence; None: the examples are no sequences of
-            different lengths.
-        buckets: the lengths to which batches are cut, ascending; with fewer than two the order is that of
-            `epoch_order`, otherwise a batch has examples of one bucket, see `order_by_length`.
+        buckets: the lengths to which batches are cut, of each input that has lengths; see `train_buckets`.
+        bucket_of: (train examples,) integers, the bucket of each example; None: there are fewer than two, and the order
+            is that of `epoch_order`. Otherwise a batch has examples of one bucket, see `order_by_length`.
     """
 
     data: Resident | InParts
     batch_size: int
     seed: int
     passes: int = 1
-    lengths: np.ndarray | None = None
-    buckets: tuple[int, ...] = ()
+    buckets: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    bucket_of: np.ndarray | None = None
 
     @property
     def examples_per_epoch(self) -> int:
@@ -104,10 +103,9 @@ class Visits:
         order = epoch_order(self.seed, epoch, self._count, self.passes)
         if self.data.selected is not None:
             return np.resize(self.data.selected[order], self.examples_per_epoch)
-        if self.lengths is None or len(self.buckets) < 2:
+        if self.bucket_of is None:
             return order
-        of_examples = np.searchsorted(self.buckets, self.lengths)
-        return order_by_length(order, of_examples, self.batch_size, np.random.RandomState([self.seed, epoch, 1]))
+        return order_by_length(order, self.bucket_of, self.batch_size, np.random.RandomState([self.seed, epoch, 1]))
 
 
 @dataclasses.dataclass(frozen=True)

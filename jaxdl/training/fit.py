@@ -17,13 +17,11 @@ from flax import linen as nn
 
 from jaxdl.augment import Augmentation
 from jaxdl.augment.augmenter import Augmenter
-from jaxdl.data import DATA, Arrays, Data, default_data_dir
-from jaxdl.errors import UserError, brief, unknown
+from jaxdl.data import Arrays, Data, default_data_dir
+from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment, Training
 from jaxdl.experiment.config import to_config
 from jaxdl.experiment.hooks import Moment
-from jaxdl.experiment.taking import taken
-from jaxdl.fields import own_fields
 from jaxdl.fields.replacing import replace
 from jaxdl.files.locks import LOCK
 from jaxdl.files.paths import expanded
@@ -36,7 +34,7 @@ from jaxdl.report.notebook import framed
 from jaxdl.report.run import summary_sections
 from jaxdl.report.terminal import announce
 from jaxdl.training.divergence import Diverged
-from jaxdl.training.inferred import objective_for_arrays, objective_for_source
+from jaxdl.training.given import Given, say_nothing
 from jaxdl.training.run import train
 from jaxdl.training.summary import Summary
 
@@ -122,7 +120,7 @@ class Fit:
             )
         given = {"inputs": inputs, "targets": targets} | ({} if weights is None else {"weights": weights})
         changes = {"data.test": given, "data.validate_on": "", "data.validation": 0.0}
-        found = evaluate(self.run_dir, replace(self.experiment, changes), notify=_say_nothing)["metrics"]
+        found = evaluate(self.run_dir, replace(self.experiment, changes), notify=say_nothing)["metrics"]
         return {name.removeprefix("test/"): value for name, value in found.items()}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -160,7 +158,7 @@ def fit(
     optimizer: str | Optimizer | Callable[..., Any] = "adam",
     epochs: int = 10,
     batch_size: int = 128,
-    metrics: Sequence[Any] | Mapping[str, Any] | None = None,
+    metrics: Sequence[Any] | Callable[..., Any] | Mapping[str, Any] | None = None,
     augmentation: Augmenter | Mapping[str, Any] | None = None,
     hooks: Sequence[str | Callable[[Moment], object]] = (),
     seed: int = 0,
@@ -205,42 +203,31 @@ def fit(
         Diverged: a number is no longer finite, and the recipe says to stop then.
         UserError: the arrays, the model and the parts do not fit each other, or a field has no such name.
     """
-    say = _say_nothing if notify is None else notify
     folder_of_data = default_data_dir() if data_dir is None else expanded(data_dir)
-    if isinstance(data, tuple | list) or (isinstance(data, Mapping) and "train" not in data):
-        source, watched = _arrays(data, validation, test, say)
-        objective = objective_for_arrays(loss, loss_weights, _named("data", data), bool(fields.get("ids")), say)
-    else:
-        source, watched = _source(data, validation, test), True
-        own = {field.path for field in own_fields(source)}
-        given = {each.removeprefix("data."): value for each, value in fields.items()}
-        changed = replace(source, {each: value for each, value in given.items() if each in own})
-        load = functools.partial(changed.load, folder_of_data, _say_nothing)
-        objective = objective_for_source(loss, loss_weights, load, say)
-    about_watch: dict[str, Any] = {} if watched else {"watch": "train/loss"}
-    experiment = Experiment(
-        name=name,
-        data=source,
-        model=model,  # type: ignore[arg-type]  # Experiment takes names, too
-        objective=objective,
-        optimizer=optimizer,  # type: ignore[arg-type]
-        training=Training(epochs=epochs, batch_size=batch_size, **about_watch),
-        augmentation=augmentation or Augmentation(),  # type: ignore[arg-type]
-        metrics=metrics,  # type: ignore[arg-type]
-        hooks=hooks,  # type: ignore[arg-type]
-        seed=seed,
-    )
-    experiment = replace(experiment, fields)
-    folder = _folder_of(experiment, folder_of_data, say) if run_dir is None else None
+    given = Given(data, validation, test, loss, loss_weights, folder_of_data, notify or say_nothing)
+    training = Training(epochs=epochs, batch_size=batch_size)
+    parts = {"name": name, "model": model, "optimizer": optimizer, "metrics": metrics, "hooks": hooks, "seed": seed}
+    experiment = given.experiment(training, fields, augmentation=augmentation or Augmentation(), **parts)
+    return _trained(experiment, run_dir, folder_of_data, notify)
+
+
+def _trained(
+    experiment: Experiment,
+    run_dir: str | os.PathLike[str] | None,
+    data_dir: Path,
+    notify: Callable[[str], None] | None,
+) -> Fit:
+    """Trains an experiment, in a temporary folder where no run directory is given; see `fit`."""
+    folder = _folder_of(experiment, data_dir, notify or say_nothing) if run_dir is None else None
     path = Path(folder.name) / "run" if folder is not None else expanded(run_dir or "")
     try:
-        summary = train(experiment, run_dir=path, data_dir=folder_of_data, notify=notify)
+        summary = train(experiment, run_dir=path, data_dir=data_dir, notify=notify)
     except Diverged as error:
         error.folder = folder
         raise
     except KeyboardInterrupt:
         if folder is not None:
-            _STOPPED[_identity(experiment, folder_of_data)] = folder
+            _STOPPED[_identity(experiment, data_dir)] = folder
         raise
     return Fit(experiment, path, summary, folder)
 
@@ -260,52 +247,5 @@ def _folder_of(experiment: Experiment, data_dir: Path, say: Callable[[str], None
 
 def _identity(experiment: Experiment, data_dir: Path) -> str:
     """Returns what tells a training from another: its recipe, with the code of own parts, and its data."""
-    found = experiment.data.load(data_dir, _say_nothing)
+    found = experiment.data.load(data_dir, say_nothing)
     return json.dumps(to_config(experiment.for_spec(found.spec))) + found.fingerprint
-
-
-def _say_nothing(text: str) -> None:
-    pass
-
-
-def _arrays(data: Any, validation: Any, test: Any, say: Callable[[str], None]) -> tuple[Data, bool]:
-    """Returns the source of arrays, and whether it has a validation split."""
-    train_on = _named("data", data)
-    share = validation if isinstance(validation, float | int) else 0.0
-    validating = None if validation is None or isinstance(validation, float | int) else _named("validation", validation)
-    testing = None if test is None else _named("test", test)
-    if testing is None:
-        testing = validating or train_on
-        say(f"fit: without test= the test figures are those of {'validation' if validating else 'the train examples'}.")
-    source = Arrays(train=train_on, test=testing, validate_on=validating or "", validation=share)
-    return source, bool(validating or share)
-
-
-def _source(data: Any, validation: Any, test: Any) -> Data:
-    """Returns the data source that is meant; a share for validation is its own field."""
-    if not isinstance(data, str | Data | Mapping) and not callable(data):
-        raise _no_data("data", data)
-    source: Data = taken("data", data, Data, DATA, '{"train": (x, y), "test": (x, y)}')
-    if test is not None or not (validation is None or isinstance(validation, float | int)):
-        what = "validation" if test is None else "test"
-        raise UserError(
-            f"fit: {what}= goes with data=(inputs, targets), and {source.requested} has splits of its own: leave it "
-            "out, or give the share of train for validation, as in validation=0.2."
-        )
-    return source if validation is None else dataclasses.replace(source, validation=float(validation))
-
-
-def _named(what: str, given: Any) -> dict[str, Any]:
-    if isinstance(given, Mapping):
-        return dict(given)
-    if isinstance(given, tuple | list) and len(given) in (2, 3):
-        return dict(zip(("inputs", "targets", "weights"), given, strict=False))
-    raise _no_data(what, given)
-
-
-def _no_data(what: str, given: Any) -> UserError:
-    source = ', or a data source such as jaxdl.Folder("pictures") or its name' if what == "data" else ""
-    return UserError(
-        f"fit: {what} must be (inputs, targets), (inputs, targets, weights) or a mapping of these names{source}, not "
-        f"{brief(given)}."
-    )

@@ -16,7 +16,6 @@ from jaxdl.backend.mesh import one_at_a_time
 from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
 from jaxdl.data.folded import Fold
-from jaxdl.data.lengths import train_buckets
 from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets
@@ -65,16 +64,13 @@ class Trainer:
         self.experiment = experiment.for_spec(dataset.spec)
         check_targets(self.experiment, dataset)
         self.spec = dataset.spec
-        training = self.experiment.training
         self.layout = layout_with_rules(self.experiment, self.spec)
         data = data or on_device_or_in_parts(dataset)
         self.feed = feed_of(
             data if self.layout is None else data.on(self.layout.everywhere),
-            training,
+            self.experiment.training,
             self.experiment.seed,
-            dataset.passes,
-            dataset.splits["train"].get("lengths"),
-            train_buckets(dataset, training.buckets),
+            dataset,
         )
         self._class_weights = class_weights(self.experiment, dataset)
         self.programs = Programs(self.experiment, self.spec, self.feed, self._class_weights, self.layout)

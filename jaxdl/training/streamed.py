@@ -17,7 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdl.backend.mesh import placed
+from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, Prefetcher
+from jaxdl.data.lengths import bucket_of_each, train_buckets
 from jaxdl.data.resident import Resident
 from jaxdl.experiment.recipe import Training
 from jaxdl.steps.functions import Batch, TrainState
@@ -146,14 +148,20 @@ def feed_of(
     data: Resident | InParts,
     training: Training,
     seed: int,
-    passes: int,
-    lengths: np.ndarray | None = None,
-    buckets: tuple[int, ...] = (),
+    dataset: Dataset,
 ) -> AnyFeed:
-    """Returns the train examples of a training in the order in which it visits them; see `Feed`."""
-    if isinstance(data, InParts):
-        return StreamedFeed(data, training.batch_size, seed, passes, lengths, buckets, training.epochs)
-    return Feed(data, training.batch_size, seed, passes, lengths, buckets)
+    """Returns the train examples of a training in the order in which it visits them; see `Feed`.
+
+    Args:
+        data: the examples, on the device or brought there in parts.
+        training: the batch size and the like.
+        seed: of the order.
+        dataset: where they come from.
+    """
+    buckets = train_buckets(dataset, training.buckets)
+    bucket_of = bucket_of_each(dataset.splits["train"], buckets)
+    visits = (training.batch_size, seed, dataset.passes, buckets, bucket_of)
+    return StreamedFeed(data, *visits, training.epochs) if isinstance(data, InParts) else Feed(data, *visits)
 
 
 def run_steps_of_chunk(

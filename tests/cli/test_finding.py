@@ -82,6 +82,7 @@ def test_the_working_folders_experiments_come_first_and_hide_others_which_is_tol
     assert units_of(Options(experiment="two"), folders) == 2 and not capsys.readouterr().err
     assert units_of(Options(experiment="one"), folders) == 3
     assert f"experiments/one.py is used; it hides the experiment of that name in {shipped}." in capsys.readouterr().err
+    assert units_of(Options(experiment="one", quiet=True), folders) == 3 and not capsys.readouterr().err
     assert list_text(folders) == f"experiments:\none  Recipe one.\n\n{shipped}:\none  Recipe one.\ntwo  Recipe two."
     assert list_text([shipped]) == "one  Recipe one.\ntwo  Recipe two."
 

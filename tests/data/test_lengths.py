@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxdl.data import Preprocess, Spec
-from jaxdl.data.lengths import bucket_lengths, checked_lengths, pad_alike, pad_answers, steps_that_count
+from jaxdl.data.lengths import (
+    bucket_lengths,
+    bucket_of_each,
+    checked_lengths,
+    pad_alike,
+    pad_answers,
+    share_of_longest,
+    steps_that_count,
+)
 from jaxdl.errors import UserError
 from tests.padded import padded
 
@@ -65,6 +73,10 @@ def test_a_record_of_before_has_no_lengths() -> None:
     assert not Spec.from_json(fields).lengths
 
 
+def of_one(lengths: np.ndarray, steps: int, most: int) -> tuple[int, ...]:
+    return bucket_lengths({"": lengths}, {"": steps}, most)[""]
+
+
 def padded_steps(lengths: list[int], buckets: tuple[int, ...]) -> int:
     return sum(min(bucket for bucket in buckets if bucket >= length) for length in lengths)
 
@@ -72,7 +84,7 @@ def padded_steps(lengths: list[int], buckets: tuple[int, ...]) -> int:
 @given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=30), most=st.integers(1, 4))
 def test_buckets_have_the_fewest_padded_steps_of_so_many_lengths(lengths: list[int], most: int) -> None:
     steps = 12
-    found = bucket_lengths(np.array(lengths), steps, most)
+    found = of_one(np.array(lengths), steps, most)
     assert list(found) == sorted(set(found)) and found[-1] == steps and len(found) <= most
     others = sorted({max(length, 1) for length in lengths} - {steps})
     best = {
@@ -86,13 +98,47 @@ def test_buckets_have_the_fewest_padded_steps_of_so_many_lengths(lengths: list[i
 
 def test_buckets_of_very_many_lengths_are_close_to_the_best() -> None:
     lengths = np.random.RandomState(0).randint(1, 20_001, 30_000)
-    found = bucket_lengths(lengths, 20_000, 4)
+    found = of_one(lengths, 20_000, 4)
     np.testing.assert_allclose(found, [6667, 13_333, 20_000], rtol=0.04)  # of a uniform distribution
 
 
 def test_examples_of_one_length_have_one_bucket() -> None:
-    assert bucket_lengths(np.full(9, 5), 5, 4) == (5,)
-    assert bucket_lengths(np.array([3, 9]), 9, 1) == (9,)
+    assert of_one(np.full(9, 5), 5, 4) == (5,)
+    assert of_one(np.array([3, 9]), 9, 1) == (9,)
+
+
+PAIRS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 30)), min_size=1, max_size=20)
+
+
+@given(pairs=PAIRS, most=st.integers(1, 3))
+def test_buckets_of_two_inputs_have_the_fewest_padded_steps_in_the_order_of_the_longest(
+    pairs: list[tuple[int, int]], most: int
+) -> None:
+    steps, given = (12, 30), np.array(pairs)
+    split = {"lengths/a": given[:, 0], "lengths/b": given[:, 1], "inputs/a": np.zeros((len(pairs), 12))}
+    split["inputs/b"] = np.zeros((len(pairs), 30, 2))
+    found = bucket_lengths({"a": given[:, 0], "b": given[:, 1]}, {"a": 12, "b": 30}, most)
+    buckets = [*zip(found["a"], found["b"], strict=True)]
+    assert buckets[-1] == steps and len(buckets) <= most
+    assert all(one <= other for pair in itertools.pairwise(buckets) for one, other in zip(*pair, strict=True))
+    if len(buckets) == 1:
+        assert bucket_of_each(split, found) is None
+        return
+    # Whatever of these buckets are taken: each holds all examples up to one in the order of the longest sequence.
+    shares = share_of_longest(split)
+    assert shares is not None
+    ordered = np.maximum.accumulate(given[np.argsort(shares, kind="stable")])
+    possible = [(count + 1, tuple(row)) for count, row in enumerate(ordered.tolist())]
+    cost = lambda chosen: sum(  # noqa: E731
+        (end - before) * sum(row) for (before, _), (end, row) in itertools.pairwise([(0, steps), *chosen])
+    )
+    least = min(cost([*chosen, (len(pairs), steps)]) for chosen in itertools.combinations(possible, len(buckets) - 1))
+    of_each = bucket_of_each(split, found)
+    assert of_each is not None
+    for pair, bucket in zip(pairs, of_each, strict=True):
+        fits = [all(np.array(pair) <= each) for each in buckets]
+        assert bucket == fits.index(True)
+    assert sum(sum(buckets[bucket]) for bucket in of_each) <= least
 
 
 def test_the_steps_of_targets_that_count() -> None:

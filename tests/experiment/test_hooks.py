@@ -67,6 +67,17 @@ def test_what_is_no_hook_is_refused(make: Any, message: str) -> None:
 
 
 def test_two_of_one_name_are_refused(recipe: jaxdl.Experiment) -> None:
-    twice = jaxdl.replace(recipe, {"hooks": (bare, jaxdl.hook(bare, every=2))})
     with pytest.raises(jaxdl.UserError, match="two hooks are named bare: give one"):
-        jaxdl.train(twice, run_dir="never")
+        jaxdl.replace(recipe, {"hooks": (bare, jaxdl.hook(bare, every=2))})
+
+
+def test_an_unknown_name_is_refused_in_a_recipe_and_not_in_the_config_of_a_run(recipe: jaxdl.Experiment) -> None:
+    with pytest.raises(jaxdl.UserError, match="'save_prediction' is none .* Did you mean 'save_predictions'"):
+        jaxdl.replace(recipe, hooks=("save_prediction",))
+    config = jaxdl.to_config(recipe) | {"hooks": ["mine(every=3steps)"]}
+    read = jaxdl.from_config(config)
+    assert read.hooks == ("mine(every=3steps)",) and jaxdl.to_config(jaxdl.replace(read, epochs=2))["hooks"] == [
+        *read.hooks
+    ]
+    with pytest.raises(jaxdl.UserError, match="the hook 'mine' is none that jaxdl ships"):
+        jaxdl.train(read, run_dir="never")

@@ -50,7 +50,9 @@ def test_a_file_that_breaks_the_rule_is_named(tmp_path: Path, words: dict[str, s
 
 def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, "mnist_cnn")
-    with pytest.raises(UserError, match=r"unknown experiment 'mnist_cn'. Did you mean 'mnist_cnn'\?"):
+    with pytest.raises(
+        UserError, match=r"unknown experiment 'mnist_cn'. Did you mean 'mnist_cnn'\? Choose .* Searched: "
+    ):
         load_experiment("mnist_cn", tmp_path)
 
 

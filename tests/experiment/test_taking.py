@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
+import optax
 import pytest
 
 import jaxdl
@@ -60,8 +62,33 @@ def test_splits_by_name_are_arrays() -> None:
             {"optimizer": jaxdl.Adam(learning_rate=abs)},
             r"must be a number, not a function: .* schedule=f",
         ),
+        ({"model": np.ones(3)}, r"must be a part such as jaxdl.MLP.* not ndarray of float64 and shape \(3,\)"),
+        ({"metrics": ("accuracy", "acuracy")}, "unknown metric 'acuracy'. Did you mean 'accuracy'"),
+        ({"metrics": {"shade": "acuracy"}}, "unknown metric 'acuracy'. Did you mean 'accuracy'"),
+        ({"metrics": 3}, "metrics=3: must be a list of str"),
+        ({"model": jaxdl.MLP(activation="rellu")}, "unknown activation 'rellu'. Did you mean 'relu'"),
+        ({"optimizer": jaxdl.Adam(learning_rate=-1.0)}, "optimizer.learning_rate=-1.0: must be"),
+        ({"training": jaxdl.Training(epochs=0)}, "training.epochs=0: must be at least 1"),
+        ({"optimizer": optax.cosine_decay_schedule(1e-3, 9)}, "was given a schedule: give its form as schedule=f"),
+        ({"hooks": ("save_prediction",)}, "Did you mean 'save_predictions'"),
     ],
 )
 def test_what_is_not_clear_is_refused_at_once(parts: dict[str, Any], message: str) -> None:
     with pytest.raises(jaxdl.UserError, match=message):
         experiment(**parts)
+
+
+def test_what_is_not_clear_is_refused_in_replace_too() -> None:
+    made = experiment()
+    for changes, message in (
+        ({"metrics": "acuracy"}, "Did you mean 'accuracy'"),
+        ({"optimizer": 3}, "must be a part such as jaxdl.Adam"),
+        ({"epochs": 0}, "training.epochs=0: must be at least 1"),
+    ):
+        with pytest.raises(jaxdl.UserError, match=message):
+            jaxdl.replace(made, **changes)
+
+
+def test_numbers_of_a_compiled_program_are_taken() -> None:
+    found = jax.jit(lambda rate: jaxdl.replace(experiment(), learning_rate=-rate).optimizer.learning_rate)(0.5)
+    assert float(found) == -0.5

@@ -316,7 +316,8 @@ def _arrays(name: str, held: str) -> Split:
         raise UserError(
             f"Arrays({name}=...): there are no arrays"
             + (
-                ", a config has only their digest; give the experiment with the same arrays."
+                ", a config has only their digest; give the experiment with the same arrays, for the command line with "
+                "--experiment=FILE.py, or as a file, --data=arrays:FILE.npz."
                 if held
                 else "; give (inputs, targets)."
             )
