@@ -24,6 +24,7 @@ from tests.steps.test_layout import close, told
 
 RANDOM = np.random.RandomState(0)
 IMAGES, STEPS = RANDOM.random_sample((4, 8, 8, 1)), RANDOM.random_sample((4, 5, 3))
+NIGHTLY = (pytest.mark.slow, pytest.mark.nightly)
 MODELS: list[tuple[Any, np.ndarray]] = [
     (jaxdl.MLP(features=(6,), outputs=3, normalization="layer"), IMAGES),
     (jaxdl.CNN(features=(4, 8), outputs=3, pool_after=(1,), normalization="group"), IMAGES),
@@ -43,7 +44,9 @@ def test_each_model_that_tells_at_once_is_tried_here() -> None:
     assert {type(model) for model, _ in MODELS} == set(APART)
 
 
-@pytest.mark.parametrize(("model", "inputs"), MODELS)
+@pytest.mark.parametrize(
+    ("model", "inputs"), [MODELS[0], *(pytest.param(*others, marks=NIGHTLY) for others in MODELS[1:])]
+)
 def test_no_example_depends_on_the_others_of_its_batch(model: Any, inputs: np.ndarray) -> None:
     inputs = inputs.astype(np.float32)
     given = {"targets": np.arange(8, dtype=np.int32).reshape(4, 2) % 3} if isinstance(model, jaxdl.Seq2Seq) else {}
@@ -80,9 +83,8 @@ def test_a_model_with_batch_statistics_or_of_ones_own_is_left_to_the_compiler() 
     assert not tell_at_once(experiment(objective=jaxdl.loss(lambda outputs, targets: outputs[:, 0])), alone(), {}, 8)
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_loss_gradients_and_figures_are_those_of_the_batch(accumulate: int) -> None:
-    weights = {"training.class_weight": (1.0, 0.5, 0.0), "training.accumulate": accumulate}
+def test_loss_gradients_and_figures_are_those_of_the_batch() -> None:
+    weights = {"training.class_weight": (1.0, 0.5, 0.0)}
     recipe = experiment(model=jaxdl.MLP(features=(6,), dropout=0.2), **weights).for_spec(SPEC)
     forward, state = Forward(recipe, SPEC, None), jaxdl.make_steps(recipe, SPEC, 10).init_state(0)
     data = {name: jnp.asarray(array) for name, array in batch().items()}
@@ -103,6 +105,7 @@ def test_loss_gradients_and_figures_are_those_of_the_batch(accumulate: int) -> N
     assert sums["accuracy"]["correct"].dtype == jnp.int32
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_examples_of_different_weights_count_as_in_the_whole_batch() -> None:
     """On four devices whose shares of a batch weigh differently, in parts and with dropout."""
