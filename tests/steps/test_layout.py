@@ -113,11 +113,12 @@ def test_eight_devices_train_as_one_and_sum_gradients_once() -> None:
         # Its gradients before batch statistics are 0 up to rounding. Small layers are not divided.
         ("residual", r"(first|convolution_\w+)/bias", 1.0, ({"all-reduce": 10},) * 3),
         # Twice, for short and for long sentences, and once for their lengths.
-        (
+        pytest.param(
             "sentiment_lstm",
             "nothing",
             0.3,
             ({"all-reduce": 3}, {"all-reduce": 9, "all-gather": 5}, {"all-reduce": 7, "all-gather": 14}),
+            marks=pytest.mark.nightly,
         ),
     ],
 )

@@ -20,13 +20,13 @@ EXECUTORS = {
 }
 
 
-# Trials one by one are killed in each run of CI by the search below.
-_NIGHTLY = [pytest.param("inline", marks=pytest.mark.nightly), "side_by_side", "processes"]
+# In each run of CI trials one by one are killed by the search below, and those side by side in test_shared_checkpoints.py.
+_EXECUTORS = [*(pytest.param(name, marks=pytest.mark.nightly) for name in ("inline", "side_by_side")), "processes"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize("executor", _NIGHTLY)
+@pytest.mark.parametrize("executor", _EXECUTORS)
 def test_killed_at_random_moments(executor: str, kills: int, tmp_path: Path) -> None:
     flags = EXECUTORS[executor]
     run_whole(tmp_path / "whole", flags)
