@@ -20,7 +20,7 @@ EXECUTORS = {
 }
 
 
-# In each run of CI trials one by one are killed by the search below, and those side by side in test_shared_checkpoints.py.
+# CI kills trials one by one in the search below, and those side by side in test_shared_checkpoints.py.
 _EXECUTORS = [*(pytest.param(name, marks=pytest.mark.nightly) for name in ("inline", "side_by_side")), "processes"]
 
 
