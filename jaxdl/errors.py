@@ -137,4 +137,5 @@ def did_you_mean(given: str, possible: Iterable[str]) -> str:
 def unknown(noun: str, given: str, possible: Iterable[str]) -> UserError:
     """Returns the error for an unknown name, with the nearest spelling and all possible names."""
     names = sorted(set(filter(None, possible)))  # a short name may also be a path
-    return UserError(f"unknown {noun} {given!r}.{did_you_mean(given, names)} Choose from: {', '.join(names)}.")
+    choice = f"Choose from: {', '.join(names)}." if names else "There is none."
+    return UserError(f"unknown {noun} {given!r}.{did_you_mean(given, names)} {choice}")

@@ -74,6 +74,10 @@ def test_an_unknown_name_comes_with_the_whole_choice() -> None:
     assert str(error) == "unknown optimizer 'adm'. Did you mean 'adam'? Choose from: adam, sgd."
 
 
+def test_where_there_is_nothing_to_choose_from_the_error_says_so() -> None:
+    assert str(unknown("experiment", "mnist", [])) == "unknown experiment 'mnist'. There is none."
+
+
 def test_an_array_is_named_by_its_shape_and_a_long_value_is_cut() -> None:
     assert brief(np.zeros((500, 2), np.float32)) == "ndarray of float32 and shape (500, 2)"
     assert brief([1, "a"]) == "[1, 'a']"

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxdl.backend.jaxprs import equation_multiply_adds, equation_turns, multiplies_in_loops
+from jaxdl.backend.jaxprs import equation_multiply_adds, equation_turns, multiplies_in_loops, product_flops
 
 Function = Callable[[jax.Array], jax.Array]
 Wrapper = Callable[[Function], Function]
@@ -64,3 +64,11 @@ def test_a_scan_turns_as_often_as_it_is_long() -> None:
     equations = jax.make_jaxpr(scanned(product))(jnp.ones((2, 2))).jaxpr.eqns
     assert max(equation_turns(equation) for equation in equations) == 3
     assert equation_turns(jax.make_jaxpr(product)(jnp.ones((2, 2))).jaxpr.eqns[0]) == 1
+
+
+def test_what_each_device_computes_of_its_share_counts_for_all_of_them() -> None:
+    mesh = jax.sharding.AbstractMesh((4, 2), ("data", "model"))
+    rows = jax.sharding.PartitionSpec("data")
+    own = jax.shard_map(product, mesh=mesh, in_specs=rows, out_specs=rows, axis_names={"data"})
+    jaxpr = jax.make_jaxpr(lambda x: own(x))(jax.ShapeDtypeStruct((12, 3), jnp.float32)).jaxpr
+    assert product_flops(jaxpr) == {"float32": 4 * 2 * 3 * 3 * 3}
