@@ -119,7 +119,8 @@ def call_first(
             except TimeoutError:
                 cause = "it is there, but others are missing"
                 continue
-        if answer is None:
+        if answer is None or not ("refused" in answer or "all_here" in answer):
+            # Also where the port that is called became, by chance, this socket's own: it hears itself.
             cause = "what answers there is not process 0 of this run, or it has just ended"
             time.sleep(_RETRY_S)
             continue
