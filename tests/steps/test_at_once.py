@@ -5,6 +5,9 @@ What is told is counted in the compiled programs, on several devices, by `tests.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import jax
@@ -33,6 +36,13 @@ MODELS: list[tuple[Any, np.ndarray]] = [
     (jaxdl.RNN(features=(4,), outputs=3, bidirectional=True, attention=2), STEPS),
     (jaxdl.Seq2Seq(units=4, outputs=3, output_length=2), STEPS),
 ]
+
+
+def in_four_devices(code: str) -> None:
+    """Runs a program in a process that has four devices of the CPU."""
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def alone(shard: Any = "replicated") -> Layout:
@@ -103,6 +113,34 @@ def test_loss_gradients_and_figures_are_those_of_the_batch() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
     assert sums["accuracy"] == figures_of(forward, recipe, expected)["accuracy"]
     assert sums["accuracy"]["correct"].dtype == jnp.int32
+
+
+def test_devices_that_add_up_in_pairs_have_the_same_sums_to_the_bit() -> None:
+    """On four devices, in another process than this one, which has one."""
+    code = """
+import jax, jax.numpy as jnp, numpy as np
+from jaxdl.backend.mesh import DATA, make_mesh
+from jaxdl.steps.at_once import added_up
+from jax.sharding import PartitionSpec as P
+
+random = np.random.RandomState(0)
+arrays = {"large": random.normal(size=(4, 2**18)), "small": random.normal(size=(4, 3, 2))}
+arrays = {name: jnp.asarray(array, jnp.float32) for name, array in arrays.items()}
+arrays["count"] = jnp.asarray([[1], [2], [3], [2**20]], jnp.int32)
+mesh = make_mesh((("data", 4),), jax.devices())
+
+def own(arrays):
+    each = jax.tree.map(lambda array: array[0], arrays)
+    return jax.tree.map(lambda array: array[None], added_up(each, 2**21, 4))
+
+found = jax.jit(jax.shard_map(own, mesh=mesh, in_specs=P(DATA), out_specs=P(DATA), check_vma=False))(arrays)
+for name, array in found.items():
+    array = np.asarray(array)
+    assert all(np.array_equal(array[0], other) for other in array), name
+    np.testing.assert_allclose(array[0], np.asarray(arrays[name], np.float64).sum(0), rtol=1e-5, atol=1e-6)
+assert found["count"].dtype == jnp.int32 and int(found["count"][0, 0]) == 2**20 + 6
+"""
+    in_four_devices(code)
 
 
 @pytest.mark.nightly
