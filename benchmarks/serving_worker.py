@@ -8,6 +8,7 @@ MODEL is ``mlp``, one hidden layer of 128 units, or ``cnn``, that of ``experimen
 | server | what it is |
 |---|---|
 | ``jaxdl`` | `jaxdl.serve` as it comes |
+| ``jaxdl, onnx`` | the same, with onnxruntime in the place of JAX |
 | ``fastapi`` | FastAPI on uvicorn with httptools and uvloop; a function round the Keras model, called on threads |
 | ``fastapi, async`` | the same as a coroutine, on the thread of the event loop |
 
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 MODELS = ("mlp", "cnn")
-SERVERS = ("jaxdl", "fastapi", "fastapi, async")
+SERVERS = ("jaxdl", "jaxdl, onnx", "fastapi", "fastapi, async")
 _TRIED, _CALLS = 3, 200
 
 
@@ -128,10 +129,12 @@ def serve_fastapi(name: str, port: int, coroutine: bool) -> None:
 
 def main(server: str, model: str, port: int) -> None:
     """Serves."""
-    if server == "jaxdl":
+    if server.startswith("jaxdl"):
         import jaxdl
+        from jaxdl.inference.onnx import on_onnxruntime
 
-        jaxdl.serve(jaxdl_model(model), port=port)
+        served = jaxdl_model(model)
+        jaxdl.serve(on_onnxruntime(served) if server.endswith("onnx") else served, port=port)
     else:
         serve_fastapi(model, port, server.endswith("async"))
 

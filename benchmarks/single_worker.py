@@ -9,6 +9,7 @@ seconds of a call, and those of the first one after the framework was warmed.
 |---|---|
 | ``jaxdl`` | ``predict`` of a model that is warmed for one example, with all its checks |
 | ``jaxdl, synchronous`` | ``jaxdl`` after ``jaxdl.configure(synchronous=True)`` |
+| ``jaxdl, onnx`` | ``predict`` of a model as ``jaxdl.load_run(..., runtime="onnx")`` gives it, with all its checks |
 | ``jax.jit`` | the same model in a function under `jax.jit`, and nothing else |
 | ``onnxruntime`` | jaxdl's export in an `InferenceSession`; of one thread and the default number, the faster |
 | ``torch`` | `nn.Sequential` in inference mode; as it is or traced and frozen, with one thread or all: the fastest |
@@ -43,6 +44,14 @@ def of_jaxdl_synchronous(name: str) -> Predict:
 
     jaxdl.configure(xla_flags=False, synchronous=True)
     return of_jaxdl(name)
+
+
+def of_jaxdl_onnx(name: str) -> Predict:
+    """Returns jaxdl's way through onnxruntime; it is warm without a call."""
+    from jaxdl.inference.onnx import on_onnxruntime
+
+    predict: Predict = on_onnxruntime(jaxdl_model(name)).warmed((1,)).predict
+    return predict
 
 
 def of_jit(name: str) -> Predict:
@@ -112,6 +121,7 @@ def of_keras(name: str) -> Predict:
 FRAMEWORKS: dict[str, Callable[[str], Predict]] = {
     "jaxdl": of_jaxdl,
     "jaxdl, synchronous": of_jaxdl_synchronous,
+    "jaxdl, onnx": of_jaxdl_onnx,
     "jax.jit": of_jit,
     "onnxruntime": of_onnxruntime,
     "torch": of_torch,

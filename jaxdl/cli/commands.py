@@ -44,7 +44,7 @@ COMMANDS: Mapping[str, Command] = {
         "predict for images or examples with a finished run",
         "inference:predict",
         needs=("run_dir", "input", "output"),
-        own_options=("input", "output", "top_k"),
+        own_options=("input", "output", "top_k", "runtime"),
         of_a_run=True,
     ),
     "sample": Command(
@@ -70,7 +70,7 @@ COMMANDS: Mapping[str, Command] = {
         "answer requests for predictions over HTTP with a finished run, with a page to try it on",
         "serving:serve",
         needs=("run_dir",),
-        own_options=("host", "port", "max_batch", "max_body", "max_seconds"),
+        own_options=("runtime", "host", "port", "max_batch", "max_body", "max_seconds"),
         of_a_run=True,
     ),
     "runs": Command(

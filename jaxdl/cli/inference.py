@@ -27,7 +27,7 @@ def predict(options: Options, experiment: Experiment, arguments: Sequence[str], 
     """Writes a finished run's predictions for the given inputs as a table."""
     run_dir, output = Path(options.run_dir), _output(options)
     names, inputs, lengths = inference.read_examples(Path(options.input), inference.read_spec(run_dir), announce)
-    model = inference.load_run(run_dir, experiment, notify=announce)
+    model = inference.load_run(run_dir, experiment, notify=announce, runtime=options.runtime)
     predictions: Any = model.predict(inputs, lengths, announce)
     objective = model.experiment.objective
     if isinstance(objective, Several):

@@ -26,6 +26,7 @@ def serve(options: Options, experiment: Experiment, arguments: Sequence[str], be
             host=options.host,
             port=options.port,
             experiment=experiment,
+            runtime=options.runtime,
             max_batch=options.max_batch,
             limits=limits,
             notify=notify,

@@ -21,7 +21,7 @@ from jaxdl.data import Spec
 from jaxdl.data.edges import Edges, brightness_of_edges
 from jaxdl.data.named import full_name
 from jaxdl.data.spec import examples as count_examples
-from jaxdl.errors import UserError
+from jaxdl.errors import UserError, unknown
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import about_changed_code, from_config
 from jaxdl.experiment.fitting import vocabulary_path
@@ -51,6 +51,8 @@ class TrainedModel:
         state: the restored state.
         sizes: the batch sizes of its programs, in rising order; empty: those of `bucket_sizes`.
         edges: of the training's pictures, by which pictures with light and dark exchanged are noticed; None: not known.
+        runtime: what predicts in the place of JAX: from what `checked` returns, any number of examples, to predictions;
+            see `on_onnxruntime`. None: JAX, by `steps`.
     """
 
     experiment: Experiment
@@ -59,6 +61,7 @@ class TrainedModel:
     state: TrainState
     sizes: tuple[int, ...] = ()
     edges: Edges | None = None
+    runtime: Callable[[Mapping[str, np.ndarray]], Any] | None = None
 
     def predict(
         self,
@@ -206,6 +209,8 @@ class TrainedModel:
 
     def _predict_batch(self, batch: Mapping[str, np.ndarray], sizes: Sequence[int]) -> Any:
         """Returns predictions of a batch, filled up to the next of the sizes."""
+        if self.runtime is not None:
+            return self.runtime(batch)
         count = count_examples(batch)
         missing = next(size for size in sizes if size >= count) - count
         filled: Any = batch if not missing else {key: _filled(array, missing) for key, array in batch.items()}
@@ -267,6 +272,7 @@ def load_run(
     ema: bool = True,
     warm: Sequence[int] = (),
     notify: Callable[[str], None] | None = None,
+    runtime: Literal["jax", "onnx"] = "jax",
 ) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
@@ -279,11 +285,16 @@ def load_run(
             `TrainedModel.warmed`. Empty: each size is compiled at its first use.
         notify: called with a line that names the parts of the user's own whose code has changed since the training;
             None: it is a warning of Python's.
+        runtime: what predicts: ``jax``, on any device; or ``onnx``, which is onnxruntime on the CPU (extra ``onnx``),
+            in float32, sooner for single examples, for the models that ``--format=onnx`` has.
 
     Raises:
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
-            was given and the run's has a part of the user's own.
+            was given and the run's has a part of the user's own; or `runtime` is not known, not installed, or does not
+            have the model.
     """
+    if runtime not in ("jax", "onnx"):
+        raise unknown("runtime", runtime, ("jax", "onnx"))
     run_dir = expanded(run_dir)
     spec = read_spec(run_dir)
     config = read_config(run_dir)
@@ -306,6 +317,10 @@ def load_run(
     if not (ema and experiment.training.averages):
         state = without_average(state)
     model = TrainedModel(experiment, spec, steps, state, edges=Edges.from_record(read_record(run_dir)))
+    if runtime == "onnx":
+        from jaxdl.inference.onnx.session import on_onnxruntime
+
+        model = on_onnxruntime(model)
     return model.warmed(warm) if len(warm) else model
 
 

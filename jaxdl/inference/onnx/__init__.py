@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from jaxdl.inference.onnx.program import onnx_files
+from jaxdl.inference.onnx.session import on_onnxruntime
 
-__all__ = ["onnx_files"]
+__all__ = ["on_onnxruntime", "onnx_files"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,11 +23,20 @@ from jaxdl.objectives.several import Several
 from jaxdl.steps.functions import make_steps
 
 FLOAT, INT64 = 1, 7
-_OTHERS = "take --format=stablehlo, which has all models"
 _TOLERANCE = 1e-4
 
 
-def onnx_files(model: TrainedModel) -> tuple[bytes, str]:
+class Asked(NamedTuple):
+    """What a user asked for, and what to do where a model cannot have it: for messages."""
+
+    what: str
+    otherwise: str
+
+
+A_FILE = Asked("--format=onnx", "take --format=stablehlo, which has all models")
+
+
+def onnx_files(model: TrainedModel, asked: Asked = A_FILE) -> tuple[bytes, str]:
     """Returns a model as an ONNX file, and the JSON that describes it.
 
     Opset 21, IR version 10; inputs ``inputs`` (batch, *spec.input_shape) as stored and, where the data of the training
@@ -40,13 +49,14 @@ def onnx_files(model: TrainedModel) -> tuple[bytes, str]:
         UserError: a package is missing; the model, its preprocessing or its objective is not supported; or onnxruntime
             does not get the model's predictions.
     """
-    check_installed(["onnx", "onnxruntime"], "onnx", "--format=onnx")
-    _check_supported(model)
+    check_installed(["onnx", "onnxruntime"], "onnx", asked.what)
+    _check_supported(model, asked)
     data, shape = _built(model)
     difference = _difference(model, data)
     if not difference <= _TOLERANCE:  # NaN neither
         raise UserError(
-            f"--format=onnx: onnxruntime's predictions differ from the model's by up to {difference:.3g}; {_OTHERS}."
+            f"{asked.what}: onnxruntime's predictions differ from the model's by up to {difference:.3g}; "
+            f"{asked.otherwise}."
         )
     inputs, outputs = (
         _inputs(model),
@@ -66,19 +76,22 @@ def onnx_files(model: TrainedModel) -> tuple[bytes, str]:
     return data, manifest(model, "onnx", inputs, outputs, others)
 
 
-def _check_supported(model: TrainedModel) -> None:
+def _check_supported(model: TrainedModel, asked: Asked) -> None:
     """Raises `UserError` for a part that no file can have yet."""
     network, objective = model.experiment.model, model.experiment.objective
     if model.spec.inputs or isinstance(objective, Several):
-        raise UserError(f"--format=onnx does not support several inputs or outputs; {_OTHERS}.")
-    if type(network) not in (MLP, CNN, ResNet, RNN):
-        raise UserError(f"--format=onnx has MLP, CNN, ResNet and RNN, and not {type(network).__name__}; {_OTHERS}.")
-    if isinstance(network, RNN) and network.attention:
-        raise UserError(f"--format=onnx does not support RNN(attention={network.attention}); {_OTHERS}.")
-    if objective.of_inputs or objective.aligns:
-        raise UserError(f"--format=onnx does not support the objective {type(objective).__name__}; {_OTHERS}.")
-    if model.spec.preprocess.mel is not None:
-        raise UserError(f"--format=onnx does not support sounds, whose spectrograms it would have to make; {_OTHERS}.")
+        problem = "does not support several inputs or outputs"
+    elif type(network) not in (MLP, CNN, ResNet, RNN):
+        problem = f"has MLP, CNN, ResNet and RNN, and not {type(network).__name__}"
+    elif isinstance(network, RNN) and network.attention:
+        problem = f"does not support RNN(attention={network.attention})"
+    elif objective.of_inputs or objective.aligns:
+        problem = f"does not support the objective {type(objective).__name__}"
+    elif model.spec.preprocess.mel is not None:
+        problem = "does not support sounds, whose spectrograms it would have to make"
+    else:
+        return
+    raise UserError(f"{asked.what} {problem}; {asked.otherwise}.")
 
 
 def _inputs(model: TrainedModel) -> list[Array]:
@@ -193,7 +206,7 @@ def _difference(model: TrainedModel, data: bytes) -> float:
     steps = make_steps(experiment, model.spec, total_steps=1)
     most = 0.0
     for count in (1, 5):
-        batch = _examples(model.spec, count)
+        batch = example_batch(model.spec, count)
         expected = np.asarray(steps.predict_step(model.state, batch))
         (found,) = session.run(None, batch)
         if found.shape != expected.shape:
@@ -206,7 +219,7 @@ def _difference(model: TrainedModel, data: bytes) -> float:
     return most
 
 
-def _examples(spec: Spec, count: int) -> dict[str, Any]:
+def example_batch(spec: Spec, count: int) -> dict[str, Any]:
     """Returns some examples as stored, such as those of the training might be."""
     random = np.random.default_rng(0)
     dtype = jax.dtypes.canonicalize_dtype(spec.input_dtype)

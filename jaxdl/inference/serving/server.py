@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jaxdl.errors import EXTRAS, UserError, missing
 from jaxdl.experiment import Experiment
@@ -24,6 +24,7 @@ def serving_app(
     run: str | os.PathLike[str] | TrainedModel,
     *,
     experiment: Experiment | None = None,
+    runtime: Literal["jax", "onnx"] = "jax",
     max_batch: int = 64,
     limits: Limits | None = None,
     notify: Callable[[str], None] | None = None,
@@ -36,6 +37,7 @@ def serving_app(
     Args:
         run: the run directory, or a model.
         experiment: the recipe, as `jaxdl.load_run` takes it.
+        runtime: what predicts, as `jaxdl.load_run` takes it; of a model that is given, its own.
         max_batch: examples that are predicted together at most; there is a program for each power of two below.
         limits: what is taken from clients.
         notify: as for `jaxdl.load_run`.
@@ -49,7 +51,7 @@ def serving_app(
         raise UserError(f"max_batch={max_batch}: give a number of examples from 1.")
     from jaxdl.inference.serving.app import make_app
 
-    model = run if isinstance(run, TrainedModel) else load_run(run, experiment, notify=notify)
+    model = run if isinstance(run, TrainedModel) else load_run(run, experiment, notify=notify, runtime=runtime)
     return make_app(model.warmed(bucket_sizes(max_batch)), limits or Limits())
 
 
@@ -59,6 +61,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     experiment: Experiment | None = None,
+    runtime: Literal["jax", "onnx"] = "jax",
     max_batch: int = 64,
     limits: Limits | None = None,
     notify: Callable[[str], None] = print,
@@ -70,6 +73,7 @@ def serve(
         host: the address to listen on; the default is reached from this machine alone.
         port: 0: a free one.
         experiment: the recipe, as `jaxdl.load_run` takes it.
+        runtime: what predicts, as `jaxdl.load_run` takes it; of a model that is given, its own.
         max_batch: examples that are predicted together at most.
         limits: what is taken from clients.
         notify: called with a line that has the server's address, once it listens.
@@ -81,7 +85,9 @@ def serve(
     listener = _bound(host, port)  # first, so that a port in use is noticed before programs are compiled
     try:
         limits = limits or Limits()
-        app = serving_app(run, experiment=experiment, max_batch=max_batch, limits=limits, notify=announce)
+        app = serving_app(
+            run, experiment=experiment, runtime=runtime, max_batch=max_batch, limits=limits, notify=announce
+        )
         from jaxdl.inference.serving.connections import server_of
 
         local = _is_loopback(listener)
