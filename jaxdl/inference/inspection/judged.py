@@ -183,7 +183,8 @@ def _of_numbers(predictions: np.ndarray, targets: np.ndarray) -> Judged:
     found, right = (each.reshape(count, -1).astype(np.float64) for each in (predictions, targets))
     wrong = np.abs(found - right).mean(1)
     truth, predicted = ([_numbers(row) for row in each] for each in (right, found))
-    return Judged(np.where(np.isnan(wrong), np.inf, wrong), truth, predicted, None, "mean absolute error")
+    measure = "absolute error" if right.shape[1] == 1 else "mean absolute error"
+    return Judged(np.where(np.isnan(wrong), np.inf, wrong), truth, predicted, None, measure)
 
 
 def _numbers(row: np.ndarray) -> str:

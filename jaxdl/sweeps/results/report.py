@@ -11,7 +11,7 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.record import REPORT
 from jaxdl.report.chart_svg import Look
 from jaxdl.report.charts import line_chart
-from jaxdl.report.format import duration, figure
+from jaxdl.report.format import duration, figure, without_folders
 from jaxdl.report.page import escaped, page, pairs, section, table, titled, wide
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.results.curves import curve_section
@@ -93,7 +93,8 @@ def outcome_sections(results: SweepResults) -> list[str]:
 
 def _used(done: Sequence[Trial]) -> str:
     """Returns the names of the data that trials were measured on."""
-    return ", ".join(sorted({trial.outcome.data for trial in done if trial.outcome and trial.outcome.data}))
+    names = {trial.outcome.data for trial in done if trial.outcome and trial.outcome.data}
+    return without_folders(", ".join(sorted(names)))
 
 
 def _groups(results: SweepResults, most: int | None = None) -> str:
