@@ -113,7 +113,9 @@ def _of_answers(
     distances = label_distances(found, right)
     wrong = distances / np.maximum([len(each) for each in right], 1)
     named = [*names, "?" if _are_letters(names) else "nan"] if len(names) == classes.shape[-1] else names
-    truth, predicted = ([_written(row, of) for row in each] for each, of in ((right, names), (found, named)))
+    truth, predicted = (
+        [_written(row, of) or "(empty)" for row in each] for each, of in ((right, names), (found, named))
+    )
     return Judged(wrong, truth, predicted, None, "labels to change, as a share of the right ones")
 
 
