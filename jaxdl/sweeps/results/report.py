@@ -202,7 +202,10 @@ def _trials(results: SweepResults) -> str:
                 outcome.reason if outcome else "",
             ]
         )
-    return section("Trials", wide(table(head, rows, range(len(head) - 3, len(head) - 1)), "trials"))
+    numbers = range(len(head) - 3, len(head) - 1)
+    if not any(row[-1] for row in rows):  # all went well
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return section("Trials", wide(table(head, rows, numbers), "trials"))
 
 
 def _definition(definition: Definition) -> dict[str, object]:
