@@ -11,7 +11,7 @@ from jaxdl.experiment.config import to_config
 from jaxdl.files.paths import expanded
 from jaxdl.record import provenance
 from jaxdl.record.encoding import flattened
-from jaxdl.report.terminal import announce
+from jaxdl.report.terminal import announce, say_nothing
 
 
 def joined(options: Options, experiment: Experiment | None) -> Processes | None:
@@ -31,7 +31,7 @@ def joined(options: Options, experiment: Experiment | None) -> Processes | None:
         raise UserError(f"several processes train together; --mode={options.mode} needs one: leave out the flags.")
     _refuse_other_commands(options)
     # Each process says for whom it waits, so that one that hangs in a cluster's queue can be told from its log.
-    say = _say_nothing if options.quiet else announce
+    say = say_nothing if options.quiet else announce
     identity = {"experiment": experiment.name, "run_dir": str(expanded(options.run_dir)) if options.run_dir else ""}
     identity |= {name: str(version) for name, version in provenance.versions().items()}
     identity |= {f"recipe {name}": str(value) for name, value in flattened(to_config(experiment)).items()}
@@ -67,7 +67,3 @@ def _refuse_other_commands(options: Options) -> None:
         raise UserError("--debug runs without compiled programs, in one process; leave it out.")
     if options.profile:
         raise UserError("--profile traces one process; leave it out, or train with one process.")
-
-
-def _say_nothing(text: str) -> None:
-    pass

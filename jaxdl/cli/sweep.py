@@ -61,7 +61,7 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
             command=command,
             extend=options.extend,
             dry_run=options.dry_run,
-            notify=_say_nothing if options.quiet and not options.dry_run else announce,
+            notify=None if options.quiet and not options.dry_run else announce,
         )
         if results is None:
             return 0
@@ -75,10 +75,6 @@ def run_sweep(options: Options, experiment: Experiment, arguments: Sequence[str]
     finally:
         if sweep_dir.exists() and not options.dry_run:
             run_on_end(options.on_end, sweep_dir=sweep_dir, status=status)
-
-
-def _say_nothing(text: str) -> None:
-    pass
 
 
 def _check_not_given(experiment: Experiment, space: Space, arguments: Sequence[str]) -> None:

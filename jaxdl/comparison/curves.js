@@ -79,7 +79,8 @@
       element("line", { x1: margin.left, x2: width - margin.right, y1: y(value), y2: y(value), class: "grid" }, svg);
       element("text", { x: margin.left - 6, y: y(value) + 4, "text-anchor": "end", class: "tick" }, svg, readable(value));
     }
-    for (const value of steps(left, right, width / 90)) {
+    const places = steps(left, right, width / 90), marks = places.filter(Number.isInteger);  // epochs and steps are whole
+    for (const value of marks.length > 1 ? marks : places) {
       element("line", { x1: x(value), x2: x(value), y1: margin.top, y2: height - margin.bottom, class: "grid" }, svg);
       element("text", { x: x(value), y: height - margin.bottom + 16, "text-anchor": "middle", class: "tick" }, svg, readable(value));
     }

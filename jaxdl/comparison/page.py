@@ -18,7 +18,7 @@ h3 { font-size: .95rem; margin: 1.4rem 0 .3rem; } .note { color: var(--soft); fo
 .wide td { overflow-wrap: normal; }
 .wide .number { white-space: nowrap; }
 .wide th.number { white-space: normal; }
-.wide th[scope=row] { overflow-wrap: anywhere; min-width: 9.5rem; }
+.wide th[scope=row] { overflow-wrap: anywhere; min-width: 11.5rem; }
 .baseline th[scope=row]::after { content: " (baseline)"; color: var(--soft); }
 .controls { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: center; }
 .controls select { max-width: 16rem; } select, button { font: inherit; }

@@ -19,6 +19,7 @@ from jaxdl.data.stream import is_large, is_large_for_device
 from jaxdl.errors import UserError
 from jaxdl.fields import at_least, described, fraction, static
 from jaxdl.files.paths import expanded
+from jaxdl.report.terminal import say_nothing
 
 Notify = Callable[[str], None]
 
@@ -66,18 +67,19 @@ class Data(abc.ABC):
         since="0.3.0",
     )
 
-    def load(self, data_dir: Path | str | None = None, notify: Notify = print) -> Dataset:
+    def load(self, data_dir: Path | str | None = None, notify: Notify | None = print) -> Dataset:
         """Loads the set with its splits train, validation (unless its fraction is 0) and test.
 
         Args:
             data_dir: folder of prepared data sets and original archives; None: TFDS's own. Embedded sources do not use
                 it.
-            notify: called with progress lines and warnings, each ready to print.
+            notify: called with progress lines and warnings, each ready to print; None: nothing is said.
 
         Raises:
             UserError: the set is not available (the message says what was tried and what to do), or its numbers cannot
                 be trained on: see `jaxdl.data.check`.
         """
+        notify = notify or say_nothing
         dataset = self._read(default_data_dir() if data_dir is None else expanded(data_dir), notify)
         if self.folds and self.fold is None:
             raise UserError(

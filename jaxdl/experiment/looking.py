@@ -25,6 +25,7 @@ from jaxdl.report.colours import MOST_CLASSES, class_colours
 from jaxdl.report.data import data_lines, data_page, numbers, passages, pictures
 from jaxdl.report.format import baseline_facts
 from jaxdl.report.sounds import spectrogram_pictures, wave_pictures
+from jaxdl.report.terminal import say_nothing
 
 _SHOWN = 24
 PAGE = "data.html"
@@ -47,17 +48,18 @@ class Look:
     html: str
 
 
-def look_at_data(experiment: Experiment, data_dir: Path | str | None = None, notify: Notify = print) -> Look:
+def look_at_data(experiment: Experiment, data_dir: Path | str | None = None, notify: Notify | None = print) -> Look:
     """Loads the data of an experiment and describes them.
 
     Args:
         experiment: the recipe; its augmentation is shown.
         data_dir: folder of prepared data sets and original archives; None: TFDS's own.
-        notify: takes messages.
+        notify: takes messages; None: nothing is said.
 
     Raises:
         UserError: the data cannot be loaded, or do not fit the recipe.
     """
+    notify = notify or say_nothing
     dataset = load_data(experiment, default_data_dir() if data_dir is None else expanded(data_dir), notify)
     experiment = experiment.for_spec(dataset.spec)
     check_targets(experiment, dataset)

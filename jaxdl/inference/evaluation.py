@@ -25,6 +25,7 @@ from jaxdl.files.paths import expanded
 from jaxdl.inference.in_parts import partials_of_chunks, trace_chunk
 from jaxdl.inference.predictor import TrainedModel, load_run
 from jaxdl.record import read_record
+from jaxdl.report.terminal import say_nothing
 from jaxdl.steps.buckets import Buckets, buckets_for
 from jaxdl.steps.figures import eval_figures
 from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
@@ -134,7 +135,7 @@ def evaluate(
     run_dir: str | os.PathLike[str],
     experiment: Experiment | None = None,
     data_dir: str | os.PathLike[str] | None = None,
-    notify: Callable[[str], None] = print,
+    notify: Callable[[str], None] | None = print,
 ) -> dict[str, Any]:
     """Evaluates a run's final state on validation and test.
 
@@ -142,7 +143,7 @@ def evaluate(
         run_dir: the run directory.
         experiment: the recipe; None: as for `load_run`.
         data_dir: folder of prepared data sets and original archives; None: TFDS's own.
-        notify: takes messages.
+        notify: takes messages; None: nothing is said.
 
     Returns:
         Like the run's summary: ``experiment``, ``metrics`` by ``SPLIT/NAME``, ``data``, ``parameters``.
@@ -150,6 +151,7 @@ def evaluate(
     Raises:
         UserError: as `load_run`, or the data cannot be loaded or have other shapes.
     """
+    notify = notify or say_nothing
     run_dir = expanded(run_dir)
     model = load_run(run_dir, experiment, notify=notify)
     recipe = shortened(model.experiment)

@@ -33,6 +33,7 @@ from jaxdl.inference.named import of_input
 from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
 from jaxdl.record import read_config, read_record
+from jaxdl.report.terminal import say_nothing
 from jaxdl.steps.averages import averaged, without_average
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
@@ -67,7 +68,7 @@ class TrainedModel:
         self,
         inputs: ArrayLike | Sequence[ArrayLike] | Sequence[str] | Mapping[str, Any],
         lengths: ArrayLike | None = None,
-        notify: Callable[[str], None] = print,
+        notify: Callable[[str], None] | None = print,
     ) -> np.ndarray:
         """Returns predictions for examples as stored.
 
@@ -89,7 +90,8 @@ class TrainedModel:
             lengths: (examples,) integers, the number of valid steps of each example, for data with lengths
                 (`spec.lengths`); None for other data, and for a list. Of several inputs a mapping, alike.
             notify: called with lines that say how many rows of a table have a category that train does not have, what
-                is cut or unknown of texts, and that pictures have light and dark exchanged against the training's.
+                is cut or unknown of texts, and that pictures have light and dark exchanged against the training's;
+                None: nothing is said.
 
         Returns:
             (examples, ...) float32: class probabilities, or values for regression. Of one prediction for each step,
@@ -103,12 +105,15 @@ class TrainedModel:
         found: np.ndarray = self.predict_checked(self.checked(inputs, lengths, notify))
         return found
 
-    def checked(self, inputs: Any, lengths: Any = None, notify: Callable[[str], None] = print) -> dict[str, np.ndarray]:
+    def checked(
+        self, inputs: Any, lengths: Any = None, notify: Callable[[str], None] | None = print
+    ) -> dict[str, np.ndarray]:
         """Returns what is given to `predict` by the names that the steps know, after it is checked.
 
         Arguments and errors are those of `predict`; (examples, ...) each. Batches of several callers, joined along
         their first axis, are a batch for `predict_checked`.
         """
+        notify = notify or say_nothing
         batch: dict[str, np.ndarray] = {}
         for name, spec in self.spec.inputs or (("", self.spec),):
             own = of_input(self.spec, name, inputs, lengths)
@@ -154,11 +159,11 @@ class TrainedModel:
             raise UserError(f"warm={tuple(sizes)}: give numbers of examples from 1, such as warm=(1, 32).")
         model = dataclasses.replace(self, sizes=wanted)
         inputs, lengths = _one_example(self.spec)
-        batch = model.checked(inputs, lengths, lambda line: None)
+        batch = model.checked(inputs, lengths, None)
         for size in wanted:
             model._predict_batch(batch, (size,))
         for _ in range(_CALLS_TO_WARM):
-            model.predict(inputs, lengths, lambda line: None)
+            model.predict(inputs, lengths, None)
         return model
 
     def _of_examples(self, predictions: Any, lengths: np.ndarray | None) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxdl.objectives.classes import class_figures, occurring
-from jaxdl.report.format import amount, data_used, figure, is_number
+from jaxdl.report.format import amount, data_used, figure, is_number, without_folders
 from jaxdl.report.matrices import confusion_matrix
 from jaxdl.report.page import plotted, section, table, titled, wide
 
@@ -26,7 +26,7 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
     Returns:
         A section of the page; empty if no split has a matrix.
     """
-    used = data_used(data) if data else ""
+    used = without_folders(data_used(data)) if data else ""
     parts = []
     for split, counts in values.items():
         if not _is_matrix(counts):
@@ -34,9 +34,11 @@ def classes_section(values: Mapping[str, Any], data: Mapping[str, Any], plots: b
         names = _names(data, len(counts))
         title = titled(f"{split} confusion", used)
         drawn = plotted(title, confusion_matrix(title, counts, names)) if plots else ""
-        parts.append(
-            f"<div>{drawn}{_per_class(np.asarray(counts, np.float64), names, split, '' if plots else used)}</div>"
-        )
+        whole = np.asarray(counts, np.float64)
+        # Of steps and pixels there are more than examples.
+        known = data.get(f"{split}_examples")
+        what = "labels" if is_number(known) and whole.sum() > known else "examples"
+        parts.append(f"<div>{drawn}{_per_class(whole, names, split, '' if plots else used, what)}</div>")
     return section("Classes", f'<div class="plots">{"".join(parts)}</div>' if parts else "")
 
 
@@ -51,7 +53,7 @@ def questions_section(values: Mapping[str, Any], data: Mapping[str, Any]) -> str
     Returns:
         A section of the page; empty if no split has several questions.
     """
-    used = data_used(data) if data else ""
+    used = without_folders(data_used(data)) if data else ""
     parts = []
     for split, counts in values.items():
         if _is_matrices(counts):
@@ -69,7 +71,7 @@ def _names(data: Mapping[str, Any], count: int) -> list[str]:
 _FIGURES = ("precision", "recall", "f1")
 
 
-def _per_class(counts: np.ndarray, names: Sequence[str], split: str, used: str) -> str:
+def _per_class(counts: np.ndarray, names: Sequence[str], split: str, used: str, what: str) -> str:
     """Returns a table of precision, recall and F1 of each class; a class that does not occur has none.
 
     It says what it was measured on unless `used` is empty, since the matrix above it does.
@@ -80,7 +82,7 @@ def _per_class(counts: np.ndarray, names: Sequence[str], split: str, used: str) 
         + ([used] if used else [])
         for n, name in enumerate(names)
     ]
-    head = ["class", "examples", "precision", "recall", "F1", *(["measured on"] if used else [])]
+    head = ["class", what, "precision", "recall", "F1", *(["measured on"] if used else [])]
     return wide(table(head, rows, numbers=range(1, 5)), f"figures of each class, {split}")
 
 

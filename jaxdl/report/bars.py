@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jaxdl.report.chart_svg import label_of, ticks
 from jaxdl.report.format import figure
-from jaxdl.report.page import escaped, table
+from jaxdl.report.page import escaped, table, wide
 
 _WIDTH, _ROW, _RIGHT, _BOTTOM, _LETTER = 460, 26, 16, 38, 6.6
 _LONGEST = 24
@@ -62,7 +62,7 @@ def interval_bars(title: str, bars: Sequence[Bar], x_label: str, note: str = "")
     middle = (left + _WIDTH - _RIGHT) / 2
     label = f'<text x="{middle:.1f}" y="{height + _BOTTOM - 4}" text-anchor="middle">{escaped(x_label)}</text>'
     cells = [[bar.name, *map(figure, bar[1:])] for bar in bars]
-    values = table(["field", x_label, "from", "to"], cells, range(1, 4))
+    values = wide(table(["field", x_label, "from", "to"], cells, range(1, 4)), f"values of {title}")
     return (
         f'<figure class="bars"><figcaption>{escaped(title)}</figcaption>'
         f'<svg viewBox="0 0 {_WIDTH} {height + _BOTTOM}" role="img" aria-label="{escaped(title)}">'

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from jaxdl.report.chart_svg import HEIGHT, WIDTH, Line, Look, area, drawn
 from jaxdl.report.format import figure
-from jaxdl.report.page import escaped, table
+from jaxdl.report.page import escaped, table, wide
 
 # Colours of the page by what a line shows; others take their turn.
 _OF_SPLITS = {"train": "train", "validation": "validation", "test": "test", "series": "soft", "forecast": "validation"}
@@ -139,7 +139,8 @@ def _values(title: str, series: Mapping[str, Points], look: Look, bands: Mapping
     head = [look.x_label or "position", *named]
     if not rows:
         return ""
-    return f"<details><summary>values of {escaped(title)}</summary>{table(head, rows, range(len(head)))}</details>"
+    values = wide(table(head, rows, range(len(head))), f"values of {title}")
+    return f"<details><summary>values of {escaped(title)}</summary>{values}</details>"
 
 
 def _interval(band: Points | None, number: int) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from jaxdl.errors import printable
 
 _SPLITS = ("train", "validation", "test")
+
+
+# What is read from the disk: its kind, and where it is.
+_OF_A_FILE = re.compile(r"^([a-z]+):(?:[^(]*/)?([^/(]+)/*(?= \(|$)")
 
 
 def figure(value: float) -> str:
@@ -55,6 +60,15 @@ def data_used(data: Mapping[str, Any]) -> str:
     """Returns the name of the data that were used, from a summary's ``data``; a stand-in is marked as such."""
     used = str(data.get("used", "unknown"))
     return f"{used} (stand-in for {data.get('requested')})" if data.get("substituted") else used
+
+
+def without_folders(name: str) -> str:
+    """Returns the name of data for titles: of ``series:/a/long/way/to/sales.csv`` only ``series:sales.csv``.
+
+    Args:
+        name: of `data_used`, or several with a comma between them.
+    """
+    return ", ".join(_OF_A_FILE.sub(r"\1:\2", each) for each in name.split(", "))
 
 
 def baseline_facts(data: Mapping[str, Any]) -> dict[str, str]:

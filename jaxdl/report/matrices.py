@@ -14,7 +14,7 @@ from jaxdl.report.page import escaped
 
 # With more classes, there are no numbers and names: they would not be readable.
 _MOST_NAMED = 30
-_LONGEST_NAME, _LETTER = 18, 6.6
+_LONGEST_NAME, _LETTER = 18, 7.2
 _SHADE = (37, 99, 235)
 _DARK = 0.55  # cells of a darker shade have numbers in the colour of the page
 

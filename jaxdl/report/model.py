@@ -55,12 +55,16 @@ def _of_output(found: Inspection, of: str, used: str, plots: bool) -> list[str]:
     worst = "Largest errors" if numbers else "Most certain mistakes" if found.get("calibration") else "Worst examples"
     if "probability" in str(found.get("measure")):
         worst = "Most certain mistakes"
+    mistakes = int(found["mistakes"])
+    wrong = "are predicted wrongly" if "probability" in str(found.get("measure")) else "have a mistake"
     note = f"Of {of_examples}"
-    note += (
-        "." if numbers else f", {int(found['mistakes']):,} have a mistake." if found["mistakes"] else " none is wrong."
-    )
+    if numbers:
+        note += f", by {found['measure']}."
+    else:
+        note += f", {mistakes:,} {wrong}." if mistakes else " none is wrong."
     parts.append(section(worst + of, _group(found.get("worst"), titled(worst + of, used), note, found, used)))
-    chosen = f"Chosen without regard to whether they are right, from {of_examples}."
+    regard = "their errors" if numbers else "whether they are right"
+    chosen = f"Chosen without regard to {regard}, from {of_examples}."
     title = "Random predictions" + of
     parts.append(section(title, _group(found.get("random"), titled(title, used), chosen, found, used)))
     return parts
@@ -103,9 +107,16 @@ def _forecast(found: Inspection, of: str, used: str) -> str:
     first = int(found["of"]) - len(targets) + 1
     places = range(first, first + len(targets))
     title = titled("series against forecast" + of, used)
-    chart = line_chart(title, {"series": (places, targets), "forecast": (places, predictions)}, Look("window of test"))
+    look = Look("window of test", _column(found))
+    chart = line_chart(title, {"series": (places, targets), "forecast": (places, predictions)}, look)
     note = "Each value is forecast from the window before it; the next step, where several are forecast."
     return f'{_note(note)}<div class="alone">{chart}</div>'
+
+
+def _column(found: Inspection) -> str:
+    """Returns the name of the column that is forecast, where the windows have no other one."""
+    names = {str(name) for each in found.get("random") or () for name, _ in each["shown"].get("curves") or ()}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _calibration(found: Inspection, of: str, used: str, of_examples: str) -> str:
@@ -152,7 +163,8 @@ def _key(found: Inspection) -> str:
     """Says which colour is which class, where pictures show classes."""
     colours = class_colours()
     entries = (
-        f'<span class="key" style="background: rgb({red}, {green}, {blue})"></span>{escaped(name)}'
+        f' <span class="named"><span class="key" style="background: rgb({red}, {green}, {blue})"></span>'
+        f"{escaped(name)}</span>"
         for name, (red, green, blue) in zip(found.get("of_pixels") or (), colours[:_MOST_KEYS].tolist(), strict=False)
     )
     key = "".join(entries)
@@ -180,7 +192,16 @@ def _rows(examples: Sequence[Mapping[str, Any]], used: str) -> str:
         how = figure(float(each["certainty"] if certain else each["wrong"]))
         values = [str(value) for _, value in each["shown"]["row"]]
         rows.append([str(each["number"]), str(each["truth"]), str(each["predicted"]), how, *values, used])
-    return table(head, rows, range(3, 4))
+    return table(head, rows, [n for n in range(1, len(head) - 1) if all(_is_numeral(row[n]) for row in rows)])
+
+
+def _is_numeral(text: str) -> bool:
+    """Returns whether a cell has a number, or none is known."""
+    try:
+        float(text)
+    except ValueError:
+        return text == "missing"
+    return True
 
 
 def _card(example: Mapping[str, Any], measure: str, used: str) -> str:
@@ -242,7 +263,7 @@ _MOST_CURVES, _STROKES = 4, ("train", "other", "sixth", "fifth")
 
 def _curves(curves: Sequence[Sequence[Any]], ahead: Any) -> str:
     """Draws the inputs of a sequence as small lines, and after them what is right and what is forecast."""
-    width, height, room = 280.0, 80.0, 4.0
+    width, height, room = 280.0, 80.0, 6.0
     right, forecast = ([float(v) for v in each] for each in ahead) if ahead else ([], [])
     steps = max(len(values) for _, values in curves)
     together = [float(v) for _, values in curves[:_MOST_CURVES] for v in values] + right + forecast

@@ -17,6 +17,8 @@ from jaxdl.report.sweep_plots import Scale
 
 _LEFT, _TOP, _HEIGHT, _BETWEEN, _RIGHT, _BELOW = 72, 40, 230, 130, 90, 46
 _MOST_NAMES, _LONGEST, _LONGEST_HEAD = 12, 14, 19
+# So that a number stays readable where a line crosses it.
+_HALO = 'stroke="var(--page)" stroke-width="3" stroke-linejoin="round" paint-order="stroke"'
 
 
 def parallel_figure(
@@ -63,7 +65,8 @@ def parallel_figure(
         f'<figure class="parallel"><figcaption>{escaped(title)}</figcaption>'
         f'<div class="wide" tabindex="0" role="region" aria-label="{escaped(title)}, drawing">'
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escaped(title)}" '
-        f'style="min-width: {round(width * 0.8)}px"><g class="lines">{lines}</g>{axes}<g class="brushes"></g></svg>'
+        f'style="min-width: {round(width * 0.8)}px; max-width: {round(width * 1.2)}px">'
+        f'<g class="lines">{lines}</g>{axes}<g class="brushes"></g></svg>'
         f'</div><script type="application/json">{data}</script></figure>'
     )
 
@@ -85,15 +88,20 @@ def _y(fraction: float) -> float:
 def _axis(x: int, scale: Scale, missing: bool) -> str:
     bottom = _TOP + _HEIGHT
     marks = "".join(
-        f'<text class="tick" x="{x + 6}" y="{_y(fraction) + 4:.1f}">{escaped(_cut(name, _LONGEST))}</text>'
+        f'<text class="tick" x="{x + 6}" y="{_y(fraction) + 4:.1f}" {_HALO}>{escaped(_cut(name, _LONGEST))}</text>'
         for fraction, name in named_fractions(scale)
     )
     below = f'<text class="tick" x="{x + 6}" y="{bottom + 28}">not varied</text>' if _has_gap(scale) and missing else ""
     return (
         f'<line x1="{x}" x2="{x}" y1="{_TOP}" y2="{bottom}" stroke="var(--soft)" stroke-width="1.5"/>'
         f'<text x="{x}" y="{_TOP - 16}" text-anchor="middle" font-weight="600">'
-        f"{escaped(_cut(scale.name, _LONGEST_HEAD))}</text>{marks}{below}"
+        f"{escaped(_head(scale.name))}</text>{marks}{below}"
     )
+
+
+def _head(name: str) -> str:
+    """Returns the name of an axis; of one that is too long its last part."""
+    return _cut(name if len(name) <= _LONGEST_HEAD else name.rpartition(".")[2], _LONGEST_HEAD)
 
 
 def named_fractions(scale: Scale) -> list[tuple[float, str]]:

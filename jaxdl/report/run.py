@@ -28,7 +28,7 @@ from jaxdl.record import (
 )
 from jaxdl.report.curves import curves_section
 from jaxdl.report.expected import compared
-from jaxdl.report.format import baseline_facts, data_used, duration, figure, is_number, split_metrics
+from jaxdl.report.format import baseline_facts, data_used, duration, figure, is_number, split_metrics, without_folders
 from jaxdl.report.model import model_sections, outputs_of, predictions_sections
 from jaxdl.report.origin import again_section, flat, folded, machine_section, mapping
 from jaxdl.report.page import escaped, page, pairs, plotted, section, table, titled, wide
@@ -86,7 +86,7 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
     lines = read_metrics(run_dir) if (run_dir / CONFIG).exists() else []
     name = str(summary.get("experiment") or config.get("name") or run_dir.name)
     data = mapping(summary.get("data"))
-    used = data_used(data) if data else ""
+    used = without_folders(data_used(data)) if data else ""
     parts = [
         _head(name, summary, run_dir, running),
         _said_of_it(read_notes(run_dir)),
@@ -98,7 +98,7 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
         curves_section(lines, read_progress(run_dir), data, used, record.get("steps_per_epoch")) if plots else "",
         *_of_metrics(mapping(summary.get("metrics")), data, sections, plots),
         *_of_model(run_dir, summary, data, sections, used, plots),
-        section("Data", pairs(flat(data))),
+        section("Data", pairs(flat({name: value for name, value in data.items() if name != "baselines"}))),
         section("Configuration", folded("every field of the recipe", pairs(flat(config)))),
         machine_section(record),
     ]
@@ -130,7 +130,7 @@ def summary_sections(summary: Mapping[str, Any], run_dir: Path | None = None) ->
         UserError: a file of the run is damaged.
     """
     data = mapping(summary.get("data"))
-    used = data_used(data) if data else ""
+    used = without_folders(data_used(data)) if data else ""
     record = read_record(run_dir) if run_dir is not None and (run_dir / RECORD).exists() else {}
     recipe = mapping(record.get("recipe"))
     parts = [_head(str(summary.get("experiment")), summary, run_dir), _banner(data), _results(summary, recipe, used)]
@@ -236,7 +236,7 @@ def _results(summary: Mapping[str, Any], recipe: Mapping[str, Any], used: str) -
 
 def _expected(summary: Mapping[str, Any], recipe: Mapping[str, Any], used: str) -> str:
     """Returns what the recipe's author expects, beside what was measured where it is of the same data."""
-    text = str(recipe.get("expected") or "")
+    text = str(recipe.get("expected") or "").replace("``", "")
     if not text:
         return ""
     data, rows = mapping(summary.get("data")), []

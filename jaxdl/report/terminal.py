@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import sys
@@ -70,6 +71,13 @@ def console_of(stream: TextIO | None = None) -> Console:
 
 def _messages() -> TextIO:
     return sys.stdout if in_notebook() else sys.stderr
+
+
+class Nowhere(io.StringIO):
+    """A file that keeps nothing of what is written to it."""
+
+    def write(self, text: str, /) -> int:
+        return len(text)
 
 
 class LiveArea:
@@ -227,6 +235,10 @@ def announce(text: str, file: TextIO | None = None) -> None:
     stream = _messages() if file is None else file
     with _unimportant(stream):
         print("\n".join(lines), file=stream, flush=True)
+
+
+def say_nothing(text: str) -> None:
+    """Takes a message, and does nothing with it: what `notify=None` stands for."""
 
 
 def _metrics_table(summary: Mapping[str, Any], data: str) -> Table:

@@ -14,6 +14,7 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.files.paths import expanded
+from jaxdl.report.terminal import say_nothing
 from jaxdl.training.cache import Cache
 from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
 from jaxdl.training.loop import Trainer
@@ -50,7 +51,7 @@ def batch_find(
     *,
     data_dir: Path,
     cache: Cache | None = None,
-    notify: Callable[[str], None] = print,
+    notify: Callable[[str], None] | None = print,
 ) -> list[BatchSize]:
     """Tries batches of 8, 16, 32 ... examples, until one does not fit or the train split is used up.
 
@@ -62,7 +63,7 @@ def batch_find(
         experiment: the recipe; its batch size is ignored.
         data_dir: folder of prepared data sets.
         cache: data of earlier trainings in this process.
-        notify: called with a message for each size.
+        notify: called with a message for each size; None: nothing is said.
 
     Returns:
         The results of each size, the smallest first; the last one may not fit.
@@ -70,6 +71,7 @@ def batch_find(
     Raises:
         UserError: the data are not available.
     """
+    notify = notify or say_nothing
     cache = cache or Cache(expanded(data_dir), notify)
     dataset = cache.dataset(experiment)
     recipe = experiment.for_spec(dataset.spec)

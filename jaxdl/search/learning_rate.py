@@ -26,6 +26,7 @@ from jaxdl.files.atomic import named_cause, replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.optim.schedules import Constant
 from jaxdl.report.format import data_used
+from jaxdl.report.terminal import say_nothing
 from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
 from jaxdl.steps.layout import Layout, known
 from jaxdl.steps.many import batch_of_step
@@ -79,7 +80,7 @@ def lr_find(
     high: float = 10.0,
     steps: int = 300,
     cache: Cache | None = None,
-    notify: Callable[[str], None] = print,
+    notify: Callable[[str], None] | None = print,
 ) -> RangeTest:
     """Trains a few steps, with learning rates from `low` to `high`, evenly spaced in the logarithm, without a schedule.
 
@@ -90,13 +91,14 @@ def lr_find(
         high: the last one.
         steps: train steps, at least 20.
         cache: data of earlier trainings in this process.
-        notify: called with messages.
+        notify: called with messages; None: nothing is said.
 
     Raises:
         UserError: the range is empty, there are too few steps, or the data are not available.
     """
     if not 0 < low < high < math.inf or steps < 2 * _FEWEST:
         raise UserError(f"lr_find: give 0 < low < high and at least {2 * _FEWEST} steps, not {low}, {high}, {steps}.")
+    notify = notify or say_nothing
     cache = cache or Cache(expanded(data_dir), notify)
     recipe = replace(experiment, {"optimizer.schedule": Constant(), "training.nan": "ignore"})
     dataset = cache.dataset(recipe)

@@ -18,7 +18,7 @@ from jaxdl.fields import check_fields, replace
 from jaxdl.files.paths import expanded
 from jaxdl.record import Notes
 from jaxdl.report.notebook import quiet_about_its_bars
-from jaxdl.report.terminal import announce
+from jaxdl.report.terminal import announce, say_nothing
 from jaxdl.sweeps.aims import direction_of, direction_of_aim, split_aims
 from jaxdl.sweeps.definition import LEARNING, Definition, Mode
 from jaxdl.sweeps.directory import SweepDirectory, continued
@@ -58,7 +58,7 @@ def sweep(
     sweep_seed: int = 0,
     execution: Execution | None = None,
     extend: bool = False,
-    notify: Callable[[str], None] = announce,
+    notify: Callable[[str], None] | None = announce,
     sweep_if: str | Callable[[Experiment], bool] | Sequence[str | Callable[[Experiment], bool]] = (),
     pairs: Path | str | Sequence[Mapping[str, Any]] = "",
     enqueue: Sequence[Mapping[str, Any]] = (),
@@ -87,7 +87,7 @@ def sweep(
         sweep_seed: seed of the values that are drawn.
         execution: where and how trials run.
         extend: add trials to an earlier sweep with fewer.
-        notify: called with messages.
+        notify: called with messages; None: nothing is shown.
         sweep_if: conditions on each combination as text (see `jaxdl.sweeps.space.conditions`), or functions that return
             for a trial's experiment whether it may be tried.
         pairs: combinations of several fields that are tried as they stand, as dictionaries, or the path of a CSV file.
@@ -151,7 +151,7 @@ def conduct(
     command: Sequence[str],
     extend: bool = False,
     dry_run: bool = False,
-    notify: Callable[[str], None] = announce,
+    notify: Callable[[str], None] | None = announce,
 ) -> SweepResults | None:
     """Plans a sweep and runs it; see `sweep`. Everything is checked before anything is written.
 
@@ -166,6 +166,7 @@ def conduct(
         notify: called with messages.
     """
     begin = time.perf_counter()
+    shows, notify = notify is not None, notify or say_nothing
     sweep_dir = sweep_dir or default_sweep_dir(definition)
     before, definition = continued(sweep_dir, definition, extend)
     _check_trials(definition)
@@ -189,7 +190,7 @@ def conduct(
         cache = Cache(data_dir, notify)  # frees the device's memory for the workers
     definition = dataclasses.replace(definition, side_by_side=definition.side_by_side or width.size)
     with SweepDirectory.create(sweep_dir, definition, extend=extend) as directory:
-        return Sweep(directory, execution, width, cache, data_dir, command, notify, begin).run()
+        return Sweep(directory, execution, width, cache, data_dir, command, notify, begin, shows).run()
 
 
 def _check_trials(definition: Definition) -> None:

@@ -19,6 +19,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import named_cause
 from jaxdl.inference.inputs import read_spec
 from jaxdl.record import RECORD
+from jaxdl.report.terminal import Nowhere
 from jaxdl.sweeps.directory import SweepDirectory
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.executors.executor import Executor, Inline
@@ -54,7 +55,10 @@ def _once(say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 class Sweep:
-    """One sweep while it runs; `begin` is `time.perf_counter` when the command began."""
+    """One sweep while it runs.
+
+    `begin` is `time.perf_counter` when the command began, and `shows` says whether its progress is shown.
+    """
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class Sweep:
         command: Sequence[str],
         notify: Callable[[str], None],
         begin: float,
+        shows: bool = True,
     ):
         self.directory = directory
         self.definition = directory.definition
@@ -74,6 +79,7 @@ class Sweep:
         self.command = command
         self.notify = notify
         self.begin = begin
+        self.shows = shows
         self.signals = StopSignals()
         self.cache = cache
         cache.side_by_side = width.size
@@ -90,7 +96,7 @@ class Sweep:
 
     def run(self) -> SweepResults:
         """Runs the remaining trials and writes the results of all."""
-        display = SweepDisplay(self.definition)
+        display = SweepDisplay(self.definition, file=None if self.shows else Nowhere())
         for trial in self.schedule.trials:
             if trial.outcome is not None:
                 display.end(trial, earlier=True)

@@ -32,9 +32,9 @@ from jaxdl.record import read_metrics
 from jaxdl.report.figures import curves_figure
 from jaxdl.report.notebook import framed
 from jaxdl.report.run import summary_sections
-from jaxdl.report.terminal import announce
+from jaxdl.report.terminal import announce, say_nothing
 from jaxdl.training.divergence import Diverged
-from jaxdl.training.given import Given, say_nothing
+from jaxdl.training.given import Given
 from jaxdl.training.run import train
 from jaxdl.training.summary import Summary
 
@@ -120,7 +120,7 @@ class Fit:
             )
         given = {"inputs": inputs, "targets": targets} | ({} if weights is None else {"weights": weights})
         changes = {"data.test": given, "data.validate_on": "", "data.validation": 0.0}
-        found = evaluate(self.run_dir, replace(self.experiment, changes), notify=say_nothing)["metrics"]
+        found = evaluate(self.run_dir, replace(self.experiment, changes), notify=None)["metrics"]
         return {name.removeprefix("test/"): value for name, value in found.items()}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -247,5 +247,5 @@ def _folder_of(experiment: Experiment, data_dir: Path, say: Callable[[str], None
 
 def _identity(experiment: Experiment, data_dir: Path) -> str:
     """Returns what tells a training from another: its recipe, with the code of own parts, and its data."""
-    found = experiment.data.load(data_dir, say_nothing)
+    found = experiment.data.load(data_dir, None)
     return json.dumps(to_config(experiment.for_spec(found.spec))) + found.fingerprint

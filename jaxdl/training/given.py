@@ -96,16 +96,12 @@ class Given:
         return source if self.validation is None else dataclasses.replace(source, validation=float(self.validation))
 
 
-def say_nothing(text: str) -> None:
-    """Takes a message, and does nothing with it."""
-
-
 def _loader(source: Data, fields: Mapping[str, Any], data_dir: Path) -> Callable[[], Dataset]:
     """Returns what loads a source with those of the fields that are its own."""
     own = {field.path for field in own_fields(source)}
     given = {each.removeprefix("data."): value for each, value in fields.items()}
     changed = replace(source, {each: value for each, value in given.items() if each in own})
-    return functools.partial(changed.load, data_dir, say_nothing)
+    return functools.partial(changed.load, data_dir, None)
 
 
 def _named(what: str, given: Any) -> dict[str, Any]:

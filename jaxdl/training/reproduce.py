@@ -25,6 +25,7 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import expanded
 from jaxdl.inference.inputs import read_spec
 from jaxdl.record import METRICS, SUMMARY, provenance, read_config, read_metrics, read_record, read_summary
+from jaxdl.report.terminal import say_nothing
 from jaxdl.steps.functions import make_steps, state_shapes
 from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.initial import check_same_source, initial_weights
@@ -113,7 +114,7 @@ def reproduce(
     experiment: Experiment | None = None,
     data_dir: Path | str | None = None,
     arguments: Sequence[str] = (),
-    notify: Notify = print,
+    notify: Notify | None = print,
 ) -> Reproduction:
     """Runs a finished run's recipe again, in a new directory, and compares.
 
@@ -123,7 +124,7 @@ def reproduce(
         experiment: the recipe of the original's ``config.json``; None: that one, whose parts must all be jaxdl's own.
         data_dir: folder of prepared data sets and original archives; None: TFDS's own.
         arguments: the command line, for the record.
-        notify: takes messages.
+        notify: takes messages; None: nothing is said.
 
     Raises:
         UserError: the original is not finished, the code of an own part has changed, this version trains with another
@@ -205,7 +206,7 @@ class ResumeProof:
 
 
 def verify_resume(
-    command: Sequence[str], folder: Path, kills: int, seed: int = 0, notify: Notify = print
+    command: Sequence[str], folder: Path, kills: int, seed: int = 0, notify: Notify | None = print
 ) -> ResumeProof:
     """Trains once without a stop, then again and again with stops at random moments, and compares the bits.
 
@@ -217,11 +218,12 @@ def verify_resume(
         folder: a folder to make, for the runs, their output and ``proof.json``.
         kills: how many stops, over all trainings: after a training is finished, a new one starts.
         seed: seed of the moments and signals.
-        notify: takes messages.
+        notify: takes messages; None: nothing is said.
 
     Raises:
         UserError: the folder exists, or a training fails.
     """
+    notify = notify or say_nothing
     folder = expanded(folder)
     if folder.exists():
         raise UserError(f"{folder} exists already: give another --run_dir.")

@@ -22,7 +22,7 @@ from jaxdl.objectives import REPORT_SECTIONS
 from jaxdl.record import CONFIG, REPORT, Notes, RunDirectory, annotate, new_run_dir, provenance
 from jaxdl.report.notebook import in_notebook, quiet_about_its_bars
 from jaxdl.report.run import write_report
-from jaxdl.report.terminal import announce
+from jaxdl.report.terminal import announce, say_nothing
 from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Diverged
@@ -165,7 +165,7 @@ def run_training(
     hooks, experiment = with_hooks(shortened(experiment), hooks)
     trackers = trackers_of(experiment)
     together = processes()
-    notify = notify if notify is not None and (together is None or together.is_first) else _say_nothing
+    notify = notify if notify is not None and (together is None or together.is_first) else say_nothing
     cache = cache or Cache(expanded(data_dir or default_data_dir()), notify)
     signals = hooks.signals or (StopSignals() if together is None else AgreedSignals(together))
     notes = Notes(tuple(tags), note)
@@ -268,7 +268,3 @@ def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> 
 def _as_recorded(experiment: Experiment, chosen: Chosen | None) -> Experiment:
     """Returns the recipe without a choice of one device: a run has one wherever nothing is said, on any machine."""
     return replace(experiment, {DEVICES: None}) if chosen is not None and chosen.form.devices == 1 else experiment
-
-
-def _say_nothing(text: str) -> None:
-    pass

@@ -39,6 +39,14 @@ def test_each_split_has_its_matrix_and_its_table() -> None:
     assert section.count("<svg") == 2 and section.count("<table") == 2 and section.startswith("<h2>Classes</h2>")
 
 
+def test_where_there_are_more_labels_than_examples_they_are_not_called_examples() -> None:
+    heads = [
+        re.findall("<th[^>]*>(.*?)</th>", classes_section({"test": CONFUSION}, {**DATA, "test_examples": count}, False))
+        for count in (22, 3)
+    ]
+    assert [head[1] for head in heads] == ["examples", "labels"]
+
+
 def test_outputs_with_nan_have_a_column_of_their_own_and_lower_the_recall() -> None:
     counts = [[8, 1, 1, 10], [0, 9, 1, 0], [2, 0, 0, 0]]
     section = classes_section({"test": counts}, DATA, True)

@@ -44,6 +44,7 @@ def test_the_values_are_there_in_words_and_as_a_table() -> None:
     chart = line_chart("loss", {"train": ([1, 2, 3], [2.0, 0.5, 1.0]), "validation": ([1, 3], [3.0, math.inf])})
     assert "train: from 2.0000 to 1.0000, least 0.5000 at 2, largest 2.0000 at 1" in chart
     assert "<th" in chart and re.search(r"<td[^>]*>2</td><td[^>]*>0.5000</td><td[^>]*></td>", chart)
+    assert 'aria-label="values of loss"' in line_chart("loss", {"train": ([1], [2.0])})  # and scrolls within itself
     assert "<details" not in line_chart("loss", {"train": ([1], [2.0])}, values=False)
 
 

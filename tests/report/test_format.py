@@ -14,6 +14,7 @@ from jaxdl.report.format import (
     is_number,
     readable_bytes,
     split_metrics,
+    without_folders,
 )
 
 
@@ -48,6 +49,19 @@ def test_a_stand_in_is_called_one() -> None:
     assert data_used({"used": "digits", "requested": "digits", "substituted": False}) == "digits"
     assert data_used({"used": "digits", "requested": "mnist", "substituted": True}) == "digits (stand-in for mnist)"
     assert data_used({}) == "unknown"
+
+
+def test_titles_name_a_file_without_its_folders() -> None:
+    names = {
+        "series:/data/2026/sales.csv": "series:sales.csv",
+        "trees:/data/treebank/": "trees:treebank",
+        "csv:sales.csv": "csv:sales.csv",
+        "digits (stand-in for mnist)": "digits (stand-in for mnist)",
+        "sine (stand-in for series:/data/sales.csv)": "sine (stand-in for series:/data/sales.csv)",
+        "emnist/letters:3.1.0": "emnist/letters:3.1.0",
+    }
+    assert {name: without_folders(name) for name in names} == names
+    assert without_folders(", ".join(names)) == ", ".join(names.values())
 
 
 def test_figures_are_sorted_by_metric_with_the_splits_in_their_order() -> None:

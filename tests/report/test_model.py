@@ -30,7 +30,7 @@ def shown(*examples: dict[str, Any], **changes: Any) -> str:
 def test_a_mistake_is_a_picture_with_what_is_right_and_what_is_predicted() -> None:
     text = shown(example({"pictures": [["input", PIXEL]]}))
     assert "<h2>Most certain mistakes</h2>" in text
-    assert "Of 500 of the 10,000 test examples of digits (stand-in for mnist), 7 have a mistake." in text
+    assert "Of 500 of the 10,000 test examples of digits (stand-in for mnist), 7 are predicted wrongly." in text
     assert f'src="data:image/png;base64,{PIXEL}" alt="input, right: 3, predicted: 8"' in text
     assert "right: <b>3</b>" in text and 'predicted: <b class="wrong">8</b> (75.0 %)' in text
     assert "test example 1,234" in text and f"<figcaption>Most certain mistakes, {USED}</figcaption>" in text
@@ -50,6 +50,8 @@ def test_rows_of_a_table_stay_a_table_with_the_data_beside_each() -> None:
         *("example", "right", "predicted", "certainty", "age", "colour", "measured on")
     ]
     assert [text for text, _ in cells[1]] == ["1234", "3", "8", "0.7500", "31", "red", USED]
+    numbers = {text for text, attributes in cells[0] if "number" in str(attributes)}
+    assert numbers == {"right", "predicted", "certainty", "age"}  # as are all of their cells
 
 
 def test_forecasts_are_drawn_after_their_window() -> None:
@@ -59,6 +61,9 @@ def test_forecasts_are_drawn_after_their_window() -> None:
     right, forecast = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" r="(?:4.5|3.0)"', text)[-2:]
     assert right[0] == forecast[0] and float(right[1]) < float(forecast[1])  # the larger value is higher
     assert '"x":[9999.0,10000.0]' in text  # the last windows of test
+    several = shown(measure="share of wrong pixels", mistakes=2) + shown(measure="absolute error")
+    assert "2 have a mistake." in several and "digits (stand-in for mnist), by absolute error." in several
+    assert "without regard to their errors" in several
 
 
 def test_numbers_are_drawn_against_their_targets() -> None:

@@ -41,6 +41,14 @@ def test_a_line_goes_through_the_values_of_its_trial_and_the_best_is_drawn_last(
     assert last[0].text == "trial 11: learning_rate 0.001, optimizer sgd, accuracy <x> 0.75"
 
 
+def test_an_axis_with_a_long_name_has_the_last_part_of_it() -> None:
+    long = Scale("optimizer.schedule.learning_rate", [1.0, 2.0, 3.0])
+    short = Scale("model.features", [1.0, 2.0, 3.0])
+    figure = parallel_figure("all", [long, short, FIGURES], [0.5, 1.0, 0.0], 1, [0, 1, 2])
+    texts = [text.text for text in drawing(figure).iter("text")]
+    assert "learning_rate" in texts and "model.features" in texts
+
+
 def test_what_is_not_varied_lies_below_the_axes() -> None:
     figure = parallel_figure("all", [OPTIMIZERS, MOMENTUM, FIGURES], [0.5, 1.0, 0.0], 1, [0, 1, 2])
     found = heights(figure)

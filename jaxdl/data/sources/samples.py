@@ -50,7 +50,7 @@ class Sample(OwnFiles):
         """Returns inputs (rows, columns), targets (rows,) as text for classes, and the names of the columns."""
 
     def spec(self, data_dir: Path) -> Spec:
-        return self.load(data_dir, lambda line: None).spec
+        return self.load(data_dir, None).spec
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         inputs, targets, names = self.rows()

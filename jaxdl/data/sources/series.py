@@ -57,7 +57,7 @@ class Series(OfWindows):
         return f"series:{self.path}"
 
     def spec(self, data_dir: Path) -> Spec:
-        return self.load(data_dir, lambda line: None).spec
+        return self.load(data_dir, None).spec
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         """Returns the windows of all splits.

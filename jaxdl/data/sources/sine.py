@@ -41,7 +41,7 @@ class Sine(OfWindows):
         return self.noise**2
 
     def spec(self, data_dir: Path) -> Spec:
-        return self.load(data_dir, lambda line: None).spec
+        return self.load(data_dir, None).spec
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         random = np.random.RandomState(_SEED)  # its stream is the same in all versions of NumPy

@@ -67,7 +67,7 @@ class Table(OwnFiles):
         return f"table:{self.path}"
 
     def spec(self, data_dir: Path) -> Spec:
-        return self.load(data_dir, lambda line: None).spec
+        return self.load(data_dir, None).spec
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         if not self.path:

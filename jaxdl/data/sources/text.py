@@ -74,7 +74,7 @@ class Text(OfTexts, OwnFiles):
         return dataclasses.replace(super().wish, encoding=self.encoding, column=self.text_column)
 
     def spec(self, data_dir: Path) -> Spec:
-        return self.load(data_dir, lambda line: None).spec
+        return self.load(data_dir, None).spec
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         """Returns all splits, coded.

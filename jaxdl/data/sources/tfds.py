@@ -195,7 +195,7 @@ class Tfds(OfTexts):
         if found is not None:
             return found
         if has_texts(self.name, prepared, self._choice):  # whose ids follow from all of train
-            return self.load(data_dir, lambda line: None).spec
+            return self.load(data_dir, None).spec
         if prepared is None:
             return described(builder_class(self.name), self.name, self._choice)
         return described_in(prepared, self.name, self._choice)

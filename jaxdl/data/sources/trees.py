@@ -79,7 +79,7 @@ class Trees(OwnFiles):
         return f"trees:{self.path}"
 
     def spec(self, data_dir: Path) -> Spec:
-        return self.load(data_dir, lambda line: None).spec
+        return self.load(data_dir, None).spec
 
     def read(self, data_dir: Path, notify: Notify) -> Dataset:
         """Returns the trees of all splits.

@@ -58,7 +58,7 @@ def activations(captured: Mapping[Path, np.ndarray]) -> list[dict[str, Any]]:
     """
     maps = _distinct({path: each for path, each in captured.items() if each.ndim == 4 and min(each.shape[1:3]) > 1})
     found = []
-    for path, array in _spread(maps):
+    for path, array in spread(maps):
         each = np.moveaxis(np.asarray(array, np.float32), -1, 0)[:_MOST_MAPS]
         least, most = float(each.min()), float(each.max())
         gray = np.repeat(((each - least) / (most - least or 1.0))[..., None], 3, -1)
@@ -85,7 +85,7 @@ def traces(captured: Mapping[Path, np.ndarray], steps: int, valid: int) -> list[
     """
     states = _distinct({path: each for path, each in captured.items() if each.ndim == 3 and each.shape[1] == steps > 1})
     found = []
-    for path, array in _spread(states):
+    for path, array in spread(states):
         shown = np.asarray(array, np.float32)[: min(valid, _MOST_STEPS)]
         most = float(np.abs(shown).max()) or 1.0
         liveliest = np.argsort(-shown.std(0), kind="stable")[:_MOST_CURVES]
@@ -114,7 +114,7 @@ def _distinct(captured: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
     return found
 
 
-def _spread(layers: Mapping[Path, np.ndarray]) -> list[tuple[Path, np.ndarray]]:
+def spread(layers: Mapping[Path, Any]) -> list[tuple[Path, Any]]:
     """Returns some of the layers, evenly spread from the first to the last."""
     places = np.unique(np.linspace(0, len(layers) - 1, min(_MOST_LAYERS, len(layers))).round().astype(int))
     items = list(layers.items())

@@ -113,7 +113,9 @@ def _of_answers(
     distances = label_distances(found, right)
     wrong = distances / np.maximum([len(each) for each in right], 1)
     named = [*names, "?" if _are_letters(names) else "nan"] if len(names) == classes.shape[-1] else names
-    truth, predicted = ([_written(row, of) for row in each] for each, of in ((right, names), (found, named)))
+    truth, predicted = (
+        [_written(row, of) or "(empty)" for row in each] for each, of in ((right, names), (found, named))
+    )
     return Judged(wrong, truth, predicted, None, "labels to change, as a share of the right ones")
 
 
@@ -183,7 +185,8 @@ def _of_numbers(predictions: np.ndarray, targets: np.ndarray) -> Judged:
     found, right = (each.reshape(count, -1).astype(np.float64) for each in (predictions, targets))
     wrong = np.abs(found - right).mean(1)
     truth, predicted = ([_numbers(row) for row in each] for each in (right, found))
-    return Judged(np.where(np.isnan(wrong), np.inf, wrong), truth, predicted, None, "mean absolute error")
+    measure = "absolute error" if right.shape[1] == 1 else "mean absolute error"
+    return Judged(np.where(np.isnan(wrong), np.inf, wrong), truth, predicted, None, measure)
 
 
 def _numbers(row: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ def of_output(
     judged = judge(spec, objective, predictions, targets, counted)
     if judged is None:
         return {}
+    if has_pictures(objective, spec, predictions.shape[1:]):  # what is drawn is not written, too
+        judged = dataclasses.replace(judged, truth=[""] * len(predictions), predicted=[""] * len(predictions))
     places = np.linspace(0, len(predictions) - 1, min(_SHOWN, len(predictions))).astype(int)
     groups = {"worst": judged.worst(_SHOWN), "random": places.tolist()}
     found: dict[str, Any] = {

@@ -16,6 +16,7 @@ from jaxdl.backend.memory import on_host
 from jaxdl.data import Dataset, Spec, examples
 from jaxdl.data.named import full_name
 from jaxdl.experiment import Experiment
+from jaxdl.inference.inspection.inside import spread
 from jaxdl.steps.collections import WRITABLE
 from jaxdl.steps.forward import Forward
 from jaxdl.steps.functions import TrainState
@@ -38,7 +39,7 @@ class Predicted(NamedTuple):
 
     Attributes:
         predictions: (examples, ...); of several outputs by their names.
-        captured: what modules return for the first example, (1, ...), by their paths.
+        captured: what some modules return for the first example, (1, ...), by their paths, in the order of their calls.
         spectrograms: ``spectrograms`` (examples, frames, bands) of inputs that are sounds; of several by their names.
     """
 
@@ -85,9 +86,10 @@ def predicted(
     forward = Forward(experiment, spec, None, layout)
     count = len(batch["numbers"])
     size = min(experiment.training.eval_batch_size, count)
+    layers: list[tuple[str, ...]] = []
     sounds = [name for name, each in spec.inputs or (("", spec),) if each.preprocess.mel is not None]
 
-    def look(state: TrainState, batch: Mapping[str, jax.Array]) -> tuple[Any, dict[tuple[str, ...], jax.Array], Any]:
+    def look(state: TrainState, batch: Mapping[str, jax.Array]) -> tuple[Any, list[jax.Array], Any]:
         seen = forward.preprocessed(batch)
         inputs, named = forward.called_with(seen)
         model: Any = experiment.model
@@ -97,11 +99,13 @@ def predicted(
             train=False,
             **named,
             mutable=WRITABLE,
-            capture_intermediates=_is_shown,
+            capture_intermediates=_is_looked_at,
         )
         predictions = experiment.objective.predictions(forward.in_unit(forward.wide(outputs, seen)))
         spectrograms = {full_name("spectrograms", name): seen[full_name("inputs", name)] for name in sounds}
-        return predictions, _of_first(written.get("intermediates", {}), size), spectrograms
+        shown = _shown_of_first(written.get("intermediates", {}), size)
+        layers[:] = shown  # a dictionary that a program returns is in the order of its names
+        return predictions, list(shown.values()), spectrograms
 
     # The last batch is filled up.
     places = [np.minimum(np.arange(start, start + size), count - 1) for start in range(0, count, size)]
@@ -110,20 +114,32 @@ def predicted(
     program = compiled_quickly(traced(look, state, parts[0]))
     predictions, captured, spectrograms = zip(*(on_host(program(state, part)) for part in parts), strict=True)
     whole = jax.tree.map(lambda *arrays: np.concatenate(arrays)[:count], *zip(predictions, spectrograms, strict=True))
-    return Predicted(whole[0], captured[0], whole[1])
+    return Predicted(whole[0], dict(zip(layers, captured[0], strict=True)), whole[1])
 
 
-def _is_shown(module: nn.Module, method: str) -> bool:
+def _is_looked_at(module: nn.Module, method: str) -> bool:
     """Returns whether what a module returns may be shown: also what a recurrence of two directions returns."""
     return method in ("__call__", "beside") and type(module).__name__ not in _NO_STATES
 
 
-def _of_first(written: Mapping[str, Any], size: int) -> dict[tuple[str, ...], jax.Array]:
-    """Returns what each module returned for the first example of a batch; of several arrays the first."""
-    kept: dict[tuple[str, ...], jax.Array] = {}
+def _shown_of_first(written: Mapping[str, Any], size: int) -> dict[tuple[str, ...], jax.Array]:
+    """Returns what those modules return for the first example of a batch of which the report shows it.
+
+    They are chosen here, while the program is traced, since each further result takes time to compile: some that return
+    pictures, and some that return states over the steps of a sequence. A module that returns what another one returned
+    before it is none of them. Of several arrays of a module the first counts.
+    """
+    by_form: dict[tuple[int, int], dict[tuple[str, ...], jax.Array]] = {}
+    before: set[int] = set()
     for path, value in flatten_dict(written).items():
         leaves = jax.tree.leaves(value)
         of_module = len(path) > 1 and path[-1] in ("__call__", "beside")  # and not the model's own result
-        if of_module and leaves and leaves[0].ndim in (3, 4) and leaves[0].shape[0] == size:
-            kept[path[:-1]] = leaves[0][:1]
-    return kept
+        if not of_module or not leaves or leaves[0].ndim not in (3, 4) or leaves[0].shape[0] != size:
+            continue
+        array = leaves[0]
+        is_drawn = min(array.shape[1:3]) > 1 if array.ndim == 4 else array.shape[1] > 1
+        if is_drawn and id(array) not in before:
+            steps = array.shape[1] if array.ndim == 3 else 0  # inputs of several lengths have states of their own
+            by_form.setdefault((array.ndim, steps), {})[path[:-1]] = array
+            before.add(id(array))
+    return {path: array[:1] for layers in by_form.values() for path, array in spread(layers)}

@@ -92,7 +92,8 @@ def png(pixels: np.ndarray, most: int = _PIXELS) -> str:
     """Returns a picture as a PNG file in base64.
 
     Args:
-        pixels: (height, width), (height, width, 1) or (height, width, 3): uint8, or floats from 0 for black to 1.
+        pixels: (height, width) or (height, width, channels), uint8, or floats from 0 for black to 1: gray, gray with
+            opacity, or colours.
         most: of a larger picture, the size of its longer side after it is made smaller.
     """
     from PIL import Image
@@ -129,9 +130,13 @@ def _ids(spec: Spec, ids: np.ndarray) -> Shown:
 def _sounds(spec: Spec, inputs: np.ndarray, ends: np.ndarray, spectrograms: np.ndarray | None) -> list[Shown]:
     if spectrograms is None or spec.preprocess.mel is None:
         drawn, name = wave_pictures(scaled_inputs(spec, inputs), ends.tolist()), "wave"
+        known = np.ceil(ends * drawn.shape[2] / inputs.shape[1])
     else:
         frames = [int(spec.preprocess.mel.frames(int(end))) for end in ends]
         drawn, name = spectrogram_pictures(spectrograms, frames), "spectrogram"
+        known = np.array(frames)
+    opaque = np.arange(drawn.shape[2]) < known[:, None]  # what follows a sound is seen through, on dark pages as well
+    drawn = np.concatenate([drawn, np.broadcast_to(opaque[:, None, :, None], drawn.shape)], -1)
     seconds = ends / spec.rate
     return [
         {"pictures": [[f"{name}, {length:.2f} s", png(each, 224)]]} for each, length in zip(drawn, seconds, strict=True)

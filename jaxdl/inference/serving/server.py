@@ -14,7 +14,7 @@ from jaxdl.errors import EXTRAS, UserError, missing
 from jaxdl.experiment import Experiment
 from jaxdl.inference.predictor import TrainedModel, bucket_sizes, load_run
 from jaxdl.inference.serving.limits import Limits
-from jaxdl.report.terminal import announce
+from jaxdl.report.terminal import announce, say_nothing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -64,7 +64,7 @@ def serve(
     runtime: Literal["jax", "onnx"] = "jax",
     max_batch: int = 64,
     limits: Limits | None = None,
-    notify: Callable[[str], None] = print,
+    notify: Callable[[str], None] | None = print,
 ) -> None:
     """Serves a finished run over HTTP until a signal ends it; requests that have begun are answered first.
 
@@ -76,7 +76,7 @@ def serve(
         runtime: what predicts, as `jaxdl.load_run` takes it; of a model that is given, its own.
         max_batch: examples that are predicted together at most.
         limits: what is taken from clients.
-        notify: called with a line that has the server's address, once it listens.
+        notify: called with a line that has the server's address, once it listens; None: nothing is said.
 
     Raises:
         UserError: the port is in use or not allowed, or as for `serving_app`.
@@ -86,7 +86,12 @@ def serve(
     try:
         limits = limits or Limits()
         app = serving_app(
-            run, experiment=experiment, runtime=runtime, max_batch=max_batch, limits=limits, notify=announce
+            run,
+            experiment=experiment,
+            runtime=runtime,
+            max_batch=max_batch,
+            limits=limits,
+            notify=announce if notify else say_nothing,
         )
         from jaxdl.inference.serving.connections import server_of
 
@@ -95,7 +100,7 @@ def serve(
         lines = [f"Serving on {address}"]
         if not local:
             lines.append("This is not the loopback address: whoever reaches this machine can use the model.")
-        server = server_of(app, limits, local, lambda: notify("\n".join(lines)))
+        server = server_of(app, limits, local, lambda: (notify or say_nothing)("\n".join(lines)))
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         server.run(sockets=[listener])
     finally:

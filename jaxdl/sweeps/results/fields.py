@@ -13,7 +13,7 @@ from jaxdl.report.bars import Bar, interval_bars
 from jaxdl.report.chart_svg import Look
 from jaxdl.report.charts import Points, line_chart
 from jaxdl.report.figures import fields_figure
-from jaxdl.report.page import plotted, titled
+from jaxdl.report.page import plotted, titled, wide
 from jaxdl.report.parallel import parallel_figure
 from jaxdl.report.sweep_plots import Scale, heat_map
 from jaxdl.sweeps.definition import REPEATED, Definition
@@ -145,7 +145,7 @@ def _heat_map(definition: Definition, row: Extent, column: Extent, done: Sequenc
     quality = np.full(means.shape, np.nan)
     quality[present] = quality_of(definition, means[present])
     title = titled(f"mean {definition.objective} over {row.path} and {column.path}", used)
-    return plotted(title, heat_map(title, rows, columns, means, quality))
+    return plotted(title, wide(heat_map(title, rows, columns, means, quality), f"{title}, drawing"))
 
 
 def _parts(extent: Extent, trials: Sequence[Trial]) -> Scale:

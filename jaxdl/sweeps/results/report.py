@@ -11,7 +11,7 @@ from jaxdl.files.atomic import replace_file
 from jaxdl.record import REPORT
 from jaxdl.report.chart_svg import Look
 from jaxdl.report.charts import line_chart
-from jaxdl.report.format import duration, figure
+from jaxdl.report.format import duration, figure, without_folders
 from jaxdl.report.page import escaped, page, pairs, section, table, titled, wide
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.results.curves import curve_section
@@ -24,7 +24,8 @@ from jaxdl.sweeps.trials.trial import Trial
 
 _MOST_ROWS = 12  # in a notebook
 _STYLE = """
-.parallel .filters { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .6rem; }
+.parallel .filters { display: grid; gap: .6rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); }
 .parallel fieldset { border: 1px solid var(--line); border-radius: 6px; margin: 0; padding: .2rem .6rem .5rem;
   min-width: 0; max-height: 9rem; overflow-y: auto; }
 .parallel legend { font-size: .8rem; overflow-wrap: anywhere; }
@@ -36,7 +37,8 @@ _STYLE = """
   background: var(--card); border: 1px solid var(--soft); border-radius: 4px; max-width: 100%; }
 .choose label { font-size: .85rem; } ul.lines { font-size: .85rem; padding-left: 1.2rem; overflow-wrap: anywhere; }
  p.note { margin: .4rem 0 1.2rem; }
-.plots figure > svg[width] { width: auto; }
+.plots .wide > svg[width] { width: auto; }
+@media (max-width: 40rem) { .plots .wide > svg[width] { max-width: none; width: 36rem; } }
 @media print { .parallel .filters, .choose p.controls { display: none; } }
 """
 
@@ -93,7 +95,8 @@ def outcome_sections(results: SweepResults) -> list[str]:
 
 def _used(done: Sequence[Trial]) -> str:
     """Returns the names of the data that trials were measured on."""
-    return ", ".join(sorted({trial.outcome.data for trial in done if trial.outcome and trial.outcome.data}))
+    names = {trial.outcome.data for trial in done if trial.outcome and trial.outcome.data}
+    return without_folders(", ".join(sorted(names)))
 
 
 def _groups(results: SweepResults, most: int | None = None) -> str:
@@ -104,11 +107,16 @@ def _groups(results: SweepResults, most: int | None = None) -> str:
 
 
 def _head(results: SweepResults) -> str:
-    counts = [f"{results.count(s)} {s}" for s in ("completed", "pruned", "failed", "waiting") if results.count(s)]
+    counts = [f"{results.count(s):,} {s}" for s in ("completed", "pruned", "failed", "waiting") if results.count(s)]
     name = results.definition.experiment.name
     took = f"{duration(results.wall_seconds)} ({results.wall_seconds:.1f} s)"
-    facts = " &middot; ".join(map(escaped, [results.status, ", ".join(counts), took, results.sweep_dir]))
+    facts = " &middot; ".join(map(escaped, [results.status, _trials_said(counts), took, results.sweep_dir]))
     return f'<h1>sweep of {escaped(name)}</h1>\n<p class="sub">{facts}</p>'
+
+
+def _trials_said(counts: Sequence[str]) -> str:
+    """Returns how the trials ended, such as ``trials: 18 completed, 2 failed``."""
+    return f"trials: {', '.join(counts)}" if counts else "no trial"
 
 
 def _banner(definition: Definition, done: Sequence[Trial]) -> str:
@@ -194,7 +202,10 @@ def _trials(results: SweepResults) -> str:
                 outcome.reason if outcome else "",
             ]
         )
-    return section("Trials", wide(table(head, rows, range(len(head) - 3, len(head) - 1)), "trials"))
+    numbers = range(len(head) - 3, len(head) - 1)
+    if not any(row[-1] for row in rows):  # all went well
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return section("Trials", wide(table(head, rows, numbers), "trials"))
 
 
 def _definition(definition: Definition) -> dict[str, object]:

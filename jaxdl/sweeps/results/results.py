@@ -16,6 +16,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.fields import show
 from jaxdl.files.paths import expanded
 from jaxdl.report.notebook import framed
+from jaxdl.report.terminal import announce
 from jaxdl.sweeps.aims import front
 from jaxdl.sweeps.definition import FOLD, SEED, Definition
 from jaxdl.sweeps.directory import read_definition
@@ -130,7 +131,7 @@ class SweepResults:
         sweep_dir: Path | str | None = None,
         data_dir: Path | str | None = None,
         execution: Execution | None = None,
-        notify: Callable[[str], None] | None = None,
+        notify: Callable[[str], None] | None = announce,
     ) -> SweepResults:
         """Trains the best combination again with fresh seeds, which had no part in the choice.
 

@@ -10,7 +10,6 @@ from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields import replace
 from jaxdl.files.paths import expanded
-from jaxdl.report.terminal import announce
 from jaxdl.sweeps.definition import SEED
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.results.groups import Group
@@ -70,5 +69,5 @@ def retrained(
         sweep_objective=results.definition.objective,
         direction=results.definition.direction,
         execution=execution,
-        notify=notify or announce,
+        notify=notify,
     )

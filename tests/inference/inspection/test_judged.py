@@ -77,8 +77,12 @@ def test_an_answer_that_is_aligned_is_as_wrong_as_the_labels_to_change() -> None
     assert judged is not None
     np.testing.assert_allclose(judged.wrong, distances / lengths)
     decoded = jaxdl.ctc_decode(predictions)
-    assert judged.predicted == ["".join("abc"[each] for each in row) for row in decoded]
+    assert judged.predicted == ["".join("abc"[each] for each in row) or "(empty)" for row in decoded]
     assert judged.truth[0] == "".join("abc"[each] for each in targets[0, : lengths[0]])
+    predictions[1] = np.eye(4)[3]  # nothing but the blank
+    silent = judge(spec, jaxdl.CTC(), predictions, targets, counted)
+    assert silent is not None and silent.predicted[1] == "(empty)"
+    judged = silent
     predictions[0, 2] = np.nan
     broken = judge(spec, jaxdl.CTC(), predictions, targets, counted)
     assert broken is not None and "?" in broken.predicted[0] and broken.predicted[1:] == judged.predicted[1:]

@@ -42,7 +42,20 @@ def test_masks_are_shown_beside_what_they_should_be(tmp_path: Path) -> None:
     )  # fmt: skip
     _, dataset, found = trained(tmp_path, recipe)
     assert [name for name, _ in found["random"][0]["shown"]["pictures"]] == ["input", "right", "predicted"]
+    assert {each[name] for each in found["random"] for name in ("truth", "predicted")} == {""}
     assert found["of_pixels"] == list(dataset.spec.class_names) and "confusion" not in found
+
+
+@pytest.mark.slow
+def test_what_is_drawn_is_not_written_in_numbers(tmp_path: Path) -> None:
+    recipe = jaxdl.Experiment(
+        "digits", jaxdl.Digits(), jaxdl.Autoencoder(features=(4,)), jaxdl.Reconstruction(), jaxdl.Adam(), QUICK
+    )
+    (*_, found) = trained(tmp_path, recipe)
+    example = found["random"][0]
+    assert [name for name, _ in example["shown"]["pictures"]] == ["input", "reconstruction"]
+    assert (example["truth"], example["predicted"]) == ("", "") and example["wrong"] > 0
+    assert found["measure"] == "mean absolute error"
 
 
 class Both(nn.Module):

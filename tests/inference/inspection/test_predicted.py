@@ -22,3 +22,13 @@ def test_states_of_both_directions_are_traced_up_to_the_length(tmp_path: Path) -
     tokens = found["example"]["tokens"]
     assert (trace["layer"], trace["units"], trace["steps"]) == ("forward_1", 10, len(tokens))
     assert found["worst"][0]["predicted"] in dataset.spec.class_names
+
+
+def test_the_layers_that_are_shown_are_spread_over_the_calls_and_in_their_order(tmp_path: Path) -> None:
+    recipe = jaxdl.Experiment(
+        "deep", jaxdl.Digits(), jaxdl.CNN(features=(2,) * 11, padding="SAME", pool_after=(), dense=()),
+        jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(learning_rate=1e-2), dataclasses.replace(QUICK, overfit_batches=1),
+    )  # fmt: skip
+    layers = [each["layer"] for each in trained(tmp_path, recipe)[2]["activations"]]
+    numbers = [int(layer.rpartition("_")[2]) for layer in layers]
+    assert numbers == sorted(numbers) and (numbers[0], numbers[-1], len(numbers)) == (1, 11, 4)

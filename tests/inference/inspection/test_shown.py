@@ -84,9 +84,10 @@ def test_a_sound_is_shown_as_its_spectrogram_or_its_wave_with_its_length() -> No
     spec = Spec((1000,), "int16", Preprocess(scale=1 / 32768), (), 2, rate=2000, lengths=True)
     inputs = (20000 * np.sin(np.arange(1000)))[None].astype(np.int16)
     ((name, picture),) = show_inputs(spec, {"inputs": inputs, "lengths": np.array([500])})[0]["pictures"]
-    drawn = opened(picture)
-    assert name == "wave, 0.25 s"
-    assert (drawn[:, : drawn.shape[1] // 2] < 100).any() and (drawn[:, drawn.shape[1] // 2 + 1 :] == 255).all()
+    gray, opacity = np.moveaxis(opened(picture), -1, 0)
+    half = gray.shape[1] // 2
+    assert name == "wave, 0.25 s" and (gray[:, :half] < 100).any()
+    assert (opacity[:, :half] == 255).all() and (opacity[:, half + 1 :] == 0).all()  # nothing is drawn beyond its end
 
 
 def test_a_sequence_of_numbers_is_shown_as_curves_up_to_its_length() -> None:

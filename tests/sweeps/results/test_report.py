@@ -175,7 +175,7 @@ def test_the_curves_are_chosen_by_field_and_read(browser: Any, written: Path) ->
         chosen.select_option("all trials by optimizer")
         shown = page.locator(".choose figure:visible")
         assert shown.count() == 1 and shown.locator("polygon").count() == 2  # bands over the seeds
-        chart = shown.locator("[tabindex]")
+        chart = shown.locator(".pointed")
         chart.focus()
         page.keyboard.press("End")
         assert re.fullmatch(
