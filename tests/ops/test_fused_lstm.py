@@ -143,12 +143,11 @@ def test_trainings_side_by_side_and_derivatives_of_derivatives():
 
 
 @pytest.mark.slow
-def test_the_form_for_other_platforms_equals_xlas(monkeypatch):
+def test_other_platforms_have_a_form_that_equals_xlas(monkeypatch):
     monkeypatch.setattr(fused_lstm.lax, "platform_dependent", lambda *arrays, cpu, default: default(*arrays))
     arrays, lengths = arrays_of(5, 4, 3, 16), jnp.array([4, 0, 3, 1, 4])
-    for form in FORMS:
-        got = natively(partial(with_gradients, form, lengths), *arrays)
-        assert_equal(got, with_gradients(form, lengths, *arrays))
+    got = natively(partial(with_gradients, "both", lengths), *arrays)
+    assert_equal(got, with_gradients("both", lengths, *arrays))
 
 
 def test_an_operation_counts_as_many_multiply_adds_as_xlas_form():

@@ -99,11 +99,11 @@ inline void Cell(const float* sums, const Place at, int64_t first) {
   Store(at.cell + first, next);
   Store(at.after + first, o * Tanh(next));
   if (!at.gates) return;
-  Store(at.cells + first, next);
-  Store(at.gates + first, i);
-  Store(at.gates + first + at.units, f);
-  Store(at.gates + first + 2 * at.units, g);
-  Store(at.gates + first + 3 * at.units, o);
+  StoreFar(at.cells + first, next);
+  StoreFar(at.gates + first, i);
+  StoreFar(at.gates + first + at.units, f);
+  StoreFar(at.gates + first + 2 * at.units, g);
+  StoreFar(at.gates + first + 3 * at.units, o);
 }
 
 // The arrays of a forward pass; `gates` and `cells` are null where no gradient is wanted.
@@ -160,6 +160,7 @@ inline ffi::Error Lstm(Buffer inputs, Buffer kernel, Buffer recurrent, Buffer bi
         std::memcpy(Numbers(*last_h) + (example * all.directions + direction) * all.units,
                     steps.outputs + all.At(example, all.Step(direction, all.time - 1), direction) * all.units,
                     all.units * sizeof(float));
+      Settle();
     });
   });
 }

@@ -78,6 +78,11 @@ struct BackSteps {
                             of_outputs ? of_outputs + at * units : nullptr, of_gates + at * 4 * units,
                             of_h + (example - first) * pitch, of_c + state, units, step < all.lengths[example]};
       for (int64_t unit = 0; unit < units; unit += kLanes) CellBack(place, unit);
+      if (number) {  // what the next step to go back over reads comes to the cache meanwhile
+        const int64_t next = all.At(example, all.Step(direction, number - 1), direction);
+        Fetch(gates + next * 4 * units, 4 * units);
+        Fetch(number > 1 ? cells + all.At(example, all.Step(direction, number - 2), direction) * units : c + state, units);
+      }
     }
     for (int64_t panel = 0; panel < panels.count(); panel++)
       for (int64_t example = first; example < last; example += kRows) {

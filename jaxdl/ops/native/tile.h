@@ -6,7 +6,7 @@
 #pragma once
 
 #if defined(__x86_64__)
-#include <xmmintrin.h>
+#include <immintrin.h>
 #endif
 
 #include <cstdint>
@@ -30,6 +30,27 @@ inline Vector Load(const float* from) {
   return value;
 }
 inline void Store(float* to, Vector value) { std::memcpy(to, &value, sizeof(value)); }
+
+// Writes a register to memory and not to the caches, as what is read much later; `Settle` before others may read it.
+inline void StoreFar(float* to, Vector value) {
+#if defined(__AVX512F__)
+  if (reinterpret_cast<uintptr_t>(to) % sizeof(value) == 0) {
+    _mm512_stream_ps(to, (__m512)value);
+    return;
+  }
+#endif
+  Store(to, value);
+}
+inline void Settle() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+// Asks for numbers that are read later.
+inline void Fetch(const float* numbers, int64_t count) {
+  for (int64_t i = 0; i < count; i += 16) __builtin_prefetch(numbers + i, 0, 2);
+}
 
 // XLA's own threads take numbers below 1e-38 as zero; the same here, so that results do not depend on who computes them.
 class WithoutDenormals {
