@@ -119,7 +119,7 @@ def _gradients_backward(
     arrays, gradients = residuals
 
     def results(known: Arrays) -> Results:
-        kept, h, c = plain_lstm.steps(reverse, *known._replace(lengths=arrays.lengths))
+        kept, h, c = plain_lstm.steps(reverse, known._replace(lengths=arrays.lengths))
         return kept.outputs, h, c
 
     def once(known: Arrays, gradients: Results) -> Arrays:
@@ -145,7 +145,7 @@ def _steps(reverse: Reverse, arrays: Arrays, *, keep: bool) -> tuple[Kept, jax.A
         return of_each_share(of_share, arrays, _BATCHED, (True,) * 5)
 
     def plain(*arrays: jax.Array) -> tuple[jax.Array, ...]:
-        kept, h, c = plain_lstm.steps(reverse, *arrays)
+        kept, h, c = plain_lstm.steps(reverse, Arrays(*arrays))
         end = None if keep else 0
         return kept.outputs, h, c, kept.gates[:, :end], kept.cells[:, :end]
 

@@ -22,7 +22,7 @@ class Arrays(NamedTuple):
         bias: (directions, 4 * units).
         h: before the first step, (batch, directions, units).
         c: the same for the cells.
-        lengths: (batch,) int32, number of steps that change the state; None in place of a gradient.
+        lengths: (batch,) int32, number of steps that change the state; None for gradients.
     """
 
     inputs: jax.Array
@@ -31,7 +31,7 @@ class Arrays(NamedTuple):
     bias: jax.Array
     h: jax.Array
     c: jax.Array
-    lengths: jax.Array | None
+    lengths: Any
 
 
 class Kept(NamedTuple):
@@ -61,17 +61,9 @@ def _before(first: jax.Array, states: jax.Array, is_reverse: bool) -> jax.Array:
     return jnp.concatenate([first[:, None], states[:, :-1]], 1)
 
 
-def steps(
-    reverse: Reverse,
-    inputs: jax.Array,
-    kernel: jax.Array,
-    recurrent: jax.Array,
-    bias: jax.Array,
-    h: jax.Array,
-    c: jax.Array,
-    lengths: jax.Array,
-) -> tuple[Kept, jax.Array, jax.Array]:
-    """The forward pass as plain loops, for derivatives of derivatives and other platforms."""
+def steps(reverse: Reverse, arrays: Arrays) -> tuple[Kept, jax.Array, jax.Array]:
+    """Returns what a forward pass leaves, and h and c after the last step, (batch, directions, units)."""
+    inputs, kernel, recurrent, bias, h, c, lengths = arrays
 
     def of_direction(number: int) -> tuple[Any, Any]:
         def step(state: Any, given: Any) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from jaxdl.ops import fused_lstm
+from jaxdl.ops import fused_lstm, plain_lstm
 from jaxdl.ops.cells import GRU, LSTM, SIMPLE, Cell, State
 from jaxdl.ops.time_loop import Arrays, loop
 
@@ -229,7 +229,7 @@ def _fused(
     kernel, recurrent, bias = (jnp.stack(each) for each in zip(*weights, strict=True))
     zeros = jnp.zeros((batch, *recurrent.shape[:2]), recurrent.dtype)
     h, c = (zeros, zeros) if initial is None else (state[:, None] for state in initial)
-    arrays = fused_lstm.Arrays(inputs, kernel, recurrent, bias, h, c, lengths.astype(jnp.int32))
+    arrays = plain_lstm.Arrays(inputs, kernel, recurrent, bias, h, c, lengths.astype(jnp.int32))
     outputs, h, c = fused_lstm.run(reverse, arrays)
     return [(outputs[:, :, number], (h[:, number], c[:, number])) for number in range(len(weights))]
 

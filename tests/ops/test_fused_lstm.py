@@ -39,7 +39,8 @@ def arrays_of(batch: int, time: int, features: int, units: int, seed: int = 0) -
     return normal(batch, time, features, seed=seed), *both, (normal(batch, units, seed=7), normal(batch, units, seed=8))
 
 
-def results(form: str, inputs: Any, one: Any, other: Any, initial: Any, lengths: Any = None) -> Any:
+def results(form: str, *arrays: Any, lengths: Any = None) -> Any:
+    inputs, one, other, initial = arrays
     if form == "both":
         return ops.bidirectional(ops.lstm, inputs, one, other, lengths=lengths)
     return ops.lstm(inputs, *one, initial=initial, lengths=lengths, reverse=form == "reverse")
@@ -131,7 +132,7 @@ def test_trainings_side_by_side_and_derivatives_of_derivatives():
 
     def gradients(weights: Any) -> Any:
         def loss(weights: Any) -> Any:
-            outputs, (h, c) = results("reverse", inputs, weights, other, initial, lengths)
+            outputs, (h, c) = results("reverse", inputs, weights, other, initial, lengths=lengths)
             return (outputs**2).sum() + (h * c).sum()
 
         return jax.grad(loss)(weights)
@@ -144,7 +145,7 @@ def test_trainings_side_by_side_and_derivatives_of_derivatives():
 
 @pytest.mark.slow
 def test_other_platforms_have_a_form_that_equals_xlas(monkeypatch):
-    monkeypatch.setattr(fused_lstm.lax, "platform_dependent", lambda *arrays, cpu, default: default(*arrays))
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *arrays, cpu, default: default(*arrays))
     arrays, lengths = arrays_of(5, 4, 3, 16), jnp.array([4, 0, 3, 1, 4])
     got = natively(partial(with_gradients, "both", lengths), *arrays)
     assert_equal(got, with_gradients("both", lengths, *arrays))

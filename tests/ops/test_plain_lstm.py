@@ -27,7 +27,7 @@ def assert_equal(got, expected) -> None:
 
 def test_each_direction_equals_the_recurrence():
     arrays = arrays_of(3, 4, 2, 5)
-    kept, h, c = jax.jit(plain_lstm.steps, static_argnums=0)(REVERSE, *arrays)
+    kept, h, c = jax.jit(plain_lstm.steps, static_argnums=0)(REVERSE, arrays)
     for number, is_reverse in enumerate(REVERSE):
         weights = [each[number] for each in (arrays.kernel, arrays.recurrent, arrays.bias)]
         initial = arrays.h[:, number], arrays.c[:, number]
@@ -40,8 +40,10 @@ def test_the_backward_pass_equals_jaxs_of_the_forward_one():
 
     @jax.jit
     def both(arrays):
-        def results(*known):
-            kept, h, c = plain_lstm.steps(REVERSE, arrays.inputs, *known, arrays.lengths)
+        def results(*known: jax.Array):
+            kept, h, c = plain_lstm.steps(
+                REVERSE, arrays._replace(**dict(zip(Arrays._fields[1:-1], known, strict=True)))
+            )
             return (kept.outputs, h, c), kept
 
         gradients, pull, kept = jax.vjp(results, *arrays[1:-1], has_aux=True)
