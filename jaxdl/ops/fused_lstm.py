@@ -1,8 +1,8 @@
 """An LSTM over whole sequences, in one or both directions, as one native operation each way.
 
-XLA runs a step of the loop over time as a dozen operations, each of which reads what the last one wrote to memory. The
-native operation multiplies, applies the gates and goes on to the next step with the numbers still in the processor's
-caches, and its threads share examples and directions for the whole sequence. Arrays stay as the layers have them.
+XLA runs a step of the loop over time as several operations, each of which reads what the last one wrote. The native
+operation makes gates and states of a product while it is in the processor's first cache, and its threads share examples
+and directions for the whole sequence. Arrays stay as the layers have them.
 
 What it keeps for the backward pass are the gates and the cells of all steps. The gradients of the gates take the place
 of the gates, and those of the weights are sums over all examples and steps at once.

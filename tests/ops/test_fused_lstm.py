@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -22,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not library.can_be_built(), reason="needs a C++ compiler and the extra native"),
 ]
 FORMS = ("ahead", "reverse", "both")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def normal(*shape: int, seed: int = 0) -> jax.Array:
@@ -119,10 +123,15 @@ def test_not_even_nan_in_the_padding_reaches_results_or_gradients_but_elsewhere_
     assert np.isnan(h[1]).all() and np.isfinite(h[2]).all() and np.isfinite(outputs[1, 1:]).all()
 
 
-def test_large_gates_saturate():
-    inputs, one, *others = arrays_of(2, 3, 2, 16)
-    arrays = 1e4 * inputs, one, *others
-    assert_equal(natively(partial(results, "ahead"), *arrays), results("ahead", *arrays))
+def test_activations_are_exact_to_a_few_units_in_the_last_place_and_saturate():
+    """With open input and output gates the cell is tanh of its bias, and h the tanh of the cell."""
+    values = np.concatenate([np.linspace(-12, 12, 470), np.geomspace(1e-6, 1e5, 42)]).astype(np.float32)
+    opened = np.full_like(values, 30)
+    weights = jnp.zeros((1, 2048)), jnp.zeros((512, 2048)), jnp.concatenate([opened, -opened, values, opened])
+    outputs, (_, c) = natively(ops.lstm, jnp.zeros((1, 1, 1)), *weights)
+    expected = np.tanh(values.astype(np.float64))
+    np.testing.assert_allclose(c[0], expected, rtol=8e-7)
+    np.testing.assert_allclose(outputs[0, 0], np.tanh(expected), rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -182,3 +191,41 @@ def test_an_exported_program_has_no_native_operation():
     with library.computed_by("onednn"):
         exported = jax.export.export(jax.jit(ops.lstm))(*shapes)
     assert "@jaxdl_" not in exported.mlir_module()
+
+
+# A process with two devices, of which each computes the sequences of its own examples.
+CODE = """
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_num_cpu_devices", 2)
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxdl import ops
+from jaxdl.ops import library
+
+normal = lambda seed, *shape: jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+one, other = ([normal(seed, 3, 64), normal(seed + 1, 16, 64), normal(seed + 2, 64)] for seed in (1, 4))
+x, lengths = normal(0, 4, 5, 3), jnp.array([5, 2, 0, 4])
+
+def loss(x, weights):
+    (a, (h, _)), (b, (_, c)) = ops.bidirectional(ops.lstm, x, *weights, lengths=lengths)
+    return (a * b).sum() + (h * c).sum()
+
+def program(x, weights):
+    with library.computed_by("onednn"):
+        return jax.jit(jax.value_and_grad(loss, (0, 1)))(x, weights)
+
+expected = program(x, (one, other))
+mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+    divided = jax.device_put(x, NamedSharding(mesh, PartitionSpec("data")))
+    got = program(divided, jax.device_put((one, other), NamedSharding(mesh, PartitionSpec())))
+assert got[1][0].sharding.is_equivalent_to(divided.sharding, 3), got[1][0].sharding
+jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), got, expected)
+print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_devices_compute_the_sequences_of_their_own_examples():
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+    assert done.stdout == "equal\n", done.stderr

@@ -1,7 +1,6 @@
 // Products of a few rows with a panel of a matrix, in a processor's registers, and functions of a whole register.
 //
-// oneDNN's products of a recurrence's size take a microsecond or two to begin, and write their result to memory. Here it
-// is still in the first-level cache when what follows the product needs it. Each row is summed up in the same order,
+// A product is still in the first-level cache when what follows it needs it. Each row is summed up in the same order,
 // however many rows are multiplied together.
 #pragma once
 
