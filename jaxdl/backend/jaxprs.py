@@ -59,6 +59,19 @@ def convolves(jaxpr: core.Jaxpr) -> bool:
     return False
 
 
+def multiplies_gates(jaxpr: core.Jaxpr, in_loop: bool = False) -> bool:
+    """Returns whether a loop multiplies by a float32 matrix of four times as many rows as columns: an LSTM's gates."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general" and in_loop:
+            shape, dtype = equation.invars[0].aval.shape, str(equation.invars[0].aval.dtype)  # type: ignore[attr-defined]
+            if len(shape) > 1 and shape[-2] == 4 * shape[-1] and dtype == "float32":
+                return True
+        inner = in_loop or equation.primitive.name in _LOOPS
+        if any(multiplies_gates(part, inner) for part in inner_programs(equation.params)):
+            return True
+    return False
+
+
 def calls_native(jaxpr: core.Jaxpr, dtype: str) -> bool:
     """Returns whether a native operation is called with arrays of a dtype."""
     for equation in jaxpr.eqns:

@@ -92,10 +92,10 @@ class Options:
     )
     tuning: str = static(
         "auto",
-        "how a CPU computes, that is how many of its devices share a batch, and with the extra native whether oneDNN "
-        "computes convolutions: auto: measured in a moment before a training that takes long, and kept for this "
-        "machine; off: one device, and --library; DIR: as in the run in this directory. Not for sweeps, and not where "
-        "--devices, --mesh or XLA_FLAGS says it",
+        "how a CPU computes, that is how many of its devices share a batch, and with the extra native whether its "
+        "operations compute convolutions and LSTMs: auto: measured in a moment before a training that takes long, and "
+        "kept for this machine; off: one device, and --library; DIR: as in the run in this directory. Not for sweeps, "
+        "and not where --devices, --mesh or XLA_FLAGS says it",
     )
     quiet: bool = static(False, "show neither progress nor messages, only results and errors")
     input: str = static(

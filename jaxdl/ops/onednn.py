@@ -23,7 +23,7 @@ from jaxdl.ops.window import Sizes, Window
 SOURCE = Path(__file__).parent / "native" / "operations.cc"
 _NAMES = (
     *("jaxdl_outputs", "jaxdl_inputs", "jaxdl_kernel", "jaxdl_pooled", "jaxdl_pooled_inputs", "jaxdl_pooled_kernel"),
-    "jaxdl_product",
+    *("jaxdl_product", "jaxdl_lstm", "jaxdl_lstm_gates", "jaxdl_lstm_weights"),
 )
 # What a convolution gives a thread at a time before pooling; with inputs and kernel it fits a second-level cache.
 _BLOCK_BYTES = 2**18

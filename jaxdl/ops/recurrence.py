@@ -4,7 +4,7 @@ All functions treat sequences of different lengths alike: a step at or beyond a 
 state, whatever the inputs are there. With `reverse`, a sequence therefore starts at its own last valid step.
 Forward-mode differentiation does not work.
 
-`jaxdl.ops.time_loop` explains why they are fast.
+`jaxdl.ops.time_loop` explains why they are fast, and `jaxdl.ops.fused_lstm` how the CPU computes an LSTM natively.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
+from jaxdl.ops import fused_lstm, plain_lstm
 from jaxdl.ops.cells import GRU, LSTM, SIMPLE, Cell, State
 from jaxdl.ops.time_loop import Arrays, loop
 
@@ -85,6 +86,9 @@ def lstm(
     Returns:
         h after each step, (batch, time, units), in the order of the inputs; and the final state (h, c).
     """
+    weights = (kernel, recurrent_kernel, bias)
+    if recurrent_mask is None and fused_lstm.takes(inputs, weights, *(initial or ())):
+        return _fused(inputs, [weights], (reverse,), lengths, initial)[0]
     return _run(LSTM, inputs, kernel, recurrent_kernel, bias, None, lengths, reverse, initial, recurrent_mask)
 
 
@@ -198,12 +202,36 @@ def bidirectional(
     Returns:
         The results of the two calls.
     """
+    if run is lstm and recurrent_masks is None and fused_lstm.takes(inputs, forward, *backward):
+        ahead, back = _fused(inputs, [forward, backward], (False, True), lengths)
+        return ahead, back
     both = jnp.stack([inputs, _turned(inputs, lengths)])
     weights = [jnp.stack(pair) for pair in zip(forward, backward, strict=True)]
     given = {} if recurrent_masks is None else {"recurrent_mask": jnp.stack(recurrent_masks)}
     outputs, final = jax.vmap(lambda x, w, masks: run(x, *w, lengths=lengths, **masks))(both, weights, given)
-    ahead, back = (tuple(state[direction] for state in final) for direction in (0, 1))
-    return (outputs[0], ahead), (_turned(outputs[1], lengths), back)
+    of_ahead, of_back = (tuple(state[direction] for state in final) for direction in (0, 1))
+    return (outputs[0], of_ahead), (_turned(outputs[1], lengths), of_back)
+
+
+def _fused(
+    inputs: jax.Array,
+    weights: Sequence[Sequence[jax.Array]],
+    reverse: tuple[bool, ...],
+    lengths: jax.Array | None,
+    initial: State | None = None,
+) -> list[tuple[jax.Array, State]]:
+    """Returns the results of `lstm` for one or two directions, computed by one native operation."""
+    batch, time, _ = inputs.shape
+    if lengths is None:
+        lengths = jnp.full(batch, time, jnp.int32)
+    else:
+        inputs = jnp.where(jnp.arange(time)[None, :, None] < lengths[:, None, None], inputs, 0)
+    kernel, recurrent, bias = (jnp.stack(each) for each in zip(*weights, strict=True))
+    zeros = jnp.zeros((batch, *recurrent.shape[:2]), recurrent.dtype)
+    h, c = (zeros, zeros) if initial is None else (state[:, None] for state in initial)
+    arrays = plain_lstm.Arrays(inputs, kernel, recurrent, bias, h, c, lengths.astype(jnp.int32))
+    outputs, h, c = fused_lstm.run(reverse, arrays)
+    return [(outputs[:, :, number], (h[:, number], c[:, number])) for number in range(len(weights))]
 
 
 def _turned(sequences: jax.Array, lengths: jax.Array | None) -> jax.Array:

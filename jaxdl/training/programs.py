@@ -14,7 +14,7 @@ import numpy as np
 from jax.extend import core
 
 from jaxdl.backend.compiler import Options, compiled_together, traced, without_jit
-from jaxdl.backend.jaxprs import convolves, is_read, product_flops
+from jaxdl.backend.jaxprs import convolves, is_read, multiplies_gates, product_flops
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -193,9 +193,9 @@ class Programs:
         return product_flops(self._step)
 
     @property
-    def convolves(self) -> bool:
-        """Whether a train step has a convolution of images."""
-        return convolves(self._step)
+    def has_native(self) -> bool:
+        """Whether a train step has what native operations compute faster: a convolution of images, or an LSTM."""
+        return convolves(self._step) or multiplies_gates(self._step)
 
     @functools.cached_property
     def _step(self) -> core.Jaxpr:

@@ -1,9 +1,9 @@
-"""How a CPU computes a train step: how many devices share a batch, and what computes convolutions; both are measured.
+"""How a CPU computes a train step: how many devices share a batch, and by what operations; both are measured.
 
 XLA runs much of a train step on one core: small products, concatenations, random bits, the optimizer. Where a batch is
 divided among as many CPU devices as there are cores, each core does its share of all of that. Whether this gains more
-than the devices lose by waiting for each other depends on processor, jaxlib and model, and so does what oneDNN's
-convolutions gain; so a few steps of each are timed on the machine itself.
+than the devices lose by waiting for each other depends on processor, jaxlib and model, and so does what native
+convolutions and LSTMs gain; so a few steps of each are timed on the machine itself.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Tuner:
         if step * first.total_steps < self.worth or step < self.worth * 1e-5:
             return Chosen(plain, {}, "the training, or a step of it, is too short")
         forms = [Form(count, library) for count in counts]
-        if library == "xla" and first.programs.convolves:
+        if library == "xla" and first.programs.has_native:
             is_long = step * first.total_steps >= _BUILDING * self.worth
             if _native(first, is_long, notify):
                 forms += [Form(count, "onednn") for count in counts]

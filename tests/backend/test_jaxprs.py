@@ -8,7 +8,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxdl.backend.jaxprs import equation_multiply_adds, equation_turns, multiplies_in_loops, product_flops
+from jaxdl.backend.jaxprs import (
+    equation_multiply_adds,
+    equation_turns,
+    multiplies_gates,
+    multiplies_in_loops,
+    product_flops,
+)
 
 Function = Callable[[jax.Array], jax.Array]
 Wrapper = Callable[[Function], Function]
@@ -72,3 +78,14 @@ def test_what_each_device_computes_of_its_share_counts_for_all_of_them() -> None
     own = jax.shard_map(product, mesh=mesh, in_specs=rows, out_specs=rows, axis_names={"data"})
     jaxpr = jax.make_jaxpr(lambda x: own(x))(jax.ShapeDtypeStruct((12, 3), jnp.float32)).jaxpr
     assert product_flops(jaxpr) == {"float32": 4 * 2 * 3 * 3 * 3}
+
+
+@pytest.mark.parametrize(("features", "depth", "found"), [(8, 1, True), (8, 0, False), (7, 1, False)])
+def test_the_gates_of_an_lstm_are_told_by_their_weights_in_a_loop(features: int, depth: int, found: bool) -> None:
+    """As `jaxdl.ops.lstm` has them: (4 * units, units) times the state."""
+    kernel, state = jnp.ones((32, features)), jnp.ones((features, 3))
+    step = lambda x: (kernel @ x)[:features]  # noqa: E731
+    function = scanned(step) if depth else step
+    assert multiplies_gates(jax.make_jaxpr(jax.jit(function))(state).jaxpr) == found
+    halves = lambda x: scanned(lambda y: (kernel.astype(jnp.bfloat16) @ y)[:features])(x.astype(jnp.bfloat16))  # noqa: E731
+    assert not multiplies_gates(jax.make_jaxpr(halves)(state).jaxpr)

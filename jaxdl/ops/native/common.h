@@ -49,7 +49,7 @@ class Room {
 };
 
 // The memory that a thread keeps for one purpose.
-enum class Purpose { kKernel, kScratch, kImages };
+enum class Purpose { kKernel, kScratch, kImages, kPanels, kState, kSums };
 
 inline char* RoomFor(Purpose purpose, size_t bytes) {
   static thread_local std::map<Purpose, Room> all;

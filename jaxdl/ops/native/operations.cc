@@ -1,5 +1,6 @@
 // Operations for XLA's CPU backend, most of them computed by oneDNN; `jaxdl.ops.onednn` calls them.
 #include "convolution.h"
+#include "lstm_gradients.h"
 #include "pooling.h"
 #include "product.h"
 
@@ -20,3 +21,10 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxdl_pooled_kernel, jaxdl::PooledKernel, OPERATIO
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     jaxdl_product, jaxdl::Product,
     OPERATION.IN.IN.OUT.Attr<int64_t>("turn_a").Attr<int64_t>("turn_b").Attr<int64_t>("threads"));
+#define SEQUENCES Attr<jaxdl::Sizes>("reverse").Attr<int64_t>("threads")
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxdl_lstm, jaxdl::Lstm,
+                              OPERATION.IN.IN.IN.IN.IN.IN.IN.OUT.OUT.OUT.OUT.OUT.SEQUENCES);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxdl_lstm_gates, jaxdl::LstmGates,
+                              OPERATION.IN.IN.IN.IN.IN.IN.IN.IN.OUT.OUT.OUT.SEQUENCES);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxdl_lstm_weights, jaxdl::LstmWeights,
+                              OPERATION.IN.IN.IN.IN.OUT.OUT.OUT.SEQUENCES);
