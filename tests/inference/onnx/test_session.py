@@ -24,7 +24,8 @@ def test_predictions_are_those_of_jax_for_any_number_of_examples(model) -> None:
     inputs = np.random.default_rng(0).integers(0, 256, (21, 4, 4, 1)).astype(np.uint8)
     for count in (0, 1, 8, 21):
         predictions = found.predict(inputs[:count])
-        assert (predictions.shape, predictions.dtype) == ((count, 3), np.float32)
+        assert predictions.shape == (count, 3)
+        assert predictions.dtype == np.float32
         np.testing.assert_allclose(predictions, with_jax.predict(inputs[:count]), atol=1e-6)
     np.testing.assert_allclose(found.warmed((1, 4)).predict(inputs), with_jax.predict(inputs), atol=1e-6)
 
