@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -97,8 +98,14 @@ def sync_tree(path: Path) -> None:
     walk = os.walk(path, onerror=_raise)  # it would leave out what it cannot list
     below = [os.path.join(folder, name) for folder, _, files in walk for name in ("", *files)]
     # At the same time, since a file system writes all that it is asked for meanwhile in one go.
-    with ThreadPoolExecutor(_SYNCS) as pool:
-        list(pool.map(_sync, below))
+    list(_threads().map(_sync, below))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Returns the threads that sync; kept, since starting them took more of the processor than the syncs."""
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of the threads
+    return ThreadPoolExecutor(_SYNCS, thread_name_prefix="sync")
 
 
 def _raise(error: OSError) -> None:

@@ -14,7 +14,9 @@ decay comes before the trust ratio, as in its paper.
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -159,7 +161,7 @@ class Optimizer(abc.ABC):
 
     def learning_rate_at(self, count: Any, total_steps: int) -> Any:
         """Returns the learning rate of the step that follows `count` steps, for logs; `count` may be traced."""
-        return self.learning_rate * self.schedule.factor(total_steps)(count)
+        return self.learning_rate * _factor(self.schedule, total_steps, count)
 
     @abc.abstractmethod
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
@@ -171,6 +173,21 @@ _CLIPS = {
     "clip_norm": optax.clip_by_global_norm,
     "clip_adaptive": optax.adaptive_grad_clip,
 }
+
+
+def _factor(schedule: Schedule, total_steps: int, count: Any) -> Any:
+    """Returns a schedule's factor of the learning rate after `count` steps."""
+    if type(count) is int:
+        with contextlib.suppress(TypeError):  # a schedule of one's own may be no key
+            return _known_factor(schedule, total_steps, count)
+    return schedule.factor(total_steps)(count)
+
+
+# The trials of a sweep ask for the same ones, and each takes longer than writing all figures of a short epoch.
+@functools.lru_cache(maxsize=1024)
+def _known_factor(schedule: Schedule, total_steps: int, count: int) -> Any:
+    with jax.ensure_compile_time_eval():  # a tracer must not be kept
+        return schedule.factor(total_steps)(count)
 
 
 def decayed(params: Any) -> Any:

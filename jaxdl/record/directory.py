@@ -179,19 +179,27 @@ class RunDirectory:
             split: ``"train"``, ``"validation"`` or ``"test"``.
             metrics: figures by name. TensorBoard gets the numbers; lists (a confusion matrix) are only in the file.
         """
-        figures = {name: plain(value) for name, value in metrics.items()}
-        line = json.dumps({"step": int(step), "epoch": int(epoch), "split": split, **figures}, allow_nan=False)
+        self.log_splits(step, epoch, {split: metrics})
+
+    def log_splits(self, step: int, epoch: int, by_split: Mapping[str, Mapping[str, Any]]) -> None:
+        """Does what `log_metrics` does for several splits at once: a trial of a sweep has many short epochs."""
+        step, epoch = int(step), int(epoch)
+        content, numbers = b"", dict[str, dict[str, float]]()
+        for split, metrics in by_split.items():
+            figures = {name: plain(value) for name, value in metrics.items()}
+            line = json.dumps({"step": step, "epoch": epoch, "split": split, **figures}, allow_nan=False)
+            content += line.encode() + b"\n"
+            tags = {f"{split}/{name}": number(value) for name, value in figures.items()}
+            numbers[split] = {tag: float(value) for tag, value in tags.items() if isinstance(value, int | float)}
         self._check_held()
-        content = line.encode() + b"\n"
         append_line(self.path / METRICS, content)
         self._bytes += len(content)
         self._sha256.update(content)
-        tags = {f"{split}/{name}": number(value) for name, value in figures.items()}
-        numbers = {tag: float(value) for tag, value in tags.items() if isinstance(value, int | float)}
         with named_cause(self.path, "write TensorBoard events to"):
-            self._open_events().write(int(step), numbers)
+            self._open_events().write(step, {tag: value for each in numbers.values() for tag, value in each.items()})
         for tracker in self._trackers:
-            tracker.log(int(step), int(epoch), split, numbers)
+            for split, each in numbers.items():
+                tracker.log(step, epoch, split, each)
 
     def _open_events(self) -> EventFile:
         if self._events is None:

@@ -60,6 +60,9 @@ class ReadOnlyDirectory(RunDirectory):
     def log_metrics(self, step: int, epoch: int, split: str, metrics: Mapping[str, Any]) -> None:
         pass
 
+    def log_splits(self, step: int, epoch: int, by_split: Mapping[str, Mapping[str, Any]]) -> None:
+        pass
+
     def sync(self) -> None:
         pass
 

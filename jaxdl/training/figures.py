@@ -61,7 +61,8 @@ class Figures:
         self.train_seconds += epoch.train_seconds
         self.train_examples += epoch.examples
         for split, metrics in epoch.metrics.items():
-            self.log(split, metrics)
+            self.note(split, metrics)
+        self.directory.log_splits(self.step, self.epoch, epoch.metrics)
         facts = {"train_seconds": epoch.train_seconds}
         if epoch.train_seconds:
             facts["examples_per_second"] = epoch.examples / epoch.train_seconds

@@ -160,6 +160,9 @@ def test_the_learning_rate_can_be_asked_for() -> None:
     np.testing.assert_allclose(rates, [0, 0.1, 0.2, 0.1, 0], atol=1e-7)
     traced = jax.jit(lambda rate, count: fields.replace(optimizer, {"learning_rate": rate}).learning_rate_at(count, 4))
     assert float(traced(0.4, 1)) == pytest.approx(0.2)
+    # A factor that was first asked for while another program was traced is a number afterwards, too.
+    within = jax.jit(lambda rate: rate * optimizer.learning_rate_at(3, 7))
+    assert float(within(2.0)) == pytest.approx(2 * float(optimizer.learning_rate_at(3, 7)))
 
 
 def test_defaults_are_those_that_the_docstrings_state() -> None:

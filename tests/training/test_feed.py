@@ -31,6 +31,15 @@ def test_the_order_is_that_of_numpys_frozen_generator() -> None:
     assert epoch_order(0, 0, 8).dtype == np.int32
 
 
+def test_a_short_order_is_kept_and_cannot_be_changed() -> None:
+    order = epoch_order(4, 1, 100)
+    assert epoch_order(4, 1, 100) is order and epoch_order(4, 2, 100) is not order
+    with pytest.raises(ValueError, match="read-only"):
+        order[0] = 1
+    long = epoch_order(4, 1, 20_001)
+    assert long.flags.writeable and epoch_order(4, 1, 20_001) is not long, "long orders would fill the memory"
+
+
 @given(epoch=st.integers(0, 9), passes=st.integers(1, 4), count=st.integers(1, 30))
 def test_several_passes_are_the_orders_of_so_many_epochs_in_a_row(epoch: int, passes: int, count: int) -> None:
     expected = [epoch_order(7, epoch * passes + number, count) for number in range(passes)]

@@ -22,9 +22,10 @@ from jaxdl.sweeps.space.sampling import distribution, from_optuna, quiet, to_opt
 from jaxdl.sweeps.trials.trial import Outcome, State, Trial
 
 if TYPE_CHECKING:
-    from optuna.storages import JournalStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+    from jaxdl.sweeps.trials.journal import Journal
 
 TABLE = "study.log"
 _ATTEMPTS, _OUTCOME, _PAUSED = "attempts", "outcome", "paused"
@@ -58,7 +59,8 @@ class Table:
                 self._open()
 
     def _open(self) -> None:
-        self._storage = _storage(self.path, self._check)
+        self._journal = _journal(self.path, self._check)
+        self._storage = self._journal.storage()
         studies = self._storage.get_all_studies()
         self._study_id = next((study._study_id for study in studies if study.study_name == self._name), None)
 
@@ -82,7 +84,7 @@ class Table:
         """Creates the study in a file without one."""
         import optuna
 
-        storage = _storage(path, self._check)
+        storage = _journal(path, self._check).storage()
         return optuna.create_study(storage=storage, study_name=self._name, directions=self._directions)
 
     def _widen(self) -> None:
@@ -143,10 +145,11 @@ class Table:
         plain = _plain(outcome)
         with self._errors():
             trial_id = self._id(trial.number)
-            for epoch, figure in outcome.curve.items():  # again, for Optuna's tools
-                self._storage.set_trial_intermediate_value(trial_id, epoch, figure)
-            self._storage.set_trial_user_attr(trial_id, _OUTCOME, plain)
-            self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
+            with self._journal.together():
+                for epoch, figure in outcome.curve.items():  # again, for Optuna's tools
+                    self._storage.set_trial_intermediate_value(trial_id, epoch, figure)
+                self._storage.set_trial_user_attr(trial_id, _OUTCOME, plain)
+                self._storage.set_trial_state_values(trial_id, states[outcome.state], value)
         return dataclasses.replace(trial, state=outcome.state, outcome=outcome)
 
     def pause(self, number: int, outcome: Outcome) -> None:
@@ -229,20 +232,8 @@ def numbers_left(path: Path, before: Definition | None, definition: Definition) 
     return [number for number in range(definition.trials) if number not in over]
 
 
-def _storage(path: Path, check: Callable[[], None]) -> JournalStorage:
-    """Returns Optuna's storage in a file; see `Table` for `check`."""
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+def _journal(path: Path, check: Callable[[], None]) -> Journal:
+    """Returns the journal in a file; see `Table` for `check`."""
+    from jaxdl.sweeps.trials.journal import Journal
 
-    class DirectoryLock(JournalFileOpenLock):
-        """Does nothing: Optuna's own locks outlive a killed process, and the writer has locked the sweep directory."""
-
-        def acquire(self) -> bool:
-            check()
-            return True
-
-        def release(self) -> None:
-            pass
-
-    file = str(path.absolute())  # it is opened again for each line
-    return JournalStorage(JournalFileBackend(file, DirectoryLock(file)))
+    return Journal(path, check)

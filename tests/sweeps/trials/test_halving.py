@@ -23,7 +23,23 @@ from jaxdl.sweeps.trials.halving import Bracket, brackets_of, survivors
 from jaxdl.sweeps.trials.schedule import Schedule
 from jaxdl.sweeps.trials.table import Table
 from jaxdl.sweeps.trials.trial import Job, Outcome
+from tests.sweeps.kills import killed_at_random, run_whole, table
 from tests.sweeps.small import RECIPE, sweep
+
+# Trials of one program, so that those that go on and those that begin stand side by side.
+FLAGS = (
+    "--experiment=digits_mlp",
+    "--epochs=9",
+    "--model.features=16",
+    "--platform=cpu",
+    "--every=50steps",
+    "--sweep=learning_rate=log(1e-5,1e-1)",
+    "--sweep=dropout=uniform(0.05,0.5)",
+    "--sweep_mode=random",
+    "--trials=12",
+    "--sweep_batch=4",
+    "--sweep_objective=validation/loss",
+)
 
 
 def test_brackets_are_those_of_the_paper() -> None:
@@ -144,3 +160,15 @@ def test_survivors_go_on_in_the_same_program_with_the_ranking_of_one_after_anoth
         return sorted(range(9), key=lambda number: results.trials[number].outcome.curve[1])  # type: ignore[union-attr]
 
     assert ranking(together) == ranking(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.nightly  # its smaller sibling: the schedule with made-up figures, killed anywhere, above
+@pytest.mark.parametrize("prune", ["halving", "hyperband"])
+def test_killed_at_random_in_one_program_it_comes_to_the_same_table(tmp_path: Path, prune: str) -> None:
+    flags = (*FLAGS, f"--prune={prune}")
+    seconds = run_whole(tmp_path / "whole", base=flags)
+    expected = table(tmp_path / "whole")
+    assert len(expected) == 12 and {row["state"] for row in expected} == {"completed", "pruned"}
+    found = killed_at_random(tmp_path / "killed", (), seconds, kills=50, seed=50, base=flags)
+    assert all(each == expected for each in found), "with the same bits of all parameters"

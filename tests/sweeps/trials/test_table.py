@@ -114,3 +114,28 @@ def test_nothing_is_written_into_a_folder_that_is_held_no_more(tmp_path: Path) -
     with pytest.raises(UserError, match="the sweep directory was removed"):
         Table(tmp_path / "study.log", define(), check).add({"optimizer.learning_rate": 1e-3})
     assert (tmp_path / "study.log").read_bytes() == before
+
+
+def test_a_finished_trial_is_synced_once_and_nothing_of_it_stays_after_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from optuna.storages.journal import JournalFileBackend
+
+    table = filled(tmp_path / "study.log")
+    trial, before = table.trials()[2], (tmp_path / "study.log").read_bytes()
+    outcome = dataclasses.replace(COMPLETED, curve={epoch: 1 / epoch for epoch in range(1, 31)})
+    synced: list[int] = []
+
+    def fail(journal: JournalFileBackend, logs: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(JournalFileBackend, "append_logs", fail)
+        with pytest.raises(UserError, match="Input/output error"):
+            table.finish(trial, outcome)
+    assert (tmp_path / "study.log").read_bytes() == before and table.trials()[2] == trial
+    monkeypatch.setattr(os, "fsync", synced.append)
+    ended = table.finish(trial, outcome)
+    assert len(synced) == 1
+    assert table.trials()[2] == ended == Table(tmp_path / "study.log", define()).trials()[2]
+    assert ended.outcome == outcome
