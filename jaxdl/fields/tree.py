@@ -57,21 +57,26 @@ def own_fields(value: Any, affects: frozenset[Affects] = _PROGRAMS, prefix: str 
         affects: what depends on the fields that do not declare it themselves.
         prefix: put before each path, which is the field's name.
     """
-    annotations = _annotations(value.__class__)
-    return [_field(field, prefix, annotations, getattr(value, field.name), affects) for field in _declared(value)]
+    return [_field(each, prefix, getattr(value, each.path), affects) for each in _of_class(value.__class__)]
 
 
-def _declared(value: Any) -> Iterator[dataclasses.Field[Any]]:
-    skipped = _LINEN_FIELDS if _is_linen(value) else frozenset()
-    return (field for field in dataclasses.fields(value) if field.init and field.name not in skipped)
+@functools.cache  # a trial of a sweep looks at thousands of fields
+def _of_class(cls: type) -> tuple[Field, ...]:
+    """Returns the fields of a dataclass without what its values hold, and what depends on them as far as it is said."""
+    module = _linen_module()
+    skipped = _LINEN_FIELDS if module is not None and issubclass(cls, module) else frozenset()
+    given = [field for field in dataclasses.fields(cls) if field.init and field.name not in skipped]
+    annotations, found = _annotations(cls), []
+    for field in given:
+        declared = field.metadata.get(KEY, Declaration())
+        affects = _PROGRAMS if declared.affects is None else declared.affects
+        found.append(Field(field.name, annotations[field.name], None, declared, affects, field.default))
+    return tuple(found)
 
 
-def _field(
-    field: dataclasses.Field[Any], prefix: str, annotations: Mapping[str, Any], held: Any, affects: frozenset[Affects]
-) -> Field:
-    declared = field.metadata.get(KEY, Declaration())
-    own = affects if declared.affects is None else declared.affects
-    return Field(prefix + field.name, annotations[field.name], held, declared, own, field.default)
+def _field(of: Field, prefix: str, held: Any, affects: frozenset[Affects]) -> Field:
+    own = affects if of.declaration.affects is None else of.affects
+    return Field(prefix + of.path, of.type, held, of.declaration, own, of.default)
 
 
 @functools.cache
@@ -110,10 +115,10 @@ def walk(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) 
 
 def walk_given(value: Any, prefix: str = "", affects: frozenset[Affects] = _PROGRAMS) -> Iterator[Field]:
     """Yields those fields of `walk` that do not have their defaults; fast enough to be called at each construction."""
-    for declared in _declared(value):
-        held = getattr(value, declared.name)
+    for declared in _of_class(value.__class__):
+        held = getattr(value, declared.path)
         if held is not declared.default:
-            field = _field(declared, prefix, _annotations(value.__class__), held, affects)
+            field = _field(declared, prefix, held, affects)
             yield field
             if dataclasses.is_dataclass(held):
                 yield from walk_given(held, field.path + ".", field.affects)
