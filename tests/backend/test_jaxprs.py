@@ -73,7 +73,8 @@ def test_a_scan_turns_as_often_as_it_is_long() -> None:
 
 
 def test_what_each_device_computes_of_its_share_counts_for_all_of_them() -> None:
-    mesh = jax.sharding.AbstractMesh((4, 2), ("data", "model"))
+    automatic = (jax.sharding.AxisType.Auto,) * 2  # the default of JAX 0.12 is another one
+    mesh = jax.sharding.AbstractMesh((4, 2), ("data", "model"), axis_types=automatic)
     rows = jax.sharding.PartitionSpec("data")
     own = jax.shard_map(product, mesh=mesh, in_specs=rows, out_specs=rows, axis_names={"data"})
     jaxpr = jax.make_jaxpr(lambda x: own(x))(jax.ShapeDtypeStruct((12, 3), jnp.float32)).jaxpr
