@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -25,15 +26,24 @@ def free_address() -> str:
 def meet(count: int, *others: tuple[int, dict[str, str]], seconds: float = 3.0) -> tuple[Any, list[Any], list[str]]:
     """Returns what process 0 ends with, what the others do, and what process 0 was told.
 
-    The others would wait longer than process 0: with the same time they may give up first, and then they are missing.
+    The others call in order, each when the one before is connected. They would wait longer than process 0: with the
+    same time they may give up first, and then they are missing.
     """
     address, told = free_address(), list[str]()
-    with ThreadPoolExecutor(len(others) + 1) as pool:
+    connect, connected = socket.create_connection, threading.Event()
+
+    def connecting(*arguments: Any, **options: Any) -> socket.socket:
+        found = connect(*arguments, **options)
+        connected.set()
+        return found
+
+    with ThreadPoolExecutor(len(others) + 1) as pool, mock.patch.object(socket, "create_connection", connecting):
         first: Future[None] = pool.submit(await_others, address, count, OURS, seconds, told.append)
         calls = []
         for number, theirs in others:
+            connected.clear()
             calls.append(pool.submit(call_first, address, number, count, theirs, seconds + 30, told.append))
-            time.sleep(0.05)
+            assert connected.wait(60)
         return first.exception(), [call.exception() for call in calls], told
 
 
