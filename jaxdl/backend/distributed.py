@@ -122,7 +122,7 @@ def join(member: Member, identity: Identity, *, seconds: float, heartbeat: int, 
     if member.process == 0:
         await_others(member.coordinator, member.count, identity, seconds, notify)
     else:
-        call_first(member.coordinator, member.process, member.count, identity, seconds, notify)
+        call_first(member.coordinator, member.process, member.count, identity, seconds)
     # It would listen for SIGTERM in C++, where jaxdl has its own way.
     if hasattr(jax.config, "jax_enable_preemption_service"):
         jax.config.update("jax_enable_preemption_service", False)

@@ -86,9 +86,7 @@ def await_others(address: str, count: int, identity: Identity, seconds: float, n
             _say(each, {"all_here": count})
 
 
-def call_first(
-    address: str, process: int, count: int, identity: Identity, seconds: float, notify: Callable[[str], None]
-) -> None:
+def call_first(address: str, process: int, count: int, identity: Identity, seconds: float) -> None:
     """Calls process 0, and waits until all processes have done so.
 
     Args:
@@ -97,7 +95,6 @@ def call_first(
         count: how many processes the run has.
         identity: what they must have in common.
         seconds: how long to wait.
-        notify: told when process 0 has answered.
 
     Raises:
         UserError: process 0 cannot be reached, refuses this process, or others are missing.

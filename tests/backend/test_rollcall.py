@@ -42,7 +42,7 @@ def meet(count: int, *others: tuple[int, dict[str, str]], seconds: float = 3.0) 
         calls = []
         for number, theirs in others:
             connected.clear()
-            calls.append(pool.submit(call_first, address, number, count, theirs, seconds + 30, told.append))
+            calls.append(pool.submit(call_first, address, number, count, theirs, seconds + 30))
             assert connected.wait(60)
         return first.exception(), [call.exception() for call in calls], told
 
@@ -54,7 +54,7 @@ def test_all_that_belong_together_find_each_other() -> None:
 def test_the_port_is_free_afterwards_and_may_be_called_before_it_is_open() -> None:
     address = free_address()
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(call_first, address, 1, 2, OURS, 20.0, print)
+        call = pool.submit(call_first, address, 1, 2, OURS, 20.0)
         time.sleep(0.3)
         await_others(address, 2, OURS, 20.0, print)
         assert call.exception() is None
@@ -78,7 +78,7 @@ def test_a_process_that_waits_a_shorter_time_than_process_0_says_that_others_are
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(await_others, address, 3, OURS, 8.0, print)
         with pytest.raises(UserError, match=r"process 2 waited 3 s .*it is there, but others are missing"):
-            call_first(address, 2, 3, OURS, 3.0, print)
+            call_first(address, 2, 3, OURS, 3.0)
         assert "for processes 1 and 2 of 3" in str(first.exception())
 
 
@@ -100,7 +100,7 @@ def test_a_connection_that_ends_where_it_began_is_not_taken_for_process_0() -> N
         thread = threading.Thread(target=echo)
         thread.start()
         with pytest.raises(UserError, match="what answers there is not process 0 of this run"):
-            call_first(f"127.0.0.1:{server.getsockname()[1]}", 1, 2, OURS, 1.0, print)
+            call_first(f"127.0.0.1:{server.getsockname()[1]}", 1, 2, OURS, 1.0)
         over.set()
         thread.join()
 
@@ -108,7 +108,7 @@ def test_a_connection_that_ends_where_it_began_is_not_taken_for_process_0() -> N
 def test_a_coordinator_that_is_not_there_is_named_in_time() -> None:
     begin, address = time.monotonic(), free_address()
     with pytest.raises(UserError, match=rf"process 1 waited 0.5 s for process 0 at {address} \(connection refused\)"):
-        call_first(address, 1, 2, OURS, 0.5, print)
+        call_first(address, 1, 2, OURS, 0.5)
     assert time.monotonic() - begin < 10
 
 
@@ -129,7 +129,7 @@ def test_another_program_at_the_port_is_not_taken_for_process_0() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(UserError, match="what answers there is not process 0 of this run"):
-            call_first(f"127.0.0.1:{server.getsockname()[1]}", 1, 2, OURS, 1.0, print)
+            call_first(f"127.0.0.1:{server.getsockname()[1]}", 1, 2, OURS, 1.0)
         over.set()
         thread.join()
 
@@ -140,8 +140,8 @@ def test_a_process_of_another_run_is_refused_and_the_right_one_still_joins() -> 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(await_others, address, 2, OURS, 60.0, told.append)
         with pytest.raises(UserError) as refused:  # before the other calls: then process 0 would be gone
-            call_first(address, 1, 2, stranger, 60.0, told.append)
-        call_first(address, 1, 2, OURS, 60.0, told.append)
+            call_first(address, 1, 2, stranger, 60.0)
+        call_first(address, 1, 2, OURS, 60.0)
         assert first.exception() is None
     assert "belongs to another run than process 0: run_dir is /runs/b there and /runs/a here" in str(refused.value)
     assert told == [f"refused: {refused.value}"]
@@ -171,10 +171,10 @@ def test_a_process_that_ends_while_it_waits_may_come_again() -> None:
     address = free_address()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(await_others, address, 3, OURS, 20.0, print)
-        gone = pool.submit(call_first, address, 1, 3, OURS, 0.5, print)  # it waits no longer than this
+        gone = pool.submit(call_first, address, 1, 3, OURS, 0.5)  # it waits no longer than this
         assert isinstance(gone.exception(), UserError)
-        again = [pool.submit(call_first, address, 1, 3, OURS, 20.0, print)]
-        call_first(address, 2, 3, OURS, 20.0, print)
+        again = [pool.submit(call_first, address, 1, 3, OURS, 20.0)]
+        call_first(address, 2, 3, OURS, 20.0)
         assert (first.exception(), again[0].exception()) == (None, None)
 
 
@@ -182,7 +182,7 @@ def test_another_count_is_refused() -> None:
     address = free_address()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(await_others, address, 2, OURS, 3.0, print)
-        call = pool.submit(call_first, address, 1, 3, OURS, 30.0, print)
+        call = pool.submit(call_first, address, 1, 3, OURS, 30.0)
         assert "has --num_processes=3, process 0 has 2" in str(call.exception())
         assert "has --num_processes=3, process 0 has 2" in str(first.exception())
 
@@ -201,7 +201,7 @@ def test_what_is_no_jaxdl_does_not_disturb() -> None:
         time.sleep(0.3)
         with socket.create_connection(("127.0.0.1", parts_of(address)[1])) as other:
             other.sendall(b"\x00\xff PRI * HTTP/2.0\n")
-        call = pool.submit(call_first, address, 1, 2, OURS, 20.0, print)
+        call = pool.submit(call_first, address, 1, 2, OURS, 20.0)
         assert (first.exception(), call.exception()) == (None, None)
 
 
