@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from unittest import mock
@@ -84,25 +85,7 @@ def test_a_process_that_waits_a_shorter_time_than_process_0_says_that_others_are
 
 def test_a_connection_that_ends_where_it_began_is_not_taken_for_process_0() -> None:
     """TCP connects a socket to itself where its own port, by chance, is the one that it calls."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.2)
-        over = threading.Event()
-
-        def echo() -> None:
-            while not over.is_set():
-                try:
-                    caller, _ = server.accept()
-                except TimeoutError:
-                    continue
-                caller.sendall(caller.recv(65536))
-                caller.close()
-
-        thread = threading.Thread(target=echo)
-        thread.start()
-        with pytest.raises(UserError, match="what answers there is not process 0 of this run"):
-            call_first(f"127.0.0.1:{server.getsockname()[1]}", 1, 2, OURS, 1.0)
-        over.set()
-        thread.join()
+    refuses_what_answers(lambda said: said)
 
 
 def test_a_coordinator_that_is_not_there_is_named_in_time() -> None:
@@ -113,6 +96,11 @@ def test_a_coordinator_that_is_not_there_is_named_in_time() -> None:
 
 
 def test_another_program_at_the_port_is_not_taken_for_process_0() -> None:
+    refuses_what_answers(lambda said: b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def refuses_what_answers(reply: Callable[[bytes], bytes]) -> None:
+    """Has a process call at a port where something else answers, with what `reply` makes of what it says."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         over = threading.Event()
@@ -123,7 +111,7 @@ def test_another_program_at_the_port_is_not_taken_for_process_0() -> None:
                     caller, _ = server.accept()
                 except TimeoutError:
                     continue
-                caller.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                caller.sendall(reply(caller.recv(65536)))
                 caller.close()
 
         thread = threading.Thread(target=answer)
