@@ -35,6 +35,7 @@ def main() -> int:
     parser = parser_of(__doc__, "processes.json")
     parser.add_argument("--workloads", default="mnist_mlp,mnist_cnn")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--library", default="onednn", help="jaxdl's: xla, or onednn for native operations (default)")
     parser.add_argument("--epochs", type=int, default=3, help="at least 2, of which the first does not count")
     parser.add_argument("--data_dir", type=Path, help="where MNIST is prepared")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "jaxdl-processes")
@@ -72,7 +73,8 @@ def commands_of(framework: str, python: str, name: str, options: Any) -> list[li
     folder = data.folder_of(WORKLOADS[name], options.work)
     shutil.rmtree(options.work / "run", ignore_errors=True)
     of_worker = [f"--{key}={value}" for key, value in (("workload", name), ("epochs", options.epochs), ("port", port))]
-    of_worker += [f"--processes={options.processes}", f"--folder={folder}", f"--run_dir={options.work / 'run'}"]
+    of_worker += [f"--library={options.library}", f"--processes={options.processes}"]
+    of_worker += [f"--folder={folder}", f"--run_dir={options.work / 'run'}"]
     of_worker += [f"--data_dir={options.data_dir}"] if options.data_dir else []
     start = [python, "-m", "benchmarks.processes_worker", f"--framework={framework}", *of_worker]
     return [[*start, f"--process={number}"] for number in range(options.processes)]

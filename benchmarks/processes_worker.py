@@ -23,6 +23,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", required=True, type=int)
     for name in ("folder", "run_dir", "data_dir"):
         parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--library", default="xla")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -38,7 +39,7 @@ def jaxdl(options: Any) -> float:
     flags = [f"--experiment={options.workload}", "--platform=cpu", f"--epochs={options.epochs}", "--quiet"]
     flags += [f"--run_dir={options.run_dir}", f"--batch_size={WORKLOADS[options.workload].batch_size}"]
     flags += [f"--coordinator=127.0.0.1:{options.port}", f"--num_processes={options.processes}"]
-    flags += [f"--process_id={options.process}", "--join_timeout=600"]
+    flags += [f"--process_id={options.process}", "--join_timeout=600", f"--library={options.library}"]
     flags += [f"--data_dir={options.data_dir}"] if options.data_dir else []
     subprocess.run([sys.executable, "launch.py", *flags], check=True, stdout=subprocess.DEVNULL)
     if options.process:

@@ -13,6 +13,7 @@ the test accuracy.
 |---|---|
 | ``jaxdl`` | `jaxdl.Text` and `jaxdl.Trainer`, compiled anew |
 | ``jaxdl, again`` | the same, with the programs that an earlier process has compiled, as by default |
+| ``jaxdl, native`` and ``jaxdl, native, again`` | both with ``--library=onednn``: native LSTMs (the extra `native`) |
 | ``torch`` | sorted by length into batches, in a new order in each epoch; `nn.LSTM` on packed sequences |
 | ``keras`` | `tf.data`'s `bucket_by_sequence_length`, four lengths; `Embedding` with a mask, `LSTM`, on TensorFlow |
 """
@@ -30,7 +31,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.from_files import AGAIN, Training, jaxdl_training, timed
+from benchmarks.from_files import AGAIN, NATIVE, NATIVE_AGAIN, Training, jaxdl_training, timed
 
 BATCH, UNITS, EMBED, DROPOUT, WORD_DROPOUT, LEARNING_RATE, MIN_COUNT = 64, 64, 64, 0.5, 0.3, 2e-3, 2
 PADDING, UNKNOWN = 0, 1
@@ -52,14 +53,14 @@ def sentences(folder: Path) -> tuple[Mapping[str, list[tuple[list[int], int]]], 
     return {"test": coded[:count], "train": coded[count:]}, 2 + len(ids)
 
 
-def of_jaxdl(folder: Path, epochs: int, again: bool = False) -> Training:
+def of_jaxdl(folder: Path, epochs: int, again: bool = False, library: str = "xla") -> Training:
     """Trains with jaxdl."""
     import jaxdl
 
     def data() -> jaxdl.Text:
         return jaxdl.Text(str(folder), min_count=MIN_COUNT, validation=0.0, test=1 / _TEST)
 
-    return jaxdl_training("sentiment_lstm", data, folder, epochs, again=again)
+    return jaxdl_training("sentiment_lstm", data, folder, epochs, again=again, library=library)
 
 
 def torch_training(folder: Path, epochs: int) -> Training:
@@ -172,6 +173,8 @@ def keras_training(folder: Path, epochs: int) -> Training:
 TRAININGS: dict[str, Callable[[Path, int], Training]] = {
     "jaxdl": of_jaxdl,
     AGAIN: functools.partial(of_jaxdl, again=True),
+    NATIVE: functools.partial(of_jaxdl, library="onednn"),
+    NATIVE_AGAIN: functools.partial(of_jaxdl, again=True, library="onednn"),
     "torch": torch_training,
     "keras": keras_training,
 }

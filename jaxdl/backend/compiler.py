@@ -96,27 +96,31 @@ def traced(
 
 def compiled(traced: Any) -> tuple[Any, Options]:
     """Compiles what `traced` returned; returns the program and the options of `compiler_options`."""
-    return compiled_together([traced])[0]
+    return compiled_together([lambda: traced])[0]
 
 
-def compiled_together(programs: Sequence[Any], once: Collection[int] = ()) -> list[tuple[Any, Options]]:
+def compiled_together(traces: Sequence[Callable[[], Any]], once: Collection[int] = ()) -> list[tuple[Any, Options]]:
     """Compiles several programs side by side, on as many threads as there are cores; the first ones begin first.
 
+    Each is traced in the caller's thread while those before it compile.
+
     Args:
-        programs: what `traced` returned.
+        traces: functions that return what `traced` does.
         once: numbers of those that run once, and take no time.
 
     Returns:
         For each the program, and the options that it was compiled with.
     """
     if without_jit():
-        return [(program, {}) for program in programs]
-    options = [compiler_options(program.jaxpr.jaxpr) for program in programs]
-    if jax.default_backend() == "cpu":
-        options = [given | _ONCE if number in once else given for number, given in enumerate(options)]
-    lowered = [program.lower() for program in programs]
-    with ThreadPoolExecutor(max(1, min(len(programs), len(usable_cores())))) as pool:
-        return list(zip(pool.map(lambda each, given: each.compile(given), lowered, options), options, strict=True))
+        return [(trace(), {}) for trace in traces]
+    only_once = _ONCE if jax.default_backend() == "cpu" else {}
+    compiling = []
+    with ThreadPoolExecutor(max(1, min(len(traces), len(usable_cores())))) as pool:
+        for number, trace in enumerate(traces):
+            program = trace()
+            options = compiler_options(program.jaxpr.jaxpr) | (only_once if number in once else {})
+            compiling.append((pool.submit(program.lower().compile, options), options))
+        return [(program.result(), options) for program, options in compiling]
 
 
 def compiled_quickly(traced: Any) -> Any:

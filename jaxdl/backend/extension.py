@@ -32,6 +32,10 @@ _TIME_LIMIT = 300.0
 _QUIET = {"OMP_WAIT_POLICY": "passive"}
 
 
+# Names of operations that XLA knows in this process.
+_known: set[str] = set()
+
+
 class NotBuilt(Exception):
     """Native operations cannot be had here; the message says why, and what would help."""
 
@@ -108,7 +112,9 @@ def load(file: Path, names: Sequence[str]) -> None:
                 file.unlink()  # it is built anew the next time
             raise NotBuilt(f"{file.name} cannot be loaded: {error}") from None
     for name in names:
-        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+        if name not in _known:  # a process whose cache folder changes builds them again, but XLA keeps the first
+            jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(library, name)), platform="cpu")
+            _known.add(name)
 
 
 def _compiler() -> str:

@@ -258,7 +258,9 @@ class RNN(nn.Module):
 def _orthogonal_gates(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
     units = shape[0]
     keys = jax.random.split(key, shape[1] // units)
-    return jnp.concatenate([nn.initializers.orthogonal()(each, (units, units), dtype) for each in keys], -1)
+    # One program for all gates: XLA would compile that of each by itself.
+    gates = jax.vmap(lambda each: nn.initializers.orthogonal()(each, (units, units), dtype))(keys)
+    return jnp.concatenate(list(gates), -1)
 
 
 def _forget_nothing(key: jax.Array, shape: tuple[int], dtype: jnp.dtype) -> jax.Array:

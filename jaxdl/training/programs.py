@@ -144,7 +144,7 @@ class Programs:
                 return 0.0
             begin = time.perf_counter()
             once = [number for number, name in enumerate(missing) if name == "init"]
-            programs = compiled_together([self._trace(name) for name in missing], once)
+            programs = compiled_together([functools.partial(self._trace, name) for name in missing], once)
             for name, (program, options) in zip(missing, programs, strict=True):
                 self._compiled[name], self.compiler_options[name] = program, options
                 self._traced.pop((name, without_jit()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxdl.backend import compiler
-from jaxdl.backend.compiler import Options, add_xla_flags, compiled_quickly, compiler_options
+from jaxdl.backend.compiler import Options, add_xla_flags, compiled_quickly, compiled_together, compiler_options
 
 FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 INSTALLED = jaxlib.version.__version_info__
@@ -41,6 +42,37 @@ def test_options_really_reach_the_compiler(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(compiler, "compiler_options", lambda program: {"no_such_option": "1"})
     with pytest.raises(Exception, match="no_such_option"):
         compiler.compiled(traced())
+
+
+def test_a_program_compiles_while_the_next_one_is_traced() -> None:
+    begun = threading.Event()
+
+    class First:
+        jaxpr = traced().jaxpr
+
+        def lower(self) -> First:
+            return self
+
+        def compile(self, options: Options) -> str:
+            begun.set()
+            return "first"
+
+    def second() -> Any:
+        assert begun.wait(60)
+        return traced()
+
+    (first, _), (program, _) = compiled_together([First, second])
+    x = np.arange(9, dtype=np.float32).reshape(3, 3)
+    assert first == "first"
+    np.testing.assert_allclose(program(x), x @ x + 1.0)
+
+
+def test_what_a_program_cannot_be_traced_for_is_raised_while_others_compile() -> None:
+    def wrong() -> Any:
+        raise ValueError("does not fit")
+
+    with pytest.raises(ValueError, match="does not fit"):
+        compiled_together([traced, wrong])
 
 
 def powers(matrix: jax.Array, count: jax.Array) -> jax.Array:

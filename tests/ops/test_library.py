@@ -48,3 +48,11 @@ def test_without_a_compiler_the_flag_names_it(monkeypatch, recipe, tmp_path):
 def test_a_library_of_another_name_is_refused():
     with pytest.raises(ValueError, match="'mkl' is none of xla, onednn"):
         library.library_of("mkl")
+
+
+def test_operations_are_known_to_xla_once_though_the_cache_folder_changes(monkeypatch, tmp_path):
+    assert library.why_not() is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert not library.is_built()
+    assert library.why_not() is None
+    assert library.is_built()
