@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -49,16 +50,32 @@ def jaxdl_training(
     with computed_by(library):  # native operations are built once for a machine, so not in the time
         pass
     yield 0
-    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(dir=folder.parent)
     data = data_of()
+    with _environment(XDG_CACHE_HOME=tempfile.mkdtemp(dir=folder.parent)):
+        dataset = data.load(notify=lambda line: None)
     changes = {"data": data, "training.epochs": epochs, "training.library": library, "metrics": ("accuracy",)}
     experiment = jaxdl.replace(experiment, changes)
-    trainer = jaxdl.Trainer(experiment, data.load(notify=lambda line: None))
+    trainer = jaxdl.Trainer(experiment, dataset)
     trainer.compile()
     for epoch in trainer.train(trainer.init_state()):
         state = epoch.state
         yield 0
     yield trainer.evaluate(state, "test")["accuracy"]
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Sets environment variables for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def timed(trainings: Trainings, arguments: Sequence[str]) -> int:
