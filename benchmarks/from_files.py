@@ -43,11 +43,11 @@ def jaxdl_training(
         library: what computes recurrences, see ``--library``.
     """
     import jaxdl
-    from jaxdl.ops.library import computed_by
+    from jaxdl.ops.library import computed_by, library_of
 
     jaxdl.configure(compilation_cache=again)
     experiment = jaxdl.load_experiment(name, _EXPERIMENTS)
-    with computed_by(library):  # native operations are built once for a machine, so not in the time
+    with computed_by(library_of(library)):  # native operations are built once for a machine, so not in the time
         pass
     yield 0
     data = data_of()
