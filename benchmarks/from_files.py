@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from benchmarks.image_worker import core_seconds
 from benchmarks.process import run
@@ -51,7 +51,7 @@ def jaxdl_training(
         pass
     yield 0
     data = data_of()
-    with _environment(XDG_CACHE_HOME=tempfile.mkdtemp(dir=folder.parent)):
+    with mock.patch.dict(os.environ, XDG_CACHE_HOME=tempfile.mkdtemp(dir=folder.parent)):
         dataset = data.load(notify=lambda line: None)
     changes = {"data": data, "training.epochs": epochs, "training.library": library, "metrics": ("accuracy",)}
     experiment = jaxdl.replace(experiment, changes)
@@ -61,21 +61,6 @@ def jaxdl_training(
         state = epoch.state
         yield 0
     yield trainer.evaluate(state, "test")["accuracy"]
-
-
-@contextlib.contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Sets environment variables for a while."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def timed(trainings: Trainings, arguments: Sequence[str]) -> int:
