@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -59,8 +60,21 @@ def initial_values(name: str) -> nn.initializers.Initializer:
     """
     if name not in typing.get_args(Initializer):
         raise ValueError(f"initializer={name!r}: must be one of {', '.join(typing.get_args(Initializer))}")
+    if name == "orthogonal":
+        return orthogonal
     made: nn.initializers.Initializer = getattr(nn.initializers, name)()
     return made
+
+
+def orthogonal(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
+    """Returns what `flax.linen.initializers.orthogonal` does, also under `jax.vmap` one matrix after the other.
+
+    On the CPU jaxlib decomposes several matrices in one call on XLA's threads, and occupies one of them to wait for the
+    others. As many such calls at a time as there are threads wait forever, as on two devices of a machine of two cores.
+    """
+    one = jax.custom_batching.sequential_vmap(lambda key: nn.initializers.orthogonal()(key, shape, dtype))
+    found: jax.Array = one(key)
+    return found
 
 
 @described

@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from jaxdl import ops
 from jaxdl.fields import above_zero, at_least, described, enabled, fraction, static, traced
-from jaxdl.models.layers import Dropout, Initializer, initial_values, initializer_field, output_size
+from jaxdl.models.layers import Dropout, Initializer, initial_values, initializer_field, orthogonal, output_size
 from jaxdl.models.sequence import Attention, Embed, Pooling, pool_time
 from jaxdl.ops.replicated import replicated, whole_rows
 
@@ -258,8 +258,8 @@ class RNN(nn.Module):
 def _orthogonal_gates(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
     units = shape[0]
     keys = jax.random.split(key, shape[1] // units)
-    # One program for all gates: XLA would compile that of each by itself.
-    gates = jax.vmap(lambda each: nn.initializers.orthogonal()(each, (units, units), dtype))(keys)
+    # A loop, whose content is compiled once: XLA would compile that of each gate by itself.
+    gates = jax.lax.map(lambda each: orthogonal(each, (units, units), dtype), keys)
     return jnp.concatenate(list(gates), -1)
 
 

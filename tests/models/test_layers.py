@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from flax import linen as nn
 
 from jaxdl.models import CNN, MLP, RNN, Autoencoder, ResNet, Seq2Seq, TreeLSTM, UNet
-from jaxdl.models.layers import Convolution, Dropout, Normalize, initial_values
+from jaxdl.models.layers import Convolution, Dropout, Normalize, initial_values, orthogonal
 
 IMAGES = jax.random.normal(jax.random.key(0), (6, 5, 4, 12))
 
@@ -227,3 +229,55 @@ def test_a_model_without_outputs_says_what_to_do(model: nn.Module) -> None:
     name = type(model).__name__
     with pytest.raises(ValueError, match=rf"{name}: outputs is None.*{name}\(outputs=10\)"):
         model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)))
+
+
+def decompositions(program: Any) -> list[tuple[int, ...]]:
+    """Returns the shapes of all matrices that a traced program decomposes, in whatever it calls."""
+    found = []
+    for equation in program.eqns:
+        if equation.primitive.name in ("qr", "geqrf", "householder_product"):
+            found.append(equation.invars[0].aval.shape)
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else [value]:
+                if (closed := getattr(inner, "jaxpr", inner if hasattr(inner, "eqns") else None)) is not None:
+                    found += decompositions(closed)
+    return found
+
+
+def test_orthogonal_matrices_are_decomposed_one_by_one_side_by_side_too() -> None:
+    """Several in one call may wait for each other forever on the CPU, see `orthogonal`."""
+    model = RNN(features=(6, 4), bidirectional=True, initializer="orthogonal", outputs=3)
+
+    def init(seed: jax.Array) -> Any:
+        return model.init(jax.random.key(seed), jnp.zeros((1, 2, 12)))["params"]
+
+    program = jax.make_jaxpr(jax.vmap(init))(jnp.arange(3, dtype=jnp.uint32))
+    assert len(found := decompositions(program.jaxpr)) >= 9  # four kernels of each kind, and the last layer's
+    assert {len(shape) for shape in found} == {2}
+
+
+def test_orthogonal_values_are_those_of_flax_and_side_by_side_those_of_each_alone() -> None:
+    keys = jax.random.split(jax.random.key(0), 3)
+    together = jax.jit(jax.vmap(lambda key: orthogonal(key, (6, 4))))(keys)
+    for key, values in zip(keys, together, strict=True):
+        expected = nn.initializers.orthogonal()(key, (6, 4), jnp.float32)
+        assert np.array_equal(orthogonal(key, (6, 4)), expected)
+        np.testing.assert_allclose(values, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3), ("simple", 1)])
+def test_recurrent_kernels_are_the_orthogonal_matrices_of_their_gates(cell: Any, gates: int) -> None:
+    model = RNN(features=(8,), cell=cell, outputs=3)
+    params = model.init(jax.random.key(3), jnp.zeros((1, 2, 5)))["params"]
+    (kernel,) = (each for path, each in jax.tree.leaves_with_path(params) if path[-1].key == "recurrent_kernel")
+    seen: list[jax.Array] = []
+
+    def shown(key: jax.Array, shape: tuple[int, int], dtype: Any) -> jax.Array:
+        seen.append(key)
+        return jnp.zeros(shape, dtype)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaxdl.models.rnn._orthogonal_gates", shown)
+        model.init(jax.random.key(3), jnp.zeros((1, 2, 5)))
+    each = [nn.initializers.orthogonal()(key, (8, 8), jnp.float32) for key in jax.random.split(seen[0], gates)]
+    assert np.array_equal(kernel, np.concatenate(each, -1)), "the same bits, however they are compiled"
