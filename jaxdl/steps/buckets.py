@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxdl.data.named import full_name, names_of
 from jaxdl.errors import UserError
-from jaxdl.steps.functions import Batch, Steps, model_errors
+from jaxdl.steps.functions import Batch, Steps
+from jaxdl.steps.gradients import model_errors
 
 T = TypeVar("T")
 Lengths = Mapping[str, tuple[int, ...]]
@@ -21,7 +22,7 @@ Lengths = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Buckets:
-    """The lengths to which a batch of sequences may be cut.
+    """The lengths to which a batch of sequences may be cut; a static argument of jitted functions.
 
     Attributes:
         lengths: of each input that has lengths, by its name, which is empty where there is a single one: one length for
@@ -32,6 +33,9 @@ class Buckets:
 
     lengths: Lengths = field(default_factory=dict)
     cut: Mapping[str, str] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((*self.lengths.items(), *self.cut.items()))
 
     @property
     def count(self) -> int:

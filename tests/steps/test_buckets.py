@@ -224,3 +224,66 @@ def test_a_model_of_two_sequences_that_needs_one_length_is_told_which_were_short
     ]
     with pytest.raises(UserError, match=rf"with {' and '.join(places)}, .*takes --training\.buckets=1"):
         made.compile()
+
+
+class Sowing(nn.Module):
+    """Sows a number for each step, whose count depends on the length of the batch, and a loss."""
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        lengths = jnp.full(len(inputs), inputs.shape[1]) if lengths is None else lengths
+        heard = jnp.arange(inputs.shape[1]) < lengths[:, None]
+        hidden = jnp.tanh(nn.Dense(5)(inputs)) * heard[..., None]
+        self.sow("intermediates", "each", hidden.sum(-1))
+        self.sow("losses", "size", 1e-3 * (hidden**2).sum((1, 2)))
+        return nn.Dense(2)(hidden.sum(1))
+
+
+@pytest.mark.parametrize(
+    "training",
+    [{"norms": True}, {"nan": "skip", "ema": 0.9}, {"accumulate": 2, "l2": 1e-3}],
+    ids=lambda training: "-".join(training),
+)
+def test_a_step_with_buckets_is_the_step_of_the_cut_batch(training: dict[str, Any]) -> None:
+    """Whatever the step reads beside the gradients: what was sown has other shapes at each length."""
+    changes = {f"training.{name}": value for name, value in training.items()}
+    experiment = jaxdl.replace(recipe(4), {"model": Sowing(), **changes})
+    made = Trainer(experiment, experiment.data.load(notify=lambda line: None))
+    steps, buckets, hparams = made.programs.steps, made.programs.buckets, made.hparams()
+    assert buckets.count > 1
+    state = made.init_state()
+    for number in range(3):
+        batch = made.feed.batch(number)
+        expected, measured = steps.train_step(state, buckets.shortened(batch), hparams)
+        state, metrics = steps.train_step(state, batch, hparams, buckets=buckets)
+        assert {"loss", "accuracy", "each", "size"} <= metrics.keys() == measured.keys()
+        close(metrics, measured, rtol=1e-5)
+        close(state.replace(key=0), expected.replace(key=0), rtol=1e-5)
+
+
+class Normalized(nn.Module):
+    """Has batch statistics over the steps of all sequences."""
+
+    outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        hidden = nn.BatchNorm(use_running_average=not train)(nn.Dense(5)(inputs))
+        return nn.Dense(2)(nn.relu(hidden).sum(1))
+
+
+def test_statistics_of_an_average_are_measured_on_the_cut_batch() -> None:
+    experiment = jaxdl.replace(recipe(4), {"model": Normalized(), "training.swa": 1})
+    made = Trainer(experiment, experiment.data.load(notify=lambda line: None))
+    buckets, state, batch = made.programs.buckets, made.init_state(), made.feed.batch(1)
+    assert buckets.count > 1 and buckets.shortened(batch)["inputs"].shape[1] < STEPS
+    measure = made.programs.beside.measure_step
+    expected, _ = measure(state, buckets.shortened(batch), made.hparams())
+    found, metrics = measure(state, batch, made.hparams(), buckets=buckets)
+    assert metrics == {}
+    close(found.replace(key=0), expected.replace(key=0), rtol=1e-5)
+    whole, _ = measure(state, batch, made.hparams())
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        close(whole.replace(key=0), expected.replace(key=0), rtol=1e-5)
