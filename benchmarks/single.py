@@ -1,6 +1,6 @@
-"""Predictions for one digit at a time, beside a bare jitted call, onnxruntime, PyTorch and Keras, in turns.
+"""Predictions for a digit at a time, or for `batch` of them, beside a bare jitted call, onnxruntime, PyTorch and Keras.
 
-    python -m benchmarks.single [--python=torch=PATH] [--rounds=5] [--calls=2000] [--output=FILE]
+    python -m benchmarks.single [--python=torch=PATH] [--rounds=5] [--calls=2000] [--batch=1] [--output=FILE]
 
 Each framework runs in a process of its own, one after another, on the same cores, in an order that changes from round
 to round; see `single_worker` for how each is set up.
@@ -29,11 +29,11 @@ _LIMIT = 300.0
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 
-def measure(framework: str, python: str, calls: int) -> dict[str, Any]:
+def measure(framework: str, python: str, calls: int, batch: int) -> dict[str, Any]:
     """Returns the figures of both models; ``problem`` is None where all is well."""
     figures: dict[str, Any] = {"problem": None}
     for model in MODELS:
-        command = [python, "-m", "benchmarks.single_worker", framework, model, str(calls)]
+        command = [python, "-m", "benchmarks.single_worker", framework, model, str(calls), str(batch)]
         done = process.run(command, _QUIET, _LIMIT)
         if done.problem:
             return {"problem": done.problem}
@@ -59,13 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = parser_of(__doc__, "single.json")
     parser.set_defaults(rounds=5)
     parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=1, help="digits in a call (1)")
     options = parser.parse_args(arguments)
     turns = Turns(parser, options.python, FRAMEWORKS)
     rounds = [
-        turns.round(number, lambda framework, python: measure(framework, python, options.calls))
+        turns.round(number, lambda framework, python: measure(framework, python, options.calls, options.batch))
         for number in range(options.rounds)
     ]
-    return turns.conclude(options.output, rounds, table(rounds), calls=options.calls)
+    return turns.conclude(options.output, rounds, table(rounds), calls=options.calls, batch=options.batch)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Times predictions for one digit at a time, from and to NumPy.
+"""Times predictions for a few digits at a time, from and to NumPy.
 
-    python -m benchmarks.single_worker FRAMEWORK MODEL CALLS
+    python -m benchmarks.single_worker FRAMEWORK MODEL CALLS BATCH
 
 The models are those of `serving_worker`, with random weights. Prints JSON: the median and the 99th percentile of the
 seconds of a call, and those of the first one after the framework was warmed.
 
 | framework | what it is |
 |---|---|
-| ``jaxdl`` | ``predict`` of a model that is warmed for one example, with all its checks |
+| ``jaxdl`` | ``predict`` of a model that is warmed for that many examples, with all its checks |
 | ``jaxdl, synchronous`` | ``jaxdl`` after ``jaxdl.configure(synchronous=True)`` |
 | ``jaxdl, onnx`` | ``predict`` of a model as ``jaxdl.load_run(..., runtime="onnx")`` gives it, with all its checks |
 | ``jax.jit`` | the same model in a function under `jax.jit`, and nothing else |
@@ -30,31 +30,32 @@ from benchmarks.serving_worker import fastest, jaxdl_model, keras_model, median_
 
 Predict = Callable[[np.ndarray], Any]
 _WARMING, _TRIED = 20, 100
+_TRIED_EXAMPLES = 10_000  # of which a way is tried at most, where there are many in a call
 
 
-def of_jaxdl(name: str) -> Predict:
+def of_jaxdl(name: str, batch: int) -> Predict:
     """Returns jaxdl's way; it is warm without a call."""
-    predict: Predict = jaxdl_model(name).warmed((1,)).predict
+    predict: Predict = jaxdl_model(name).warmed((batch,)).predict
     return predict
 
 
-def of_jaxdl_synchronous(name: str) -> Predict:
+def of_jaxdl_synchronous(name: str, batch: int) -> Predict:
     """Returns jaxdl's way in a process that computes on the thread that calls."""
     import jaxdl
 
     jaxdl.configure(xla_flags=False, synchronous=True)
-    return of_jaxdl(name)
+    return of_jaxdl(name, batch)
 
 
-def of_jaxdl_onnx(name: str) -> Predict:
+def of_jaxdl_onnx(name: str, batch: int) -> Predict:
     """Returns jaxdl's way through onnxruntime; it is warm without a call."""
     from jaxdl.inference.onnx import on_onnxruntime
 
-    predict: Predict = on_onnxruntime(jaxdl_model(name)).warmed((1,)).predict
+    predict: Predict = on_onnxruntime(jaxdl_model(name)).warmed((batch,)).predict
     return predict
 
 
-def of_jit(name: str) -> Predict:
+def of_jit(name: str, batch: int) -> Predict:
     """Returns a bare jitted call."""
     import jax
 
@@ -65,10 +66,10 @@ def of_jit(name: str) -> Predict:
     def predict(inputs: jax.Array) -> jax.Array:
         return jax.nn.softmax(module.apply({"params": params}, inputs.astype("float32") / 255))
 
-    return _warm(lambda inputs: np.asarray(predict(inputs)))
+    return _warm(lambda inputs: np.asarray(predict(inputs)), batch)
 
 
-def of_onnxruntime(name: str) -> Predict:
+def of_onnxruntime(name: str, batch: int) -> Predict:
     """Returns onnxruntime's way."""
     import onnxruntime
 
@@ -81,10 +82,10 @@ def of_onnxruntime(name: str) -> Predict:
         options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         ways.append(lambda inputs, session=session: session.run(None, {"inputs": inputs})[0])
-    return _best(ways)
+    return _best(ways, batch)
 
 
-def of_torch(name: str) -> Predict:
+def of_torch(name: str, batch: int) -> Predict:
     """Returns PyTorch's way."""
     import torch
     from torch import nn
@@ -110,15 +111,15 @@ def of_torch(name: str) -> Predict:
         return predict
 
     default = torch.get_num_threads()
-    return _best([way(network, threads) for network in (module, traced) for threads in {1, default}])
+    return _best([way(network, threads) for network in (module, traced) for threads in {1, default}], batch)
 
 
-def of_keras(name: str) -> Predict:
+def of_keras(name: str, batch: int) -> Predict:
     """Returns Keras's way."""
-    return fastest(keras_model(name))[1]
+    return fastest(keras_model(name), batch)[1]
 
 
-FRAMEWORKS: dict[str, Callable[[str], Predict]] = {
+FRAMEWORKS: dict[str, Callable[[str, int], Predict]] = {
     "jaxdl": of_jaxdl,
     "jaxdl, synchronous": of_jaxdl_synchronous,
     "jaxdl, onnx": of_jaxdl_onnx,
@@ -129,21 +130,21 @@ FRAMEWORKS: dict[str, Callable[[str], Predict]] = {
 }
 
 
-def _warm(predict: Predict) -> Predict:
+def _warm(predict: Predict, batch: int) -> Predict:
     for _ in range(_WARMING):
-        predict(np.zeros((1, 28, 28, 1), np.uint8))
+        predict(np.zeros((batch, 28, 28, 1), np.uint8))
     return predict
 
 
-def _best(ways: Sequence[Predict]) -> Predict:
-    one = np.zeros((1, 28, 28, 1), np.uint8)
-    return min(map(_warm, ways), key=lambda way: median_seconds(lambda: way(one), _TRIED))
+def _best(ways: Sequence[Predict], batch: int) -> Predict:
+    some, calls = np.zeros((batch, 28, 28, 1), np.uint8), max(3, min(_TRIED, _TRIED_EXAMPLES // batch))
+    return min((_warm(way, batch) for way in ways), key=lambda way: median_seconds(lambda: way(some), calls))
 
 
-def main(framework: str, model: str, calls: int) -> None:
+def main(framework: str, model: str, calls: int, batch: int) -> None:
     """Prints the figures."""
-    predict = FRAMEWORKS[framework](model)
-    inputs = np.random.default_rng(0).integers(0, 2, (calls, 1, 28, 28, 1)).astype(np.uint8)
+    predict = FRAMEWORKS[framework](model, batch)
+    inputs = np.random.default_rng(0).integers(0, 2, (calls, batch, 28, 28, 1), np.uint8)
     seconds = []
     for each in inputs:
         begin = time.perf_counter()
@@ -155,4 +156,4 @@ def main(framework: str, model: str, calls: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

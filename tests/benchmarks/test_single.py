@@ -10,12 +10,12 @@ from benchmarks.single import table
 from benchmarks.single_worker import FRAMEWORKS
 
 
-@pytest.mark.parametrize("framework", ["jax.jit", "onnxruntime"])
-def test_others_give_what_jaxdl_gives(framework: str) -> None:
+@pytest.mark.parametrize(("framework", "batch"), [("jax.jit", 1), ("jax.jit", 3), ("onnxruntime", 1)])
+def test_others_give_what_jaxdl_gives(framework: str, batch: int) -> None:
     pytest.importorskip("onnxruntime" if framework == "onnxruntime" else "jax")
-    inputs = np.random.default_rng(0).integers(0, 256, (1, 28, 28, 1)).astype(np.uint8)
+    inputs = np.random.default_rng(0).integers(0, 256, (batch, 28, 28, 1)).astype(np.uint8)
     expected = jaxdl_model("mlp").predict(inputs, notify=lambda line: None)
-    np.testing.assert_allclose(FRAMEWORKS[framework]("mlp")(inputs), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(FRAMEWORKS[framework]("mlp", batch)(inputs), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_medians_over_rounds_are_printed() -> None:
