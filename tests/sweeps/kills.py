@@ -17,7 +17,7 @@ import pytest
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch.py"
 # In each run of CI, and in a nightly one.
-KILLS = [2, pytest.param(20, marks=pytest.mark.nightly)]
+KILLS = [1, pytest.param(20, marks=pytest.mark.nightly)]
 _FLAGS = [
     "--experiment=digits_mlp",
     "--epochs=6",

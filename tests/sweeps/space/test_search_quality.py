@@ -35,6 +35,7 @@ def sweep(sweep_dir: Path, **given: Any) -> jaxdl.SweepResults:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # its smaller siblings: test_sampling.py
 def test_tpe_finds_a_better_median_than_random_over_five_seeds(tmp_path: Path) -> None:
     best: dict[str, list[float]] = {"tpe": [], "random": []}
     for mode, found in best.items():
