@@ -25,6 +25,7 @@ def fill(
     *,
     skip: bool = False,
     what: str = "images",
+    reached: Callable[[int], None] = lambda count: None,
 ) -> dict[int, str]:
     """Fills the rows of an array with what `read` returns for each path.
 
@@ -35,6 +36,7 @@ def fill(
         notify: called with progress lines if it takes long.
         skip: whether a `UserError` of `read` leaves its row as it is.
         what: what the files are, in progress lines.
+        reached: called on this thread with how many rows, from the first, are filled, until one is skipped.
 
     Returns:
         The messages of the rows that were skipped, in order.
@@ -57,6 +59,8 @@ def fill(
     try:
         with bombs_refused():
             for row, _ in enumerate(pool.map(work, range(len(paths)))):
+                if not skipped:
+                    reached(row + 1)
                 if notify is not None and time.monotonic() > due:
                     due = time.monotonic() + _TELL_EVERY
                     notify(f"Decoding {len(paths):,} {what}: {100 * row // len(paths)} %")

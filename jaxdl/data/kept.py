@@ -29,12 +29,14 @@ class Kept:
         splits: the source's own splits.
         fingerprint: that of the splits, see `jaxdl.data.spec.fingerprint`.
         lines: what was said about the files, to be said again at each load.
+        drafts: ``.npy`` files that hold the inputs of splits already, by the split's name; `save` moves them.
     """
 
     spec: Spec
     splits: Mapping[str, Split]
     fingerprint: str
     lines: tuple[str, ...] = ()
+    drafts: Mapping[str, Path] = dataclasses.field(default_factory=dict)
 
 
 def load(folder: Path, key: str, *, on_disk: bool = False) -> Kept | None:
@@ -77,7 +79,7 @@ def save(folder: Path, key: str, kept: Kept, drafts: Path) -> int:
     Args:
         folder: made if it is missing.
         key: a digest of all that the arrays depend on.
-        kept: what `load` returns; an array that is read from a file in `drafts` has the file moved.
+        kept: what `load` returns; an array that lies in a file in `drafts` has the file moved.
         drafts: an existing folder on the same file system, for files that are not complete yet.
 
     Raises:
@@ -88,8 +90,9 @@ def save(folder: Path, key: str, kept: Kept, drafts: Path) -> int:
     files = list(_files(folder, key, arrays))
     for split, name, file in files:
         array: Any = kept.splits[split][name]
-        draft = array.path if is_streamed(array) else drafts / file.name
-        if not is_streamed(array):
+        draft = array.path if is_streamed(array) else kept.drafts.get(split) if name == "inputs" else None
+        if draft is None:
+            draft = drafts / file.name
             np.save(draft, array, allow_pickle=False)
         os.replace(draft, file)
     index = {

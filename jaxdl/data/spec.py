@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -309,15 +309,25 @@ def examples(split: Split) -> int:
     return len(next(iter(split.values())))
 
 
-def fingerprint(train: Split, test: Split | None = None, validation: Split | None = None) -> str:
-    """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of the splits, names in sorted order."""
+def fingerprint(
+    train: Split,
+    test: Split | None = None,
+    validation: Split | None = None,
+    parts: Callable[[np.ndarray], Iterable[np.ndarray]] = parts,
+) -> str:
+    """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of the splits, names in sorted order.
+
+    Args:
+        train, test, validation: the splits.
+        parts: goes through an array, some examples at a time.
+    """
     splits = {"train": train, "test": test, "validation": validation}
 
     def find() -> str:
         digest = hashlib.sha256()
         for name, split in splits.items():
             if split is not None:
-                _add(digest, split, f"{name}/")
+                _add(digest, split, f"{name}/", parts)
         return digest.hexdigest()
 
     arrays = {f"{name}/{key}": array for name, split in splits.items() for key, array in (split or {}).items()}
@@ -327,11 +337,11 @@ def fingerprint(train: Split, test: Split | None = None, validation: Split | Non
 def split_sha256(split: Split) -> str:
     """Returns the SHA-256 of names, shapes, dtypes and bytes of all arrays of one split, names in sorted order."""
     digest = hashlib.sha256()
-    _add(digest, split, "")
+    _add(digest, split, "", parts)
     return digest.hexdigest()
 
 
-def _add(digest: Any, split: Split, prefix: str) -> None:
+def _add(digest: Any, split: Split, prefix: str, parts: Callable[[np.ndarray], Iterable[np.ndarray]]) -> None:
     for key in sorted(split):
         array = split[key]
         digest.update(f"{prefix}{key} {array.shape} {array.dtype.str}\n".encode())

@@ -16,7 +16,9 @@ from jaxdl.data.stream import is_streamed, parts, remembered
 
 # Images are added up in parts of so many numbers, so that memory does not hold a copy of all in 64 bits.
 _PART = 2**22
-_BYTES = 2**20  # and bytes so many at a time, which the processor's cache holds
+# Bytes are added up in rows of so many, of which the processor's cache holds so many: the numbers that are added to one
+# another lie below one another, the sum of 256 bytes fits into 16 bits, and that of their squares into 32.
+_ROW_BYTES, _ROWS = 2**9, 2**8
 
 
 def mean_and_deviation(
@@ -79,14 +81,19 @@ def of_bytes(values: np.ndarray, scale: float) -> tuple[tuple[float, ...], tuple
 
 def _sums_of_bytes(values: np.ndarray) -> tuple[list[int], list[int]]:
     """Returns the sums of bytes, and of their squares, for each entry of the last axis."""
-    size, width = values.shape[-1], math.prod(values.shape[1:])
-    sums, squares = np.zeros((2, width // size, size), np.int64)
-    for examples in parts(values, min(max(1, _BYTES // max(1, width)), 2**16)):
-        part = examples.reshape(len(examples), -1)
-        # Over examples, since the numbers to be added lie side by side; 2**16 squares fit into 32 bits.
-        sums += part.sum(0, dtype=np.uint32).reshape(sums.shape)
-        squares += np.multiply(part, part, dtype=np.uint16).sum(0, dtype=np.uint32).reshape(sums.shape)
-    return sums.sum(0).tolist(), squares.sum(0).tolist()
+    size = values.shape[-1]
+    width = size * max(1, _ROW_BYTES // size)
+    sums, squares = np.zeros((2, size), np.int64)
+    for examples in parts(values):
+        flat = examples.reshape(-1)
+        whole = len(flat) // width * width
+        for rows in (flat[:whole].reshape(-1, width), flat[whole:].reshape(-1, size)):
+            for start in range(0, len(rows), _ROWS):
+                some = rows[start : start + _ROWS]
+                sums += some.sum(0, dtype=np.uint16).reshape(-1, size).sum(0, dtype=np.int64)
+                of_squares = np.multiply(some, some, dtype=np.uint16).sum(0, dtype=np.uint32)
+                squares += of_squares.reshape(-1, size).sum(0, dtype=np.int64)
+    return sums.tolist(), squares.tolist()
 
 
 def with_standard_targets(dataset: Dataset) -> Dataset:

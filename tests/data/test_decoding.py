@@ -45,6 +45,20 @@ def test_bad_files_are_skipped_and_told_in_order():
     assert (rows[[7, 30]] == 255).all()
 
 
+def test_filled_rows_are_told_in_order_until_one_is_skipped():
+    rows, reached = np.zeros((50, 2), np.uint8), list[int]()
+
+    def note(count):
+        assert np.array_equal(rows[:count, 0], range(count))
+        reached.append(count)
+
+    assert fill(rows[:7], PATHS[:7], number, reached=note) == {}
+    assert reached == list(range(1, 8))
+    reached.clear()
+    fill(rows, PATHS, number, skip=True, reached=lambda count: reached.append(count))
+    assert reached == list(range(1, 8))[: len(reached)], "row 7 is skipped, which may be known before row 6 is told"
+
+
 def test_progress_is_told_only_when_it_takes_long(monkeypatch):
     lines: list[str] = []
     fill(np.zeros((7, 2), np.uint8), PATHS[:7], number, lines.append)

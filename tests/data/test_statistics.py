@@ -126,6 +126,14 @@ def test_statistics_of_bytes_are_numpys(seed, scale):
     np.testing.assert_allclose(deviation, expected, rtol=1e-9)
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 3, 7, 600]), st.integers(1, 3000))
+def test_sums_of_bytes_are_exact_in_any_shape(seed, size, count):
+    values = np.random.RandomState(seed).randint(250, 256, (count, size)).astype(np.uint8)
+    sums, squares = statistics._sums_of_bytes(values)
+    assert sums == values.sum(0, dtype=np.int64).tolist()
+    assert squares == (values.astype(np.int64) ** 2).sum(0).tolist()
+
+
 def test_statistics_of_many_bytes_do_not_overflow():
     values = np.full((70_000, 2, 1), 255, np.uint8)
     values[::7] = 251

@@ -15,6 +15,7 @@ import numpy as np
 
 from jaxdl.data import kept
 from jaxdl.data.decoding import fill
+from jaxdl.data.folders.beside import Beside
 from jaxdl.data.folders.listing import Listing, Picture
 from jaxdl.data.images import load_images, stored_image
 from jaxdl.data.kept import Kept
@@ -28,13 +29,14 @@ from jaxdl.errors import UserError
 # Part of the key of kept arrays: increased when decoding changes.
 _FORMAT = 1
 _SHOWN = 10  # files that a line lists
+Make = Callable[[Listing, Path | None, bool], Kept]
 NO_ROOM = "pictures that are read from disk while a model is trained are decoded to disk before"
 
 
 def read(
     name: str,
     list_again: Callable[[], Listing],
-    make: Callable[..., Kept],
+    make: Make,
     cache: Path | None,
     notify: Notify,
     streams: Callable[[Listing], bool] = lambda listing: False,
@@ -44,7 +46,7 @@ def read(
     Args:
         name: what the arrays depend on beside the files, as text: fields.
         list_again: lists the folder.
-        make: decodes a listing; into files, where a folder for them follows.
+        make: decodes a listing; with a folder for files, if there is one, and whether inputs stay in files there.
         cache: the folder to keep arrays in; None: nothing is kept.
         notify: called with progress lines.
         streams: says whether inputs stay on disk.
@@ -58,7 +60,7 @@ def read(
     if cache is None:
         if on_disk:
             raise UserError(f"{NO_ROOM}, and there is no home folder: set XDG_CACHE_HOME to a folder for them.")
-        return _made(name, listing, list_again, make)
+        return _made(name, listing, list_again, make, None)
     found = kept.load(cache, key, on_disk=on_disk)
     if found is not None:
         return found
@@ -69,7 +71,7 @@ def read(
             return found
         if on_disk:
             return _made_on_disk(name, listing, list_again, make, cache, drafts, notify)
-        made = _made(name, listing, list_again, make)
+        made = _made(name, listing, list_again, make, drafts)
         if drafts is not None:
             try:
                 size = kept.save(cache, key, made, drafts)
@@ -95,7 +97,7 @@ def _made_on_disk(
     name: str,
     listing: Listing,
     list_again: Callable[[], Listing],
-    make: Callable[..., Kept],
+    make: Make,
     cache: Path,
     drafts: Path | None,
     notify: Notify,
@@ -104,7 +106,7 @@ def _made_on_disk(
     if drafts is None:
         raise UserError(f"{NO_ROOM}: set XDG_CACHE_HOME to a folder for them, or give --data.stream=off.")
     try:
-        made = _made(name, listing, list_again, make, drafts)
+        made = _made(name, listing, list_again, make, drafts, on_disk=True)
         inputs: Any = made.splits["train"]["inputs"]
         if inputs.path.parent != drafts:  # they are decoded when they are asked for
             return made
@@ -125,11 +127,13 @@ def _made(
     name: str,
     listing: Listing,
     list_again: Callable[[], Listing],
-    make: Callable[..., Kept],
-    drafts: Path | None = None,
+    make: Make,
+    drafts: Path | None,
+    *,
+    on_disk: bool = False,
 ) -> Kept:
     before = _key(name, listing)
-    made = make(listing) if drafts is None else make(listing, drafts)
+    made = make(listing, drafts, on_disk)
     if _key(name, list_again()) != before:
         raise UserError(
             f"the folder of {listing.kind.word}s was changed while it was read; run the same command again."
@@ -169,6 +173,7 @@ def decode(
     channels: int | None,
     fit: Fit,
     notify: Notify,
+    drafts: Path | None = None,
     *,
     skip: bool,
 ) -> Kept:
@@ -180,6 +185,7 @@ def decode(
         channels: 1 or 3; None: 1 if every picture of train is gray, otherwise 3.
         fit: how pictures of other shapes are brought to this one.
         notify: called with progress lines.
+        drafts: an existing folder for files of inputs, which are written meanwhile; None: none are.
         skip: whether what cannot be used is left out and listed, or an error.
 
     Returns:
@@ -194,22 +200,32 @@ def decode(
     _check_memory(len(pictures), spec)
     inputs = empty((len(pictures), *spec.input_shape), np.uint8)
     paths = [picture.path for picture in pictures]
-    try:
-        skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip)
-    except UserError as problem:
-        raise stopped([str(problem).rstrip(".")]) from problem
+    with Beside(inputs, split_up({"inputs": inputs}, pictures, listing.classes), drafts) as beside:
+
+        def reached(count: int) -> None:
+            if count == 1 and channels is None and is_gray(inputs[0]):  # all may be gray, and have one channel only
+                beside.give_up()
+            beside.reach(count)
+
+        try:
+            skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip, reached=reached)
+        except UserError as problem:
+            raise stopped([str(problem).rstrip(".")]) from problem
+    found = beside.results()
     if skipped:
         good = np.isin(np.arange(len(pictures)), list(skipped), invert=True)
         inputs, pictures = inputs[good], [picture for picture, is_good in zip(pictures, good, strict=True) if is_good]
     check_left(listing, pictures)
     if channels is None and all(is_gray(inputs[row]) for row, each in enumerate(pictures) if each.split == "train"):
-        spec = without_colour(spec)
+        spec, found = without_colour(spec), None
         inputs = one_channel(inputs, pictures, spec)
     inputs.flags.writeable = False  # the device may take it over without a copy
     splits = split_up({"inputs": inputs}, pictures, listing.classes)
     lines = (*listing.remarks, *left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
-    digest = fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
-    return Kept(spec, splits, digest, tuple(lines))
+    if found is None:
+        found = fingerprint(splits["train"], splits.get("test"), splits.get("validation")), {}
+    digest, files = found
+    return Kept(spec, splits, digest, tuple(lines), files)
 
 
 def spec_of(listing: Listing, room: tuple[int, int], channels: int | None, fit: Fit) -> Spec:

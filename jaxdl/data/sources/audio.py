@@ -87,7 +87,7 @@ class Audio(OfSounds, OwnFiles):
         found = reading.read(
             fields,
             lambda: self._listing(root),
-            lambda listing: decode(listing, self.rate, self.seconds, notify, skip=self.on_bad == "skip"),
+            lambda listing, *_: decode(listing, self.rate, self.seconds, notify, skip=self.on_bad == "skip"),
             reading.cache(root, fields),
             notify,
         )

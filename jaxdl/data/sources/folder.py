@@ -125,11 +125,13 @@ class Folder(OwnFiles):
         notify(banner(self.requested, [used], [str(problem)], way_out))
         return dataclasses.replace(stand_in.read(data_dir, notify), requested=self.requested)
 
-    def _decode(self, notify: Notify, listing: Listing, drafts: Path | None = None) -> Kept:
+    def _decode(self, notify: Notify, listing: Listing, drafts: Path | None, stays: bool) -> Kept:
         channels = None if self.channels == "auto" else self.channels
         given = (listing, sides_of(self.size), channels, self.fit, notify)
         skip = self.on_bad == "skip"
-        return reading.decode(*given, skip=skip) if drafts is None else on_disk.decode(*given, drafts, skip=skip)
+        if stays and drafts is not None:
+            return on_disk.decode(*given, drafts, skip=skip)
+        return reading.decode(*given, drafts, skip=skip)
 
     def _listing(self, root: Path) -> Listing:
         return list_labels(root, self.labels, self.group) if self.labels else list_folder(root)

@@ -58,9 +58,9 @@ def test_of_two_at_once_one_decodes_and_the_other_waits(tmp_path):
     root, lines = classes(tmp_path / "set", 20), list[str]()
     decoded, started = [], threading.Barrier(2)
 
-    def make(listing):
+    def make(listing, drafts, on_disk):
         decoded.append(1)
-        return decode(listing, (64, 64), 3, "stretch", lines.append, skip=False)
+        return decode(listing, (64, 64), 3, "stretch", lines.append, drafts, skip=False)
 
     def run(number):
         started.wait()
@@ -78,9 +78,9 @@ def test_another_field_or_target_is_another_key(tmp_path):
     made_for = []
 
     def found(name, listed=root):
-        def make(listing):
+        def make(listing, drafts, on_disk):
             made_for.append(name)
-            return decode(listing, (4, 4), 3, "stretch", lambda line: None, skip=False)
+            return decode(listing, (4, 4), 3, "stretch", lambda line: None, drafts, skip=False)
 
         return read(name, lambda: list_folder(listed), make, cache, lambda line: None)
 
@@ -93,7 +93,7 @@ def test_another_field_or_target_is_another_key(tmp_path):
 
 def test_nothing_is_kept_without_a_cache(tmp_path):
     root = classes(tmp_path, 2)
-    found = read("a", lambda: list_folder(root), lambda listing: made(root), None, lambda line: None)
+    found = read("a", lambda: list_folder(root), lambda *given: made(root), None, lambda line: None)
     assert found.fingerprint == made(root).fingerprint
     picture(root / "red" / "0.png", (3, 3, 3))
     assert found.fingerprint != made(root).fingerprint
