@@ -186,7 +186,7 @@ def _last(mask: jax.Array) -> jax.Array:
 
 def _total(partial: np.ndarray) -> np.ndarray:
     """Adds up the entries of all batches in 64 bits."""
-    wide = np.float64 if np.issubdtype(partial.dtype, np.floating) else np.int64
+    wide = np.float64 if partial.dtype.kind == "f" else np.int64
     return np.asarray(partial.sum(axis=0, dtype=wide))
 
 
