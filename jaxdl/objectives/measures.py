@@ -21,7 +21,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdl.objectives import counting, losses
-from jaxdl.objectives.classes import class_figures, confusion_counts, correct, occurring
+from jaxdl.objectives.classes import class_figure, confusion_counts, correct
 from jaxdl.objectives.objectives import Kind, Objective
 from jaxdl.objectives.questions import answer_counts, right
 from jaxdl.objectives.sections import classes_section, questions_section
@@ -272,7 +272,7 @@ class PerClass(Counts):
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         counts = self.counts(partials)
         figure = self.figure or self.name
-        values, known = class_figures(counts)[figure], occurring(counts)
+        values, known = class_figure(figure, counts)
         each = "class"
         if counts.ndim == 3:
             values, known, each = values[:, 1], known[:, 1], "question"

@@ -29,9 +29,12 @@ def json_text(value: Mapping[str, Any]) -> str:
 
 def plain(value: Any) -> Any:
     """Returns `value` in JSON's own types: arrays as lists, paths as text, numbers that are not finite as strings."""
-    if type(value) in _SAME:  # most are: a run writes thousands of figures
+    kind = type(value)
+    if kind in _SAME:  # most are: a run writes thousands of figures
         return value
-    if isinstance(value, Mapping):
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if kind is not list and isinstance(value, Mapping):
         return {str(key): item if type(item) in _SAME else plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [item if type(item) in _SAME else plain(item) for item in value]
