@@ -190,6 +190,8 @@ class Experiment:
                 classes or its vocabulary for their ids, its augmentation does not fit the data, or a metric does not
                 fit the objective or the outputs.
         """
+        if getattr(self, "_fitted_to", None) is spec:
+            return self
         self.check_parts()
         self = self._with_kind(spec)
         check_fields(self)
@@ -202,7 +204,10 @@ class Experiment:
             raise UserError("a reconstruction needs inputs that are numbers, and those of these data are ids.")
         changes, sizes = fitted(self, spec)
         check_defined(self.measured, self.objective, sizes)
-        return replace(self, {"metrics": self.measured} | changes)
+        experiment = replace(self, {"metrics": self.measured} | changes)
+        # Neither of them changes. It is no field: a copy with other values has it not, and is fitted anew.
+        object.__setattr__(experiment, "_fitted_to", spec)
+        return experiment
 
     def _with_kind(self, spec: Spec) -> Experiment:
         """Returns the experiment with the kinds of its targets, where its loss is its user's own and names none."""

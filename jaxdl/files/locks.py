@@ -53,7 +53,7 @@ class FolderLock:
             os.close(descriptor)
             raise
         self._descriptor: int | None = descriptor
-        self._folder, self._noun, self._flag = folder, noun, flag
+        self._file, self._folder, self._noun, self._flag = folder / LOCK, folder, noun, flag
         self.check()  # the folder may have been removed between opening and locking
 
     def check(self) -> None:
@@ -64,19 +64,14 @@ class FolderLock:
                 taken it, since the locks of its file system are not shared; or the disk does not answer.
         """
         assert self._descriptor is not None
-        with named_cause(self._folder / LOCK, "look at"):
-            held = os.fstat(self._descriptor)
-            try:
-                same = os.path.samestat(held, os.stat(self._folder / LOCK))
-            except (FileNotFoundError, NotADirectoryError):
-                same = False
-        if not same:
+        with named_cause(self._file, "look at"):
+            held, present = os.fstat(self._descriptor), _present(self._file)
+        if present is None or not os.path.samestat(held, present[0]):
             raise UserError(
                 f"the {self._noun} {self._folder} was removed while it was in use: run the same command again, or give "
                 f"another {self._flag}."
             )
-        with named_cause(self._folder / LOCK, "look at"), open(self._folder / LOCK, "rb") as file:
-            holder = file.read(_MOST).decode("ascii", "replace")
+        holder = present[1].decode("ascii", "replace")
         if holder != self._holder:
             raise UserError(
                 f"the {self._noun} {self._folder} was taken by {_named(holder)} while it was in use: its file system "
@@ -92,6 +87,18 @@ class FolderLock:
             # lock.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
+
+
+def _present(file: Path) -> tuple[os.stat_result, bytes] | None:
+    """Returns what a lock's file is now, and what it says; None where there is none."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return os.fstat(descriptor), os.read(descriptor, _MOST)
+    finally:
+        os.close(descriptor)
 
 
 def is_locked(folder: Path) -> bool:

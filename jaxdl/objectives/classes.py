@@ -5,6 +5,8 @@ Outputs that hold NaN choose no class: they are wrong, whatever the label.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -90,13 +92,14 @@ def class_figures(confusion: np.ndarray) -> dict[str, np.ndarray]:
     Returns:
         ``precision``, ``recall``, ``f1`` and ``iou``, (..., classes) float64 each.
     """
+    counted = counted_classes(confusion)
+    return {name: figure(*counted) for name, figure in _FIGURES.items()}
+
+
+def class_figure(name: str, confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns one of `class_figures`, (..., classes) float64, and `occurring`: after each epoch no other is needed."""
     hits, predicted, actual = counted_classes(confusion)
-    return {
-        "precision": share(hits, predicted),
-        "recall": share(hits, actual),
-        "f1": share(2 * hits, predicted + actual),
-        "iou": share(hits, predicted + actual - hits),
-    }
+    return _FIGURES[name](hits, predicted, actual), predicted + actual > 0
 
 
 def occurring(confusion: np.ndarray) -> np.ndarray:
@@ -109,6 +112,15 @@ def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Returns what share of counts, or of sums of weights, others are; zero divided by zero is 0."""
     shares: np.ndarray = part / np.where(whole > 0, whole, 1)
     return shares
+
+
+# From hits, predictions and labels of each class.
+_FIGURES: Mapping[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    "precision": lambda hits, predicted, actual: share(hits, predicted),
+    "recall": lambda hits, predicted, actual: share(hits, actual),
+    "f1": lambda hits, predicted, actual: share(2 * hits, predicted + actual),
+    "iou": lambda hits, predicted, actual: share(hits, predicted + actual - hits),
+}
 
 
 def counted_classes(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdl.objectives import counting, losses
-from jaxdl.objectives.classes import class_figures, confusion_counts, correct, occurring
+from jaxdl.objectives.classes import class_figure, confusion_counts, correct
 from jaxdl.objectives.objectives import Kind, Objective
 from jaxdl.objectives.questions import answer_counts, right
 from jaxdl.objectives.sections import classes_section, questions_section
@@ -186,7 +186,7 @@ def _last(mask: jax.Array) -> jax.Array:
 
 def _total(partial: np.ndarray) -> np.ndarray:
     """Adds up the entries of all batches in 64 bits."""
-    wide = np.float64 if np.issubdtype(partial.dtype, np.floating) else np.int64
+    wide = np.float64 if partial.dtype.kind == "f" else np.int64
     return np.asarray(partial.sum(axis=0, dtype=wide))
 
 
@@ -272,7 +272,7 @@ class PerClass(Counts):
     def result(self, partials: Mapping[str, np.ndarray]) -> dict[str, Any]:
         counts = self.counts(partials)
         figure = self.figure or self.name
-        values, known = class_figures(counts)[figure], occurring(counts)
+        values, known = class_figure(figure, counts)
         each = "class"
         if counts.ndim == 3:
             values, known, each = values[:, 1], known[:, 1], "question"

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
 from jaxdl import fields
@@ -183,11 +184,13 @@ def _factor(schedule: Schedule, total_steps: int, count: Any) -> Any:
     return schedule.factor(total_steps)(count)
 
 
-# The trials of a sweep ask for the same ones, and each takes longer than writing all figures of a short epoch.
+# The trials of a sweep ask for the same ones, and each takes longer than writing all figures of a short epoch. They are
+# kept on the host: the product with an array on the device would run one more program after each epoch.
 @functools.lru_cache(maxsize=1024)
 def _known_factor(schedule: Schedule, total_steps: int, count: int) -> Any:
     with jax.ensure_compile_time_eval():  # a tracer must not be kept
-        return schedule.factor(total_steps)(count)
+        factor = schedule.factor(total_steps)(count)
+    return np.asarray(factor)[()] if isinstance(factor, jax.Array) else factor
 
 
 def decayed(params: Any) -> Any:

@@ -18,6 +18,7 @@ from jaxdl.errors import UserError
 
 # What stands in front of the fields in a ``config.json``, see `jaxdl.experiment.versions`.
 VERSION, WRITER = "config_version", "jaxdl"
+_SAME = frozenset({int, str, bool, NoneType})  # as they are in JSON
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -28,12 +29,15 @@ def json_text(value: Mapping[str, Any]) -> str:
 
 def plain(value: Any) -> Any:
     """Returns `value` in JSON's own types: arrays as lists, paths as text, numbers that are not finite as strings."""
-    if type(value) in (int, str, bool, NoneType):  # most are: a run writes thousands of figures
+    kind = type(value)
+    if kind in _SAME:  # most are: a run writes thousands of figures
         return value
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if kind is not list and isinstance(value, Mapping):
+        return {str(key): item if type(item) in _SAME else plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [item if type(item) in _SAME else plain(item) for item in value]
     if hasattr(value, "tolist"):  # arrays and scalars of NumPy and JAX
         return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):

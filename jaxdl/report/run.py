@@ -83,7 +83,10 @@ def render(run_dir: Path, sections: Mapping[str, MetricSection], *, plots: bool 
     config = read_config(run_dir) if (run_dir / CONFIG).exists() else {}
     record = read_record(run_dir) if (run_dir / RECORD).exists() else {}
     summary = read_summary(run_dir) if (run_dir / SUMMARY).exists() else {}
-    lines = read_metrics(run_dir) if (run_dir / CONFIG).exists() else []
+    measured = mapping(summary.get("metrics"))
+    tested = any(name.startswith("test/") and is_number(value) for name, value in measured.items())
+    # The curves need them, and the highlights of a run without a test; the report of a sweep's trial has neither.
+    lines = read_metrics(run_dir) if (run_dir / CONFIG).exists() and (plots or not tested) else []
     name = str(summary.get("experiment") or config.get("name") or run_dir.name)
     data = mapping(summary.get("data"))
     used = without_folders(data_used(data)) if data else ""

@@ -54,6 +54,7 @@ class Cache:
         self._data_key: Any = None
         self._loaded: Loaded | None = None
         self._trainers: dict[Key, Trainer] = {}
+        self._last_key: tuple[Experiment, Key] | None = None
 
     def dataset(self, experiment: Experiment) -> Dataset:
         """Returns the experiment's data set; see `jaxdl.experiment.load.load_data`."""
@@ -61,14 +62,18 @@ class Cache:
             return self._load(experiment).dataset(experiment)
 
     def _key(self, experiment: Experiment) -> Key:
-        return self._load(experiment).key(experiment)
+        """Returns the key of a recipe's programs: the last one for the same object, as a training asks for it twice."""
+        last = self._last_key
+        if last is None or last[0] is not experiment:
+            last = self._last_key = experiment, self._load(experiment).key(experiment)
+        return last[1]
 
     def _load(self, experiment: Experiment) -> Loaded:
         key = data_key(experiment)
         if self._loaded is None or key != self._data_key:
             # Drop the old ones first: two large data sets may not fit in memory together.
             self._let_go(list(self._trainers))
-            self._loaded = None
+            self._loaded = self._last_key = None
             self._loaded = Loaded(experiment, self._data_dir, self._notify)
             self._data_key = key
         return self._loaded
@@ -85,8 +90,9 @@ class Cache:
             UserError: the data cannot be loaded, the recipe does not fit them, or it has too many steps to count.
         """
         with self._lock:
-            loaded = self._load(experiment)
-            key, dataset, examples = loaded.key(experiment), loaded.dataset(experiment), loaded.examples(experiment)
+            key, loaded = self._key(experiment), self._loaded
+            assert loaded is not None  # the key is on these data
+            dataset, examples = loaded.dataset(experiment), loaded.examples(experiment)
             fold = (dataset.spec, examples) if isinstance(examples, Resident) and experiment.data.folds else None
             if key not in self._trainers:
                 if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs

@@ -134,10 +134,13 @@ class Feed(Visits):
         """How long the device waited for examples, in seconds: it has them all."""
         return 0.0
 
-    def order(self, epoch: int) -> jax.Array:
-        """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32 on the device."""
-        visits: jax.Array = placed(self.visits(epoch), self.data.sharding)
-        return visits
+    def order(self, epoch: int) -> np.ndarray | jax.Array:
+        """Returns the order of an epoch, 0 for the first: (examples_per_epoch,) int32, where programs take it from."""
+        visits = self.visits(epoch)
+        if self.data.sharding is None and jax.default_backend() == "cpu":
+            return visits  # placing it takes longer than a train step of a small model, and it is in the same memory
+        on_device: jax.Array = placed(visits, self.data.sharding)
+        return on_device
 
     def program(self, run: Program) -> tuple[Program, tuple[Any, ...]]:
         """Returns the train program, and the shapes of its `arguments`, without state and hparams.
@@ -168,4 +171,4 @@ class Feed(Visits):
     def batch(self, step: int) -> Batch:
         """Returns the examples of the train step after `step` steps, by name, (batch_size, ...)."""
         epoch, number = divmod(step, self.steps_per_epoch)
-        return batch_of_step(self.data.arrays, self.order(epoch), number, self.batch_size)
+        return batch_of_step(self.data.arrays, jnp.asarray(self.order(epoch)), number, self.batch_size)

@@ -68,6 +68,7 @@ class OneRun:
     def __post_init__(self) -> None:
         self.experiment = self.trainer.experiment
         self.figures = Figures(self.directory)
+        self._has_rate = any(field.path == "learning_rate" for field in own_fields(self.experiment.optimizer))
         self.calls = hook_calls(self.trainer, self.dataset, self.directory, self.figures, self.notify)
 
     def start(self) -> tuple[TrainState, Rows | None]:
@@ -227,7 +228,7 @@ class OneRun:
 
     def _learning_rate(self, epoch: Epoch) -> float | None:
         """Returns the learning rate of an epoch's last step; None where an optimizer of one's own has it inside."""
-        if not any(field.path == "learning_rate" for field in own_fields(self.experiment.optimizer)):
+        if not self._has_rate:
             return None
         rate = self.experiment.optimizer.learning_rate_at(epoch.step - 1, self.trainer.total_steps)
         return float(rate) * float(epoch.metrics["train"].get("rate_factor", 1.0))

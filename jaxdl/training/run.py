@@ -188,7 +188,7 @@ def run_training(
             experiment = experiment.for_spec(dataset.spec)
             if together is not None:
                 refuse_what_is_for_one(experiment, dataset)
-            check_same(together, facts_of(experiment, dataset))
+                check_same(together, facts_of(experiment, dataset))
             check_same_data(directory.path, experiment, dataset, accept_changed_data)
             large = about_batch(experiment, dataset)
             if large is not None:

@@ -100,6 +100,17 @@ def test_the_metrics_follow_from_the_objective_where_the_recipe_leaves_them_open
     assert replace(RECIPE, {"metrics": ()}).for_spec(spec).measured == ()
 
 
+def test_a_recipe_that_is_fitted_is_fitted_again_only_after_a_change(tmp_path: Path) -> None:
+    spec = Digits().spec(tmp_path)
+    fitted = RECIPE.for_spec(spec)
+    assert fitted.for_spec(spec) is fitted
+    assert fitted.for_spec(dataclasses.replace(spec)) == fitted  # of data like these
+    with pytest.raises(UserError, match=r"optimizer\.learning_rate=-1\.0: must be greater than 0"):
+        replace(fitted, {"optimizer.learning_rate": -1.0}).for_spec(spec)
+    with pytest.raises(UserError, match="metrics=top_11: the model has 10 outputs"):
+        dataclasses.replace(fitted, metrics=("top_11",)).for_spec(spec)
+
+
 def test_metrics_that_do_not_fit_the_objective_or_the_classes_are_refused(tmp_path: Path) -> None:
     spec = Digits().spec(tmp_path)
     huber = replace(RECIPE, {"objective": OBJECTIVES.make("huber"), "metrics": ("r_squared", "f1")})

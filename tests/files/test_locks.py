@@ -86,11 +86,11 @@ def test_a_folder_that_is_removed_or_made_anew_is_held_no_more(tmp_path: Path) -
 def test_a_disk_that_does_not_answer_is_no_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = lock(tmp_path)
 
-    def fail(path: object) -> None:
+    def fail(path: object, flags: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
     with monkeypatch.context() as patch, pytest.raises(UserError, match="Input/output error") as found:
-        patch.setattr(os, "stat", fail)
+        patch.setattr(os, "open", fail)
         held.check()
     assert isinstance(found.value.__cause__, OSError)  # so that a sweep knows it for an error of the disk
     held.check()

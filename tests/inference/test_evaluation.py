@@ -46,6 +46,15 @@ def test_evaluation_counts_every_example_once_on_any_batch_size(size: int) -> No
         assert figures["loss"] == pytest.approx(losses.mean(), rel=1e-5)
 
 
+def test_recipes_that_share_an_evaluation_are_evaluated_by_their_own_metrics() -> None:
+    trainer = jaxdl.Trainer(experiment(), blobs())
+    other = trainer.variant(jaxdl.replace(trainer.experiment, {"metrics": ("accuracy",)}))
+    state = trainer.init_state()
+    for _ in range(2):
+        assert set(trainer.evaluate(state, "test")) == {"loss", "accuracy", "confusion"}
+        assert set(other.evaluate(state, "test")) == {"loss", "accuracy"}
+
+
 @pytest.mark.slow
 def test_figures_do_not_depend_on_the_batch_size() -> None:
     dataset, found = blobs(), []

@@ -163,6 +163,11 @@ def test_the_learning_rate_can_be_asked_for() -> None:
     # A factor that was first asked for while another program was traced is a number afterwards, too.
     within = jax.jit(lambda rate: rate * optimizer.learning_rate_at(3, 7))
     assert float(within(2.0)) == pytest.approx(2 * float(optimizer.learning_rate_at(3, 7)))
+    # One that is kept on the host is that of the device, to the bit.
+    kept, computed = (
+        [float(optimizer.learning_rate_at(kind(count), 9)) for count in range(9)] for kind in (int, np.int32)
+    )
+    assert kept == computed
 
 
 def test_defaults_are_those_that_the_docstrings_state() -> None:

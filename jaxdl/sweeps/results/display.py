@@ -95,6 +95,8 @@ class SweepDisplay:
         self._earlier = 0
         self._running: dict[int, _Running] = {}
         self._combinations: dict[Key, dict[str, Trial]] = {}  # their completed trials, by seed
+        # The smallest is the best; None: one that keeps no bound. Each line about a trial looks at those of all.
+        self._ranks: dict[Key, tuple[int, float] | None] = {}
         self._area = LiveArea(self._rendered, file)
         self._lock = threading.Lock()
 
@@ -133,8 +135,7 @@ class SweepDisplay:
             self._ended.append(trial)
             self._earlier += earlier
         if trial.completed:
-            same = self._combinations.setdefault(combination_key(trial.values), {})
-            same.setdefault(values_text({path: trial.values.get(path) for path in REPEATED}), trial)
+            self._take(trial)
         if not earlier:
             self._area.line(self._line(trial))
 
@@ -151,18 +152,23 @@ class SweepDisplay:
             parts.append(trial.outcome.reason)
         return "  ".join([*parts, self._best_text(), self._counts()])
 
+    def _take(self, trial: Trial) -> None:
+        """Notes a completed trial, and ranks its combination by the number of its seeds and the mean over them."""
+        key = combination_key(trial.values)
+        with self._lock:
+            same = self._combinations.setdefault(key, {})
+            same.setdefault(values_text({path: trial.values.get(path) for path in REPEATED}), trial)
+            seeds = list(same.values())
+            rank = -len(seeds), self._definition.loss(_mean(seeds))
+            self._ranks[key] = rank if self._keeps_bounds(seeds) else None
+
     def _best_text(self) -> str:
         """Returns the best combination so far, by the mean over its seeds, of those with the most seeds."""
-
-        def rank(seeds: list[Trial]) -> tuple[int, float]:
-            return -len(seeds), self._definition.loss(_mean(seeds))
-
         with self._lock:
-            combinations = [list(seeds.values()) for seeds in self._combinations.values()]
-        combinations = [seeds for seeds in combinations if self._keeps_bounds(seeds)]
-        if not combinations:
+            ranks = {key: rank for key, rank in self._ranks.items() if rank is not None}
+            best = list(self._combinations[min(ranks, key=ranks.__getitem__)].values()) if ranks else []
+        if not best:
             return "no best yet"
-        best = min(combinations, key=rank)
         over = f" over {repeats(best)}" if len(best) > 1 else ""
         return f"best {figure(_mean(best))}{over} (trial {min(trial.number for trial in best)})"
 

@@ -189,8 +189,10 @@ def apply(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
     Raises:
         UserError: a chosen part does not have one of the fields.
     """
-    experiment = with_parts(experiment, values)
-    parts = {field.path for field in walk(experiment) if field.declaration.family is not None}
+    parts: set[str] = set()
+    if any(isinstance(value, str) for value in values.values()):  # only a name can stand for a part
+        experiment = with_parts(experiment, values)
+        parts = {field.path for field in walk(experiment) if field.declaration.family is not None}
     numbers = {path: value for path, value in values.items() if path not in parts}
     try:
         return replace(experiment, numbers)

@@ -86,6 +86,7 @@ class Schedule:
         in_table = table.trials()
         self._rows = len(in_table)
         self._trials: dict[int, Trial] = {trial.number: trial for trial in with_waiting(in_table, planned)}
+        self._made: dict[int, Experiment] = {}  # of the trials whose programs were looked at, until they begin
         if not definition.adaptive:
             self._queue = self._by_program()
         else:
@@ -107,7 +108,8 @@ class Schedule:
     def _by_program(self) -> list[int]:
         """Returns the trials to run: first those already started, then the others, grouped by their programs."""
         left = [trial for trial in self._trials.values() if trial.outcome is None]
-        keys = {trial.number: program_key(self.experiment(trial.values)) for trial in left}
+        self._made = {trial.number: self.experiment(trial.values) for trial in left}
+        keys = {number: program_key(experiment) for number, experiment in self._made.items()}
         first = {key: number for number, key in sorted(keys.items(), reverse=True)}
         order = sorted(left, key=lambda trial: (trial.state != "running", first[keys[trial.number]], trial.number))
         return [trial.number for trial in order]
@@ -282,9 +284,11 @@ class Schedule:
         run_dir = trial_dir(self._sweep_dir, trial.number)
         values = [f"--{path}={show(value)}" for path, value in trial.values.items()]
         alone = not (self._cohorts.together or self._brackets)
+        made = trial.number in self._made
+        experiment = self._made.pop(trial.number) if made else self.experiment(trial.values)
         return Job(
             trial.number,
-            self.experiment(trial.values),
+            experiment,
             run_dir,
             self._data_dir,
             (*self._command, *values, f"--run_dir={run_dir}") if self._command else (),
