@@ -72,12 +72,13 @@ def multiplies_gates(jaxpr: core.Jaxpr, in_loop: bool = False) -> bool:
     return False
 
 
-def calls_native(jaxpr: core.Jaxpr, dtype: str) -> bool:
-    """Returns whether a native operation is called with arrays of a dtype."""
+def calls_native(jaxpr: core.Jaxpr, dtype: str, name: str = "jaxdl_") -> bool:
+    """Returns whether a native operation, whose name begins with `name`, is called with arrays of a dtype."""
     for equation in jaxpr.eqns:
-        if equation.primitive.name == "ffi_call" and any(str(each.aval.dtype) == dtype for each in equation.invars):  # type: ignore[attr-defined]
+        is_one = equation.primitive.name == "ffi_call" and equation.params["target_name"].startswith(name)
+        if is_one and any(str(each.aval.dtype) == dtype for each in equation.invars):  # type: ignore[attr-defined]
             return True
-        if any(calls_native(inner, dtype) for inner in inner_programs(equation.params)):
+        if any(calls_native(inner, dtype, name) for inner in inner_programs(equation.params)):
             return True
     return False
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 
 from jaxdl import ops
+from jaxdl.backend.compiler import compiler_options
 from jaxdl.backend.jaxprs import product_flops
 from jaxdl.ops import fused_lstm, library
 
@@ -25,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not library.can_be_built(), reason="needs a C++ compiler and the extra native"),
 ]
 FORMS = ("ahead", "reverse", "both")
+LEVEL = "xla_backend_optimization_level"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -111,6 +113,19 @@ def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
         found.append(natively(partial(with_gradients, "both", None), *arrays))
     for other in found[1:]:
         jax.tree.map(np.testing.assert_array_equal, other, found[0])
+
+
+def test_a_program_with_it_is_compiled_in_less_time_and_to_the_same_bits():
+    arrays = arrays_of(8, 6, 5, 32)
+    with library.computed_by("onednn"):
+        traced = jax.jit(partial(with_gradients, "both", None)).trace(*arrays)
+    given = compiler_options(traced.jaxpr.jaxpr)
+    assert given[LEVEL] == "1"
+    lowered = traced.lower()
+    less, default = (lowered.compile(options)(*arrays) for options in (given, given | {LEVEL: "3"}))
+    jax.tree.map(np.testing.assert_array_equal, less, default)
+    plain = jax.jit(partial(with_gradients, "both", None)).trace(*arrays)
+    assert LEVEL not in compiler_options(plain.jaxpr.jaxpr), "XLA's recurrence has slower steps with it"
 
 
 def test_not_even_nan_in_the_padding_reaches_results_or_gradients_but_elsewhere_it_does():
