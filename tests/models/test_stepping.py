@@ -14,8 +14,8 @@ def test_steps_with_carried_states_give_the_outputs_of_the_whole_sequence(cell, 
     model = jaxdl.RNN(features=features, cell=cell, embed=embed, vocabulary=9, every_step=True, outputs=7)
     random = np.random.RandomState(0)
     inputs = random.randint(0, 9, (2, 8)) if embed else random.normal(size=(2, 8, 3)).astype(np.float32)
-    params = model.init(jax.random.key(0), inputs)["params"]
-    whole = model.apply({"params": params}, inputs)
+    params = jax.jit(model.init)(jax.random.key(0), inputs)["params"]
+    whole = jax.jit(model.apply)({"params": params}, inputs)
     states, parts = first_states(model, 2), []
     for start, stop in ((0, 3), (3, 4), (4, 8)):
         outputs, states = advance(model, params, jax.numpy.asarray(inputs[:, start:stop]), states)
