@@ -27,8 +27,7 @@ from jaxdl.files.paths import expanded
 from jaxdl.optim.schedules import Constant
 from jaxdl.report.format import data_used
 from jaxdl.report.terminal import say_nothing
-from jaxdl.steps.functions import Batch, Steps, TrainState
-from jaxdl.steps.gradients import model_errors
+from jaxdl.steps.functions import Batch, Steps, TrainState, model_errors
 from jaxdl.steps.layout import Layout, known
 from jaxdl.steps.many import batch_of_step
 from jaxdl.training.cache import Cache

@@ -13,8 +13,7 @@ import numpy as np
 
 from jaxdl.data.named import full_name, names_of
 from jaxdl.errors import UserError
-from jaxdl.steps.functions import Batch, Steps
-from jaxdl.steps.gradients import model_errors
+from jaxdl.steps.functions import Batch, Steps, model_errors
 
 T = TypeVar("T")
 Lengths = Mapping[str, tuple[int, ...]]
@@ -22,7 +21,7 @@ Lengths = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Buckets:
-    """The lengths to which a batch of sequences may be cut; a static argument of jitted functions.
+    """The lengths to which a batch of sequences may be cut.
 
     Attributes:
         lengths: of each input that has lengths, by its name, which is empty where there is a single one: one length for
@@ -33,9 +32,6 @@ class Buckets:
 
     lengths: Lengths = field(default_factory=dict)
     cut: Mapping[str, str] = field(default_factory=dict)
-
-    def __hash__(self) -> int:
-        return hash((*self.lengths.items(), *self.cut.items()))
 
     @property
     def count(self) -> int:

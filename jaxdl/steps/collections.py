@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,15 +63,6 @@ def sown_metrics(sown: Mapping[str, Any], taken: Mapping[str, Any]) -> dict[str,
             of_each = jnp.stack([leaf.sum() if name == LOSSES else leaf.mean() for leaf in leaves])
             metrics[key] = of_each.sum() if name == LOSSES else of_each.mean()
     return metrics
-
-
-def summarised(sown: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what was sown with each array as the number, () float32, that `sown_metrics` takes it for."""
-
-    def number(name: str, value: Any) -> jax.Array:
-        return _float32(value).sum() if name == LOSSES else _float32(value).mean()
-
-    return {name: jax.tree.map(functools.partial(number, name), dict(values)) for name, values in sown.items()}
 
 
 def carried(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

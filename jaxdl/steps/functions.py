@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax.errors import ScopeParamShapeError
 
+from jaxdl.backend.debugging import users_line
 from jaxdl.data import Spec
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -19,19 +22,16 @@ from jaxdl.objectives.metrics import training_metrics
 from jaxdl.steps import averages, scaling
 from jaxdl.steps.at_once import differentiate_batch, figures_of
 from jaxdl.steps.averages import AVERAGE, prefix_of
-from jaxdl.steps.collections import sown_metrics, split, summarised
+from jaxdl.steps.collections import sown_metrics, split
 from jaxdl.steps.elements import Batch as Batch
 from jaxdl.steps.figures import eval_metrics
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
-from jaxdl.steps.gradients import Differentiated, model_errors, update_errors
+from jaxdl.steps.gradients import Differentiated, update_errors
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState as TrainState
 from jaxdl.steps.state import parted, with_others
 from jaxdl.steps.statistics import with_batch
-
-if TYPE_CHECKING:
-    from jaxdl.steps.buckets import Buckets
 
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
@@ -42,21 +42,14 @@ SKIPPED, LOSS_SCALE = "skipped", "loss_scale"
 _AUGMENTATION = 2**31
 
 
-class TrainStep(Protocol):
-    def __call__(
-        self, state: TrainState, batch: Batch, hparams: Hyperparameters, buckets: Buckets | None = None
-    ) -> tuple[TrainState, dict[str, jax.Array]]: ...
-
-
 class Steps(NamedTuple):
     """The pure functions of one experiment, jitted; they work with vmap, shardings and jit like any others.
 
     Attributes:
         init_state: ``(seed) -> TrainState``; seed () uint32.
-        train_step: ``(state, batch, hparams, buckets=None) -> (state, metrics)``; metrics are () float32: ``loss``, the
-            experiment's metrics that are measured in training (`training_metrics`: accuracy), with ``nan="skip"`` or in
-            float16 also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``. Of `buckets`, which are
-            static, forward and backward pass take the batch cut to one of their lengths.
+        train_step: ``(state, batch, hparams) -> (state, metrics)``; metrics are () float32: ``loss``, the experiment's
+            metrics that are measured in training (`training_metrics`: accuracy), with ``nan="skip"`` or in float16
+            also ``skipped``, 1 for a dropped update, and in float16 ``loss_scale``.
         eval_step: ``(state, batch, hparams={}) -> sums``, the partial sums of `eval_metrics`, whose ``result`` turns
             the sums of all batches into figures (see `jaxdl.objectives.metrics`); hparams only if they differ from the
             experiment's own. Of a state with an average of its parameters also those of the average, with ``ema_`` or
@@ -67,7 +60,7 @@ class Steps(NamedTuple):
     """
 
     init_state: Callable[[Any], TrainState]
-    train_step: TrainStep
+    train_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
     eval_step: Callable[..., Sums]
     predict_step: Callable[..., Any]
 
@@ -79,18 +72,38 @@ class BesideSteps(NamedTuple):
         begin_with: ``(state, params, model_state) -> TrainState``: a state before the first step with other parameters
             and variables of the model in the place of its own.
         add_to_average: ``(state) -> state``, whose equal average (``training.swa``) has the parameters, too.
-        measure_step: ``(state, batch, hparams, buckets=None) -> (state, {})``: with batch statistics of the average
-            measured on one more batch, which ``step`` counts, too; the first of them at the end of an epoch.
+        measure_step: ``(state, batch, hparams) -> (state, {})``: with batch statistics of the average measured on one
+            more batch, which ``step`` counts, too; the first of them at the end of an epoch.
     """
 
     begin_with: Callable[[TrainState, Any, Any], TrainState]
     add_to_average: Callable[[TrainState], TrainState]
-    measure_step: TrainStep
+    measure_step: Callable[[TrainState, Batch, Hyperparameters], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def hyperparameters(experiment: Experiment) -> dict[str, float]:
     """Returns the numbers that enter the train step as data, by dotted path (the seed enters through the state)."""
     return {path: value for path, value in traced_values(experiment).items() if path != "seed"}
+
+
+@contextlib.contextmanager
+def model_errors() -> Iterator[None]:
+    """Turns a model's error about its inputs into a `UserError` of one line, which names the line of a user's model."""
+    try:
+        yield
+    except (ValueError, ScopeParamShapeError) as error:
+        line = users_line(error)
+        place = "" if line is None else f" (at {line})"
+        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error
+    except TypeError as error:
+        if "__call__() " not in str(error):
+            raise
+        raise UserError(
+            f"the model cannot be called as model.apply(variables, inputs, train=..., lengths=...): {error}. Give its "
+            "__call__ the arguments (self, inputs, *, train=False, lengths=None)."
+        ) from error
+    except OverflowError as error:
+        raise UserError(f"the model is too large ({' '.join(str(error).split())}): lower its sizes.") from error
 
 
 def state_shapes(steps: Steps) -> TrainState:
@@ -128,7 +141,7 @@ def make_steps(
     functions = _Functions(experiment.for_spec(spec), spec, total_steps, class_weights, layout)
     return Steps(
         jax.jit(functions.init_state),
-        jax.jit(functions.train_step, static_argnames="buckets"),
+        jax.jit(functions.train_step),
         jax.jit(functions.eval_step),
         jax.jit(functions.predict_step),
     )
@@ -140,9 +153,7 @@ def make_beside_steps(
     """Returns what a training needs beside its steps; the arguments are those of `make_steps`."""
     functions = _Functions(experiment.for_spec(spec), spec, total_steps, None, layout)
     return BesideSteps(
-        jax.jit(functions.begin_with),
-        jax.jit(functions.add_to_average),
-        jax.jit(functions.measure_step, static_argnames="buckets"),
+        jax.jit(functions.begin_with), jax.jit(functions.add_to_average), jax.jit(functions.measure_step)
     )
 
 
@@ -203,13 +214,10 @@ class _Functions:
         return with_others(opt_state, others)
 
     def train_step(
-        self, state: TrainState, batch: Batch, hparams: Hyperparameters, buckets: Buckets | None = None
+        self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         recipe, forward = self._forward.with_numbers(hparams)
-        if buckets is None or buckets.count < 2:
-            found = self._differentiate(recipe, forward, state, batch)
-        else:  # the update is compiled once, not once for each length
-            found = buckets.run(lambda cut: self._differentiate_cut(recipe, forward, state, cut), batch)
+        found = self._differentiate(recipe, forward, state, batch)
         opt_state, others = parted(state.opt_state)
         with jax.named_scope(OPTIMIZER_SCOPE):
             transformation = recipe.optimizer.transformation(self._total_steps)
@@ -296,19 +304,15 @@ class _Functions:
         return state.replace(opt_state=with_others(opt_state, others | {AVERAGE: average}))
 
     def measure_step(
-        self, state: TrainState, batch: Batch, hparams: Hyperparameters, buckets: Buckets | None = None
+        self, state: TrainState, batch: Batch, hparams: Hyperparameters
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         recipe, forward = self._forward.with_numbers(hparams)
         opt_state, others = parted(state.opt_state)
         number = state.step % (self._total_steps // recipe.training.epochs)
+        batch, key = self._augmented(recipe, forward, state, batch)
         of_average = averages.averaged(state)
         assert of_average is not None
-
-        def measured_with(batch: Batch) -> Any:
-            batch, key = self._augmented(recipe, forward, state, batch)
-            return with_batch(forward, recipe, of_average.params, of_average.model_state, batch, key, number)
-
-        measured = measured_with(batch) if buckets is None else buckets.run(measured_with, batch)
+        measured = with_batch(forward, recipe, of_average.params, of_average.model_state, batch, key, number)
         average = others[AVERAGE] | {"model_state": jax.tree.map(averages.wide, measured)}
         opt_state = with_others(opt_state, others | {AVERAGE: average})
         return state.replace(step=state.step + 1, opt_state=opt_state), {}
@@ -330,15 +334,6 @@ class _Functions:
         scale = others[LOSS_SCALE]["scale"] if LOSS_SCALE in others else None
         of_state = (state.params, state.model_state)
         return differentiate_batch(forward, recipe, self._layout, *of_state, batch, dropout_key, scale)
-
-    def _differentiate_cut(
-        self, recipe: Experiment, forward: Forward, state: TrainState, batch: Batch
-    ) -> Differentiated:
-        """Returns what `_differentiate` does, in shapes that do not depend on the length of the batch's sequences."""
-        found = self._differentiate(recipe, forward, state, batch)
-        sums = figures_of(forward, recipe, found)
-        parts, sown = dict(found.parts), summarised(found.sown)
-        return found._replace(outputs=None, targets=None, mask=None, sums=sums, parts=parts, sown=sown)
 
 
 def _float32(number: Any) -> jax.Array:

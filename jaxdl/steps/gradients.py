@@ -10,10 +10,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax.errors import ScopeParamShapeError
 
 from jaxdl.backend.compiler import without_jit
-from jaxdl.backend.debugging import users_line
 from jaxdl.backend.recompute import recomputed
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
@@ -191,26 +189,6 @@ def _divided(gradients: Any, scale: jax.Array | None) -> Any:
     if scale is None:
         return gradients
     return jax.tree.map(lambda gradient: (gradient / scale).astype(gradient.dtype), gradients)
-
-
-@contextlib.contextmanager
-def model_errors() -> Iterator[None]:
-    """Turns a model's error about its inputs into a `UserError` of one line, which names the line of a user's model."""
-    try:
-        yield
-    except (ValueError, ScopeParamShapeError) as error:
-        line = users_line(error)
-        place = "" if line is None else f" (at {line})"
-        raise UserError(f"the model does not fit the data: {' '.join(str(error).split())}{place}") from error
-    except TypeError as error:
-        if "__call__() " not in str(error):
-            raise
-        raise UserError(
-            f"the model cannot be called as model.apply(variables, inputs, train=..., lengths=...): {error}. Give its "
-            "__call__ the arguments (self, inputs, *, train=False, lengths=None)."
-        ) from error
-    except OverflowError as error:
-        raise UserError(f"the model is too large ({' '.join(str(error).split())}): lower its sizes.") from error
 
 
 @contextlib.contextmanager

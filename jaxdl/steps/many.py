@@ -101,7 +101,7 @@ def run_train_steps(
         with jax.named_scope(INPUT_SCOPE):
             batch = batch_of_step(arrays, order, number, batch_size, layout)
         with known(layout):
-            state, metrics = steps.train_step(state, batch, hparams, buckets=buckets)
+            state, metrics = buckets.run(lambda batch: steps.train_step(state, batch, hparams), batch)
         state = state if layout is None else layout.state(state)
         return state, jax.tree.map(lambda row, value: row.at[number].set(value), rows, metrics)
 

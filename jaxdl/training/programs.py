@@ -22,8 +22,7 @@ from jaxdl.experiment.weights import ClassWeights
 from jaxdl.fields import Field, show, walk
 from jaxdl.inference.evaluation import Evaluation, device_hparams
 from jaxdl.steps.buckets import Buckets, buckets_for
-from jaxdl.steps.functions import Steps, TrainState, make_beside_steps, make_steps, state_shapes
-from jaxdl.steps.gradients import model_errors
+from jaxdl.steps.functions import Steps, TrainState, make_beside_steps, make_steps, model_errors, state_shapes
 from jaxdl.steps.layout import SMALL, Layout, known, layout_of
 from jaxdl.steps.many import run_train_steps
 from jaxdl.steps.rules import rules_of
