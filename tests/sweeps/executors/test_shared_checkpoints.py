@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,15 @@ def sweep(sweep_dir: Path, batch: Any = 2, space: Any = SPACE, **given: Any) -> 
 
 def copying(function: Callable[..., Any], folder: Path, copies: Path) -> Callable[..., Any]:
     """Returns a function that copies a folder after each call: what is there if the process is killed then."""
+    one = threading.Lock()
 
     def call(*given: Any, **named: Any) -> Any:
         result = function(*given, **named)
-        shutil.copytree(folder, copies / str(len(list(copies.iterdir()))))
+        with one:
+            try:
+                shutil.copytree(folder, copies / str(len(list(copies.iterdir()))))
+            except shutil.Error as error:  # another trial completed what it was writing
+                assert all(".orbax-checkpoint-tmp" in source for source, *_ in error.args[0]), error
         return result
 
     copies.mkdir()
