@@ -129,8 +129,8 @@ class Beside:
                 with contextlib.closing(Writer(files[name], array.shape[1:], array.dtype)) as writer:
                     for part in self._rows.parts(array):
                         writer.write(part)
-        except OSError:
-            for file in files.values():  # room for others, where the disk is full
+        except (OSError, _GivenUp):
+            for file in files.values():  # room for those that are written instead, also where the disk is nearly full
                 file.unlink(missing_ok=True)
             raise
         return files

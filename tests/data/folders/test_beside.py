@@ -58,6 +58,7 @@ def test_without_all_rows_there_is_nothing_and_no_thread_is_left(tmp_path: Path,
             work.reach(11)
     assert work.results() is None
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("beside decoding")]
+    assert not list(tmp_path.iterdir()), "what was written of them takes no room any more"
 
 
 def test_a_full_disk_costs_the_files_alone(tmp_path: Path, monkeypatch):
