@@ -216,7 +216,7 @@ def _pixels(path: Path, shape: tuple[int, ...], fit: Fit) -> np.ndarray:
 def _plain_jpeg(stream: IO[bytes], shape: tuple[int, ...], fit: Fit) -> np.ndarray | None:
     """Returns what `drawn` returns of a JPEG file of which Pillow need not be asked; None for others.
 
-    Pillow takes as long to open a file as a third of a small picture takes to decode, and keeps Python's lock.
+    Pillow takes a seventh of the time of a picture of 224x224 to open its file, and keeps Python's lock meanwhile.
 
     Args:
         stream: the file, opened in binary mode; where None is returned, it stands at its begin again.

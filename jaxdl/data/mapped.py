@@ -97,7 +97,7 @@ class Rows:
     def __setitem__(self, row: int, example: np.ndarray) -> None:
         example = np.ascontiguousarray(example)
         assert example.shape == self._shape[1:] and example.dtype == self._dtype
-        self._write(memoryview(example.reshape(-1).view(np.uint8)), self._start + row * self._each)
+        self._write(example.reshape(-1).view(np.uint8).data, self._start + row * self._each)
 
     def close(self) -> None:
         """Says that all is written; `array` stays."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from jaxdl.backend.cores import usable_cores
 from jaxdl.data.lengths import steps_that_count
 from jaxdl.data.named import of_view
 from jaxdl.data.preprocess import Preprocess
@@ -83,34 +80,20 @@ def of_bytes(values: np.ndarray, scale: float) -> tuple[tuple[float, ...], tuple
 
 
 def _sums_of_bytes(values: np.ndarray) -> tuple[list[int], list[int]]:
-    """Returns the sums of bytes, and of their squares, for each entry of the last axis; on all cores."""
+    """Returns the sums of bytes, and of their squares, for each entry of the last axis."""
     size = values.shape[-1]
     width = size * max(1, _ROW_BYTES // size)
-    piece = width * _ROWS * max(1, _PART // (width * _ROWS))
-    sums = np.zeros((2, size), np.int64)
-    with ThreadPoolExecutor(len(usable_cores())) as pool:  # which starts a thread for each piece at most
-        for examples in parts(values):
-            flat = examples.reshape(-1)
-            pieces = [flat[start : start + piece] for start in range(0, len(flat), piece)]
-            if len(pieces) > 1:
-                sums += sum(pool.map(functools.partial(_sums_of_piece, size=size, width=width), pieces))
-            elif pieces:
-                sums += _sums_of_piece(pieces[0], size, width)
-    total, squares = sums.tolist()
-    return total, squares
-
-
-def _sums_of_piece(flat: np.ndarray, size: int, width: int) -> np.ndarray:
-    """Returns sums and sums of squares, (2, size) int64, of bytes that lie one after another; in rows of `width`."""
-    sums = np.zeros((2, size), np.int64)
-    whole = len(flat) // width * width
-    for rows in (flat[:whole].reshape(-1, width), flat[whole:].reshape(-1, size)):
-        for start in range(0, len(rows), _ROWS):
-            some = rows[start : start + _ROWS]
-            sums[0] += some.sum(0, dtype=np.uint16).reshape(-1, size).sum(0, dtype=np.int64)
-            of_squares = np.multiply(some, some, dtype=np.uint16).sum(0, dtype=np.uint32)
-            sums[1] += of_squares.reshape(-1, size).sum(0, dtype=np.int64)
-    return sums
+    sums, squares = np.zeros((2, size), np.int64)
+    for examples in parts(values):
+        flat = examples.reshape(-1)
+        whole = len(flat) // width * width
+        for rows in (flat[:whole].reshape(-1, width), flat[whole:].reshape(-1, size)):
+            for start in range(0, len(rows), _ROWS):
+                some = rows[start : start + _ROWS]
+                sums += some.sum(0, dtype=np.uint16).reshape(-1, size).sum(0, dtype=np.int64)
+                of_squares = np.multiply(some, some, dtype=np.uint16).sum(0, dtype=np.uint32)
+                squares += of_squares.reshape(-1, size).sum(0, dtype=np.int64)
+    return sums.tolist(), squares.tolist()
 
 
 def with_standard_targets(dataset: Dataset) -> Dataset:

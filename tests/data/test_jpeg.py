@@ -13,6 +13,7 @@ from PIL import Image
 
 import jaxdl.data.jpeg
 from jaxdl.data.images import load_image
+from jaxdl.data.spec import Fit
 from jaxdl.errors import UserError
 
 pytest.importorskip("simplejpeg")
@@ -23,14 +24,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("jpeg") / "image.jpg"
 
 
-def both(path: Path, shape: tuple[int, int, int]) -> list[np.ndarray | str]:
+def both(path: Path, shape: tuple[int, int, int], fit: Fit = "stretch") -> list[np.ndarray | str]:
     """Returns what is read with simplejpeg and without it: pixels, or the message of an error."""
     found: list[np.ndarray | str] = []
     with pytest.MonkeyPatch.context() as patch:
         for decoder in (jaxdl.data.jpeg._decoder, lambda: None):
             patch.setattr(jaxdl.data.jpeg, "_decoder", decoder)
             try:
-                found.append(load_image(path, shape))
+                found.append(load_image(path, shape, fit))
             except UserError as error:
                 found.append(str(error))
     return found
@@ -164,3 +165,13 @@ def test_a_changed_byte_before_the_pixels_ends_in_the_same_way(file, place, byte
     content[place] = byte
     file.write_bytes(content)
     np.testing.assert_array_equal(*both(file, (24, 32, 3)))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("room", [(30, 20), (9, 33), (100, 120)])
+def test_each_fit_is_the_same(file, fit, mode, room):
+    file.write_bytes(encoded((90, 61), mode, 9))
+    for channels in (1, 3):
+        with_it, alone = both(file, (*room, channels), fit)
+        np.testing.assert_array_equal(with_it, alone)

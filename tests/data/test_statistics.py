@@ -139,12 +139,3 @@ def test_statistics_of_many_bytes_do_not_overflow():
     values[::7] = 251
     (mean,), (deviation,) = of_bytes(values, 1.0)
     np.testing.assert_allclose([mean, deviation], [values.mean(), values.std()], rtol=1e-12)
-
-
-def test_sums_over_several_threads_are_exact(monkeypatch):
-    monkeypatch.setattr(statistics, "_PART", 1)
-    monkeypatch.setattr(statistics, "usable_cores", lambda: [0, 1, 2])
-    values = np.random.RandomState(0).randint(0, 256, (41, 50, 70, 3)).astype(np.uint8)
-    sums, squares = statistics._sums_of_bytes(values)
-    assert sums == values.sum((0, 1, 2), dtype=np.int64).tolist()
-    assert squares == (values.astype(np.int64) ** 2).sum((0, 1, 2)).tolist()
