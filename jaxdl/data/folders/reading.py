@@ -183,7 +183,7 @@ def decode(
         channels: 1 or 3; None: 1 if every picture of train is gray, otherwise 3.
         fit: how pictures of other shapes are brought to this one.
         notify: called with progress lines.
-        drafts: an existing folder for files of inputs, which are written meanwhile; None: none are.
+        drafts: an existing folder for the file that is kept, which is filled meanwhile; None: there is none.
         skip: whether what cannot be used is left out and listed, or an error.
 
     Returns:
