@@ -62,9 +62,7 @@ def adam(
 
     def own(numbers: jax.Array, *arrays: jax.Array) -> Arrays:
         by = Numbers(*numbers)
-        found = [
-            _stepped(by, decay, *arrays[place::count]) for place, decay in zip(range(count), decays, strict=True)
-        ]
+        found = [_stepped(by, decay, *arrays[place::count]) for place, decay in zip(range(count), decays, strict=True)]
         return tuple(array for kind in zip(*found, strict=True) for array in kind)
 
     def native(numbers: jax.Array, *arrays: jax.Array) -> Arrays:
