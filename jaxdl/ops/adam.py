@@ -42,8 +42,9 @@ def adam(
     params: Sequence[jax.Array],
     means: Sequence[jax.Array],
     squares: Sequence[jax.Array],
-    numbers: Numbers,
     decays: Sequence[bool],
+    *,
+    numbers: Numbers,
 ) -> tuple[Arrays, Arrays, Arrays]:
     """Returns the parameters, and the running means of gradients and of squared gradients, after a step.
 
@@ -55,8 +56,8 @@ def adam(
         params: as many, of the same shapes and dtype, and so are the following.
         means: the running means of gradients.
         squares: the running means of squared gradients.
-        numbers: of the step.
         decays: to which parameters ``numbers.decay`` applies.
+        numbers: of the step.
     """
     count = len(gradients)
 

@@ -39,9 +39,14 @@ def arrays_of(shapes: Sequence[tuple[int, ...]], seed: int = 0) -> list[list[Any
     return [[jnp.asarray(each) for each in kind] for kind in kinds]
 
 
+def stepped(arrays: Any, decays: Sequence[bool], numbers: Numbers = NUMBERS) -> Any:
+    gradients, params, means, squares = arrays
+    return adam(gradients, params, means, squares, decays, numbers=numbers)
+
+
 @functools.cache
 def compiled(decays: tuple[bool, ...]) -> Any:
-    return jax.jit(lambda arrays, numbers: adam(*arrays, numbers, decays))
+    return jax.jit(lambda arrays, numbers: stepped(arrays, decays, numbers))
 
 
 def expected(arrays: Any, numbers: Numbers, decays: Sequence[bool]) -> Any:
@@ -83,7 +88,7 @@ def test_a_step_is_one_operation_and_the_new_arrays_lie_where_the_old_ones_were(
     arrays = arrays_of(shapes)
     wanted = expected(arrays, NUMBERS, (True,) * 3)
     places = [each.unsafe_buffer_pointer() for kind in arrays[1:] for each in kind]
-    step = jax.jit(lambda given, state: adam(given, *state, NUMBERS, (True,) * 3), donate_argnums=1)
+    step = jax.jit(lambda given, state: stepped((given, *state), (True,) * 3), donate_argnums=1)
     assert step.lower(arrays[0], tuple(arrays[1:])).as_text().count("@jaxdl_adam") == 1
     found = step(arrays[0], tuple(arrays[1:]))
     assert [each.unsafe_buffer_pointer() for kind in found for each in kind] == places
@@ -101,8 +106,8 @@ def test_arrays_that_are_needed_afterwards_are_not_written_over():
 
     @jax.jit
     def steps(gradients: Any, params: Any) -> Any:
-        one = adam(gradients, params, zeros(params), zeros(params), NUMBERS, decays)
-        two = adam(gradients, params, gradients, gradients, NUMBERS, decays)
+        one = adam(gradients, params, zeros(params), zeros(params), decays, numbers=NUMBERS)
+        two = adam(gradients, params, gradients, gradients, decays, numbers=NUMBERS)
         return one, two, [new - old for new, old in zip(one[0], params, strict=True)]
 
     gradients, params = arrays[:2]
@@ -145,7 +150,7 @@ def test_steps_side_by_side_are_each_what_it_is_alone():
     shapes = ((20, 3), (7,))
     several = [arrays_of(shapes, seed) for seed in range(3)]
     rates = jnp.asarray([-1e-3, -1e-2, 0.1])
-    step = lambda arrays, rate: adam(*arrays, NUMBERS._replace(along=rate), (True, False))  # noqa: E731
+    step = lambda arrays, rate: stepped(arrays, (True, False), NUMBERS._replace(along=rate))  # noqa: E731
     together = jax.jit(jax.vmap(step))(jax.tree.map(lambda *each: jnp.stack(each), *several), rates)
     for place, arrays in enumerate(several):
         assert_close(jax.tree.map(lambda each: each[place], together), jax.jit(step)(arrays, rates[place]))  # noqa: B023
@@ -155,6 +160,6 @@ def test_steps_side_by_side_are_each_what_it_is_alone():
 
 def test_another_platform_computes_the_same_without_the_operation():
     arrays = arrays_of(SHAPES[0])
-    step = jax.jit(lambda arrays: adam(*arrays, NUMBERS, (True,) * 3))
+    step = jax.jit(lambda arrays: stepped(arrays, (True,) * 3))
     text = step.trace(arrays).lower(lowering_platforms=("cuda",))
     assert "@jaxdl_adam" not in text.as_text()
