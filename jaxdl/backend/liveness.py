@@ -21,7 +21,9 @@ from jaxdl.backend.fusion import ELEMENTWISE, VIEWS, Operation, steps_of
 from jaxdl.backend.jaxprs import RECOMPUTED, inner_programs
 
 # Their result may take the place of an input of the same size.
-_IN_PLACE = frozenset(["cond", "dynamic_update_slice", "scan", "scatter", "scatter-add", "scatter_add", "while"])
+_IN_PLACE = frozenset(
+    ["cond", "dynamic_update_slice", "scan", "scatter", "scatter-add", "scatter_add", "while", "ffi_call in place"]
+)
 _LOOPS = frozenset(("scan", "while"))
 _CALLS = frozenset(
     ["jit", "pjit", "closed_call", "core_call", "custom_vmap_call", "custom_jvp_call", "custom_vjp_call", *RECOMPUTED]
@@ -105,7 +107,7 @@ class _Flat:
             else:
                 makes = [self.new(variable.aval) for variable in equation.outvars]
                 inside = _inside(equation, inner, self._platform)
-                self._operations.append(Operation(equation.primitive.name, tuple(reads), tuple(makes), inside))
+                self._operations.append(Operation(_name(equation), tuple(reads), tuple(makes), inside))
             values |= dict(zip(equation.outvars, makes, strict=True))
         return [number(variable) for variable in program.outvars]
 
@@ -134,6 +136,13 @@ class _Flat:
             live += sum(self._sizes[n] for n in made) - sum(self._sizes[n] for n in over)
             alive = (alive | {*made}) - {*over}
         return most
+
+
+def _name(equation: core.JaxprEqn) -> str:
+    """Returns the name of an operation; a native one that writes all its results over its arguments has its own."""
+    name = equation.primitive.name
+    is_native = name == "ffi_call" and len(equation.params["input_output_aliases"]) == len(equation.outvars)
+    return "ffi_call in place" if is_native else name
 
 
 def _inside(equation: core.JaxprEqn, inner: Sequence[core.Jaxpr], platform: str) -> int:

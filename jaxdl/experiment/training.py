@@ -177,9 +177,9 @@ class Training:
     )
     library: Literal["xla", "onednn"] = static(
         "xla",
-        "what computes convolutions of images, LSTMs and large dense layers on a CPU: xla, the compiler's own "
-        "operations; or onednn, operations that are built on this machine at their first use (they need the extra "
-        "native and a C++ compiler); results do not depend on it, up to rounding",
+        "what computes convolutions of images, LSTMs, large dense layers and Adam's step on a CPU: xla, the "
+        "compiler's own operations; or onednn, operations that are built on this machine at their first use (they "
+        "need the extra native and a C++ compiler); results do not depend on it, up to rounding",
         affects=("programs",),
         since="0.3.0",
     )

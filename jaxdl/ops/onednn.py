@@ -23,7 +23,7 @@ from jaxdl.ops.window import Sizes, Window
 SOURCE = Path(__file__).parent / "native" / "operations.cc"
 _NAMES = (
     *("jaxdl_outputs", "jaxdl_inputs", "jaxdl_kernel", "jaxdl_pooled", "jaxdl_pooled_inputs", "jaxdl_pooled_kernel"),
-    *("jaxdl_product", "jaxdl_lstm", "jaxdl_lstm_gates", "jaxdl_lstm_weights"),
+    *("jaxdl_product", "jaxdl_lstm", "jaxdl_lstm_gates", "jaxdl_lstm_weights", "jaxdl_adam"),
 )
 # What a convolution gives a thread at a time before pooling; with inputs and kernel it fits a second-level cache.
 _BLOCK_BYTES = 2**18
@@ -150,6 +150,28 @@ def product(a: jax.Array, b: jax.Array, turned: tuple[bool, bool], threads: int)
     turn_a, turn_b = map(np.int64, turned)
     result: jax.Array = call(a, b, turn_a=turn_a, turn_b=turn_b, threads=np.int64(threads))
     return result
+
+
+def adam(
+    numbers: jax.Array, arrays: Sequence[jax.Array], decays: Sequence[bool], threads: int
+) -> tuple[jax.Array, ...]:
+    """Returns the parameters and the two kinds of running means after a step, see `jaxdl.ops.adam`.
+
+    Args:
+        numbers: (7,) float32, those of the step.
+        arrays: all gradients, all parameters, all running means of gradients, and all those of squared gradients, of
+            which the last three are overwritten.
+        decays: of which parameters decay.
+        threads: that compute it.
+    """
+    changed = arrays[len(decays) :]
+    call = jax.ffi.ffi_call(
+        "jaxdl_adam",
+        [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in changed],
+        input_output_aliases={1 + len(decays) + place: place for place in range(len(changed))},
+        vmap_method="sequential",
+    )
+    return tuple(call(numbers, *arrays, decays=np.array(decays, np.int64), threads=np.int64(threads)))
 
 
 def _call(

@@ -160,6 +160,24 @@ class Optimizer(abc.ABC):
         """Returns the parameters after an update; frozen ones are the same bits."""
         return moved(params, updates, self.freeze)
 
+    def updated(self, gradients: Any, state: Any, params: Any, total_steps: int) -> tuple[Any, Any, Any]:
+        """Returns the parameters and the state after a step, and the updates; None where they were not computed apart.
+
+        Values and the structure of the state are those of `transformation`, up to rounding.
+
+        Args:
+            gradients: in the structure of `params`.
+            state: that of `transformation`.
+            params: the parameters.
+            total_steps: as there.
+        """
+        updates, state = self.transformation(total_steps).update(gradients, state, params)
+        return self.moved(params, updates), state, updates
+
+    def updates_in_place(self, params: Any) -> bool:
+        """Returns whether a native operation can do the whole step of such parameters, see `jaxdl.ops.adam`."""
+        return False
+
     def learning_rate_at(self, count: Any, total_steps: int) -> Any:
         """Returns the learning rate of the step that follows `count` steps, for logs; `count` may be traced."""
         return self.learning_rate * _factor(self.schedule, total_steps, count)

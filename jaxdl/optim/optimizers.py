@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from jaxdl import fields
+from jaxdl.ops.adam import Numbers, adam
+from jaxdl.ops.library import chosen
 from jaxdl.optim.base import B1, B2, EPS, STEP, Optimizer, decay_field
 from jaxdl.optim.further import Adafactor, Adamax, AMSGrad, Muon, RAdam
 from jaxdl.optim.transforms import scale_by_adam, scale_by_deviation, with_momentum
@@ -104,6 +109,41 @@ class _AdamDirection(Optimizer, abc.ABC):
 
     def descent(self, decay: optax.GradientTransformation) -> optax.GradientTransformation:
         return optax.chain(scale_by_adam(self.b1, self.b2, self.eps, self.nesterov, self.momentum_decay), decay)
+
+    def updated(self, gradients: Any, state: Any, params: Any, total_steps: int) -> tuple[Any, Any, Any]:
+        if chosen() != "onednn" or not self.updates_in_place(params):
+            return super().updated(gradients, state, params, total_steps)
+        value, norms = self.clipping()
+        of_value, of_norms, (moments, *others), schedule = state
+        gradients, of_value = value.update(gradients, of_value, params)
+        gradients, of_norms = norms.update(gradients, of_norms, params)
+        numbers = self._numbers(moments.count, self.learning_rate * self.schedule.factor(total_steps)(schedule.count))
+        structure, decay = jax.tree.structure(params), fields.enabled(self.weight_decay)
+        decays = self.decays(params) if decay else jax.tree.map(lambda param: False, params)
+        given = map(jax.tree.leaves, (gradients, params, moments.mu, moments.nu, decays))
+        params, *means = (jax.tree.unflatten(structure, each) for each in adam(*given, numbers=numbers))
+        moments = optax.ScaleByAdamState(optax.safe_increment(moments.count), *means)
+        schedule = optax.ScaleByScheduleState(optax.safe_increment(schedule.count))
+        return params, (of_value, of_norms, (moments, *others), schedule), None
+
+    def updates_in_place(self, params: Any) -> bool:
+        is_plain = type(self) in OPTIMIZERS.members.values() and not (self.nesterov or self.freeze or self.groups)
+        leaves = jax.tree.leaves(params)
+        return is_plain and bool(leaves) and all(leaf.dtype == jnp.float32 for leaf in leaves)
+
+    def _numbers(self, count: Any, rate: Any) -> Numbers:
+        """Returns the numbers of the step that follows `count` steps, in the order of `scale_by_adam`."""
+        count = optax.safe_increment(count)
+        root = jnp.sqrt(1 - self.b2**count)
+        return Numbers(
+            keep_mean=self.b1,
+            take_mean=1 - self.b1,
+            keep_square=self.b2,
+            take_square=1 - self.b2,
+            eps=self.eps * root,
+            along=-rate * root / (1 - self.b1**count),
+            decay=-rate * self.weight_decay,
+        )
 
 
 @fields.described

@@ -27,11 +27,12 @@ from jaxdl.steps.elements import Batch as Batch
 from jaxdl.steps.figures import eval_metrics
 from jaxdl.steps.forward import INPUT_SCOPE as INPUT_SCOPE
 from jaxdl.steps.forward import Forward
-from jaxdl.steps.gradients import Differentiated, update_errors
+from jaxdl.steps.gradients import Differentiated
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.state import TrainState as TrainState
 from jaxdl.steps.state import parted, with_others
 from jaxdl.steps.statistics import with_batch
+from jaxdl.steps.update import updated
 
 Hyperparameters = Mapping[str, jax.Array | float]
 Sums = dict[str, jax.Array]
@@ -220,10 +221,8 @@ class _Functions:
         found = self._differentiate(recipe, forward, state, batch)
         opt_state, others = parted(state.opt_state)
         with jax.named_scope(OPTIMIZER_SCOPE):
-            transformation = recipe.optimizer.transformation(self._total_steps)
-            with update_errors():
-                updates, opt_state = transformation.update(found.gradients, opt_state, state.params)
-            params = recipe.optimizer.moved(state.params, updates)
+            given = (found.gradients, opt_state, state.params)
+            params, opt_state, updates = updated(recipe, self._layout, *given, self._total_steps)
             if AVERAGE in others and enabled(recipe.training.ema):
                 average = averages.following(others[AVERAGE], recipe.training.ema, params, found.model_state)
                 others = others | {AVERAGE: average}

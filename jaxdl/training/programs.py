@@ -27,12 +27,16 @@ from jaxdl.steps.layout import SMALL, Layout, known, layout_of
 from jaxdl.steps.many import run_train_steps
 from jaxdl.steps.rules import rules_of
 from jaxdl.steps.statistics import BATCH_STATISTICS
+from jaxdl.steps.update import may_be_in_place
 from jaxdl.training.feed import Feed
 from jaxdl.training.streamed import AnyFeed
 
 Key = tuple[tuple[str, str], ...]
 NAMES = ("init", "train", "eval")
 _FIRST_TO_COMPILE = ("train", "init", "eval", "statistics")
+# Parameters from which on the update is worth being tried in another form: a few megabytes with the running means,
+# beyond the second-level cache of a core.
+_LONG_UPDATE = 2**18
 
 
 def program_key(experiment: Experiment) -> Key:
@@ -194,8 +198,15 @@ class Programs:
 
     @property
     def has_native(self) -> bool:
-        """Whether a train step has what native operations compute faster: a convolution of images, or an LSTM."""
-        return convolves(self._step) or multiplies_gates(self._step)
+        """Whether a train step has what native operations do faster: image convolutions, an LSTM, a long update."""
+        return convolves(self._step) or multiplies_gates(self._step) or self._updates_long_in_place
+
+    @property
+    def _updates_long_in_place(self) -> bool:
+        params = self.state_shapes.params
+        is_long = sum(leaf.size for leaf in jax.tree.leaves(params)) >= _LONG_UPDATE
+        may = may_be_in_place(self._experiment, self.layout)
+        return is_long and may and self._experiment.optimizer.updates_in_place(params)
 
     @functools.cached_property
     def _step(self) -> core.Jaxpr:

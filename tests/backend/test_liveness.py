@@ -45,6 +45,14 @@ def test_an_argument_that_is_kept_is_not_written_over() -> None:
     assert arrays(lambda x: x + 1, kept=(0,)) == 2
 
 
+def test_a_native_operation_writes_over_arguments_where_it_says_so() -> None:
+    def called(aliases: dict[int, int]) -> Callable[..., Any]:
+        return lambda x: jax.ffi.ffi_call("none", ARRAY, input_output_aliases=aliases, vmap_method="sequential")(x)
+
+    assert arrays(called({0: 0})) == 1
+    assert arrays(called({0: 0}), kept=(0,)) == arrays(called({})) == 2
+
+
 def test_what_a_loop_keeps_of_each_turn_is_there_together() -> None:
     """The gradient of four products with a tanh between them needs what each turn computed."""
 

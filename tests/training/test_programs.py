@@ -215,3 +215,11 @@ def test_the_work_of_a_step_is_that_of_its_products(model: nn.Module, multiply_a
     recipe = dataclasses.replace(recipe, model=model).for_spec(dataset.spec)
     found = Programs(recipe, dataset.spec, Feed(put_on_device(dataset), 8, recipe.seed))
     assert found.step_flops == {"float32": 2 * 8 * multiply_adds}
+
+
+def test_native_operations_are_worth_trying_for_long_updates_of_adam() -> None:
+    wide = {"model.features": (512, 512)}
+    assert programs(**wide).has_native
+    assert not programs().has_native
+    assert not programs(**wide, optimizer=jaxdl.SGD()).has_native
+    assert not programs(**wide, **{"training.norms": True}).has_native

@@ -1,4 +1,5 @@
 // Operations for XLA's CPU backend, most of them computed by oneDNN; `jaxdl.ops.onednn` calls them.
+#include "adam.h"
 #include "convolution.h"
 #include "lstm_gradients.h"
 #include "pooling.h"
@@ -28,3 +29,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxdl_lstm_gates, jaxdl::LstmGates,
                               OPERATION.IN.IN.IN.IN.IN.IN.IN.IN.OUT.OUT.OUT.SEQUENCES);
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxdl_lstm_weights, jaxdl::LstmWeights,
                               OPERATION.IN.IN.IN.IN.OUT.OUT.OUT.SEQUENCES);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    jaxdl_adam, jaxdl::Adam,
+    OPERATION.IN.RemainingArgs().RemainingRets().Attr<jaxdl::Sizes>("decays").Attr<int64_t>("threads"));

@@ -21,16 +21,23 @@
 
 namespace jaxdl {
 
-// Work in shares, each of which is done by whoever takes it first.
+// The most shares that some work is divided into.
+constexpr int64_t kMostShares = 256;
+
+// Work in shares. Each thread has one of its own, the same in every call, so that a core finds what the share needs in its
+// cache; and then does those that nobody took.
 class Shared {
  public:
   Shared(int64_t count, const std::function<void(int64_t)>& body) : count_(count), body_(body) {}
 
-  void Work() {
+  // Called by each thread with the number of its own share.
+  void Work(int64_t own) {
     // On threads that were divided among the shares oneDNN divides no further.
     static thread_local const bool alone = (omp_set_num_threads(1), true);
     static_cast<void>(alone);
-    for (int64_t share; (share = next_.fetch_add(1)) < count_;) {
+    for (int64_t turn = 0; turn < count_; turn++) {
+      const int64_t share = (own + turn) % count_;
+      if (taken_[share].exchange(true)) continue;
       try {
         body_(share);
       } catch (...) {
@@ -47,14 +54,14 @@ class Shared {
  private:
   const int64_t count_;
   const std::function<void(int64_t)>& body_;
-  std::atomic<int64_t> next_{0};
+  std::atomic<bool> taken_[kMostShares] = {};
   std::mutex mutex_;
   std::exception_ptr problem_;
 };
 
 class Member {
  public:
-  Member() : thread_([this] { Live(); }) { thread_.detach(); }
+  explicit Member(int64_t own) : own_(own), thread_([this] { Live(); }) { thread_.detach(); }
 
   // Returns whether the member was free; it then sees the work at once, or when it has woken.
   bool Offer(Shared* work) {
@@ -90,7 +97,7 @@ class Member {
       uintptr_t posted = Next();
       auto* work = reinterpret_cast<Shared*>(posted);
       if (!box_.compare_exchange_strong(posted, Taken(work))) continue;
-      work->Work();
+      work->Work(own_);
       box_.store(0);
     }
   }
@@ -107,6 +114,7 @@ class Member {
     return box_.load();
   }
 
+  const int64_t own_;
   std::atomic<uintptr_t> box_{0};
   std::atomic<bool> asleep_{false};
   std::mutex mutex_;
@@ -119,14 +127,16 @@ inline std::vector<Member*> Members(int64_t count) {
   static std::mutex mutex;
   static auto* const all = new std::vector<std::unique_ptr<Member>>;
   const std::lock_guard<std::mutex> guard(mutex);
-  while (static_cast<int64_t>(all->size()) < count) all->push_back(std::make_unique<Member>());
+  while (static_cast<int64_t>(all->size()) < count) all->push_back(std::make_unique<Member>(all->size() + 1));
   std::vector<Member*> some;
   for (int64_t each = 0; each < count; each++) some.push_back((*all)[each].get());
   return some;
 }
 
 // Into how many shares some work is divided: one for each thread, and none that is empty.
-inline int64_t SharesOf(int64_t count, int64_t threads) { return std::max<int64_t>(1, std::min(count, threads)); }
+inline int64_t SharesOf(int64_t count, int64_t threads) {
+  return std::clamp<int64_t>(std::min(count, threads), 1, kMostShares);
+}
 
 // Calls `body(share, first, last)` for each share of `count` images, blocks or rows, on this and other threads.
 template <class Body>
@@ -140,7 +150,7 @@ void InShares(int64_t count, int64_t threads, Body body) {
   if (shares > 1)
     for (Member* member : Members(shares - 1))
       if (member->Offer(&work)) helping.push_back(member);
-  work.Work();
+  work.Work(0);
   for (Member* member : helping) member->TakeBack(&work);
   work.Rethrow();
 }
