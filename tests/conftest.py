@@ -18,7 +18,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Random cases: a few in each run; CI draws more of them (--hypothesis-profile=thorough). No deadline: some compile.
 hypothesis.settings.register_profile("quick", max_examples=5, deadline=None)
-hypothesis.settings.register_profile("thorough", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=12, deadline=None)
 hypothesis.settings.load_profile("quick")
 
 # Many tests compile the same small programs, some in processes of their own: each is compiled once for all of them.

@@ -46,6 +46,8 @@ _ROUNDS, _SECONDS = 3, 0.08  # how often each is timed, and for about how long
 _RATE = 5e10
 # How much longer a training must take where the native operations are not built yet, which takes some seconds.
 _BUILDING = 3
+# What several devices may take off a training whose operations are native: these use all cores on one device, too.
+_SHARED_GAIN = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,24 +195,32 @@ class Tuner:
         file = _file(json.dumps(key))
         seconds, reason = _kept(file, forms), "measured before"
         if seconds is None:
-            seconds = self._measured(forms, lambda form: first if form == plain else trainer_of(form.of(experiment)))
+            seconds = self._measured(
+                forms, lambda form: first if form == plain else trainer_of(form.of(experiment)), first.total_steps
+            )
             reason = "measured"
             _keep(file, seconds)
         return Chosen(_best(seconds, plain), seconds, reason)
 
-    def _measured(self, forms: Sequence[Form], trainer_of: Callable[[Form], Trainer]) -> dict[Form, float]:
+    def _measured(
+        self, forms: Sequence[Form], trainer_of: Callable[[Form], Trainer], total_steps: int
+    ) -> dict[Form, float]:
         """Returns the times of steps: of each library on one device, then of more devices with the faster library.
 
-        Each form that is timed must be compiled, which takes seconds.
+        Each form that is timed must be compiled, which takes seconds. Of native operations, more devices are not timed
+        where all of the training would gain less than that.
         """
         trainer_of = functools.cache(trainer_of)
         alone = [form for form in forms if form.devices == 1]
         if len(alone) == 1:
             return self.measure({form: trainer_of(form) for form in forms})
+        begin = time.perf_counter()
         seconds = self.measure({form: trainer_of(form) for form in alone})
+        spent = time.perf_counter() - begin
         best = min(alone, key=seconds.__getitem__)
         shared = [form for form in forms if form.library == best.library]
-        if len(shared) > 1:
+        pays = best.library == "xla" or _SHARED_GAIN * seconds[best] * total_steps >= spent
+        if len(shared) > 1 and pays:
             again = self.measure({form: trainer_of(form) for form in shared})
             # In terms of the first times, since a machine's speed changes.
             seconds |= {form: seconds[best] * again[form] / again[best] for form in shared if form != best}

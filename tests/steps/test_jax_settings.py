@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,12 @@ def program(model: nn.Module) -> Callable[[], Any]:
     return run
 
 
+@functools.cache
+def shapes(name: str) -> Any:
+    """Returns the shapes and dtypes of what the programs of a model give without any setting."""
+    return jax.eval_shape(program(MODELS[name]))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -76,7 +83,7 @@ def test_programs_have_the_same_dtypes_under_each_setting(setting: str, name: st
     """Only traced: what JAX refuses under a setting, it refuses then."""
     with SETTINGS[setting]():
         state, rows, sums = jax.eval_shape(program(MODELS[name]))
-    expected = jax.eval_shape(program(MODELS[name]))
+    expected = shapes(name)
     assert (state, rows) == expected[:2]
     assert sums.keys() == expected[2].keys()
 

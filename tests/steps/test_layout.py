@@ -15,7 +15,7 @@ import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.steps.layout import check_divides, layout_of
 from jaxdl.training.programs import program_key
-from tests.on_devices import LAYOUTS, on_devices
+from tests.on_devices import on_devices
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,9 @@ def test_eight_devices_train_as_one_and_sum_gradients_once() -> None:
             ({"all-reduce": 1}, {"all-reduce": 3, "all-gather": 2}, {"all-reduce": 3, "all-gather": 3}),
         ),
         # Its gradients before batch statistics are 0 up to rounding. Small layers are not divided.
-        ("residual", r"(first|convolution_\w+)/bias", 1.0, ({"all-reduce": 10},) * 3),
+        pytest.param(
+            *("residual", r"(first|convolution_\w+)/bias", 1.0, ({"all-reduce": 10},) * 3), marks=pytest.mark.nightly
+        ),
         # Twice, for short and for long sentences, and once for their lengths.
         pytest.param(
             "sentiment_lstm",
@@ -125,15 +127,15 @@ def test_eight_devices_train_as_one_and_sum_gradients_once() -> None:
 def test_any_number_of_devices_trains_as_one(
     name: str, leave_out: str, divided: float, expected: tuple[dict[str, int], ...]
 ) -> None:
-    found = on_devices(name, *LAYOUTS)
+    found = on_devices(name, "1", "2", "8", "fsdp", "rules")
     close(found, leave_out=leave_out)
     # XLA keeps the memory of both lengths of sentences apart.
     near(found, share=0.25 if name == "sentiment_lstm" else 0.2)
     assert tuple(told(found[layout]) for layout in ("8", "fsdp", "rules")) == expected
-    assert told(found["2"]) == told(found["4"]) == expected[0]
+    assert told(found["2"]) == expected[0]
     for part in ("params", "opt_state"):
         one = found["1"]["bytes"][part]
-        assert [found[layout]["bytes"][part] for layout in ("2", "4", "8")] == [one] * 3
+        assert [found[layout]["bytes"][part] for layout in ("2", "8")] == [one] * 2
         assert found["fsdp"]["bytes"][part] <= divided * one
         assert found["rules"]["bytes"][part] <= (0.5 + divided / 2) * one
 

@@ -22,7 +22,7 @@ from jaxdl.training.tuning import Tuner
 ROOT = Path(__file__).resolve().parents[2]
 # A process that has two CPU devices, as the command line makes them; prints what it finds as JSON.
 CODE = """
-import dataclasses, json, sys
+import dataclasses, json, sys, time
 from pathlib import Path
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
@@ -39,6 +39,10 @@ def faked(seconds):
         times.append(list(map(str, trainers)))
         return dict(zip(trainers, seconds))
     return measured
+
+def slow(trainers):
+    time.sleep(0.05)
+    return faked([1e-6, 0.9e-6])(trainers)
 
 def train(name, tuner, recipe=recipe):
     summary = jaxdl.train(recipe, run_dir=folder / name, notify=None, tuner=tuner)
@@ -61,6 +65,7 @@ found = {
     "pinned": train("pinned", Tuner(pinned=folder / "one")),
     "native": train("native", Tuner(measure=faked([1.0, 0.9]), **always), pictures),
     "native again": train("again", Tuner(pinned=folder / "native"), pictures),
+    "brief": train("brief", Tuner(measure=slow, **always), jaxdl.replace(pictures, {"training.batch_size": 32})),
     "really": train("really", Tuner(**always), jaxdl.replace(recipe, {"training.batch_size": 128})),
 }
 print(json.dumps({"found": found, "tried": times}))
@@ -116,7 +121,8 @@ def test_nothing_is_measured_where_it_cannot_gain_or_is_known(found, name, reaso
 
 @pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
 def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
-    assert found["tried"][-2:] == [["1", "1 onednn"], ["1 onednn", "2 onednn"]]  # devices with the faster of the two
+    # Devices with the faster of the two; the last are those of the brief training.
+    assert found["tried"][-3:] == [["1", "1 onednn"], ["1 onednn", "2 onednn"], ["1", "1 onednn"]]
     assert found["native"]["tuning"]["step_seconds"] == {"1": 1.0, "1 onednn": 0.9, "2 onednn": 0.9 * 0.9}
     assert count(found["native"]) == 2
     assert found["native"]["library"] == found["native"]["tuning"]["library"] == "onednn"
@@ -124,6 +130,12 @@ def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
     assert (again["library"], again["tuning"]["reason"][:5]) == ("onednn", "from ")
     assert again["loss"] == found["native"]["loss"]
     assert {each["library"] for name, each in found.items() if name in ("two", "kept", "one", "short")} == {"xla"}
+
+
+@pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
+def test_more_devices_are_not_tried_where_a_short_training_gains_less_than_that_takes(found):
+    assert found["brief"]["tuning"]["step_seconds"] == {"1": 1e-6, "1 onednn": 0.9e-6}
+    assert found["brief"]["library"] == "onednn" and count(found["brief"]) == 1
 
 
 def test_devices_that_the_recipe_names_are_not_chosen(found):

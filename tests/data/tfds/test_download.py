@@ -105,7 +105,7 @@ def test_a_server_that_stops_in_the_middle_is_left_in_time(tmp_path, servers):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("content", [None, CONTENT[:3000]])
+@pytest.mark.parametrize("content", [pytest.param(None, marks=pytest.mark.nightly), CONTENT[:3000]])
 def test_a_silent_server_is_left_within_thirty_seconds(tmp_path, servers, content):
     start = time.monotonic()
     with pytest.raises(Unreachable, match="silent"):
