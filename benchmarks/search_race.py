@@ -150,9 +150,7 @@ class Race:
         flags = options.search or SPACES[space].search
         with self._folder() as folder:
             if racer == "jaxdl":
-                trials = search_race_jaxdl.search(
-                    space, seconds, seed, folder, options.data_dir, shlex.split(flags)
-                )
+                trials = search_race_jaxdl.search(space, seconds, seed, folder, options.data_dir, shlex.split(flags))
             else:
                 data, python = self._data(space), self._pythons(racer)
                 arguments = [str(data), f"--space={space}", f"--seconds={seconds}", f"--seed={seed}"]
@@ -181,7 +179,7 @@ class Race:
         return versions
 
     def _train_again(self, run: Run) -> None:
-        """Trains the winner of each point anew that has not been, the last one first; jaxdl all of them in one sweep."""
+        """Trains the winners again that have not been, the last one first; jaxdl all of them in one sweep."""
         count, space = self._options.retrained, run["space"]
         left = [point for point in reversed(run["curve"]) if len(point.get("test", ())) < count]
         while left and self._has_time(0.0):
@@ -205,7 +203,7 @@ class Race:
 
 def text_of(run: Mapping[str, Any]) -> str:
     """Returns what one search found in one line."""
-    last = run["curve"][-1] if run["curve"] else {"figure": math.nan, "seconds": math.nan}
+    last: Mapping[str, Any] = run["curve"][-1] if run["curve"] else {"figure": math.nan, "seconds": math.nan}
     test = last.get("test")
     tested = f", test {statistics.fmean(test):.4f} over {len(test)} seeds" if test else ""
     return (

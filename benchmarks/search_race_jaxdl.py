@@ -134,8 +134,8 @@ def train_again(
         RuntimeError: the sweep did not come to its end.
     """
     space, sweep, pairs = SPACES[name], folder / "again", folder / "settings.csv"
-    with open(pairs, "w", newline="") as file:
-        writer = csv.writer(file)
+    with open(pairs, "w", newline="") as lines:
+        writer = csv.writer(lines)
         writer.writerow(space.fields)
         writer.writerows([str(setting[field]).strip("()") for field in space.fields] for setting in settings)
     command = [*recipe_flags(name, data_dir), f"--sweep_pairs={pairs}", f"--sweep=seed={FRESH}:{FRESH + seeds}"]
@@ -143,7 +143,7 @@ def train_again(
     tested: list[list[float]] = [[] for _ in settings]
     for file in sorted((sweep / "trials").glob("*/summary.json")):
         values = values_of(space, json.loads((file.parent / "config.json").read_text()))
-        place = [{**setting} for setting in settings].index(values)
+        place = [dict(setting) for setting in settings].index(values)
         tested[place].append(json.loads(file.read_text())["metrics"].get("test/accuracy", _CHANCE))
     if any(len(each) != seeds for each in tested):
         raise RuntimeError(f"jaxdl: {ended.error or 'a training is missing'}")

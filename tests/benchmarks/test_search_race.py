@@ -26,7 +26,7 @@ from tests.experiments.twins import twin
 
 
 def trial(seconds: float, figure: float, whole: bool = True) -> dict[str, Any]:
-    return {"seconds": seconds, "figure": figure, "values": {"learning_rate": figure / 100}, "whole": whole}
+    return {"seconds": seconds, "figure": figure, "values": {"learning_rate": round(figure / 100, 6)}, "whole": whole}
 
 
 TRIALS = [trial(9.0, 0.97), trial(3.0, 0.90), trial(4.0, 0.80), trial(12.0, 0.99), trial(5.0, 0.98, whole=False)]
