@@ -8,8 +8,9 @@ Each search has the same time for the whole command, with the start of Python an
 each round; they run in turns, and nothing is kept from one to the next. All racers search the same fields of the same
 recipe on the same data (`benchmarks.search_race_spaces`), and compare settings after 1, 3, 9 ... epochs, of which a
 third goes on. Optuna samples with TPE, prunes with ASHA, and trains in PyTorch on tensors in memory, one setting after
-another, with as many threads as there are cores. Ray Tune does the same with a setting on each core. jaxdl is one
-command; ``--search`` replaces the flags of its search, and ``--share=0.2`` gives it only a part of the others' time.
+another, with one thread or one for each core, whichever is faster. Ray Tune does the same with a setting on each core.
+jaxdl is one command; ``--search`` replaces the flags of its search, and ``--share=0.2`` gives it only a part of the
+others' time.
 
 A curve has a point for each new best on validation, with the number of settings tried so far. The best of many on
 validation is also the luckiest, so after the search, and outside its time, the setting of each point is trained again
@@ -28,6 +29,8 @@ import argparse
 import contextlib
 import json
 import math
+import os
+import resource
 import shlex
 import statistics
 import sys
@@ -66,7 +69,8 @@ def peer_lines(python: str, module: str, folder: Path, seconds: float | None, *a
     ended = run_for([python, "-m", module, *arguments], folder, seconds, environment)
     lines = [json.loads(line) for line in ended.output.splitlines() if line.startswith("{") and line.endswith("}")]
     if (ended.in_time and ended.status) or not lines:
-        raise RuntimeError(f"{module}: {ended.error or f'status {ended.status}, and no result'}")
+        why = ended.error if ended.in_time else "nothing came to its end in the time"
+        raise RuntimeError(f"{module}: {why or f'status {ended.status}, and no result'}")
     return lines
 
 
@@ -147,6 +151,7 @@ class Race:
 
     def _search(self, space: str, racer: str, seed: int) -> Run:
         options, seconds = self._options, self.seconds(space, racer)
+        before = _cpu_seconds()
         flags = options.search or SPACES[space].search
         with self._folder() as folder:
             if racer == "jaxdl":
@@ -166,6 +171,9 @@ class Race:
             "tried": len(within),
             "completed": sum(trial["whole"] for trial in within),
             **({"search": flags} if racer == "jaxdl" else {}),
+            # How busy the machine was: of processes that were waited for, which those of Ray's trials are not.
+            "cpu_seconds": _cpu_seconds() - before,
+            "load": os.getloadavg(),
             "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "commit": machine.commit(ROOT),
             "machine": machine.describe(),
@@ -199,6 +207,12 @@ class Race:
                 point["test"] = test
             left = left[len(points) :]
             self._save()
+
+
+def _cpu_seconds() -> float:
+    """Returns the time on the processor of all processes that this one has waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def text_of(run: Mapping[str, Any]) -> str:

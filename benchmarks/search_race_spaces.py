@@ -26,7 +26,6 @@ class SearchSpace:
         share: in which part of the peer's time jaxdl is to reach the peer's best.
         search: flags of jaxdl's search.
         training: further flags of jaxdl's training.
-        threads: of PyTorch where one setting is trained at a time; 0: as many as there are cores.
         features: sizes of the layers, where they are not searched.
     """
 
@@ -39,7 +38,6 @@ class SearchSpace:
     share: float
     search: str = "--sweep_mode=random --prune=asha"
     training: str = ""
-    threads: int = 0
     features: str = ""
 
     @property
