@@ -9,8 +9,8 @@ each round; they run in turns, and nothing is kept from one to the next. All rac
 recipe on the same data (`benchmarks.search_race_spaces`), and compare settings after 1, 3, 9 ... epochs, of which a
 third goes on. Optuna samples with TPE, prunes with ASHA, and trains in PyTorch on tensors in memory, one setting after
 another, with one thread or one for each core, whichever is faster. Ray Tune does the same with a setting on each core.
-jaxdl is one command; ``--search`` replaces the flags of its search, and ``--share=0.2`` gives it only a part of the
-others' time.
+jaxdl is one command, for CNN and RNN with native operations (the extra ``native``), which each search builds anew;
+``--search`` replaces the flags of its search, and ``--share=0.2`` gives it only a part of the others' time.
 
 A curve has a point for each new best on validation, with the number of settings tried so far. The best of many on
 validation is also the luckiest, so after the search, and outside its time, the setting of each point is trained again

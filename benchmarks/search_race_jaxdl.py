@@ -17,7 +17,7 @@ from benchmarks.process import ROOT
 from benchmarks.search_race_process import Ended, run_for
 from benchmarks.search_race_spaces import SPACES, SearchSpace
 
-MOST_TRIALS = 5000  # more than any search here comes to
+MOST_TRIALS = 3000  # more than any search here comes to
 FRESH = 1_000_000  # the first of the seeds with which winners are trained again; no search uses them
 _CHANCE = 0.1  # accuracy of a network that diverged, with ten classes
 # Where a field stands in a recipe.

@@ -234,7 +234,12 @@ def test_the_combinations_of_a_sweep_are_drawn_once(monkeypatch: pytest.MonkeyPa
     made = define({"learning_rate": "log(1e-4,1e-1)"}, trials=30)
     values = planned_values(made)
     asked: list[Any] = []
-    monkeypatch.setattr(sampling, "_drawn", lambda *given: asked.append(given) or {"optimizer.learning_rate": 1e-3})
+
+    def drawn(*given: Any) -> dict[str, Any]:
+        asked.append(given)
+        return {"optimizer.learning_rate": 1e-3}
+
+    monkeypatch.setattr(sampling, "_drawn", drawn)
     again = planned_values(dataclasses.replace(made, side_by_side=8))
     assert again == values and not asked
     assert again is not None
