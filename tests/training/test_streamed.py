@@ -72,6 +72,7 @@ def test_an_mlp_on_arrays_ends_with_the_same_bits(tmp_path):
     assert memory == disk
 
 
+@pytest.mark.slow
 def test_folds_from_disk_end_with_the_bits_of_folds_in_memory(tmp_path):
     """Their steps, examples, statistics and out-of-fold predictions are the same; one program trains all of them."""
     data = jaxdl.ArrayFile(path=arrays_file(tmp_path / "a.npz", (12,)), scale=1 / 255, folds=3)
