@@ -53,6 +53,10 @@ class Turns:
             self._pythons[name] = path
         self.left_out: dict[str, str] = {}
 
+    def python(self, name: str) -> str:
+        """Returns the Python of a framework."""
+        return self._pythons[name]
+
     def round(
         self, number: int, measure: Callable[[str, str], Figures], only: Iterable[str] | None = None
     ) -> dict[str, Figures]:

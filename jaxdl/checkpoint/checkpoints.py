@@ -14,20 +14,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxdl.backend.processes import Processes, processes
+from jaxdl.backend.processes import processes
 from jaxdl.backend.signals import signals_held
+from jaxdl.checkpoint import small
 from jaxdl.checkpoint.arrays import described, host_copy
 from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.checkpoint.durable import among, durable_path
-from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors, silence_late_futures
+from jaxdl.checkpoint.durable import ORBAX, open_manager, writes
+from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors
 from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
 from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
-from jaxdl.files.atomic import create_folder, named_cause, sync_folder
+from jaxdl.files.atomic import create_folder, named_cause
 from jaxdl.record.cleaned import removed, removed_after
-
-# Orbax must be used by one thread at a time: two that save at once disturb each other.
-ORBAX = threading.RLock()
 
 
 class Checkpoints:
@@ -35,8 +33,8 @@ class Checkpoints:
 
     A checkpoint gets its name only when it is complete and on the disk, and an older one is removed only after that, so
     a process killed at any moment, or a power failure, leaves a good one. Each holds digests of its arrays, so that
-    damage is recognised. In the main thread, `save` returns early and saving continues in the background; `wait` and
-    `close` wait for it. An error in the background is raised by the next call.
+    damage is recognised. A large state is saved in the background where `save` is called in
+    the main thread; `wait` and `close` wait for it, and an error there is raised by the next call.
 
     Args:
         directory: the folder, created at the first `save`.
@@ -58,9 +56,10 @@ class Checkpoints:
     ):
         self.directory = Path(directory).absolute()
         self._ranking = Ranking(best_metric, best_mode)
-        self._keep = keep
         self._read_only = read_only
+        self._policy = LastAndBest(keep, self._ranking.ranks)
         self._open: Any = None
+        self._written: list[int] = []  # steps of all checkpoints, as long as Orbax's manager is not open
         self._silence = OrbaxSilence()
         logging.getLogger("absl").addFilter(self._silence)
 
@@ -88,28 +87,48 @@ class Checkpoints:
         Raises:
             UserError: this or an earlier checkpoint cannot be written.
         """
-        import orbax.checkpoint as ocp
-
         step = int(step)
-        with ORBAX, disk_errors(self.directory):
-            if self._open is not None and not self.directory.exists():
-                # Orbax would create it again, and the run would continue in a folder without its other files.
+        with disk_errors(self.directory):
+            if (self._open is not None or self._written) and not self.directory.exists():
+                # It would be created again, and the run would continue in a folder without its other files.
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            manager = self._manager()
-            if step in manager.all_steps():
+            if step in self._present():
                 return
             arrays = {STATE: host_copy(state)}
             if rows is not None:
                 arrays[ROWS] = {name: np.array(row) for name, row in rows.items()}
+            form = small.form_of(arrays)
+            manager = self._manager() if form is None else None  # before there is a new rank, since it reads the others
             digests = {name: params_sha256(tree) for name, tree in arrays.items()}
-            items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
             said = {**(about or {}), "step": step, "digests": digests, "shapes": described(arrays[STATE])}
             said |= self._ranking.add(step, metrics or {})
-            items[ABOUT] = ocp.args.JsonSave({**said, "digest": about_digest(said)})
-            # Forced: without it, Orbax silently skips a step that is earlier than its last one.
-            manager.save(step, args=ocp.args.Composite(**items), force=True)
-            if threading.current_thread() is not threading.main_thread():
-                manager.wait_until_finished()  # before another training's turn
+            said["digest"] = about_digest(said)
+            if form is None:
+                _save_with_orbax(manager, step, arrays, said)
+            else:
+                self._save_small(step, arrays, said, form)
+
+    def _save_small(self, step: int, arrays: Mapping[str, Any], said: Mapping[str, Any], form: small.Form) -> None:
+        """Writes a small checkpoint at once, and then removes the older ones that are not kept."""
+        if self._open is not None:
+            self._open.wait_until_finished()
+        present = {*self._present(), step}
+        if not self.directory.exists():
+            create_folder(self.directory)
+        small.write(self.directory, step, form, arrays, said)
+        kept = self._policy.kept(sorted(present))
+        for old in present - kept:
+            small.remove(self.directory, old)
+        self._written = sorted(kept)
+        if self._open is not None:
+            with ORBAX:
+                self._open.reload()
+
+    def _present(self) -> list[int]:
+        """Returns the steps that have a checkpoint; a folder that only this object has written to is not looked at."""
+        if processes() is None and self._open is None and (self._written or not self.directory.exists()):
+            return self._written
+        return list(self._manager().all_steps())
 
     def restore(self, like: Any, step: int | Literal["last", "best"] | None = None) -> Any:
         """Restores a state.
@@ -194,7 +213,7 @@ class Checkpoints:
         with named_cause(self.directory, "read the checkpoints of"):
             if not self.directory.exists():
                 return []
-            return sorted(self._manager().all_steps())
+            return sorted(self._present())
 
     def latest_step(self) -> int | None:
         """Returns the step of the last checkpoint, None when there is none."""
@@ -248,36 +267,10 @@ class Checkpoints:
         """Returns Orbax's manager, created at the first use: importing Orbax takes half a second."""
         if self._open is not None:
             return self._open
-        with signals_held():  # see `jaxdl.checkpoint.faults.damage_named`
-            import orbax.checkpoint as ocp
-
-            silence_late_futures()
-            is_new = not self.directory.exists()
-            together, shared = processes(), {}
-            if together is not None:
-                shared = {"multiprocessing_options": among(together)}
-                if together.is_first and is_new and not self._read_only:
-                    create_folder(self.directory)
-                is_new = any(together.told("checkpoints", is_new))
-            options = ocp.CheckpointManagerOptions(
-                preservation_policy=LastAndBest(self._keep, self._ranking.ranks),
-                read_only=self._read_only,
-                create=not self._read_only and together is None,
-                # Unfinished checkpoints of a killed process.
-                cleanup_tmp_directories=not self._read_only,
-                # A thread that waits for each saving needs no thread of Orbax for it; these took a third of the time.
-                enable_async_checkpointing=threading.current_thread() is threading.main_thread(),
-                temporary_path_class=durable_path(),
-                **shared,
-            )
-            handlers = {
-                STATE: ocp.StandardCheckpointHandler(**shared),
-                ROWS: ocp.StandardCheckpointHandler(**shared),
-                ABOUT: ocp.JsonCheckpointHandler(**shared),
-            }
-            self._open = ocp.CheckpointManager(self.directory, item_handlers=handlers, options=options)
-            if is_new and not self._read_only and _writes(together):
-                sync_folder(self.directory.parent)
+        with ORBAX, signals_held():  # see `jaxdl.checkpoint.faults.damage_named`
+            self._open, self._written = open_manager(self.directory, self._policy, read_only=self._read_only), []
+            if not self._read_only and writes(processes()):
+                small.remove_drafts(self.directory)
             self._find_all()
             if not self._read_only:
                 self._read_ranks()
@@ -305,7 +298,7 @@ class Checkpoints:
                     self._ranking.ranks[step] = rank["rank"]
 
     def _close_manager(self) -> None:
-        manager, self._open = self._open, None
+        manager, self._open, self._written = self._open, None, []
         if manager is not None:
             with ORBAX, disk_errors(self.directory):  # it waits as well, for what `wait` may not have come to
                 manager.close()
@@ -318,7 +311,7 @@ class Checkpoints:
             return
         self._close_manager()  # Orbax remembers which steps it has seen
         together = processes()
-        for step in [each.step for each in damaged] if _writes(together) else []:
+        for step in [each.step for each in damaged] if writes(together) else []:
             target = self.directory / f"damaged-{step}"
             with named_cause(target, "move a damaged checkpoint to"):
                 if target.exists():
@@ -345,6 +338,12 @@ class Checkpoints:
         return int(step)
 
 
-def _writes(together: Processes | None) -> bool:
-    """Returns whether this process is the one that changes the folder."""
-    return together is None or together.is_first
+def _save_with_orbax(manager: Any, step: int, arrays: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    import orbax.checkpoint as ocp
+
+    items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
+    with ORBAX:
+        # Forced: without it, Orbax silently skips a step that is earlier than its last one.
+        manager.save(step, args=ocp.args.Composite(**items, **{ABOUT: ocp.args.JsonSave(said)}), force=True)
+        if threading.current_thread() is not threading.main_thread():
+            manager.wait_until_finished()  # before another training's turn

@@ -6,11 +6,72 @@ import asyncio
 import errno
 import functools
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
-from jaxdl.backend.processes import Processes
-from jaxdl.files.atomic import sync_folder, sync_tree
+from jaxdl.backend.processes import Processes, processes
+from jaxdl.checkpoint.faults import silence_late_futures
+from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE
+from jaxdl.files.atomic import create_folder, sync_folder, sync_tree
+
+# Orbax must be used by one thread at a time: two that save at once disturb each other.
+ORBAX = threading.RLock()
+
+
+def handlers(**shared: Any) -> dict[str, Any]:
+    """Returns how Orbax writes and reads each part of a checkpoint, by the name of the part.
+
+    Args:
+        shared: arguments of all of them.
+    """
+    import orbax.checkpoint as ocp
+
+    return {
+        STATE: ocp.StandardCheckpointHandler(**shared),
+        ROWS: ocp.StandardCheckpointHandler(**shared),
+        ABOUT: ocp.JsonCheckpointHandler(**shared),
+    }
+
+
+def open_manager(directory: Path, policy: Any, *, read_only: bool) -> Any:
+    """Opens Orbax's manager of a folder of checkpoints, which it creates unless it only reads.
+
+    Args:
+        directory: the folder.
+        policy: says which checkpoints are kept.
+        read_only: whether nothing is changed.
+    """
+    import orbax.checkpoint as ocp
+
+    silence_late_futures()
+    is_new = not directory.exists()
+    together, shared = processes(), {}
+    if together is not None:
+        shared = {"multiprocessing_options": among(together)}
+        if together.is_first and is_new and not read_only:
+            create_folder(directory)
+        is_new = any(together.told("checkpoints", is_new))
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=policy,
+        read_only=read_only,
+        create=not read_only and together is None,
+        # Unfinished checkpoints of a killed process.
+        cleanup_tmp_directories=not read_only,
+        # A thread that waits for each saving needs no thread of Orbax for it; these took a third of the time.
+        enable_async_checkpointing=threading.current_thread() is threading.main_thread(),
+        temporary_path_class=durable_path(),
+        **shared,
+    )
+    manager = ocp.CheckpointManager(directory, item_handlers=handlers(**shared), options=options)
+    if is_new and not read_only and writes(together):
+        sync_folder(directory.parent)
+    return manager
+
+
+def writes(together: Processes | None) -> bool:
+    """Returns whether this process is the one that changes the folder."""
+    return together is None or together.is_first
 
 
 @functools.cache

@@ -57,5 +57,10 @@ class LastAndBest:
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
         """Returns for each of the checkpoints whether it is kept."""
         steps = [checkpoint.step for checkpoint in checkpoints]
+        kept = self.kept(steps)
+        return [step in kept for step in steps]
+
+    def kept(self, steps: Sequence[int]) -> set[int]:
+        """Returns which of the steps that have a checkpoint keep it."""
         best_step = best({step: self.ranks[step] for step in steps if step in self.ranks})
-        return [step == best_step or step in sorted(steps)[-self.keep :] for step in steps]
+        return {step for step in steps if step == best_step} | {*sorted(steps)[-self.keep :]}

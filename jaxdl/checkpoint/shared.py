@@ -20,7 +20,8 @@ import numpy as np
 
 from jaxdl.backend.keys import with_keys
 from jaxdl.checkpoint.arrays import host_copy, shape_in_file
-from jaxdl.checkpoint.checkpoints import ORBAX, Checkpoints
+from jaxdl.checkpoint.checkpoints import Checkpoints
+from jaxdl.checkpoint.durable import ORBAX
 from jaxdl.checkpoint.reading import Saved
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import create_folder, named_cause

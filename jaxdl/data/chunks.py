@@ -35,11 +35,11 @@ class InParts:
     Attributes:
         ranges: index of the first example of each split and one past its last, by name, as if all lay in one array.
         sharding: the devices that each chunk is brought to; None: the default device.
-        selected, visits, statistics: as of `jaxdl.data.resident.Resident`; folds are never brought in parts.
+        selected, visits, statistics: as of `jaxdl.data.resident.Resident`; each fold has its own train.
     """
 
     sharding: Any = None
-    selected: None = None
+    selected: np.ndarray | None = None
     visits = 0
     statistics: Mapping[str, np.ndarray] = types.MappingProxyType({})
 
@@ -53,6 +53,18 @@ class InParts:
         """Returns the data as what is brought to the devices of a sharding."""
         other = copy.copy(self)
         other.sharding = sharding
+        return other
+
+    def as_fold(self, visits: int, statistics: Mapping[str, np.ndarray]) -> InParts:
+        """Returns the data as one of several folds.
+
+        Args:
+            visits: how many examples an epoch of each fold visits.
+            statistics: means and deviations that enter the programs as data.
+        """
+        other = copy.copy(self)
+        other.selected = np.arange(self.size("train"), dtype=np.int32)
+        other.visits, other.statistics = visits, statistics
         return other
 
     def size(self, split: str) -> int:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from jaxdl.data.chunks import InParts
 from jaxdl.data.folds import NEVER
 from jaxdl.data.resident import Resident, put_on_device
 from jaxdl.data.spec import Dataset, Spec, Split, examples
 
 # One of several folds: what describes its examples, and which these are.
-Fold = tuple[Spec, Resident]
+Fold = tuple[Spec, Resident | InParts]
 # The parts of a spec that have means and deviations of a fold's train.
 _STANDARD = ("preprocess", "target")
 PREFIX = "data/"  # of their names among the numbers that enter the programs; no field has such a path
@@ -28,8 +29,7 @@ def shared(datasets: Sequence[Dataset]) -> list[Resident] | None:
     Args:
         datasets: the result of `jaxdl.data.Data.load_folds`.
     """
-    specs = [_without_statistics(dataset.spec) for dataset in datasets]
-    if any(dataset.rows is None for dataset in datasets) or any(spec != specs[0] for spec in specs[1:]):
+    if not _have_one_form(datasets):
         return None
     order, bounds = _by_fold(datasets)
     whole = _in_order(datasets, order)
@@ -40,18 +40,43 @@ def shared(datasets: Sequence[Dataset]) -> list[Resident] | None:
     place = np.full(int(order.max()) + 1, NEVER, np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     rows = [dataset.rows.train for dataset in datasets if dataset.rows is not None]
-    visits = max(map(len, rows))
-    same = all(dataset.spec == datasets[0].spec for dataset in datasets)
     return [
         dataclasses.replace(
             resident,
             ranges={**resident.ranges, "validation": bounds[fold]},
             selected=place[rows[fold]],
-            visits=visits,
-            statistics={} if same else _statistics(dataset.spec),
+            visits=max(map(len, rows)),
+            statistics=statistics,
         )
-        for fold, dataset in enumerate(datasets)
+        for fold, statistics in enumerate(_of_each(datasets))
     ]
+
+
+def in_parts(datasets: Sequence[Dataset]) -> list[InParts] | None:
+    """Returns for each fold what brings its examples to the device in parts; None where their examples differ.
+
+    Each has its own train. It visits the examples of `shared` in the same order, and one program trains all folds.
+
+    Args:
+        datasets: the result of `jaxdl.data.Data.load_folds`.
+    """
+    if not _have_one_form(datasets):
+        return None
+    visits = max(examples(dataset.splits["train"]) for dataset in datasets)
+    pairs = zip(datasets, _of_each(datasets), strict=True)
+    return [InParts(dataset).as_fold(visits, statistics) for dataset, statistics in pairs]
+
+
+def _have_one_form(datasets: Sequence[Dataset]) -> bool:
+    """Returns whether the examples of all folds are the same but for means and deviations."""
+    specs = [_without_statistics(dataset.spec) for dataset in datasets]
+    return all(dataset.rows is not None for dataset in datasets) and all(spec == specs[0] for spec in specs[1:])
+
+
+def _of_each(datasets: Sequence[Dataset]) -> list[dict[str, np.ndarray]]:
+    """Returns means and deviations of each fold, where they differ."""
+    same = all(dataset.spec == datasets[0].spec for dataset in datasets)
+    return [{} if same else _statistics(dataset.spec) for dataset in datasets]
 
 
 def _by_fold(datasets: Sequence[Dataset]) -> tuple[np.ndarray, list[tuple[int, int]]]:

@@ -14,7 +14,18 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
+START = b"\xff\xd8\xff"
+"""What a JPEG file begins with."""
+
 _SPACES = {"L": "GRAY", "RGB": "RGB"}  # Pillow's modes and simplejpeg's names of them
+_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB"}  # simplejpeg's names of a file's colours and Pillow's modes
+_FRACTIONS = (8, 4, 2, 1)
+_START_OF_SCAN = b"\xda"
+# The segments of a file, before its pixels, that decide nothing which libjpeg-turbo does not decide: of the frame, of
+# tables, of JFIF, Photoshop and Adobe, and comments. EXIF and XMP may say how a picture is turned.
+_PLAIN = frozenset(bytes([each]) for each in (0xC0, 0xC1, 0xC2, 0xC4, 0xDB, 0xDD, 0xE0, 0xED, 0xEE, 0xFE))
+_PROFILE = b"ICC_PROFILE\0"  # in a segment that may as well say that there are more pictures
+_CLEAR = 8  # pixels; of smaller pictures several fractions have the same size
 
 
 def decoded(file: Image.Image) -> Image.Image:
@@ -45,17 +56,77 @@ def decoded_pixels(file: Image.Image) -> np.ndarray | None:
         (height, width, channels) uint8, as they lie in the file, whatever its orientation; None where simplejpeg is not
         installed or does not read such a file.
     """
-    decode = _decoder()
-    if decode is None or file.format != "JPEG" or file.mode not in _SPACES:
+    if _decoder() is None or file.format != "JPEG" or file.mode not in _SPACES:
         return None
-    width, height = file.size
-    stream: Any = file
-    stream.fp.seek(0)
+    image: Any = file
+    image.fp.seek(0)
+    fraction = image.decoderconfig[0] if image.decoderconfig else 1  # the choice of its draft
+    return decoded_at(image.fp.read(), image.mode, image.size, fraction)
+
+
+def plain(content: bytes) -> tuple[tuple[int, int], str] | None:
+    """Returns the size of a JPEG file, (width, height), and its mode, where that is all that there is to know of it.
+
+    Returns:
+        None where Pillow has to read the file: it may be turned, have several pictures or other colours than gray and
+        RGB, or be damaged; or simplejpeg is not installed.
+    """
+    if _decoder() is None or not _is_plain(content):
+        return None
+    from simplejpeg import decode_jpeg_header
+
     try:
-        pixels: np.ndarray = decode(stream.fp.read(), _SPACES[file.mode], min_height=height, min_width=width)
+        height, width, colours, _ = decode_jpeg_header(content)
+    except (KeyError, ValueError):  # of a kind that simplejpeg does not know; damaged
+        return None
+    return ((width, height), _MODES[colours]) if colours in _MODES else None
+
+
+def fraction_of(size: tuple[int, int], least: tuple[int, int]) -> int:
+    """Returns by how much a file of some size, (width, height), is decoded smaller, as Pillow's drafts: 1, 2, 4 or 8.
+
+    Args:
+        size: of the file.
+        least: what it must not be smaller than.
+    """
+    most = min(have // want for have, want in zip(size, least, strict=True))
+    return next(each for each in _FRACTIONS if each <= max(1, most))
+
+
+def decoded_at(content: bytes, mode: str, size: tuple[int, int], fraction: int) -> np.ndarray | None:
+    """Returns the pixels of a JPEG file, decoded at a fraction of its size.
+
+    Args:
+        content: the file.
+        mode: Pillow's mode for it, ``L`` or ``RGB``.
+        size: the (width, height) that it has at this fraction.
+        fraction: 1, 2, 4 or 8.
+
+    Returns:
+        (height, width, channels) uint8; None where simplejpeg is not installed or does not read such a file.
+    """
+    decode, (width, height) = _decoder(), size
+    if decode is None or (fraction > 1 and max(size) < _CLEAR):
+        return None
+    least = {"min_height": height, "min_width": width} if fraction > 1 else {}
+    try:
+        pixels: np.ndarray = decode(content, _SPACES[mode], **least)
     except ValueError:  # Pillow reads it, or says what is wrong with it
         return None
     return pixels if pixels.shape[:2] == (height, width) else None
+
+
+def _is_plain(content: bytes) -> bool:
+    """Returns whether a file has nothing before its pixels but what is plain."""
+    place = len(START) - 1
+    while content[place : place + 1] == b"\xff":
+        kind = content[place + 1 : place + 2]
+        if kind == _START_OF_SCAN:
+            return True
+        if kind not in _PLAIN and not content.startswith(_PROFILE, place + 4):
+            return False
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    return False
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from jaxdl.data.check import checked
 from jaxdl.data.folds import Rows, assigned, rows_of
 from jaxdl.data.spec import Dataset, Spec, Split, check_names, examples
 from jaxdl.data.splits import CUT_BY, By, cut_off, taken
-from jaxdl.data.stream import is_large, is_large_for_device
+from jaxdl.data.stream import concatenated, is_large, is_large_for_device, is_large_for_host
 from jaxdl.errors import UserError
 from jaxdl.fields import at_least, described, fraction, static
 from jaxdl.files.paths import expanded
@@ -92,7 +92,7 @@ class Data(abc.ABC):
         """Loads what `load` gives for each fold; the source is read once.
 
         Raises:
-            UserError: as `load`; or the examples are read while a model is trained.
+            UserError: as `load`.
         """
         said: set[str] = set()
 
@@ -105,9 +105,13 @@ class Data(abc.ABC):
             raise UserError(f"data.folds={self.folds}: {problem}.")
         numbers = range(self.folds)
         if self.cuts_itself:
-            return [dataclasses.replace(self, fold=fold).load(data_dir, once) for fold in numbers]
-        dataset = self._read(data_dir, once)
-        return [self._finished(dataset, fold, once) for fold in numbers]
+            found = [dataclasses.replace(self, fold=fold).load(data_dir, once) for fold in numbers]
+        else:
+            dataset = self._read(data_dir, once)
+            found = [self._finished(dataset, fold, once) for fold in numbers]
+        if any(each.in_parts for each in found):  # and so all, though memory may have room for one of them
+            found = [dataclasses.replace(each, in_parts=True) for each in found]
+        return found
 
     def _read(self, data_dir: Path, notify: Notify) -> Dataset:
         dataset = self.read(data_dir, notify)
@@ -129,10 +133,11 @@ class Data(abc.ABC):
         """Returns the set with the choice whether it is brought to the device in parts, and says where it is."""
         size = sum(array.nbytes for split in dataset.splits.values() for array in split.values())
         asked = self.stream == "on" or (self.stream == "auto" and is_large_for_device(size))
-        if self.folds and (dataset.streamed or asked):
+        if self.folds and asked and not dataset.streamed and is_large_for_host(self.folds * size):
             raise UserError(
-                f"data.folds={self.folds}: folds are chosen among examples on the device, and those of {dataset.used} "
-                "are read in parts: give --data.stream=off, or --data.validation=SHARE instead of folds."
+                f"data.folds={self.folds}: {dataset.used} would be in memory {self.folds} times, once for each fold, "
+                "since its examples are brought to the device in parts: store them as arrays:FOLDER of .npy files, "
+                "from which folds are read, or give --data.validation=SHARE instead of folds."
             )
         if not dataset.streamed and not asked:
             return dataset
@@ -173,7 +178,7 @@ class Data(abc.ABC):
         train, by = dataset.splits["train"], self.cut_by(dataset.spec)
         if "validation" in dataset.splits:
             own = dataset.splits["validation"]
-            train = {key: np.concatenate([array, own[key]]) for key, array in train.items() if key in own}
+            train = {key: concatenated([array, own[key]]) for key, array in train.items() if key in own}
         left, given = np.arange(examples(train)), dataset.splits.get("test", {})
         test = (given, None) if given else (train, left[:0])
         decisive = {key: array for key, array in train.items() if key.partition("/")[0] in CUT_BY}

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -135,11 +135,7 @@ class Streamed:
 
 def is_large(size: float) -> bool:
     """Returns whether examples of `size` bytes on disk would take too much of the machine's or the device's memory."""
-    if size < _SURELY_SMALL:
-        return False
-    from jaxdl.backend.memory import free_host_memory  # here, since it imports JAX
-
-    return size > _HOST_SHARE * free_host_memory() or is_large_for_device(size)
+    return is_large_for_host(size) or is_large_for_device(size)
 
 
 def is_large_for_device(size: float) -> bool:
@@ -151,9 +147,47 @@ def is_large_for_device(size: float) -> bool:
     return size > _DEVICE_SHARE * free_memory()
 
 
+def is_large_for_host(size: float) -> bool:
+    """Returns whether examples of `size` bytes would take too much of the machine's memory."""
+    if size < _SURELY_SMALL:
+        return False
+    from jaxdl.backend.memory import free_host_memory  # here, since it imports JAX
+
+    return size > _HOST_SHARE * free_host_memory()
+
+
 def is_streamed(array: Any) -> bool:
     """Returns whether an array is one that is read from disk when it is asked for."""
     return isinstance(array, Streamed)
+
+
+class Joined:
+    """Streamed arrays one after another; a `Reader`.
+
+    Args:
+        parts: the arrays, with examples of one shape and dtype.
+    """
+
+    def __init__(self, parts: Sequence[Streamed]):
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
+        self.dtype, self.path = parts[0].dtype, parts[0].path
+        self.identity = " and ".join(part.identity for part in parts)
+
+    def read(self, numbers: np.ndarray) -> np.ndarray:
+        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        of_part = np.searchsorted(self._starts, numbers, side="right") - 1
+        for place, part in enumerate(self._parts):
+            chosen = np.flatnonzero(of_part == place)
+            if len(chosen):
+                found[chosen] = part.read(numbers[chosen] - self._starts[place])
+        return found
+
+
+def concatenated(arrays: Sequence[Any]) -> np.ndarray:
+    """Returns arrays one after another; streamed ones stay where they lie."""
+    return Streamed(Joined(arrays)).as_array() if all(map(is_streamed, arrays)) else np.concatenate(arrays)
 
 
 def blocks(split: Mapping[str, np.ndarray], step: int | None = None) -> Iterator[tuple[int, dict[str, np.ndarray]]]:

@@ -18,13 +18,25 @@ from jaxdl.errors import UserError
 
 # What stands in front of the fields in a ``config.json``, see `jaxdl.experiment.versions`.
 VERSION, WRITER = "config_version", "jaxdl"
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _SAME = frozenset({int, str, bool, NoneType})  # as they are in JSON
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def json_text(value: Mapping[str, Any]) -> str:
     """Returns JSON as it is written to the files of a run: on several lines, ending with a newline."""
-    return json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return _indented(plain(value), "\n") + "\n"
+
+
+def _indented(value: Any, margin: str) -> str:
+    """Returns what `json.dumps` makes with `indent=2`, which its compiled encoder does not know."""
+    inner, kind = f"{margin}  ", type(value)
+    if kind is dict and value:
+        lines = [f"{inner}{_encoded(name)}: {_indented(item, inner)}" for name, item in value.items()]
+        return "{" + ",".join(lines) + margin + "}"
+    if kind is list and value:
+        return "[" + ",".join([inner + _indented(item, inner) for item in value]) + margin + "]"
+    return repr(value) if kind is int or kind is float else _encoded(value)
 
 
 def plain(value: Any) -> Any:

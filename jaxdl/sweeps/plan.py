@@ -38,7 +38,7 @@ _MOST_DRAWN = 32
 _MOST_COMPARED = 4
 _MOST_SHOWN = 5
 # Of a larger sweep, so many evenly spread trials stand for all, so that the plan takes seconds.
-_MOST_PLANNED = 1000
+_MOST_PLANNED = 200
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,7 +39,8 @@ from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 
 SUMMARY = "summary.json"
-_SECONDS_BETWEEN_ROWS = 5.0
+# Rows of thousands of trials take a part of a second, and at most a fiftieth of the time is to go into them.
+_SECONDS_BETWEEN_ROWS, _TIMES_BETWEEN_ROWS = 5.0, 50
 
 
 def _once(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -90,7 +91,7 @@ class Sweep:
         self._stopped_by: Trial | None = None  # the failed trial after which no other one is to run
         self._failures: Counter[int] = Counter()
         self._width_at: dict[int, int] = {}  # when a trial was last started
-        self._written = time.monotonic()
+        self._rows_due = time.monotonic() + _SECONDS_BETWEEN_ROWS
         over = (trial_dir(directory.path, trial.number) for trial in self.schedule.trials if trial.outcome is not None)
         self._earlier = next((run_dir for run_dir in over if (run_dir / RECORD).exists()), None)
 
@@ -193,10 +194,12 @@ class Sweep:
 
     def _write_rows(self) -> None:
         """Writes the rows so far, from time to time, so that they can be read while the sweep runs."""
-        if time.monotonic() - self._written > _SECONDS_BETWEEN_ROWS:
+        begin = time.monotonic()
+        if begin > self._rows_due:
             self.directory.check()
             write_rows(self._results("running"))
-            self._written = time.monotonic()
+            now = time.monotonic()
+            self._rows_due = now + max(_SECONDS_BETWEEN_ROWS, _TIMES_BETWEEN_ROWS * (now - begin))
 
     def _may_begin(self) -> bool:
         if self.signals.received is not None:

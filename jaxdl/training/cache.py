@@ -11,7 +11,6 @@ from typing import Any
 
 from jaxdl.checkpoint import SharedCheckpoints
 from jaxdl.data import Dataset
-from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import most_examples
 from jaxdl.fields import show, walk
@@ -93,14 +92,14 @@ class Cache:
             key, loaded = self._key(experiment), self._loaded
             assert loaded is not None  # the key is on these data
             dataset, examples = loaded.dataset(experiment), loaded.examples(experiment)
-            fold = (dataset.spec, examples) if isinstance(examples, Resident) and experiment.data.folds else None
+            fold = (dataset.spec, examples) if experiment.data.folds else None
             if key not in self._trainers:
                 if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs
                     self._let_go([next(iter(self._trainers))])
                 self._trainers[key] = Trainer(experiment, dataset, examples)
             trainer = self._trainers[key]
             if dataset.streamed:  # each training has an order of its own, and so chunks of its own
-                return trainer.variant(experiment)
+                return trainer.variant(experiment, fold=fold)
             if place_of in self._expected:
                 return trainer.variant(experiment, self._expected[place_of].join(place_of), fold)
             if place_of is None or self.side_by_side < 2:

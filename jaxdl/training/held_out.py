@@ -39,10 +39,11 @@ def write_held_out(run_dir: Path, trainer: Trainer, dataset: Dataset, state: Tra
     count = len(dataset.rows.validation)
     size = min(trainer.experiment.training.eval_batch_size, count)
     predict, hparams = trainer.programs.steps.predict_step, trainer.hparams()
+    read = {key: array for key, array in split.items() if key.partition("/")[0] in ("inputs", "lengths")}
     found = []
     for first in range(0, count, size):
         rows = np.minimum(np.arange(first, first + size), count - 1)
-        batch = {key: array[rows] for key, array in split.items() if key.partition("/")[0] in ("inputs", "lengths")}
+        batch = {key: np.asarray(array[rows]) for key, array in read.items()}
         made = on_host(predict(trainer.placed(state), batch, hparams))
         found.append(made)
     predictions = jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *found)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jaxdl.data import Dataset
 from jaxdl.data.chunks import InParts, on_device_or_in_parts
-from jaxdl.data.folded import shared
+from jaxdl.data.folded import in_parts, shared
 from jaxdl.data.resident import Resident
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import load_data, load_folds
@@ -56,8 +56,10 @@ class Loaded:
         return (*key, ("data.fold", str(experiment.data.fold))) if len(self._datasets) > 1 and own else key
 
     @functools.cached_property
-    def _shared(self) -> list[Resident] | None:
-        return shared(self._datasets) if len(self._datasets) > 1 else None
+    def _shared(self) -> Sequence[Resident | InParts] | None:
+        if len(self._datasets) == 1:
+            return None
+        return in_parts(self._datasets) if self._datasets[0].streamed else shared(self._datasets)
 
     def _number(self, experiment: Experiment) -> int:
         return experiment.data.fold or 0 if len(self._datasets) > 1 else 0

@@ -34,9 +34,9 @@ from jaxdl.training.streamed import AnyFeed
 Key = tuple[tuple[str, str], ...]
 NAMES = ("init", "train", "eval")
 _FIRST_TO_COMPILE = ("train", "init", "eval", "statistics")
-# Parameters from which on the update is worth being tried in another form: a few megabytes with the running means,
-# beyond the second-level cache of a core.
-_LONG_UPDATE = 2**18
+# Parameters from which on the update is worth being tried in another form: the step of a perceptron of 0.1 million
+# takes 1.16 times as long without it.
+_LONG_UPDATE = 2**16
 
 
 def program_key(experiment: Experiment) -> Key:

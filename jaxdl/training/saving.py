@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint import Checkpoints, Saved, SharedCheckpoints
-from jaxdl.checkpoint.checkpoints import ORBAX
+from jaxdl.checkpoint.durable import ORBAX
 from jaxdl.checkpoint.shared import Kept, Row, host_row, on_device
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval

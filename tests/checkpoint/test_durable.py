@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from jaxdl.checkpoint import Checkpoints
+from jaxdl.checkpoint import Checkpoints, small
+from jaxdl.checkpoint.arrays import host_copy
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import sync_tree
 from tests.checkpoint import power
@@ -19,9 +20,10 @@ from tests.checkpoint.states import equal, make_state
 SAVED = (1, 2, 3)
 
 
-def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[power.Moment]:
+def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int) -> list[power.Moment]:
     """Saves a few states, of which one is kept, and returns the moments; each notes the last state that is certain."""
     with monkeypatch.context() as patch:
+        patch.setattr(small, "MOST_BYTES", most_bytes)
         recorder = power.Recorder(folder, patch)
         with Checkpoints(folder / "checkpoints", keep=1) as checkpoints:
             for step in SAVED:
@@ -51,26 +53,29 @@ def failures(folder: Path, tmp_path: Path, moments: list[power.Moment], most: in
     return wrong
 
 
-def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, most_bytes: int) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    moments = recorded(folder, monkeypatch)
+    small.form_of({"state": host_copy(make_state())})  # what is made once, and elsewhere, is no part of it
+    moments = recorded(folder, monkeypatch, most_bytes)
     assert {moment.note for moment in moments} == {None, 1, 2}
     assert failures(folder, tmp_path, moments, most) == []
 
 
+@pytest.mark.parametrize("most_bytes", [small.MOST_BYTES, 0], ids=["small", "by Orbax"])
 def test_after_a_power_failure_the_last_certain_checkpoint_comes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
 ) -> None:
-    check(tmp_path, monkeypatch, most=40)
+    check(tmp_path, monkeypatch, 25, most_bytes)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", [150, pytest.param(400, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("most_bytes", [small.MOST_BYTES, 0], ids=["small", "by Orbax"])
+@pytest.mark.parametrize("most", [75, pytest.param(400, marks=pytest.mark.nightly)])
 def test_after_any_power_failure_the_last_certain_checkpoint_comes_back(
-    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    most: int, most_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check(tmp_path, monkeypatch, most)
+    check(tmp_path, monkeypatch, most, most_bytes)
 
 
 def test_a_checkpoint_whose_arrays_were_not_put_together_is_not_kept(
@@ -84,6 +89,7 @@ def test_a_checkpoint_whose_arrays_were_not_put_together_is_not_kept(
     def blind(self: Any, pattern: str) -> Any:
         return iter(()) if pattern.startswith("ocdbt.process_") else glob(self, pattern)
 
+    monkeypatch.setattr(small, "MOST_BYTES", 0)
     with Checkpoints(tmp_path / "c", keep=1) as checkpoints:
         checkpoints.save(1, make_state(1))
         checkpoints.wait()

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import jaxdl.errors
-from jaxdl.checkpoint import Checkpoints
+from jaxdl.checkpoint import Checkpoints, small
 from jaxdl.checkpoint.faults import Damaged, disk_errors, unless_it_passes
 from jaxdl.errors import UserError
 from tests.checkpoint.states import equal, make_state
@@ -67,7 +67,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", [100_000, 1_000_000], ids=["small", "by Orbax"])
+def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact(tmp_path: Path, numbers: int) -> None:
     done = run(
         """
         import resource, sys
@@ -84,13 +85,14 @@ def test_a_full_disk_is_reported_in_one_line_and_the_checkpoint_before_is_intact
             checkpoints.save(1, small)
             checkpoints.wait()
             try:
-                checkpoints.save(2, {"x": np.random.default_rng(0).normal(size=100_000)})
+                checkpoints.save(2, {"x": np.random.default_rng(0).normal(size=int(sys.argv[2]))})
                 checkpoints.save(3, small) if noticed_by == "save" else getattr(checkpoints, noticed_by)()
             except UserError as error:
                 print(error)
             checkpoints.close()
         """,
         tmp_path,
+        numbers,
     )
     assert done.returncode == 0, done.stderr
     cause = "File too large; raise the limit on file sizes (ulimit -f)."
@@ -165,6 +167,7 @@ def test_an_error_that_comes_only_at_the_closing_is_one_line_as_well(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("orbax.checkpoint.CheckpointManager.close", fail)
+    monkeypatch.setattr(small, "MOST_BYTES", 0)
     checkpoints = Checkpoints(tmp_path / "c")
     checkpoints.save(1, make_state())
     with pytest.raises(UserError, match=f"cannot write a checkpoint in {tmp_path}/c: No space left on device; free"):
@@ -223,20 +226,21 @@ def test_a_folder_that_was_removed_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbers", [300_000, 1_100_000], ids=["small", "by Orbax"])
+def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Path, numbers: int) -> None:
     script = textwrap.dedent("""
         import sys
         import numpy as np
         from jaxdl.checkpoint import Checkpoints
         checkpoints = Checkpoints(sys.argv[1])
         for step in range(1, 10_000):
-            checkpoints.save(step, {"x": np.full(300_000, step, np.float32)})
+            checkpoints.save(step, {"x": np.full(int(sys.argv[2]), step, np.float32)})
             print(step, flush=True)
     """)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    like = {"x": jax.ShapeDtypeStruct((300_000,), jnp.float32)}
+    like = {"x": jax.ShapeDtypeStruct((numbers,), jnp.float32)}
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, str(tmp_path), str(numbers)], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -247,8 +251,8 @@ def test_a_process_killed_while_saving_leaves_the_checkpoint_before(tmp_path: Pa
     with Checkpoints(tmp_path) as checkpoints:
         step = checkpoints.latest_step()
         assert step is not None and step >= 4
-        np.testing.assert_array_equal(checkpoints.restore(like)["x"], np.full(300_000, step, np.float32))
-        checkpoints.save(step + 1, {"x": np.zeros(300_000, np.float32)})
+        np.testing.assert_array_equal(checkpoints.restore(like)["x"], np.full(numbers, step, np.float32))
+        checkpoints.save(step + 1, {"x": np.zeros(numbers, np.float32)})
     assert [p.name for p in tmp_path.iterdir()] == [str(step + 1)]  # and what was half-written is gone
 
 

@@ -83,3 +83,15 @@ def test_filters_of_warnings_are_as_before(monkeypatch):
     with bombs_refused():
         assert warnings.filters != before
     assert list(warnings.filters) == before
+
+
+def test_of_many_files_each_thread_takes_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(decoding, "_TASKS", 1)
+    monkeypatch.setattr(decoding, "usable_cores", lambda: [0, 1])
+    rows, reached = np.zeros((50, 2), np.int64), list[int]()
+    assert set(fill(rows, PATHS, number, skip=True)) == {7, 30}
+    assert fill(rows, PATHS, lambda path: np.full(2, int(path.name)), reached=reached.append) == {}
+    assert reached == [*range(4, 50, 4), 50]
+    assert np.array_equal(rows[:, 0], range(50))
+    with pytest.raises(UserError, match="7: bad"):
+        fill(rows, PATHS, number)

@@ -12,9 +12,10 @@ import pytest
 
 import jaxdl
 from jaxdl.data import Dataset
-from jaxdl.data.folded import shared
+from jaxdl.data.folded import in_parts, shared
 from jaxdl.data.resident import Resident
 from jaxdl.training.cache import Cache
+from jaxdl.training.feed import Visits
 from jaxdl.training.loop import Trainer
 
 SOURCES = {
@@ -106,3 +107,19 @@ def test_folds_whose_examples_have_another_form_do_not_share_arrays() -> None:
     datasets = folds()
     splits = {name: {**split, "inputs": split["inputs"][:, 1:]} for name, split in datasets[0].splits.items()}
     assert shared([dataclasses.replace(datasets[0], splits=splits), *datasets[1:]]) is None
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_fold_in_parts_visits_the_examples_that_it_visits_on_the_device(name: str) -> None:
+    datasets = SOURCES[name].load_folds(Path())
+    resident, parts = shared(datasets), in_parts(datasets)
+    assert resident is not None and parts is not None
+    for one, other in zip(resident, parts, strict=True):
+        assert one.statistics.keys() == other.statistics.keys()
+        assert all(np.array_equal(other.statistics[each], value) for each, value in one.statistics.items())
+        for epoch in range(2):
+            here, there = (Visits(data, 16, 7).visits(epoch) for data in (one, other))
+            assert np.array_equal(one.arrays["inputs"][here], other.read("train", there, len(there))["inputs"])
+    splits = {each: {**split, "inputs": split["inputs"][:, 1:]} for each, split in datasets[0].splits.items()}
+    spec = dataclasses.replace(datasets[0].spec, input_shape=(1,))
+    assert in_parts([dataclasses.replace(datasets[0], splits=splits, spec=spec), *datasets[1:]]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, TimeSeriesSplit
 
 import jaxdl
 from jaxdl.data.folds import NEVER, assigned, rows_of
+from jaxdl.data.stream import is_streamed
 from jaxdl.errors import UserError
 
 
@@ -123,5 +125,42 @@ def test_what_no_fold_can_be_is_refused() -> None:
         jaxdl.Digits(folds=5).load()
     with pytest.raises(UserError, match="the folds are 0 to 4"):
         jaxdl.Digits(folds=5, fold=5).load()
-    with pytest.raises(UserError, match="--data.stream=off"):
-        jaxdl.Digits(folds=5, fold=0, stream="on").load()
+
+
+def on_disk(folder: Path, **splits: tuple[int, int]) -> jaxdl.ArrayFile:
+    """Writes splits of numbered examples, from the first to before the last, as files from which they are streamed."""
+    folder.mkdir()
+    for name, (first, stop) in splits.items():
+        numbers = np.arange(first, stop)
+        np.save(folder / f"{name}_inputs.npy", numbers[:, None].astype(np.float32))
+        np.save(folder / f"{name}_targets.npy", (numbers % 2).astype(np.int64))
+    return jaxdl.ArrayFile(path=str(folder), folds=3)
+
+
+def test_folds_of_a_set_on_disk_are_those_of_the_set_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a validation split of its own is dealt out; only the examples that are asked for are read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = on_disk(tmp_path / "set", train=(0, 20), validation=(20, 31), test=(31, 40))
+    memory, disk = (dataclasses.replace(source, stream=stream).load_folds(Path()) for stream in ("off", "on"))
+    for one, other in zip(memory, disk, strict=True):
+        assert other.streamed and not one.streamed
+        assert (one.spec, one.fingerprint, one.train_examples) == (other.spec, other.fingerprint, other.train_examples)
+        assert one.rows is not None and other.rows is not None
+        for name, split in one.splits.items():
+            assert is_streamed(other.splits[name]["inputs"])
+            for key, array in split.items():
+                assert np.array_equal(np.asarray(other.splits[name][key]), array)
+        assert np.array_equal(one.splits["train"]["inputs"].ravel(), other.rows.train)
+        mean = one.splits["train"]["inputs"].mean(dtype=np.float64)
+        assert other.spec.preprocess.mean in ((), pytest.approx((mean,)))
+    validated = [np.asarray(each.splits["validation"]["inputs"]).ravel() for each in disk]
+    assert sorted(np.concatenate(validated)) == list(range(31))
+
+
+def test_copies_of_a_set_that_memory_does_not_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fold has a copy where examples in memory are brought to the device in parts."""
+    assert all(each.streamed for each in jaxdl.Digits(folds=3, stream="on").load_folds(Path()))
+    monkeypatch.setattr("jaxdl.data.stream._SURELY_SMALL", 0)
+    monkeypatch.setattr("jaxdl.backend.memory.free_host_memory", lambda: 5e5)
+    with pytest.raises(UserError, match="in memory 3 times, once for each fold.*arrays:FOLDER"):
+        jaxdl.Digits(folds=3, stream="on").load_folds(Path())

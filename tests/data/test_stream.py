@@ -15,7 +15,7 @@ from jaxdl.data import ArrayFile, Arrays, Folder, Tfds, fingerprint
 from jaxdl.data import stream as module
 from jaxdl.data.npy import opened
 from jaxdl.data.statistics import mean_and_deviation, of_bytes
-from jaxdl.data.stream import Streamed, blocks, is_large, is_streamed, parts, remembered
+from jaxdl.data.stream import Streamed, blocks, concatenated, is_large, is_streamed, parts, remembered
 from jaxdl.errors import UserError
 from tests.data.pictures import classes, gray
 
@@ -320,3 +320,17 @@ def test_splits_of_other_lengths_are_not_padded_on_disk(tmp_path):
     np.savez(tmp_path / "a.npz", train_inputs=np.zeros((9, 4, 2)), test_inputs=np.zeros((9, 6, 2)), **ones)
     with pytest.raises(UserError, match=r"4 and 6 steps: give all 6, since .*or --data\.stream=off"):
         ArrayFile(path=str(tmp_path / "a.npz"), outputs=3, stream="on").load(None, print)
+
+
+@hypothesis.given(counts=st.lists(st.integers(0, 6), min_size=1, max_size=4), seed=st.integers(0, 99))
+def test_streamed_arrays_one_after_another_are_read_as_one(tmp_path_factory, counts, seed):
+    folder = tmp_path_factory.mktemp("npy")
+    arrays = [np.random.RandomState(seed + place).rand(count, 2) for place, count in enumerate(counts)]
+    found = concatenated([on_disk(folder / f"{place}.npy", array) for place, array in enumerate(arrays)])
+    expected = np.concatenate(arrays)
+    assert is_streamed(found) and found.shape == expected.shape
+    assert np.array_equal(np.asarray(found), expected)
+    if len(expected):
+        numbers = np.random.RandomState(seed).randint(0, len(expected), 9)
+        assert np.array_equal(np.asarray(found[numbers]), expected[numbers])
+    assert not is_streamed(concatenated(arrays)) and np.array_equal(concatenated(arrays), expected)

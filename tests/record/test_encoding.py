@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jaxdl.errors import UserError
-from jaxdl.record import RunDirectory, read_config, read_metrics, read_summary
+from jaxdl.record import RunDirectory, json_text, read_config, read_metrics, read_summary
 
 
 def test_numbers_that_are_not_finite_are_valid_json_and_come_back(tmp_path: Path) -> None:
@@ -36,3 +38,20 @@ def test_a_name_that_stands_twice_is_damage(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=r"config.json is damaged \(\"(seed|features)\" stands twice in one object\)"):
         read_config(tmp_path)
+
+
+_PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), _PLAIN, max_size=4))
+def test_it_is_laid_out_as_by_python(value: dict[str, Any]) -> None:
+    assert json_text(value) == json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def test_what_json_has_no_form_for_is_refused() -> None:
+    with pytest.raises(TypeError, match="object is not JSON serializable"):
+        json_text({"a": [object()]})

@@ -72,6 +72,25 @@ def test_an_mlp_on_arrays_ends_with_the_same_bits(tmp_path):
     assert memory == disk
 
 
+def test_folds_from_disk_end_with_the_bits_of_folds_in_memory(tmp_path):
+    """Their steps, examples, statistics and out-of-fold predictions are the same; one program trains all of them."""
+    data = jaxdl.ArrayFile(path=arrays_file(tmp_path / "a.npz", (12,)), scale=1 / 255, folds=3)
+    found = []
+    for stream in ("off", "on"):
+        made = recipe(dataclasses.replace(data, stream=stream), **{"training.epochs": 1})
+        execution = jaxdl.Execution(batch="off")
+        found.append(jaxdl.sweep(made, sweep_dir=tmp_path / stream, execution=execution, notify=None))
+    memory, disk = found
+    assert disk.compiled == {"train": 1, "eval": 1}
+    for one, other in zip(memory.trials, disk.trials, strict=True):
+        assert one.outcome is not None and other.outcome is not None
+        assert one.outcome.params_sha256 == other.outcome.params_sha256 and one.outcome.metrics == other.outcome.metrics
+    predictions = [results.out_of_fold() for results in found]
+    assert len(np.unique(predictions[1]["examples"])) == len(predictions[1]["examples"]) > 200
+    for name, array in predictions[0].items():
+        assert np.array_equal(array, predictions[1][name])
+
+
 @pytest.mark.slow
 def test_class_weights_and_weighted_metrics_are_the_same(tmp_path):
     file = arrays_file(tmp_path / "a.npz", (60,))

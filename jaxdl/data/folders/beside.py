@@ -1,4 +1,4 @@
-"""What is done with pictures while later ones are still decoded: their fingerprint and the files that are kept."""
+"""What is done with pictures while later ones are still decoded: their fingerprint and the file that is kept."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Rows:
         self._changed = threading.Condition()
 
     def reach(self, count: int) -> None:
-        if self._ended or (count % self._step and count < len(self._array)):
+        if self._ended or (count - self._filled < self._step and count < len(self._array)):
             return
         with self._changed:
             self._filled = count
@@ -71,23 +71,23 @@ class _Rows:
 
 
 class Beside:
-    """Takes the fingerprint of splits, and writes their inputs to files, while inputs are filled; a context manager.
+    """Takes the fingerprint of splits, and writes all inputs to a file, while inputs are filled; a context manager.
 
     At its end no thread works on the inputs any more.
 
     Args:
         inputs: (examples, ...), filled in order.
         splits: parts of it, with the other arrays, which are complete.
-        drafts: an existing folder for the files; None: none are written.
+        file: is made; None: none is written.
     """
 
-    def __init__(self, inputs: np.ndarray, splits: Mapping[str, Split], drafts: Path | None):
-        self._rows, self._drafts = _Rows(inputs), drafts
+    def __init__(self, inputs: np.ndarray, splits: Mapping[str, Split], file: Path | None):
+        self._rows = _Rows(inputs)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="beside decoding")
         self._digest = self._pool.submit(
             fingerprint, splits["train"], splits.get("test"), splits.get("validation"), self._rows.parts
         )
-        self._files = self._pool.submit(self._write, {name: split["inputs"] for name, split in splits.items()})
+        self._file = self._pool.submit(self._write, inputs, file) if file is not None else None
 
     def __enter__(self) -> Self:
         return self
@@ -103,34 +103,28 @@ class Beside:
         self._rows.reach(count)
 
     def give_up(self) -> None:
-        """Says that what was filled will not stay as it is: neither fingerprint nor files are wanted."""
+        """Says that what was filled will not stay as it is: neither fingerprint nor file is wanted."""
         self._rows.end()
 
-    def results(self) -> tuple[str, Mapping[str, Path]] | None:
-        """Returns the fingerprint, and the file of each split's inputs; when the context has ended.
+    def results(self) -> tuple[str, Path | None] | None:
+        """Returns the fingerprint, and the file, if one was asked for and could be written; when the context has ended.
 
-        There are no files where they could not be written. None where not all inputs were filled, or by `give_up`.
+        None where not all inputs were filled, or by `give_up`.
         """
         try:
             digest = self._digest.result()
-            return digest, self._files.result()
+            return digest, None if self._file is None else self._file.result()
         except OSError:
-            return digest, {}
+            return digest, None
         except _GivenUp:
             return None
 
-    def _write(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, Path]:
-        files: dict[str, Path] = {}
-        if self._drafts is None:
-            return files
+    def _write(self, inputs: np.ndarray, file: Path) -> Path:
         try:
-            for name, array in inputs.items():
-                files[name] = self._drafts / f"{name}-inputs.npy"
-                with contextlib.closing(Writer(files[name], array.shape[1:], array.dtype)) as writer:
-                    for part in self._rows.parts(array):
-                        writer.write(part)
+            with contextlib.closing(Writer(file, inputs.shape[1:], inputs.dtype)) as writer:
+                for part in self._rows.parts(inputs):
+                    writer.write(part)
         except (OSError, _GivenUp):
-            for file in files.values():  # room for those that are written instead, also where the disk is nearly full
-                file.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)  # room for what is written instead, also where the disk is nearly full
             raise
-        return files
+        return file

@@ -222,11 +222,13 @@ def files_below(folder: Path, problems: list[str]) -> Iterator[Path]:
             if _is_folder(entry):
                 below.append(Path(entry.path))
                 continue
-            problem = file_problem(Path(entry.path))
+            path = Path(entry.path)
+            # The folder says of most that they are files; others, such as links, are looked at.
+            problem = None if entry.is_file(follow_symlinks=False) else file_problem(path)
             if problem:
                 problems.append(problem)
             else:
-                yield Path(entry.path)
+                yield path
         waiting += reversed(below)
 
 

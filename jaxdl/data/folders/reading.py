@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 
 from jaxdl.data import kept
-from jaxdl.data.decoding import fill
-from jaxdl.data.folders.beside import Beside
+from jaxdl.data.folders.filling import Filling
 from jaxdl.data.folders.listing import Listing, Picture
-from jaxdl.data.images import load_images, stored_image
-from jaxdl.data.kept import Kept
-from jaxdl.data.memory import empty
+from jaxdl.data.images import load_images
+from jaxdl.data.kept import Draft, Kept
 from jaxdl.data.preprocess import Preprocess
 from jaxdl.data.source import Notify
 from jaxdl.data.spec import GROUPS, Fit, Spec, fingerprint
@@ -185,7 +183,7 @@ def decode(
         channels: 1 or 3; None: 1 if every picture of train is gray, otherwise 3.
         fit: how pictures of other shapes are brought to this one.
         notify: called with progress lines.
-        drafts: an existing folder for files of inputs, which are written meanwhile; None: none are.
+        drafts: an existing folder for the file that is kept, which is filled meanwhile; None: there is none.
         skip: whether what cannot be used is left out and listed, or an error.
 
     Returns:
@@ -198,34 +196,35 @@ def decode(
         raise stopped(listing.problems)
     pictures, spec = list(listing.pictures), spec_of(listing, room, channels, fit)
     _check_memory(len(pictures), spec)
-    inputs = empty((len(pictures), *spec.input_shape), np.uint8)
-    paths = [picture.path for picture in pictures]
-    with Beside(inputs, split_up({"inputs": inputs}, pictures, listing.classes), drafts) as beside:
 
-        def reached(count: int) -> None:
-            if count == 1 and channels is None and is_gray(inputs[0]):  # all may be gray, and have one channel only
-                beside.give_up()
-            beside.reach(count)
+    def splits_of(inputs: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        return split_up({"inputs": inputs}, pictures, listing.classes)
 
-        try:
-            skipped = fill(inputs, paths, lambda path: stored_image(path, spec), notify, skip=skip, reached=reached)
-        except UserError as problem:
-            raise stopped([str(problem).rstrip(".")]) from problem
-    found = beside.results()
+    def may_stay(first: np.ndarray) -> bool:
+        return channels is not None or not is_gray(first)  # where all are gray they have one channel
+
+    try:
+        filled = Filling([p.path for p in pictures], spec, splits_of, may_stay, notify, skip).filled(drafts)
+    except UserError as problem:
+        raise stopped([str(problem).rstrip(".")]) from problem
+    inputs, digest, skipped = filled.inputs, filled.digest, filled.skipped
     if skipped:
         good = np.isin(np.arange(len(pictures)), list(skipped), invert=True)
         inputs, pictures = inputs[good], [picture for picture, is_good in zip(pictures, good, strict=True) if is_good]
     check_left(listing, pictures)
     if channels is None and all(is_gray(inputs[row]) for row, each in enumerate(pictures) if each.split == "train"):
-        spec, found = without_colour(spec), None
+        spec = without_colour(spec)
         inputs = one_channel(inputs, pictures, spec)
     inputs.flags.writeable = False  # the device may take it over without a copy
-    splits = split_up({"inputs": inputs}, pictures, listing.classes)
+    draft, splits = None, splits_of(inputs)
+    if inputs is filled.inputs and filled.file is not None:
+        draft = Draft(filled.file, {split: (rows.start, rows.stop) for split, rows in rows_of(pictures).items()})
+    elif filled.file is not None:  # room for the file that is written instead
+        filled.file.unlink(missing_ok=True)
+    if digest is None or inputs is not filled.inputs:
+        digest = fingerprint(splits["train"], splits.get("test"), splits.get("validation"))
     lines = (*listing.remarks, *left_out([*listing.problems, *(text.rstrip(".") for text in skipped.values())]))
-    if found is None:
-        found = fingerprint(splits["train"], splits.get("test"), splits.get("validation")), {}
-    digest, files = found
-    return Kept(spec, splits, digest, tuple(lines), files)
+    return Kept(spec, splits, digest, tuple(lines), draft)
 
 
 def spec_of(listing: Listing, room: tuple[int, int], channels: int | None, fit: Fit) -> Spec:
@@ -320,15 +319,11 @@ def split_up(
     arrays = {**decoded, "targets": np.array(values, np.int32 if classes else np.float32)}
     if any(picture.group for picture in pictures):
         arrays[GROUPS] = np.unique([picture.group for picture in pictures], return_inverse=True)[1].astype(np.int32)
+    return {split: {name: array[rows] for name, array in arrays.items()} for split, rows in rows_of(pictures).items()}
+
+
+def rows_of(pictures: Sequence[Picture]) -> dict[str, slice]:
+    """Returns which examples each split has; they lie together, so that its arrays are parts of others, not copies."""
     parts = np.array([picture.split for picture in pictures])
-    return {
-        split: {name: array[_slice(parts, split)] for name, array in arrays.items()}
-        for split in ("train", "validation", "test")
-        if (parts == split).any()
-    }
-
-
-def _slice(parts: np.ndarray, split: str) -> slice:
-    """Returns the rows of a split, which lie together: a part of an array, not a copy."""
-    rows = np.flatnonzero(parts == split)
-    return slice(rows[0], rows[-1] + 1)
+    found = {split: np.flatnonzero(parts == split) for split in ("train", "validation", "test")}
+    return {split: slice(int(rows[0]), int(rows[-1]) + 1) for split, rows in found.items() if len(rows)}

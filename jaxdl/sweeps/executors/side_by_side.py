@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +26,7 @@ from jaxdl.experiment import Experiment
 from jaxdl.files.atomic import replace_file
 from jaxdl.files.paths import cache_folder
 from jaxdl.training.cache import Cache
-from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL
+from jaxdl.training.epoch import FEWEST_STEPS_PER_CALL, NotFinite
 from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import program_key
 from jaxdl.training.stacked import Stacked
@@ -38,10 +41,12 @@ _FIRST, _MOST = 4, 256
 # H200, four trainings of `mnist_mlp` less than a quarter), many gain most of it.
 _FIRST_ON_ACCELERATOR = 32
 _MEASURED_SECONDS = 0.3
+# Of shorter epochs, whole ones are measured in threads: what Python does after each takes about as long as its steps.
+_SHORT_EPOCH_SECONDS = 0.1
 # Threads must take at most this share of the time, a stacked program less, because it changes the last bits.
 _WORTH, _WORTH_BITS = 0.9, 0.75
 _MEMORY_SHARE = 0.6
-_RULES = 3  # so that what was measured under earlier ones is measured again
+_RULES = 4  # so that what was measured under earlier ones is measured again
 
 
 class Width(NamedTuple):
@@ -64,9 +69,10 @@ ONE_BY_ONE = Width(1, 1, 1.0)
 def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float, cache: Cache) -> Width:
     """Returns how trials share this process.
 
-    It measures first a few threads with one program each, whose results have the same bits as the run alone; then
-    programs of 4, 8, 16 ... trials (on an accelerator of 32, 64 ...), as long as each is faster than the ones before.
-    The result is kept in the user's cache folder, by program, device and versions, so that it is measured only once.
+    It measures first a few threads with one program each, whose results have the same bits as the run alone, by steps
+    or by whole short epochs; then programs of 4, 8, 16 ... trials (on an accelerator of 32, 64 ...), as long as each is
+    faster than the ones before. The result is kept in the user's cache folder, by program, device and versions, so that
+    it is measured only once.
 
     Args:
         experiment: the recipe of one of the trials, fitted to its data.
@@ -88,9 +94,9 @@ def choose(experiment: Experiment, trials: int, most: int, alone_seconds: float,
     most_under_way = min(threads + _SPARE_THREADS, trials)
     under_way = next((n for n in range(most_under_way, threads - 1, -1) if _fits(trainer, n)), 0)
     if jax.local_device_count() == 1 and threads > 1 and under_way:
-        seconds = unless_out_of_memory(lambda: _in_threads(trainer, threads))
-        if seconds is not None and seconds / alone_seconds < _WORTH:
-            best = Width(1, under_way, seconds / alone_seconds)
+        share = unless_out_of_memory(lambda: _share_in_threads(trainer, threads, alone_seconds))
+        if share is not None and share < _WORTH:
+            best = Width(1, under_way, share)
     while size <= most and _fits(trainer, size):
         stacked = Stacked(trainer, size)
         seconds = unless_out_of_memory(functools.partial(stacked.seconds_per_step, trainer, _MEASURED_SECONDS))
@@ -111,20 +117,43 @@ def _first_size(most: int) -> int:
     return max(first, jax.local_device_count())
 
 
-def _in_threads(trainer: Trainer, threads: int) -> float:
-    """Returns the time of a step of one of the trainings, in seconds, when several train at the same time.
+def _share_in_threads(trainer: Trainer, threads: int, step_seconds: float) -> float:
+    """Returns the time of a training when several train at the same time, as a fraction of that of one alone.
 
     All of them run on one device; with several devices, a batched program distributes the trainings over them.
-    """
 
-    def run(steps: int) -> float:
+    Args:
+        trainer: a trainer of one of the trainings.
+        threads: how many train at the same time.
+        step_seconds: time of a train step of one alone, in seconds.
+    """
+    if trainer.steps_per_epoch * step_seconds > _SHORT_EPOCH_SECONDS:
+        first, most = FEWEST_STEPS_PER_CALL, trainer.total_steps
+        return _in_threads(trainer.time_steps, threads, first, most) / step_seconds
+    train = functools.partial(_train_epochs, trainer)
+    one, several = (_in_threads(train, count, 1, trainer.experiment.training.epochs) for count in (1, threads))
+    return several / one
+
+
+def _in_threads(repeat: Callable[[int], object], threads: int, first: int, most: int) -> float:
+    """Returns the time of one repetition in one of several threads, in seconds, while all of them do the same."""
+
+    def run(count: int) -> float:
         with ThreadPoolExecutor(threads) as pool:
             begin = time.perf_counter()
-            list(pool.map(trainer.time_steps, [steps] * threads))
+            list(pool.map(repeat, [count] * threads))
             return time.perf_counter() - begin
 
     run(1)
-    return seconds_each(run, FEWEST_STEPS_PER_CALL, trainer.total_steps, _MEASURED_SECONDS) / threads
+    return seconds_each(run, first, most, _MEASURED_SECONDS) / threads
+
+
+def _train_epochs(trainer: Trainer, count: int) -> None:
+    """Trains for the first epochs, as a trial does that saves nothing."""
+    trainer = trainer.variant(trainer.experiment)  # as one of several, each with a state of its own
+    with contextlib.suppress(NotFinite):  # each comes to the same step
+        for _ in itertools.islice(trainer.train(trainer.init_state()), count):
+            pass
 
 
 def _digest(experiment: Experiment, cache: Cache) -> str:

@@ -79,12 +79,18 @@ def drawn_values(definition: Definition) -> list[Values]:
 
     If the seed has a list of values, each drawn combination is run with each of them, one after another; so with folds.
     """
-    count = -(-definition.trials // (len(definition.repeats) or 1))
-    if definition.rules == 1:
-        combinations = [_drawn(definition, number) for number in range(count)]
-    else:
-        combinations = _combinations(definition, count)
-    return [with_seed(definition, number, each) for number, each in _numbered(combinations, definition)]
+    enqueued = tuple(map(key_of, definition.enqueued))
+    about = (definition.mode, definition.trials, definition.sweep_seed, definition.rules, enqueued)
+    kept = definition.space.drawn
+    if about not in kept:
+        count = -(-definition.trials // (len(definition.repeats) or 1))
+        if definition.rules == 1:
+            combinations = [_drawn(definition, number) for number in range(count)]
+        else:
+            combinations = _combinations(definition, count)
+        kept.clear()
+        kept[about] = [with_seed(definition, number, each) for number, each in _numbered(combinations, definition)]
+    return [dict(values) for values in kept[about]]
 
 
 def _numbered(combinations: Sequence[Values], definition: Definition) -> Iterator[tuple[int, Values]]:

@@ -61,6 +61,11 @@ class Space:
         single = (axis for axis in self.axes if axis.path not in self.paired)
         return (*([joint_axis(self.pairs)] if self.pairs else []), *single)
 
+    @functools.cached_property
+    def drawn(self) -> dict[Any, list[Values]]:
+        """What was last drawn at random from it, by what decides about it: thousands of combinations take seconds."""
+        return {}
+
     @property
     def choices(self) -> float:
         """How many choices of a value for each dimension there are; infinite with a range of real numbers."""

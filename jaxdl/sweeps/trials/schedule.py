@@ -27,7 +27,8 @@ from jaxdl.training.programs import program_key
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-_MOST_CHECKED = 1000
+# Of a larger sweep, so many evenly spread trials stand for all, so that the first of them begins soon.
+_MOST_CHECKED = 200
 
 
 def planned_values(definition: Definition) -> list[Values] | None:
@@ -318,9 +319,11 @@ def check_values(definition: Definition) -> None:
     Raises:
         UserError: a combination of values is not a valid experiment.
     """
-    planned = planned_values(definition) or planned_values(dataclasses.replace(definition, mode="random")) or []
-    # For a very large sweep only an evenly spread part, so that it does not take long.
-    for values in planned[:: max(1, len(planned) // _MOST_CHECKED)]:
+    planned = planned_values(definition)
+    if planned is None:
+        few = min(definition.trials, _MOST_CHECKED)
+        planned = planned_values(dataclasses.replace(definition, mode="random", trials=few)) or []
+    for values in planned[:: -(-len(planned) // _MOST_CHECKED) or 1]:
         try:
             apply(definition.experiment, values)
         except (ValueError, TypeError) as error:

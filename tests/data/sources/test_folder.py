@@ -203,7 +203,7 @@ def test_what_is_left_out_is_listed_at_each_load(tmp_path):
 def test_damage_of_what_is_kept_is_noticed_and_it_is_made_anew(tmp_path, cache):
     root, lines = classes(tmp_path / "set"), list[str]()
     first = load(root, lines, size=8)
-    (kept,) = cache.glob("*/train-inputs-*")
+    (kept,) = cache.glob("*/inputs-*")
     content = bytearray(kept.read_bytes())
     content[-5] ^= 1
     kept.write_bytes(content)

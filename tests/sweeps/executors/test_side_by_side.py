@@ -13,6 +13,7 @@ import pytest
 import jaxdl
 from jaxdl.sweeps.executors import side_by_side as choice
 from jaxdl.training.cache import Cache
+from jaxdl.training.loop import Trainer
 from jaxdl.training.stacked import Stacked
 from tests.experiments.twins import twin
 
@@ -111,13 +112,13 @@ def test_what_is_measured_to_be_faster_is_chosen_and_remembered(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(choice, "usable_cores", lambda: [0, 1])
-    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured(in_threads))
+    monkeypatch.setattr(choice, "_share_in_threads", lambda *_: measured(in_threads))
     monkeypatch.setattr(Stacked, "seconds_per_step", lambda self, trainer, _: measured(side_by_side[self.size]))
     cache = Cache(tmp_path, print)
     recipe = twin("digits_mlp")
     recipe = recipe.for_spec(cache.dataset(recipe).spec)
     assert choice.choose(recipe, 64, 64, 1.0, cache) == expected
-    monkeypatch.setattr(choice, "_in_threads", None)  # whoever measures again, fails
+    monkeypatch.setattr(choice, "_share_in_threads", None)  # whoever measures again, fails
     assert choice.choose(recipe, 64, 64, 1.0, cache) == expected
 
 
@@ -132,7 +133,7 @@ def test_on_an_accelerator_many_are_measured_at_once(
     recipe = recipe.for_spec(cache.dataset(recipe).spec)
     cache.trainer(recipe)
     sizes: list[int] = []
-    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: 1.0)
+    monkeypatch.setattr(choice, "_share_in_threads", lambda *_: 1.0)
     monkeypatch.setattr(choice, "_fits", lambda trainer, size: True)
     monkeypatch.setattr(Stacked, "seconds_per_step", lambda self, *_: sizes.append(self.size) or 2 / self.size**2)  # type: ignore[func-returns-value]
     monkeypatch.setattr("jax.default_backend", lambda: "gpu")
@@ -147,10 +148,31 @@ def test_as_many_trials_are_under_way_as_memory_holds(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(choice, "usable_cores", lambda: list(range(cores)))
     measured: list[int] = []
-    monkeypatch.setattr(choice, "_in_threads", lambda trainer, threads: measured.append(threads) or 0.5)  # type: ignore[func-returns-value]
+    monkeypatch.setattr(choice, "_share_in_threads", lambda _, threads, *__: measured.append(threads) or 0.5)  # type: ignore[func-returns-value]
     monkeypatch.setattr(choice, "_fits", lambda trainer, size: size <= fitting)
     cache = Cache(tmp_path, print)
     recipe = twin("digits_mlp")
     recipe = recipe.for_spec(cache.dataset(recipe).spec)
     assert choice.choose(recipe, 64, 64, 1.0, cache).threads == threads
     assert measured == ([cores] if threads > 1 else [])  # with one core there is nothing to gain
+
+
+@pytest.mark.parametrize(("step_seconds", "whole"), [(1e-4, True), (1.0, False)])
+def test_of_short_epochs_whole_ones_are_measured_in_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_seconds: float, whole: bool
+) -> None:
+    """After a short epoch, Python takes as long as its steps did, and another training can compute meanwhile."""
+    recipe = twin("digits_mlp")
+    cache = Cache(tmp_path, print)
+    trainer = cache.trainer(recipe.for_spec(cache.dataset(recipe).spec))
+    evaluated: list[str] = []
+    evaluate = Trainer.evaluate
+
+    def noted(self: Trainer, state: Any, split: str) -> Any:
+        evaluated.append(split)
+        return evaluate(self, state, split)
+
+    monkeypatch.setattr(choice, "_MEASURED_SECONDS", 0.0)  # one repetition
+    monkeypatch.setattr(Trainer, "evaluate", noted)
+    assert choice._share_in_threads(trainer, 2, step_seconds) > 0
+    assert evaluated == ["validation"] * (6 if whole else 0)  # first once, and then measured: alone, and in two threads

@@ -15,6 +15,7 @@ from jaxdl.fields import show, walk
 from jaxdl.sweeps.api import make_definition
 from jaxdl.sweeps.definition import Definition
 from jaxdl.sweeps.selection import Selection
+from jaxdl.sweeps.space import sampling
 from jaxdl.sweeps.space.axis import Axis, parse_axis
 from jaxdl.sweeps.space.reading import make_space
 from jaxdl.sweeps.space.sampling import (
@@ -226,3 +227,23 @@ def test_optuna_is_quiet_only_inside() -> None:
         assert optuna.logging.get_verbosity() == optuna.logging.WARNING
         raise KeyError
     assert optuna.logging.get_verbosity() == before
+
+
+def test_the_combinations_of_a_sweep_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan, the check of all values and the order of trials ask for them, and thousands take seconds."""
+    made = define({"learning_rate": "log(1e-4,1e-1)"}, trials=30)
+    values = planned_values(made)
+    asked: list[Any] = []
+
+    def drawn(*given: Any) -> dict[str, Any]:
+        asked.append(given)
+        return {"optimizer.learning_rate": 1e-3}
+
+    monkeypatch.setattr(sampling, "_drawn", drawn)
+    again = planned_values(dataclasses.replace(made, side_by_side=8))
+    assert again == values and not asked
+    assert again is not None
+    again[0]["optimizer.learning_rate"] = 1.0
+    assert planned_values(made) == values, "a change of what was returned changes nothing"
+    planned_values(dataclasses.replace(made, trials=1, sweep_seed=1))
+    assert len(asked) == 1
