@@ -16,8 +16,8 @@ constexpr int64_t kLine = 16;
 
 // The square root to about a unit in the last place, of numbers of which none is negative.
 //
-// Where there is a table for it: a core has one unit for roots and quotients, and with an exact root it would be busy
-// with them for longer than with memory.
+// A core has one unit for exact roots and quotients, which takes longer for both than memory does. So the root is made
+// of the processor's estimate of the inverse root, by one step of Newton's method.
 inline Vector Root(Vector x) {
 #if defined(__AVX512F__)
   const __m512 all = (__m512)x, least = _mm512_set1_ps(FLT_MIN), one = _mm512_set1_ps(1), half = _mm512_set1_ps(0.5f);

@@ -24,7 +24,7 @@ namespace jaxdl {
 // The most shares that some work is divided into.
 constexpr int64_t kMostShares = 256;
 
-// Work in shares. Each thread has one of its own, the same in every call, so that a core finds what the share needs in its
+// Work in shares. Each thread has one of its own, the same in every call, so that a core finds what it needs in its
 // cache; and then does those that nobody took.
 class Shared {
  public:
