@@ -256,13 +256,13 @@ def test_a_short_race_on_digits(tmp_path: Path) -> None:
     racers += ["optuna-torch"] if find_spec("torch") else []
     racers += ["ray-torch"] if find_spec("torch") and find_spec("ray") else []
     output = tmp_path / "race.json"
-    common = [f"--output={output}", "--space=digits_mlp", "--seconds=25", "--seeds=1", "--retrained=2"]
+    common = [f"--output={output}", "--space=digits_mlp", "--seconds=60", "--seeds=1", "--retrained=2"]
     assert main([*common, f"--racers={','.join(racers)}"]) == 0
     runs = json.loads(output.read_text())["runs"]
     assert [run["racer"] for run in runs] == racers
     for run in runs:
         assert run["curve"][-1]["figure"] > 0.9 and run["completed"] <= run["tried"]
         assert all(len(point["test"]) == 2 and min(point["test"]) > 0.3 for point in run["curve"])
-        assert run["curve"][-1]["seconds"] <= 25
+        assert run["curve"][-1]["seconds"] <= 60
     assert main([f"--summary={shutil.copy(output, tmp_path / 'copy.json')}"]) == 0
     assert (tmp_path / "copy.png").stat().st_size > 10_000
