@@ -13,6 +13,7 @@ from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint import Checkpoints, Saved, SharedCheckpoints
 from jaxdl.checkpoint.durable import ORBAX
 from jaxdl.checkpoint.shared import Kept, Row, host_row, on_device
+from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.fields.interval import Interval
 from jaxdl.record import CONFIG, RunDirectory, provenance
@@ -73,6 +74,19 @@ class SavingPauses:
         return (step // self._steps + 1) * self._steps
 
 
+def _refuse_empty(shapes: TrainState) -> None:
+    """Raises `UserError` if an array of the model has no numbers: Orbax would end the training at its first saving."""
+    trees = {"parameter": shapes.params, "variable": shapes.model_state}
+    for kind, tree in trees.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            if leaf.size == 0:
+                name = jax.tree_util.keystr(path, simple=True, separator="/")
+                raise UserError(
+                    f"the {kind} {name} of the model has the shape {leaf.shape}, which has no numbers, and cannot be "
+                    "saved: leave it out of the model where one of its sizes is 0."
+                )
+
+
 class Saving:
     """The checkpoints of one run: the last ones, and the best by the metric of early stopping.
 
@@ -111,9 +125,10 @@ class Saving:
         """Returns the content of the newest good checkpoint, None if there is none.
 
         Raises:
-            UserError: a checkpoint does not fit the recipe, or no good one is left.
+            UserError: a checkpoint does not fit the recipe, no good one is left, or states cannot be saved.
         """
         shapes, rows = trainer.state_shapes(), trainer.programs.row_shapes
+        _refuse_empty(shapes)
         row = self._row()
         saved = self.checkpoints.resume(
             shapes,

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ import jaxdl
 from jaxdl.backend.signals import StopSignals
 from jaxdl.checkpoint import Saved, SharedCheckpoints
 from jaxdl.checkpoint.digest import params_sha256
+from jaxdl.errors import UserError
 from jaxdl.fields.interval import Interval
 from jaxdl.record import RunDirectory
 from jaxdl.training.early_stopping import EarlyStopping
@@ -207,3 +209,18 @@ def test_a_training_that_ends_without_a_last_saving_gets_what_was_saved(trainer:
         assert saving.checkpoints.steps() == [2] and together.get("0000") is None
         assert params_sha256(saving.checkpoints.restore(like)) == params_sha256(state)
         saving.checkpoints.close()
+
+
+class WithNothing(nn.Module):
+    """Has a parameter of size zero, as a layer of no units would."""
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> jax.Array:
+        self.param("nothing", nn.initializers.zeros_init(), (0, 3))
+        return nn.Dense(10)(inputs.reshape(len(inputs), -1))
+
+
+def test_a_parameter_without_numbers_is_named_before_the_first_step(recipe: jaxdl.Experiment, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the parameter nothing of the model has the shape \(0, 3\)"):
+        jaxdl.train(jaxdl.replace(recipe, {"model": WithNothing()}), run_dir=tmp_path / "run", notify=None)
+    assert not (tmp_path / "run").exists()
