@@ -15,6 +15,7 @@ import pytest
 import jaxdl
 from jaxdl.backend.mesh import make_mesh
 from jaxdl.ops import library
+from jaxdl.steps import update
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.update import may_be_in_place
 from jaxdl.training.hooks import Hooks
@@ -26,12 +27,16 @@ pytestmark = [
     pytest.mark.skipif(not library.can_be_built(), reason="needs a C++ compiler and the extra native"),
 ]
 ROOT = Path(__file__).resolve().parents[2]
+PARAMS = {"kernel": np.zeros((4, 3), np.float32)}
 # A process with 8 devices of the CPU; prints nothing where all is well.
 CODE = """
 import jax
 jax.config.update("jax_num_cpu_devices", 8)
 import jaxdl, numpy as np
+from jaxdl.steps import update
 from tests.steps.test_update import trained, twin
+
+update.LEAST = 0
 
 found = {}
 for devices in (1, 8):
@@ -46,6 +51,18 @@ for losses, params in found.values():
     np.testing.assert_allclose(losses, found[1][0], rtol=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-4), params, found[1][1])
 """
+
+
+@pytest.fixture(autouse=True)
+def small_updates_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update, "LEAST", 0)
+
+
+def test_small_updates_are_those_of_xla(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update, "LEAST", 13)
+    assert not may_be_in_place(twin(), None, PARAMS)
+    monkeypatch.setattr(update, "LEAST", 12)
+    assert may_be_in_place(twin(), None, PARAMS)
 
 
 def twin(**fields: Any) -> jaxdl.Experiment:
@@ -95,14 +112,14 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
 @pytest.mark.parametrize("fields", [{"norms": True}, {"nan": "skip"}, {"precision": "float16"}])
 def test_where_the_old_arrays_or_the_updates_are_needed_the_update_is_xla_s(fields):
     recipe = twin(**fields)
-    assert not may_be_in_place(recipe, None)
+    assert not may_be_in_place(recipe, None, PARAMS)
     assert calls(jaxdl.Trainer(recipe, recipe.data.load(Path("no folder"), print))) == 0
 
 
 def test_parameters_that_are_divided_among_devices_are_xla_s():
     mesh = make_mesh((("data", 1),), jax.devices())
-    assert may_be_in_place(twin(), None)
-    assert [may_be_in_place(twin(), Layout(mesh, shard)) for shard in ("replicated", "fsdp", "rules")] == [1, 0, 0]
+    assert may_be_in_place(twin(), None, PARAMS)
+    assert [may_be_in_place(twin(), Layout(mesh, shard), PARAMS) for shard in ("replicated", "fsdp", "rules")] == [1, 0, 0]
 
 
 def test_trainings_side_by_side_step_as_each_does_alone():
