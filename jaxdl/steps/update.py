@@ -11,9 +11,9 @@ from jaxdl.ops.library import computed_by
 from jaxdl.steps.gradients import update_errors
 from jaxdl.steps.layout import Layout
 
-# Numbers of all parameters together from which the native operation is used. Where memory is what an update waits for, it
-# saves passes over it; the step of a small perceptron takes up to 1.2 times as long with it, since its threads and those
-# of XLA take the cores from each other.
+# Numbers of all parameters together from which the native operation is used. Where an update waits for memory, it saves
+# passes over it. The step of a small perceptron takes up to 1.2 times as long with it: its threads and those of XLA
+# take the cores from each other.
 LEAST = 2**20
 
 
