@@ -38,7 +38,7 @@ _MOST_DRAWN = 32
 _MOST_COMPARED = 4
 _MOST_SHOWN = 5
 # Of a larger sweep, so many evenly spread trials stand for all, so that the plan takes seconds.
-_MOST_PLANNED = 200
+_MOST_PLANNED = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,10 +140,7 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     assert values is not None
     recipes = [shortened(apply(definition.experiment, values[number])) for number in _some(range(len(values)))]
     first = recipes[0]
-    # Both before any thread imports; see `jaxdl.data.sources.tfds.Tfds.import_libraries`.
-    sources = {recipe.data for recipe in recipes}
-    for source in sources if len(sources) > 1 else ():  # the others are loaded by trials, some of them in threads
-        source.import_libraries()
+    _import_for(recipes)
     dataset = cache.dataset(first)
     with ThreadPoolExecutor(1) as beside:  # over before steps are measured
         beside.submit(import_what_trials_need)
@@ -183,6 +180,13 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
         compile_seconds,
         [values[number] for number in left[:_MOST_SHOWN] if exact or number < len(definition.enqueued)],
     )
+
+
+def _import_for(recipes: Sequence[Experiment]) -> None:
+    """Imports what several sources need before any thread does; see `jaxdl.data.sources.tfds.Tfds.import_libraries`."""
+    sources = {recipe.data for recipe in recipes}
+    for source in sources if len(sources) > 1 else ():  # the others are loaded by trials, some of them in threads
+        source.import_libraries()
 
 
 def _also(definition: Definition, trials: Sequence[Values]) -> dict[str, list[str]]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 # Of a larger sweep, so many evenly spread trials stand for all, so that the first of them begins soon.
-_MOST_CHECKED = 200
+_MOST_CHECKED = 1000
 
 
 def planned_values(definition: Definition) -> list[Values] | None:
