@@ -24,8 +24,9 @@ def test_two_commits_are_compared_within_a_round() -> None:
     rounds = [{"now": figures(0.1), "before": figures(0.2)}, {"now": figures(0.3), "before": figures(0.4)}]
     found = summarise(rounds)
     assert found["now"]["wall"]["median"] == pytest.approx(0.2)
-    assert (found["ratio"]["processor"]["min"], found["ratio"]["processor"]["max"]) == pytest.approx((0.5, 0.75))
-    assert "ratio" not in summarise([{"now": figures(0.1)}])
+    processor = found["ratio"]["before"]["processor"]
+    assert (processor["min"], processor["max"]) == pytest.approx((0.5, 0.75))
+    assert not summarise([{"now": figures(0.1)}])["ratio"]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,9 @@ def test_two_commits_are_compared_within_a_round() -> None:
     [
         (["--trials=64"], "--trials=64: give two numbers, the smaller first"),
         (["--trials=64,16"], "the smaller first"),
+        (["--trials=1,2,3"], "the smaller first"),
+        (["--peer_trials=8"], "--peer_trials=8: give two numbers, the smaller first"),
+        (["--python=torch=python"], "--python=torch=python: must be FRAMEWORK=PATH, with one of optuna-torch"),
         (["--rounds=0"], "--rounds=0: must be at least 1"),
         (["--before=/nowhere"], "there is no launch.py in it"),
     ],
