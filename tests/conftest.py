@@ -12,9 +12,12 @@ from typing import Any
 import hypothesis
 import pytest
 
-# A shell's background job ignores Ctrl-C, and so would every process that a test starts and stops by it.
+# A shell's background job ignores Ctrl-C, and one of `nohup` the end of its terminal; so would every process that a test
+# starts and stops by them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Random cases: a few in each run; CI draws more of them (--hypothesis-profile=thorough). No deadline: some compile.
 hypothesis.settings.register_profile("quick", max_examples=5, deadline=None)
