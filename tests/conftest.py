@@ -12,8 +12,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-# A shell's background job ignores Ctrl-C, and one of `nohup` the end of its terminal; so would every process that a test
-# starts and stops by them.
+# A shell's background job ignores Ctrl-C, and one of `nohup` the end of its terminal. So would every process that a
+# test starts and stops by them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

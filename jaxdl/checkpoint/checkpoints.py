@@ -7,7 +7,6 @@ import errno
 import logging
 import os
 import shutil
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +18,9 @@ from jaxdl.backend.signals import signals_held
 from jaxdl.checkpoint import small
 from jaxdl.checkpoint.arrays import described, host_copy
 from jaxdl.checkpoint.digest import params_sha256
-from jaxdl.checkpoint.durable import ORBAX, open_manager, writes
-from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors
-from jaxdl.checkpoint.reading import ABOUT, ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
+from jaxdl.checkpoint.durable import ORBAX, open_manager, save_with_orbax, writes
+from jaxdl.checkpoint.faults import Damaged, OrbaxSilence, disk_errors, while_it_changes
+from jaxdl.checkpoint.reading import ROWS, STATE, Saved, about_digest, check_best, read_about, read_checkpoint
 from jaxdl.checkpoint.retention import LastAndBest, Ranking, best
 from jaxdl.errors import UserError
 from jaxdl.files.atomic import create_folder, named_cause
@@ -97,14 +96,14 @@ class Checkpoints:
             arrays = {STATE: host_copy(state)}
             if rows is not None:
                 arrays[ROWS] = {name: np.array(row) for name, row in rows.items()}
-            form = small.form_of(arrays)
+            form = small.form_of(arrays, self.directory)
             manager = self._manager() if form is None else None  # before there is a new rank, since it reads the others
             digests = {name: params_sha256(tree) for name, tree in arrays.items()}
             said = {**(about or {}), "step": step, "digests": digests, "shapes": described(arrays[STATE])}
             said |= self._ranking.add(step, metrics or {})
             said["digest"] = about_digest(said)
             if form is None:
-                _save_with_orbax(manager, step, arrays, said)
+                save_with_orbax(manager, step, arrays, said)
             else:
                 self._save_small(step, arrays, said, form)
 
@@ -145,6 +144,11 @@ class Checkpoints:
             UserError: there is no such checkpoint, it does not fit `like`, or it is damaged.
         """
         self.wait()
+        if not self._read_only or isinstance(step, int):
+            return self._restore(like, step)
+        return while_it_changes(self.directory, lambda: self._restore(like, step), self._close_manager)
+
+    def _restore(self, like: Any, step: int | Literal["last", "best"] | None) -> Any:
         with ORBAX, named_cause(self.directory, "read the checkpoints of"):
             found = self._find(step)
             try:
@@ -336,14 +340,3 @@ class Checkpoints:
         if step not in present:
             raise UserError(f"there is no checkpoint of step {step} in {self.directory}; there are: {present}.")
         return int(step)
-
-
-def _save_with_orbax(manager: Any, step: int, arrays: Mapping[str, Any], said: Mapping[str, Any]) -> None:
-    import orbax.checkpoint as ocp
-
-    items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
-    with ORBAX:
-        # Forced: without it, Orbax silently skips a step that is earlier than its last one.
-        manager.save(step, args=ocp.args.Composite(**items, **{ABOUT: ocp.args.JsonSave(said)}), force=True)
-        if threading.current_thread() is not threading.main_thread():
-            manager.wait_until_finished()  # before another training's turn

@@ -7,6 +7,7 @@ import errno
 import functools
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,15 @@ def _check_merged(whole: Path) -> None:
         names = os.listdir(part)
         if any(name.startswith("ocdbt.process_") for name in names) and "manifest.ocdbt" not in names:
             raise OSError(errno.EIO, "its arrays were not put together, since they could not be listed", part)
+
+
+def save_with_orbax(manager: Any, step: int, arrays: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Gives the parts of a checkpoint, and what is said beside them, to Orbax's manager of a folder."""
+    import orbax.checkpoint as ocp
+
+    items = {name: ocp.args.StandardSave(tree) for name, tree in arrays.items()}
+    with ORBAX:
+        # Forced: without it, Orbax silently skips a step that is earlier than its last one.
+        manager.save(step, args=ocp.args.Composite(**items, **{ABOUT: ocp.args.JsonSave(said)}), force=True)
+        if threading.current_thread() is not threading.main_thread():
+            manager.wait_until_finished()  # before another training's turn

@@ -34,6 +34,10 @@ _OF_THE_MACHINE = (
 )
 
 
+# How often a checkpoint is looked for that another process may have removed since it was found.
+_ATTEMPTS = 20
+
+
 class Damaged(Exception):
     """A checkpoint cannot be read, or differs from what was written."""
 
@@ -82,6 +86,35 @@ def unless_it_passes(path: Path, read: Callable[[], T]) -> T:
                 except OSError as error:
                     _raise_if_of_the_machine(error)
         return read()
+
+
+def while_it_changes(directory: Path, read: Callable[[], T], again: Callable[[], None]) -> T:
+    """Reads from a folder whose checkpoints another process may remove, such as a training that goes on.
+
+    Args:
+        directory: the folder of the checkpoints.
+        read: finds a checkpoint and reads it.
+        again: called before each further attempt, so that `read` does not find what it found before.
+
+    Raises:
+        Exception: that of `read`, where the folder holds what it held before, or has changed each of many times.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _numbered(directory)
+        try:
+            return read()
+        except (UserError, OSError):
+            if _numbered(directory) == before:
+                raise
+        again()
+    return read()
+
+
+def _numbered(directory: Path) -> set[str]:
+    try:
+        return {name for name in os.listdir(directory) if name.isdecimal()}
+    except OSError:
+        return set()
 
 
 def _raise_if_of_the_machine(error: OSError) -> None:

@@ -4,17 +4,15 @@ Orbax takes about as long for a small checkpoint as for one of many megabytes: e
 it writes for each process and then puts together. A sweep of short trainings would spend a third of its time so.
 
 Apart from the numbers, a checkpoint depends only on the structure of its arrays. Orbax therefore writes one with zeros
-to a temporary folder, once for each structure; further ones have the same files, names and descriptions, and other
+beside the checkpoints, once for each structure; further ones have the same files, names and descriptions, and other
 numbers. Orbax reads them as its own, and so do earlier versions of jaxdl.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,8 +24,9 @@ import numpy as np
 from jaxdl.backend.processes import processes
 from jaxdl.backend.signals import signals_held
 from jaxdl.checkpoint.durable import ORBAX, handlers
+from jaxdl.checkpoint.faults import silence_late_futures
 from jaxdl.checkpoint.reading import ABOUT
-from jaxdl.files.atomic import sync_folder, sync_tree
+from jaxdl.files.atomic import create_folder, sync_folder, sync_tree
 
 # Larger ones are left to Orbax, which compresses them, and which writes while the training goes on.
 MOST_BYTES = 2**22
@@ -74,21 +73,34 @@ class Form(NamedTuple):
     arrays: Mapping[str, tuple[Stored, ...]]
 
 
-def form_of(parts: Mapping[str, Any]) -> Form | None:
+# The forms that this process knows; None: left to Orbax.
+_FORMS: dict[Structure, Form | None] = {}
+_MOST_FORMS = 64
+
+
+def form_of(parts: Mapping[str, Any], directory: Path) -> Form | None:
     """Returns the form of a checkpoint that is to be written here; None where that is left to Orbax.
 
     Args:
         parts: the trees of arrays, on the host, by the name of the part.
+        directory: the folder of the checkpoints, which is made if it is missing. A form that is not known yet is
+            written there for a moment: a run needs room on no other disk.
 
     Raises:
-        OSError: there is no room for temporary files.
+        OSError: it cannot be written there.
+        ValueError: likewise, from TensorStore.
     """
     leaves = jax.tree.leaves(dict(parts))
     if processes() is not None or not all(type(leaf) is np.ndarray for leaf in leaves):
         return None
     if sum(leaf.nbytes for leaf in leaves) > MOST_BYTES or any(leaf.dtype.name not in _PLAIN for leaf in leaves):
         return None
-    return _form(tuple((name, *_structure(tree)) for name, tree in sorted(parts.items())))
+    structure: Structure = tuple((name, *_structure(tree)) for name, tree in sorted(parts.items()))
+    if structure not in _FORMS:
+        if len(_FORMS) >= _MOST_FORMS:
+            _FORMS.clear()
+        _FORMS[structure] = _new_form(structure, directory)
+    return _FORMS[structure]
 
 
 def _structure(tree: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -96,8 +108,7 @@ def _structure(tree: Any) -> tuple[Any, tuple[Any, ...]]:
     return treedef, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
 
 
-@functools.lru_cache(maxsize=64)
-def _form(structure: Structure) -> Form | None:
+def _new_form(structure: Structure, directory: Path) -> Form | None:
     import orbax.checkpoint as ocp
 
     trees = {
@@ -106,14 +117,22 @@ def _form(structure: Structure) -> Form | None:
     }
     items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
     options = ocp.CheckpointManagerOptions(enable_async_checkpointing=False)
-    with ORBAX, signals_held(), tempfile.TemporaryDirectory(prefix="jaxdl-checkpoint-") as place:
-        with ocp.CheckpointManager(place, item_handlers=handlers(), options=options) as manager:
-            manager.save(0, args=ocp.args.Composite(**items, **{ABOUT: ocp.args.JsonSave({})}))
-        path = Path(place) / "0"
-        arrays = {name: _stored(path / name, tree) for name, tree in trees.items()}
-        if any(each is None for each in arrays.values()):
-            return None
-        return Form(dict(_other_files(path)), {name: each for name, each in arrays.items() if each is not None})
+    silence_late_futures()
+    if not directory.exists():
+        create_folder(directory)
+    place = directory / f".form{_DRAFT}"
+    shutil.rmtree(place, ignore_errors=True)  # of a process that was killed
+    try:
+        with ORBAX, signals_held():
+            with ocp.CheckpointManager(place, item_handlers=handlers(), options=options) as manager:
+                manager.save(0, args=ocp.args.Composite(**items, **{ABOUT: ocp.args.JsonSave({})}))
+            path = place / "0"
+            arrays = {name: _stored(path / name, tree) for name, tree in trees.items()}
+            if any(each is None for each in arrays.values()):
+                return None
+            return Form(dict(_other_files(path)), {name: each for name, each in arrays.items() if each is not None})
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _stored(folder: Path, tree: Any) -> tuple[Stored, ...] | None:

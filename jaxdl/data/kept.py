@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxdl.data.mapped import mapped
-from jaxdl.data.npy import opened
+from jaxdl.data.npy import opened, write_array
 from jaxdl.data.spec import ARRAYS, GROUPS, Spec, Split, fingerprint
 from jaxdl.data.stream import is_streamed
 
@@ -110,7 +110,7 @@ def save(folder: Path, key: str, kept: Kept, drafts: Path) -> int:
             sources[file] = kept.draft.path
         else:
             sources[file] = drafts / file.name
-            np.save(sources[file], array, allow_pickle=False)
+            write_array(sources[file], array)
     for file, source in sources.items():
         os.replace(source, file)
     index = {

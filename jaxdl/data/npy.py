@@ -141,6 +141,26 @@ def headers_in_zip(path: Path) -> Iterator[tuple[str, Header | None]]:
             yield name, header_of(file)
 
 
+class _Plain:
+    """A file of which NumPy knows only that it can be written to."""
+
+    def __init__(self, file: IO[bytes]):
+        self.write = file.write
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Writes an ``.npy`` file.
+
+    `numpy.save` writes to a file of the system by C's ``fwrite``, and its error does not say what went wrong.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: the array holds Python's objects.
+    """
+    with open(path, "wb") as file:
+        np.save(_Plain(file), array, allow_pickle=False)
+
+
 class Writer:
     """Writes an ``.npy`` file a part at a time; the number of examples need not be known before.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from jaxdl.data.npy import write_array
 from jaxdl.experiment.hooks import Hook, Moment, hook
 
 
@@ -19,7 +20,7 @@ def save_predictions(now: Moment) -> None:
     if isinstance(predictions, dict):  # of several outputs
         np.savez(folder / f"{now.step:07d}.npz", **predictions)
     else:
-        np.save(folder / f"{now.step:07d}.npy", predictions)
+        write_array(folder / f"{now.step:07d}.npy", predictions)
 
 
 @hook

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jaxdl.backend.processes import AgreedSignals, Processes, processes
 from jaxdl.backend.signals import StopSignals
-from jaxdl.data import default_data_dir
+from jaxdl.data import Dataset, default_data_dir
 from jaxdl.data.edges import about_pictures
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import to_config
@@ -179,21 +179,9 @@ def run_training(
             finished = earlier_summary(directory.path, experiment, may_go_on=True)
             check_same(together, {"finished": finished is not None})
             if finished is not None:
-                notify(f"{directory.path} already has this run, and it is finished.")
-                _annotate(directory, notes)
-                if directory.writes and not (directory.path / REPORT).exists():
-                    write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
+                _finished_again(directory, hooks, notes, notify)
                 return finished
-            dataset = cache.dataset(experiment)
-            experiment = experiment.for_spec(dataset.spec)
-            if together is not None:
-                refuse_what_is_for_one(experiment, dataset)
-                check_same(together, facts_of(experiment, dataset))
-            check_same_data(directory.path, experiment, dataset, accept_changed_data)
-            large = about_batch(experiment, dataset)
-            if large is not None:
-                notify(large)
-            check_same_arithmetic(directory.path, experiment, dataset.spec)
+            experiment, dataset = _checked(directory, experiment, cache, together, accept_changed_data, notify)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
             tuner = tuner if together is None else None
@@ -207,9 +195,7 @@ def run_training(
             elif trainer.layout is not None:
                 notify(trainer.layout.message(experiment.training.batch_size))
             tracing = profiler(directory.path, trainer) if profiler is not None else None
-            if not (directory.path / CONFIG).exists():
-                trainer.initial()  # what is wrong with it is said before the programs are compiled
-            trainer.compile()
+            _compile(trainer, is_new=not (directory.path / CONFIG).exists())
             trainer.watch = hooks.watch
             if together is not None:
                 trainer.together = Several(together)
@@ -223,9 +209,9 @@ def run_training(
             raise
         if directory.writes:
             directory.write_config(versioned(to_config(_as_recorded(experiment, chosen))))
-            record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
             about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
             about |= about_own_parts(experiment) | ({"recipe": dict(about_recipe)} if about_recipe else {})
+            record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
             write_record(directory, record | about, notify)
             _annotate(directory, notes)
             directory.track(begun(trackers, experiment, directory.path, notify))
@@ -235,6 +221,43 @@ def run_training(
     if hooks.signals is None:
         signals.raise_received()  # it came too late to stop this training, but what follows should still stop
     return summary
+
+
+def _finished_again(directory: RunDirectory, hooks: Hooks, notes: Notes, notify: Callable[[str], None]) -> None:
+    """Says that nothing is left to do, adds notes, and writes a report that is missing."""
+    notify(f"{directory.path} already has this run, and it is finished.")
+    _annotate(directory, notes)
+    if directory.writes and not (directory.path / REPORT).exists():
+        write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
+
+
+def _checked(
+    directory: RunDirectory,
+    experiment: Experiment,
+    cache: Cache,
+    together: Processes | None,
+    accept_changed_data: bool,
+    notify: Callable[[str], None],
+) -> tuple[Experiment, Dataset]:
+    """Returns the recipe as its data ask for it, and the data: those of an earlier start, and the same everywhere."""
+    dataset = cache.dataset(experiment)
+    experiment = experiment.for_spec(dataset.spec)
+    if together is not None:
+        refuse_what_is_for_one(experiment, dataset)
+        check_same(together, facts_of(experiment, dataset))
+    check_same_data(directory.path, experiment, dataset, accept_changed_data)
+    large = about_batch(experiment, dataset)
+    if large is not None:
+        notify(large)
+    check_same_arithmetic(directory.path, experiment, dataset.spec)
+    return experiment, dataset
+
+
+def _compile(trainer: Trainer, *, is_new: bool) -> None:
+    """Compiles the programs; what is wrong with a new recipe's first state is said before."""
+    if is_new:
+        trainer.initial()
+    trainer.compile()
 
 
 def _annotate(directory: RunDirectory, notes: Notes) -> None:

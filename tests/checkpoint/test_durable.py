@@ -56,7 +56,7 @@ def failures(folder: Path, tmp_path: Path, moments: list[power.Moment], most: in
 def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, most_bytes: int) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    small.form_of({"state": host_copy(make_state())})  # what is made once, and elsewhere, is no part of it
+    small.form_of({"state": host_copy(make_state())}, tmp_path / "once")  # a process makes it once
     moments = recorded(folder, monkeypatch, most_bytes)
     assert {moment.note for moment in moments} == {None, 1, 2}
     assert failures(folder, tmp_path, moments, most) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis.extra import numpy as npst
 
 from jaxdl.checkpoint import Checkpoints, small
 from jaxdl.checkpoint.reading import STATE
+from jaxdl.errors import UserError
 from tests.checkpoint.states import equal, make_state
 
 _DTYPES = ["bool", "int8", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64", "complex64"]
@@ -82,11 +84,48 @@ def test_orbax_writes_once_for_each_structure(tmp_path: Path, monkeypatch: pytes
         with Checkpoints(tmp_path / str(number)) as checkpoints:
             checkpoints.save(1, {"x": np.full(shape, number, np.float32)})
             checkpoints.save(2, {"x": np.full(shape, -number, np.float32)})
-    assert len(saved) == 1 and str(tmp_path) not in saved[0]
+    assert len(saved) == 1
     for number in range(3):
         with Checkpoints(tmp_path / str(number)) as checkpoints:
             assert checkpoints.steps() == [2]
             np.testing.assert_array_equal(checkpoints.restore({"x": np.zeros(shape, np.float32)})["x"], -number)
+
+
+def test_nothing_is_written_but_beside_the_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may have no other folder that can be written to, and no room in one for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    state = {"x": np.arange(5 * 13, dtype=np.float32).reshape(5, 13)}  # a shape of no other test
+    folder = tmp_path / "c"
+    left = folder / ".form.draft" / "0"  # by a process that was killed while it made a form
+    left.mkdir(parents=True)
+    (left / "anything").touch()
+    with Checkpoints(folder) as checkpoints:
+        checkpoints.save(1, state)
+        assert [path.name for path in folder.iterdir()] == ["1"]
+        assert equal(checkpoints.restore(state), state)
+
+
+def test_a_reader_takes_the_next_one_where_the_writer_has_removed_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jaxdl.checkpoint import checkpoints as module
+
+    read, times = module.read_checkpoint, []
+    with Checkpoints(tmp_path, "a") as writer, Checkpoints(tmp_path, read_only=True) as reader:
+        writer.save(1, make_state(1), {"a": 0.1})
+
+        def late(manager: Any, directory: Path, step: int, *arguments: Any) -> Any:
+            times.append(step)
+            if step < 3:
+                writer.save(step + 1, make_state(step + 1), {"a": step})  # `step` is neither the last nor the best now
+            return read(manager, directory, step, *arguments)
+
+        monkeypatch.setattr(module, "read_checkpoint", late)
+        assert equal(reader.restore(make_state(), "best"), make_state(3)) and times == [1, 2, 3]
+        damaged = next((tmp_path / "3" / "state").glob("*.ocdbt"))
+        damaged.write_bytes(b"")
+        with pytest.raises(UserError, match="the checkpoint .*3 is damaged"):  # nothing has changed meanwhile
+            reader.restore(make_state(), "last")
 
 
 @pytest.mark.parametrize(

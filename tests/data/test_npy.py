@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 
 import hypothesis
 import hypothesis.extra.numpy as drawn
@@ -10,7 +12,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from jaxdl.data.npy import ArrayOnDisk, Filled, Writer, header_of, headers_in_zip, opened
+from jaxdl.data.npy import ArrayOnDisk, Filled, Writer, header_of, headers_in_zip, opened, write_array
 from jaxdl.errors import UserError
 
 ARRAYS = drawn.arrays(
@@ -37,6 +39,25 @@ def test_what_is_written_in_parts_is_what_numpy_reads(tmp_path_factory, array):
     writer.close()
     assert writer.count == len(array)
     assert np.load(path).tobytes() == array.tobytes() and np.load(path).shape == array.shape
+
+
+@hypothesis.given(array=ARRAYS)
+def test_an_array_is_written_as_numpy_writes_it(tmp_path_factory, array):
+    folder = tmp_path_factory.mktemp("npy")
+    write_array(folder / "a.npy", array)
+    np.save(folder / "b.npy", array)
+    assert (folder / "a.npy").read_bytes() == (folder / "b.npy").read_bytes()
+
+
+def test_a_disk_without_room_is_named(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError) as caught:
+            write_array(tmp_path / "a.npy", np.zeros(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
 
 
 def test_arrays_in_a_zip_are_found_where_they_lie(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxdl.backend.cores import usable_cores
 from jaxdl.data.memory import empty
-from jaxdl.data.npy import opened
+from jaxdl.data.npy import opened, write_array
 from jaxdl.data.source import Notify
 from jaxdl.data.spec import Dataset
 from jaxdl.data.stream import Streamed, answers_folder, remembered_by
@@ -145,7 +145,7 @@ def _targets(part: Any, features: Chosen, identity: str) -> np.ndarray:
         targets = targets_of(map(values_of, records(part)), part.num_examples, features)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            np.save(file, targets)
+            write_array(file, targets)
         return hashlib.sha256(targets.tobytes()).hexdigest()
 
     expected = remembered_by(f"targets {identity}", digest)
