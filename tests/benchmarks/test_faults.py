@@ -119,7 +119,8 @@ def test_a_save_loses_nothing(tmp_path: Path) -> None:
 
 @needs_linux
 @pytest.mark.slow
-@pytest.mark.parametrize("points", [5, pytest.param(60, marks=pytest.mark.nightly)])
+@pytest.mark.nightly  # its smaller sibling: points of a saving, above
+@pytest.mark.parametrize("points", [5, 60])
 def test_nothing_is_lost_at_any_point(points: int, in_memory: Path) -> None:
     short = ("save", "prediction")  # so that it takes two minutes
     turns = ",".join(["training", *short, "resume", *short, "sweep", *short, "sweep in one program"])

@@ -45,6 +45,7 @@ def test_the_table_has_a_line_for_each_measurement() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_checkout_is_measured_beside_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Here beside itself."""
     assert main([f"--before={ROOT}", "--rounds=1", "--only=list,first_step", f"--output={tmp_path}"]) == 0

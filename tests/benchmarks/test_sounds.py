@@ -23,6 +23,7 @@ def test_words_are_written_as_recordings_of_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_jaxdl_makes_a_model_of_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

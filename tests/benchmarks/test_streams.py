@@ -64,6 +64,7 @@ def test_a_training_that_fails_ends_with_status_1(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # its smaller siblings: tests/training/test_streamed.py
 def test_a_small_set_is_killed_again_and_again_to_the_same_bits(tmp_path: Path) -> None:
     given = ["--kinds=arrays", "--gigabytes=0.05", "--batch_size=16", "--step_ms=60", "--rounds=1", "--kills=2"]
     assert streams.main([*given, f"--folder={tmp_path}", f"--output={tmp_path}/a.json"]) == 0

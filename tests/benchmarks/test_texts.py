@@ -26,6 +26,7 @@ def test_the_peers_read_as_jaxdl_does(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_jaxdl_makes_a_model_of_sentences(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

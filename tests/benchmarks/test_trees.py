@@ -36,6 +36,7 @@ def test_the_worker_reads_trees_as_jaxdl_does() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_recipe_is_that_of_the_experiment_and_jaxdl_trains_it(tmp_path: Path) -> None:
     write_trees(tmp_path / "trees.txt")
     experiment = jaxdl.load_experiment("sst_tree", ROOT / "experiments")

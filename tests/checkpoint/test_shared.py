@@ -175,7 +175,7 @@ def failures(folder: Path, tmp_path: Path, moments: list[power.Moment], most: in
 
 @pytest.mark.parametrize(
     "most",
-    [8, pytest.param(60, marks=pytest.mark.slow), pytest.param(600, marks=[pytest.mark.slow, pytest.mark.nightly])],
+    [8, pytest.param(600, marks=[pytest.mark.slow, pytest.mark.nightly])],
 )
 def test_after_a_power_failure_each_training_comes_back(
     most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -179,7 +179,8 @@ def test_debug_names_the_line_of_the_model_that_makes_nan(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flag", ["--debug", pytest.param("JAX_DISABLE_JIT=1", marks=pytest.mark.nightly)])
+@pytest.mark.nightly  # its smaller siblings: tests/backend/test_debugging.py
+@pytest.mark.parametrize("flag", ["--debug", "JAX_DISABLE_JIT=1"])
 def test_a_whole_training_runs_without_jit(tmp_path: Path, flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not flag.startswith("--"):
         monkeypatch.setenv(*flag.split("="))

@@ -67,6 +67,8 @@ def test_a_flag_takes_its_way() -> None:
     assert set(FLAG) <= entered_by(run)
 
 
+@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_example_takes_its_way(real_data: Path, tmp_path: Path) -> None:
     (tmp_path / "downloads" / "manual").mkdir(parents=True)
     for archive in (real_data / "mnist").glob("*.gz"):

@@ -18,6 +18,16 @@ from tests.docs.execute import execute
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name
 
 
+# Pages whose commands take longest: they run at night. That a command is understood is shown for all in each run of CI,
+# and what it does has tests of its own.
+LONG = {
+    "CONTRIBUTING.md",
+    *(f"docs/{page}.md" for page in ("augmentation", "data", "devices", "experiments", "flags", "series", "sound")),
+    *(f"docs/{page}.md" for page in ("sweeps", "text", "weights")),
+    *(f"docs/coming-from/{page}.md" for page in ("hydra-and-optuna", "keras-tasks", "lightning-tasks")),
+}
+
+
 def commands(page: Path) -> list[tuple[list[str], Block]]:
     return [(words, block) for block in blocks(page) if block.language == "bash" for words in block.commands]
 
@@ -37,7 +47,15 @@ def pages_of_python() -> list[Any]:
     pages = [page for page in PAGES if python(page) and not reads_what_commands_write(page)]
     pages = [page for page in pages if not (page.is_relative_to(ROOT / "docs") and commands(page))]
     marks = {page: [pytest.mark.slow] if page.is_relative_to(ROOT / "docs") else [] for page in pages}
-    return [pytest.param(page, marks=marks[page], id=name(page)) for page in pages]
+    return [pytest.param(page, marks=[*marks[page], *at_night(page)], id=name(page)) for page in pages]
+
+
+def at_night(page: Path) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.nightly] if name(page) in LONG else []
+
+
+def of_commands() -> list[Any]:
+    return [pytest.param(page, marks=at_night(page), id=name(page)) for page in PAGES if commands(page)]
 
 
 def with_package() -> list[Any]:
@@ -90,7 +108,7 @@ def test_the_commands_of_all_pages_are_understood(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
+@pytest.mark.parametrize("page", of_commands())
 def test_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     namespace = follow(tmp_path, monkeypatch)
     printed = ""
@@ -131,6 +149,10 @@ def test_what_needs_another_package_runs(page: Path, package: str, tmp_path: Pat
     for block in chosen:
         for words in block.commands if block.language == "bash" else []:
             check_command(words, block, page, tmp_path, block.status)
+
+
+def test_the_pages_that_run_at_night_exist() -> None:
+    assert {name(page) for page in PAGES} >= LONG
 
 
 def test_every_block_is_of_a_kind_that_these_tests_run() -> None:

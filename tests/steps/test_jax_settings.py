@@ -76,9 +76,15 @@ def shapes(name: str) -> Any:
     return jax.eval_shape(program(MODELS[name]))
 
 
+def cases() -> list[Any]:
+    """Each setting with each model; looking for leaks takes nine seconds, in each run of CI with one model."""
+    at_night = {("leaks", name) for name in MODELS if name != "lstm"}
+    pairs = [(setting, name) for setting in SETTINGS for name in MODELS]
+    return [pytest.param(*pair, marks=[pytest.mark.nightly] if pair in at_night else []) for pair in pairs]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(("setting", "name"), cases())
 def test_programs_have_the_same_dtypes_under_each_setting(setting: str, name: str) -> None:
     """Only traced: what JAX refuses under a setting, it refuses then."""
     with SETTINGS[setting]():

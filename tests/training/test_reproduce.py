@@ -29,8 +29,10 @@ def command(name: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.nightly)])
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [("mnist_cnn", 2), *(pytest.param(name, 30, marks=pytest.mark.nightly) for name in sorted(RECIPES))],
+)
 def test_kills_at_random_moments_change_no_bit(name: str, kills: int, tmp_path: Path) -> None:
     proof = jaxdl.verify_resume(command(name), tmp_path / "proof", kills=kills, seed=len(name))
     assert proof.different == []

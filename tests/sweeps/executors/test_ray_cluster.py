@@ -62,6 +62,7 @@ def under_way(sweep_dir: Path) -> set[Path]:
     return {path for path in begun if not (path / "summary.json").exists()}
 
 
+@pytest.mark.nightly  # its smaller siblings: trials of two devices, below, and kills without Ray in test_kills.py
 @pytest.mark.parametrize("kills", KILLS)
 def test_killed_at_random_moments(cluster: Any, kills: int, tmp_path: Path) -> None:
     run_whole(tmp_path / "expected", ["--sweep_batch=off"])
