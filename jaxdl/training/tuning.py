@@ -41,7 +41,7 @@ from jaxdl.training.programs import program_key
 DEVICES, LIBRARY = "training.devices", "training.library"
 # Any other form must be this much faster than one device with XLA's own operations, which needs the least memory.
 _GAIN = 1.05
-_ROUNDS, _SECONDS = 3, 0.08  # how often each is timed, and for about how long
+_ROUNDS, _SECONDS = 3, 0.1  # how often each is timed, and for about how long
 # Operations a second of one core with AVX2, roughly: by it a training is judged to be worth measuring before it.
 _RATE = 5e10
 # How much longer a training must take where the native operations are not built yet, which takes some seconds.
@@ -108,7 +108,10 @@ class Chosen:
 
 
 def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
-    """Returns the time of one train step in seconds by form, the median of rounds in turns.
+    """Returns the time of one train step in seconds by form: the least of several of the first form, else the median.
+
+    So a machine that stands still for a moment makes no other form look faster than the first one, which is kept where
+    in doubt.
 
     Args:
         trainers: of the same training, by form.
@@ -116,20 +119,24 @@ def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
     first = next(iter(trainers.values()))  # all begin with its state, so that one init program is compiled
     with ThreadPoolExecutor(len(trainers)) as pool:
         list(pool.map(lambda trainer: trainer.programs.compile(["train"]), trainers.values()))
-    seconds: dict[Form, list[float]] = {form: [] for form in trainers}
     states = {form: trainer.advance(trainer.placed(first.init_state()), 1)[0] for form, trainer in trainers.items()}
-    count = 1
-    for number in range(_ROUNDS + 1):
-        for form, trainer in trainers.items():
-            left = trainer.steps_per_epoch - int(states[form].step) % trainer.steps_per_epoch
-            steps = min(count, left)
-            begin = time.perf_counter()
-            states[form] = trainer.advance(states[form], steps)[0]
-            if number:
-                seconds[form].append((time.perf_counter() - begin) / steps)
-            else:  # the first round finds out how many steps take long enough
-                count = max(count, math.ceil(_SECONDS / (time.perf_counter() - begin)))
-    return {form: statistics.median(each) for form, each in seconds.items()}
+
+    def spent(form: Form, steps: int) -> float:
+        begin = time.perf_counter()
+        states[form] = trainers[form].advance(states[form], steps)[0]
+        return time.perf_counter() - begin
+
+    # A call takes up to 20 ms beside its steps, since it uses memory for the first time, and native operations prepare
+    # themselves in the first steps of a thread. So each form has as many steps as take long enough, and is warm then.
+    count = {}
+    for form, trainer in trainers.items():
+        steps = 1
+        while (took := min(spent(form, steps) for _ in range(2))) < _SECONDS / 2 and steps < trainer.total_steps:
+            steps = min(trainer.total_steps, math.ceil(steps * max(2.0, _SECONDS / took)))
+        count[form] = steps
+    rounds = [{form: spent(form, count[form]) / count[form] for form in trainers} for _ in range(_ROUNDS)]
+    plain = next(iter(trainers))
+    return {form: (min if form == plain else statistics.median)(each[form] for each in rounds) for form in trainers}
 
 
 @dataclasses.dataclass(frozen=True)

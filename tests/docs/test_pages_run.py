@@ -17,7 +17,6 @@ from tests.docs.commands import environment, launch_arguments, run, unparsed, wo
 from tests.docs.execute import execute
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name
 
-
 # Pages whose commands take longest: they run at night. That a command is understood is shown for all in each run of CI,
 # and what it does has tests of its own.
 LONG = {

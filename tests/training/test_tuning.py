@@ -16,8 +16,9 @@ import jaxdl
 from jaxdl.errors import UserError
 from jaxdl.files.paths import cache_folder
 from jaxdl.ops.library import can_be_built
+from jaxdl.training import tuning
 from jaxdl.training.cache import Cache
-from jaxdl.training.tuning import Tuner
+from jaxdl.training.tuning import Form, Tuner
 
 ROOT = Path(__file__).resolve().parents[2]
 # A process that has two CPU devices, as the command line makes them; prints what it finds as JSON.
@@ -149,6 +150,49 @@ def test_steps_are_really_timed(found):
     assert all(0 < each < 10 for each in seconds.values())
     fastest = "2" if seconds["2"] * 1.05 <= seconds["1"] else "1"
     assert count(found["really"]) == int(fastest)
+
+
+class Clock:
+    """The time of made-up trainings: `stands_still` for half a second in some of the calls for train steps."""
+
+    def __init__(self, stands_still: set[int]):
+        self.now, self.calls, self.stands_still = 0.0, 0, stands_still
+
+
+class MadeUp:
+    """A training whose steps take as long as they are said to, and each call for some of them 5 ms more."""
+
+    total_steps = 100_000
+
+    def __init__(self, clock: Clock, step_seconds: float):
+        self.clock, self.step_seconds, self.programs, self.longest = clock, step_seconds, self, 0
+
+    def compile(self, names: list[str]) -> None: ...
+
+    def init_state(self) -> int:
+        return 0
+
+    def placed(self, state: int) -> int:
+        return state
+
+    def advance(self, state: int, count: int) -> tuple[int, None]:
+        self.clock.calls, self.longest = self.clock.calls + 1, max(self.longest, count)
+        self.clock.now += 0.005 + count * self.step_seconds + 0.5 * (self.clock.calls in self.clock.stands_still)
+        return state + count, None
+
+
+@pytest.mark.parametrize("stands_still", [set(), *({call} for call in range(1, 25))])
+@pytest.mark.parametrize("steps", [(1e-4, 1.5e-4), (1e-4, 0.5e-4), (0.02, 0.03), (0.02, 0.01)])
+def test_the_faster_form_is_found_though_calls_cost_something_and_the_machine_stands_still_once(
+    steps: tuple[float, float], stands_still: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(stands_still)
+    monkeypatch.setattr(tuning.time, "perf_counter", lambda: clock.now)
+    forms: Any = {form: MadeUp(clock, each) for form, each in zip((Form(1), Form(2)), steps, strict=True)}
+    seconds = tuning.measure(forms)
+    assert (seconds[Form(2)] < seconds[Form(1)]) == (steps[1] < steps[0])
+    assert seconds[Form(1)] == pytest.approx(steps[0], rel=0.2 if not stands_still else 6.0)
+    assert min(form.longest for form in forms.values()) * max(steps) >= 0.02  # what a call costs does not hide them
 
 
 @pytest.mark.parametrize(

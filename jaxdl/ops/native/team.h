@@ -6,6 +6,11 @@
 #pragma once
 
 #include <omp.h>
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -23,6 +28,15 @@ namespace jaxdl {
 
 // The most shares that some work is divided into.
 constexpr int64_t kMostShares = 256;
+
+// The core on which the calling thread runs; -1 where that is not known.
+inline int CoreNow() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
 
 // Work in shares. Each thread has one of its own, the same in every call, so that a core finds what it needs in its
 // cache; and then does those that nobody took.
@@ -61,10 +75,15 @@ class Shared {
 
 class Member {
  public:
-  explicit Member(int64_t own) : own_(own), thread_([this] { Live(); }) { thread_.detach(); }
+  explicit Member(int64_t own) : own_(own) {
+    std::thread thread([this] { Live(); });
+    handle_ = thread.native_handle();
+    thread.detach();
+  }
 
   // Returns whether the member was free; it then sees the work at once, or when it has woken.
   bool Offer(Shared* work) {
+    KeepOff(CoreNow());
     uintptr_t none = 0;
     if (!box_.compare_exchange_strong(none, Posted(work))) return false;
     if (asleep_.load()) {
@@ -92,11 +111,31 @@ class Member {
 #endif
   }
 
+  // Moves the member away from a core where its caller works now. The system would leave both there for up to a tenth
+  // of a second, with another core idle, each time that a program begins on another thread.
+  void KeepOff(int core) {
+#if defined(__linux__)
+    if (core < 0 || core_.load(std::memory_order_relaxed) != core) return;
+    static const cpu_set_t allowed = [] {
+      cpu_set_t set;
+      if (sched_getaffinity(getpid(), sizeof(set), &set)) CPU_ZERO(&set);
+      return set;
+    }();
+    cpu_set_t others = allowed;
+    CPU_CLR(core, &others);
+    if (CPU_COUNT(&others)) pthread_setaffinity_np(handle_, sizeof(others), &others);
+    core_.store(-1, std::memory_order_relaxed);
+#else
+    static_cast<void>(core);
+#endif
+  }
+
   [[noreturn]] void Live() {
     for (;;) {
       uintptr_t posted = Next();
       auto* work = reinterpret_cast<Shared*>(posted);
       if (!box_.compare_exchange_strong(posted, Taken(work))) continue;
+      core_.store(CoreNow(), std::memory_order_relaxed);
       work->Work(own_);
       box_.store(0);
     }
@@ -105,6 +144,7 @@ class Member {
     const auto until = std::chrono::steady_clock::now() + kLooking;
     for (int64_t turn = 1; turn % 256 || std::chrono::steady_clock::now() < until; turn++) {
       if (const uintptr_t posted = box_.load(std::memory_order_acquire)) return posted;
+      if (turn % 64 == 0) core_.store(CoreNow(), std::memory_order_relaxed);
       Pause(turn);
     }
     std::unique_lock<std::mutex> lock(mutex_);
@@ -117,9 +157,10 @@ class Member {
   const int64_t own_;
   std::atomic<uintptr_t> box_{0};
   std::atomic<bool> asleep_{false};
+  std::atomic<int> core_{-1};  // on which it ran last
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::thread thread_;
+  std::thread::native_handle_type handle_;
 };
 
 // Returns `count` members. They live as long as the process: ending them would wait for the work of others.
