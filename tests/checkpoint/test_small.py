@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from jaxdl.checkpoint import Checkpoints, small
-from jaxdl.checkpoint.reading import STATE
+from jaxdl.checkpoint.reading import STATE, read_checkpoint
 from jaxdl.errors import UserError
 from tests.checkpoint.states import equal, make_state
 
@@ -108,9 +108,7 @@ def test_nothing_is_written_but_beside_the_checkpoints(tmp_path: Path, monkeypat
 def test_a_reader_takes_the_next_one_where_the_writer_has_removed_what_it_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jaxdl.checkpoint import checkpoints as module
-
-    read, times = module.read_checkpoint, []
+    read, times = read_checkpoint, []
     with Checkpoints(tmp_path, "a") as writer, Checkpoints(tmp_path, read_only=True) as reader:
         writer.save(1, make_state(1), {"a": 0.1})
 
@@ -120,7 +118,7 @@ def test_a_reader_takes_the_next_one_where_the_writer_has_removed_what_it_found(
                 writer.save(step + 1, make_state(step + 1), {"a": step})  # `step` is neither the last nor the best now
             return read(manager, directory, step, *arguments)
 
-        monkeypatch.setattr(module, "read_checkpoint", late)
+        monkeypatch.setattr("jaxdl.checkpoint.checkpoints.read_checkpoint", late)
         assert equal(reader.restore(make_state(), "best"), make_state(3)) and times == [1, 2, 3]
         damaged = next((tmp_path / "3" / "state").glob("*.ocdbt"))
         damaged.write_bytes(b"")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -135,3 +139,41 @@ def test_a_layer_of_a_network_is_native_only_where_asked_for():
     got, calls = native(model.apply, variables, inputs)
     assert calls == 1
     np.testing.assert_allclose(got, model.apply(variables, inputs), rtol=1e-4, atol=1e-5)
+
+
+# Multiplies by three threads, often and from two threads of Python; prints a digest of each result, and on which cores
+# each thread of the process may run.
+_ON_CORES = """
+import hashlib, json, os, sys
+os.sched_setaffinity(0, json.loads(sys.argv[1]))
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import jax, numpy as np
+from jaxdl.ops import onednn
+jax.config.update("jax_platforms", "cpu")
+onednn.load()
+a, b = (np.random.default_rng(seed).standard_normal((192, 192), np.float32) for seed in range(2))
+multiply = jax.jit(lambda a, b: onednn.product(a, b, (False, False), 3))
+with ThreadPoolExecutor(2) as pool:
+    found = {hashlib.sha256(np.asarray(each)).hexdigest() for each in pool.map(lambda _: multiply(a, b), range(400))}
+threads = [sorted(os.sched_getaffinity(int(task.name))) for task in Path("/proc/self/task").iterdir()]
+print(json.dumps([sorted(found), threads]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_threads_stay_on_the_cores_that_the_process_may_use_and_one_core_is_enough():
+    """The helping threads are moved off the core of their caller; where there is no other, they stay."""
+    cores = sorted(os.sched_getaffinity(0))
+    digests = set()
+    for allowed in (cores[:1], cores[:2]):
+        command = [sys.executable, "-c", _ON_CORES, json.dumps(allowed)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        found, threads = json.loads(done.stdout)
+        assert len(threads) > 3 and all(mask and set(mask) <= set(allowed) for mask in threads)
+        digests.update(found)
+    assert len(digests) == 1

@@ -187,7 +187,7 @@ def test_the_faster_form_is_found_though_calls_cost_something_and_the_machine_st
     steps: tuple[float, float], stands_still: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(stands_still)
-    monkeypatch.setattr(tuning.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr("jaxdl.training.tuning.time.perf_counter", lambda: clock.now)
     forms: Any = {form: MadeUp(clock, each) for form, each in zip((Form(1), Form(2)), steps, strict=True)}
     seconds = tuning.measure(forms)
     assert (seconds[Form(2)] < seconds[Form(1)]) == (steps[1] < steps[0])
