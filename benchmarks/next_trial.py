@@ -166,7 +166,7 @@ def main(arguments: list[str]) -> int:
     print(json.dumps(summary, indent=1))
     options.output.mkdir(parents=True, exist_ok=True)
     results = {
-        "command": f"python -m benchmarks.next_trial --trials={options.trials} --flags={options.flags!r}",
+        "command": f"python -m benchmarks.next_trial {shlex.join(arguments)}",
         "commits": {
             "now": machine.commit(ROOT),
             **({"before": machine.commit(options.before)} if options.before else {}),

@@ -146,7 +146,7 @@ class Checkpoints:
         self.wait()
         if not self._read_only or isinstance(step, int):
             return self._restore(like, step)
-        return while_it_changes(self.directory, lambda: self._restore(like, step), self._close_manager)
+        return while_it_changes(self.directory, self._close_manager, lambda: self._restore(like, step))
 
     def _restore(self, like: Any, step: int | Literal["last", "best"] | None) -> Any:
         with ORBAX, named_cause(self.directory, "read the checkpoints of"):

@@ -34,7 +34,7 @@ _OF_THE_MACHINE = (
 )
 
 
-# How often a checkpoint is looked for that another process may have removed since it was found.
+# How many times a checkpoint is looked for that another process may have removed since it was found.
 _ATTEMPTS = 20
 
 
@@ -88,29 +88,29 @@ def unless_it_passes(path: Path, read: Callable[[], T]) -> T:
         return read()
 
 
-def while_it_changes(directory: Path, read: Callable[[], T], again: Callable[[], None]) -> T:
+def while_it_changes(directory: Path, forget: Callable[[], None], read: Callable[[], T]) -> T:
     """Reads from a folder whose checkpoints another process may remove, such as a training that goes on.
 
     Args:
         directory: the folder of the checkpoints.
+        forget: called before each attempt, so that `read` does not find what was there before.
         read: finds a checkpoint and reads it.
-        again: called before each further attempt, so that `read` does not find what it found before.
 
     Raises:
         Exception: that of `read`, where the folder holds what it held before, or has changed each of many times.
     """
-    for _ in range(_ATTEMPTS):
-        before = _numbered(directory)
+    for left in reversed(range(_ATTEMPTS)):
+        before = _steps_in(directory)
+        forget()
         try:
             return read()
         except (UserError, OSError):
-            if _numbered(directory) == before:
+            if not left or _steps_in(directory) == before:
                 raise
-        again()
-    return read()
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _numbered(directory: Path) -> set[str]:
+def _steps_in(directory: Path) -> set[str]:
     try:
         return {name for name in os.listdir(directory) if name.isdecimal()}
     except OSError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -76,6 +77,7 @@ class Form(NamedTuple):
 # The forms that this process knows; None: left to Orbax.
 _FORMS: dict[Structure, Form | None] = {}
 _MOST_FORMS = 64
+_FORMS_LOCK = threading.Lock()  # trainings run in several threads
 
 
 def form_of(parts: Mapping[str, Any], directory: Path) -> Form | None:
@@ -96,11 +98,16 @@ def form_of(parts: Mapping[str, Any], directory: Path) -> Form | None:
     if sum(leaf.nbytes for leaf in leaves) > MOST_BYTES or any(leaf.dtype.name not in _PLAIN for leaf in leaves):
         return None
     structure: Structure = tuple((name, *_structure(tree)) for name, tree in sorted(parts.items()))
-    if structure not in _FORMS:
-        if len(_FORMS) >= _MOST_FORMS:
-            _FORMS.clear()
-        _FORMS[structure] = _new_form(structure, directory)
-    return _FORMS[structure]
+    with _FORMS_LOCK:
+        known = structure in _FORMS
+        form = _FORMS.get(structure)
+    if not known:
+        form = _new_form(structure, directory)
+        with _FORMS_LOCK:
+            _FORMS[structure] = form
+            if len(_FORMS) > _MOST_FORMS:
+                _FORMS.pop(next(iter(_FORMS)))
+    return form
 
 
 def _structure(tree: Any) -> tuple[Any, tuple[Any, ...]]:

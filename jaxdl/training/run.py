@@ -181,7 +181,7 @@ def run_training(
             if finished is not None:
                 _finished_again(directory, hooks, notes, notify)
                 return finished
-            experiment, dataset = _checked(directory, experiment, cache, together, accept_changed_data, notify)
+            experiment, dataset = _data_of(directory, experiment, cache, together, accept_changed_data, notify)
             if hooks.signals is None:
                 cleanup.enter_context(signals)
             tuner = tuner if together is None else None
@@ -231,7 +231,7 @@ def _finished_again(directory: RunDirectory, hooks: Hooks, notes: Notes, notify:
         write_report(directory.path, REPORT_SECTIONS, plots=hooks.plots)
 
 
-def _checked(
+def _data_of(
     directory: RunDirectory,
     experiment: Experiment,
     cache: Cache,

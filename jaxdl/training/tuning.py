@@ -116,26 +116,26 @@ def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
     Args:
         trainers: of the same training, by form.
     """
-    first = next(iter(trainers.values()))  # all begin with its state, so that one init program is compiled
+    plain = next(iter(trainers))
     with ThreadPoolExecutor(len(trainers)) as pool:
         list(pool.map(lambda trainer: trainer.programs.compile(["train"]), trainers.values()))
-    states = {form: trainer.advance(trainer.placed(first.init_state()), 1)[0] for form, trainer in trainers.items()}
+    init = trainers[plain].init_state  # one program for the state with which all begin
+    states = {form: trainer.advance(trainer.placed(init()), 1)[0] for form, trainer in trainers.items()}
 
     def spent(form: Form, steps: int) -> float:
         begin = time.perf_counter()
         states[form] = trainers[form].advance(states[form], steps)[0]
         return time.perf_counter() - begin
 
-    # A call takes up to 20 ms beside its steps, since it uses memory for the first time, and native operations prepare
-    # themselves in the first steps of a thread. So each form has as many steps as take long enough, and is warm then.
+    # A call takes up to 20 ms beside its steps, for memory that it uses for the first time, and native operations
+    # prepare themselves in the first steps of a thread. So each form has as many steps as take long, and is warm then.
     count = {}
     for form, trainer in trainers.items():
         steps = 1
-        while (took := min(spent(form, steps) for _ in range(2))) < _SECONDS / 2 and steps < trainer.total_steps:
+        while (took := min(spent(form, steps) for _ in range(2))) < _SECONDS and steps < trainer.total_steps:
             steps = min(trainer.total_steps, math.ceil(steps * max(2.0, _SECONDS / took)))
         count[form] = steps
     rounds = [{form: spent(form, count[form]) / count[form] for form in trainers} for _ in range(_ROUNDS)]
-    plain = next(iter(trainers))
     return {form: (min if form == plain else statistics.median)(each[form] for each in rounds) for form in trainers}
 
 

@@ -119,9 +119,15 @@ def test_a_save_loses_nothing(tmp_path: Path) -> None:
 
 @needs_linux
 @pytest.mark.slow
-@pytest.mark.nightly  # its smaller sibling: points of a saving, above
+@pytest.mark.nightly  # its smaller sibling: points of two scenarios, below
 @pytest.mark.parametrize("points", [5, 60])
 def test_nothing_is_lost_at_any_point(points: int, in_memory: Path) -> None:
     short = ("save", "prediction")  # so that it takes two minutes
     turns = ",".join(["training", *short, "resume", *short, "sweep", *short, "sweep in one program"])
     campaign(in_memory, f"--points={points}", "--seed=2", f"--scenarios={turns}")
+
+
+@needs_linux
+@pytest.mark.slow
+def test_a_resumption_and_a_sweep_lose_nothing(in_memory: Path) -> None:
+    campaign(in_memory, "--points=2", "--seed=3", "--scenarios=resume,sweep")

@@ -111,18 +111,21 @@ def test_a_reader_takes_the_next_one_where_the_writer_has_removed_what_it_found(
     read, times = read_checkpoint, []
     with Checkpoints(tmp_path, "a") as writer, Checkpoints(tmp_path, read_only=True) as reader:
         writer.save(1, make_state(1), {"a": 0.1})
+        assert reader.steps() == [1]
+        writer.save(2, make_state(2), {"a": 0.2})  # the reader has listed what was there before
+        assert equal(reader.restore(make_state(), "last"), make_state(2))
 
         def late(manager: Any, directory: Path, step: int, *arguments: Any) -> Any:
             times.append(step)
-            if step < 3:
+            if step < 4:
                 writer.save(step + 1, make_state(step + 1), {"a": step})  # `step` is neither the last nor the best now
             return read(manager, directory, step, *arguments)
 
         monkeypatch.setattr("jaxdl.checkpoint.checkpoints.read_checkpoint", late)
-        assert equal(reader.restore(make_state(), "best"), make_state(3)) and times == [1, 2, 3]
-        damaged = next((tmp_path / "3" / "state").glob("*.ocdbt"))
+        assert equal(reader.restore(make_state(), "best"), make_state(4)) and times == [2, 3, 4]
+        damaged = next((tmp_path / "4" / "state").glob("*.ocdbt"))
         damaged.write_bytes(b"")
-        with pytest.raises(UserError, match="the checkpoint .*3 is damaged"):  # nothing has changed meanwhile
+        with pytest.raises(UserError, match="the checkpoint .*4 is damaged"):  # nothing has changed meanwhile
             reader.restore(make_state(), "last")
 
 

@@ -146,10 +146,6 @@ def test_a_layer_of_a_network_is_native_only_where_asked_for():
 _ON_CORES = """
 import hashlib, json, os, sys
 os.sched_setaffinity(0, json.loads(sys.argv[1]))
-import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import jax, numpy as np
@@ -175,5 +171,7 @@ def test_threads_stay_on_the_cores_that_the_process_may_use_and_one_core_is_enou
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         found, threads = json.loads(done.stdout)
         assert len(threads) > 3 and all(mask and set(mask) <= set(allowed) for mask in threads)
+        if len(allowed) > 1:  # callers and helping threads are more than the cores, so that they meet
+            assert any(len(mask) < len(allowed) for mask in threads)
         digests.update(found)
     assert len(digests) == 1

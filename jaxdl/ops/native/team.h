@@ -82,10 +82,10 @@ class Member {
   }
 
   // Returns whether the member was free; it then sees the work at once, or when it has woken.
-  bool Offer(Shared* work) {
-    KeepOff(CoreNow());
+  bool Offer(Shared* work, int core_of_caller) {
     uintptr_t none = 0;
     if (!box_.compare_exchange_strong(none, Posted(work))) return false;
+    KeepOff(core_of_caller);
     if (asleep_.load()) {
       const std::lock_guard<std::mutex> guard(mutex_);
       wake_.notify_one();
@@ -115,16 +115,12 @@ class Member {
   // of a second, with another core idle, each time that a program begins on another thread.
   void KeepOff(int core) {
 #if defined(__linux__)
-    if (core < 0 || core_.load(std::memory_order_relaxed) != core) return;
-    static const cpu_set_t allowed = [] {
-      cpu_set_t set;
-      if (sched_getaffinity(getpid(), sizeof(set), &set)) CPU_ZERO(&set);
-      return set;
-    }();
-    cpu_set_t others = allowed;
+    if (core < 0 || core_.load(std::memory_order_relaxed) != core || getpid() != process_) return;
+    core_.store(-1, std::memory_order_relaxed);
+    cpu_set_t others;  // of the cores that the caller may use, as they are now
+    if (pthread_getaffinity_np(pthread_self(), sizeof(others), &others)) return;
     CPU_CLR(core, &others);
     if (CPU_COUNT(&others)) pthread_setaffinity_np(handle_, sizeof(others), &others);
-    core_.store(-1, std::memory_order_relaxed);
 #else
     static_cast<void>(core);
 #endif
@@ -157,7 +153,10 @@ class Member {
   const int64_t own_;
   std::atomic<uintptr_t> box_{0};
   std::atomic<bool> asleep_{false};
-  std::atomic<int> core_{-1};  // on which it ran last
+  std::atomic<int> core_{-1};  // on which it was seen last; -1 after a move
+#if defined(__linux__)
+  const pid_t process_ = getpid();  // a forked one has no such thread
+#endif
   std::mutex mutex_;
   std::condition_variable wake_;
   std::thread::native_handle_type handle_;
@@ -188,9 +187,10 @@ void InShares(int64_t count, int64_t threads, Body body) {
   };
   Shared work(shares, of_share);
   std::vector<Member*> helping;
+  const int core = shares > 1 ? CoreNow() : -1;
   if (shares > 1)
     for (Member* member : Members(shares - 1))
-      if (member->Offer(&work)) helping.push_back(member);
+      if (member->Offer(&work, core)) helping.push_back(member);
   work.Work(0);
   for (Member* member : helping) member->TakeBack(&work);
   work.Rethrow();
