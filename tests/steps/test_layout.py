@@ -142,9 +142,10 @@ def test_any_number_of_devices_trains_as_one(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly  # its smaller sibling: eight devices train as one, in this file
 @pytest.mark.parametrize(
     ("name", "losses", "figures", "params"),
-    [("parts", 1e-5, 1e-5, 1e-4), pytest.param("float16", 2e-3, 0.05, 0.2, marks=pytest.mark.nightly)],
+    [("parts", 1e-5, 1e-5, 1e-4), ("float16", 2e-3, 0.05, 0.2)],
 )
 def test_parts_averages_and_a_scaled_loss_are_the_same_on_any_number_of_devices(
     name: str, losses: float, figures: float, params: float

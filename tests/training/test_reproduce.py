@@ -96,7 +96,7 @@ def at_the_end(calls: int, kills: int) -> list[tuple[int, str]]:
     ("functions", "chosen", "kills"),
     [
         # By these, files and checkpoints appear under their names.
-        ("replace,rename", evenly, 3),
+        ("replace,rename", evenly, 2),
         pytest.param("replace,rename", evenly, 16, marks=pytest.mark.nightly),
         # With this, an old checkpoint vanishes bit by bit; what is left of the last one no later saving takes away.
         ("rmdir", at_the_end, 1),
