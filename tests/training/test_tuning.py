@@ -69,7 +69,10 @@ found = {
     "brief": train("brief", Tuner(measure=slow, **always), jaxdl.replace(pictures, {"training.batch_size": 32})),
     "really": train("really", Tuner(**always), jaxdl.replace(recipe, {"training.batch_size": 128})),
 }
-print(json.dumps({"found": found, "tried": times}))
+data = recipe.data.load(folder, print)
+endless = jaxdl.replace(recipe, {"training.batch_size": 16, "training.epochs": 10_000}).for_spec(data.spec)
+hasty = Tuner(worth=0.1).choose(endless, lambda each: jaxdl.Trainer(each, data)).described()
+print(json.dumps({"found": found, "tried": times, "hasty": hasty}))
 """
 
 
@@ -84,7 +87,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     done = subprocess.run([sys.executable, "-c", CODE, folder], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
-    return found["found"] | {"tried": found["tried"]}
+    return found["found"] | {"tried": found["tried"], "hasty": {"tuning": found["hasty"]}}
 
 
 def count(each: dict[str, Any]) -> int:
@@ -137,6 +140,11 @@ def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
 def test_more_devices_are_not_tried_where_a_short_training_gains_less_than_that_takes(found):
     assert found["brief"]["tuning"]["step_seconds"] == {"1": 1e-6, "1 onednn": 0.9e-6}
     assert found["brief"]["library"] == "onednn" and count(found["brief"]) == 1
+
+
+def test_short_steps_are_not_divided_however_many_there_are(found):
+    assert found["hasty"]["tuning"]["reason"] == "one device divides the batch, or a step is too short for more"
+    assert found["hasty"]["tuning"]["step_seconds"] == {}
 
 
 def test_devices_that_the_recipe_names_are_not_chosen(found):
