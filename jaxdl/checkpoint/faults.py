@@ -32,8 +32,6 @@ _OF_THE_MACHINE = (
     errno.ESTALE,
     errno.ETIMEDOUT,
 )
-
-
 # How many times a checkpoint is looked for that another process may have removed since it was found.
 _ATTEMPTS = 20
 

@@ -153,6 +153,10 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
     `numpy.save` writes to a file of the system by C's ``fwrite``, and its error does not say what went wrong.
 
+    Args:
+        path: the file, which is made or replaced.
+        array: of any shape, and any dtype but Python's objects.
+
     Raises:
         OSError: it cannot be written.
         ValueError: the array holds Python's objects.

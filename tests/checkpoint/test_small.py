@@ -99,6 +99,8 @@ def test_nothing_is_written_but_beside_the_checkpoints(tmp_path: Path, monkeypat
     left = folder / ".form.draft" / "0"  # by a process that was killed while it made a form
     left.mkdir(parents=True)
     (left / "anything").touch()
+    assert small.form_of({STATE: state}, folder) is not None
+    assert not list(folder.iterdir())
     with Checkpoints(folder) as checkpoints:
         checkpoints.save(1, state)
         assert [path.name for path in folder.iterdir()] == ["1"]
