@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.process import ROOT, Finished, run
+from benchmarks.process import ROOT, Finished, run, versions_in
 from benchmarks.search_race_jaxdl import write_data
 from benchmarks.summary import ratios, spread
 from benchmarks.turns import Turns
@@ -173,6 +173,7 @@ def main(arguments: list[str]) -> int:
         },
         "machine": machine.describe(),
         "versions": dict(versions()),
+        **({"peer_versions": versions_in(turns.python(_PEER), ["optuna", "torch"])} if _PEER in sides else {}),
         "summary": summary,
         "rounds": rounds,
     }

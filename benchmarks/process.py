@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,10 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 _SECONDS_BETWEEN_LOOKS = 0.05
+_VERSIONS = (
+    "import importlib.metadata, json, sys;"
+    "print(json.dumps({name: importlib.metadata.version(name) for name in sys.argv[1:]}))"
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,13 @@ def run(command: Sequence[str], environment: Mapping[str, str], limit: float) ->
         cpu = usage.ru_utime + usage.ru_stime
         others = None if busy is None or busy_now is None else max(0.0, busy_now - busy - cpu) / wall
         return Finished(problem, process.returncode, wall, cpu, usage.ru_maxrss / 1024, others, _read(output))
+
+
+def versions_in(python: str, packages: Sequence[str]) -> dict[str, str]:
+    """Returns the versions of packages in a Python; nothing if one is not installed."""
+    done = run([python, "-c", _VERSIONS, *packages], {}, 60.0)
+    found: dict[str, str] = {} if done.problem else json.loads(done.output)
+    return found
 
 
 def _busy_seconds() -> float | None:

@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, search_race_jaxdl, search_race_summary
-from benchmarks.process import ROOT
+from benchmarks.process import ROOT, versions_in
 from benchmarks.search_race_jaxdl import FRESH
 from benchmarks.search_race_process import PATIENCE, run_for
 from benchmarks.search_race_spaces import SPACES
@@ -53,10 +53,6 @@ from jaxdl.files.atomic import replace_file
 Run = dict[str, Any]
 _MODULES = {"optuna-torch": "benchmarks.search_race_torch", "ray-torch": "benchmarks.search_race_ray"}
 _PACKAGES = {"jaxdl": "jax jaxlib flax optuna", "optuna-torch": "torch optuna", "ray-torch": "torch optuna ray"}
-_VERSIONS = (
-    "import importlib.metadata, json, sys;"
-    "print(json.dumps({name: importlib.metadata.version(name) for name in sys.argv[1:]}))"
-)
 
 
 def peer_lines(python: str, module: str, folder: Path, seconds: float | None, *arguments: str) -> list[dict[str, Any]]:
@@ -181,10 +177,7 @@ class Race:
         }
 
     def _versions(self, racer: str) -> dict[str, str]:
-        with self._folder() as folder:
-            ended = run_for([self._pythons(racer), "-c", _VERSIONS, *_PACKAGES[racer].split()], folder, 60.0)
-        versions: dict[str, str] = json.loads(ended.output) if ended.status == 0 else {}
-        return versions
+        return versions_in(self._pythons(racer), _PACKAGES[racer].split())
 
     def _train_again(self, run: Run) -> None:
         """Trains the winners again that have not been, the last one first; jaxdl all of them in one sweep."""

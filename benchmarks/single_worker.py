@@ -30,7 +30,7 @@ from benchmarks.serving_worker import fastest, jaxdl_model, keras_model, median_
 
 Predict = Callable[[np.ndarray], Any]
 _WARMING, _TRIED = 20, 100
-_TRIED_EXAMPLES = 10_000  # of which a way is tried at most, where there are many in a call
+_TRIED_EXAMPLES = 10_000  # with which a way is warmed or tried at most, where there are many in a call
 
 
 def of_jaxdl(name: str, batch: int) -> Predict:
@@ -131,7 +131,7 @@ FRAMEWORKS: dict[str, Callable[[str, int], Predict]] = {
 
 
 def _warm(predict: Predict, batch: int) -> Predict:
-    for _ in range(_WARMING):
+    for _ in range(max(3, min(_WARMING, _TRIED_EXAMPLES // batch))):
         predict(np.zeros((batch, 28, 28, 1), np.uint8))
     return predict
 

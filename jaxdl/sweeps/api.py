@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
+
 from jaxdl.backend.cores import accelerators
 from jaxdl.data import default_data_dir
 from jaxdl.errors import UserError, check_installed
@@ -206,19 +208,41 @@ def _check_trials(definition: Definition) -> None:
 def _width(execution: Execution, definition: Definition) -> Width | None:
     """Returns how many trials run at the same time; None if it has to be measured."""
     if definition.mode == "pbt":
-        if execution.executor != "inline" or execution.batch != "auto":
+        if execution.executor != "inline" or execution.batch != "auto" or execution.workers:
             raise UserError(
-                "--sweep_mode=pbt trains all members in one program of this process; leave --executor and "
+                "--sweep_mode=pbt trains all members in one program of this process; leave --executor, --workers and "
                 "--sweep_batch out."
             )
         return Width(definition.trials, definition.trials, 1.0)
     asked = min(execution.width(), definition.trials)
+    in_threads = execution.executor == "inline" and execution.workers > 0
+    if definition.waits and (in_threads or execution.executor != "inline"):
+        asked = min(asked, definition.lag)  # that of a sweep which was begun is kept
     if execution.executor != "inline":
         scales = execution.executor == "ray" or accelerators() > 0
         return Width(1, asked, 1 / asked if scales else 1.0)
     # The last bits depend on the number in one program, so a resumed sweep keeps its own.
-    stacked = asked or (definition.side_by_side if definition.side_by_side > 1 else 0)
+    before = definition.side_by_side if definition.side_by_side > 1 else 0
+    if in_threads and not before:
+        _check_threads(execution.workers, definition)
+        return Width(1, asked, 1.0)
+    stacked = before if in_threads else asked or before
     return Width(stacked, stacked, 1.0) if stacked else None
+
+
+def _check_threads(workers: int, definition: Definition) -> None:
+    """Raises `UserError` for trials that cannot overlap in threads of one process."""
+    if definition.varies_data:
+        raise UserError(
+            f"--workers={workers}: the sweep varies the data, of which this process holds one set at a time; leave it "
+            "out, or give --executor=processes."
+        )
+    devices = jax.local_device_count()
+    if devices > 1:
+        raise UserError(
+            f"--workers={workers}: trials overlap in threads of one device, and here are {devices}; leave it out, or "
+            "give --executor=processes."
+        )
 
 
 def make_definition(

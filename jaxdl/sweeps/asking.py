@@ -8,7 +8,7 @@ import math
 import numbers
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from jaxdl.errors import UserError, brief
 from jaxdl.experiment import Experiment
@@ -24,6 +24,9 @@ from jaxdl.sweeps.space.suggested import SpaceFunction, read_function
 from jaxdl.sweeps.trials.cohorts import in_optunas_terms
 from jaxdl.sweeps.trials.schedule import planned_values
 from jaxdl.sweeps.trials.trial import Outcome, Trial
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 # So many settings are drawn where nobody says how many are wanted; those that do not depend on results, all at once.
 _MOST, _MOST_AHEAD = 20_000, 1000
@@ -90,6 +93,7 @@ class Search:
         self._cmaes: CmaEs | None = None
         self._known = 0
         self._trials: list[Trial] = []
+        self._history: dict[int, FrozenTrial] = {}  # what was told, by number
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -150,7 +154,10 @@ class Search:
 
     def _drawn(self, number: int) -> Values:
         assert self._definition.mode in LEARNING
-        history = [in_optunas_terms(trial, self._definition) for trial in self._trials if trial.outcome is not None]
+        for trial in self._trials:
+            if trial.outcome is not None and trial.number not in self._history:
+                self._history[trial.number] = in_optunas_terms(trial, self._definition)
+        history = [over for _, over in sorted(self._history.items())]
         if self._definition.mode == "cmaes":
             # It learns in the order of the numbers.
             first = list(itertools.takewhile(lambda trial: trial.outcome is not None, self._trials))

@@ -100,6 +100,18 @@ class Definition:
         return self.mode in LEARNING or self.prune != "none"
 
     @property
+    def waits(self) -> bool:
+        """Whether a trial begins only when earlier ones are over; see `lag`."""
+        return self.adaptive and not self.compares_at_rungs
+
+    @property
+    def varies_data(self) -> bool:
+        """Whether trials may have other examples; one process holds one set of them at a time."""
+        of_data = {field.path for field in walk(self.experiment) if "data" in field.affects}
+        paths = {axis.path for axis in self.space.axes} - {FOLD}
+        return any(path in of_data or path.startswith("data.") for path in paths)
+
+    @property
     def compares_at_rungs(self) -> bool:
         """Whether combinations of one bracket wait for one another at each rung; see `jaxdl.sweeps.trials.halving`."""
         halving = self.prune == "halving" or (self.prune == "hyperband" and self.rules > 2)

@@ -39,6 +39,7 @@ _MOST_COMPARED = 4
 _MOST_SHOWN = 5
 # Of a larger sweep, so many evenly spread trials stand for all, so that the plan takes seconds.
 _MOST_PLANNED = 1000
+_OVERLAP = " (--workers=4 lets four overlap)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,12 +80,12 @@ class Plan:
         varied = ", ".join(f"{axis.path}={axis.spec}" for axis in definition.space.axes)
         over = definition.trials - self.left
         trials = f"{definition.trials} trials ({definition.mode})" + (f", {over} of them finished" if over else "")
-        waits = definition.adaptive and not definition.compares_at_rungs
         at_once = f"{self.width.threads} trials at the same time"
         if self.width.size > 1:
             at_once = f"{self.width.size} trials side by side in one program"
         elif self.width.threads == 1:
-            at_once = "one trial after another" + (", since each depends on earlier results" * waits)
+            at_once = "one trial after another" + (", since each depends on earlier results" * definition.waits)
+            at_once += _OVERLAP * (definition.waits and not over)  # what a sweep began with is kept
             at_once += ", since each reads its examples in an order of its own" * self.streamed
         counted = "at least " * (self.left > _MOST_PLANNED)
         programs = f"{counted}{self.programs} train and {self.programs} eval program{'s' * (self.programs > 1)}"
@@ -160,8 +161,7 @@ def make_plan(definition: Definition, cache: Cache, left: Sequence[int], width: 
     if exact:
         recipes = [shortened(apply(definition.experiment, values[number])) for number in _some(left)]
     programs = Counter(program_key(recipe) for recipe in recipes)
-    waits = definition.adaptive and not definition.compares_at_rungs
-    if (width is None and waits) or (dataset.streamed and (width is None or width.size > 1)):
+    if (width is None and definition.waits) or (dataset.streamed and (width is None or width.size > 1)):
         width = ONE_BY_ONE
     elif width is None:
         width = choose(first, max(programs.values()), most, step_seconds, cache)

@@ -21,6 +21,7 @@ from jaxdl.inference.inputs import read_spec
 from jaxdl.record import RECORD
 from jaxdl.report.terminal import Nowhere
 from jaxdl.sweeps.directory import SweepDirectory
+from jaxdl.sweeps.executors.ahead import Ahead
 from jaxdl.sweeps.executors.execution import Execution
 from jaxdl.sweeps.executors.executor import Executor, Inline
 from jaxdl.sweeps.executors.imports import import_what_reports_need
@@ -41,6 +42,7 @@ from jaxdl.training.cache import Cache
 SUMMARY = "summary.json"
 # Rows of thousands of trials take a part of a second, and at most a fiftieth of the time is to go into them.
 _SECONDS_BETWEEN_ROWS, _TIMES_BETWEEN_ROWS = 5.0, 50
+_TIMES = {"seconds", "examples_per_second"}
 
 
 def _once(say: Callable[[str], None]) -> Callable[[str], None]:
@@ -104,7 +106,7 @@ class Sweep:
         # No daemon: a process that ends while a thread imports a C++ library may abort.
         threading.Thread(target=import_what_reports_need).start()
         try:
-            with self.signals, display, self._executor(display) as executor:
+            with self.signals, display, self._ahead(), self._executor(display) as executor:
                 self._run(executor, display)
                 self.signals.raise_received()
         except (KeyboardInterrupt, UserError) as error:
@@ -119,6 +121,18 @@ class Sweep:
 
     def _are_left(self) -> bool:
         return self.schedule.left > 0 or any(trial.outcome is None for trial in self.schedule.trials)
+
+    def _ahead(self) -> Ahead:
+        """Returns what compiles the programs of trials to come.
+
+        That is nothing where their times are compared, or where they have other data: of two sets, both would be held.
+        """
+        definition = self.definition
+        aims = {definition.objective, *definition.others, *(bound.aim for bound in definition.bounds)}
+        here = self.execution.executor == "inline" and self.width.size == 1
+        works = here and not aims & _TIMES and not definition.varies_data
+        trials = self.schedule.planned if works else ()
+        return Ahead(self.cache, definition.experiment, trials, self._may_begin)
 
     def _executor(self, display: SweepDisplay) -> Executor:
         say = _once(display.say)

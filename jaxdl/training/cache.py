@@ -20,14 +20,15 @@ from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import Key
 from jaxdl.training.stacked import Stacked
 
-# Programs are kept for so many kinds of recipes; trials with the same programs mostly follow one another.
-_MOST_TRAINERS = 16
+# Programs are kept for so many kinds of recipes. Trials that are compared as they end come in any order, and compiling
+# one kind takes as long as training 30 small networks for an epoch.
+_MOST_TRAINERS = 64
 
 
 class Cache:
     """Keeps what one training made for the next ones that need the same, in any thread.
 
-    That is the last data set, and the programs of the recipes that were trained on it: of the last 16 kinds.
+    That is the last data set, and the programs of the recipes that were trained on it: of the 64 kinds used last.
 
     Args:
         data_dir: folder of prepared data sets and original archives.
@@ -97,7 +98,8 @@ class Cache:
                 if len(self._trainers) >= _MOST_TRAINERS:  # running trainings keep theirs
                     self._let_go([next(iter(self._trainers))])
                 self._trainers[key] = Trainer(experiment, dataset, examples)
-            trainer = self._trainers[key]
+                self._trainers[key].key = key
+            trainer = self._trainers[key] = self._trainers.pop(key)  # now the one that was used last
             if dataset.streamed:  # each training has an order of its own, and so chunks of its own
                 return trainer.variant(experiment, fold=fold)
             if place_of in self._expected:
@@ -106,18 +108,38 @@ class Cache:
                 return trainer.variant(experiment, fold=fold)
             return trainer.variant(experiment, self._stacked_of(trainer).join(place_of), fold)
 
+    def compile_ahead(self, experiment: Experiment) -> bool:
+        """Compiles the programs of a recipe for a later training; returns False where there is no room to keep them.
+
+        Nothing is done for a recipe with other data than the last one: two data sets may not fit in memory together.
+
+        Args:
+            experiment: the recipe.
+
+        Raises:
+            UserError: the recipe does not fit the data.
+        """
+        with self._lock:
+            if self._loaded is None or data_key(experiment) != self._data_key:
+                return True
+            fitted = experiment.for_spec(self.dataset(experiment).spec)
+            if len(self._trainers) >= _MOST_TRAINERS and self._key(fitted) not in self._trainers:
+                return False
+            trainer = self.trainer(fitted)
+        trainer.compile()
+        return True
+
     def _stacked_of(self, trainer: Trainer) -> Stacked:
-        key = self._key(trainer.experiment)
-        if key not in self._stacked:
-            self._stacked[key] = Stacked(trainer, self.side_by_side)
-        return self._stacked[key]
+        if trainer.key not in self._stacked:
+            self._stacked[trainer.key] = Stacked(trainer, self.side_by_side)
+        return self._stacked[trainer.key]
 
     def shared(self, trainer: Trainer) -> SharedCheckpoints | None:
         """Returns the checkpoints that trainings with a trainer's programs share, in `programs_dir`.
 
         A training that runs alone reads its row there, if an earlier process trained it with others.
         """
-        key = self._key(trainer.experiment)
+        key = trainer.key
         with self._lock:
             if self.programs_dir is None:
                 return None
@@ -166,13 +188,12 @@ class Cache:
             keep: whether those will train side by side in it.
         """
         with self._lock:
-            key = self._key(trainer.experiment)
             if not keep:
                 self._compiled["train"] += 1
                 return
-            self._compiled["train"] += key in self._stacked
+            self._compiled["train"] += trainer.key in self._stacked
             self.side_by_side = stacked.size
-            self._stacked[key] = stacked
+            self._stacked[trainer.key] = stacked
 
     def surroundings(self) -> dict[str, Any]:
         """Returns `jaxdl.record.provenance.surroundings`, collected once, since git takes some time."""

@@ -28,7 +28,7 @@ from jaxdl.training.epoch import Epoch, EpochMetrics, NotFinite, Pace, Pause, Ro
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
 from jaxdl.training.initial import Initial, initial_weights
 from jaxdl.training.plateau import cut
-from jaxdl.training.programs import Programs, layout_with_rules
+from jaxdl.training.programs import Key, Programs, layout_with_rules
 from jaxdl.training.streamed import feed_of
 from jaxdl.training.together import Alone, Together
 
@@ -58,6 +58,7 @@ class Trainer:
         together: makes what follows a clock the same in all processes that train together.
         begun_with: what `initial` returned, once it was asked for.
         exchanged: the state to go on with after an epoch, in the place of its own; None: its own.
+        key: under which `jaxdl.training.cache.Cache` keeps its programs.
     """
 
     def __init__(self, experiment: Experiment, dataset: Dataset, data: Resident | InParts | None = None):
@@ -83,6 +84,7 @@ class Trainer:
         self.exchanged: TrainState | None = None
         self._rate = 1.0  # factor of the learning rate that follows from the epochs so far
         self.begun_with: Initial | None = None
+        self.key: Key = ()
 
     @property
     def steps_per_epoch(self) -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import jax
+import numpy as np
 import pytest
 
 from benchmarks.next_trial import each_trial, main, summarise
-from benchmarks.process import Finished
+from benchmarks.process import Finished, versions_in
 
 
 def ended(wall: float, processor: float, peak_mib: float) -> Finished:
@@ -47,3 +51,8 @@ def test_wrong_arguments_end_with_status_2(
     with pytest.raises(SystemExit) as exit_:
         main(arguments)
     assert exit_.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_versions_are_those_of_a_python() -> None:
+    assert versions_in(sys.executable, ["numpy", "jax"]) == {"numpy": np.__version__, "jax": jax.__version__}
+    assert versions_in(sys.executable, ["no-such-package"]) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
-from jaxdl.sweeps.api import make_definition
+from jaxdl.sweeps.api import _width, conduct, make_definition
 from jaxdl.sweeps.definition import Definition
+from jaxdl.sweeps.executors.execution import Execution
+from jaxdl.sweeps.executors.side_by_side import Width
 from jaxdl.sweeps.selection import Selection
 from jaxdl.sweeps.space.reading import make_space
 from tests.experiments.twins import twin
+from tests.sweeps.small import RECIPE as SHORT
 from tests.sweeps.small import sweep
 
 RECIPE = twin("mnist_mlp")
@@ -122,3 +126,40 @@ def test_the_former_name_of_the_figure_to_compare_by_is_refused_with_the_new_one
     with pytest.raises(UserError, match="what trials are compared by is sweep_objective='validation/accuracy'"):
         sweep(tmp_path / "s", objective="validation/accuracy")
     assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.slow
+def test_a_search_in_threads_decides_as_one_after_another_of_which_each_knows_as_much(tmp_path: Path) -> None:
+    recipe = jaxdl.replace(SHORT, {"training.epochs": 9})
+    space = make_space(recipe, {"learning_rate": "log(1e-5,1)", "batch_size": "16,32"})
+    found = []
+    for name, execution in (("threads", Execution(workers=3)), ("alone", Execution(batch="off"))):
+        definition = make_definition(recipe, space, Selection("random", 12, prune="asha"), lag=3)
+        given = {"sweep_dir": tmp_path / name, "data_dir": tmp_path, "command": [], "notify": None}
+        results = conduct(definition, execution, **given)  # type: ignore[arg-type]
+        assert results is not None
+        found.append([(each.values, each.state, each.outcome.params_sha256) for each in results.trials if each.outcome])
+    assert found[0] == found[1] and len(found[0]) == 12
+    assert {state for _, state, _ in found[0]} == {"completed", "pruned"}
+
+
+def test_how_many_run_in_threads_is_what_was_asked_for_and_what_the_sweep_began_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    definition = define({"seed": "0:6"})
+    assert _width(Execution(workers=3), definition) == Width(1, 3, 1.0)
+    assert _width(Execution(workers=9), definition) == Width(1, 6, 1.0)
+    begun = dataclasses.replace(definition, side_by_side=4)
+    assert _width(Execution(workers=3), begun) == _width(Execution(), begun) == Width(4, 4, 1.0)
+    alone = define({"learning_rate": "log(1e-4,1e-1)"}, sweep_mode="tpe", trials=9)
+    assert alone.lag == 1 and _width(Execution(workers=3), alone) == Width(1, 1, 1.0)
+    assert _width(Execution(executor="processes", workers=3), alone) == Width(1, 1, 1.0)
+    assert _width(Execution(workers=3), dataclasses.replace(alone, lag=3)) == Width(1, 3, 1.0)
+    with pytest.raises(UserError, match="--workers=3: the sweep varies the data.*give --executor=processes"):
+        _width(Execution(workers=3), define({"data.validation": "0.1,0.2"}))
+    monkeypatch.setattr("jax.local_device_count", lambda: 2)
+    with pytest.raises(UserError, match="--workers=3: trials overlap in threads of one device, and here are 2"):
+        _width(Execution(workers=3), definition)
+    members = define({"learning_rate": "log(1e-4,1e-1)"}, sweep_mode="pbt", trials=4)
+    with pytest.raises(UserError, match="leave --executor, --workers and --sweep_batch out"):
+        _width(Execution(workers=3), members)

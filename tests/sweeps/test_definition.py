@@ -108,3 +108,21 @@ def test_a_later_field_with_another_value_changes_the_name() -> None:
         for each in (recipe, jaxdl.replace(recipe, {"optimizer.momentum_decay": 0.0}))
     }
     assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "varies"),
+    [
+        ({"learning_rate": "1e-3,1e-2", "batch_size": "16,32"}, False),
+        ({"data.validation": "0.1,0.2"}, True),
+        ({"overfit_batches": "1,2"}, True),
+    ],
+)
+def test_whether_trials_have_other_examples(fields: dict[str, str], varies: bool) -> None:
+    assert define(fields).varies_data is varies
+
+
+def test_folds_of_one_set_are_no_other_data() -> None:
+    recipe = jaxdl.replace(RECIPE, {"data.folds": 3})
+    made = make_definition(recipe, make_space(recipe, {"data.fold": "0,1,2"}))
+    assert not made.varies_data

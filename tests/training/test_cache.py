@@ -118,6 +118,39 @@ def test_only_the_last_programs_are_kept_and_those_let_go_are_counted(
     assert cache.compiled() == {"train": 3, "eval": 3}
 
 
+def test_programs_that_were_used_last_are_kept(
+    recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_TRAINERS", 2)
+    cache = Cache(tmp_path, print)
+    fitted = recipe.for_spec(cache.dataset(recipe).spec)
+    first, second, third = (jaxdl.replace(fitted, {"model.features": (size,)}) for size in (1, 2, 3))
+    kept, dropped = (cache.trainer(kind).programs for kind in (first, second))
+    assert cache.trainer(first).programs is kept
+    cache.trainer(third)
+    assert cache.trainer(first).programs is kept and cache.trainer(second).programs is not dropped
+
+
+@pytest.mark.slow
+def test_what_is_compiled_ahead_is_there_for_a_training(
+    recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_TRAINERS", 2)
+    cache = Cache(tmp_path, print)
+    assert cache.compile_ahead(recipe) and cache.compiled() == {"train": 0, "eval": 0}, "no data are loaded for it"
+    fitted = recipe.for_spec(cache.dataset(recipe).spec)
+    narrow, wide, wider = (jaxdl.replace(recipe, {"model.features": (size,)}) for size in (1, 2, 3))
+    assert cache.compile_ahead(narrow) and cache.compile_ahead(jaxdl.replace(narrow, {"seed": 3}))
+    assert cache.compiled() == {"train": 1, "eval": 1}
+    trainer = cache.trainer(jaxdl.replace(fitted, {"model.features": (1,)}))
+    trainer.compile()
+    assert trainer.compile_seconds == 0
+    assert cache.compile_ahead(wide) and not cache.compile_ahead(wider), "there is no room for a third kind"
+    assert cache.compile_ahead(narrow)
+    assert cache.compile_ahead(jaxdl.replace(recipe, {"data.validation": 0.5})) and loads == [recipe.data.validation]
+    assert cache.compiled() == {"train": 2, "eval": 2}
+
+
 @pytest.mark.slow
 def test_trainings_take_places_in_one_stacked_program_if_they_share_programs(
     recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]

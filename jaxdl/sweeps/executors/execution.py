@@ -60,9 +60,9 @@ class Execution:
     )
     workers: int = static(
         0,
-        "how many trials run at the same time with another executor; 0: one for each accelerator or each two cores",
+        "how many trials run at the same time: in processes or on a Ray cluster, 0: one for each accelerator or each "
+        "two cores; in this process in threads, each with a program of its own, 0: as many as batch says",
         check=at_least(0),
-        only_with=_ELSEWHERE,
     )
     budget: str | float | None = static(
         None,
@@ -104,6 +104,11 @@ class Execution:
                 f"--trial_devices={self.trial_devices} and --trial_gpus={self.trial_gpus:g} contradict each other: the "
                 "GPUs of a trial are its devices; give one of them."
             )
+        if self.executor == "inline" and self.workers and self.batch != "auto":
+            raise UserError(
+                f"--workers={self.workers} and --sweep_batch={self.batch} both say how many trials run at the same "
+                "time in this process; give one of them."
+            )
 
     @property
     def worker_settings(self) -> dict[str, Any]:
@@ -135,7 +140,7 @@ class Execution:
             # Measurements in this process must leave the accelerators' memory to the trainings.
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         if self.executor == "inline":
-            return self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch]
+            return self.workers or (self.batch if isinstance(self.batch, int) else {"auto": 0, "off": 1}[self.batch])
         self._check_devices()
         from jaxdl.backend.cores import accelerators, usable_cores  # here, so that --help imports no JAX
 

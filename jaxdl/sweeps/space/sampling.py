@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import threading
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -163,7 +164,8 @@ def draw(
     Args:
         definition: the sweep.
         number: the trial's number, 0 for the first.
-        history: the finished combinations to learn from, without seeds, in the order of their numbers.
+        history: the finished combinations to learn from, without seeds, in the order of their numbers; they get the
+            numbers 0, 1, 2 ...
         earlier: keys of all combinations with smaller numbers, by `combination_key`.
     """
     combination = number // (len(definition.repeats) or 1)
@@ -259,10 +261,13 @@ def _drawn(
         # As in a study, which would take most of the time, and which this sampler does not look at.
         drawn = {name: sampler.sample_independent(None, None, name, distributions[name]) for name in distributions}  # type: ignore[arg-type]
     else:
+        from jaxdl.sweeps.space.shared_trials import SharedTrials
+
+        for place, over in enumerate(history):
+            over.number = place  # as in a study of Optuna's own; TPE sorts by it
         with quiet():
-            tpe = optuna.samplers.TPESampler(seed=seed)
-            study = optuna.create_study(sampler=tpe, directions=definition.directions)
-            study.add_trials(list(history))
+            tpe, storage = optuna.samplers.TPESampler(seed=seed), SharedTrials(history, len(history))
+            study = optuna.create_study(sampler=tpe, storage=storage, directions=definition.directions)
             drawn = study.ask(distributions).params
     return space.made_of(
         {axis.name: from_optuna(axis, shortened(axis, drawn[axis.name])) for axis in axes} | space.fixed(fixed)
@@ -305,14 +310,30 @@ def from_optuna(axis: Axis, stored: Any) -> Any:
     return axis.value(stored)
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps Optuna from logging a line for each study and trial."""
-    import optuna
+class _Quiet:
+    """Keeps Optuna from logging a line for each study and trial, from the first thread that asks for it to the last."""
 
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = 0
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        import optuna
+
+        with self._lock:
+            if not self._inside:
+                self._before = optuna.logging.get_verbosity()
+                optuna.logging.set_verbosity(optuna.logging.WARNING)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    optuna.logging.set_verbosity(self._before)
+
+
+quiet = _Quiet()

@@ -134,12 +134,10 @@ def _compared(
 ) -> OptunaTrial:
     """Returns a trial of Optuna that its pruner compares with rivals."""
     import optuna
-    from optuna.trial import TrialState, create_trial
+
+    from jaxdl.sweeps.space.shared_trials import SharedTrials
 
     with quiet():
-        study = optuna.create_study(study_name=_NAME, direction=direction, pruner=_pruner(prune, epochs))
-        study.add_trials(rivals)
-        # Placeholders for trials that run at the same time, because brackets depend on numbers.
-        running = create_trial(state=TrialState.RUNNING)
-        study.add_trials([running] * (number - len(rivals)))
+        storage, pruner = SharedTrials(rivals, number), _pruner(prune, epochs)
+        study = optuna.create_study(study_name=_NAME, storage=storage, direction=direction, pruner=pruner)
         return study.ask()

@@ -121,6 +121,11 @@ class Schedule:
         return [self._trials[number] for number in sorted(self._trials)]
 
     @property
+    def planned(self) -> list[Values]:
+        """The values of the trials that still have to be started, as far as they are known, in their order."""
+        return [self._trials[number].values for number in self._queue if number in self._trials]
+
+    @property
     def left(self) -> int:
         """Number of trials that still have to be started."""
         return len(self._queue)

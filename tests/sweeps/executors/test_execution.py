@@ -17,6 +17,7 @@ from jaxdl.sweeps.executors.execution import Execution
         (Execution(), 0),  # as is measured
         (Execution(batch="off"), 1),
         (Execution(batch=8), 8),
+        (Execution(workers=3), 3),
         (Execution(executor="processes", workers=3), 3),
     ],
 )
@@ -74,7 +75,8 @@ def test_devices_are_gpus_or_cores_of_a_ray_cluster(
         ({"executor": "ray", "trial_cpus": float("inf")}, "trial_cpus=inf: must be a finite number"),
         ({"executor": "ray", "trial_devices": 2, "trial_gpus": 1.0}, "trial_devices=2 and --trial_gpus=1 contradict"),
         ({"trial_devices": 2}, "trial_devices=2 only applies to executor=processes or ray"),
-        ({"workers": 2}, "workers=2 only applies to executor=processes or ray"),
+        ({"workers": 2, "batch": 4}, "--workers=2 and --sweep_batch=4 both say how many trials run at the same time"),
+        ({"workers": 2, "batch": "off"}, "--workers=2 and --sweep_batch=off both say"),
         ({"executor": "processes", "batch": 4}, "batch=4 only applies to executor=inline"),
         ({"executor": "processes", "ray_address": "auto"}, "ray_address=auto only applies to executor=ray"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -226,6 +228,25 @@ def test_optuna_is_quiet_only_inside() -> None:
     with pytest.raises(KeyError), quiet():
         assert optuna.logging.get_verbosity() == optuna.logging.WARNING
         raise KeyError
+    assert optuna.logging.get_verbosity() == before
+
+
+def test_optuna_is_quiet_until_the_last_thread_is_done() -> None:
+    before = optuna.logging.get_verbosity()
+    inside, leaves = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with quiet():
+            inside.set()
+            assert leaves.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        with quiet():
+            left = pool.submit(other)
+            assert inside.wait(60)
+        assert optuna.logging.get_verbosity() == optuna.logging.WARNING, "the other one is still inside"
+        leaves.set()
+        left.result()
     assert optuna.logging.get_verbosity() == before
 
 
