@@ -36,7 +36,7 @@ class SearchSpace:
     listed: Mapping[str, tuple[str, ...]]
     seconds: float
     share: float
-    search: str = "--sweep_mode=random --prune=asha"
+    search: str = "--sweep_mode=random --prune=asha --workers=2"
     training: str = ""
     features: str = ""
 
