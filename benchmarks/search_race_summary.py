@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def compared(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, An
 
 
 def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Returns a row for each space, other racer and seed, and one for the medians; then what each racer found."""
+    """Returns a row for each space, other racer and seed, their medians and mean curves; then what each racer found."""
     lines = [
         "| space | beside | seed | its best on validation | jaxdl there after, s | part of its time | "
         "its winner on test | jaxdl there after, s | part of its time | settings tried: it, jaxdl |",
@@ -104,6 +104,8 @@ def markdown(runs: Sequence[Mapping[str, Any]]) -> str:
             lines += [_row(space, racer, str(seed), found) for seed, found in each.items()]
             if len(each) > 1:
                 lines.append(_row(space, racer, "median", _median(list(each.values()))))
+                both = ([found[seed] for seed in each] for found in (ours, theirs))
+                lines.append(_row(space, racer, "mean of the curves", _of_means(*both)))
     return "\n".join([*lines, "", *_alone(runs)])
 
 
@@ -134,6 +136,27 @@ def _median(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         keys = ("best", "after", "share")
         middle[name] = {key: statistics.median(each[key] for each in known) for key in keys} if known else None
     return middle
+
+
+def _of_means(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the figures of `compared` for the means of the curves from several seeds, of which none is a pair."""
+    found: dict[str, Any] = {
+        name: tuple(statistics.fmean(run[name] for run in runs) for runs in (ours, theirs))
+        for name in ("tried", "seconds")
+    }
+    for name in ("validation", "test"):
+        sides = [[_heights(run, name) for run in runs] for runs in (ours, theirs)]
+        if not all(all(side) for side in sides):
+            found[name] = None
+            continue
+        means = []
+        for runs, curves in zip((ours, theirs), sides, strict=True):
+            whole = [_extended(curve, run["seconds"]) for curve, run in zip(curves, runs, strict=True)]
+            means.append(list(zip(*together(whole, statistics.fmean), strict=True)))
+        best = means[1][-1][1]
+        after = reached(means[0], best)
+        found[name] = {"best": best, "after": after, "share": after / found["seconds"][1]}
+    return found
 
 
 def _alone(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -181,7 +204,7 @@ def plot(runs: Sequence[Mapping[str, Any]], file: Path) -> None:
                     axes.step(times, heights, where="post", color=color, linewidth=0.7, alpha=0.4)
                     worst = min(worst, heights[-1])
                 if curves:
-                    axes.step(*middle(curves), where="post", color=color, linewidth=2, label=_NAMES[racer])
+                    axes.step(*together(curves), where="post", color=color, linewidth=2, label=_NAMES[racer])
             axes.set_ylim(max(0.0, 1 - 4 * (1 - worst)) if worst < 1 else 0.9, None)
             axes.set_xscale("log")
             axes.spines[["top", "right"]].set_visible(False)
@@ -206,12 +229,19 @@ def _extended(points: Sequence[tuple[float, float]], seconds: float) -> tuple[li
     return [*times, seconds], [*heights, heights[-1]]
 
 
-def middle(curves: Sequence[tuple[list[float], list[float]]]) -> tuple[list[float], list[float]]:
-    """Returns the median of curves that stay as they are between their points, from when on all of them have one."""
+def together(
+    curves: Sequence[tuple[list[float], list[float]]], of: Callable[[Iterable[float]], float] = statistics.median
+) -> tuple[list[float], list[float]]:
+    """Returns the median of curves that stay as they are between their points, from when on all of them have one.
+
+    Args:
+        curves: times and heights of each.
+        of: what is computed of the heights in the place of the median.
+    """
     first, last = max(times[0] for times, _ in curves), min(times[-1] for times, _ in curves)
     moments = sorted({time for times, _ in curves for time in times if first <= time <= last})
 
     def height(curve: tuple[list[float], list[float]], moment: float) -> float:
         return [height for time, height in zip(*curve, strict=True) if time <= moment][-1]
 
-    return moments, [statistics.median(height(curve, moment) for curve in curves) for moment in moments]
+    return moments, [of(height(curve, moment) for curve in curves) for moment in moments]
