@@ -189,11 +189,11 @@ def plot(runs: Sequence[Mapping[str, Any]], file: Path) -> None:
     spaces = [space for space in SPACES if any(run["space"] == space and run["curve"] for run in runs)]
     if not spaces:
         return
-    size = (3.2 * len(spaces) + 1, 5.6)
+    size = (max(6.4, 3.2 * len(spaces) + 1), 5.6)
     figure, grid = pyplot.subplots(2, len(spaces), figsize=size, layout="constrained", squeeze=False, sharex="col")
     for column, space in enumerate(spaces):
         for axes, name in zip(grid[:, column], ("validation", "test"), strict=True):
-            worst = 1.0
+            worst, lowest = 1.0, 1.0
             for racer, color in RACERS.items():
                 curves = [
                     _extended(_heights(run, name), run["seconds"])
@@ -202,10 +202,11 @@ def plot(runs: Sequence[Mapping[str, Any]], file: Path) -> None:
                 ]
                 for times, heights in curves:
                     axes.step(times, heights, where="post", color=color, linewidth=0.7, alpha=0.4)
-                    worst = min(worst, heights[-1])
+                    worst, lowest = min(worst, heights[-1]), min(lowest, *heights)
                 if curves:
                     axes.step(*together(curves), where="post", color=color, linewidth=2, label=_NAMES[racer])
-            axes.set_ylim(max(0.0, 1 - 4 * (1 - worst)) if worst < 1 else 0.9, None)
+            # From where all begin, or where the searches that end there can still be told apart.
+            axes.set_ylim(max(lowest - 0.002, 1 - 4 * (1 - worst)) if worst < 1 else 0.9, None)
             axes.set_xscale("log")
             axes.spines[["top", "right"]].set_visible(False)
         grid[0, column].set_title(space, fontsize="medium")
