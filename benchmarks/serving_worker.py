@@ -31,8 +31,8 @@ SERVERS = ("jaxdl", "jaxdl, onnx", "fastapi", "fastapi, async")
 _TRIED, _CALLS = 3, 200
 
 
-def jaxdl_model(name: str) -> Any:
-    """Returns jaxdl's model with its first weights."""
+def jaxdl_model(name: str, library: str = "xla") -> Any:
+    """Returns jaxdl's model with its first weights, computed by a library on the CPU."""
     import jaxdl
     from jaxdl.data.edges import Edges
 
@@ -42,7 +42,8 @@ def jaxdl_model(name: str) -> Any:
         if name == "mlp"
         else jaxdl.CNN(features=(32, 64), pool_after=(2,), dropout=0.25, dense=(128,), dense_dropout=0.5)
     )
-    recipe = jaxdl.Experiment(name, jaxdl.Digits(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam())
+    training = jaxdl.Training(library=library)  # type: ignore[arg-type]
+    recipe = jaxdl.Experiment(name, jaxdl.Digits(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(), training=training)
     steps = jaxdl.make_steps(recipe, spec, total_steps=1)
     return jaxdl.TrainedModel(
         recipe.for_spec(spec), spec, steps, steps.init_state(np.uint32(0)), edges=Edges(0.0, 0.01)

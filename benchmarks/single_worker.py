@@ -9,6 +9,7 @@ seconds of a call, and those of the first one after the framework was warmed.
 |---|---|
 | ``jaxdl`` | ``predict`` of a model that is warmed for that many examples, with all its checks |
 | ``jaxdl, synchronous`` | ``jaxdl`` after ``jaxdl.configure(synchronous=True)`` |
+| ``jaxdl, onednn`` | ``predict`` of a model as ``load_run(..., runtime="onednn")`` gives it, with all its checks |
 | ``jaxdl, onnx`` | ``predict`` of a model as ``jaxdl.load_run(..., runtime="onnx")`` gives it, with all its checks |
 | ``jax.jit`` | the same model in a function under `jax.jit`, and nothing else |
 | ``onnxruntime`` | jaxdl's export in an `InferenceSession`; of one thread and the default number, the faster |
@@ -45,6 +46,12 @@ def of_jaxdl_synchronous(name: str, batch: int) -> Predict:
 
     jaxdl.configure(xla_flags=False, synchronous=True)
     return of_jaxdl(name, batch)
+
+
+def of_jaxdl_onednn(name: str, batch: int) -> Predict:
+    """Returns jaxdl's way with native operations; it is warm without a call."""
+    predict: Predict = jaxdl_model(name, "onednn").warmed((batch,)).predict
+    return predict
 
 
 def of_jaxdl_onnx(name: str, batch: int) -> Predict:
@@ -122,6 +129,7 @@ def of_keras(name: str, batch: int) -> Predict:
 FRAMEWORKS: dict[str, Callable[[str, int], Predict]] = {
     "jaxdl": of_jaxdl,
     "jaxdl, synchronous": of_jaxdl_synchronous,
+    "jaxdl, onednn": of_jaxdl_onednn,
     "jaxdl, onnx": of_jaxdl_onnx,
     "jax.jit": of_jit,
     "onnxruntime": of_onnxruntime,

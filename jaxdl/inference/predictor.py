@@ -7,7 +7,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -32,11 +32,14 @@ from jaxdl.inference.inputs import as_batch, read_spec
 from jaxdl.inference.named import of_input
 from jaxdl.inference.sampling import sample
 from jaxdl.inference.trees import at_root
+from jaxdl.ops.library import why_not
 from jaxdl.record import read_config, read_record
 from jaxdl.report.terminal import say_nothing
 from jaxdl.steps.averages import averaged, without_average
 from jaxdl.steps.functions import Steps, TrainState, make_steps, state_shapes
 
+Runtime = Literal["jax", "onednn", "onnx"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 # JAX takes its quick way to a compiled program from the second call on.
 _CALLS_TO_WARM = 3
 
@@ -277,7 +280,7 @@ def load_run(
     ema: bool = True,
     warm: Sequence[int] = (),
     notify: Callable[[str], None] | None = None,
-    runtime: Literal["jax", "onnx"] = "jax",
+    runtime: Runtime = "jax",
 ) -> TrainedModel:
     """Restores the model of a run from its last checkpoint, or from its best if the recipe tests the best.
 
@@ -290,16 +293,19 @@ def load_run(
             `TrainedModel.warmed`. Empty: each size is compiled at its first use.
         notify: called with a line that names the parts of the user's own whose code has changed since the training;
             None: it is a warning of Python's.
-        runtime: what predicts: ``jax``, on any device; or ``onnx``, which is onnxruntime on the CPU (extra ``onnx``),
-            in float32, sooner for single examples, for the models that ``--format=onnx`` has.
+        runtime: what predicts: ``jax``, on any device; ``onednn``, which is JAX on the CPU with native operations
+            (extra ``native``), sooner for many images in a call; or ``onnx``, which is onnxruntime on the CPU (extra
+            ``onnx``), in float32, sooner for single examples, for the models that ``--format=onnx`` has.
 
     Raises:
         UserError: there is no run, it has no checkpoint, or its parameters do not fit the experiment; or no experiment
             was given and the run's has a part of the user's own; or `runtime` is not known, not installed, or does not
             have the model.
     """
-    if runtime not in ("jax", "onnx"):
-        raise unknown("runtime", runtime, ("jax", "onnx"))
+    if runtime not in RUNTIMES:
+        raise unknown("runtime", runtime, RUNTIMES)
+    if runtime == "onednn" and (problem := why_not()) is not None:
+        raise UserError(f"runtime=onednn: {problem}. runtime=jax computes the same, up to rounding.")
     run_dir = expanded(run_dir)
     spec = read_spec(run_dir)
     config = read_config(run_dir)
@@ -307,7 +313,8 @@ def load_run(
     changed = about_changed_code(run_dir, config, experiment)
     if changed:
         (notify or functools.partial(warnings.warn, stacklevel=2))(changed)
-    experiment = replace(experiment, {"training.library": "xla"})  # predictions are the same on any machine
+    # Predictions are the same on any machine, unless native operations are asked for.
+    experiment = replace(experiment, {"training.library": "onednn" if runtime == "onednn" else "xla"})
     steps = make_steps(experiment, spec, total_steps=1)
     saved = make_steps(replace(experiment, _carried(migrated(config)[0])), spec, total_steps=1)
     which: Literal["best", "last"] = experiment.training.final

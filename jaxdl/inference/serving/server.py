@@ -8,11 +8,11 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from jaxdl.errors import EXTRAS, UserError, missing
 from jaxdl.experiment import Experiment
-from jaxdl.inference.predictor import TrainedModel, bucket_sizes, load_run
+from jaxdl.inference.predictor import Runtime, TrainedModel, bucket_sizes, load_run
 from jaxdl.inference.serving.limits import Limits
 from jaxdl.report.terminal import announce, say_nothing
 
@@ -24,7 +24,7 @@ def serving_app(
     run: str | os.PathLike[str] | TrainedModel,
     *,
     experiment: Experiment | None = None,
-    runtime: Literal["jax", "onnx"] = "jax",
+    runtime: Runtime = "jax",
     max_batch: int = 64,
     limits: Limits | None = None,
     notify: Callable[[str], None] | None = None,
@@ -61,7 +61,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8080,
     experiment: Experiment | None = None,
-    runtime: Literal["jax", "onnx"] = "jax",
+    runtime: Runtime = "jax",
     max_batch: int = 64,
     limits: Limits | None = None,
     notify: Callable[[str], None] | None = print,

@@ -55,5 +55,6 @@ def test_a_model_that_onnx_cannot_have_is_refused_with_the_way_out() -> None:
 
 
 def test_a_runtime_that_is_none_is_refused_before_the_run_is_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"unknown runtime 'onxx'. Did you mean 'onnx'\? Choose from: jax, onnx"):
+    message = r"unknown runtime 'onxx'. Did you mean 'onnx'\? Choose from: jax, onednn, onnx"
+    with pytest.raises(UserError, match=message):
         jaxdl.load_run(tmp_path / "none", runtime="onxx")  # type: ignore[arg-type]
