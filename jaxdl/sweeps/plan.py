@@ -39,7 +39,7 @@ _MOST_COMPARED = 4
 _MOST_SHOWN = 5
 # Of a larger sweep, so many evenly spread trials stand for all, so that the plan takes seconds.
 _MOST_PLANNED = 1000
-_OVERLAP = " (--workers=4 lets four overlap)"
+_OVERLAP = " (--workers=2 lets two overlap)"
 
 
 @dataclasses.dataclass(frozen=True)
