@@ -70,6 +70,12 @@ def test_where_each_trial_learns_from_those_before_it_says_so() -> None:
     assert "one trial after another, since each depends on earlier results" in text
 
 
+def test_it_says_how_trials_may_overlap_until_a_search_has_begun() -> None:
+    definition = define({"learning_rate": "log(1e-4,1)"}, Selection(sweep_mode="tpe", trials=9))
+    new, begun = (Plan(definition, left, 1, "digits", 1e-3, 1.0, ONE_BY_ONE).text() for left in (9, 5))
+    assert "(--workers=2 lets two overlap)" in new and "--workers" not in begun, "what it began with is kept"
+
+
 @pytest.mark.slow
 def test_programs_and_time_are_those_of_the_trials_that_are_left(tmp_path: Path) -> None:
     definition = define({"model.features": "(8),(4)", "seed": "0:3"})
