@@ -22,16 +22,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from jaxdl.ops.library import Library
 
 MODELS = ("mlp", "cnn")
 SERVERS = ("jaxdl", "jaxdl, onnx", "fastapi", "fastapi, async")
 _TRIED, _CALLS = 3, 200
 
 
-def jaxdl_model(name: str, library: str = "xla") -> Any:
+def jaxdl_model(name: str, library: Library = "xla") -> Any:
     """Returns jaxdl's model with its first weights, computed by a library on the CPU."""
     import jaxdl
     from jaxdl.data.edges import Edges
@@ -42,7 +45,7 @@ def jaxdl_model(name: str, library: str = "xla") -> Any:
         if name == "mlp"
         else jaxdl.CNN(features=(32, 64), pool_after=(2,), dropout=0.25, dense=(128,), dense_dropout=0.5)
     )
-    training = jaxdl.Training(library=library)  # type: ignore[arg-type]
+    training = jaxdl.Training(library=library)
     recipe = jaxdl.Experiment(name, jaxdl.Digits(), model, jaxdl.SoftmaxCrossEntropy(), jaxdl.Adam(), training=training)
     steps = jaxdl.make_steps(recipe, spec, total_steps=1)
     return jaxdl.TrainedModel(

@@ -9,6 +9,7 @@ import pytest
 
 import jaxdl
 from jaxdl.errors import UserError
+from jaxdl.inference.predictor import RUNTIMES
 from jaxdl.ops.library import why_not
 
 
@@ -17,10 +18,7 @@ def test_predictions_are_those_of_jax_up_to_rounding(recipe: jaxdl.Experiment, t
         pytest.skip(problem)
     cnn = jaxdl.CNN(features=(4, 8), pool_after=(2,), dropout=0.0, dense=(16,), dense_dropout=0.0)
     jaxdl.train(jaxdl.replace(recipe, {"model": cnn}), run_dir=tmp_path / "run", notify=None)
-    xla, native = (
-        jaxdl.load_run(tmp_path / "run", runtime=runtime)  # type: ignore[arg-type]
-        for runtime in ("jax", "onednn")
-    )
+    xla, native = (jaxdl.load_run(tmp_path / "run", runtime=runtime) for runtime in RUNTIMES[:2])
     assert (xla.experiment.training.library, native.experiment.training.library) == ("xla", "onednn")
     inputs = recipe.data.load().splits["test"]["inputs"]
     for count in (1, 3, len(inputs)):

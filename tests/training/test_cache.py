@@ -131,6 +131,16 @@ def test_programs_that_were_used_last_are_kept(
     assert cache.trainer(first).programs is kept and cache.trainer(second).programs is not dropped
 
 
+def test_shared_checkpoints_load_no_data(recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float]) -> None:
+    """Another training may have loaded other data meanwhile; to load these again would let go of its programs."""
+    cache = Cache(tmp_path, print)
+    cache.programs_dir = tmp_path / "programs"
+    trainer = cache.trainer(recipe.for_spec(cache.dataset(recipe).spec))
+    cache.dataset(jaxdl.replace(recipe, {"data.validation": 0.5}))
+    assert cache.shared(trainer) is cache.shared(trainer)
+    assert loads == [recipe.data.validation, 0.5]
+
+
 @pytest.mark.slow
 def test_what_is_compiled_ahead_is_there_for_a_training(
     recipe: jaxdl.Experiment, tmp_path: Path, loads: list[float], monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 from flax import linen as nn
 
 import jaxdl
+from jaxdl.backend.compiler import compiled_together
 from jaxdl.data.resident import put_on_device
 from jaxdl.errors import UserError
 from jaxdl.fields import static, traced
@@ -92,6 +97,29 @@ def test_all_programs_compiled_together_give_what_those_compiled_one_by_one_give
     for one, other in zip(*map(jax.tree.leaves, [(state.params, losses) for state, losses in ends]), strict=True):
         np.testing.assert_array_equal(one, other)
     assert together.evaluate(ends[0][0], "test") == alone.evaluate(ends[1][0], "test")
+
+
+def test_a_training_counts_the_time_in_which_another_thread_compiles_its_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, calls = programs(), []
+    compiling, goes_on = threading.Event(), threading.Event()
+
+    def compiled_late(*given: Any) -> Any:
+        calls.append(given)
+        compiling.set()
+        assert goes_on.wait(60)
+        return compiled_together(*given)
+
+    monkeypatch.setattr("jaxdl.training.programs.compiled_together", compiled_late)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(found.compile, ["init"])
+        assert compiling.wait(60)
+        second = pool.submit(found.compile, ["init"])
+        time.sleep(0.2)
+        goes_on.set()
+        assert first.result() > 0 and second.result() > 0
+    assert len(calls) == 1 and found.compile(["init"]) == 0
 
 
 def test_initial_parameters_are_compiled_with_less_optimisation_on_a_cpu() -> None:
