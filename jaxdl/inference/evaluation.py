@@ -28,7 +28,7 @@ from jaxdl.objectives.measures import Metric
 from jaxdl.record import read_record
 from jaxdl.report.terminal import say_nothing
 from jaxdl.steps.buckets import Buckets, buckets_for
-from jaxdl.steps.figures import eval_figures, eval_metrics
+from jaxdl.steps.figures import eval_figures
 from jaxdl.steps.functions import Steps, TrainState, hyperparameters, make_steps
 from jaxdl.steps.layout import Layout
 from jaxdl.steps.many import run_eval_steps
@@ -66,7 +66,6 @@ class Evaluation:
         self._buckets = buckets or Buckets()
         self._steps = steps
         self._data = data
-        self._last: tuple[Experiment | None, list[Metric]] = None, []
         size = min(experiment.training.eval_batch_size, max(map(data.size, data.ranges)))
         # Each device has as many examples; those of the last batch that are too many are masked.
         self._batch_size = size if layout is None else -(-size // layout.ways) * layout.ways
@@ -91,6 +90,7 @@ class Evaluation:
         split: str,
         of: Resident | InParts | None = None,
         numbers: Mapping[str, Any] | None = None,
+        metrics: Sequence[Metric] | None = None,
     ) -> dict[str, Any]:
         """Returns the loss and the experiment's metrics over a split, by name.
 
@@ -101,6 +101,7 @@ class Evaluation:
             split: name of the split.
             of: which of several folds of the data; None: there is one.
             numbers: those that enter the program as data, where they are at hand.
+            metrics: what `jaxdl.steps.figures.eval_metrics` returns for the recipe, where that is at hand.
         """
         data = of or self._data
         hparams = numbers if numbers is not None else device_hparams(experiment, data)
@@ -112,18 +113,7 @@ class Evaluation:
             partials = on_host(program(state, data.arrays, hparams, start, stop))
         batches = -(-data.size(split) // self._batch_size)
         partials = jax.tree.map(lambda values: values[:batches], partials)
-        return eval_figures(experiment, partials, self._metrics_of(experiment))
-
-    def _metrics_of(self, experiment: Experiment) -> list[Metric]:
-        """Returns `eval_metrics`, which are those of the last call where the recipe is the same object.
-
-        Making them takes longer than their sums over a small split, and a training is evaluated after each epoch.
-        """
-        of, metrics = self._last
-        if of is not experiment:
-            metrics = eval_metrics(experiment)
-            self._last = experiment, metrics  # as one: trainings in several threads may share an evaluation
-        return metrics
+        return eval_figures(experiment, partials, metrics)
 
     @property
     def _most_batches(self) -> int:

@@ -14,9 +14,9 @@ from jaxdl.report.page import escaped
 
 # With more classes, there are no numbers and names: they would not be readable.
 _MOST_NAMED = 30
-_LONGEST_NAME, _LETTER = 18, 7.2
+_LONGEST_NAME, LETTER = 18, 7.2
 _SHADE = (37, 99, 235)
-_DARK = 0.55  # cells of a darker shade have numbers in the colour of the page
+DARK = 0.55  # cells of a darker shade have numbers in the colour of the page
 
 
 def confusion_matrix(title: str, counts: Sequence[Sequence[float]], class_names: Sequence[str] = ()) -> str:
@@ -36,7 +36,7 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[float]], class_names:
         return _unnamed(title, shares)
     names = list(class_names) if len(class_names) == classes else [str(n) for n in range(classes)]
     names = [_shortened(str(name)) for name in names] + ["NaN"] * (columns - classes)
-    widest = max(map(len, names)) * _LETTER
+    widest = max(map(len, names)) * LETTER
     upright = max(map(len, names)) <= 3
     numbers = max((len(amount(value)) for value in matrix.flat), default=1)
     grid = _Grid(
@@ -82,7 +82,7 @@ def _cells(grid: _Grid, matrix: np.ndarray, shares: np.ndarray) -> str:
     parts, cell = [], grid.cell
     for row, column in zip(*np.nonzero(matrix), strict=True):
         x, y, shade = grid.left + column * cell, grid.top + row * cell, 0.85 * shares[row, column] ** 0.5
-        ink = ' style="fill: var(--page)"' if shade > _DARK else ""
+        ink = ' style="fill: var(--page)"' if shade > DARK else ""
         parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}" fill="var(--train)" '
             f'fill-opacity="{shade:.2f}"/><text x="{x + cell / 2:.1f}" y="{y + cell / 2 + 4:.1f}" '
@@ -102,24 +102,37 @@ def _lines(grid: _Grid) -> str:
 
 def _unnamed(title: str, shares: np.ndarray) -> str:
     """Returns the matrix of many classes: a pixel for each number, in one picture."""
-    from PIL import Image
-
-    pixels = np.zeros((*shares.shape, 4), np.uint8)
-    pixels[..., :3] = _SHADE  # of one colour on a transparent ground, so that it fits light pages and dark ones
-    pixels[..., 3] = np.rint(255 * shares**0.5)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    source = base64.b64encode(file.getvalue()).decode()
     side = 400
     parts = (
-        f'<image href="data:image/png;base64,{source}" x="26" y="20" width="{side}" height="{side}" '
-        'preserveAspectRatio="none" style="image-rendering: pixelated"/>'
-        f'<rect x="26" y="20" width="{side}" height="{side}" fill="none" stroke="var(--line)"/>'
+        shaded_picture(shares**0.5, 26.0, 20.0, side, side)
+        + f'<rect x="26" y="20" width="{side}" height="{side}" fill="none" stroke="var(--line)"/>'
         f'<text x="{26 + side / 2}" y="13" text-anchor="middle">predicted class, 0 to {shares.shape[1] - 1}</text>'
         f'<text transform="translate(14 {20 + side / 2}) rotate(-90)" text-anchor="middle">'
         f"true class, 0 to {shares.shape[0] - 1}</text>"
     )
     return _svg(title, side + 30, side + 24, parts)
+
+
+def shaded_picture(shades: np.ndarray, x: float, y: float, width: float, height: float) -> str:
+    """Returns a picture for an SVG with a pixel for each shade.
+
+    Args:
+        shades: (rows, columns) float64, 0 for none to 1 for the full colour.
+        x, y: the upper left corner in the drawing.
+        width, height: of the picture in the drawing.
+    """
+    from PIL import Image
+
+    pixels = np.zeros((*shades.shape, 4), np.uint8)
+    pixels[..., :3] = _SHADE  # of one colour on a transparent ground, so that it fits light pages and dark ones
+    pixels[..., 3] = np.rint(255 * shades)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    source = base64.b64encode(file.getvalue()).decode()
+    return (
+        f'<image href="data:image/png;base64,{source}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+        'preserveAspectRatio="none" style="image-rendering: pixelated"/>'
+    )
 
 
 def _svg(title: str, width: float, height: float, content: str) -> str:

@@ -70,15 +70,14 @@ def whole_numbers(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def dress(axes: Axes, grid: bool = True) -> None:
+def dress(axes: Axes) -> None:
     """Gives axes the page's colours and font sizes."""
     axes.patch.set_visible(False)
     axes.tick_params(labelsize=8, color=LINE, labelcolor=INK)
     for spine in axes.spines.values():
         spine.set_color(LINE)
-    if grid:
-        axes.grid(color=LINE, lw=0.6)
-        axes.set_axisbelow(True)
+    axes.grid(color=LINE, lw=0.6)
+    axes.set_axisbelow(True)
 
 
 def shortened_name(name: str) -> str:

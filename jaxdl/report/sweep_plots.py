@@ -1,4 +1,4 @@
-"""Plots of a sweep and of a range test as SVG text; see `jaxdl.report.plots`."""
+"""The scale of a field of a sweep, and the plot of a range test as SVG text; see `jaxdl.report.plots`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdl.report.plots import INK, SERIES, drawing, dress, shortened_name, svg
+from jaxdl.report.plots import INK, SERIES, drawing, dress, svg
 
 _BEST, _OTHERS = SERIES["validation"], SERIES["train"]
-_TEXT: dict[str, Any] = {"fontsize": 8, "color": INK, "parse_math": False}
 _EARLY = 20  # steps for the loss before anything was learned
 _LABEL: dict[str, Any] = {"fontsize": 9, "color": INK, "parse_math": False}
-_MOST_NUMBERED = 400  # cells of a heat map; a thousand numbers take seconds to draw and are too small to read
 
 
 class Scale(NamedTuple):
@@ -47,34 +45,6 @@ def _fractions(values: np.ndarray) -> np.ndarray:
 
 def _finite(values: Sequence[float]) -> list[float]:
     return [value if math.isfinite(value) else math.nan for value in values]
-
-
-def heat_map(title: str, row: Scale, column: Scale, means: np.ndarray, quality: np.ndarray) -> str:
-    """Returns the mean figure for each pair of values of two fields.
-
-    Args:
-        title: read out by screen readers.
-        row: the first field; its names label the rows.
-        column: the second field.
-        means: (rows, columns) float64, nan if no trial was completed.
-        quality: (rows, columns) float64, 0 for the worst to 1 for the best.
-    """
-    rows, columns = means.shape
-    with drawing() as Figure:
-        figure = Figure(figsize=(1.8 + 0.75 * columns, 1.3 + 0.42 * rows), layout="constrained")
-        axes = figure.add_subplot()
-        shading = np.zeros((rows, columns, 4))
-        shading[..., :3] = np.array([37, 99, 235]) / 255  # transparent: readable on a light page and on a dark one
-        shading[..., 3] = np.nan_to_num(0.08 + 0.72 * quality)
-        axes.imshow(shading, interpolation="nearest", aspect="auto")
-        for y, x in zip(*np.nonzero(np.isfinite(means)), strict=True) if means.size <= _MOST_NUMBERED else ():
-            axes.text(x, y, f"{means[y, x]:.4g}", ha="center", va="center", **{**_TEXT, "fontsize": 7})
-        axes.set_xticks(range(columns), [shortened_name(name) for name in column.names], **_TEXT)
-        axes.set_yticks(range(rows), [shortened_name(name) for name in row.names], **_TEXT)
-        axes.set_xlabel(column.name, **_LABEL)
-        axes.set_ylabel(row.name, **_LABEL)
-        dress(axes, grid=False)
-        return svg(figure, title)
 
 
 def range_test(

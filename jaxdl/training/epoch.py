@@ -65,7 +65,12 @@ class Epoch:
     @property
     def figures(self) -> Metrics:
         """The figures by ``SPLIT/METRIC``."""
-        return {f"{split}/{name}": value for split, found in self.metrics.items() for name, value in found.items()}
+        return named_figures(self.metrics)
+
+
+def named_figures(by_split: Mapping[str, Metrics]) -> Metrics:
+    """Returns figures by ``SPLIT/METRIC`` instead of by split."""
+    return {f"{split}/{name}": value for split, found in by_split.items() for name, value in found.items()}
 
 
 @dataclasses.dataclass(frozen=True)

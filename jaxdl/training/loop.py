@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import jax
@@ -21,10 +21,12 @@ from jaxdl.experiment import Experiment
 from jaxdl.experiment.load import check_targets
 from jaxdl.experiment.weights import class_weights
 from jaxdl.inference.evaluation import device_hparams
+from jaxdl.objectives.measures import Metric
+from jaxdl.steps.figures import eval_metrics
 from jaxdl.steps.functions import TrainState, make_loss_and_gradients
 from jaxdl.training.averaging import after_epoch
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.epoch import Epoch, EpochMetrics, NotFinite, Pace, Pause, Rows
+from jaxdl.training.epoch import Epoch, EpochMetrics, NotFinite, Pace, Pause, Rows, named_figures
 from jaxdl.training.hooks import Metrics, NoObserver, NoPauses, Observer, OnProgress, Pauses, Place, Watch, unwatched
 from jaxdl.training.initial import Initial, initial_weights
 from jaxdl.training.plateau import cut
@@ -83,6 +85,7 @@ class Trainer:
         self._place: Place | None = None
         self.exchanged: TrainState | None = None
         self._rate = 1.0  # factor of the learning rate that follows from the epochs so far
+        self._metrics: Sequence[Metric] | None = None  # of its evaluations, once they are made
         self.begun_with: Initial | None = None
         self.key: Key = ()
 
@@ -116,7 +119,7 @@ class Trainer:
         """
         other = copy.copy(self)
         changes: dict[str, Any] = {"seed": experiment.seed}
-        other.exchanged = None
+        other.exchanged, other._metrics = None, None
         if fold is not None:
             other.spec, data = fold
             changes["data"] = data if self.layout is None else data.on(self.layout.everywhere)
@@ -127,7 +130,7 @@ class Trainer:
 
     def vary(self, experiment: Experiment) -> None:
         """Goes on with the numbers of a recipe that differs in traced fields alone."""
-        self.experiment = experiment.for_spec(self.spec)
+        self.experiment, self._metrics = experiment.for_spec(self.spec), None
         self._numbers = device_hparams(self.experiment, self.feed.data)
 
     def close(self) -> None:
@@ -247,11 +250,10 @@ class Trainer:
                 by_split["train"]["rate_factor"] = self._rate
             if self.feed.data.size("validation"):
                 by_split["validation"] = self.evaluate(state, "validation")
-            by_split = self.together.figures(by_split)
-            ended = Epoch(epoch + 1, before + steps_per_epoch, state, by_split, metrics.seconds, examples)
-            is_best = stopping.observe(ended.figures, ended.step)
-            is_last = ended.number == epochs or stopping.exhausted
-            yield dataclasses.replace(ended, is_best=is_best, is_last=is_last)
+            by_split, step = self.together.figures(by_split), before + steps_per_epoch
+            is_best = stopping.observe(named_figures(by_split), step)
+            is_last = epoch + 1 == epochs or stopping.exhausted
+            yield Epoch(epoch + 1, step, state, by_split, metrics.seconds, examples, is_best, is_last)
             if self.exchanged is not None:
                 state, self.exchanged = self.exchanged, None
             rows, done = None, 0
@@ -296,8 +298,10 @@ class Trainer:
     def evaluate(self, state: TrainState, split: str) -> Metrics:
         """Returns the loss and the experiment's metrics over every example of a split, each counted once."""
         program = self._program("eval")
+        if self._metrics is None:  # making them takes longer than their sums over a small split
+            self._metrics = eval_metrics(self.experiment)
         with self.watch(f"evaluation on {split}"):
-            figures, of = self.programs.evaluation.figures, (self.feed.data, self._numbers)
+            figures, of = self.programs.evaluation.figures, (self.feed.data, self._numbers, self._metrics)
             return figures(program, self.experiment, self.placed(state), split, *of)
 
     def advance(self, state: TrainState, count: int) -> tuple[TrainState, np.ndarray]:

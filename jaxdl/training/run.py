@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxdl.backend.processes import AgreedSignals, Processes, processes
 from jaxdl.backend.signals import StopSignals
@@ -190,10 +191,7 @@ def run_training(
             stopping = EarlyStopping.of(experiment, dataset)
             trainer = cache.trainer(experiment, place_of=str(directory.path))
             cleanup.callback(trainer.close)
-            if chosen is not None and chosen.seconds:
-                notify(chosen.message())
-            elif trainer.layout is not None:
-                notify(trainer.layout.message(experiment.training.batch_size))
+            _tell_of_form(trainer, chosen, notify)
             tracing = profiler(directory.path, trainer) if profiler is not None else None
             _compile(trainer, is_new=not (directory.path / CONFIG).exists())
             trainer.watch = hooks.watch
@@ -209,10 +207,8 @@ def run_training(
             raise
         if directory.writes:
             directory.write_config(versioned(to_config(_as_recorded(experiment, chosen))))
-            about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
-            about |= about_own_parts(experiment) | ({"recipe": dict(about_recipe)} if about_recipe else {})
             record = provenance.record(arguments, experiment.seed, dataset.fingerprint, cache.surroundings())
-            write_record(directory, record | about, notify)
+            write_record(directory, record | _about(trainer, dataset, chosen, about_recipe), notify)
             _annotate(directory, notes)
             directory.track(begun(trackers, experiment, directory.path, notify))
         summary = run.to_end(state, rows)
@@ -251,6 +247,22 @@ def _data_of(
         notify(large)
     check_same_arithmetic(directory.path, experiment, dataset.spec)
     return experiment, dataset
+
+
+def _tell_of_form(trainer: Trainer, chosen: Chosen | None, notify: Callable[[str], None]) -> None:
+    """Says which form was found to be fastest, or else over which devices the batch is divided."""
+    if chosen is not None and chosen.seconds:
+        notify(chosen.message())
+    elif trainer.layout is not None:
+        notify(trainer.layout.message(trainer.experiment.training.batch_size))
+
+
+def _about(
+    trainer: Trainer, dataset: Dataset, chosen: Chosen | None, about_recipe: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Returns what the record says of the programs, the pictures, the choice of a form, and the recipe."""
+    about = about_programs(trainer) | about_pictures(dataset) | about_tuning(chosen)
+    return about | about_own_parts(trainer.experiment) | ({"recipe": dict(about_recipe)} if about_recipe else {})
 
 
 def _compile(trainer: Trainer, *, is_new: bool) -> None:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jaxlib.version
@@ -39,6 +39,7 @@ from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import program_key
 
 DEVICES, LIBRARY = "training.devices", "training.library"
+_EPOCHS = "training.epochs"  # a step takes the same time, however many epochs follow
 # Any other form must be this much faster than one device with XLA's own operations, which needs the least memory.
 _GAIN = 1.05
 _ROUNDS, _SECONDS = 3, 0.1  # how often each is timed, and for about how long
@@ -108,6 +109,18 @@ class Chosen:
         """Returns a line for the user about what was measured."""
         times = ", ".join(f"{form}: {1e3 * each:.3g} ms" for form, each in self.seconds.items())
         return f"a train step by devices of the CPU: {times}; so {self.form} (--tuning=off: always 1)"
+
+
+class _Measured(NamedTuple):
+    """What is kept of the forms of a program.
+
+    Attributes:
+        seconds: the time of a train step by form, in seconds.
+        spent: seconds that the first measurement took, compiling included.
+    """
+
+    seconds: Mapping[Form, float]
+    spent: float
 
 
 def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
@@ -203,40 +216,46 @@ class Tuner:
         if len(forms) == 1:
             return Chosen(plain, {}, "one device divides the batch, or a step is too short for more")
         key: list[Any] = [processor_identity(), len(usable_cores()), jaxlib.version.__version__, list(map(str, forms))]
-        key += [program_key(first.experiment), first.programs.step_flops, str(first.spec)]
-        file = _file(json.dumps(key))
-        seconds, reason = _kept(file, forms), "measured before"
-        if seconds is None:
-            seconds = self._measured(
-                forms, lambda form: first if form == plain else trainer_of(form.of(experiment)), first.total_steps
-            )
-            reason = "measured"
-            _keep(file, seconds)
-        return Chosen(_best(seconds, plain), seconds, reason)
+        programs = [pair for pair in program_key(first.experiment) if pair[0] != _EPOCHS]
+        file = _file(json.dumps([*key, programs, first.programs.step_flops, str(first.spec)]))
+        kept = _kept(file, forms)
+        known = self._measured(
+            forms, lambda form: first if form == plain else trainer_of(form.of(experiment)), first.total_steps, kept
+        )
+        if known is not kept:
+            _keep(file, known)
+        reason = "measured before" if known is kept else "measured"
+        return Chosen(_best(known.seconds, plain), known.seconds, reason)
 
     def _measured(
-        self, forms: Sequence[Form], trainer_of: Callable[[Form], Trainer], total_steps: int
-    ) -> dict[Form, float]:
+        self, forms: Sequence[Form], trainer_of: Callable[[Form], Trainer], total_steps: int, kept: _Measured | None
+    ) -> _Measured:
         """Returns the times of steps: of each library on one device, then of more devices with the faster library.
 
         Each form that is timed must be compiled, which takes seconds. Of native operations, more devices are not timed
-        where all of the training would gain less than that.
+        where all of the training would gain less than that; a longer one times them later.
+
+        Args:
+            forms: all that may be chosen.
+            trainer_of: makes the trainer of a form.
+            total_steps: train steps of the training.
+            kept: what earlier trainings measured; it is returned itself where nothing more is worth measuring.
         """
         trainer_of = functools.cache(trainer_of)
         alone = [form for form in forms if form.devices == 1]
-        if len(alone) == 1:
-            return self.measure({form: trainer_of(form) for form in forms})
-        begin = time.perf_counter()
-        seconds = self.measure({form: trainer_of(form) for form in alone})
-        spent = time.perf_counter() - begin
-        best = min(alone, key=seconds.__getitem__)
+        if kept is None:
+            begin = time.perf_counter()
+            seconds = self.measure({form: trainer_of(form) for form in (forms if len(alone) == 1 else alone)})
+            kept = _Measured(seconds, time.perf_counter() - begin)
+        best = min(alone, key=kept.seconds.__getitem__)
         shared = [form for form in forms if form.library == best.library]
-        pays = best.library == "xla" or _SHARED_GAIN * seconds[best] * total_steps >= spent
-        if len(shared) > 1 and pays:
-            again = self.measure({form: trainer_of(form) for form in shared})
-            # In terms of the first times, since a machine's speed changes.
-            seconds |= {form: seconds[best] * again[form] / again[best] for form in shared if form != best}
-        return seconds
+        pays = best.library == "xla" or _SHARED_GAIN * kept.seconds[best] * total_steps >= kept.spent
+        if set(shared) <= set(kept.seconds) or not pays:
+            return kept
+        again = self.measure({form: trainer_of(form) for form in shared})
+        # In terms of the first times, since a machine's speed changes.
+        more = {form: kept.seconds[best] * again[form] / again[best] for form in shared if form != best}
+        return _Measured({**kept.seconds, **more}, kept.spent)
 
 
 def _native(trainer: Trainer, is_long: bool, notify: Callable[[str], None] | None) -> bool:
@@ -294,23 +313,25 @@ def _file(key: str) -> Path | None:
         return None
 
 
-def _kept(file: Path | None, forms: Sequence[Form]) -> dict[Form, float] | None:
-    """Returns what was measured in an earlier training; None where nothing was, or what is kept is damaged."""
+def _kept(file: Path | None, forms: Sequence[Form]) -> _Measured | None:
+    """Returns what was measured in earlier trainings; None where nothing was, or what is kept is damaged."""
     try:
-        kept = json.loads(file.read_text()).items() if file else ()
-        found = {Form.parse(name): float(each) for name, each in kept}
-    except (OSError, ValueError, TypeError, AttributeError):
+        kept = json.loads(file.read_text()) if file else {}
+        found = {Form.parse(name): float(each) for name, each in kept["seconds"].items()}
+        spent = float(kept["spent"])
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return None
-    is_whole = forms[0] in found and set(found) <= set(forms)
-    return found if is_whole and all(0 < each < math.inf for each in found.values()) else None
+    alone = {form for form in forms if form.devices == 1}
+    is_whole = alone <= set(found) <= set(forms) and all(0 < each < math.inf for each in (*found.values(), spent))
+    return _Measured(found, spent) if is_whole else None
 
 
-def _keep(file: Path | None, seconds: Mapping[Form, float]) -> None:
+def _keep(file: Path | None, known: _Measured) -> None:
     if file is None:
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, json.dumps(_as_text(seconds)))
+        replace_file(file, json.dumps({"seconds": _as_text(known.seconds), "spent": known.spent}))
     except (OSError, UserError):  # it is measured again the next time
         pass
 

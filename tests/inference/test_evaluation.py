@@ -48,11 +48,14 @@ def test_evaluation_counts_every_example_once_on_any_batch_size(size: int) -> No
 
 def test_recipes_that_share_an_evaluation_are_evaluated_by_their_own_metrics() -> None:
     trainer = jaxdl.Trainer(experiment(), blobs())
-    other = trainer.variant(jaxdl.replace(trainer.experiment, {"metrics": ("accuracy",)}))
     state = trainer.init_state()
+    assert set(trainer.evaluate(state, "test")) == {"loss", "accuracy", "confusion"}
+    other = trainer.variant(jaxdl.replace(trainer.experiment, {"metrics": ("accuracy",)}))
     for _ in range(2):
         assert set(trainer.evaluate(state, "test")) == {"loss", "accuracy", "confusion"}
         assert set(other.evaluate(state, "test")) == {"loss", "accuracy"}
+    other.vary(trainer.experiment)
+    assert set(other.evaluate(state, "test")) == {"loss", "accuracy", "confusion"}
 
 
 @pytest.mark.slow

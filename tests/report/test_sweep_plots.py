@@ -9,7 +9,7 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from jaxdl.report.sweep_plots import Scale, heat_map, range_test
+from jaxdl.report.sweep_plots import Scale, range_test
 
 RATES = Scale("learning_rate", [1e-4, 1e-3, 1e-2], log=True)
 
@@ -26,13 +26,6 @@ def test_a_scale_lies_between_zero_and_one_in_its_logarithm_where_it_has_one() -
     np.testing.assert_allclose(Scale("x", [1.0, 2.0, 5.0]).fractions(), [0, 0.25, 1])
     np.testing.assert_allclose(Scale("x", [3.0, 3.0]).fractions(), [0.5, 0.5])
     np.testing.assert_allclose(Scale("x", [1.0, math.nan, 5.0]).fractions(), [0, math.nan, 1])
-
-
-def test_a_heat_map_gives_the_mean_of_each_cell_that_has_one() -> None:
-    row, column = Scale("a", [], [0, 1], ["low", "high"]), Scale("b", [], [0, 1], ["off", "on"])
-    means = np.array([[0.125, math.nan], [0.5, 0.75]])
-    shown = texts(heat_map("means", row, column, means, np.array([[0.0, math.nan], [0.5, 1.0]])))
-    assert {"low", "high", "off", "on", "a", "b", "0.125", "0.5", "0.75"} == set(shown)
 
 
 @pytest.mark.parametrize("suggestion", [None, 0.02])

@@ -56,23 +56,28 @@ def train(name, tuner, recipe=recipe):
 
 always = dict(worth=0.0)
 pictures = jaxdl.replace(recipe, {"model": jaxdl.CNN(features=(8,), pool_after=(1,), dense=())})
+small = jaxdl.replace(pictures, {"training.batch_size": 32})
 found = {
     "short": train("short", Tuner()),
     "two": train("two", Tuner(measure=faked([1.0, 0.5]), **always)),
-    "kept": train("kept", Tuner(measure=faked([1.0, 2.0]), **always)),
+    "kept": train("kept", Tuner(measure=faked([1.0, 2.0]), **always), jaxdl.replace(recipe, {"training.epochs": 2})),
     "named": train("named", Tuner(measure=faked([1.0, 0.5]), **always), jaxdl.replace(recipe, {"training.devices": 1})),
     "odd": train("odd", Tuner(measure=faked([1.0, 0.5]), **always), jaxdl.replace(recipe, {"training.batch_size": 63})),
     "one": train("one", Tuner(measure=faked([1, 0.97]), **always), jaxdl.replace(recipe, {"training.batch_size": 32})),
     "pinned": train("pinned", Tuner(pinned=folder / "one")),
     "native": train("native", Tuner(measure=faked([1.0, 0.9]), **always), pictures),
     "native again": train("again", Tuner(pinned=folder / "native"), pictures),
-    "brief": train("brief", Tuner(measure=slow, **always), jaxdl.replace(pictures, {"training.batch_size": 32})),
+    "brief": train("brief", Tuner(measure=slow, **always), small),
     "really": train("really", Tuner(**always), jaxdl.replace(recipe, {"training.batch_size": 128})),
 }
 data = recipe.data.load(folder, print)
 endless = jaxdl.replace(recipe, {"training.batch_size": 16, "training.epochs": 10_000}).for_spec(data.spec)
 hasty = Tuner(worth=0.1).choose(endless, lambda each: jaxdl.Trainer(each, data)).described()
-print(json.dumps({"found": found, "tried": times, "hasty": hasty}))
+tried = [*times]
+long = jaxdl.replace(small, {"training.epochs": 1_000_000}).for_spec(data.spec)
+longer = [Tuner(measure=faked([1.0, 0.5]), **always).choose(long, lambda each: jaxdl.Trainer(each, data)) for _ in "12"]
+longer = {"chosen": [each.described() for each in longer], "tried": times[len(tried):]}
+print(json.dumps({"found": found, "tried": tried, "hasty": hasty, "longer": longer}))
 """
 
 
@@ -87,7 +92,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     done = subprocess.run([sys.executable, "-c", CODE, folder], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
-    return found["found"] | {"tried": found["tried"], "hasty": {"tuning": found["hasty"]}}
+    return found["found"] | {"tried": found["tried"], "hasty": {"tuning": found["hasty"]}, "longer": found["longer"]}
 
 
 def count(each: dict[str, Any]) -> int:
@@ -140,6 +145,15 @@ def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
 def test_more_devices_are_not_tried_where_a_short_training_gains_less_than_that_takes(found):
     assert found["brief"]["tuning"]["step_seconds"] == {"1": 1e-6, "1 onednn": 0.9e-6}
     assert found["brief"]["library"] == "onednn" and count(found["brief"]) == 1
+
+
+@pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
+def test_a_longer_training_of_the_same_steps_tries_more_devices_once(found):
+    first, second = found["longer"]["chosen"]
+    assert found["longer"]["tried"] == [["1 onednn", "2 onednn"]]
+    assert first["step_seconds"] == second["step_seconds"] == {"1": 1e-6, "1 onednn": 0.9e-6, "2 onednn": 0.45e-6}
+    assert [first["reason"], second["reason"]] == ["measured", "measured before"]
+    assert (first["devices"], first["library"]) == (second["devices"], second["library"]) == (2, "onednn")
 
 
 def test_short_steps_are_not_divided_however_many_there_are(found):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 
-from jaxdl.report.plots import quiet_about_its_folder
-
 
 def import_what_trials_need() -> None:
     """Imports what the trial table, checkpoints and event files need, which takes a quarter of a second.
@@ -27,9 +25,8 @@ def import_what_trials_need() -> None:
 
 
 def import_what_reports_need() -> None:
-    """Imports what the report needs, which takes a second or two."""
-    quiet_about_its_folder()
-    _import("matplotlib.backends.backend_svg", "matplotlib.figure", "sklearn.ensemble")
+    """Imports what the report needs, which takes most of a second."""
+    _import("sklearn.tree")
 
 
 def _import(*names: str) -> None:

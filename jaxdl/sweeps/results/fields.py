@@ -13,9 +13,10 @@ from jaxdl.report.bars import Bar, interval_bars
 from jaxdl.report.chart_svg import Look
 from jaxdl.report.charts import Points, line_chart
 from jaxdl.report.figures import fields_figure
+from jaxdl.report.heat import heat_map
 from jaxdl.report.page import plotted, titled, wide
 from jaxdl.report.parallel import parallel_figure
-from jaxdl.report.sweep_plots import Scale, heat_map
+from jaxdl.report.sweep_plots import Scale
 from jaxdl.sweeps.definition import REPEATED, Definition
 from jaxdl.sweeps.results.importance import FORESTS, Effect, effects
 from jaxdl.sweeps.results.scales import Extent, extents
