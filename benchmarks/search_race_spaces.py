@@ -36,7 +36,7 @@ class SearchSpace:
     listed: Mapping[str, tuple[str, ...]]
     seconds: float
     share: float
-    search: str = "--sweep_mode=random --prune=asha --workers=2"
+    search: str = "--sweep_mode=tpe --prune=asha --workers=2"
     training: str = ""
     features: str = ""
 
@@ -69,6 +69,7 @@ _MLP = SearchSpace(
     listed={"batch_size": ("16", "32", "64", "128"), "model.features": ("(64)", "(128)", "(256)", "(128,128)")},
     seconds=600.0,
     share=0.2,
+    search="--sweep_mode=random --prune=asha --workers=2",  # thousands of settings: drawing at random takes no time
 )
 # By the names of jaxdl's experiments.
 SPACES: dict[str, SearchSpace] = {
@@ -77,6 +78,7 @@ SPACES: dict[str, SearchSpace] = {
         _MLP,
         epochs=5,
         listed={"batch_size": ("32", "64", "128", "256"), "model.features": ("(64)", "(128)", "(256)", "(128,128)")},
+        search="--sweep_mode=tpe --prune=asha --workers=2",
     ),
     "mnist_cnn_small": SearchSpace(
         network="cnn",
