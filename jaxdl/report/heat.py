@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxdl.report.matrices import DARK, LETTER, shaded_picture
+from jaxdl.report.matrices import LETTER, shaded_cell, shaded_picture
 from jaxdl.report.page import escaped
 from jaxdl.report.plots import shortened_name
 from jaxdl.report.sweep_plots import Scale
@@ -45,7 +45,9 @@ def heat_map(title: str, row: Scale, column: Scale, means: np.ndarray, quality: 
     parts = [_names(below, beside, (left, bottom, cell, high), upright)]
     if numbered:
         places = zip(*np.nonzero(np.isfinite(means)), strict=True)
-        parts += [_cell(left + x * cell, 6 + y * high, cell, high, shades[y, x], numbers[y, x]) for y, x in places]
+        parts += [
+            shaded_cell(left + x * cell, 6 + y * high, cell, high, shades[y, x], numbers[y, x]) for y, x in places
+        ]
     else:
         parts.append(shaded_picture(shades, left, 6.0, columns * cell, rows * high))
     outline = f'width="{columns * cell:.1f}" height="{rows * high:.1f}" fill="none" stroke="var(--line)"'
@@ -86,12 +88,3 @@ def _names(below: list[str], beside: list[str], grid: tuple[float, float, float,
 def _step(room: float) -> int:
     """Returns which names are shown, each or every second, third ..., where each has so much room."""
     return max(1, int(np.ceil(_LINE / room)))
-
-
-def _cell(x: float, y: float, width: float, height: float, shade: float, number: str) -> str:
-    ink = ' style="fill: var(--page)"' if shade > DARK else ""
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="var(--train)" '
-        f'fill-opacity="{shade:.2f}"/><text x="{x + width / 2:.1f}" y="{y + height / 2 + 4:.1f}" '
-        f'text-anchor="middle"{ink}>{number}</text>'
-    )

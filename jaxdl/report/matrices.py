@@ -16,7 +16,7 @@ from jaxdl.report.page import escaped
 _MOST_NAMED = 30
 _LONGEST_NAME, LETTER = 18, 7.2
 _SHADE = (37, 99, 235)
-DARK = 0.55  # cells of a darker shade have numbers in the colour of the page
+_DARK = 0.55  # cells of a darker shade have numbers in the colour of the page
 
 
 def confusion_matrix(title: str, counts: Sequence[Sequence[float]], class_names: Sequence[str] = ()) -> str:
@@ -82,13 +82,25 @@ def _cells(grid: _Grid, matrix: np.ndarray, shares: np.ndarray) -> str:
     parts, cell = [], grid.cell
     for row, column in zip(*np.nonzero(matrix), strict=True):
         x, y, shade = grid.left + column * cell, grid.top + row * cell, 0.85 * shares[row, column] ** 0.5
-        ink = ' style="fill: var(--page)"' if shade > DARK else ""
-        parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}" fill="var(--train)" '
-            f'fill-opacity="{shade:.2f}"/><text x="{x + cell / 2:.1f}" y="{y + cell / 2 + 4:.1f}" '
-            f'text-anchor="middle"{ink}>{amount(matrix[row, column])}</text>'
-        )
+        parts.append(shaded_cell(x, y, cell, cell, shade, amount(matrix[row, column])))
     return "".join(parts)
+
+
+def shaded_cell(x: float, y: float, width: float, height: float, shade: float, number: str) -> str:
+    """Returns a cell for an SVG with a number in its middle.
+
+    Args:
+        x, y: its upper left corner in the drawing.
+        width, height: its sides.
+        shade: 0 for none to 1 for the full colour.
+        number: the text.
+    """
+    ink = ' style="fill: var(--page)"' if shade > _DARK else ""
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="var(--train)" '
+        f'fill-opacity="{shade:.2f}"/><text x="{x + width / 2:.1f}" y="{y + height / 2 + 4:.1f}" '
+        f'text-anchor="middle"{ink}>{number}</text>'
+    )
 
 
 def _lines(grid: _Grid) -> str:

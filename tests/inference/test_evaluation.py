@@ -15,6 +15,9 @@ from jaxdl.backend.compiler import compiled
 from jaxdl.data.resident import put_on_device
 from jaxdl.errors import UserError
 from jaxdl.inference.evaluation import Evaluation, device_hparams
+from jaxdl.objectives.measures import Metric
+from jaxdl.steps.figures import eval_metrics
+from jaxdl.training import loop
 from tests.small import blobs
 
 
@@ -56,6 +59,21 @@ def test_recipes_that_share_an_evaluation_are_evaluated_by_their_own_metrics() -
         assert set(other.evaluate(state, "test")) == {"loss", "accuracy"}
     other.vary(trainer.experiment)
     assert set(other.evaluate(state, "test")) == {"loss", "accuracy", "confusion"}
+
+
+def test_recipes_that_share_an_evaluation_make_their_metrics_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[jaxdl.Experiment] = []
+
+    def counted(recipe: jaxdl.Experiment) -> list[Metric]:
+        made.append(recipe)
+        return eval_metrics(recipe)
+
+    monkeypatch.setattr(loop, "eval_metrics", counted)
+    trainer = jaxdl.Trainer(experiment(), blobs())
+    state, several = trainer.init_state(), [trainer.variant(trainer.experiment) for _ in range(2)]
+    for each in (*several, *several, *several):
+        each.evaluate(state, "test")
+    assert len(made) == 2
 
 
 @pytest.mark.slow
