@@ -140,6 +140,8 @@ class Programs:
         Raises:
             UserError: the model, the objective or a metric does not fit the data.
         """
+        if self._compiled.keys() >= {*names}:  # asked before each epoch, of which some take a millisecond
+            return 0.0
         begin = time.perf_counter()
         waits = not self._lock.acquire(blocking=False)
         if waits:
