@@ -77,7 +77,16 @@ tried = [*times]
 long = jaxdl.replace(small, {"training.epochs": 1_000_000}).for_spec(data.spec)
 longer = [Tuner(measure=faked([1.0, 0.5]), **always).choose(long, lambda each: jaxdl.Trainer(each, data)) for _ in "12"]
 longer = {"chosen": [each.described() for each in longer], "tried": times[len(tried):]}
-print(json.dumps({"found": found, "tried": tried, "hasty": hasty, "longer": longer}))
+middling = jaxdl.replace(small, {"training.batch_size": 8}).for_spec(data.spec)
+steps = jaxdl.Trainer(middling, data).total_steps
+
+def measured_for_a_while(trainers):
+    time.sleep(0.2)
+    return faked([1.0, 3.0 / steps])(trainers)  # a training of three seconds
+
+middling = Tuner(measure=measured_for_a_while, **always).choose(middling, lambda each: jaxdl.Trainer(each, data))
+middling = {"tuning": middling.described()}
+print(json.dumps({"found": found, "tried": tried, "hasty": hasty, "longer": longer, "middling": middling}))
 """
 
 
@@ -92,7 +101,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     done = subprocess.run([sys.executable, "-c", CODE, folder], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
-    return found["found"] | {"tried": found["tried"], "hasty": {"tuning": found["hasty"]}, "longer": found["longer"]}
+    return found.pop("found") | found | {"hasty": {"tuning": found["hasty"]}}
 
 
 def count(each: dict[str, Any]) -> int:
@@ -145,6 +154,11 @@ def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
 def test_more_devices_are_not_tried_where_a_short_training_gains_less_than_that_takes(found):
     assert found["brief"]["tuning"]["step_seconds"] == {"1": 1e-6, "1 onednn": 0.9e-6}
     assert found["brief"]["library"] == "onednn" and count(found["brief"]) == 1
+
+
+@pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
+def test_more_devices_are_not_tried_where_a_twentieth_of_the_training_is_less_than_that_takes(found):
+    assert list(found["middling"]["tuning"]["step_seconds"]) == ["1", "1 onednn"]  # 0.15 s of 3 s, for 0.2 s and more
 
 
 @pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
