@@ -28,6 +28,7 @@ from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Diverged
 from jaxdl.training.early_stopping import EarlyStopping
+from jaxdl.training.forms import DEVICES
 from jaxdl.training.hook_calls import with_hooks
 from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
@@ -46,7 +47,7 @@ from jaxdl.training.saving import Saving
 from jaxdl.training.summary import Summary, shown
 from jaxdl.training.together import Several, check_same, facts_of, open_directory, refuse_what_is_for_one
 from jaxdl.training.tracking import begun, trackers_of
-from jaxdl.training.tuning import DEVICES, Chosen, Tuner
+from jaxdl.training.tuning import Chosen, Tuner
 
 
 def train(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
 import math
 import statistics
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jaxlib.version
@@ -29,55 +28,31 @@ from jaxdl.backend.mesh import devices_are_set, named_axes
 from jaxdl.errors import UserError
 from jaxdl.experiment import Experiment
 from jaxdl.experiment.config import from_config
-from jaxdl.fields import replace
-from jaxdl.files.atomic import replace_file
-from jaxdl.files.paths import cache_folder
-from jaxdl.ops.library import Library, can_be_built, is_built, library_of, why_not
+from jaxdl.ops.library import can_be_built, is_built, library_of, why_not
 from jaxdl.record import CONFIG, RECORD, read_config
 from jaxdl.training.feed import Feed
+from jaxdl.training.forms import Form, Measured, as_text, file_of, keep, read
 from jaxdl.training.loop import Trainer
 from jaxdl.training.programs import program_key
 
-DEVICES, LIBRARY = "training.devices", "training.library"
 _EPOCHS = "training.epochs"  # a step takes the same time, however many epochs follow
 # Any other form must be this much faster than one device with XLA's own operations, which needs the least memory.
 _GAIN = 1.05
 _ROUNDS, _SECONDS = 3, 0.1  # how often each is timed, and for about how long
+_LONG_STEP = 0.06  # seconds, with what a call takes beside its steps; a step that takes so long is timed alone
 # Operations a second of one core with AVX2, roughly: by it a training is judged to be worth measuring before it.
 _RATE = 5e10
 # How much longer a training must take where the native operations are not built yet, which takes some seconds.
 _BUILDING = 3
+# A training that takes so many times `Tuner.worth` has native operations on several devices compiled and timed with the
+# first forms, not after them: that takes less time, unless XLA's operations are faster.
+_AT_ONCE = 5
 # Steps are not divided among devices where they take less than this share of `Tuner.worth`, a millisecond: devices lose
 # more by waiting for each other. A step of `mnist_mlp` takes 0.14 ms on one, and 1 to 63 ms on two (Zen 4, jax 0.10).
 _SHARED_STEP = 5e-5
 # What several devices may take off a training whose operations are native: these use all cores on one device, too.
 # Measured on Zen 4, JAX 0.10: 0.04 and 0.06 of `mnist_cnn`, 0.04 and -0.15 of `mnist_cnn_small`.
 _SHARED_GAIN = 0.05
-
-
-@dataclasses.dataclass(frozen=True)
-class Form:
-    """One way to compute a train step on a CPU: `devices` that share each batch, and the `library` of convolutions."""
-
-    devices: int
-    library: Library = "xla"
-
-    def __str__(self) -> str:
-        return str(self.devices) if self.library == "xla" else f"{self.devices} {self.library}"
-
-    @classmethod
-    def parse(cls, text: str) -> Form:
-        """Returns what `str` made a text of.
-
-        Raises:
-            ValueError: it is no such text.
-        """
-        devices, _, library = text.partition(" ")
-        return cls(int(devices), library_of(library or "xla"))
-
-    def of(self, experiment: Experiment) -> Experiment:
-        """Returns a recipe that is computed so."""
-        return replace(experiment, {DEVICES: self.devices, LIBRARY: self.library})
 
 
 Measure = Callable[[Mapping[Form, Trainer]], dict[Form, float]]
@@ -102,7 +77,7 @@ class Chosen:
         return {
             "devices": self.form.devices,
             "library": self.form.library,
-            "step_seconds": _as_text(self.seconds),
+            "step_seconds": as_text(self.seconds),
             "reason": self.reason,
         }
 
@@ -110,18 +85,6 @@ class Chosen:
         """Returns a line for the user about what was measured."""
         times = ", ".join(f"{form}: {1e3 * each:.3g} ms" for form, each in self.seconds.items())
         return f"a train step by devices of the CPU: {times}; so {self.form} (--tuning=off: always 1)"
-
-
-class _Measured(NamedTuple):
-    """What is kept of the forms of a program.
-
-    Attributes:
-        seconds: the time of a train step by form, in seconds.
-        spent: seconds that the first measurement took, compiling included.
-    """
-
-    seconds: Mapping[Form, float]
-    spent: float
 
 
 def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
@@ -154,7 +117,9 @@ def measure(trainers: Mapping[Form, Trainer]) -> dict[Form, float]:
     count = {}
     for form, trainer in trainers.items():
         steps = 1
-        while (took := min(spent(form, steps) for _ in range(2))) < _SECONDS and steps < trainer.total_steps:
+        while (took := min(spent(form, steps) for _ in range(2))) < (_LONG_STEP if steps == 1 else _SECONDS):
+            if steps >= trainer.total_steps:
+                break
             steps = min(trainer.total_steps, math.ceil(steps * max(2.0, _SECONDS / took)))
         count[form] = steps
     rounds = [{form: spent(form, count[form]) / count[form] for form in trainers} for _ in range(_ROUNDS)]
@@ -223,19 +188,29 @@ class Tuner:
             return Chosen(plain, {}, "one device divides the batch, or a step is too short for more")
         key: list[Any] = [processor_identity(), len(usable_cores()), jaxlib.version.__version__, list(map(str, forms))]
         programs = [pair for pair in program_key(first.experiment) if pair[0] != _EPOCHS]
-        file = _file(json.dumps([*key, programs, first.programs.step_flops, str(first.spec)]))
-        kept = _kept(file, forms)
+        file = file_of(json.dumps([*key, programs, first.programs.step_flops, str(first.spec)]))
+        kept = read(file, forms)
+        at_once = step * first.total_steps >= _AT_ONCE * self.worth
         known = self._measured(
-            forms, lambda form: first if form == plain else trainer_of(form.of(experiment)), first.total_steps, kept
+            forms,
+            lambda form: first if form == plain else trainer_of(form.of(experiment)),
+            first.total_steps,
+            at_once,
+            kept,
         )
         if known is not kept:
-            _keep(file, known)
+            keep(file, known)
         reason = "measured before" if known is kept else "measured"
         return Chosen(_best(known.seconds, plain), known.seconds, reason)
 
     def _measured(
-        self, forms: Sequence[Form], trainer_of: Callable[[Form], Trainer], total_steps: int, kept: _Measured | None
-    ) -> _Measured:
+        self,
+        forms: Sequence[Form],
+        trainer_of: Callable[[Form], Trainer],
+        total_steps: int,
+        at_once: bool,
+        kept: Measured | None,
+    ) -> Measured:
         """Returns the times of steps: of each library on one device, then of more devices with the faster library.
 
         Each form that is timed must be compiled, which takes seconds. Of native operations, more devices are not timed
@@ -245,14 +220,17 @@ class Tuner:
             forms: all that may be chosen.
             trainer_of: makes the trainer of a form.
             total_steps: train steps of the training.
+            at_once: whether several devices with native operations, mostly the fastest, are timed with the first ones.
             kept: what earlier trainings measured; it is returned itself where nothing more is worth measuring.
         """
         trainer_of = functools.cache(trainer_of)
         alone = [form for form in forms if form.devices == 1]
         if kept is None:
             begin = time.perf_counter()
-            seconds = self.measure({form: trainer_of(form) for form in (forms if len(alone) == 1 else alone)})
-            kept = _Measured(seconds, time.perf_counter() - begin)
+            native = [form for form in forms if form.library != "xla"] if at_once else []
+            together = forms if len(alone) == 1 else list(dict.fromkeys([*alone, *native]))
+            seconds = self.measure({form: trainer_of(form) for form in together})
+            kept = Measured(seconds, time.perf_counter() - begin)
         best = min(alone, key=kept.seconds.__getitem__)
         shared = [form for form in forms if form.library == best.library]
         pays = best.library == "xla" or _SHARED_GAIN * kept.seconds[best] * total_steps >= kept.spent
@@ -261,7 +239,7 @@ class Tuner:
         again = self.measure({form: trainer_of(form) for form in shared})
         # In terms of the first times, since a machine's speed changes.
         more = {form: kept.seconds[best] * again[form] / again[best] for form in shared if form != best}
-        return _Measured({**kept.seconds, **more}, kept.spent)
+        return Measured({**kept.seconds, **more}, kept.spent)
 
 
 def _native(trainer: Trainer, is_long: bool, notify: Callable[[str], None] | None) -> bool:
@@ -310,37 +288,3 @@ def _pinned(file: Path, counts: Sequence[int]) -> Chosen:
 def _cause(problem: Exception) -> str:
     """Returns why a file cannot be used, in few words."""
     return problem.strerror or "unreadable" if isinstance(problem, OSError) else "not the record of such a run"
-
-
-def _file(key: str) -> Path | None:
-    try:
-        return cache_folder() / "tuning" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
-    except RuntimeError:  # the user has no home folder
-        return None
-
-
-def _kept(file: Path | None, forms: Sequence[Form]) -> _Measured | None:
-    """Returns what was measured in earlier trainings; None where nothing was, or what is kept is damaged."""
-    try:
-        kept = json.loads(file.read_text()) if file else {}
-        found = {Form.parse(name): float(each) for name, each in kept["seconds"].items()}
-        spent = float(kept["spent"])
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        return None
-    alone = {form for form in forms if form.devices == 1}
-    is_whole = alone <= set(found) <= set(forms) and all(0 < each < math.inf for each in (*found.values(), spent))
-    return _Measured(found, spent) if is_whole else None
-
-
-def _keep(file: Path | None, known: _Measured) -> None:
-    if file is None:
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, json.dumps({"seconds": _as_text(known.seconds), "spent": known.spent}))
-    except (OSError, UserError):  # it is measured again the next time
-        pass
-
-
-def _as_text(seconds: Mapping[Form, float]) -> dict[str, float]:
-    return {str(form): each for form, each in seconds.items()}

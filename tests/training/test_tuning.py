@@ -57,6 +57,17 @@ def train(name, tuner, recipe=recipe):
 always = dict(worth=0.0)
 pictures = jaxdl.replace(recipe, {"model": jaxdl.CNN(features=(8,), pool_after=(1,), dense=())})
 small = jaxdl.replace(pictures, {"training.batch_size": 32})
+wider = jaxdl.replace(pictures, {"model.features": (12,)})
+data = recipe.data.load(folder, print)
+
+def trainer_of(recipe):
+    return jaxdl.Trainer(recipe, data)
+
+def just_worth(recipe):
+    # Long enough for measuring, too short for all forms at once.
+    trainer = trainer_of(recipe.for_spec(data.spec))
+    return sum(trainer.programs.step_flops.values()) / 5e10 * trainer.total_steps / 2
+
 found = {
     "short": train("short", Tuner()),
     "two": train("two", Tuner(measure=faked([1.0, 0.5]), **always)),
@@ -65,26 +76,26 @@ found = {
     "odd": train("odd", Tuner(measure=faked([1.0, 0.5]), **always), jaxdl.replace(recipe, {"training.batch_size": 63})),
     "one": train("one", Tuner(measure=faked([1, 0.97]), **always), jaxdl.replace(recipe, {"training.batch_size": 32})),
     "pinned": train("pinned", Tuner(pinned=folder / "one")),
-    "native": train("native", Tuner(measure=faked([1.0, 0.9]), **always), pictures),
+    "native": train("native", Tuner(measure=faked([1.0, 0.9, 0.7]), **always), pictures),
+    "plain": train("plain", Tuner(measure=faked([1.0, 1.5, 1.4]), **always), wider),
     "native again": train("again", Tuner(pinned=folder / "native"), pictures),
-    "brief": train("brief", Tuner(measure=slow, **always), small),
+    "brief": train("brief", Tuner(measure=slow, worth=just_worth(small)), small),
     "really": train("really", Tuner(**always), jaxdl.replace(recipe, {"training.batch_size": 128})),
 }
-data = recipe.data.load(folder, print)
 endless = jaxdl.replace(recipe, {"training.batch_size": 16, "training.epochs": 10_000}).for_spec(data.spec)
-hasty = Tuner(worth=0.1).choose(endless, lambda each: jaxdl.Trainer(each, data)).described()
+hasty = Tuner(worth=0.1).choose(endless, trainer_of).described()
 tried = [*times]
 long = jaxdl.replace(small, {"training.epochs": 1_000_000}).for_spec(data.spec)
-longer = [Tuner(measure=faked([1.0, 0.5]), **always).choose(long, lambda each: jaxdl.Trainer(each, data)) for _ in "12"]
+longer = [Tuner(measure=faked([1.0, 0.5]), **always).choose(long, trainer_of) for _ in "12"]
 longer = {"chosen": [each.described() for each in longer], "tried": times[len(tried):]}
 middling = jaxdl.replace(small, {"training.batch_size": 8}).for_spec(data.spec)
-steps = jaxdl.Trainer(middling, data).total_steps
+steps, worth = trainer_of(middling).total_steps, just_worth(middling)
 
 def measured_for_a_while(trainers):
     time.sleep(0.2)
     return faked([1.0, 3.0 / steps])(trainers)  # a training of three seconds
 
-middling = Tuner(measure=measured_for_a_while, **always).choose(middling, lambda each: jaxdl.Trainer(each, data))
+middling = Tuner(measure=measured_for_a_while, worth=worth).choose(middling, trainer_of)
 middling = {"tuning": middling.described()}
 print(json.dumps({"found": found, "tried": tried, "hasty": hasty, "longer": longer, "middling": middling}))
 """
@@ -139,9 +150,8 @@ def test_nothing_is_measured_where_it_cannot_gain_or_is_known(found, name, reaso
 
 @pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
 def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
-    # Devices with the faster of the two; the last are those of the brief training.
-    assert found["tried"][-3:] == [["1", "1 onednn"], ["1 onednn", "2 onednn"], ["1", "1 onednn"]]
-    assert found["native"]["tuning"]["step_seconds"] == {"1": 1.0, "1 onednn": 0.9, "2 onednn": 0.9 * 0.9}
+    assert found["tried"][-4] == ["1", "1 onednn", "2 onednn"]  # all at once before a long training
+    assert found["native"]["tuning"]["step_seconds"] == {"1": 1.0, "1 onednn": 0.9, "2 onednn": 0.7}
     assert count(found["native"]) == 2
     assert found["native"]["library"] == found["native"]["tuning"]["library"] == "onednn"
     again = found["native again"]
@@ -151,7 +161,16 @@ def test_onednn_is_tried_for_convolutions_and_kept_with_the_run(found):
 
 
 @pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
+def test_more_devices_with_xla_are_tried_where_its_operations_are_faster(found):
+    assert found["tried"][-3:-1] == [["1", "1 onednn", "2 onednn"], ["1", "2"]]
+    seconds = {"1": 1.0, "1 onednn": 1.5, "2 onednn": 1.4, "2": 1.5}
+    assert found["plain"]["tuning"]["step_seconds"] == seconds
+    assert (found["plain"]["library"], count(found["plain"])) == ("xla", 1)
+
+
+@pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
 def test_more_devices_are_not_tried_where_a_short_training_gains_less_than_that_takes(found):
+    assert found["tried"][-1] == ["1", "1 onednn"]
     assert found["brief"]["tuning"]["step_seconds"] == {"1": 1e-6, "1 onednn": 0.9e-6}
     assert found["brief"]["library"] == "onednn" and count(found["brief"]) == 1
 
@@ -217,7 +236,10 @@ class MadeUp:
         return state + count, None
 
 
-@pytest.mark.parametrize("steps", [(1e-4, 1.5e-4), (1e-4, 0.5e-4), (0.02, 0.03), (0.02, 0.01), (0.02, 0.021)])
+@pytest.mark.parametrize(
+    "steps",
+    [(1e-4, 1.5e-4), (1e-4, 0.5e-4), (0.02, 0.03), (0.02, 0.01), (0.02, 0.021), (0.09, 0.07), (0.09, 0.12)],
+)
 def test_the_faster_form_is_found_though_calls_cost_something_and_the_machine_stands_still(
     steps: tuple[float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
