@@ -30,7 +30,7 @@ LEARNING = ("tpe", "cmaes")  # the modes in which results decide about later val
 SEED, FOLD, EPOCHS = "seed", "data.fold", "training.epochs"
 # Trials that differ in nothing else are one combination, which is compared with others by its mean.
 REPEATED = (SEED, FOLD)
-RULES = 3
+RULES = 4
 SCHEDULE = "schedule.json"  # of a population, in the sweep directory
 
 
@@ -53,7 +53,7 @@ class Definition:
         rules: by which rules values are drawn and trials compared, so that a sweep that was begun under earlier ones
             ends under them. 1: each trial is drawn and judged on its own. 2: no combination is drawn twice, and the
             seeds of a combination are judged by their mean. 3: Hyperband compares combinations at the same epoch,
-            where values do not depend on results.
+            where values do not depend on results. 4: TPE draws each field on its own where one is a list.
         enqueued: known settings, by dotted path, that are tried first; fields that they do not name are drawn.
         others: further aims, such as ``parameters``; see `jaxdl.sweeps.aims`.
         bounds: what a combination must keep to be the best, such as ``parameters<=100000``.

@@ -196,18 +196,34 @@ def earlier(rate: float, loss: float, **more: Any) -> optuna.trial.FrozenTrial:
     )
 
 
-def test_tpe_draws_what_optuna_draws_from_the_same_trials() -> None:
-    made = define({"learning_rate": "log(1e-5,1)"}, sweep_mode="tpe", trials=40, sweep_seed=3)
-    rates = np.geomspace(1e-5, 1, 20)
-    history = [earlier(float(rate), float(abs(np.log10(rate) + 2))) for rate in rates]
+@pytest.mark.parametrize(
+    ("rules", "sizes", "options"),
+    [(3, "16,32", {}), (4, "16,32", {"multivariate": False}), (4, "int(16,32,step=16)", {"multivariate": True})],
+)
+def test_tpe_draws_what_optuna_draws_from_the_same_trials(rules: int, sizes: str, options: dict[str, Any]) -> None:
+    """Each field on its own where one is a list; under earlier rules all together, as is Optuna's default."""
+    fields = {"learning_rate": "log(1e-5,1)", "dropout": "uniform(0,0.9)", "batch_size": sizes}
+    made = dataclasses.replace(define(fields, sweep_mode="tpe", trials=40, sweep_seed=3), rules=rules)
+    distributions = {each.name: distribution(each) for each in made.drawn_space.dimensions}
+    drawn = np.random.default_rng(0).uniform(size=(20, 2))
+    history = [
+        optuna.trial.create_trial(
+            params={
+                "optimizer.learning_rate": float(10 ** (5 * rate - 5)),
+                "model.dropout": float(0.9 * dropout),
+                "training.batch_size": 32 if rate < dropout else 16,
+            },
+            distributions=distributions,
+            value=float((rate - 0.6) ** 2 + (rate - dropout) ** 2),
+        )
+        for rate, dropout in drawn
+    ]
     seed = int(np.random.SeedSequence([3, 20]).generate_state(1)[0])
     with quiet():
-        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, **options))
         study.add_trials(history)
-        expected = study.ask({"optimizer.learning_rate": FloatDistribution(1e-5, 1.0, log=True)}).params
-    assert draw(made, 20, history) == {
-        "optimizer.learning_rate": pytest.approx(expected["optimizer.learning_rate"], rel=1e-3)
-    }
+        expected = study.ask(distributions).params
+    assert draw(made, 20, history) == {path: pytest.approx(value, rel=1e-3) for path, value in expected.items()}
     assert draw(made, 20, history) == draw(made, 20, history) != draw(made, 20)
 
 
