@@ -205,7 +205,12 @@ class Programs:
     @property
     def has_native(self) -> bool:
         """Whether a train step has what native operations do faster: image convolutions, an LSTM, a long update."""
-        return convolves(self._step) or multiplies_gates(self._step) or self._updates_long_in_place
+        return self.has_native_products or self._updates_long_in_place
+
+    @property
+    def has_native_products(self) -> bool:
+        """Whether a train step has image convolutions or an LSTM."""
+        return convolves(self._step) or multiplies_gates(self._step)
 
     @property
     def _updates_long_in_place(self) -> bool:

@@ -47,6 +47,10 @@ _BUILDING = 3
 # A training that takes so many times `Tuner.worth` has native operations on several devices compiled and timed with the
 # first forms, not after them: that takes less time, unless XLA's operations are faster.
 _AT_ONCE = 5
+# Native convolutions and LSTMs are compared with XLA's only before a training of so many times `Tuner.worth`, since
+# compiling XLA's takes seconds: in steps of so many seconds or more (by `_RATE`), in float32, XLA's took 1.3 to 2.4
+# times as long on each processor with AVX-512 that was measured (Zen 4, Sapphire Rapids, Emerald Rapids).
+_IN_DOUBT, _LARGE_STEP = 40, 0.005
 # Steps are not divided among devices where they take less than this share of `Tuner.worth`, a millisecond: devices lose
 # more by waiting for each other. A step of `mnist_mlp` takes 0.14 ms on one, and 1 to 63 ms on two (Zen 4, jax 0.10).
 _SHARED_STEP = 5e-5
@@ -180,9 +184,11 @@ class Tuner:
         if step < self.worth * _SHARED_STEP:
             counts = [1]
         forms = [Form(count, library) for count in counts]
+        likely = False
         if library == "xla" and first.programs.has_native:
+            likely = step >= _LARGE_STEP and _multiplies_faster(first)
             is_long = step * first.total_steps >= _BUILDING * self.worth
-            if _native(first, is_long, notify):
+            if _native(None if likely else first, is_long, notify):
                 forms += [Form(count, "onednn") for count in counts]
         if len(forms) == 1:
             return Chosen(plain, {}, "one device divides the batch, or a step is too short for more")
@@ -190,12 +196,12 @@ class Tuner:
         programs = [pair for pair in program_key(first.experiment) if pair[0] != _EPOCHS]
         file = file_of(json.dumps([*key, programs, first.programs.step_flops, str(first.spec)]))
         kept = read(file, forms)
-        at_once = step * first.total_steps >= _AT_ONCE * self.worth
+        worths = step * first.total_steps / self.worth if self.worth else math.inf
         known = self._measured(
             forms,
             lambda form: first if form == plain else trainer_of(form.of(experiment)),
             first.total_steps,
-            at_once,
+            _first(forms, worths, likely),
             kept,
         )
         if known is not kept:
@@ -208,10 +214,10 @@ class Tuner:
         forms: Sequence[Form],
         trainer_of: Callable[[Form], Trainer],
         total_steps: int,
-        at_once: bool,
+        first: Sequence[Form],
         kept: Measured | None,
     ) -> Measured:
-        """Returns the times of steps: of each library on one device, then of more devices with the faster library.
+        """Returns the times of steps: of the first forms, then of more devices with the faster library.
 
         Each form that is timed must be compiled, which takes seconds. Of native operations, more devices are not timed
         where all of the training would gain less than that; a longer one times them later.
@@ -220,30 +226,72 @@ class Tuner:
             forms: all that may be chosen.
             trainer_of: makes the trainer of a form.
             total_steps: train steps of the training.
-            at_once: whether several devices with native operations, mostly the fastest, are timed with the first ones.
+            first: those to be timed in any case; see `_first`.
             kept: what earlier trainings measured; it is returned itself where nothing more is worth measuring.
         """
         trainer_of = functools.cache(trainer_of)
-        alone = [form for form in forms if form.devices == 1]
         if kept is None:
             begin = time.perf_counter()
-            native = [form for form in forms if form.library != "xla"] if at_once else []
-            together = forms if len(alone) == 1 else list(dict.fromkeys([*alone, *native]))
-            seconds = self.measure({form: trainer_of(form) for form in together})
+            seconds = self.measure({form: trainer_of(form) for form in first})
             kept = Measured(seconds, time.perf_counter() - begin)
-        best = min(alone, key=kept.seconds.__getitem__)
-        shared = [form for form in forms if form.library == best.library]
+        kept = self._with(kept, [form for form in first if form.devices == 1], trainer_of)
+        best = _fastest_alone(kept)
         pays = best.library == "xla" or _SHARED_GAIN * kept.seconds[best] * total_steps >= kept.spent
-        if set(shared) <= set(kept.seconds) or not pays:
+        return self._with(kept, [form for form in forms if form.library == best.library and pays], trainer_of)
+
+    def _with(self, kept: Measured, wanted: Sequence[Form], trainer_of: Callable[[Form], Trainer]) -> Measured:
+        """Returns the times of steps with those of more forms; the same ones where nothing is missing."""
+        best, missing = _fastest_alone(kept), [form for form in wanted if form not in kept.seconds]
+        if not missing:
             return kept
-        again = self.measure({form: trainer_of(form) for form in shared})
+        again = self.measure({form: trainer_of(form) for form in (best, *missing)})
         # In terms of the first times, since a machine's speed changes.
-        more = {form: kept.seconds[best] * again[form] / again[best] for form in shared if form != best}
+        more = {form: kept.seconds[best] * again[form] / again[best] for form in missing}
         return Measured({**kept.seconds, **more}, kept.spent)
 
 
-def _native(trainer: Trainer, is_long: bool, notify: Callable[[str], None] | None) -> bool:
-    """Returns whether native operations can be had; builds them before a long training, as XLA compiles a trainer."""
+def _first(forms: Sequence[Form], worths: float, likely: bool) -> list[Form]:
+    """Returns the forms that are timed in any case, and together.
+
+    Args:
+        forms: all that may be chosen.
+        worths: how long the training takes, in terms of `Tuner.worth`.
+        likely: whether native operations are faster than XLA's for all that is known.
+    """
+    alone, native = ([form for form in forms if keeps(form)] for keeps in (_is_alone, _is_native))
+    if len(alone) == 1:
+        return list(forms)
+    if likely and worths < _IN_DOUBT:
+        return native
+    return list(dict.fromkeys([*alone, *(native if worths >= _AT_ONCE else [])]))
+
+
+def _is_alone(form: Form) -> bool:
+    return form.devices == 1
+
+
+def _is_native(form: Form) -> bool:
+    return form.library != "xla"
+
+
+def _fastest_alone(kept: Measured) -> Form:
+    return min(filter(_is_alone, kept.seconds), key=kept.seconds.__getitem__)
+
+
+def _multiplies_faster(trainer: Trainer) -> bool:
+    """Returns whether native operations are faster than XLA's for all that was measured, if products are large."""
+    in_float32 = trainer.experiment.training.precision == "float32"
+    return in_float32 and "avx512bw" in processor_identity() and trainer.programs.has_native_products
+
+
+def _native(trainer: Trainer | None, is_long: bool, notify: Callable[[str], None] | None) -> bool:
+    """Returns whether native operations can be had; builds them before a long training.
+
+    Args:
+        trainer: XLA compiles its programs meanwhile; None: it will hardly be needed.
+        is_long: whether the training is.
+        notify: told that they are built.
+    """
     if is_built():
         return why_not() is None
     if not is_long or not can_be_built():
@@ -252,7 +300,8 @@ def _native(trainer: Trainer, is_long: bool, notify: Callable[[str], None] | Non
         notify("building native operations for this processor (oneDNN), once; it takes about five seconds")
     with ThreadPoolExecutor(1) as pool:
         problem = pool.submit(why_not)
-        trainer.programs.compile(["init", "train"])
+        if trainer is not None:
+            trainer.programs.compile(["init", "train"])
         return problem.result() is None
 
 
@@ -263,8 +312,10 @@ def _counts(batch_size: int) -> list[int]:
 
 
 def _best(seconds: Mapping[Form, float], plain: Form) -> Form:
+    """Returns the fastest form, or the simplest that was timed if it is not much slower."""
+    simplest = plain if plain in seconds else min(seconds, key=lambda form: form.devices)
     fastest = min(seconds, key=lambda form: (seconds[form], form.devices, form != plain))
-    return fastest if seconds[fastest] * _GAIN <= seconds[plain] else plain
+    return fastest if seconds[fastest] * _GAIN <= seconds[simplest] else simplest
 
 
 def _pinned(file: Path, counts: Sequence[int]) -> Chosen:

@@ -247,7 +247,7 @@ def test_the_work_of_a_step_is_that_of_its_products(model: nn.Module, multiply_a
 
 def test_native_operations_are_worth_trying_for_long_updates_of_adam() -> None:
     wide = {"model.features": (1024, 1024)}
-    assert programs(**wide).has_native
+    assert programs(**wide).has_native and not programs(**wide).has_native_products
     assert not programs().has_native
     assert not programs(**wide, optimizer=jaxdl.SGD()).has_native
     assert not programs(**wide, **{"training.norms": True}).has_native

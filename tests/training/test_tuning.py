@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 import jaxdl
+from jaxdl.backend.cores import processor_identity
 from jaxdl.errors import UserError
 from jaxdl.files.paths import cache_folder
 from jaxdl.ops.library import can_be_built
 from jaxdl.training import tuning
 from jaxdl.training.cache import Cache
-from jaxdl.training.tuning import Form, Tuner
+from jaxdl.training.forms import Form
+from jaxdl.training.tuning import Tuner
 
 ROOT = Path(__file__).resolve().parents[2]
 # A process that has two CPU devices, as the command line makes them; prints what it finds as JSON.
@@ -97,7 +99,14 @@ def measured_for_a_while(trainers):
 
 middling = Tuner(measure=measured_for_a_while, worth=worth).choose(middling, trainer_of)
 middling = {"tuning": middling.described()}
-print(json.dumps({"found": found, "tried": tried, "hasty": hasty, "longer": longer, "middling": middling}))
+large = jaxdl.replace(recipe, {"model": jaxdl.CNN(features=(64, 128), pool_after=(2,), dense=())})
+before, likely = len(times), []
+for epochs, seconds in ((1, [1.0, 0.9]), (10, [1.0, 3.0])):  # 20 and 200 times as long as is worth measuring
+    each = jaxdl.replace(large, {"training.epochs": epochs}).for_spec(data.spec)
+    likely.append(Tuner(measure=faked(seconds), worth=just_worth(large) / 10).choose(each, trainer_of).described())
+likely = {"chosen": likely, "tried": times[before:]}
+told = {"found": found, "tried": tried, "hasty": hasty, "longer": longer, "middling": middling, "likely": likely}
+print(json.dumps(told))
 """
 
 
@@ -187,6 +196,16 @@ def test_a_longer_training_of_the_same_steps_tries_more_devices_once(found):
     assert first["step_seconds"] == second["step_seconds"] == {"1": 1e-6, "1 onednn": 0.9e-6, "2 onednn": 0.45e-6}
     assert [first["reason"], second["reason"]] == ["measured", "measured before"]
     assert (first["devices"], first["library"]) == (second["devices"], second["library"]) == (2, "onednn")
+
+
+@pytest.mark.skipif(not can_be_built(), reason="needs a C++ compiler and the extra native")
+@pytest.mark.skipif("avx512bw" not in processor_identity(), reason="native operations are less sure to be faster")
+def test_xlas_operations_are_timed_only_before_a_long_training_where_products_are_large(found):
+    first, second = found["likely"]["chosen"]
+    assert found["likely"]["tried"] == [["1 onednn", "2 onednn"], ["1 onednn", "1"]]
+    assert first["step_seconds"] == {"1 onednn": 1.0, "2 onednn": 0.9}
+    assert second["step_seconds"] == {"1 onednn": 1.0, "2 onednn": 0.9, "1": 3.0}
+    assert {(each["devices"], each["library"]) for each in (first, second)} == {(2, "onednn")}
 
 
 def test_short_steps_are_not_divided_however_many_there_are(found):
