@@ -50,7 +50,7 @@ _AT_ONCE = 5
 # Native convolutions and LSTMs are compared with XLA's only before a training of so many times `Tuner.worth`, since
 # compiling XLA's takes seconds: in steps of so many seconds or more (by `_RATE`), in float32, XLA's took 1.3 to 2.4
 # times as long on each processor with AVX-512 that was measured (Zen 4, Sapphire Rapids, Emerald Rapids).
-_IN_DOUBT, _LARGE_STEP = 40, 0.005
+_IN_DOUBT, _LARGE_STEP = 100, 0.005
 # Steps are not divided among devices where they take less than this share of `Tuner.worth`, a millisecond: devices lose
 # more by waiting for each other. A step of `mnist_mlp` takes 0.14 ms on one, and 1 to 63 ms on two (Zen 4, jax 0.10).
 _SHARED_STEP = 5e-5
@@ -197,11 +197,14 @@ class Tuner:
         file = file_of(json.dumps([*key, programs, first.programs.step_flops, str(first.spec)]))
         kept = read(file, forms)
         worths = step * first.total_steps / self.worth if self.worth else math.inf
+        at_first = _first(forms, worths, likely)
+        if kept is None and len(at_first) == 1:
+            return Chosen(at_first[0], {}, "native operations are the likely choice, and more is not worth timing")
         known = self._measured(
             forms,
             lambda form: first if form == plain else trainer_of(form.of(experiment)),
             first.total_steps,
-            _first(forms, worths, likely),
+            at_first,
             kept,
         )
         if known is not kept:
@@ -251,7 +254,7 @@ class Tuner:
 
 
 def _first(forms: Sequence[Form], worths: float, likely: bool) -> list[Form]:
-    """Returns the forms that are timed in any case, and together.
+    """Returns the forms that are timed in any case, and together; a single one need not be timed.
 
     Args:
         forms: all that may be chosen.
@@ -262,7 +265,7 @@ def _first(forms: Sequence[Form], worths: float, likely: bool) -> list[Form]:
     if len(alone) == 1:
         return list(forms)
     if likely and worths < _IN_DOUBT:
-        return native
+        return native if worths >= _AT_ONCE else native[:1]
     return list(dict.fromkeys([*alone, *(native if worths >= _AT_ONCE else [])]))
 
 
