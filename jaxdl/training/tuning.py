@@ -47,10 +47,11 @@ _BUILDING = 3
 # A training that takes so many times `Tuner.worth` has native operations on several devices compiled and timed with the
 # first forms, not after them: that takes less time, unless XLA's operations are faster.
 _AT_ONCE = 5
-# Native convolutions and LSTMs are compared with XLA's only before a training of so many times `Tuner.worth`, since
-# compiling XLA's takes seconds: in steps of so many seconds or more (by `_RATE`), in float32, XLA's took 1.3 to 2.4
-# times as long on each processor with AVX-512 that was measured (Zen 4, Sapphire Rapids, Emerald Rapids).
-_IN_DOUBT, _LARGE_STEP = 100, 0.005
+# Compiling XLA's convolutions and LSTMs takes seconds, and in steps of `_LARGE_STEP` seconds or more (by `_RATE`), in
+# float32, they took 1.3 to 2.4 times as long as native ones on each processor with AVX-512 that was measured (Zen 4,
+# Sapphire Rapids, Emerald Rapids). So there they are timed only before a training of `_IN_DOUBT` times `Tuner.worth`.
+# Several devices, on which native steps took 0.85 to 1.15 times as long, are timed before one of `_PAYS` times.
+_LARGE_STEP, _IN_DOUBT, _PAYS = 0.005, 100, 15
 # Steps are not divided among devices where they take less than this share of `Tuner.worth`, a millisecond: devices lose
 # more by waiting for each other. A step of `mnist_mlp` takes 0.14 ms on one, and 1 to 63 ms on two (Zen 4, jax 0.10).
 _SHARED_STEP = 5e-5
@@ -265,7 +266,7 @@ def _first(forms: Sequence[Form], worths: float, likely: bool) -> list[Form]:
     if len(alone) == 1:
         return list(forms)
     if likely and worths < _IN_DOUBT:
-        return native if worths >= _AT_ONCE else native[:1]
+        return native if worths >= _PAYS else native[:1]
     return list(dict.fromkeys([*alone, *(native if worths >= _AT_ONCE else [])]))
 
 
