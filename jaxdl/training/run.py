@@ -28,7 +28,7 @@ from jaxdl.training.arithmetic import check_same_arithmetic
 from jaxdl.training.cache import Cache
 from jaxdl.training.divergence import Diverged
 from jaxdl.training.early_stopping import EarlyStopping
-from jaxdl.training.forms import DEVICES
+from jaxdl.training.forms import DEVICES, Form
 from jaxdl.training.hook_calls import with_hooks
 from jaxdl.training.hooks import Hooks, Profiler
 from jaxdl.training.loop import Trainer
@@ -297,7 +297,8 @@ def _on_devices(experiment: Experiment, chosen: Chosen | None, cache: Cache) -> 
     """Returns the recipe with the form that was chosen for it, and frees the programs of the others."""
     if chosen is None:
         return experiment
-    cache.free([form.of(experiment) for form in chosen.seconds if form != chosen.form])
+    plain = Form(1, experiment.training.library)  # looked at before the choice, though it may not be timed
+    cache.free([form.of(experiment) for form in {plain, *chosen.seconds} if form != chosen.form])
     return chosen.form.of(experiment)
 
 
